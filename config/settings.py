@@ -1,0 +1,302 @@
+"""Every setting of mlxq, read once from the environment.
+
+It knows names, defaults and bounds; it does not know what the settings are used for. No other module reads
+environment variables. Own names win; the names of the servers that mlxq replaces are accepted as aliases.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote, urlsplit
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from config.values import Directories, Directory, Names, Seconds, Secrets, bounds
+
+REPO = Path(__file__).resolve().parent.parent
+
+#: A unix socket's path has room for 104 bytes on macOS and 108 on Linux, with the closing NUL.
+SOCKET_PATH_MAX = 100
+
+LOOPBACK_NAMES = ("localhost", "*.localhost", "127.0.0.1", "[::1]", "::1")
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+
+def _hub_cache() -> Path:
+    """Where huggingface_hub keeps its downloads, by its own rules."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser().absolute()
+
+
+def _allowed_hosts(data: dict[str, Any]) -> tuple[str, ...]:
+    """Loopback names, and the address that the user chose to listen on unless it means "all of them"."""
+    host = str(data.get("host", "localhost"))
+    try:
+        address = ip_address(host)
+    except ValueError:
+        name = host
+    else:
+        name = "localhost" if address.is_unspecified else f"[{address}]" if address.version == 6 else host
+    return LOOPBACK_NAMES if name in LOOPBACK_NAMES else (*LOOPBACK_NAMES, name)
+
+
+class Settings(BaseSettings):
+    """Immutable. Entry points call `load_settings()`; tests call the constructor with field names."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, populate_by_name=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    host: str = Field(
+        default="127.0.0.1",
+        validation_alias=AliasChoices("HOST", "MLX_GUI_HOST"),
+        description="Address the API listens on; `0.0.0.0` for the whole network (then set `API_KEYS`).",
+    )
+    port: int = Field(
+        default=8080,
+        validation_alias=AliasChoices("PORT", "MLX_GUI_PORT"),
+        ge=0,
+        le=65535,
+        description="Port the API listens on; `0` takes a free one.",
+    )
+    data_dir: Directory = Field(
+        default=Path("~/.mlxq"),
+        validation_alias="MLXQ_DATA_DIR",
+        validate_default=True,
+        description="Everything that is kept: Redis' files and socket, audio and pictures, records.",
+    )
+    redis_url: str = Field(
+        default="",
+        validation_alias="REDIS_URL",
+        repr=False,
+        description="Any Redis 6.2 or newer: `redis://`, `rediss://` or `unix://`; empty: the embedded one.",
+    )
+    redis_maxmemory_mb: int = Field(
+        default=1024,
+        validation_alias="REDIS_MAXMEMORY_MB",
+        ge=32,
+        le=1_048_576,
+        description="Memory bound of the embedded Redis in MB; jobs are refused well before it is reached.",
+    )
+
+    llm_model: str = Field(
+        default=str(REPO / "models" / "tiny-chat"),
+        validation_alias="LLM_MODEL",
+        description="Chat model: hub id, local path or alias. It is loaded at start and stays.",
+    )
+    asr_model: str = Field(
+        default="", validation_alias="ASR_MODEL", description="Transcription model, loaded at start."
+    )
+    tts_model: str = Field(
+        default="", validation_alias="TTS_MODEL", description="Speech model, loaded at start."
+    )
+    image_model: str = Field(
+        default="", validation_alias="IMAGE_MODEL", description="Image model, loaded at start."
+    )
+    embedding_model: str = Field(
+        default="", validation_alias="EMBEDDING_MODEL", description="Embedding model, loaded at start."
+    )
+    model_roots: Directories = Field(
+        default_factory=lambda: (REPO / "models", _hub_cache()),
+        validation_alias="MODEL_ROOTS",
+        description="Folders, parted by `:` or `,`, that a local path given as a model must lie in.",
+    )
+    auto_download: bool = Field(
+        default=True,
+        validation_alias="AUTO_DOWNLOAD",
+        description="Fetch an exact `org/name` from its hub on first use.",
+    )
+
+    api_keys: Secrets = Field(
+        default=(),
+        validation_alias="API_KEYS",
+        description="Comma-separated keys that clients must send; empty: any key, or none, is taken.",
+    )
+    allowed_hosts: Names = Field(
+        default_factory=_allowed_hosts,
+        validation_alias="ALLOWED_HOSTS",
+        description="Comma-separated `Host` names that are answered (against DNS rebinding); `*` allows all.",
+    )
+    cors_origins: Names = Field(
+        default=("*",),
+        validation_alias="CORS_ORIGINS",
+        description="Comma-separated web origins that may call.",
+    )
+    max_body_mb: float = Field(
+        default=10, validation_alias="MAX_BODY_MB", gt=0, le=10_240, description="Largest request body in MB."
+    )
+
+    queue_limit: int = Field(
+        default=32,
+        validation_alias="QUEUE_LIMIT",
+        ge=1,
+        le=100_000,
+        description="Jobs that may wait per category; one more is refused with 429.",
+    )
+    chat_timeout: Seconds = Field(
+        default=300,
+        validation_alias="CHAT_TIMEOUT",
+        gt=0,
+        le=86_400,
+        description="Longest run of a chat.",
+    )
+    transcription_timeout: Seconds = Field(
+        default=120,
+        validation_alias="TRANSCRIPTION_TIMEOUT",
+        gt=0,
+        le=86_400,
+        description="Longest run of a transcription.",
+    )
+    speech_timeout: Seconds = Field(
+        default=60, validation_alias="SPEECH_TIMEOUT", gt=0, le=86_400, description="Longest run of speech."
+    )
+    image_timeout: Seconds = Field(
+        default=600,
+        validation_alias="IMAGE_TIMEOUT",
+        gt=0,
+        le=86_400,
+        description="Longest run of a picture.",
+    )
+    load_timeout: Seconds = Field(
+        default=300, validation_alias="LOAD_TIMEOUT", gt=0, le=86_400, description="Longest load of a model."
+    )
+    result_ttl: Seconds = Field(
+        default=86_400,
+        validation_alias="RESULT_TTL",
+        ge=1,
+        le=31_536_000,
+        description="How long a finished job and its files can be fetched.",
+    )
+    events_ttl: Seconds = Field(
+        default=3_600,
+        validation_alias="EVENTS_TTL",
+        ge=1,
+        le=31_536_000,
+        description="How long the events of a job can be read again.",
+    )
+    max_attempts: int = Field(
+        default=3,
+        validation_alias="MAX_ATTEMPTS",
+        ge=1,
+        le=100,
+        description="Runs of a job whose worker died.",
+    )
+
+    batch_size: int = Field(
+        default=32,
+        validation_alias="BATCH_SIZE",
+        ge=1,
+        le=1024,
+        description="Chats that are decoded together.",
+    )
+    prompt_cache_mb: float = Field(
+        default=1024,
+        validation_alias="PROMPT_CACHE_MB",
+        ge=0,
+        le=1_048_576,
+        description="Memory for prompts that were read before, in MB; `0` turns the cache off.",
+    )
+    drain_timeout: Seconds = Field(
+        default=4,
+        validation_alias="DRAIN_TIMEOUT",
+        ge=0,
+        le=600,
+        description="How long a stop waits for running jobs before they are put back into the queue; honcho "
+        "kills after 5, so that more needs another launcher.",
+    )
+    step_timeout: Seconds = Field(
+        default=120,
+        validation_alias="STEP_TIMEOUT",
+        gt=0,
+        le=86_400,
+        description="Longest single step of an engine; after it the worker counts as hung and is restarted.",
+    )
+    supervise: bool = Field(
+        default=True,
+        validation_alias="SUPERVISE",
+        description="Restart the API or the worker when it crashes.",
+    )
+    log_level: str = Field(
+        default="info",
+        validation_alias=AliasChoices("LOG_LEVEL", "MLX_OMNI_LOG_LEVEL"),
+        description="`debug`, `info`, `warning`, `error` or `critical`.",
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in REDIS_SCHEMES or "://" not in value):
+            raise ValueError("a redis://, rediss:// or unix:// address, or nothing for the embedded Redis")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _check_log_level(cls, value: object) -> str:
+        level = str(value).strip().lower()
+        if level not in LOG_LEVELS:
+            raise ValueError("one of " + ", ".join(LOG_LEVELS))
+        return level
+
+    @property
+    def redis_socket(self) -> Path:
+        """The embedded Redis' unix socket; in the temporary folder if data_dir's name is too long for it."""
+        path = self.data_dir / "redis.sock"
+        if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
+            return path
+        name = f"mlxq-{os.getuid()}-{hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:12]}"
+        short = Path(tempfile.gettempdir()) / name / "redis.sock"
+        return short if len(os.fsencode(short)) <= SOCKET_PATH_MAX else Path("/tmp") / name / "redis.sock"
+
+    @property
+    def redis_address(self) -> str:
+        """What redis.from_url() takes. It may hold a password: log `redis_label` instead."""
+        return self.redis_url or f"unix://{quote(str(self.redis_socket))}"
+
+    @property
+    def redis_label(self) -> str:
+        """The address without user, password and query: for logs and error messages."""
+        parts = urlsplit(self.redis_address)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
+    def max_body_bytes(self) -> int:
+        return int(self.max_body_mb * 1024 * 1024)
+
+    @property
+    def prompt_cache_bytes(self) -> int:
+        return int(self.prompt_cache_mb * 1024 * 1024)
+
+
+def variables(name: str) -> tuple[str, ...]:
+    """The environment variables of a setting, the one that wins first."""
+    alias = Settings.model_fields[name].validation_alias
+    return tuple(map(str, alias.choices)) if isinstance(alias, AliasChoices) else (str(alias),)
+
+
+def _stop(error: ValidationError) -> NoReturn:
+    """One line on stderr for the first wrong setting (variable, value, what is allowed), and exit code 2."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = str(first["loc"][0])
+    name = next(key for key in Settings.model_fields if where == key or where in variables(key))
+    field = Settings.model_fields[name]
+    variable = next((each for each in variables(name) if os.environ.get(each)), variables(name)[0])
+    secret = name in ("api_keys", "redis_url")
+    shown = variable if secret else f"{variable}={os.environ.get(variable, '')!r}"
+    allowed = bounds(field) or first["msg"].removeprefix("Value error, ")
+    sys.stderr.write(f"mlxq: {shown} is wrong; allowed is {allowed}\n")
+    raise SystemExit(2) from None
+
+
+def load_settings() -> Settings:
+    """The settings of this environment. A wrong one ends the process with one line and exit code 2."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        _stop(error)

@@ -1,0 +1,64 @@
+"""The kinds of values that settings have beyond plain numbers and strings, and how they are written.
+
+It knows `30m`, `a, b` and `~/x:/y`; it does not know any setting.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import NoDecode
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) *(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: object) -> object:
+    """`30m` or `24h` as seconds; whatever has no unit is left to the field's own type."""
+    found = _DURATION.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    return float(found[1]) * _SECONDS[found[2]] if found else value
+
+
+def _names(value: object) -> object:
+    """`a, b` as ("a", "b")."""
+    return (
+        tuple(name for part in value.split(",") if (name := part.strip()))
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _paths(value: object) -> object:
+    """Folders parted by the system's path separator or by commas."""
+    if not isinstance(value, str):
+        return value
+    return tuple(path for part in re.split(f"[,{os.pathsep}]", value) if (path := part.strip()))
+
+
+def _directory(value: object) -> object:
+    return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_duration), Field(allow_inf_nan=False)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_names)]
+Directory = Annotated[Path, BeforeValidator(_directory)]
+Directories = Annotated[tuple[Directory, ...], NoDecode, BeforeValidator(_paths)]
+
+
+def bounds(field: FieldInfo) -> str:
+    """What a number or a switch may be, in words; empty for a field without such a rule."""
+    if field.annotation is bool:
+        return "1 or 0"
+    rules = {type(rule): rule for rule in field.metadata}
+    low, above, high = rules.get(Ge), rules.get(Gt), rules.get(Le)
+    if high is None:
+        return ""
+    kind = "a whole number" if field.annotation is int else "a number"
+    span = f"from {low.ge} to {high.le}" if low else f"above {above.gt if above else 0} and up to {high.le}"
+    is_duration = any(isinstance(rule, BeforeValidator) and rule.func is _duration for rule in field.metadata)
+    return f"{kind} {span}" + (" of seconds, or such as 90s, 30m, 24h" if is_duration else "")
