@@ -1,0 +1,10 @@
+"""Which model a name means: alias, installed name, hub id, path under the model roots, unique basename.
+
+It reads folders and their `config.json`; it never loads weights and never asks a hub. The API resolves a name
+to refuse unknown ones before they are queued, the worker resolves the same name to know where to load from.
+"""
+
+from config.catalog.installed import Installed, installed_models
+from config.catalog.resolve import Catalog, ModelRef, UnknownModel
+
+__all__ = ["Catalog", "Installed", "ModelRef", "UnknownModel", "installed_models"]

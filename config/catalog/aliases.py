@@ -1,0 +1,17 @@
+"""Names that stand for a model without being one."""
+
+#: The model of the category's own setting.
+DEFAULT = "default"
+
+#: Model families by the name that OminiX' clients use, and the `model_type`s of config.json that belong to them.
+#: Such a name means the default chat model if it is of that family.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "qwen": ("qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_next"),
+    "qwen2": ("qwen2", "qwen2_moe"),
+    "qwen3": ("qwen3", "qwen3_moe", "qwen3_next"),
+    "mistral": ("mistral", "mistral3", "ministral3", "mixtral"),
+    "glm": ("glm", "glm4", "glm4_moe"),
+    "glm4": ("glm4", "glm4_moe"),
+    "llama": ("llama", "llama4"),
+    "minicpm": ("minicpm", "minicpm3", "minicpm_sala"),
+}

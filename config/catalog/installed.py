@@ -1,0 +1,73 @@
+"""The models that lie on this machine: folders under the model roots, and snapshots in the hub's cache."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: How deep below a root a model may lie: `name` or `org/name`.
+_DEPTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A model folder. `id` is its name below its root, or its hub id; `cached`: it lies in the hub's cache."""
+
+    id: str
+    path: Path
+    cached: bool
+    config: dict[str, Any] = field(repr=False)
+
+    @property
+    def model_type(self) -> str:
+        return str(self.config.get("model_type", ""))
+
+    @property
+    def created(self) -> int:
+        """When the folder was put there, Unix seconds."""
+        return int((self.path / "config.json").stat().st_mtime)
+
+
+def installed_models(roots: tuple[Path, ...]) -> Iterator[Installed]:
+    """Every complete model below the roots: a folder with a `config.json` and weights."""
+    for root in roots:
+        if root.is_dir():
+            yield from _below(root, "", _DEPTH)
+
+
+def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed | None:
+    """The model in this folder, or None when it is not (yet) a whole one."""
+    try:
+        config = json.loads((path / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(config, dict) or next(path.glob("*.safetensors"), None) is None:
+        return None
+    return Installed(model_id, path, cached, config)
+
+
+def _below(folder: Path, prefix: str, depth: int) -> Iterator[Installed]:
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or not entry.is_dir():
+            continue
+        if entry.name.startswith("models--"):
+            yield from _snapshot(entry)
+            continue
+        model = read_model(entry, prefix + entry.name)
+        if model:
+            yield model
+        elif depth > 1:
+            yield from _below(entry, f"{prefix}{entry.name}/", depth - 1)
+
+
+def _snapshot(repository: Path) -> Iterator[Installed]:
+    """The snapshot that the main branch of a cached hub repository points to."""
+    model_id = repository.name.removeprefix("models--").replace("--", "/", 1)
+    try:
+        revision = (repository / "refs" / "main").read_text().strip()
+    except OSError:
+        return
+    model = read_model(repository / "snapshots" / revision, model_id, cached=True)
+    if model:
+        yield model

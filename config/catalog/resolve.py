@@ -1,0 +1,120 @@
+"""From a name to a model: alias → installed name → hub id → path under the roots → unique basename."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.catalog.aliases import DEFAULT, FAMILIES
+from config.catalog.installed import Installed, installed_models, read_model
+from config.settings import Settings
+
+#: `org/name` as the hubs allow it.
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+#: No name, path or id is longer.
+_LONGEST = 1024
+#: Seconds that an answer holds, and how many are remembered.
+_FRESH = 1.0
+_REMEMBERED = 256
+
+
+class UnknownModel(LookupError):
+    """No model has that name. The message is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """What a name means. `id` is the model's one name everywhere; `path` is None while it is only on a hub."""
+
+    id: str
+    path: Path | None
+
+
+class Catalog:
+    """Resolves names against the disk as it is now: a model that was just put there is found."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._default = settings.llm_model
+        self._roots = tuple(root.resolve() for root in settings.model_roots)
+        self._auto_download = settings.auto_download
+        self._recent: dict[str, tuple[float, ModelRef]] = {}
+
+    def default(self) -> ModelRef:
+        """The model of LLM_MODEL. The user's own setting may lie outside the roots."""
+        name = self._default
+        path = Path(name).expanduser()
+        if path.is_absolute() or path.exists():
+            model = read_model(path.resolve(), self._id_of(path.resolve()))
+            if model:
+                return ModelRef(model.id, model.path)
+        return self.resolve(name) if name != DEFAULT else self._unknown(name)
+
+    def resolve(self, name: str) -> ModelRef:
+        """What `name` means. Raises UnknownModel. An answer holds for a second, so that requests need no disk."""
+        known = self._recent.get(name)
+        if known and time.monotonic() - known[0] < _FRESH:
+            return known[1]
+        ref = self._resolve(name)
+        if len(self._recent) >= _REMEMBERED:
+            self._recent.clear()
+        self._recent[name] = (time.monotonic(), ref)
+        return ref
+
+    def _resolve(self, name: str) -> ModelRef:
+        if len(name) > _LONGEST or "\0" in name:
+            raise UnknownModel(f"The model name is not valid: {name[:64]!r}…")
+        if name in ("", DEFAULT):
+            return self.default()
+        if name in (self._default, Path(self._default).name):
+            return self.default()
+        installed = self.installed()
+        for model in installed:
+            if model.id == name:
+                return ModelRef(model.id, model.path)
+        if name.lower() in FAMILIES:
+            return self._family(name)
+        if name.startswith(("/", "~", ".")):
+            return self._path(name)
+        same = {model.id: model for model in installed if model.id.rpartition("/")[2] == name}
+        if len(same) == 1:
+            model = next(iter(same.values()))
+            return ModelRef(model.id, model.path)
+        if len(same) > 1:
+            raise UnknownModel(f"The model name '{name}' is ambiguous: {', '.join(sorted(same))}.")
+        if _HUB_ID.fullmatch(name) and ".." not in name:
+            if self._auto_download:
+                return ModelRef(name, None)
+            raise UnknownModel(f"The model '{name}' is not installed, and AUTO_DOWNLOAD is off.")
+        return self._unknown(name)
+
+    def installed(self) -> list[Installed]:
+        return list(installed_models(self._roots))
+
+    def _family(self, name: str) -> ModelRef:
+        default = self.default()
+        model = read_model(default.path, default.id) if default.path else None
+        known = model.model_type if model else default.id.rpartition("/")[2].lower().replace("-", "")
+        if known in FAMILIES[name.lower()] or (model is None and known.startswith(name.lower())):
+            return default
+        return self._unknown(name)
+
+    def _path(self, name: str) -> ModelRef:
+        try:
+            path = Path(name).expanduser().resolve(strict=True)
+        except (OSError, RuntimeError):
+            return self._unknown(name)
+        if not any(path.is_relative_to(root) for root in self._roots):
+            return self._unknown(name)
+        model = read_model(path, self._id_of(path))
+        return ModelRef(model.id, model.path) if model else self._unknown(name)
+
+    def _id_of(self, path: Path) -> str:
+        """A path's name below its root; outside the roots its last part."""
+        for model in installed_models(self._roots):
+            if model.path.resolve() == path:
+                return model.id
+        return path.name
+
+    @staticmethod
+    def _unknown(name: str) -> ModelRef:
+        raise UnknownModel(f"The model '{name}' does not exist. GET /v1/models lists what is there.")

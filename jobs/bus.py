@@ -1,0 +1,219 @@
+"""The result bus: one Redis connection that wakes every waiter of this API process.
+
+Pub/sub may lose messages, a job's stream does not: a watch reads from the stream what it missed whenever the
+connection was lost, when it is opened on a job that already runs, and after some seconds of silence.
+The bus knows nothing of HTTP.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict, deque
+from types import TracebackType
+
+import orjson
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from jobs import keys
+from jobs.errors import JobNotFound
+from jobs.status import Event
+
+log = logging.getLogger(__name__)
+
+#: Seconds of silence after which a watch looks into the stream, and between two looks at the queues.
+SILENCE = 5.0
+TICK = 1.0
+
+_Position = tuple[int, int]
+
+
+def _order(event_id: str) -> _Position:
+    milliseconds, _, sequence = event_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+class Watch:
+    """Everything a job emits after the event `after`, in order, without gap or duplicate.
+
+    Use as an async context manager; `next` hands out the events. `position` is the job's place in its queue
+    (1 = next), None when it does not wait or is not known yet.
+    """
+
+    def __init__(self, bus: "ResultBus", job_id: str, queue: str, after: str) -> None:
+        self.job_id = job_id
+        self.queue = queue
+        self.position: int | None = None
+        self.last_id = after
+        self.heard_at = time.monotonic()
+        self._bus = bus
+        self._order = _order(after)
+        self._events: deque[Event] = deque()
+        self._wakeup = asyncio.Event()
+        self._catching_up = False
+        self._missed_live = False
+        self._gone = False
+
+    async def next(self, timeout: float | None = None) -> Event | None:
+        """The next event, or None after `timeout` seconds without one. JobNotFound when the job has vanished."""
+        while not self._events:
+            if self._gone:
+                raise JobNotFound(f"Job '{self.job_id}' does not exist any more.")
+            self._wakeup.clear()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._wakeup.wait()
+            except TimeoutError:
+                if not self._events:
+                    return None
+        return self._events.popleft()
+
+    def pending(self) -> Event | None:
+        """The next event if it is already here."""
+        return self._events.popleft() if self._events else None
+
+    def deliver(self, event: Event) -> None:
+        """An event from the bus."""
+        if self._catching_up:
+            self._missed_live = True
+            return
+        self._append(event)
+
+    async def catch_up(self) -> None:
+        """Read what the stream holds after the last event that was seen."""
+        if self._catching_up:
+            return
+        self._catching_up = True
+        try:
+            while True:
+                self._missed_live = False
+                entries, alive = await self._bus.read(self.job_id, self.last_id)
+                for entry_id, fields in entries:
+                    self._append(Event.parse(entry_id, orjson.loads(fields["e"])))
+                if not alive and not entries:
+                    self._gone = True
+                    self._wakeup.set()
+                if not self._missed_live:
+                    break
+        finally:
+            self._catching_up = False
+
+    def _append(self, event: Event) -> None:
+        order = _order(event.id)
+        if order <= self._order:
+            return
+        self._order, self.last_id = order, event.id
+        self.heard_at = time.monotonic()
+        self.position = None
+        self._events.append(event)
+        self._wakeup.set()
+
+    async def __aenter__(self) -> "Watch":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bus.forget(self)
+
+
+class ResultBus:
+    """Start it with the API and stop it with the API."""
+
+    def __init__(self, channel: redis.asyncio.Redis, connection: redis.asyncio.Redis) -> None:
+        """`channel` is held for pub/sub, `connection` reads the streams."""
+        self._channel = channel
+        self._redis = connection
+        self._watches: dict[str, list[Watch]] = defaultdict(list)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.connected = asyncio.Event()
+
+    async def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tick())]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._channel.aclose()
+
+    def watch(self, job_id: str, queue: str, after: str = "0-0") -> Watch:
+        """Register interest in a job. Do this before it is enqueued; on an older job, `catch_up` the watch."""
+        watch = Watch(self, job_id, queue, after)
+        self._watches[job_id].append(watch)
+        return watch
+
+    def forget(self, watch: Watch) -> None:
+        watches = self._watches.get(watch.job_id)
+        if watches and watch in watches:
+            watches.remove(watch)
+            if not watches:
+                del self._watches[watch.job_id]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._watches.values()))
+
+    async def read(self, job_id: str, after: str) -> tuple[list[tuple[str, dict[str, str]]], bool]:
+        """The entries of a job's stream after `after`, and whether the job still exists."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xrange(keys.events(job_id), f"({after}" if after != "0-0" else "-", "+")
+            pipe.exists(keys.job(job_id))
+            entries, alive = await pipe.execute()
+        return entries, bool(alive)
+
+    async def _listen(self) -> None:
+        pause = 0.05
+        while True:
+            try:
+                async with self._channel.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(keys.BUS)
+                    self.connected.set()
+                    pause = 0.05
+                    await self._catch_up([watch for watches in self._watches.values() for watch in watches])
+                    async for message in channel.listen():
+                        self._dispatch(message["data"])
+            except (RedisError, OSError) as error:
+                if self.connected.is_set():
+                    log.warning("the bus lost Redis (%s); it will catch up", type(error).__name__)
+                self.connected.clear()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+
+    def _dispatch(self, data: str) -> None:
+        for job_id, event_id, body in orjson.loads(data):
+            watches = self._watches.get(job_id)
+            if watches:
+                event = Event.parse(event_id, body)
+                for watch in watches:
+                    watch.deliver(event)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                await self._look_around()
+            except (RedisError, OSError):
+                continue
+
+    async def _look_around(self) -> None:
+        now = time.monotonic()
+        silent = [w for ws in self._watches.values() for w in ws if now - w.heard_at >= SILENCE]
+        for watch in silent:
+            watch.heard_at = now
+        await self._catch_up(silent)
+        waiting = defaultdict(list)
+        for watches in self._watches.values():
+            for watch in watches:
+                if watch.last_id == "0-0":
+                    waiting[watch.queue].append(watch)
+        for queue, watches in waiting.items():
+            ids = await self._redis.lrange(keys.queue(queue), 0, -1)
+            places = {str(job_id): place for place, job_id in enumerate(ids, start=1)}
+            for watch in watches:
+                watch.position = places.get(watch.job_id)
+
+    async def _catch_up(self, watches: list[Watch]) -> None:
+        for start in range(0, len(watches), 64):
+            with contextlib.suppress(RedisError, OSError):
+                await asyncio.gather(*(watch.catch_up() for watch in watches[start : start + 64]))

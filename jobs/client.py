@@ -1,0 +1,309 @@
+"""JobClient: everything the API does with jobs. It knows Redis, not HTTP and not MLX."""
+
+import base64
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from jobs import keys
+from jobs.bus import ResultBus, Watch
+from jobs.connection import async_connection
+from jobs.errors import Conflict, JobNotFound, MlxqError, QueueFull, ServiceUnavailable
+from jobs.gate import Admission, AsyncGate, Ttl
+from jobs.request import Category, JobRequest, Kind
+from jobs.status import JobStatus
+
+#: Fields of a job's hash that a reader needs; `data` (the request) is not among them.
+_FIELDS = (
+    "status",
+    "origin",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "mlxq_kind",
+    "mlxq_model",
+    "mlxq_app",
+    "mlxq_attempts",
+    "mlxq_expired",
+    "mlxq_cancel",
+    "meta",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An accepted job. `attached`: the request led to a job that was already there."""
+
+    job_id: str
+    attached: bool
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A job as it stands. Times are RQ's ISO strings (UTC), None while they have not come."""
+
+    id: str
+    status: JobStatus
+    category: str
+    kind: str
+    model: str
+    app: str
+    attempts: int
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    cancelling: bool
+    meta: dict[str, Any]
+    position: int | None = None
+    result: dict[str, Any] | None = None
+    error: MlxqError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """One queue: jobs waiting and running, and the median wait of its last jobs in seconds."""
+
+    waiting: int
+    running: int
+    finished: int
+    failed: int
+    cancelled: int
+    median_wait: float | None
+
+
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise ServiceUnavailable(
+            "The job queue is out of reach. Try again in a moment.", retry_after=2
+        ) from error
+
+
+class JobClient:
+    """Start it with the API and stop it with the API. Errors of Redis surface as ServiceUnavailable."""
+
+    def __init__(self, address: str, *, queue_limit: int, ttl: Ttl) -> None:
+        self.redis: redis.asyncio.Redis = async_connection(address)
+        self.bus = ResultBus(async_connection(address, blocking_reads=True), self.redis)
+        self._gate = AsyncGate(self.redis, ttl)
+        self._queue_limit = queue_limit
+
+    async def start(self) -> None:
+        await self.bus.start()
+
+    async def stop(self) -> None:
+        await self.bus.stop()
+        await self.redis.aclose()
+
+    @asynccontextmanager
+    async def submit(self, request: JobRequest) -> AsyncIterator[tuple[Submission, Watch]]:
+        """Enqueue a job and watch it. The watch is registered before the job is, so nothing can be missed.
+
+        Raises QueueFull, Conflict (an idempotency key used for another body) or ServiceUnavailable.
+        """
+        watch = self.bus.watch(request.id, request.category)
+        try:
+            submission = await self._admit(request)
+            if submission.attached:
+                self.bus.forget(watch)
+                info = await self.info(submission.job_id)
+                watch = self.bus.watch(info.id, info.category)
+                await watch.catch_up()
+            else:
+                watch.position = submission.position
+            yield submission, watch
+        finally:
+            self.bus.forget(watch)
+
+    async def enqueue(self, request: JobRequest) -> Submission:
+        """Enqueue a job that nobody waits for."""
+        return await self._admit(request)
+
+    async def _admit(self, request: JobRequest) -> Submission:
+        with _redis_errors():
+            verdict, detail = await self._gate.admit(request, self._queue_limit)
+        match verdict:
+            case Admission.OK:
+                return Submission(request.id, attached=False, position=int(detail))
+            case Admission.EXISTS:
+                return Submission(detail, attached=True)
+            case Admission.CONFLICT:
+                raise Conflict("This Idempotency-Key was used for another request.", param="Idempotency-Key")
+            case Admission.FULL:
+                raise QueueFull(
+                    f"The {request.category} queue is full ({detail} jobs wait). Try again later.",
+                    retry_after=await self._retry_after(request.category, int(detail)),
+                )
+            case Admission.MEMORY:
+                raise ServiceUnavailable("The queue is out of memory. Try again later.", retry_after=30)
+
+    async def _retry_after(self, queue: str, depth: int) -> int:
+        """A guess at when there is room again, from the waits of the last jobs: 1 to 120 s."""
+        median = await self._median_wait(queue)
+        return max(1, min(120, round((median or 1.0) / max(depth, 1)) or 1))
+
+    @asynccontextmanager
+    async def watch(self, job_id: str, after: str = "0-0") -> AsyncIterator[Watch]:
+        """Watch a job that is already there, from the event after `after`. JobNotFound."""
+        info = await self.info(job_id)
+        watch = self.bus.watch(job_id, info.category, after)
+        try:
+            with _redis_errors():
+                await watch.catch_up()
+            yield watch
+        finally:
+            self.bus.forget(watch)
+
+    async def cancel(self, job_id: str) -> JobStatus:
+        """Cancel a job. Returns CANCELLED, or IN_PROGRESS while its worker still has to see the flag.
+
+        Raises JobNotFound, or Conflict when the job has already ended.
+        """
+        with _redis_errors():
+            queue = await self.redis.hget(keys.job(job_id), "origin")
+            if queue is None:
+                raise JobNotFound(f"No job with id '{job_id}'.")
+            answer = await self._gate.cancel(job_id, str(queue))
+        match answer:
+            case "cancelled":
+                return JobStatus.CANCELLED
+            case "cancelling":
+                return JobStatus.IN_PROGRESS
+            case "gone":
+                raise JobNotFound(f"No job with id '{job_id}'.")
+            case ended:
+                status = JobStatus.from_rq(ended)
+                raise Conflict(f"Job '{job_id}' has already ended ({status}).")
+
+    async def info(self, job_id: str, *, with_result: bool = False) -> JobInfo:
+        """The job as it stands; its result or error when asked for. JobNotFound."""
+        with _redis_errors():
+            values: Any = await self.redis.hmget(keys.job(job_id), _FIELDS)
+            if values[0] is None:
+                raise JobNotFound(f"No job with id '{job_id}'.")
+            info = _decode(job_id, values)
+            position = None
+            if info.status is JobStatus.QUEUED:
+                place: Any = await self.redis.lpos(keys.queue(info.category), job_id)
+                position = None if place is None else int(place) + 1
+            result, error = None, None
+            if with_result and info.status.terminal:
+                result, error = await self._outcome(job_id)
+        return replace(info, position=position, result=result, error=error)
+
+    async def _outcome(self, job_id: str) -> tuple[dict[str, Any] | None, MlxqError | None]:
+        """What the job ended with: RQ's Result, and of a failure the error as its last event tells it."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.xrevrange(keys.results(job_id), "+", "-", count=1)
+            pipe.hget(keys.job(job_id), "mlxq_error")
+            results, failure = await pipe.execute()
+        error = MlxqError.from_dict(orjson.loads(failure)) if failure else None
+        if not results or "return_value" not in results[0][1]:
+            return None, error
+        return orjson.loads(base64.b64decode(results[0][1]["return_value"])), error
+
+    async def jobs(
+        self,
+        *,
+        limit: int = 20,
+        after: str | None = None,
+        status: JobStatus | None = None,
+        queue: str | None = None,
+        app: str | None = None,
+    ) -> tuple[list[JobInfo], bool]:
+        """Jobs, newest first, after the job `after`. Returns the page and whether there is more.
+
+        The cursor is a job's place in time, so that it stays valid while jobs come and go. JobNotFound for an
+        unknown cursor.
+        """
+        page: list[JobInfo] = []
+        with _redis_errors():
+            upper = "+inf"
+            skip: str | None = None
+            if after is not None:
+                score = await self.redis.zscore(keys.JOBS, after)
+                if score is None:
+                    raise JobNotFound(f"No job with id '{after}' to go on after.")
+                upper, skip = repr(int(score)), after
+            offset, passed = 0, skip is None
+            while True:
+                ids: Any = await self.redis.zrevrangebyscore(keys.JOBS, upper, "-inf", start=offset, num=100)
+                if not ids:
+                    return page, False
+                offset += len(ids)
+                async with self.redis.pipeline(transaction=False) as pipe:
+                    for job_id in ids:
+                        pipe.hmget(keys.job(job_id), _FIELDS)
+                    rows = await pipe.execute()
+                for job_id, values in zip(ids, rows, strict=True):
+                    if not passed:
+                        passed = job_id == skip
+                        continue
+                    if values[0] is None:
+                        continue
+                    info = _decode(job_id, values)
+                    if (
+                        (status and info.status is not status)
+                        or (queue and info.category != queue)
+                        or (app and info.app != app)
+                    ):
+                        continue
+                    if len(page) == limit:
+                        return page, True
+                    page.append(info)
+
+    async def stats(self) -> dict[str, QueueStats]:
+        """Every category's queue."""
+        stats = {}
+        with _redis_errors():
+            for category in Category:
+                async with self.redis.pipeline(transaction=False) as pipe:
+                    pipe.llen(keys.queue(category))
+                    pipe.zcard(keys.started(category))
+                    pipe.zcard(keys.finished(category))
+                    pipe.zcard(keys.failed(category))
+                    pipe.zcard(keys.cancelled(category))
+                    counts: list[Any] = await pipe.execute()
+                wait = await self._median_wait(category)
+                waiting, running, finished, failed, cancelled = map(int, counts)
+                stats[category.value] = QueueStats(waiting, running, finished, failed, cancelled, wait)
+        return stats
+
+    async def _median_wait(self, queue: str) -> float | None:
+        waits = sorted(int(value) for value in await self.redis.lrange(keys.waits(queue), 0, -1))
+        return waits[len(waits) // 2] / 1000 if waits else None
+
+    async def workers(self) -> list[dict[str, Any]]:
+        """What each live worker process said at its last beat."""
+        with _redis_errors():
+            names = await self.redis.smembers(keys.WORKER_STATES)
+            if not names:
+                return []
+            states = await self.redis.mget([keys.worker_state(str(name)) for name in names])
+        return [orjson.loads(state) for state in states if state]
+
+
+def _decode(job_id: str, values: list[str | None]) -> JobInfo:
+    row = dict(zip(_FIELDS, values, strict=True))
+    return JobInfo(
+        id=job_id,
+        status=JobStatus.from_rq(row["status"] or "", expired=bool(row["mlxq_expired"])),
+        category=row["origin"] or "",
+        kind=row["mlxq_kind"] or "",
+        model=row["mlxq_model"] or "",
+        app=row["mlxq_app"] or "",
+        attempts=int(row["mlxq_attempts"] or 0),
+        created_at=row["created_at"] or "",
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        cancelling=bool(row["mlxq_cancel"]),
+        meta=orjson.loads(row["meta"]) if row["meta"] else {},
+    )

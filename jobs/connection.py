@@ -1,0 +1,39 @@
+"""Connections to Redis: bounded, named and quick to say that Redis is gone."""
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+#: Connections of one API process, the bus included; more requests wait for a free one.
+API_CONNECTIONS = 8
+#: Seconds to wait for a connection, and for an answer that is not meant to block.
+CONNECT_TIMEOUT = 2.0
+ANSWER_TIMEOUT = 10.0
+
+
+def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asyncio.Redis:
+    """A client for an event loop, speaking str. `blocking_reads`: for pub/sub, where silence is no error."""
+    pool: redis.asyncio.BlockingConnectionPool = redis.asyncio.BlockingConnectionPool.from_url(
+        address,
+        decode_responses=True,
+        max_connections=1 if blocking_reads else API_CONNECTIONS,
+        timeout=CONNECT_TIMEOUT,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=None if blocking_reads else ANSWER_TIMEOUT,
+        # One more try, for a pooled connection that a restart of Redis has closed.
+        retry=AsyncRetry(NoBackoff(), 0 if blocking_reads else 1),
+    )
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+def connection(address: str, *, name: str | None = None) -> redis.Redis:
+    """A client for threads, speaking bytes."""
+    return redis.Redis.from_url(
+        address,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=ANSWER_TIMEOUT,
+        retry=Retry(NoBackoff(), 1),
+        client_name=name,
+    )

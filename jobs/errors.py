@@ -1,0 +1,171 @@
+"""Every error a caller can see, as data: HTTP status, OpenAI type and code, and whether a retry can help.
+
+Raised where the fact is known (API, gate or worker), carried through Redis as plain values, and rendered to
+HTTP in one place (`api/errors.py`).
+"""
+
+from typing import Any
+
+
+class MlxqError(Exception):
+    """The root. `message` is for the user: it names no path, host or secret of the machine."""
+
+    status: int = 500
+    code: str | None = "internal_error"
+    type: str = "server_error"
+    retryable: bool = False
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as plain values, to travel through Redis (`from_dict` is its inverse)."""
+        return {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
+            "status": self.status,
+            "retryable": self.retryable,
+        }
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> "MlxqError":
+        error = MlxqError(str(data.get("message", "The job failed.")), param=data.get("param"))
+        error.status = int(data.get("status", 500))
+        error.type = str(data.get("type", "server_error"))
+        error.code = data.get("code")
+        error.retryable = bool(data.get("retryable", False))
+        return error
+
+
+class InvalidRequest(MlxqError):
+    """The request can never succeed as it is."""
+
+    status = 400
+    code = "invalid_request"
+    type = "invalid_request_error"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, param=param)
+        if code is not None:
+            self.code = code
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The prompt does not fit the model's context window."""
+
+    code = "context_length_exceeded"
+
+
+class Unauthorized(MlxqError):
+    """The key is missing or unknown."""
+
+    status = 401
+    code = "invalid_api_key"
+    type = "authentication_error"
+
+
+class Forbidden(MlxqError):
+    """The caller may not do this from where it stands."""
+
+    status = 403
+    code = "forbidden"
+    type = "permission_error"
+
+
+class NotFound(MlxqError):
+    """There is nothing by that name."""
+
+    status = 404
+    code = "not_found"
+    type = "invalid_request_error"
+
+
+class ModelNotFound(NotFound):
+    """No installed model, alias or allowed path has that name."""
+
+    code = "model_not_found"
+
+
+class JobNotFound(NotFound):
+    """No job has that id, or its result has expired."""
+
+    code = "job_not_found"
+
+
+class Conflict(MlxqError):
+    """The request contradicts what is already there. The OpenAI SDKs must not retry it."""
+
+    status = 409
+    code = "conflict"
+    type = "invalid_request_error"
+
+
+class PayloadTooLarge(MlxqError):
+    """The body is larger than the server accepts."""
+
+    status = 413
+    code = "request_too_large"
+    type = "invalid_request_error"
+
+
+class JobCancelled(MlxqError):
+    """The job was cancelled before it ended. 499 is the field's status for a closed request."""
+
+    status = 499
+    code = "job_cancelled"
+    type = "invalid_request_error"
+
+
+class QueueFull(MlxqError):
+    """As many jobs wait in this category as are allowed to."""
+
+    status = 429
+    code = "queue_full"
+    type = "rate_limit_error"
+    retryable = True
+
+
+class ServiceUnavailable(MlxqError):
+    """Redis or the worker is out of reach, or out of memory."""
+
+    status = 503
+    code = "service_unavailable"
+    type = "server_error"
+    retryable = True
+
+
+class JobExpired(MlxqError):
+    """The job waited longer than its caller would have waited for it, and was never started."""
+
+    status = 504
+    code = "job_expired"
+    type = "server_error"
+
+
+class JobTimeout(MlxqError):
+    """The job ran longer than its category allows."""
+
+    status = 504
+    code = "timeout"
+    type = "server_error"
+
+
+class EngineFailure(MlxqError):
+    """The engine raised while it served this job."""
+
+    code = "engine_error"
+
+
+class WorkerDied(MlxqError):
+    """The worker died under this job as often as a job may be tried."""
+
+    code = "worker_died"
+
+
+#: Longest pause that the OpenAI SDKs honour, in seconds.
+MAX_RETRY_AFTER = 120

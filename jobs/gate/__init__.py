@@ -1,0 +1,315 @@
+"""The gate: every change of a job's state, each an atomic Lua script in Redis.
+
+`AsyncGate` is the API's side (admit, cancel), `Gate` the worker's (claim, emit, finish, release, beat, recover).
+The scripts write RQ's own data model, so that RQ's tools tell the truth; `tests/jobs/test_rq_contract.py` pins it.
+Redis' clock, not the machine's, decides about leases and expiry.
+"""
+
+import base64
+import itertools
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+import orjson
+import redis
+import redis.asyncio
+from redis.exceptions import NoScriptError
+
+from jobs import keys
+from jobs.errors import MlxqError, WorkerDied
+from jobs.request import Claim, JobRequest
+from jobs.status import EventType, encode_event
+
+#: Seconds that an execution belongs to its worker after a beat, and between two beats.
+LEASE = 6.0
+BEAT = 1.5
+#: Seconds after which a job that was taken off the queue but not claimed is put back.
+UNCLAIMED_GRACE = 2.0
+#: Share of Redis' maxmemory above which no job is accepted.
+MEMORY_MARK = 0.8
+
+#: RQ's `Result.Type`.
+RESULT_SUCCESSFUL, RESULT_FAILED, RESULT_STOPPED = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ttl:
+    """Seconds that a finished job (`result`) and its events (`events`) are kept."""
+
+    result: int
+    events: int
+
+
+@cache
+def _script(name: str) -> tuple[str, str]:
+    """The text of a script and its SHA-1, by which Redis knows it."""
+    folder = Path(__file__).parent
+    text = (folder / "common.lua").read_text() + "\n" + (folder / f"{name}.lua").read_text()
+    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def iso_now() -> str:
+    """Now in RQ's timestamp format."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Admission(Enum):
+    OK = "ok"
+    #: the idempotency key or the retry header leads to a job that is already there
+    EXISTS = "exists"
+    CONFLICT = "conflict"
+    FULL = "full"
+    MEMORY = "memory"
+
+
+class AsyncGate:
+    """Admission and cancellation, for the API's event loop."""
+
+    def __init__(self, connection: redis.asyncio.Redis, ttl: Ttl) -> None:
+        self._redis = connection
+        self._ttl = ttl
+
+    async def admit(self, request: JobRequest, limit: int) -> tuple[Admission, str]:
+        """Accept the job in one round trip. Returns the verdict and its detail: an id, a position or a depth."""
+        now = datetime.now(UTC)
+        iso = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        fields: dict[str, Any] = {
+            "status": "queued",
+            "data": request.encode(),
+            "created_at": iso,
+            "enqueued_at": iso,
+            "origin": request.category.value,
+            "description": request.description,
+            "timeout": int(request.timeout),
+            "result_ttl": self._ttl.result,
+            "failure_ttl": self._ttl.result,
+            # RQ's own clean-up (rq info runs it) then queues an abandoned job again instead of failing it.
+            "retries_left": 3,
+            "meta": orjson.dumps(request.meta),
+            "mlxq_kind": request.kind.value,
+            "mlxq_model": request.model,
+            "mlxq_app": request.app,
+            "mlxq_submitted_ms": int(now.timestamp() * 1000),
+        }
+        arguments: list[Any] = [
+            request.id,
+            keys.queue(request.category),
+            limit,
+            request.fingerprint or "",
+            int(request.attach),
+            self._ttl.result,
+            "" if request.expires_in is None else request.expires_in,
+            MEMORY_MARK,
+            *itertools.chain.from_iterable(fields.items()),
+        ]
+        names = [
+            keys.job(request.id),
+            keys.queue(request.category),
+            keys.idempotency(request.idempotency_scope) if request.idempotency_scope else "",
+            keys.retry(request.fingerprint) if request.fingerprint else "",
+        ]
+        verdict = await self._run("admit", names, arguments)
+        detail = verdict[1] if len(verdict) > 1 else ""
+        return Admission(verdict[0]), str(detail)
+
+    async def cancel(self, job_id: str, queue: str) -> str:
+        """Cancel by script. Returns 'cancelled', 'cancelling', 'gone', or RQ's status of an ended job."""
+        answer = await self._run(
+            "cancel",
+            [keys.job(job_id), keys.queue(queue), keys.cancelled(queue)],
+            [job_id, iso_now(), self._ttl.result, self._ttl.events, encode_event(EventType.CANCELLED)],
+        )
+        return str(answer)
+
+    async def _run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
+        text, sha = _script(name)
+        try:
+            return await self._redis.evalsha(sha, len(names), *names, *arguments)
+        except NoScriptError:
+            return await self._redis.eval(text, len(names), *names, *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an execution ended: exactly one of `result`, `error` and cancellation (neither)."""
+
+    job_id: str
+    execution_id: str
+    result: dict[str, Any] | None = None
+    error: MlxqError | None = None
+
+
+class Gate:
+    """A worker's side of the gate for one queue. Thread-safe as far as its Redis client is."""
+
+    def __init__(self, connection: redis.Redis, queue: str, worker: str, ttl: Ttl) -> None:
+        self._redis = connection
+        self.queue = queue
+        self.worker = worker
+        self._ttl = ttl
+
+    def take(self, timeout: int) -> str | None:
+        """Wait up to `timeout` seconds for a job's id: it moves to RQ's intermediate list until it is claimed."""
+        taken: Any = self._redis.blmove(
+            keys.queue(self.queue), keys.intermediate(self.queue), timeout, src="LEFT", dest="RIGHT"
+        )
+        return taken.decode() if taken else None
+
+    def claim(self, job_id: str, execution_id: str) -> Claim | None:
+        """Make the job this worker's. None when it must not run: cancelled, expired, or somebody else's."""
+        verdict = self._run(
+            "claim",
+            [
+                keys.job(job_id),
+                keys.intermediate(self.queue),
+                keys.started(self.queue),
+                keys.cancelled(self.queue),
+            ],
+            [
+                job_id,
+                execution_id,
+                self.worker,
+                LEASE,
+                iso_now(),
+                datetime.now(UTC).timestamp(),
+                self._ttl.result,
+                self._ttl.events,
+                encode_event(EventType.EXPIRED),
+                keys.waits(self.queue),
+            ],
+        )
+        if verdict[0] != b"ok":
+            return None
+        return Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2])
+
+    def emit(self, events: Iterable[tuple[str, str, bytes]]) -> list[str]:
+        """Write (job, execution, event) of one step. Returns the executions that are no longer ours."""
+        arguments = list(itertools.chain.from_iterable(events))
+        lost = self._run("emit", [keys.started(self.queue)], arguments)
+        return [execution.decode() for execution in lost]
+
+    def finish(self, endings: Sequence[Ending]) -> list[bool]:
+        """End executions, all in one round trip. False where the execution was no longer ours."""
+        calls = [self._finish_call(ending) for ending in endings]
+        return [bool(answer) for answer in self._run_many("finish", calls)]
+
+    def release(self, job_id: str, execution_id: str) -> bool:
+        """Put a running job back at the front of the queue, because this worker drains."""
+        event = encode_event(EventType.REQUEUED)
+        names = [keys.started(self.queue), keys.queue(self.queue)]
+        return bool(self._run("release", names, [job_id, execution_id, event]))
+
+    def beat(self, executions: Sequence[tuple[str, str]]) -> tuple[set[str], set[str]]:
+        """Renew the leases of (job, execution) pairs. Returns the executions (lost, to be cancelled)."""
+        arguments = [
+            LEASE,
+            iso_now(),
+            datetime.now(UTC).timestamp(),
+            *itertools.chain.from_iterable(executions),
+        ]
+        answer = self._run("beat", [keys.started(self.queue)], arguments)
+        verdicts = list(zip(answer[::2], answer[1::2], strict=True))
+        lost = {execution.decode() for verdict, execution in verdicts if verdict == b"lost"}
+        cancelled = {execution.decode() for verdict, execution in verdicts if verdict == b"cancel"}
+        return lost, cancelled
+
+    def recover(self, max_attempts: int, dead_workers: Sequence[str] = ()) -> tuple[int, int]:
+        """Bring back what dead workers left on this queue. Returns how many jobs were (requeued, failed)."""
+        error = WorkerDied(
+            f"The worker died {max_attempts} times while it ran this job; it is not tried again."
+        )
+        result = _result_fields(RESULT_FAILED, "", "", exc_string=error.message)
+        answer = self._run(
+            "recover",
+            [
+                keys.queue(self.queue),
+                keys.intermediate(self.queue),
+                keys.started(self.queue),
+                keys.failed(self.queue),
+                keys.cancelled(self.queue),
+                keys.intermediate_seen(self.queue),
+            ],
+            [
+                iso_now(),
+                max_attempts,
+                UNCLAIMED_GRACE,
+                self._ttl.result,
+                self._ttl.events,
+                encode_event(EventType.REQUEUED),
+                encode_event(EventType.FAILED, error=error.to_dict()),
+                encode_event(EventType.CANCELLED),
+                error.message,
+                orjson.dumps([f.decode() if isinstance(f, bytes) else str(f) for f in result]),
+                orjson.dumps(error.to_dict()),
+                *dead_workers,
+            ],
+        )
+        return int(answer[0]), int(answer[1])
+
+    def _finish_call(self, ending: Ending) -> tuple[list[str], list[Any]]:
+        if ending.error is not None:
+            status, registry, kind = "failed", keys.failed(self.queue), RESULT_FAILED
+            event = encode_event(EventType.FAILED, error=ending.error.to_dict())
+        elif ending.result is not None:
+            status, registry, kind = "finished", keys.finished(self.queue), RESULT_SUCCESSFUL
+            event = encode_event(EventType.COMPLETED, result=ending.result)
+        else:
+            status, registry, kind = "canceled", keys.cancelled(self.queue), RESULT_STOPPED
+            event = encode_event(EventType.CANCELLED)
+        exception = ending.error.message if ending.error else ""
+        names = [keys.job(ending.job_id), keys.started(self.queue), registry, keys.results(ending.job_id)]
+        fields = _result_fields(
+            kind, self.worker, ending.execution_id, return_value=ending.result, exc_string=exception
+        )
+        arguments = [
+            ending.job_id,
+            ending.execution_id,
+            status,
+            iso_now(),
+            self._ttl.result,
+            self._ttl.events,
+            event,
+            exception,
+            orjson.dumps(ending.error.to_dict()) if ending.error else "",
+            *fields,
+        ]
+        return names, arguments
+
+    def _run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
+        text, sha = _script(name)
+        try:
+            return self._redis.evalsha(sha, len(names), *names, *arguments)
+        except NoScriptError:
+            return self._redis.eval(text, len(names), *names, *arguments)
+
+    def _run_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        if len(calls) == 1:
+            return [self._run(name, *calls[0])]
+        text, sha = _script(name)
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.script_load(text)
+            for names, arguments in calls:
+                pipe.evalsha(sha, len(names), *names, *arguments)
+            answers: list[Any] = pipe.execute()
+            return answers[1:]
+
+
+def _result_fields(
+    kind: int, worker: str, execution_id: str, *, return_value: Any = None, exc_string: str = ""
+) -> list[Any]:
+    """RQ's Result as the flat field list of its stream entry (rq.results.Result.serialize)."""
+    fields: list[Any] = ["type", kind, "worker_name", worker]
+    if execution_id:
+        fields += ["execution_id", execution_id]
+    if return_value is not None:
+        fields += ["return_value", base64.b64encode(orjson.dumps(return_value))]
+    if exc_string:
+        fields += ["exc_string", base64.b64encode(zlib.compress(exc_string.encode()))]
+    return fields

@@ -1,0 +1,56 @@
+-- Accept a job, or say why not.
+-- KEYS: job, queue, idempotency key or '', retry key or ''
+-- ARGV: id, queue's name for rq:queues, limit, body fingerprint, attach (0|1), record ttl, expires_in or '',
+--       high-water mark of memory (0..1), then field, value, ... of the job's hash
+-- Returns {'ok', position} | {'exists', id} | {'conflict', id} | {'full', depth} | {'memory'}
+local id, limit, fingerprint = ARGV[1], tonumber(ARGV[3]), ARGV[4]
+local record_ttl = tonumber(ARGV[6])
+
+if KEYS[3] ~= '' then
+  local record = redis.call('HMGET', KEYS[3], 'id', 'fingerprint')
+  if record[1] and redis.call('EXISTS', 'rq:job:' .. record[1]) == 1 then
+    if record[2] ~= fingerprint then
+      return { 'conflict', record[1] }
+    end
+    return { 'exists', record[1] }
+  end
+end
+
+if KEYS[4] ~= '' and ARGV[5] == '1' then
+  local earlier = redis.call('GET', KEYS[4])
+  if earlier then
+    local status = redis.call('HGET', 'rq:job:' .. earlier, 'status')
+    if status == 'queued' or status == 'started' or status == 'finished' then
+      return { 'exists', earlier }
+    end
+  end
+end
+
+local depth = redis.call('LLEN', KEYS[2])
+if depth >= limit then
+  return { 'full', depth }
+end
+
+local memory = redis.call('INFO', 'memory')
+local maximum = tonumber(string.match(memory, 'maxmemory:(%d+)'))
+if maximum and maximum > 0 then
+  local used = tonumber(string.match(memory, 'used_memory:(%d+)'))
+  if used > maximum * tonumber(ARGV[8]) then
+    return { 'memory' }
+  end
+end
+
+redis.call('HSET', KEYS[1], unpack(ARGV, 9))
+if ARGV[7] ~= '' then
+  redis.call('HSET', KEYS[1], 'mlxq_expires_at', now() + tonumber(ARGV[7]))
+end
+redis.call('SADD', 'rq:queues', ARGV[2])
+redis.call('ZADD', 'mlxq:jobs', math.floor(now() * 1000), id)
+if KEYS[3] ~= '' then
+  redis.call('HSET', KEYS[3], 'id', id, 'fingerprint', fingerprint)
+  redis.call('EXPIRE', KEYS[3], record_ttl)
+end
+if KEYS[4] ~= '' then
+  redis.call('SET', KEYS[4], id, 'EX', record_ttl)
+end
+return { 'ok', redis.call('RPUSH', KEYS[2], id) }

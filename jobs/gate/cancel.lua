@@ -1,0 +1,20 @@
+-- Cancel a job: at once when it waits, by a flag that its worker sees when it runs.
+-- KEYS: job, queue, cancelled registry
+-- ARGV: id, now (ISO), ttl, events ttl, event
+-- Returns 'cancelled' | 'cancelling' | 'gone' | RQ's status of a job that has already ended
+local id = ARGV[1]
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status then
+  return 'gone'
+end
+if status == 'queued' then
+  redis.call('LREM', KEYS[2], 1, id)
+  conclude(id, 'canceled', KEYS[3], ARGV[5], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]))
+  return 'cancelled'
+end
+if status == 'started' then
+  redis.call('HSET', KEYS[1], 'mlxq_cancel', '1')
+  redis.call('PUBLISH', COMMANDS, 'cancel ' .. id)
+  return 'cancelling'
+end
+return status

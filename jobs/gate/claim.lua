@@ -1,0 +1,45 @@
+-- Turn a job taken off the queue into a running execution, unless it must not run.
+-- KEYS: job, intermediate list, started registry, cancelled registry
+-- ARGV: id, execution, worker, lease (s), now (ISO), epoch, result ttl, events ttl, expired event, waits key
+-- Returns {'ok', attempt, data} | {'lost'} (somebody else recovered it) | {'gone'} | {'dropped'} | {'expired'}
+local id, execution = ARGV[1], ARGV[2]
+if redis.call('LREM', KEYS[2], 1, id) == 0 then
+  return { 'lost' }
+end
+local job = redis.call('HMGET', KEYS[1], 'status', 'data', 'mlxq_expires_at', 'mlxq_submitted_ms')
+if not job[1] or not job[2] then
+  return { 'gone' }
+end
+if job[1] ~= 'queued' then
+  return { 'dropped' }
+end
+
+local time = now()
+if job[3] and tonumber(job[3]) < time then
+  redis.call('HSET', KEYS[1], 'mlxq_expired', '1')
+  conclude(id, 'canceled', KEYS[4], ARGV[9], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8]))
+  return { 'expired' }
+end
+
+local attempt = redis.call('HINCRBY', KEYS[1], 'mlxq_attempts', 1)
+redis.call('HSET', KEYS[1], 'status', 'started', 'started_at', ARGV[5], 'last_heartbeat', ARGV[5],
+  'worker_name', ARGV[3])
+local key = 'rq:execution:' .. id .. ':' .. execution
+redis.call('HSET', key, 'id', execution, 'created_at', ARGV[6], 'last_heartbeat', ARGV[6], 'worker_name', ARGV[3])
+redis.call('EXPIRE', key, 3600)
+redis.call('ZADD', 'rq:executions:' .. id, time + 3600, execution)
+redis.call('EXPIRE', 'rq:executions:' .. id, 86400)
+redis.call('ZADD', KEYS[3], time + tonumber(ARGV[4]), id .. ':' .. execution)
+
+local stream = events_key(id)
+if attempt == 1 and job[4] then
+  redis.call('LPUSH', ARGV[10], math.floor(time * 1000 - tonumber(job[4])))
+  redis.call('LTRIM', ARGV[10], 0, 255)
+end
+local frames = {}
+if attempt > 1 then
+  frames[1] = append(stream, id, '{"type":"reset"}', true)
+end
+frames[#frames + 1] = append(stream, id, '{"type":"started","attempt":' .. attempt .. '}', true)
+publish(frames)
+return { 'ok', attempt, job[2] }

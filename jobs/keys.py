@@ -1,0 +1,90 @@
+"""Every Redis key and channel, and nothing else. `rq:` keys are RQ's own layout (pinned by `rq==2.12.*`)."""
+
+#: All known queues (RQ).
+QUEUES = "rq:queues"
+#: All live workers (RQ).
+WORKERS = "rq:workers"
+#: Every accepted job by the millisecond of its submission, for listing.
+JOBS = "mlxq:jobs"
+#: Channel on which every event of every job is published to the API processes.
+BUS = "mlxq:bus"
+#: Channel on which workers are told about cancellations.
+COMMANDS = "mlxq:commands"
+#: Live worker processes (each holds a `worker_state` that expires with its last beat).
+WORKER_STATES = "mlxq:workers"
+
+
+def job(job_id: str) -> str:
+    return f"rq:job:{job_id}"
+
+
+def results(job_id: str) -> str:
+    return f"rq:results:{job_id}"
+
+
+def queue(name: str) -> str:
+    return f"rq:queue:{name}"
+
+
+def intermediate(name: str) -> str:
+    """Jobs that a lane has taken off the queue and not yet claimed."""
+    return f"rq:queue:{name}:intermediate"
+
+
+def intermediate_seen(name: str) -> str:
+    """When a job was first seen unclaimed in the intermediate list."""
+    return f"mlxq:seen:{name}"
+
+
+def started(name: str) -> str:
+    """Running executions `job:execution`, scored by the end of their lease (RQ's StartedJobRegistry)."""
+    return f"rq:wip:{name}"
+
+
+def finished(name: str) -> str:
+    return f"rq:finished:{name}"
+
+
+def failed(name: str) -> str:
+    return f"rq:failed:{name}"
+
+
+def cancelled(name: str) -> str:
+    return f"rq:canceled:{name}"
+
+
+def execution(job_id: str, execution_id: str) -> str:
+    return f"rq:execution:{job_id}:{execution_id}"
+
+
+def executions(job_id: str) -> str:
+    return f"rq:executions:{job_id}"
+
+
+def worker(name: str) -> str:
+    return f"rq:worker:{name}"
+
+
+def events(job_id: str) -> str:
+    """The stream of everything the job has emitted."""
+    return f"mlxq:events:{job_id}"
+
+
+def idempotency(scope: str) -> str:
+    """Which job an `Idempotency-Key` (of one caller) stands for."""
+    return f"mlxq:idempotency:{scope}"
+
+
+def retry(fingerprint: str) -> str:
+    """Which job the last identical request of the same caller became."""
+    return f"mlxq:retry:{fingerprint}"
+
+
+def worker_state(name: str) -> str:
+    """What a worker process says of itself at each beat (JSON, expires)."""
+    return f"mlxq:worker:{name}"
+
+
+def waits(name: str) -> str:
+    """The last waits of a queue in milliseconds, newest first."""
+    return f"mlxq:waits:{name}"

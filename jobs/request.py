@@ -1,0 +1,110 @@
+"""What a job is: plain values that the API writes and the worker reads."""
+
+import secrets
+import zlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+
+class Category(StrEnum):
+    """The kind of model a job needs: its queue, its lane and its slot."""
+
+    LLM = "llm"
+    ASR = "asr"
+    TTS = "tts"
+    IMAGE = "image"
+    EMBEDDING = "embedding"
+
+
+class Kind(StrEnum):
+    """What the job does with the model of its category."""
+
+    #: a chat completion
+    CHAT = "chat"
+    #: bring a model into the slot
+    LOAD = "load"
+    #: empty the slot
+    UNLOAD = "unload"
+
+
+#: How ids of jobs begin. A chat's id is the `id` of its completion, as in OpenAI's API.
+ID_PREFIX = {Kind.CHAT: "chatcmpl", Kind.LOAD: "load", Kind.UNLOAD: "unload"}
+
+#: The function that RQ's own tools show for a job of each kind.
+FUNCTION = "worker.tasks.run"
+
+
+def new_job_id(kind: Kind) -> str:
+    return f"{ID_PREFIX[kind]}-{secrets.token_hex(12)}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """One accepted request.
+
+    `model` is the resolved reference that the worker can load; `payload` is the validated request, JSON only.
+    `timeout` is seconds of run time. `expires_in` is how many seconds the caller will wait for the start, None
+    for ever. `app` names the calling program in listings.
+    """
+
+    id: str
+    category: Category
+    kind: Kind
+    model: str
+    payload: dict[str, Any]
+    timeout: float
+    stream: bool = False
+    expires_in: float | None = None
+    app: str = ""
+    idempotency_scope: str | None = None
+    fingerprint: str | None = None
+    attach: bool = False
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """RQ's `data` field under its JSON serializer: (function, instance, args, kwargs)."""
+        arguments = {
+            "kind": self.kind,
+            "model": self.model,
+            "payload": self.payload,
+            "timeout": self.timeout,
+            "stream": self.stream,
+        }
+        return orjson.dumps([FUNCTION, None, [], arguments])
+
+    @property
+    def description(self) -> str:
+        """One line for `rq info` and dashboards; never the prompt."""
+        return f"{self.kind}({self.model.rsplit('/', 1)[-1]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job as the worker holds it: its request, and the execution that is the worker's right to it."""
+
+    job_id: str
+    execution_id: str
+    attempt: int
+    kind: Kind
+    model: str
+    payload: dict[str, Any]
+    timeout: float
+    stream: bool
+
+    @staticmethod
+    def decode(job_id: str, execution_id: str, attempt: int, data: bytes) -> "Claim":
+        # RQ compresses the data of a job that it saves itself (a retry after its own clean-up).
+        _, _, _, arguments = orjson.loads(data if data.startswith(b"[") else zlib.decompress(data))
+        return Claim(
+            job_id=job_id,
+            execution_id=execution_id,
+            attempt=attempt,
+            kind=Kind(arguments["kind"]),
+            model=arguments["model"],
+            payload=arguments["payload"],
+            timeout=float(arguments["timeout"]),
+            stream=bool(arguments["stream"]),
+        )
