@@ -66,8 +66,8 @@ def find_binary() -> Binary:
         )
         say(f"skipping {path}: it {reason}")
     raise RedisUnusableError(
-        "no redis-server 6.2 or newer found: run `brew install redis`, or `docker compose up -d redis` and set "
-        "REDIS_URL=redis://127.0.0.1:6379"
+        "no redis-server 6.2 or newer found: run `brew install redis`, or `docker compose up -d redis` "
+        "and set REDIS_URL=redis://127.0.0.1:6379"
     )
 
 
@@ -78,6 +78,6 @@ def check_files(binary: Binary, directory: Path) -> None:
     """
     if binary.version < FOLDER_SINCE and (directory / FOLDER).is_dir():
         raise RedisUnusableError(
-            f"{directory} was written by Redis 7 or newer, which {binary} cannot read: put that redis-server on the "
-            "PATH again, or set MLXQ_DATA_DIR to a new folder"
+            f"{directory} was written by Redis 7 or newer, which {binary} cannot read: put that redis-server "
+            "on the PATH again, or set MLXQ_DATA_DIR to a new folder"
         )

@@ -1,9 +1,9 @@
-"""The embedded Redis: `python -m jobs.redis_server` runs a private redis-server on a unix socket in the data folder.
+"""The embedded Redis: `python -m jobs.redis_server` runs a private redis-server on a unix socket.
 
 It knows the server's options, its files and how it ends; it does not know what is stored. Data lives in
-`<data_dir>/redis`. Two locks there tell who is alive, whatever was killed and how: `owner.lock` is held by this
-process, `server.lock` by every redis-server, which inherits it. A redis-server whose owner was killed is adopted by
-the next one. With REDIS_URL set nothing is started, and this process only says when that Redis can be reached.
+`<data_dir>/redis`. Two locks there tell who is alive, whatever was killed and how: `owner.lock` is held by
+this process, `server.lock` by the redis-server, which inherits it. A redis-server whose owner was killed is
+adopted by the next one. With REDIS_URL set nothing is started: see `redis_remote`.
 """
 
 import contextlib
@@ -17,13 +17,9 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from jobs.redis_binary import OLDEST, RedisUnusableError, check_files, find_binary
+from jobs.redis_binary import RedisUnusableError, check_files, find_binary
 from jobs.supervisor import WRONG_SETTING, Backoff, Doorbell, Supervisor, ending, say
-
-if TYPE_CHECKING:
-    from config.settings import Settings
 
 _LOG_MAX = 1_000_000
 
@@ -54,7 +50,6 @@ class Plan:
             "dir": str(self.directory),
             "daemonize": "no",
             "loglevel": "warning",
-            "databases": "1",
             "save": "",
             "appendonly": "yes",
             "appendfsync": "everysec",
@@ -69,14 +64,14 @@ class Plan:
 
 
 def ask(path: Path, command: str, timeout: float = 1.0) -> str:
-    """One command to the server at a socket, in Redis' inline form. Raises OSError; an error reply is returned."""
+    """One inline command to the server at a socket. Raises OSError; an error reply is returned."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
         connection.connect(str(path))
         connection.sendall(f"{command}\r\n".encode())
-        reply = connection.makefile("rb")
-        head = reply.readline().decode()
-        return reply.read(int(head[1:])).decode() if head.startswith("$") else head.strip()
+        with connection.makefile("rb") as reply:
+            head = reply.readline().decode()
+            return reply.read(int(head[1:])).decode() if head.startswith("$") else head.strip()
 
 
 def info(path: Path, field: str) -> int:
@@ -115,10 +110,7 @@ class RedisServer:
         self._plan, self._lock = plan, lock
         self._process: subprocess.Popen[bytes] | None = None
         self._answered = False
-        if lock.take():
-            self._pid = self._spawn()
-        else:
-            self._pid = self._adopt()
+        self._pid = self._spawn() if lock.take() else self._take_over()
 
     def _spawn(self) -> int:
         binary = find_binary()
@@ -140,16 +132,23 @@ class RedisServer:
         say(f"{binary}, pid {self._process.pid}, at unix://{self._plan.socket}")
         return self._process.pid
 
-    def _adopt(self) -> int:
-        try:
-            pid = info(self._plan.socket, "process_id")
-        except OSError as error:
-            raise RedisUnusableError(
-                f"a redis-server still uses {self._plan.directory} but does not answer at {self._plan.socket} "
-                f"({error}): end it and start again"
-            ) from error
-        say(f"taking over the redis-server that still runs here (pid {pid})")
-        return pid
+    def _take_over(self) -> int:
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                pid = info(self._plan.socket, "process_id")
+            except OSError as error:
+                if self._lock.take():
+                    return self._spawn()
+                if time.monotonic() > deadline:
+                    raise RedisUnusableError(
+                        f"a redis-server still uses {self._plan.directory} but does not answer at "
+                        f"{self._plan.socket} ({error}): end it and start again"
+                    ) from error
+                time.sleep(0.05)
+            else:
+                say(f"taking over the redis-server that still runs here (pid {pid})")
+                return pid
 
     def _log_size(self) -> int:
         return self._plan.log.stat().st_size if self._plan.log.exists() else 0
@@ -222,10 +221,10 @@ def prepare(plan: Plan) -> None:
 
 
 def serve(plan: Plan) -> int:
-    """Run the embedded Redis until a stop; starts it again whenever it dies. Returns the status to exit with."""
+    """Run the embedded Redis until a stop, again whenever it dies. Returns the status to exit with."""
     try:
         prepare(plan)
-        owner = Lock(plan.directory / "owner.lock")
+        owner, lock = Lock(plan.directory / "owner.lock"), Lock(plan.directory / "server.lock")
         if not owner.take():
             pid = os.read(owner.fd, 20).decode() or "unknown"
             raise RedisUnusableError(
@@ -233,14 +232,25 @@ def serve(plan: Plan) -> int:
             )
         os.ftruncate(owner.fd, 0)
         os.pwrite(owner.fd, str(os.getpid()).encode(), 0)
-        lock = Lock(plan.directory / "server.lock")
         backoff = Backoff(first=0.2, most=5.0)
-        return Supervisor("redis-server", lambda: RedisServer(plan, lock), backoff, grace=5.0).run()
+        try:
+            return Supervisor("redis-server", lambda: RedisServer(plan, lock), backoff, 5.0, final=()).run()
+        finally:
+            if lock.take():
+                clean(plan)
     except RedisUnusableError as error:
         say(str(error))
     except OSError as error:
         say(f"MLXQ_DATA_DIR={str(plan.data_dir)!r} cannot be used: {error}")
     return WRONG_SETTING
+
+
+def clean(plan: Plan) -> None:
+    """Remove what only a running redis-server needs."""
+    plan.socket.unlink(missing_ok=True)
+    if plan.socket.parent != plan.data_dir:
+        with contextlib.suppress(OSError):
+            plan.socket.parent.rmdir()
 
 
 def idle() -> int:
@@ -249,30 +259,6 @@ def idle() -> int:
         while not bell.wait(1.0):
             pass
     return 0
-
-
-def wait_until_reachable(settings: "Settings") -> None:
-    """Say whether the Redis of REDIS_URL answers, and when it does. Raises RedisUnusableError if it is too old."""
-    import redis
-
-    said = False
-    while True:
-        try:
-            with redis.Redis.from_url(
-                settings.redis_url, socket_timeout=2, socket_connect_timeout=2
-            ) as client:
-                version = str(client.info("server")["redis_version"])
-            break
-        except (redis.RedisError, ValueError, OSError) as error:
-            if not said:
-                say(f"REDIS_URL: {settings.redis_label} cannot be reached: {error}; waiting for it")
-            said = True
-            time.sleep(1)
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        raise RedisUnusableError(
-            f"REDIS_URL: {settings.redis_label} is Redis {version}; 6.2 or newer is needed"
-        )
-    say(f"REDIS_URL: {settings.redis_label} is reachable (Redis {version})")
 
 
 def main(arguments: list[str]) -> int:
@@ -284,22 +270,21 @@ def main(arguments: list[str]) -> int:
         return serve(Plan(Path(data_dir), Path(path), int(megabytes), float(patience)))
 
     from config.settings import load_settings
+    from jobs.redis_remote import wait_until_reachable
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings = load_settings()
-    again = [sys.executable, "-m", "jobs.redis_server"]
     if settings.redis_url:
         try:
-            wait_until_reachable(settings)
+            if not wait_until_reachable(settings):
+                return 0
         except RedisUnusableError as error:
             say(str(error))
             return WRONG_SETTING
-        os.execv(sys.executable, [*again, "--idle"])
-    megabytes, patience = str(settings.redis_maxmemory_mb), str(settings.drain_timeout + 0.5)
-    os.execv(
-        sys.executable,
-        [*again, "--serve", str(settings.data_dir), str(settings.redis_socket), megabytes, patience],
-    )
+        rest = ["--idle"]
+    else:
+        numbers = [str(settings.redis_maxmemory_mb), str(settings.drain_timeout + 0.5)]
+        rest = ["--serve", str(settings.data_dir), str(settings.redis_socket), *numbers]
+    os.execv(sys.executable, [sys.executable, "-m", "jobs.redis_server", *rest])
 
 
 if __name__ == "__main__":

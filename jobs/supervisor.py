@@ -1,12 +1,12 @@
 """Keeps one process running: `python -m jobs.supervisor [--grace SECONDS] -- COMMAND…`
 
-It starts the command again after a crash, sooner at first and later each time, passes a stop on to it, kills it
-when it does not obey, and ends with its status. An exit with 0 or with 2 (a wrong setting) is never a crash. It
+It starts the command again after a crash, sooner at first and later each time, passes a stop on to it, kills
+it when it does not obey, and ends with its status. An exit with 0 or with 2 (a wrong setting) is no crash. It
 imports little, so that it costs about 11 MB, and knows nothing of what it runs.
 
-The command stays in the supervisor's process group, so that a kill of the group leaves no orphan. A stop sent to the
-group therefore reaches it twice: SIGTERM must mean the same the second time. With MLXQ_PARENT_PID set, the loss of
-that parent is a stop (see `parent_is_gone`).
+The command stays in the supervisor's process group, so that a kill of the group leaves no orphan. A stop sent
+to the group therefore reaches it twice: SIGTERM must mean the same the second time. With MLXQ_PARENT_PID set,
+the loss of that parent is a stop (see `parent_is_gone`).
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _TICK = 1.0
 
 
 def say(text: str) -> None:
-    """One line on stderr. Whoever read it may be gone: that must not end a process that has a child to care for."""
+    """One line on stderr. Its reader may be gone, which must not end a process that cares for a child."""
     with contextlib.suppress(OSError):
         sys.stderr.write(f"mlxq: {text}\n")
         sys.stderr.flush()
@@ -150,8 +150,16 @@ class Doorbell:
 class Supervisor:
     """Starts a child by `start`, again and again, until it ends for good or a stop is asked for."""
 
-    def __init__(self, name: str, start: Callable[[], Child], backoff: Backoff, grace: float) -> None:
-        self._name, self._start, self._backoff, self._grace = name, start, backoff, grace
+    def __init__(
+        self,
+        name: str,
+        start: Callable[[], Child],
+        backoff: Backoff,
+        grace: float,
+        final: tuple[int, ...] = (0, WRONG_SETTING),
+    ) -> None:
+        """`grace`: seconds from a stop to a kill; `final`: exit codes after which there is no other start."""
+        self._name, self._start, self._backoff, self._grace, self._final = name, start, backoff, grace, final
 
     def run(self) -> int:
         """The status to exit with. Must be called on the main thread: it takes the signals."""
@@ -160,7 +168,7 @@ class Supervisor:
                 began = time.monotonic()
                 child = self._start()
                 code = self._watch(child, bell)
-                if bell.stopped or code in (0, WRONG_SETTING):
+                if bell.stopped or code in self._final:
                     return code if code >= 0 else 128 - code
                 pause = self._backoff.after(time.monotonic() - began)
                 say(f"{self._name} (pid {child.pid}) {ending(code)}; starting it again in {pause:g} s")
