@@ -1,0 +1,46 @@
+# The two verbs a user needs are `run` and `test`; everything is installed into .venv by plain pip.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: run test lint format lock bench clean
+
+# MLX_GUI_PORT repeats the port for the one value that the Procfile cannot tell from honcho's own, 5000.
+run: .venv/run.stamp
+	@exec env $${PORT:+MLX_GUI_PORT=$$PORT} PATH="$(CURDIR)/$(BIN):$$PATH" honcho start
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.chat $(ARGS)
+
+# One lock for macOS arm64 and Linux x86-64, Python 3.11 to 3.13. mlx has wheels for macOS 14 and newer only.
+LOCK := MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	--no-emit-index-url --no-header $(UPGRADE)
+lock: .venv/dev.stamp
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: requirements.lock | .venv/bin/python
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock .venv/run.stamp
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
