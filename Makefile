@@ -5,9 +5,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: run test lint format lock bench clean
 
-# MLX_GUI_PORT repeats the port for the one value that the Procfile cannot tell from honcho's own, 5000.
+# MLX_GUI_PORT says it again for the one PORT that the Procfile cannot tell from honcho's own.
 run: .venv/run.stamp
-	@exec env $${PORT:+MLX_GUI_PORT=$$PORT} PATH="$(CURDIR)/$(BIN):$$PATH" honcho start
+	@[ "$$PORT" != 5000 ] || export MLX_GUI_PORT=5000; exec env PATH="$(CURDIR)/$(BIN):$$PATH" honcho start
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,0 +1,60 @@
+"""What every test may use: a clean environment, and Redis."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from config.settings import Settings, variables
+from tests.private_redis import PrivateRedis
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The settings of whoever runs the tests do not reach them, nor do the tests reach their data."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in Settings.model_fields:
+            for variable in variables(name):
+                patch.delenv(variable, raising=False)
+        patch.delenv("MLXQ_PARENT_PID", raising=False)
+        patch.setenv("MLXQ_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent.parent), *_python_path()]))
+        yield
+
+
+def _python_path() -> list[str]:
+    return [path] if (path := os.environ.get("PYTHONPATH")) else []
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[PrivateRedis]:
+    server = PrivateRedis()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def redis_url(shared_redis: PrivateRedis) -> str:
+    """The address of one Redis for the whole session; `clean_redis` empties it for a test."""
+    return shared_redis.url
+
+
+@pytest.fixture
+def clean_redis(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of the session's Redis, which is empty before and after the test."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+        yield client
+        client.flushall()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[PrivateRedis]:
+    """A Redis of the test's own, running: `.url`, `.pid`, `.kill()`, `.stop()`, `.start()`."""
+    server = PrivateRedis()
+    server.start()
+    yield server
+    server.remove()
