@@ -12,7 +12,7 @@ _OFF = ("0", "false", "f", "no", "n", "off")
 
 
 def supervise() -> bool:
-    return os.environ.get("SUPERVISE", "").strip().lower() not in _OFF
+    return os.environ.get("SUPERVISE", "").lower() not in _OFF
 
 
 def parent_pid() -> int | None:

@@ -58,7 +58,7 @@ def bounds(field: FieldInfo) -> str:
     low, above, high = rules.get(Ge), rules.get(Gt), rules.get(Le)
     if high is None:
         return ""
-    kind = "a whole number" if field.annotation is int else "a number"
-    span = f"from {low.ge} to {high.le}" if low else f"above {above.gt if above else 0} and up to {high.le}"
     is_duration = any(isinstance(rule, BeforeValidator) and rule.func is _duration for rule in field.metadata)
-    return f"{kind} {span}" + (" of seconds, or such as 90s, 30m, 24h" if is_duration else "")
+    kind = "seconds" if is_duration else "a whole number" if field.annotation is int else "a number"
+    span = f"from {low.ge} to {high.le}" if low else f"above {above.gt if above else 0} and up to {high.le}"
+    return f"{kind} {span}" + (", or such as 90s, 30m, 24h" if is_duration else "")

@@ -1,0 +1,229 @@
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from config import VERSION, early
+from config.document import DOCUMENT, document
+from config.settings import REPO, SOCKET_PATH_MAX, Settings, load_settings, variables
+from config.values import bounds
+
+#: A value for each variable, and what it becomes.
+EXAMPLES: dict[str, tuple[str, object]] = {
+    "host": ("192.0.2.1", "192.0.2.1"),
+    "port": ("9001", 9001),
+    "data_dir": ("/data/mlxq", Path("/data/mlxq")),
+    "redis_url": ("redis://:secret@db:6380/1", "redis://:secret@db:6380/1"),
+    "redis_maxmemory_mb": ("64", 64),
+    "llm_model": ("org/name", "org/name"),
+    "asr_model": ("org/name", "org/name"),
+    "tts_model": ("org/name", "org/name"),
+    "image_model": ("org/name", "org/name"),
+    "embedding_model": ("org/name", "org/name"),
+    "model_roots": (f"/a{os.pathsep}/b, /c", (Path("/a"), Path("/b"), Path("/c"))),
+    "auto_download": ("0", False),
+    "allowed_hosts": ("mac.local, *", ("mac.local", "*")),
+    "cors_origins": ("https://a.example,https://b.example", ("https://a.example", "https://b.example")),
+    "max_body_mb": ("0.5", 0.5),
+    "queue_limit": ("2000", 2000),
+    "chat_timeout": ("1.5", 1.5),
+    "transcription_timeout": ("2m", 120.0),
+    "speech_timeout": ("90s", 90.0),
+    "image_timeout": ("1h", 3600.0),
+    "load_timeout": ("500ms", 0.5),
+    "result_ttl": ("24h", 86_400.0),
+    "events_ttl": ("1.5h", 5_400.0),
+    "max_attempts": ("1", 1),
+    "batch_size": ("8", 8),
+    "prompt_cache_mb": ("0", 0.0),
+    "drain_timeout": ("0", 0.0),
+    "step_timeout": ("10", 10.0),
+    "supervise": ("no", False),
+    "log_level": ("WARNING", "warning"),
+}
+
+CASES = [
+    pytest.param(name, variable, *EXAMPLES[name], id=variable)
+    for name in EXAMPLES
+    for variable in variables(name)
+]
+
+
+@pytest.mark.parametrize(("name", "variable", "text", "value"), CASES)
+def test_each_variable_sets_its_field(
+    monkeypatch: pytest.MonkeyPatch, name: str, variable: str, text: str, value: object
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert getattr(load_settings(), name) == value
+
+
+def test_no_setting_is_left_out() -> None:
+    assert {*EXAMPLES, "api_keys"} == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if len(variables(name)) > 1])
+def test_our_own_name_wins_over_the_alias(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    own, alias = variables(name)
+    text, value = EXAMPLES[name]
+    monkeypatch.setenv(own, text)
+    monkeypatch.setenv(alias, "debug" if name == "log_level" else "1")
+    assert getattr(load_settings(), name) == value
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLXQ_DATA_DIR")
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.data_dir == Path.home() / ".mlxq"
+    assert settings.redis_address == f"unix://{Path.home()}/.mlxq/redis.sock"
+    assert Path(settings.llm_model) == REPO / "models" / "tiny-chat"
+    assert settings.model_roots[0] == REPO / "models"
+    assert settings.max_body_bytes == 10 * 1024 * 1024
+    assert settings.queue_limit == 32
+
+
+@pytest.mark.parametrize(
+    "variable", [variable for name in Settings.model_fields for variable in variables(name)]
+)
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    before = load_settings()
+    if variable != "MLXQ_DATA_DIR":
+        monkeypatch.setenv(variable, "")
+    assert load_settings() == before
+
+
+def test_the_constructor_takes_field_names_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PORT", "9001")
+    monkeypatch.setenv("HOST", "192.0.2.1")
+    settings = Settings(port=9002, max_body_mb=1)
+    assert (settings.host, settings.port, settings.max_body_bytes) == ("192.0.2.1", 9002, 1024 * 1024)
+
+
+WRONG = [
+    ("PORT", "99999", "a whole number from 0 to 65535"),
+    ("MLX_GUI_PORT", "http", "a whole number from 0 to 65535"),
+    ("QUEUE_LIMIT", "0", "a whole number from 1 to 100000"),
+    ("QUEUE_LIMIT", "2.5", "a whole number from 1 to 100000"),
+    ("CHAT_TIMEOUT", "nan", "seconds above 0 and up to 86400, or such as 90s, 30m, 24h"),
+    ("CHAT_TIMEOUT", "-1s", "seconds above 0 and up to 86400, or such as 90s, 30m, 24h"),
+    ("RESULT_TTL", "inf", "seconds from 1 to 31536000, or such as 90s, 30m, 24h"),
+    ("SUPERVISE", "maybe", "1 or 0"),
+    ("LOG_LEVEL", "loud", "one of debug, info, warning, error, critical"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "allowed"), WRONG)
+def test_a_wrong_setting_stops_with_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    variable: str,
+    value: str,
+    allowed: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit) as stop:
+        load_settings()
+    assert stop.value.code == 2
+    assert capfd.readouterr() == ("", f"mlxq: {variable}={value!r} is wrong; allowed is {allowed}\n")
+
+
+@pytest.mark.parametrize("name", [name for name, field in Settings.model_fields.items() if bounds(field)])
+def test_every_number_and_switch_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for wrong in ("-1", "1e30", "x", "nan"):
+        monkeypatch.setenv(variables(name)[0], wrong)
+        with pytest.raises(SystemExit):
+            load_settings()
+
+
+def test_numbers_and_switches_are_all_there_is_to_bound() -> None:
+    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
+    assert {name for name, kind in kinds.items() if kind in (int, float, bool)} == {
+        name for name, field in Settings.model_fields.items() if bounds(field)
+    }
+
+
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("API_KEYS", "sesame-1, sesame-2")
+    monkeypatch.setenv("REDIS_URL", "redis://user:sesame@db:6380/1?password=sesame")
+    settings = load_settings()
+    assert [key.get_secret_value() for key in settings.api_keys] == ["sesame-1", "sesame-2"]
+    assert settings.redis_label == "redis://db:6380/1"
+    monkeypatch.setenv("REDIS_URL", "http://user:sesame@db")
+    with pytest.raises(SystemExit):
+        load_settings()
+    shown = repr(settings) + str(settings) + settings.redis_label + "".join(capfd.readouterr())
+    assert "sesame" not in shown
+    assert "REDIS_URL" in shown
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("mac.local", "mac.local"), ("192.0.2.1", "192.0.2.1"), ("fe80::1", "[fe80::1]")],
+)
+def test_the_chosen_host_is_an_allowed_host(monkeypatch: pytest.MonkeyPatch, host: str, name: str) -> None:
+    loopback = load_settings().allowed_hosts
+    assert {"localhost", "127.0.0.1", "[::1]", "*.localhost"} <= set(loopback)
+    monkeypatch.setenv("HOST", host)
+    assert load_settings().allowed_hosts == (*loopback, name)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1", "::1", "localhost"])
+def test_a_wildcard_host_allows_no_name(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    loopback = load_settings().allowed_hosts
+    monkeypatch.setenv("HOST", host)
+    assert load_settings().allowed_hosts == loopback
+
+
+def test_the_socket_of_a_long_data_dir_is_short_and_always_the_same(tmp_path: Path) -> None:
+    long = Settings(data_dir=tmp_path / ("x" * 100))
+    assert len(os.fsencode(long.redis_socket)) <= SOCKET_PATH_MAX
+    assert long.redis_socket == Settings(data_dir=tmp_path / ("x" * 100)).redis_socket
+    assert long.redis_socket != Settings(data_dir=tmp_path / ("x" * 101)).redis_socket
+    assert long.redis_address == f"unix://{long.redis_socket}"
+
+
+def test_redis_understands_the_address_of_an_odd_data_dir() -> None:
+    settings = Settings(data_dir=Path("/tmp/my data 100%?#"))
+    client = redis.Redis.from_url(settings.redis_address)
+    assert client.connection_pool.connection_kwargs["path"] == str(settings.redis_socket)
+    assert urlsplit(settings.redis_address).scheme == "unix"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("variable", ["HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "UNRELATED"])
+def test_the_hub_cache_is_where_the_hub_library_has_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    code = "from huggingface_hub.constants import HF_HUB_CACHE; print(HF_HUB_CACHE)"
+    theirs = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert str(load_settings().model_roots[-1]) == theirs.stdout.strip()
+
+
+@pytest.mark.parametrize("text", ["1", "0", "true", "FALSE", "no", "off", "yes", "f", ""])
+def test_the_supervisor_reads_its_switch_as_the_settings_do(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("SUPERVISE", text)
+    assert early.supervise() == load_settings().supervise
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    assert tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["version"] == VERSION
+
+
+def test_the_document_tells_the_truth() -> None:
+    assert DOCUMENT.read_text() == document(DOCUMENT.read_text()), "run: python -m config.document"
