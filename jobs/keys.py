@@ -88,3 +88,8 @@ def worker_state(name: str) -> str:
 def waits(name: str) -> str:
     """The last waits of a queue in milliseconds, newest first."""
     return f"mlxq:waits:{name}"
+
+
+def workers_of(queue_name: str) -> str:
+    """The workers that listen to a queue (RQ)."""
+    return f"rq:workers:{queue_name}"

@@ -164,9 +164,12 @@ class RedisServer:
         return self._answered
 
     def poll(self) -> int | None:
-        """As `Child.poll`. Raises RedisUnusableError if it gave up by itself before it ever answered."""
+        """As `Child.poll`, and 0 for an adopted one, whose status only init gets to know.
+
+        Raises RedisUnusableError if it gave up by itself before it ever answered.
+        """
         if self._process is None:
-            return -signal.SIGKILL if self._lock.take() else None
+            return 0 if self._lock.take() else None
         code = self._process.poll()
         if code is None:
             self.ready()
@@ -234,7 +237,8 @@ def serve(plan: Plan) -> int:
         os.pwrite(owner.fd, str(os.getpid()).encode(), 0)
         backoff = Backoff(first=0.2, most=5.0)
         try:
-            return Supervisor("redis-server", lambda: RedisServer(plan, lock), backoff, 5.0, final=()).run()
+            code = Supervisor("redis-server", lambda: RedisServer(plan, lock), backoff, 5.0, final=()).run()
+            return 0 if code == 128 + signal.SIGTERM else code
         finally:
             if lock.take():
                 clean(plan)

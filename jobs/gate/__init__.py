@@ -15,7 +15,7 @@ from enum import Enum
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import redis
@@ -146,6 +146,22 @@ class Ending:
     error: MlxqError | None = None
 
 
+class Emission(NamedTuple):
+    """An event of an execution; `number` rises with each event of the execution."""
+
+    job_id: str
+    execution_id: str
+    number: int
+    event: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    script: str
+    names: list[str]
+    arguments: list[Any]
+
+
 class Gate:
     """A worker's side of the gate for one queue. Thread-safe as far as its Redis client is."""
 
@@ -161,6 +177,13 @@ class Gate:
             keys.queue(self.queue), keys.intermediate(self.queue), timeout, src="LEFT", dest="RIGHT"
         )
         return taken.decode() if taken else None
+
+    def put_back(self, job_id: str) -> None:
+        """Return a job that was taken but not claimed to the front of the queue."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.lrem(keys.intermediate(self.queue), 1, job_id)
+            pipe.lpush(keys.queue(self.queue), job_id)
+            pipe.execute()
 
     def claim(self, job_id: str, execution_id: str) -> Claim | None:
         """Make the job this worker's. None when it must not run: cancelled, expired, or somebody else's."""
@@ -189,16 +212,20 @@ class Gate:
             return None
         return Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2])
 
-    def emit(self, events: Iterable[tuple[str, str, bytes]]) -> list[str]:
-        """Write (job, execution, event) of one step. Returns the executions that are no longer ours."""
-        arguments = list(itertools.chain.from_iterable(events))
-        lost = self._run("emit", [keys.started(self.queue)], arguments)
-        return [execution.decode() for execution in lost]
+    def write(self, events: Sequence[Emission], endings: Sequence[Ending]) -> set[str]:
+        """Write events and then the ends of executions, in one round trip. Writing the same again is harmless.
 
-    def finish(self, endings: Sequence[Ending]) -> list[bool]:
-        """End executions, all in one round trip. False where the execution was no longer ours."""
-        calls = [self._finish_call(ending) for ending in endings]
-        return [bool(answer) for answer in self._run_many("finish", calls)]
+        Returns the executions that are no longer ours: nothing was written for them.
+        """
+        calls: list[_Call] = []
+        if events:
+            arguments = list(itertools.chain.from_iterable(events))
+            calls.append(_Call("emit", [], arguments))
+        calls += [self._finish_call(ending) for ending in endings]
+        answers = self._run_many(calls)
+        lost = {execution.decode() for execution in answers[0]} if events else set()
+        ends = answers[1:] if events else answers
+        return lost | {e.execution_id for e, done in zip(endings, ends, strict=True) if not done}
 
     def release(self, job_id: str, execution_id: str) -> bool:
         """Put a running job back at the front of the queue, because this worker drains."""
@@ -253,7 +280,7 @@ class Gate:
         )
         return int(answer[0]), int(answer[1])
 
-    def _finish_call(self, ending: Ending) -> tuple[list[str], list[Any]]:
+    def _finish_call(self, ending: Ending) -> _Call:
         if ending.error is not None:
             status, registry, kind = "failed", keys.failed(self.queue), RESULT_FAILED
             event = encode_event(EventType.FAILED, error=ending.error.to_dict())
@@ -280,7 +307,7 @@ class Gate:
             orjson.dumps(ending.error.to_dict()) if ending.error else "",
             *fields,
         ]
-        return names, arguments
+        return _Call("finish", names, arguments)
 
     def _run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
         text, sha = _script(name)
@@ -289,16 +316,21 @@ class Gate:
         except NoScriptError:
             return self._redis.eval(text, len(names), *names, *arguments)
 
-    def _run_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+    def _run_many(self, calls: Sequence[_Call]) -> list[Any]:
         if len(calls) == 1:
-            return [self._run(name, *calls[0])]
-        text, sha = _script(name)
+            call = calls[0]
+            return [self._run(call.script, call.names, call.arguments)]
         with self._redis.pipeline(transaction=False) as pipe:
-            pipe.script_load(text)
-            for names, arguments in calls:
-                pipe.evalsha(sha, len(names), *names, *arguments)
-            answers: list[Any] = pipe.execute()
-            return answers[1:]
+            for call in calls:
+                pipe.evalsha(_script(call.script)[1], len(call.names), *call.names, *call.arguments)
+            answers: list[Any] = pipe.execute(raise_on_error=False)
+        for place, answer in enumerate(answers):
+            if isinstance(answer, NoScriptError):
+                call = calls[place]
+                answers[place] = self._run(call.script, call.names, call.arguments)
+            elif isinstance(answer, Exception):
+                raise answer
+        return answers
 
 
 def _result_fields(

@@ -25,7 +25,8 @@ local attempt = redis.call('HINCRBY', KEYS[1], 'mlxq_attempts', 1)
 redis.call('HSET', KEYS[1], 'status', 'started', 'started_at', ARGV[5], 'last_heartbeat', ARGV[5],
   'worker_name', ARGV[3])
 local key = 'rq:execution:' .. id .. ':' .. execution
-redis.call('HSET', key, 'id', execution, 'created_at', ARGV[6], 'last_heartbeat', ARGV[6], 'worker_name', ARGV[3])
+redis.call('HSET', key, 'id', execution, 'created_at', ARGV[6], 'last_heartbeat', ARGV[6],
+  'worker_name', ARGV[3], 'emitted', 0)
 redis.call('EXPIRE', key, 3600)
 redis.call('ZADD', 'rq:executions:' .. id, time + 3600, execution)
 redis.call('EXPIRE', 'rq:executions:' .. id, 86400)

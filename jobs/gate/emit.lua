@@ -1,14 +1,17 @@
 -- One engine step: an event for each of many jobs, in one round trip and one message on the bus.
--- KEYS: started registry
--- ARGV: id, execution, event, id, execution, event, ...
+-- ARGV: id, execution, number, event, then the same again, ... The numbers of an execution rise: an event that
+-- was written before (the answer was lost, the worker writes again) is not written twice.
 -- Returns the executions that this worker has lost: their events were not written.
 local frames, lost = {}, {}
-for i = 1, #ARGV, 3 do
-  local id, execution = ARGV[i], ARGV[i + 1]
-  if redis.call('ZSCORE', KEYS[1], id .. ':' .. execution) then
-    frames[#frames + 1] = append(events_key(id), id, ARGV[i + 2], false)
-  else
+for i = 1, #ARGV, 4 do
+  local id, execution, number = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  local key = 'rq:execution:' .. id .. ':' .. execution
+  local last = redis.call('HGET', key, 'emitted')
+  if not last then
     lost[#lost + 1] = execution
+  elseif tonumber(last) < number then
+    redis.call('HSET', key, 'emitted', number)
+    frames[#frames + 1] = append(events_key(id), id, ARGV[i + 3], false)
   end
 end
 publish(frames)

@@ -1,0 +1,39 @@
+"""`python -m worker`: one process with all lanes, until it is told to stop."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+from config.logs import configure_logging
+from config.settings import load_settings
+from worker.host import WorkerHost
+
+log = logging.getLogger("worker")
+
+#: Exit code when an engine hung: whoever supervises this process starts it again.
+HUNG = 70
+
+
+def main() -> int:
+    settings = load_settings()
+    configure_logging(settings.log_level, "worker")
+    # Many threads hand work to each other: switch between them sooner than every 5 ms.
+    sys.setswitchinterval(0.001)
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    host = WorkerHost(settings)
+    host.start()
+    while not stop.wait(0.2):
+        if host.hung.is_set():
+            log.critical("an engine hangs in native code: this process ends")
+            host.abandon()
+            os._exit(HUNG)
+    host.drain()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

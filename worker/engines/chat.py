@@ -1,0 +1,313 @@
+"""Chat on mlx-lm's BatchGenerator: requests join and leave the batch at every step.
+
+It knows prompts, tokens and text; it does not know jobs, Redis or HTTP. One thread owns it: BatchGenerator and
+the streams of MLX can't change threads.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import orjson
+from mlx.utils import tree_reduce
+from mlx_lm.generate import BatchGenerator, StopSequences
+from mlx_lm.models.cache import LRUPromptCache
+from mlx_lm.sample_utils import greedy_sampler
+from mlx_lm.utils import load as load_model
+
+from config.catalog import ModelRef
+from config.settings import Settings
+from jobs.errors import ContextLengthExceeded, EngineFailure, InvalidRequest, MlxqError
+from worker.engines.base import Delta, Done, Failed, Output
+from worker.engines.sampling import LogitsProcessor, Sampler, Sampling, make_processors, make_sampler
+from worker.engines.stops import StopMatcher
+
+log = logging.getLogger(__name__)
+
+#: Prompt tokens read in one step: decoding goes on, and a cancellation is seen, between two of them.
+PREFILL_STEP = 512
+#: Prompts read together.
+PREFILL_BATCH = 8
+#: Below this many tokens a prompt is read again rather than kept.
+SHORTEST_CACHED = 32
+#: Entries of the prompt cache; its bytes are what really bounds it.
+CACHED_PROMPTS = 256
+#: max_tokens when the request names none.
+DEFAULT_MAX_TOKENS = 16384
+#: Context length of a model whose config.json names none.
+UNKNOWN_CONTEXT = 32768
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """One answer in the making."""
+
+    task_id: str
+    prompt: list[int]
+    cached: int
+    detokenizer: Any
+    stops: StopMatcher
+    text: list[str] = field(default_factory=list)
+    tokens: int = 0
+    error: Exception | None = None
+
+
+class ChatEngine:
+    """A chat model and its batch."""
+
+    def __init__(
+        self, model: Any, tokenizer: Any, config: dict[str, Any], defaults: dict[str, Any], settings: Settings
+    ) -> None:
+        self.capacity = settings.batch_size
+        self.context_length = _context_length(config)
+        self.memory_bytes = int(tree_reduce(lambda n, a: n + a.nbytes, model.parameters(), 0))
+        self._model: Any = model
+        self._tokenizer: Any = tokenizer
+        self._defaults = defaults
+        self._vocabulary = int(
+            config.get("vocab_size") or config.get("text_config", {}).get("vocab_size") or 0
+        )
+        self._apply_template = _template(tokenizer)
+        self._stop_tokens = StopSequences([[token] for token in tokenizer.eos_token_ids])
+        self._prompts = LRUPromptCache(max_size=CACHED_PROMPTS, max_bytes=settings.prompt_cache_bytes)
+        self._keep_prompts = settings.prompt_cache_bytes > 0
+        self._sequences: dict[int, _Sequence] = {}
+        self._uids: dict[str, int] = {}
+        self._batch = self._new_batch()
+
+    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+        prompt = self._render(payload)
+        limit = self.context_length or UNKNOWN_CONTEXT
+        if len(prompt) >= limit:
+            raise ContextLengthExceeded(
+                f"This model's maximum context length is {limit} tokens, but the messages have "
+                f"{len(prompt)} tokens. Shorten the messages.",
+                param="messages",
+            )
+        max_tokens = payload.get("max_tokens") or DEFAULT_MAX_TOKENS
+        sampling = Sampling.read(payload, self._defaults, seed)
+        cache, rest = self._fetch(prompt)
+        sequence = _Sequence(
+            task_id=task_id,
+            prompt=prompt,
+            cached=len(prompt) - len(rest),
+            detokenizer=self._tokenizer.detokenizer,
+            stops=StopMatcher(payload.get("stop") or ()),
+        )
+        processors = make_processors(payload, self._vocabulary)
+        (uid,) = self._batch.insert(
+            [rest],
+            max_tokens=[min(max_tokens, limit - len(prompt))],
+            caches=None if cache is None else [cache],
+            all_tokens=[prompt[: sequence.cached]],
+            samplers=[_guard_sampler(make_sampler(sampling, self._vocabulary), sequence)],
+            logits_processors=[[_guard_processor(each, sequence) for each in processors]],
+            stop_sequences=[StopSequences() if payload.get("ignore_eos") else self._stop_tokens],
+        )
+        self._sequences[uid] = sequence
+        self._uids[task_id] = uid
+
+    def remove(self, task_id: str) -> None:
+        uid = self._uids.pop(task_id, None)
+        if uid is not None:
+            del self._sequences[uid]
+            self._batch.remove([uid])
+
+    def step(self) -> list[Output]:
+        try:
+            _, responses = self._batch.next()
+        except Exception as error:  # the batch is in an unknown state: whatever it was, start a new one
+            log.exception("the batch failed; its %d requests fail with it", len(self._sequences))
+            return self._fail_all(error)
+        outputs: list[Output] = []
+        finished: list[tuple[list[int], list[Any]]] = []
+        for response in responses:
+            sequence = self._sequences[response.uid]
+            try:
+                outputs += self._advance(response, sequence, finished)
+            except Exception as error:
+                log.exception("a request failed in mid-batch")
+                self.remove(sequence.task_id)
+                outputs.append(Failed(sequence.task_id, _failure(error)))
+        self._keep(finished)
+        return outputs
+
+    def close(self) -> None:
+        self._sequences.clear()
+        self._uids.clear()
+        self._batch.close()
+        self._prompts.trim_to(n_sequences=0)
+        del self._batch, self._model, self._tokenizer, self._prompts
+
+    def _advance(
+        self, response: Any, sequence: _Sequence, finished: list[tuple[list[int], list[Any]]]
+    ) -> list[Output]:
+        """Turn one token of one sequence into text, and end the sequence where it ends."""
+        if sequence.error is not None:
+            raise sequence.error
+        sequence.tokens += 1
+        reason: str | None = response.finish_reason
+        detokenizer = sequence.detokenizer
+        if reason != "stop":
+            detokenizer.add_token(response.token)
+        if reason is not None:
+            detokenizer.finalize()
+        piece = detokenizer.last_segment
+        if reason is not None:
+            piece = piece.rstrip("\ufffd")
+        text = sequence.stops.feed(piece)
+        if sequence.stops.stopped:
+            reason = "stop"
+        elif reason is not None:
+            text += sequence.stops.flush()
+
+        outputs: list[Output] = []
+        if text:
+            sequence.text.append(text)
+            outputs.append(Delta(sequence.task_id, text))
+        if reason is not None:
+            if response.finish_reason is not None:
+                finished.append((response.all_tokens, response.prompt_cache))
+            else:
+                cache, tokens = self._batch.remove([response.uid], return_prompt_caches=True)[response.uid]
+                finished.append((tokens, cache))
+            del self._sequences[response.uid], self._uids[sequence.task_id]
+            outputs.append(Done(sequence.task_id, _result(sequence, reason)))
+        return outputs
+
+    def _render(self, payload: dict[str, Any]) -> list[int]:
+        """The messages through the model's chat template, as tokens."""
+        try:
+            tokens = self._apply_template(
+                payload["messages"],
+                add_generation_prompt=True,
+                tokenize=True,
+                **(payload.get("chat_template_kwargs") or {}),
+            )
+        except Exception as error:  # templates raise whatever their authors chose
+            raise InvalidRequest(
+                f"The model's chat template refuses these messages: {error}", param="messages"
+            ) from error
+        if not tokens:
+            raise InvalidRequest("The messages are empty for this model.", param="messages")
+        return list(tokens)
+
+    def _fetch(self, prompt: list[int]) -> tuple[list[Any] | None, list[int]]:
+        """A cache for the longest known beginning of the prompt, and the tokens that are left to read."""
+        if not self._keep_prompts or len(prompt) < SHORTEST_CACHED:
+            return None, prompt
+        # The last token is always read: its logits are the answer's first step.
+        cache, rest = self._prompts.fetch_nearest_cache("", prompt[:-1])
+        return cache, [*rest, prompt[-1]]
+
+    def _keep(self, finished: list[tuple[list[int], list[Any]]]) -> None:
+        """Remember the prompts and answers of ended sequences."""
+        kept = [(tokens, cache) for tokens, cache in finished if len(tokens) >= SHORTEST_CACHED]
+        if not kept or not self._keep_prompts:
+            return
+        # Evaluated now: a lazy slice would keep the whole batch's cache alive.
+        mx.eval([layer.state for _, cache in kept for layer in cache])
+        for tokens, cache in kept:
+            self._prompts.insert_cache("", tokens, cache)
+
+    def _new_batch(self) -> BatchGenerator:
+        return BatchGenerator(
+            self._model,
+            completion_batch_size=self.capacity,
+            prefill_batch_size=min(PREFILL_BATCH, self.capacity),
+            prefill_step_size=PREFILL_STEP,
+        )
+
+    def _fail_all(self, error: Exception) -> list[Output]:
+        failure = _failure(error)
+        outputs: list[Output] = [Failed(task_id, failure) for task_id in self._uids]
+        self._sequences.clear()
+        self._uids.clear()
+        self._batch.close()
+        self._batch = self._new_batch()
+        return outputs
+
+
+def load(ref: ModelRef, settings: Settings) -> ChatEngine:
+    """Load a chat model from its folder, or from the hub when it is not installed. For the owner thread."""
+    loaded: Any = load_model(str(ref.path or ref.id), return_config=True)
+    model, tokenizer, config = loaded
+    defaults = _generation_config(ref.path)
+    return ChatEngine(model, tokenizer, config, defaults, settings)
+
+
+def _generation_config(path: Path | None) -> dict[str, Any]:
+    """The sampling defaults that the model's authors ship (generation_config.json)."""
+    try:
+        config = orjson.loads((path / "generation_config.json").read_bytes()) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _context_length(config: dict[str, Any]) -> int | None:
+    for source in (config, config.get("text_config") or {}):
+        length = source.get("max_position_embeddings")
+        if isinstance(length, int) and length > 0:
+            return length
+    return None
+
+
+def _template(tokenizer: Any) -> Callable[..., Any]:
+    """The function that renders messages.
+
+    mlx-lm's wrapper switches thinking on wherever the template knows the word; what the caller does not say is
+    left to the template's author instead. Templates that are Python code only the wrapper can run.
+    """
+    if tokenizer._chat_template is not None:
+        return tokenizer.apply_chat_template  # type: ignore[no-any-return]
+    return partial(tokenizer._tokenizer.apply_chat_template, return_dict=False)
+
+
+def _result(sequence: _Sequence, reason: str) -> dict[str, Any]:
+    return {
+        "choices": [{"index": 0, "text": "".join(sequence.text), "finish_reason": reason}],
+        "usage": {
+            "prompt_tokens": len(sequence.prompt),
+            "completion_tokens": sequence.tokens,
+            "cached_tokens": sequence.cached,
+        },
+    }
+
+
+def _failure(error: Exception) -> MlxqError:
+    if isinstance(error, MlxqError):
+        return error
+    return EngineFailure(f"The model failed on this request ({type(error).__name__}).")
+
+
+def _guard_sampler(sampler: Sampler, sequence: _Sequence) -> Sampler:
+    """Keep a request's failing sampler from failing the batch: the request fails at its next token."""
+    if sampler is greedy_sampler:
+        return sampler
+
+    def guarded(logprobs: mx.array) -> mx.array:
+        if sequence.error is None:
+            try:
+                return sampler(logprobs)
+            except Exception as error:
+                sequence.error = error
+        return mx.argmax(logprobs, axis=-1)
+
+    return guarded
+
+
+def _guard_processor(processor: LogitsProcessor, sequence: _Sequence) -> LogitsProcessor:
+    def guarded(tokens: mx.array, logits: mx.array) -> mx.array:
+        if sequence.error is None:
+            try:
+                return processor(tokens, logits)
+            except Exception as error:
+                sequence.error = error
+        return logits
+
+    return guarded

@@ -1,0 +1,124 @@
+"""From a request's sampling parameters to mlx-lm's sampler and logits processors.
+
+Each request draws from its own PRNG key, so that its text depends on its seed and not on its neighbours in the
+batch, nor on whether the worker died and ran it again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import mlx.core as mx
+from mlx_lm.sample_utils import (
+    apply_min_p,
+    apply_top_k,
+    apply_top_p,
+    greedy_sampler,
+    make_logits_processors,
+)
+
+from jobs.errors import InvalidRequest
+
+Sampler = Callable[[mx.array], mx.array]
+LogitsProcessor = Callable[[mx.array, mx.array], mx.array]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 is greedy; the rest only narrows a random choice."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    seed: int = 0
+
+    @staticmethod
+    def read(payload: Mapping[str, Any], defaults: Mapping[str, Any], seed: int) -> "Sampling":
+        """The request's values; where it has none the model's own (generation_config.json), then OpenAI's."""
+        if defaults.get("do_sample") is False:
+            defaults = {"temperature": 0.0}
+
+        def value(name: str, fallback: float) -> float:
+            for source in (payload, defaults):
+                found = source.get(name)
+                if found is not None:
+                    return float(found)
+            return fallback
+
+        given_seed = payload.get("seed")
+        return Sampling(
+            temperature=value("temperature", 1.0),
+            top_p=value("top_p", 1.0),
+            top_k=int(value("top_k", 0)),
+            min_p=value("min_p", 0.0),
+            xtc_probability=value("xtc_probability", 0.0),
+            xtc_threshold=value("xtc_threshold", 0.1),
+            seed=seed if given_seed is None else int(given_seed),
+        )
+
+
+def make_sampler(sampling: Sampling, vocabulary: int) -> Sampler:
+    """A function from log-probabilities [rows, vocabulary] to tokens [rows].
+
+    All greedy requests share one function, which lets BatchGenerator sample them in one call.
+    """
+    if sampling.temperature == 0:
+        return greedy_sampler
+    return _KeyedSampler(sampling, vocabulary)
+
+
+class _KeyedSampler:
+    def __init__(self, sampling: Sampling, vocabulary: int) -> None:
+        # Any 64-bit integer is a valid seed for OpenAI's clients; MLX takes unsigned ones.
+        self._key = mx.random.key(sampling.seed & 0xFFFF_FFFF_FFFF_FFFF)
+        self._scale = 1.0 / sampling.temperature
+        self._filters: list[Sampler] = []
+        if 0 < sampling.top_p < 1:
+            self._filters.append(partial(apply_top_p, top_p=sampling.top_p))
+        if sampling.min_p > 0:
+            self._filters.append(partial(apply_min_p, min_p=sampling.min_p))
+        if sampling.xtc_probability > 0:
+            self._filters.append(partial(self._xtc, sampling.xtc_probability, sampling.xtc_threshold))
+        if 0 < sampling.top_k < vocabulary:
+            self._filters.append(partial(apply_top_k, top_k=sampling.top_k))
+
+    def __call__(self, logprobs: mx.array) -> mx.array:
+        for narrow in self._filters:
+            logprobs = narrow(logprobs)
+        return mx.random.categorical(logprobs * self._scale, key=self._draw())
+
+    def _draw(self) -> mx.array:
+        self._key, key = mx.random.split(self._key)
+        return key
+
+    def _xtc(self, probability: float, threshold: float, logprobs: mx.array) -> mx.array:
+        """Exclude top choices: with `probability`, drop all but the least likely token above `threshold`."""
+        probabilities = mx.softmax(logprobs, axis=-1)
+        least = mx.where(probabilities > threshold, probabilities, mx.inf).min(axis=-1, keepdims=True)
+        excluded = mx.where(probabilities > least, -mx.inf, logprobs)
+        return mx.where(mx.random.uniform(key=self._draw()) < probability, excluded, logprobs)
+
+
+def make_processors(payload: Mapping[str, Any], vocabulary: int) -> list[LogitsProcessor]:
+    """The penalties and biases of a request. Raises InvalidRequest for a bias on a token that is not there."""
+    bias = {int(token): float(value) for token, value in (payload.get("logit_bias") or {}).items()}
+    if any(not 0 <= token < vocabulary for token in bias):
+        raise InvalidRequest(
+            f"logit_bias names a token that the model does not have: ids go from 0 to {vocabulary - 1}.",
+            param="logit_bias",
+        )
+    penalty = payload.get("repetition_penalty")
+    processors: list[LogitsProcessor] = make_logits_processors(
+        logit_bias=bias or None,
+        repetition_penalty=None if penalty == 1 else penalty,
+        repetition_context_size=payload.get("repetition_context_size") or 20,
+        presence_penalty=payload.get("presence_penalty") or None,
+        presence_context_size=payload.get("presence_context_size") or 20,
+        frequency_penalty=payload.get("frequency_penalty") or None,
+        frequency_context_size=payload.get("frequency_context_size") or 20,
+    )
+    return processors

@@ -1,0 +1,239 @@
+"""WorkerHost: the lanes of one process, their heartbeat, and how they come and go.
+
+Leases belong to this process by its name; nothing here forbids a second worker on the same Redis.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import redis
+from redis.exceptions import RedisError
+
+from config.catalog import Catalog, UnknownModel
+from config.settings import Settings
+from jobs import keys
+from jobs.connection import connection
+from jobs.errors import EngineFailure
+from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
+from jobs.request import Category
+from worker.engines import ENGINES, Loader
+from worker.lane import Lane
+from worker.registration import Registration, dead_workers
+from worker.slots import Slot
+from worker.sweep import sweep
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two sweeps of what has expired.
+SWEEP = 30.0
+
+
+class WorkerHost:
+    """Call `start`; then `drain` once. `hung` is set when an engine hangs in native code."""
+
+    def __init__(self, settings: Settings, engines: Mapping[Category, Loader] = ENGINES) -> None:
+        self._settings = settings
+        self._ttl = Ttl(int(settings.result_ttl), int(settings.events_ttl))
+        self._redis = connection(settings.redis_address)
+        self._started_at = datetime.now(UTC).isoformat()
+        host = socket.gethostname()
+        self.name = f"{host}.{os.getpid()}.{secrets.token_hex(3)}"
+        self._stop = threading.Event()
+        self._stopped_beating = threading.Event()
+        self.hung = threading.Event()
+        catalog = Catalog(settings)
+        self._catalog = catalog
+        self.lanes = {
+            category: self._lane(category, Slot(category, loader, settings, catalog))
+            for category, loader in engines.items()
+        }
+        self._registrations: list[Registration] = []
+        self._gates = {
+            category: Gate(self._redis, category, f"{self.name}.{category}", self._ttl)
+            for category in self.lanes
+        }
+        self._pulse = threading.Thread(target=self._beat_on, name="pulse", daemon=True)
+        self._listener = threading.Thread(target=self._listen, name="commands", daemon=True)
+
+    def _lane(self, category: Category, slot: Slot) -> Lane:
+        address, worker = self._settings.redis_address, f"{self.name}.{category}"
+        capacity = self._settings.batch_size if category is Category.LLM else 1
+        return Lane(
+            Gate(connection(address), category, worker, self._ttl),
+            Gate(connection(address), category, worker, self._ttl),
+            slot,
+            capacity,
+            self._settings.load_timeout,
+        )
+
+    def start(self) -> None:
+        """Recover what a predecessor left, then take jobs. Waits for Redis, saying so once."""
+        preloads = {category: self._preload(category) for category in self.lanes}
+        self._wait_for_redis()
+        gone = dead_workers(self._redis)
+        self._recover(gone)
+        for category, lane in self.lanes.items():
+            registration = Registration(self._redis, category, f"{self.name}.{category}")
+            registration.register()
+            self._registrations.append(registration)
+            lane.start(preloads[category])
+        self._beat()
+        self._listener.start()
+        self._pulse.start()
+        log.info("ready: %s", ", ".join(self.lanes))
+
+    def drain(self) -> None:
+        """Take nothing more, let running jobs end for `drain_timeout`, put the rest back, free the models."""
+        deadline = time.monotonic() + self._settings.drain_timeout
+        for lane in self.lanes.values():
+            lane.stop_taking()
+        for lane in self.lanes.values():
+            if not lane.wait_idle(max(0.0, deadline - time.monotonic())):
+                self._release(lane)
+        self._stop.set()
+        for lane in self.lanes.values():
+            lane.close(patience=1.0)
+        self._pulse.join(2)
+        with contextlib.suppress(RedisError, OSError):
+            for registration in self._registrations:
+                registration.unregister()
+            self._redis.delete(keys.worker_state(self.name))
+            self._redis.srem(keys.WORKER_STATES, self.name)
+        log.info("drained")
+
+    def abandon(self) -> None:
+        """The end when an engine hangs: its jobs fail, the others' go back to their queues."""
+        for lane in self.lanes.values():
+            lane.stop_taking()
+            with contextlib.suppress(RedisError, OSError):
+                if lane.stalled(self._settings.step_timeout):
+                    limit = f"{self._settings.step_timeout:g}"
+                    lane.fail_running(EngineFailure(f"The model hung: one step took longer than {limit} s."))
+                lane.release()
+        with contextlib.suppress(RedisError, OSError):
+            for registration in self._registrations:
+                registration.unregister()
+
+    @staticmethod
+    def _release(lane: Lane) -> None:
+        try:
+            released = lane.release()
+        except (RedisError, OSError):
+            log.error("Redis is away: the jobs in hand will be recovered by the next worker")
+            return
+        if released:
+            log.info("put %d running jobs back into the %s queue", released, lane.name)
+
+    def _preload(self, category: Category) -> str | None:
+        """The id of the model that this category's setting names."""
+        name: str = getattr(self._settings, f"{category}_model")
+        if not name:
+            return None
+        try:
+            return self._catalog.default().id if category is Category.LLM else self._catalog.resolve(name).id
+        except UnknownModel as error:
+            log.error("%s_MODEL: %s", category.upper(), error)
+            return None
+
+    def _wait_for_redis(self) -> None:
+        warned = False
+        while not self._stop.is_set():
+            try:
+                self._redis.ping()
+                return
+            except (RedisError, OSError) as error:
+                if not warned:
+                    log.warning(
+                        "waiting for Redis at %s (%s)", self._settings.redis_label, type(error).__name__
+                    )
+                    warned = True
+                self._stop.wait(0.1)
+
+    # -- the pulse -----------------------------------------------------------------------------------------------
+
+    def _beat_on(self) -> None:
+        swept = time.monotonic()
+        while not self._stop.wait(BEAT):
+            if any(lane.stalled(self._settings.step_timeout) for lane in self.lanes.values()):
+                self.hung.set()
+                return
+            try:
+                self._beat()
+                self._recover()
+                if time.monotonic() - swept >= min(SWEEP, self._ttl.result):
+                    swept = time.monotonic()
+                    sweep(self._redis)
+            except (RedisError, OSError) as error:
+                log.warning("no heartbeat: %s", type(error).__name__)
+
+    def _beat(self) -> None:
+        """Renew every lease, hear of cancellations and losses, and say what this process holds."""
+        for (category, lane), registration in zip(self.lanes.items(), self._registrations, strict=True):
+            executions = lane.executions()
+            lost, cancelled = self._gates[category].beat(executions)
+            for execution_id in lost:
+                lane.drop(execution_id)
+            for execution_id in cancelled:
+                lane.cancel(execution_id)
+            registration.beat(busy=bool(executions), finished=lane.finished, failed=lane.failed)
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(keys.worker_state(self.name), orjson.dumps(self._state()), ex=int(LEASE))
+            pipe.sadd(keys.WORKER_STATES, self.name)
+            pipe.execute()
+
+    def _recover(self, dead: Iterable[str] = ()) -> None:
+        for category, gate in self._gates.items():
+            requeued, failed = gate.recover(self._settings.max_attempts, list(dead))
+            if requeued or failed:
+                log.warning("recovered the %s queue: %d jobs again, %d failed", category, requeued, failed)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "seen_at": iso_now(),
+            "engines": [category.value for category in self.lanes],
+            "slots": {category.value: asdict(lane.slot.snapshot()) for category, lane in self.lanes.items()},
+            "memory": _memory(),
+        }
+
+    # -- commands ------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Cancellations as they are published; the heartbeat finds those that this misses."""
+        listening = connection(self._settings.redis_address)
+        while not self._stop.is_set():
+            try:
+                with listening.pubsub(ignore_subscribe_messages=True) as channel:
+                    channel.subscribe(keys.COMMANDS)
+                    while not self._stop.is_set():
+                        message = channel.get_message(timeout=1.0)
+                        if message:
+                            self._obey(message["data"].decode())
+            except (RedisError, OSError):
+                self._stop.wait(0.2)
+
+    def _obey(self, command: str) -> None:
+        verb, _, job_id = command.partition(" ")
+        if verb == "cancel":
+            for lane in self.lanes.values():
+                lane.cancel_job(job_id)
+
+
+def _memory() -> dict[str, int]:
+    """MLX' own account of its memory, in bytes."""
+    import mlx.core as mx
+
+    return {"active": mx.get_active_memory(), "peak": mx.get_peak_memory(), "cache": mx.get_cache_memory()}

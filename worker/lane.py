@@ -1,0 +1,365 @@
+"""A lane: one queue, one slot, three threads.
+
+The feeder takes and claims jobs while there is room. The engine thread owns the model: it loads it, steps it,
+and is the only one that touches MLX. The outbox writes what came of it. A job that needs another model than the
+one in the slot waits, in order, until the running batch has ended: a model is never unloaded while it generates.
+"""
+
+import hashlib
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections import deque
+
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from jobs.errors import EngineFailure, JobTimeout, MlxqError
+from jobs.gate import Ending, Gate
+from jobs.request import Claim, Kind
+from jobs.status import EventType
+from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.outbox import Message, Outbox
+from worker.slots import Slot
+
+log = logging.getLogger(__name__)
+
+#: Seconds that the feeder waits for a job before it looks whether it shall stop.
+TAKE_TIMEOUT = 1
+#: Jobs nobody streams report their text this rarely, in seconds.
+COALESCE = 0.25
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A claimed job on its way through the lane."""
+
+    claim: Claim
+    deadline: float = float("inf")
+    #: text that was not reported yet, by choice
+    held: dict[int, str] | None = None
+    reported_at: float = 0.0
+    reported: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.claim.execution_id
+
+
+class Lane:
+    """Call `start`, then `stop_taking`, `wait_idle` and `close` to drain; `release` what did not end in time."""
+
+    def __init__(self, gate: Gate, feeder_gate: Gate, slot: Slot, capacity: int, load_timeout: float) -> None:
+        self.slot = slot
+        self.name = gate.queue
+        self._gate = gate
+        self._feeder_gate = feeder_gate
+        self._load_timeout = load_timeout
+        self._outbox = Outbox(gate, on_lost=self.drop, on_ended=self._ended)
+        self._room = threading.Semaphore(capacity)
+        self._open = threading.Event()
+        self._open.set()
+        self._stop_taking = threading.Event()
+        self._close = threading.Event()
+        self._idle = threading.Condition()
+        self._tasks: dict[str, Task] = {}
+        self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._cancels: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+        self._waiting: deque[Task] = deque()
+        self._running: dict[str, Task] = {}
+        self._preload: str | None = None
+        self._busy_since: float | None = None
+        self._loading = False
+        self._feeder = threading.Thread(target=self._feed, name=f"{self.name}-feeder", daemon=True)
+        self._engine_thread = threading.Thread(target=self._run, name=f"{self.name}-engine", daemon=True)
+        self.finished = 0
+        self.failed = 0
+
+    # -- from the host's threads -------------------------------------------------------------------------------
+
+    def start(self, preload: str | None = None) -> None:
+        """Begin; `preload` is the id of a model to load before the first job comes."""
+        self._preload = preload
+        self._outbox.start()
+        self._engine_thread.start()
+        self._feeder.start()
+
+    def executions(self) -> list[tuple[str, str]]:
+        """(job, execution) of everything in hand, for the heartbeat."""
+        return [(task.claim.job_id, task.id) for task in list(self._tasks.values())]
+
+    def cancel_job(self, job_id: str) -> None:
+        for task in list(self._tasks.values()):
+            if task.claim.job_id == job_id:
+                self.cancel(task.id)
+
+    def cancel(self, execution_id: str) -> None:
+        """End an execution as cancelled, within one step."""
+        self._cancels.put((execution_id, True))
+        self._inbox.put(None)
+
+    def drop(self, execution_id: str) -> None:
+        """Forget an execution that belongs to another worker by now, within one step."""
+        self._cancels.put((execution_id, False))
+        self._inbox.put(None)
+
+    def stalled(self, step_timeout: float) -> bool:
+        """Whether the engine thread hangs in native code: one step, or one load, takes longer than it may."""
+        since = self._busy_since
+        limit = self._load_timeout if self._loading else step_timeout
+        return since is not None and time.monotonic() - since > limit
+
+    def stop_taking(self) -> None:
+        self._stop_taking.set()
+        self._open.set()
+        self._room.release()
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until every job in hand has ended."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._tasks, timeout)
+
+    def release(self) -> int:
+        """Put everything in hand back into the queue, the oldest in front. Returns how many."""
+        released = 0
+        for job_id, execution_id in reversed(self.executions()):
+            released += self._gate.release(job_id, execution_id)
+            self._forget(execution_id)
+        return released
+
+    def fail_running(self, error: MlxqError) -> None:
+        """Fail what the engine has in hand: it hangs. What only waits for it is left to `release`."""
+        endings = [Ending(task.claim.job_id, task.id, error=error) for task in list(self._running.values())]
+        if endings:
+            self._gate.write([], endings)
+        for ending in endings:
+            self._forget(ending.execution_id)
+
+    def close(self, patience: float) -> None:
+        """End the threads; the model is freed on its own."""
+        self._close.set()
+        self._inbox.put(None)
+        self._engine_thread.join(patience)
+        self._outbox.stop(patience)
+        self._feeder.join(TAKE_TIMEOUT + patience)
+
+    # -- the feeder ----------------------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        away = False
+        while True:
+            self._room.acquire()
+            self._open.wait()
+            if self._stop_taking.is_set():
+                return
+            try:
+                task = self._take()
+                away = False
+            except (RedisError, OSError) as error:
+                if not away:
+                    log.warning("the %s lane lost Redis (%s)", self.name, type(error).__name__)
+                away, task = True, None
+                self._stop_taking.wait(0.2)
+            if task is None:
+                self._room.release()
+                continue
+            self._tasks[task.id] = task
+            self._inbox.put(task)
+
+    def _take(self) -> Task | None:
+        job_id = self._feeder_gate.take(TAKE_TIMEOUT)
+        if job_id is None:
+            return None
+        if self._stop_taking.is_set():
+            self._feeder_gate.put_back(job_id)
+            return None
+        claim = self._feeder_gate.claim(job_id, uuid.uuid4().hex)
+        return Task(claim) if claim else None
+
+    # -- the engine thread ---------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            if self._preload is not None:
+                self._load_ahead(self._preload)
+            while not self._close.is_set():
+                self._take_in()
+                if self._running:
+                    self._step()
+        except Exception:
+            log.critical("the %s lane's engine thread died", self.name, exc_info=True)
+            # The watchdog sees a step that never ends, and has the process restarted.
+            self._busy_since = float("-inf")
+            return
+        self._busy_since = time.monotonic()
+        self.slot.close()
+        self._busy_since = None
+
+    def _load_ahead(self, model_id: str) -> None:
+        try:
+            self._load(model_id)
+        except MlxqError:
+            log.error("the %s slot starts empty", self.name)
+
+    def _load(self, model_id: str) -> None:
+        self._busy_since, self._loading = time.monotonic(), True
+        try:
+            self.slot.load(model_id)
+        finally:
+            self._busy_since, self._loading = None, False
+
+    def _take_in(self) -> None:
+        """Move what has come to where it belongs. Blocks while there is nothing to do."""
+        block = not self._running and not self._waiting
+        while block or not self._inbox.empty():
+            task = self._inbox.get()
+            block = False
+            if task is not None:
+                self._waiting.append(task)
+        while not self._cancels.empty():
+            self._leave(*self._cancels.get())
+        while self._waiting and self._begin(self._waiting[0]):
+            self._waiting.popleft()
+        # While the head waits for the slot, what comes later waits in its queue, where it can be seen.
+        if self._waiting:
+            self._open.clear()
+        else:
+            self._open.set()
+
+    def _begin(self, task: Task) -> bool:
+        """Start the task at the head. False: it needs the slot, which is still busy."""
+        claim = task.claim
+        switch = claim.kind is Kind.UNLOAD or claim.model != self.slot.model
+        if switch and self._running:
+            return False
+        try:
+            if claim.kind is Kind.UNLOAD:
+                self.slot.unload()
+                self._end(task, result={"status": "unloaded"})
+                return True
+            if switch:
+                self._outbox.put([self._message(task, EventType.LOADING, model=claim.model)])
+                self._load(claim.model)
+            if claim.kind is Kind.LOAD:
+                self._end(task, result={"status": "loaded", "model": self.slot.model})
+                return True
+            engine = self.slot.engine
+            assert engine is not None
+            engine.add(task.id, claim.payload, _seed(claim.job_id))
+        except MlxqError as error:
+            self._end(task, error=error)
+        except Exception as error:
+            log.exception("job %s could not be started", claim.job_id)
+            self._end(
+                task, error=EngineFailure(f"The model failed on this request ({type(error).__name__}).")
+            )
+        else:
+            task.deadline = time.monotonic() + claim.timeout
+            self._running[task.id] = task
+        return True
+
+    def _step(self) -> None:
+        engine = self.slot.engine
+        assert engine is not None
+        self._busy_since = time.monotonic()
+        outputs = engine.step()
+        now = time.monotonic()
+        self._busy_since = None
+        batch: list[Message | Ending] = []
+        for output in outputs:
+            self._report(output, now, batch)
+        if batch:
+            self._outbox.put(batch)
+        for task in [task for task in self._running.values() if now > task.deadline]:
+            engine.remove(task.id)
+            limit = f"{task.claim.timeout:g}"
+            self._end(task, error=JobTimeout(f"The job ran longer than the {limit} s that it may."))
+
+    def _report(self, output: Output, now: float, batch: list[Message | Ending]) -> None:
+        task = self._running.get(output.task_id)
+        if task is None:
+            return
+        match output:
+            case Delta(text=text, index=index):
+                if task.claim.stream:
+                    batch.append(self._message(task, EventType.DELTA, index=index, text=text))
+                else:
+                    self._coalesce(task, index, text, now, batch)
+            case Progress(done=done, total=total, data=data):
+                batch.append(self._message(task, EventType.PROGRESS, done=done, total=total, **data))
+            case Done(result=result):
+                if task.reported:
+                    batch += self._flush(task)
+                batch.append(self._ending(task, result=result))
+            case Failed(error=error):
+                batch.append(self._ending(task, error=error))
+
+    def _coalesce(self, task: Task, index: int, text: str, now: float, batch: list[Message | Ending]) -> None:
+        """Report the text of a job that nobody streams only now and then."""
+        if task.held is None:
+            task.held, task.reported_at = {}, now
+        task.held[index] = task.held.get(index, "") + text
+        if now - task.reported_at >= COALESCE:
+            task.reported_at, task.reported = now, True
+            batch += self._flush(task)
+
+    def _flush(self, task: Task) -> list[Message]:
+        held, task.held = task.held or {}, {}
+        return [self._message(task, EventType.DELTA, index=i, text=text) for i, text in held.items()]
+
+    def _leave(self, execution_id: str, cancelled: bool) -> None:
+        """A task leaves early: cancelled (its job ends) or lost (it is somebody else's)."""
+        task = self._tasks.get(execution_id)
+        if task is None:
+            return
+        if execution_id in self._running:
+            engine = self.slot.engine
+            assert engine is not None
+            engine.remove(execution_id)
+        elif task in self._waiting:
+            self._waiting.remove(task)
+        elif cancelled:
+            return  # its ending is on its way to Redis
+        if cancelled:
+            self._end(task)
+        else:
+            self._running.pop(execution_id, None)
+            self._forget(execution_id)
+
+    def _end(self, task: Task, result: dict[str, Any] | None = None, error: MlxqError | None = None) -> None:
+        self._outbox.put([self._ending(task, result, error)])
+
+    def _ending(
+        self, task: Task, result: dict[str, Any] | None = None, error: MlxqError | None = None
+    ) -> Ending:
+        self._running.pop(task.id, None)
+        if error is not None:
+            self.failed += 1
+        else:
+            self.finished += 1
+        return Ending(task.claim.job_id, task.id, result=result, error=error)
+
+    @staticmethod
+    def _message(task: Task, event: EventType, **data: Any) -> Message:
+        return Message(task.claim.job_id, task.id, event, data)
+
+    # -- bookkeeping ---------------------------------------------------------------------------------------------
+
+    def _ended(self, execution_id: str) -> None:
+        """The outbox has written the end of an execution: it is not beaten for any more."""
+        self._forget(execution_id)
+
+    def _forget(self, execution_id: str) -> None:
+        if self._tasks.pop(execution_id, None) is not None:
+            self._room.release()
+            with self._idle:
+                self._idle.notify_all()
+
+
+def _seed(job_id: str) -> int:
+    """A seed for a job that names none: the same when it is run again."""
+    return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8])

@@ -1,0 +1,120 @@
+"""The outbox: what a lane's engine has to say, written to Redis by a thread of its own.
+
+The engine never waits for Redis. While Redis is away the outbox keeps everything and writes when Redis
+is back: nothing that was computed is lost, and nothing is written twice.
+"""
+
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from jobs.gate import Emission, Ending, Gate
+from jobs.status import EventType, encode_event
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event of one execution. Consecutive deltas of the same choice may be merged."""
+
+    job_id: str
+    execution_id: str
+    type: EventType
+    data: dict[str, Any]
+
+
+class Outbox:
+    """One writer thread. `on_lost` hears of executions that belong to somebody else by now."""
+
+    def __init__(self, gate: Gate, on_lost: Callable[[str], None], on_ended: Callable[[str], None]) -> None:
+        self._gate = gate
+        self._on_lost = on_lost
+        self._on_ended = on_ended
+        self._queue: queue.SimpleQueue[list[Message | Ending] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"{gate.queue}-outbox", daemon=True)
+        self._give_up_at = float("inf")
+        self._numbers = itertools.count(1)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, batch: list[Message | Ending]) -> None:
+        """Hand over what one step brought."""
+        self._queue.put(batch)
+
+    def stop(self, patience: float) -> None:
+        """Write what is left, for at most `patience` seconds while Redis is away."""
+        self._give_up_at = time.monotonic() + patience
+        self._queue.put(None)
+        self._thread.join(patience + 1)
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            pending: list[Message | Ending] = []
+            batch = self._queue.get()
+            while True:
+                if batch is None:
+                    stopping = True
+                else:
+                    pending += batch
+                if self._queue.empty():
+                    break
+                batch = self._queue.get()
+            if pending:
+                self._write(pending)
+
+    def _write(self, pending: list[Message | Ending]) -> None:
+        messages = _merge([item for item in pending if isinstance(item, Message)])
+        endings = [item for item in pending if isinstance(item, Ending)]
+        emissions = [
+            Emission(m.job_id, m.execution_id, next(self._numbers), encode_event(m.type, **m.data))
+            for m in messages
+        ]
+        pause = 0.05
+        while True:
+            try:
+                lost = self._gate.write(emissions, endings)
+            except (RedisError, OSError) as error:
+                if time.monotonic() > self._give_up_at:
+                    log.error("gave up writing to Redis: the jobs in hand will be run again")
+                    return
+                if pause == 0.05:
+                    log.warning("Redis is away (%s): results are kept until it is back", type(error).__name__)
+                time.sleep(pause)
+                pause = min(pause * 2, 0.5)
+                continue
+            for execution_id in lost:
+                self._on_lost(execution_id)
+            for ending in endings:
+                self._on_ended(ending.execution_id)
+            return
+
+
+def _merge(messages: list[Message]) -> list[Message]:
+    """The same story in fewer events: deltas of one choice that follow each other become one."""
+    merged: list[Message] = []
+    last: dict[str, int] = {}
+    for message in messages:
+        place = last.get(message.execution_id)
+        before = merged[place] if place is not None else None
+        if (
+            place is not None
+            and before is not None
+            and before.type is message.type is EventType.DELTA
+            and before.data["index"] == message.data["index"]
+        ):
+            data = {**before.data, "text": before.data["text"] + message.data["text"]}
+            merged[place] = Message(message.job_id, message.execution_id, EventType.DELTA, data)
+            continue
+        last[message.execution_id] = len(merged)
+        merged.append(message)
+    return merged

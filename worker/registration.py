@@ -1,0 +1,109 @@
+"""How a lane appears in RQ's list of workers, so that `rq info` and dashboards tell the truth.
+
+The layout is RQ's (`rq.worker.BaseWorker.register_birth`, pinned by the contract tests).
+"""
+
+import os
+import platform
+import socket
+
+import redis
+
+from jobs import keys
+from jobs.gate import iso_now
+
+#: Seconds after its last beat that RQ's tools still list a lane.
+LISTED = 60
+RQ_LAYOUT = "2.12.0"
+
+
+class Registration:
+    """One lane as an RQ worker."""
+
+    def __init__(self, connection: redis.Redis, queue: str, name: str) -> None:
+        self._redis = connection
+        self._queue = queue
+        self.name = name
+
+    def register(self) -> None:
+        key, now = keys.worker(self.name), iso_now()
+        with self._redis.pipeline() as pipe:
+            pipe.hset(
+                key,
+                mapping={
+                    "birth": now,
+                    "last_heartbeat": now,
+                    "queues": self._queue,
+                    "pid": os.getpid(),
+                    "hostname": socket.gethostname(),
+                    "ip_address": "unknown",
+                    "version": RQ_LAYOUT,
+                    "python_version": platform.python_version(),
+                    "state": "idle",
+                    "successful_job_count": 0,
+                    "failed_job_count": 0,
+                },
+            )
+            pipe.sadd(keys.WORKERS, key)
+            pipe.sadd(keys.workers_of(self._queue), key)
+            pipe.expire(key, LISTED)
+            pipe.execute()
+
+    def beat(self, *, busy: bool, finished: int, failed: int) -> None:
+        key = keys.worker(self.name)
+        if not self._redis.exists(key):
+            self.register()
+        with self._redis.pipeline() as pipe:
+            pipe.hset(
+                key,
+                mapping={
+                    "last_heartbeat": iso_now(),
+                    "state": "busy" if busy else "idle",
+                    "successful_job_count": finished,
+                    "failed_job_count": failed,
+                },
+            )
+            pipe.expire(key, LISTED)
+            pipe.execute()
+
+    def unregister(self) -> None:
+        key = keys.worker(self.name)
+        with self._redis.pipeline() as pipe:
+            pipe.srem(keys.WORKERS, key)
+            pipe.srem(keys.workers_of(self._queue), key)
+            pipe.delete(key)
+            pipe.execute()
+
+
+def dead_workers(connection: redis.Redis) -> list[str]:
+    """Names of workers of this machine whose process is gone: what they left need not wait for its lease."""
+    names = []
+    for member in connection.smembers(keys.WORKERS):
+        key = member.decode()
+        hostname, pid = connection.hmget(key, "hostname", "pid")
+        if pid is None:
+            # Its hash has expired: nobody lists it any more.
+            connection.srem(keys.WORKERS, key)
+            continue
+        if hostname and hostname.decode() == socket.gethostname() and not _alive(int(pid)):
+            queues = connection.hget(key, "queues")
+            with connection.pipeline() as pipe:
+                pipe.srem(keys.WORKERS, key)
+                if queues:
+                    pipe.srem(keys.workers_of(queues.decode()), key)
+                pipe.delete(key)
+                pipe.execute()
+            names.append(key.removeprefix(keys.worker("")))
+    return names
+
+
+def _alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

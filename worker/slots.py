@@ -1,0 +1,127 @@
+"""A slot: the one model of a category that is in memory, if any.
+
+Loading, running and freeing happen on the lane's engine thread; other threads only read `snapshot`.
+"""
+
+import gc
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+from config.catalog import Catalog, ModelRef, UnknownModel
+from config.settings import Settings
+from jobs.errors import EngineFailure, MlxqError, ModelNotFound
+from jobs.request import Category
+from worker.engines import Loader
+from worker.engines.base import Engine
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotState:
+    """What the API may know of a slot. `state`: empty, loading, loaded or error."""
+
+    model: str | None = None
+    state: str = "empty"
+    error: str | None = None
+    context_length: int | None = None
+    memory_bytes: int | None = None
+    loaded_at: str | None = None
+
+
+class Slot:
+    """One category's place in memory."""
+
+    def __init__(self, category: Category, loader: Loader, settings: Settings, catalog: Catalog) -> None:
+        self.category = category
+        self.engine: Engine | None = None
+        self._loader = loader
+        self._settings = settings
+        self._catalog = catalog
+        self._lock = threading.Lock()
+        self._state = SlotState()
+
+    @property
+    def model(self) -> str | None:
+        """The id of the model that is loaded."""
+        return self._state.model if self.engine is not None else None
+
+    def snapshot(self) -> SlotState:
+        with self._lock:
+            return self._state
+
+    def load(self, model_id: str) -> Engine:
+        """The engine of that model; the one before it is unloaded first. Raises MlxqError."""
+        if self.engine is not None and self.model == model_id:
+            return self.engine
+        try:
+            ref = self._catalog.resolve(model_id)
+        except UnknownModel as error:
+            raise ModelNotFound(str(error), param="model") from error
+        self.unload()
+        self._set(SlotState(model=ref.id, state="loading"))
+        log.info("loading %s into the %s slot", ref.id, self.category)
+        try:
+            engine = self._loader(ref, self._settings)
+        except Exception as error:
+            failure = _load_failure(ref, error)
+            log.error("%s", failure.message, exc_info=error)
+            self._free()
+            self._set(SlotState(model=ref.id, state="error", error=failure.message))
+            raise failure from error
+        self.engine = engine
+        self._set(
+            SlotState(
+                model=ref.id,
+                state="loaded",
+                context_length=engine.context_length,
+                memory_bytes=engine.memory_bytes,
+                loaded_at=datetime.now(UTC).isoformat(),
+            )
+        )
+        log.info("%s is loaded", ref.id)
+        return engine
+
+    def unload(self) -> None:
+        """Empty the slot and give its memory back."""
+        if self.engine is not None:
+            self.engine.close()
+            self.engine = None
+            log.info("the %s slot is empty", self.category)
+        self._free()
+        self._set(SlotState())
+
+    def close(self) -> None:
+        """Unload, and let go of this thread's streams: a thread that used MLX must not end with them."""
+        import mlx.core as mx
+
+        self.unload()
+        mx.synchronize()
+        mx.clear_streams()
+
+    def _set(self, state: SlotState) -> None:
+        with self._lock:
+            self._state = state
+
+    @staticmethod
+    def _free() -> None:
+        """Return freed buffers to the system: Python's cycles first, then MLX' cache."""
+        import mlx.core as mx
+
+        gc.collect()
+        mx.clear_cache()
+
+
+def _load_failure(ref: ModelRef, error: Exception) -> MlxqError:
+    if isinstance(error, MlxqError):
+        return error
+    if ref.path is None and isinstance(error, OSError):
+        return ModelNotFound(
+            f"The model '{ref.id}' is not installed, and it could not be fetched from the hub: it does not exist "
+            "there, or the hub is out of reach.",
+            param="model",
+        )
+    return EngineFailure(f"The model '{ref.id}' could not be loaded ({type(error).__name__}).")

@@ -1,0 +1,10 @@
+"""The function that jobs name, as RQ demands one. Lanes run jobs; a plain `rq worker` must not."""
+
+from typing import Any, NoReturn
+
+
+def run(**arguments: Any) -> NoReturn:
+    """Refuse: only a process that holds the model slots can run the job."""
+    raise RuntimeError(
+        f"mlxq jobs ({arguments.get('kind')}) are run by `python -m worker`, not by `rq worker`"
+    )
