@@ -202,7 +202,9 @@ def main(arguments: list[str]) -> int:
     grace = float(options[1]) if options[:1] == ["--grace"] else 15.0
     if not early.supervise():
         os.execvp(command[0], command)
-    return Supervisor(command[-1], lambda: Command(command), Backoff(first=0.5, most=30.0), grace).run()
+    return Supervisor(
+        os.path.basename(command[-1]), lambda: Command(command), Backoff(first=0.5, most=30.0), grace
+    ).run()
 
 
 if __name__ == "__main__":

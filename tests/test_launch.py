@@ -1,0 +1,148 @@
+"""The Procfile under honcho, with small stand-ins for the API and the worker."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from config.settings import REPO
+from tests.program import Program, is_gone, wait_until_gone
+
+Start = Callable[..., Program]
+
+STAND_IN = """
+import signal, sys, time
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+from config.settings import load_settings
+from jobs.supervisor import stop_with_parent
+
+stop = []
+signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+stop_with_parent()
+settings = load_settings()
+name = __spec__.parent
+with redis.Redis.from_url(settings.redis_address, retry=Retry(ConstantBackoff(0.05), 600)) as client:
+    client.ping()
+    print(name, "is up on port", settings.port, flush=True)
+    while not stop:
+        time.sleep(0.02)
+    client.set("last words of " + name, "written")
+print(name, "is done", flush=True)
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """The repo as it is, but for the API and the worker."""
+    folder = Path(tempfile.mkdtemp(prefix="mlxq-"))
+    for name in ("config", "jobs", "Procfile"):
+        (folder / name).symlink_to(REPO / name)
+    for name in ("api", "worker"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").touch()
+        (folder / name / "__main__.py").write_text(STAND_IN)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    started: list[Program] = []
+
+    def run(*arguments: str, **environment: str) -> Program:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        variables = {"MLXQ_DATA_DIR": str(folder / "data"), "PATH": path, "PYTHONPATH": "", **environment}
+        command = [sys.executable, "-m", "honcho", "start", "--no-colour", *arguments]
+        started.append(Program(command, variables, cwd=str(folder)))
+        return started[-1]
+
+    yield run
+    for program in started:
+        program.kill_tree()
+
+
+def wait_until_up(program: Program) -> list[psutil.Process]:
+    first = program.line("is up")
+    program.line("worker is up" if "api is up" in first else "api is up")
+    return program.tree()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_leaves_no_process_and_no_socket(start: Start, folder: Path, number: signal.Signals) -> None:
+    program = start()
+    tree = wait_until_up(program)
+    assert any("redis-server" in process.name() for process in tree)
+    program.stop(number)
+    assert all(is_gone(process.pid) for process in tree)
+    assert [path.name for path in (folder / "data").iterdir()] == ["redis"]
+
+
+def test_the_api_and_the_worker_have_written_before_redis_ends(start: Start, folder: Path) -> None:
+    program = start()
+    wait_until_up(program)
+    program.stop(signal.SIGINT)
+    written = b"".join(path.read_bytes() for path in (folder / "data" / "redis").rglob("*.aof"))
+    assert written.count(b"last words of") == 2
+
+
+def test_when_honcho_is_gone_all_of_it_ends(start: Start, folder: Path) -> None:
+    program = start()
+    tree = wait_until_up(program)
+    os.killpg(program.pid, signal.SIGHUP)
+    program.wait()
+    for process in tree:
+        wait_until_gone(process.pid)
+    assert not (folder / "data" / "redis.sock").exists()
+
+
+def test_a_killed_worker_comes_back_and_the_others_stay(start: Start) -> None:
+    program = start()
+    tree = wait_until_up(program)
+    worker = next(
+        process for process in tree if process.cmdline()[-2:] == ["-m", "worker"] and is_leaf(process)
+    )
+    worker.kill()
+    program.line("starting it again")
+    program.line("worker is up")
+    still = {process.pid for process in program.tree()}
+    assert {process.pid for process in tree} - still == {worker.pid}
+
+
+def is_leaf(process: psutil.Process) -> bool:
+    return not process.children()
+
+
+def test_a_wrong_setting_ends_all_of_it(start: Start) -> None:
+    program = start(QUEUE_LIMIT="none")
+    program.line("mlxq: QUEUE_LIMIT='none' is wrong")
+    assert program.wait() == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "port"),
+    [
+        ({}, 8080),
+        ({"PORT": "9001"}, 9001),
+        ({"MLX_GUI_PORT": "9002"}, 9002),
+        ({"PORT": "9001", "MLX_GUI_PORT": "9002"}, 9001),
+        ({"PORT": "65535"}, 65535),
+    ],
+)
+def test_the_api_gets_the_port_of_the_user(start: Start, environment: dict[str, str], port: int) -> None:
+    assert start("api", "redis", **environment).line("api is up").endswith(f"on port {port}")
+
+
+def test_without_supervision_the_programs_run_alone(start: Start) -> None:
+    program = start(SUPERVISE="0")
+    tree = wait_until_up(program)
+    assert not any("jobs.supervisor" in process.cmdline() for process in tree)
+    program.stop()
+    assert all(is_gone(process.pid) for process in tree)
