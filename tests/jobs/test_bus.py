@@ -1,0 +1,170 @@
+"""A watch tells a job's whole story, in order, once: whatever pub/sub lost."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from jobs import keys
+from jobs.client import JobClient
+from jobs.errors import JobNotFound, ServiceUnavailable
+from jobs.gate import Emission, Ending, Gate, Ttl
+from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.status import EventType, JobStatus, encode_event
+from tests.private_redis import PrivateRedis
+
+pytestmark = pytest.mark.anyio
+
+TTL = Ttl(result=100, events=50)
+
+
+@pytest.fixture
+async def client(redis_server: PrivateRedis) -> AsyncIterator[JobClient]:
+    client = JobClient(redis_server.url, queue_limit=10, ttl=TTL)
+    await client.start()
+    await client.bus.connected.wait()
+    yield client
+    await client.stop()
+
+
+@pytest.fixture
+def connection(redis_server: PrivateRedis) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_server.url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def gate(connection: redis.Redis) -> Gate:
+    return Gate(connection, "llm", "worker-1", TTL)
+
+
+def request(**changes: Any) -> JobRequest:
+    fields: dict[str, Any] = {
+        "id": new_job_id(Kind.CHAT),
+        "category": Category.LLM,
+        "kind": Kind.CHAT,
+        "model": "tiny",
+        "payload": {},
+        "timeout": 30.0,
+    }
+    return JobRequest(**{**fields, **changes})
+
+
+def emission(job_id: str, number: int) -> Emission:
+    return Emission(job_id, "execution-1", number, encode_event(EventType.DELTA, index=0, text=str(number)))
+
+
+def start(gate: Gate) -> str:
+    job_id = gate.take(1)
+    assert job_id
+    assert gate.claim(job_id, "execution-1")
+    return job_id
+
+
+async def test_a_watch_hears_everything_as_it_happens(client: JobClient, gate: Gate) -> None:
+    async with client.submit(request()) as (submission, watch):
+        assert submission.position == 1
+        job_id = start(gate)
+        gate.write(
+            [emission(job_id, 1), emission(job_id, 2)], [Ending(job_id, "execution-1", result={"n": 2})]
+        )
+        events = [await watch.next(5) for _ in range(4)]
+    told = [(e.type, e.data.get("text")) for e in events if e]
+    assert told == [("started", None), ("delta", "1"), ("delta", "2"), ("completed", None)]
+    assert events[3] is not None
+    assert events[3].data["result"] == {"n": 2}
+    assert len(client.bus) == 0
+
+
+async def test_a_late_watch_reads_what_it_missed_and_goes_on(client: JobClient, gate: Gate) -> None:
+    submission = await client.enqueue(request())
+    start(gate)
+    gate.write([emission(submission.job_id, 1)], [])
+    async with client.watch(submission.job_id) as watch:
+        gate.write([emission(submission.job_id, 2)], [Ending(submission.job_id, "execution-1", result={})])
+        texts = [event.data.get("text") for _ in range(4) if (event := await watch.next(5))]
+    assert texts == [None, "1", "2", None]
+
+
+async def test_a_watch_resumes_after_any_event(client: JobClient, gate: Gate) -> None:
+    submission = await client.enqueue(request())
+    start(gate)
+    gate.write([emission(submission.job_id, n) for n in range(1, 6)], [])
+    gate.write([], [Ending(submission.job_id, "execution-1", result={})])
+    async with client.watch(submission.job_id) as watch:
+        story = [event for _ in range(7) if (event := await watch.next(5))]
+    for place, seen in enumerate(story):
+        async with client.watch(submission.job_id, after=seen.id) as watch:
+            rest = []
+            while event := watch.pending():
+                rest.append(event)
+        assert rest == story[place + 1 :]
+
+
+async def test_events_published_while_the_bus_was_away_are_caught_up(
+    client: JobClient, gate: Gate, redis_server: PrivateRedis
+) -> None:
+    async with client.submit(request()) as (_, watch):
+        job_id = start(gate)
+        assert (await watch.next(5)) is not None
+        gate.write([emission(job_id, 1)], [])
+        assert (await watch.next(5)) is not None
+        redis_server.kill()
+        redis_server.start()
+        # Nobody may have been listening when these were published.
+        gate.write([emission(job_id, 2), emission(job_id, 3)], [Ending(job_id, "execution-1", result={})])
+        rest = [event.data.get("text") for _ in range(3) if (event := await watch.next(10))]
+    assert rest == ["2", "3", None]
+
+
+async def test_an_event_that_pubsub_lost_is_found_in_the_stream(
+    client: JobClient, gate: Gate, connection: redis.Redis
+) -> None:
+    async with client.submit(request()) as (_, watch):
+        job_id = start(gate)
+        assert (await watch.next(5)) is not None
+        connection.xadd(keys.events(job_id), {"e": encode_event(EventType.DELTA, index=0, text="silent")})
+        event = await watch.next(20)
+    assert event is not None
+    assert event.data["text"] == "silent"
+
+
+async def test_a_job_that_vanishes_does_not_leave_its_watch_waiting(
+    client: JobClient, connection: redis.Redis
+) -> None:
+    async with client.submit(request()) as (submission, watch):
+        connection.delete(keys.job(submission.job_id))
+        with pytest.raises(JobNotFound):
+            await watch.next(20)
+
+
+async def test_waiting_jobs_know_their_place(client: JobClient, gate: Gate) -> None:
+    first, second = await client.enqueue(request()), await client.enqueue(request())
+    assert (await client.info(second.job_id)).position == 2
+    start(gate)
+    assert (await client.info(second.job_id)).position == 1
+    info = await client.info(first.job_id)
+    assert (info.status, info.position, info.attempts) == (JobStatus.IN_PROGRESS, None, 1)
+
+
+async def test_listing_pages_do_not_shift_when_jobs_come(client: JobClient) -> None:
+    ids = [(await client.enqueue(request())).job_id for _ in range(5)]
+    page, more = await client.jobs(limit=2)
+    newer = [(await client.enqueue(request())).job_id for _ in range(2)]
+    rest, end = await client.jobs(limit=10, after=page[-1].id)
+    seen = [job.id for job in [*page, *rest]]
+    assert sorted(seen) == sorted(ids)
+    assert (more, end) == (True, False)
+    assert not set(seen) & set(newer)
+
+
+async def test_without_redis_every_call_says_so(client: JobClient, redis_server: PrivateRedis) -> None:
+    redis_server.kill()
+    with pytest.raises(ServiceUnavailable) as refused:
+        await client.enqueue(request())
+    assert refused.value.retry_after
+    with pytest.raises(ServiceUnavailable):
+        await client.stats()
+    redis_server.start()
+    assert (await client.enqueue(request())).position == 1
