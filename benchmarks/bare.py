@@ -14,7 +14,7 @@ from pathlib import Path
 start = time.perf_counter()
 
 import mlx.core as mx  # noqa: E402
-import psutil  # type: ignore[import-untyped]  # noqa: E402
+import psutil  # noqa: E402
 from mlx_lm import load  # noqa: E402
 from mlx_lm.generate import BatchGenerator  # noqa: E402
 
@@ -41,7 +41,7 @@ def _wave(generator: BatchGenerator, prompts: list[list[int]], max_tokens: int) 
     arrivals: dict[int, list[float]] = {uid: [] for uid in uids}
     left = len(uids)
     while left:
-        responses = generator.next_generated()  # type: ignore[no-untyped-call]
+        responses = generator.next_generated()
         now = time.perf_counter() - tic
         for response in responses:
             arrivals[response.uid].append(now)

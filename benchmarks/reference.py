@@ -11,4 +11,4 @@ from mlx_lm import server
 
 if __name__ == "__main__":
     ThreadingHTTPServer.request_queue_size = 128
-    server.main()  # type: ignore[no-untyped-call]
+    server.main()
