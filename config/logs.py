@@ -6,13 +6,24 @@ and addresses with passwords never are: callers pass ids and `Settings.redis_lab
 
 import logging
 import sys
+import traceback
+from types import TracebackType
 
 #: Libraries that report at INFO what is only of interest when something of theirs is being debugged.
 QUIET = ("asyncio", "httpcore", "httpx", "huggingface_hub", "multipart", "rq", "uvicorn.access", "urllib3")
 
+#: The innermost frames of a traceback tell the story.
+_FRAMES = 20
+
 
 class _OneLine(logging.Formatter):
     """A traceback is folded into its line: one event is one line for grep and for honcho's prefix."""
+
+    def formatException(
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        return "".join(traceback.format_exception(*ei, limit=-_FRAMES))
 
     def format(self, record: logging.LogRecord) -> str:
         return " | ".join(part.rstrip() for part in super().format(record).splitlines() if part.strip())
