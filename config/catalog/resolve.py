@@ -47,7 +47,7 @@ class Catalog:
             model = read_model(path.resolve(), self._id_of(path.resolve()))
             if model:
                 return ModelRef(model.id, model.path)
-        return self.resolve(name) if name != DEFAULT else self._unknown(name)
+        return self._find(name, families=False) if name != DEFAULT else self._unknown(name)
 
     def resolve(self, name: str) -> ModelRef:
         """What `name` means. Raises UnknownModel. An answer holds for a second, so that requests need no disk."""
@@ -67,11 +67,15 @@ class Catalog:
             return self.default()
         if name in (self._default, Path(self._default).name):
             return self.default()
+        return self._find(name)
+
+    def _find(self, name: str, *, families: bool = True) -> ModelRef:
+        """What a name means that is not the default's. A family is one of the default's own names."""
         installed = self.installed()
         for model in installed:
             if model.id == name:
                 return ModelRef(model.id, model.path)
-        if name.lower() in FAMILIES:
+        if families and name.lower() in FAMILIES:
             return self._family(name)
         if name.startswith(("/", "~", ".")):
             return self._path(name)
