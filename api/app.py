@@ -1,0 +1,103 @@
+"""The application: routes, middleware in their order, and what starts and stops with it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from api.context import Context, OwnClient
+from api.edge import BodyLimit, Paths, RequestIds
+from api.errors import ErrorBoundary, handle
+from api.routes import chat, system
+from api.security import HostGuard, KeyGuard
+from config import VERSION
+from config.settings import Settings, load_settings
+from jobs.client import JobClient
+from jobs.errors import MlxqError
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two lines about a Redis that is not there yet.
+_REMIND = 5.0
+
+#: What pages of other origins may read of a response.
+_EXPOSED = (
+    "location",
+    "preference-applied",
+    "retry-after",
+    "warning",
+    "x-request-id",
+    "x-should-retry",
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The app for these settings, by default those of the environment."""
+    settings = settings or load_settings()
+    context = Context(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with context.job_client() as jobs:
+            announcement = asyncio.create_task(_announce_redis(jobs, settings.redis_label))
+            yield {"jobs": jobs}
+            announcement.cancel()
+
+    app = FastAPI(
+        title="mlxq",
+        version=VERSION,
+        summary="One queue for all the AI on a Mac: OpenAI's API in front of MLX models.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: handle, RequestValidationError: handle, MlxqError: handle},
+        middleware=_middleware(settings, context),
+    )
+    app.state.settings = settings
+    app.state.context = context
+    for resource in (system, chat):
+        app.include_router(resource.router)
+    return app
+
+
+def _middleware(settings: Settings, context: Context) -> list[Middleware]:
+    """The outermost first. Errors are rendered inside CORS, so that pages can read them."""
+    return [
+        Middleware(RequestIds),
+        Middleware(Paths),
+        Middleware(HostGuard, allowed=settings.allowed_hosts),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "DELETE", "OPTIONS"),
+            allow_headers=("*",),
+            expose_headers=_EXPOSED,
+        ),
+        Middleware(ErrorBoundary),
+        Middleware(KeyGuard, keys=tuple(key.get_secret_value() for key in settings.api_keys)),
+        Middleware(BodyLimit, limit=settings.max_body_bytes),
+        Middleware(OwnClient, context=context),
+    ]
+
+
+async def _announce_redis(jobs: JobClient, label: str) -> None:
+    """Say that Redis is awaited while it is, and once when it is there."""
+    silent = True
+    while True:
+        try:
+            await jobs.redis.ping()
+        except (RedisError, OSError) as error:
+            log.warning("Redis at %s is not there yet (%s)", label, type(error).__name__)
+            silent = False
+            await asyncio.sleep(_REMIND)
+        else:
+            if not silent:
+                log.info("Redis at %s is there", label)
+            return

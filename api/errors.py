@@ -1,0 +1,122 @@
+"""The one place where errors become HTTP: OpenAI's error object, and FastAPI's `detail` beside it.
+
+Every error, expected or not, passes `to_error` and then `error_response`, or `error_body` when the response
+has already begun.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.body import invalid
+from jobs.errors import MAX_RETRY_AFTER, InvalidRequest, MlxqError, NotFound, ServiceUnavailable
+
+log = logging.getLogger(__name__)
+
+#: The OpenAI SDKs try these again unless they are told not to; for ours that can only waste the GPU.
+_NEVER_RETRY = (409, 504)
+_WAIT_FIRST = (429, 503)
+
+
+class Unsupported(MlxqError):
+    """The path exists, the method does not (405), or the like: what Starlette's router finds out."""
+
+    type = "invalid_request_error"
+
+
+def error_body(error: MlxqError) -> dict[str, Any]:
+    """OpenAI's error object."""
+    return {
+        "error": {
+            "message": error.message,
+            "type": error.type,
+            "param": error.param,
+            "code": error.code,
+        },
+        "detail": error.message,
+    }
+
+
+def error_response(error: MlxqError, headers: Mapping[str, str] | None = None) -> Response:
+    extra = dict(headers or {})
+    if error.status in _WAIT_FIRST:
+        extra["retry-after"] = str(max(1, min(MAX_RETRY_AFTER, error.retry_after or 1)))
+    if error.status in _NEVER_RETRY:
+        extra["x-should-retry"] = "false"
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        extra["www-authenticate"] = "Bearer"
+    return Response(
+        orjson.dumps(error_body(error)), error.status, headers=extra, media_type="application/json"
+    )
+
+
+def to_error(error: Exception) -> MlxqError:
+    """Any exception as an error that may be shown. What nobody expected is logged, not told."""
+    match error:
+        case MlxqError():
+            return error
+        case RequestValidationError():
+            # FastAPI puts the place ("query", "path") before the name.
+            errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
+            return invalid(errors)  # type: ignore[arg-type]
+        case HTTPException():
+            return _from_starlette(error)
+        case RedisError():
+            return ServiceUnavailable("The job queue is out of reach. Try again in a moment.", retry_after=2)
+        case _:
+            log.error("unexpected %s", type(error).__name__, exc_info=error)
+            return MlxqError("The server made a mistake; its log says more.")
+
+
+def _from_starlette(error: HTTPException) -> MlxqError:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return NotFound("There is nothing at this address.", param=None)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer: MlxqError = Unsupported("This address does not know the method.")
+        answer.code = "method_not_allowed"
+    elif error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        answer = InvalidRequest(str(error.detail))
+    else:
+        answer = MlxqError("The server made a mistake; its log says more.")
+    answer.status = error.status_code
+    return answer
+
+
+async def handle(request: Request, error: Exception) -> Response:
+    """For FastAPI's table of exception handlers."""
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return error_response(to_error(error), headers)
+
+
+class ErrorBoundary:
+    """What escapes from the application becomes a response, or a broken connection if one had begun."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception as error:
+            answer = to_error(error)
+            if not started:
+                await error_response(answer)(scope, receive, send)

@@ -1,0 +1,57 @@
+"""How long a client wants to wait: `Prefer` (RFC 7240), `background`, and the SDK's own patience."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+
+#: Longest wait that `Prefer: wait` can ask for, in seconds.
+LONGEST_WAIT = 600.0
+
+_WAIT = re.compile(r"wait=\"?(\d{1,9})\"?")
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """`wait`: seconds to wait before the answer is 202; None to wait for the end. `applied`: header value."""
+
+    wait: float | None = None
+    applied: str | None = None
+
+    @property
+    def synchronous(self) -> bool:
+        return self.wait is None
+
+
+SYNCHRONOUS = Preference()
+
+
+def preference(headers: Headers, *, background: bool = False) -> Preference:
+    """What the client prefers. What it says wrongly is ignored, as the RFC wants."""
+    tokens = [
+        token.split(";")[0].strip().lower() for line in headers.getlist("prefer") for token in line.split(",")
+    ]
+    wait = next((float(found[1]) for token in tokens if (found := _WAIT.fullmatch(token))), None)
+    if background:
+        return Preference(0.0, "respond-async" if "respond-async" in tokens else None)
+    if wait is not None:
+        wait = min(wait, LONGEST_WAIT)
+        applied = f"respond-async, wait={wait:.0f}" if "respond-async" in tokens else f"wait={wait:.0f}"
+        return Preference(wait, applied)
+    return Preference(0.0, "respond-async") if "respond-async" in tokens else SYNCHRONOUS
+
+
+def read_timeout(headers: Headers) -> float | None:
+    """Seconds after which the SDK that calls gives up reading; None when it does not say."""
+    try:
+        seconds = float(headers.get("x-stainless-read-timeout", ""))
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def is_retry(headers: Headers) -> bool:
+    """Does the SDK send this request again?"""
+    count = headers.get("x-stainless-retry-count", "0")
+    return count.isdecimal() and int(count[:9]) >= 1

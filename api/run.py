@@ -1,0 +1,57 @@
+"""Running a job for a request: wait for its answer, or hand out the job when the client prefers that."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers import answer
+from api.context import context_of, jobs_of
+from api.json_response import json_response
+from api.prefer import Preference
+from api.schemas.job import accepted_job, job_object, urls
+from api.waiting import call, outcome
+from jobs.client import Submission
+from jobs.request import JobRequest
+
+
+async def run(
+    request: Request, job: JobRequest, preference: Preference, headers: Mapping[str, str] | None = None
+) -> Response:
+    """200 with the answer, or 202 with the job when the wait that the client prefers is over."""
+    jobs = jobs_of(request)
+    if preference.wait == 0:
+        submission = await jobs.enqueue(job)
+        return await accepted(request, job, submission, preference, headers)
+    keep = not preference.synchronous
+    async with call(context_of(request), jobs, job, request.receive, keep=keep) as (submission, watch):
+        request.state.request_id = submission.job_id
+        result = await outcome(watch, preference.wait)
+    if result is None:
+        return await accepted(request, job, submission, preference, headers)
+    extra = {**(headers or {}), **_applied(preference)}
+    return json_response(answer(job.kind, submission.job_id, job.meta, result), headers=extra)
+
+
+async def accepted(
+    request: Request,
+    job: JobRequest,
+    submission: Submission,
+    preference: Preference,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """202: where the job can be asked for."""
+    base = str(request.base_url)
+    request.state.request_id = submission.job_id
+    body: dict[str, Any]
+    if submission.attached or preference.wait:
+        body = job_object(base, await jobs_of(request).info(submission.job_id, with_result=True))
+    else:
+        body = accepted_job(base, job, submission)
+    location = urls(base, submission.job_id)["get"]
+    return json_response(body, 202, {**(headers or {}), **_applied(preference), "location": location})
+
+
+def _applied(preference: Preference) -> dict[str, str]:
+    return {"preference-applied": preference.applied} if preference.applied else {}

@@ -1,0 +1,91 @@
+"""Who may call: Host names (against DNS rebinding), API keys, and pages of other origins."""
+
+import hmac
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.errors import error_response
+from config.settings import Settings
+from jobs.errors import Forbidden, Unauthorized
+
+#: What anybody may ask.
+_OPEN_PATHS = ("/health",)
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, lower case, without the port; IPv6 addresses keep their brackets."""
+    name = host.strip().lower()
+    if name.startswith("["):
+        return name.partition("]")[0] + "]"
+    return name.partition(":")[0].removesuffix(".")
+
+
+class HostGuard:
+    """Answers only under allowed names: a page that rebinds its own name to this machine gets a 403."""
+
+    def __init__(self, app: ASGIApp, allowed: tuple[str, ...]) -> None:
+        self.app = app
+        self.everything = "*" in allowed
+        self.names = frozenset(name.lower() for name in allowed if not name.startswith("*"))
+        self.suffixes = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self.everything or self._allows(scope):
+            await self.app(scope, receive, send)
+        else:
+            error = Forbidden("This Host name is not served here; ALLOWED_HOSTS names those that are.")
+            error.code = "host_not_allowed"
+            await error_response(error)(scope, receive, send)
+
+    def _allows(self, scope: Scope) -> bool:
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1:
+            return False
+        name = host_name(hosts[0].decode("latin-1"))
+        return name in self.names or name.endswith(self.suffixes)
+
+
+class KeyGuard:
+    """Asks for one of the keys, as `Authorization: Bearer` or `x-api-key`. No keys: anybody may call."""
+
+    def __init__(self, app: ASGIApp, keys: tuple[str, ...]) -> None:
+        self.app = app
+        self.keys = tuple(key.encode() for key in keys)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.keys and scope["path"] not in _OPEN_PATHS:
+            key = caller_key(Headers(scope=scope))
+            if not key:
+                raise Unauthorized("An API key is needed: 'Authorization: Bearer KEY' or 'x-api-key: KEY'.")
+            if not self._knows(key.encode("latin-1")):
+                raise Unauthorized("The API key is not valid.")
+        await self.app(scope, receive, send)
+
+    def _knows(self, key: bytes) -> bool:
+        """In the same time for every key."""
+        matches = [hmac.compare_digest(key, known) for known in self.keys]
+        return any(matches)
+
+
+def caller_key(headers: Headers) -> str:
+    """The key that the caller sent, or ''."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("x-api-key", "").strip()
+
+
+async def admin(request: Request) -> None:
+    """FastAPI dependency of admin verbs: with API keys set the key is enough, else no page of another origin.
+
+    Raises Forbidden. A browser sends `Origin` with every request that could change something.
+    """
+    settings: Settings = request.app.state.settings
+    origin = request.headers.get("origin")
+    if settings.api_keys or origin is None:
+        return
+    if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+        raise Forbidden("Pages of other origins may not do this; set API_KEYS and send a key.")

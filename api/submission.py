@@ -1,0 +1,96 @@
+"""From a validated request to the JobRequest: whose it is, what identifies it, how long it may wait."""
+
+import hashlib
+from typing import Any
+
+from starlette.requests import Request
+
+from api.context import context_of
+from api.prefer import Preference, is_retry, read_timeout
+from api.security import caller_key
+from config.settings import Settings
+from jobs.errors import InvalidRequest
+from jobs.request import Category, JobRequest, Kind, new_job_id
+
+#: Longest Idempotency-Key, as Stripe has it.
+_LONGEST_KEY = 255
+#: Where a program says its name, the best first.
+_APP_HEADERS = ("x-app", "x-title", "user-agent")
+_LONGEST_APP = 64
+
+
+def job_request(
+    request: Request,
+    *,
+    category: Category,
+    kind: Kind,
+    model: str,
+    raw: bytes,
+    payload: dict[str, Any],
+    meta: dict[str, Any],
+    preference: Preference,
+    stream: bool = False,
+) -> JobRequest:
+    """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key."""
+    headers = request.headers
+    caller = caller_key(headers) or (request.client.host if request.client else "")
+    # A stream's heartbeats keep its client: only a silent wait can outlast a read timeout.
+    patience = read_timeout(headers) if preference.synchronous and not stream else None
+    return JobRequest(
+        id=new_job_id(kind),
+        category=category,
+        kind=kind,
+        model=model,
+        payload=payload,
+        timeout=_timeout(context_of(request).settings, category, kind),
+        stream=stream,
+        expires_in=patience,
+        app=_app(request),
+        idempotency_scope=_idempotency_scope(headers.get("idempotency-key"), caller),
+        fingerprint=_digest(caller.encode(), request.scope["path"].encode(), raw),
+        attach=is_retry(headers),
+        meta=meta,
+    )
+
+
+def _timeout(settings: Settings, category: Category, kind: Kind) -> float:
+    """Seconds of run time."""
+    if kind in (Kind.LOAD, Kind.UNLOAD):
+        return settings.load_timeout
+    return {
+        Category.LLM: settings.chat_timeout,
+        Category.ASR: settings.transcription_timeout,
+        Category.TTS: settings.speech_timeout,
+        Category.IMAGE: settings.image_timeout,
+        Category.EMBEDDING: settings.chat_timeout,
+    }[category]
+
+
+def _idempotency_scope(key: str | None, caller: str) -> str | None:
+    if key is None:
+        return None
+    if not 1 <= len(key) <= _LONGEST_KEY:
+        raise InvalidRequest(
+            f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", param="Idempotency-Key"
+        )
+    return _digest(caller.encode(), key.encode())
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _app(request: Request) -> str:
+    """The calling program by its own words: printable, short, and without the version that SDKs add."""
+    for name in _APP_HEADERS:
+        value = request.headers.get(name, "")
+        text = "".join(c for c in value if c.isprintable()).strip()
+        if name == "user-agent":
+            text = text.split(" ")[0].partition("/")[0]
+        if text:
+            return text[:_LONGEST_APP]
+    return ""

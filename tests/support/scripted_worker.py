@@ -1,0 +1,196 @@
+"""A worker without MLX: it takes real jobs through the real gate and plays a script on them.
+
+The API's behaviour can thus be told step by step. What it does not show is the real worker: the end-to-end
+tests do.
+"""
+
+import queue
+import secrets
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import redis
+
+from jobs import keys
+from jobs.connection import connection
+from jobs.errors import MlxqError
+from jobs.gate import Emission, Ending, Gate, Ttl
+from jobs.request import Category, Claim, Kind
+from jobs.status import EventType, encode_event
+
+TTL = Ttl(result=600, events=600)
+_NAME = "scripted"
+
+
+class Run:
+    """One execution in a script's hands."""
+
+    def __init__(self, gate: Gate, claim: Claim, connection: redis.Redis) -> None:
+        self.claim = claim
+        self.payload = claim.payload
+        self._gate = gate
+        self._redis = connection
+        self._emitted = 0
+
+    def emit(self, event: EventType, **data: Any) -> None:
+        self._emitted += 1
+        number = self._emitted
+        self._gate.write(
+            [Emission(self.claim.job_id, self.claim.execution_id, number, encode_event(event, **data))], []
+        )
+
+    def say(self, *texts: str) -> None:
+        for text in texts:
+            self.emit(EventType.DELTA, index=0, text=text)
+
+    def complete(self, text: str = "", *, finish_reason: str = "stop", **usage: int) -> None:
+        counts = {"prompt_tokens": 7, "completion_tokens": 3, "cached_tokens": 2, **usage}
+        choice = {"index": 0, "text": text, "finish_reason": finish_reason}
+        self.end(result={"choices": [choice], "usage": counts})
+
+    def fail(self, error: MlxqError) -> None:
+        self.end(error=error)
+
+    def cancelled(self) -> None:
+        """End as a worker does that has seen the flag."""
+        self.end()
+
+    def end(self, *, result: dict[str, Any] | None = None, error: MlxqError | None = None) -> None:
+        self._gate.write([], [Ending(self.claim.job_id, self.claim.execution_id, result, error)])
+
+    def requeue(self) -> None:
+        """Give it back, as a draining worker does; the next claim begins with a reset."""
+        self._gate.release(self.claim.job_id, self.claim.execution_id)
+
+    def until_cancelled(self, timeout: float = 10) -> bool:
+        """Wait until somebody wants this job cancelled."""
+        channel: redis.client.PubSub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        channel.subscribe(keys.COMMANDS)
+        try:
+            channel.get_message(timeout=1)
+            waited = 0.0
+            while waited < timeout:
+                if self._redis.hexists(keys.job(self.claim.job_id), "mlxq_cancel"):
+                    return True
+                channel.get_message(timeout=0.25)
+                waited += 0.25
+            return False
+        finally:
+            channel.close()
+
+
+Script = Callable[[Run], None]
+
+
+def echo(run: Run) -> None:
+    """Answer with the last message; load and unload succeed."""
+    if run.claim.kind is Kind.LOAD:
+        run.end(result={"model": run.claim.model, "status": "loaded"})
+    elif run.claim.kind is Kind.UNLOAD:
+        run.end(result={"status": "unloaded"})
+    else:
+        text = str(run.payload["messages"][-1]["content"])
+        if run.claim.stream:
+            run.say(*(text[i : i + 4] for i in range(0, len(text), 4)))
+        run.complete(text)
+
+
+class ScriptedWorker:
+    """Plays the given scripts, one job each in order, then `default` on every other job.
+
+    Use as a context manager. `runs` holds the executions that were begun; a script may block.
+    """
+
+    def __init__(self, address: str, *, default: Script = echo, category: Category = Category.LLM) -> None:
+        self.runs: list[Run] = []
+        self.claimed = threading.Semaphore(0)
+        self.problem: BaseException | None = None
+        self._default = default
+        self._category = category
+        self._scripts: queue.SimpleQueue[Script] = queue.SimpleQueue()
+        self._redis = connection(address)
+        self._gate = Gate(self._redis, category.value, _NAME, TTL)
+        self._stopped = threading.Event()
+        self._paused = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._loop = threading.Thread(target=self._work, name="scripted-worker", daemon=True)
+        self.announce()
+
+    def play(self, *scripts: Script) -> None:
+        for script in scripts:
+            self._scripts.put(script)
+
+    def announce(self, **slot: Any) -> None:
+        """Publish the state that a worker process publishes at each beat."""
+        state = {
+            "name": _NAME,
+            "host": "test",
+            "pid": 1,
+            "started_at": "2025-01-01T00:00:00.000000Z",
+            "slots": {
+                "llm": {
+                    "model": None,
+                    "state": "empty",
+                    "error": None,
+                    "context_length": None,
+                    "memory_bytes": None,
+                    "loaded_at": None,
+                    **slot,
+                }
+            },
+            "engines": ["llm"],
+            "memory": {"active": 0, "peak": 0, "cache": 0},
+        }
+        self._redis.sadd(keys.WORKER_STATES, _NAME)
+        self._redis.set(keys.worker_state(_NAME), orjson.dumps(state), ex=600)
+
+    def vanish(self) -> None:
+        """As if the process had died."""
+        self._redis.delete(keys.worker_state(_NAME))
+
+    def pause(self) -> None:
+        """Let jobs wait in the queue."""
+        self._paused.set()
+
+    def resume(self) -> None:
+        self._paused.clear()
+
+    def __enter__(self) -> "ScriptedWorker":
+        self._loop.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._loop.join(10)
+        for thread in self._threads:
+            thread.join(10)
+        self._redis.close()
+        if self.problem:
+            raise self.problem
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            if self._paused.is_set():
+                self._stopped.wait(0.005)
+                continue
+            job_id = self._gate.take(1)
+            if job_id is None:
+                continue
+            claim = self._gate.claim(job_id, secrets.token_hex(8))
+            if claim is None:
+                continue
+            run = Run(self._gate, claim, self._redis)
+            self.runs.append(run)
+            self.claimed.release()
+            script = self._default if self._scripts.empty() else self._scripts.get()
+            thread = threading.Thread(target=self._play, args=(script, run), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _play(self, script: Script, run: Run) -> None:
+        try:
+            script(run)
+        except BaseException as problem:
+            self.problem = problem
