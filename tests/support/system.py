@@ -1,0 +1,126 @@
+"""The whole product as its users run it: Redis, the API and the worker as processes of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+
+from tests.private_redis import PrivateRedis
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class System:
+    """Start it with `start`; kill and start its parts at will; `stop` leaves nothing behind."""
+
+    def __init__(self, models: Path, default: str, **settings: object) -> None:
+        self.redis = PrivateRedis()
+        self.port = free_port()
+        self.log = self.redis.data_dir / "log"
+        self._environment = {
+            **os.environ,
+            "MLXQ_DATA_DIR": str(self.redis.data_dir),
+            "REDIS_URL": self.redis.url,
+            "PORT": str(self.port),
+            "MODEL_ROOTS": str(models),
+            "LLM_MODEL": str(models / default),
+            "AUTO_DOWNLOAD": "0",
+            **{name: str(value) for name, value in settings.items()},
+        }
+        self.api: subprocess.Popen[bytes] | None = None
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def openai(self, **options: Any) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="any", **{"max_retries": 0, **options})
+
+    def start(self) -> "System":
+        try:
+            self.redis.start()
+            self.start_worker()
+            self.start_api()
+            self.wait_healthy()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def start_api(self) -> None:
+        self.api = self._spawn("api")
+        self.wait_until(self._answers, "the API does not answer")
+
+    def start_worker(self) -> None:
+        self.worker = self._spawn("worker")
+
+    def wait_healthy(self) -> None:
+        self.wait_until(lambda: self.http.get("/health").status_code == 200, "it does not get well")
+
+    def kill_api(self) -> None:
+        self._end(self.api, signal.SIGKILL)
+        self.api = None
+
+    def kill_worker(self) -> None:
+        self._end(self.worker, signal.SIGKILL)
+        self.worker = None
+
+    def stop_worker(self) -> int:
+        """SIGTERM, as a stop by hand; returns the exit code."""
+        code = self._end(self.worker, signal.SIGTERM)
+        self.worker = None
+        return code
+
+    def stop(self) -> None:
+        for process in (self.api, self.worker):
+            if process is not None:
+                self._end(process, signal.SIGKILL)
+        self.http.close()
+        self.redis.remove()
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self.http.get(f"/v1/jobs/{job_id}").raise_for_status().json()
+        return answer
+
+    def wait_until(self, condition: Any, complaint: str, timeout: float = 60) -> None:
+        """Look again and again for what no event tells from outside the processes."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{complaint}\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        try:
+            self.http.get("/")
+        except httpx.TransportError:
+            return False
+        return True
+
+    def _spawn(self, module: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", module], cwd=REPO, env=self._environment, stdout=log, stderr=log
+            )
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes] | None, signum: signal.Signals) -> int:
+        assert process is not None, "it does not run"
+        process.send_signal(signum)
+        return process.wait(30)
