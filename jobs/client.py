@@ -4,6 +4,7 @@ import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from jobs.connection import async_connection
 from jobs.errors import Conflict, JobNotFound, MlxqError, QueueFull, ServiceUnavailable
 from jobs.gate import Admission, AsyncGate, Ttl
 from jobs.request import Category, JobRequest, Kind
-from jobs.status import JobStatus
+from jobs.status import Event, JobStatus
 
 #: Fields of a job's hash that a reader needs; `data` (the request) is not among them.
 _FIELDS = (
@@ -114,9 +115,9 @@ class JobClient:
             submission = await self._admit(request)
             if submission.attached:
                 self.bus.forget(watch)
-                info = await self.info(submission.job_id)
+                info = await self.info(submission.job_id, with_result=True)
                 watch = self.bus.watch(info.id, info.category)
-                await watch.catch_up()
+                await self._catch_up(watch, info)
             else:
                 watch.position = submission.position
             yield submission, watch
@@ -153,14 +154,21 @@ class JobClient:
     @asynccontextmanager
     async def watch(self, job_id: str, after: str = "0-0") -> AsyncIterator[Watch]:
         """Watch a job that is already there, from the event after `after`. JobNotFound."""
-        info = await self.info(job_id)
+        info = await self.info(job_id, with_result=True)
         watch = self.bus.watch(job_id, info.category, after)
         try:
-            with _redis_errors():
-                await watch.catch_up()
+            await self._catch_up(watch, info)
             yield watch
         finally:
             self.bus.forget(watch)
+
+    async def _catch_up(self, watch: Watch, info: JobInfo) -> None:
+        """Read the job's events. An ended job whose events have expired still tells how it ended."""
+        with _redis_errors():
+            await watch.catch_up()
+            watch.position = info.position
+            if info.status.terminal and not await self.redis.exists(keys.events(info.id)):
+                watch.deliver(_ending(info))
 
     async def cancel(self, job_id: str) -> JobStatus:
         """Cancel a job. Returns CANCELLED, or IN_PROGRESS while its worker still has to see the flag.
@@ -289,6 +297,17 @@ class JobClient:
                 return []
             states = await self.redis.mget([keys.worker_state(str(name)) for name in names])
         return [orjson.loads(state) for state in states if state]
+
+
+def _ending(info: JobInfo) -> Event:
+    """The last event of a job that has ended, with the id that it must have had or a little before."""
+    data: dict[str, Any] = {"type": info.status.value}
+    if info.status is JobStatus.COMPLETED:
+        data["result"] = info.result
+    elif info.status is JobStatus.FAILED:
+        data["error"] = (info.error or MlxqError("The job failed.")).to_dict()
+    ended = datetime.fromisoformat(info.ended_at) if info.ended_at else datetime.now(UTC)
+    return Event.parse(f"{int(ended.timestamp() * 1000)}-0", data)
 
 
 def _decode(job_id: str, values: list[str | None]) -> JobInfo:

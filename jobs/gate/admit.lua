@@ -6,21 +6,36 @@
 local id, limit, fingerprint = ARGV[1], tonumber(ARGV[3]), ARGV[4]
 local record_ttl = tonumber(ARGV[6])
 
+-- The status of a job that has given or can still give an answer: nothing cancelled, nothing about to be.
+local function answering(earlier)
+  local job = redis.call('HMGET', 'rq:job:' .. earlier, 'status', 'mlxq_cancel')
+  local status, lives = job[1], job[1] == 'queued' or job[1] == 'started'
+  if not status or status == 'canceled' or status == 'stopped' or (lives and job[2]) then
+    return nil
+  end
+  return status
+end
+
 if KEYS[3] ~= '' then
   local record = redis.call('HMGET', KEYS[3], 'id', 'fingerprint')
   if record[1] and redis.call('EXISTS', 'rq:job:' .. record[1]) == 1 then
     if record[2] ~= fingerprint then
       return { 'conflict', record[1] }
     end
-    return { 'exists', record[1] }
+    if answering(record[1]) then
+      return { 'exists', record[1] }
+    end
   end
 end
 
-if KEYS[4] ~= '' and ARGV[5] == '1' then
+if KEYS[4] ~= '' then
   local earlier = redis.call('GET', KEYS[4])
-  if earlier then
-    local status = redis.call('HGET', 'rq:job:' .. earlier, 'status')
-    if status == 'queued' or status == 'started' or status == 'finished' then
+  if ARGV[5] ~= '1' then
+    -- A new call, whatever becomes of it: its retries must not be given the answer of an older one.
+    redis.call('DEL', KEYS[4])
+  elseif earlier then
+    local status = answering(earlier)
+    if status and status ~= 'failed' then
       return { 'exists', earlier }
     end
   end
