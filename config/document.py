@@ -24,8 +24,8 @@ def _default(name: str) -> str:
         return _IN_WORDS[name]
     if value in ("", ()):
         return "empty"
-    shown = ",".join(value) if isinstance(value, tuple) else int(value) if isinstance(value, bool) else value
-    return f"`{shown}`"
+    shown = ",".join(value) if isinstance(value, tuple) else value
+    return f"`{shown:g}`" if isinstance(shown, int | float) else f"`{shown}`"
 
 
 def table() -> str:

@@ -4,10 +4,8 @@ It knows names, defaults and bounds; it does not know what the settings are used
 environment variables. Own names win; the names of the servers that mlxq replaces are accepted as aliases.
 """
 
-import hashlib
 import os
 import sys
-import tempfile
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,12 +14,10 @@ from urllib.parse import quote, urlsplit
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config import early
 from config.values import Directories, Directory, Names, Seconds, Secrets, bounds
 
 REPO = Path(__file__).resolve().parent.parent
-
-#: A unix socket's path has room for 104 bytes on macOS and 108 on Linux, with the closing NUL.
-SOCKET_PATH_MAX = 100
 
 LOOPBACK_NAMES = ("localhost", "*.localhost", "127.0.0.1", "[::1]", "::1")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -67,7 +63,7 @@ class Settings(BaseSettings):
         description="Port the API listens on; `0` takes a free one.",
     )
     data_dir: Directory = Field(
-        default=Path("~/.mlxq"),
+        default=Path(early.DATA_DIR),
         validation_alias="MLXQ_DATA_DIR",
         validate_default=True,
         description="Everything that is kept: Redis' files and socket, audio and pictures, records.",
@@ -79,7 +75,7 @@ class Settings(BaseSettings):
         description="Any Redis 6.2 or newer: `redis://`, `rediss://` or `unix://`; empty: the embedded one.",
     )
     redis_maxmemory_mb: int = Field(
-        default=1024,
+        default=early.REDIS_MAXMEMORY_MB,
         validation_alias="REDIS_MAXMEMORY_MB",
         ge=32,
         le=1_048_576,
@@ -204,7 +200,7 @@ class Settings(BaseSettings):
         description="Memory for prompts that were read before, in MB; `0` turns the cache off.",
     )
     drain_timeout: Seconds = Field(
-        default=4,
+        default=early.DRAIN_TIMEOUT,
         validation_alias="DRAIN_TIMEOUT",
         ge=0,
         le=600,
@@ -246,13 +242,8 @@ class Settings(BaseSettings):
 
     @property
     def redis_socket(self) -> Path:
-        """The embedded Redis' unix socket; in the temporary folder if data_dir's name is too long for it."""
-        path = self.data_dir / "redis.sock"
-        if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
-            return path
-        name = f"mlxq-{os.getuid()}-{hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:12]}"
-        short = Path(tempfile.gettempdir()) / name / "redis.sock"
-        return short if len(os.fsencode(short)) <= SOCKET_PATH_MAX else Path("/tmp") / name / "redis.sock"
+        """Where the embedded Redis listens."""
+        return early.redis_socket(self.data_dir)
 
     @property
     def redis_address(self) -> str:

@@ -18,10 +18,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from config import early
 from jobs.redis_binary import RedisUnusableError, check_files, find_binary
 from jobs.supervisor import WRONG_SETTING, Backoff, Doorbell, Supervisor, ending, say
 
 _LOG_MAX = 1_000_000
+#: Seconds that clients have to leave once their own drain is over. honcho kills half a second later.
+_AFTER_DRAIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -266,12 +269,18 @@ def idle() -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Read the settings, then start over as a process without them: it is a third of the size."""
+    """Serve with the usual settings at once; others are read first, by a process that then starts over.
+
+    With the settings in it, this process would be three times the size.
+    """
     if arguments[:1] == ["--idle"]:
         return idle()
     if arguments[:1] == ["--serve"]:
         data_dir, path, megabytes, patience = arguments[1:]
         return serve(Plan(Path(data_dir), Path(path), int(megabytes), float(patience)))
+    if usual := early.usual_data_dir():
+        longest = early.DRAIN_TIMEOUT + _AFTER_DRAIN
+        return serve(Plan(usual, early.redis_socket(usual), early.REDIS_MAXMEMORY_MB, longest))
 
     from config.settings import load_settings
     from jobs.redis_remote import wait_until_reachable
@@ -286,7 +295,7 @@ def main(arguments: list[str]) -> int:
             return WRONG_SETTING
         rest = ["--idle"]
     else:
-        numbers = [str(settings.redis_maxmemory_mb), str(settings.drain_timeout + 0.5)]
+        numbers = [str(settings.redis_maxmemory_mb), str(settings.drain_timeout + _AFTER_DRAIN)]
         rest = ["--serve", str(settings.data_dir), str(settings.redis_socket), *numbers]
     os.execv(sys.executable, [sys.executable, "-m", "jobs.redis_server", *rest])
 

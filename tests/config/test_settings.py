@@ -10,7 +10,8 @@ import redis
 
 from config import VERSION, early
 from config.document import DOCUMENT, document
-from config.settings import REPO, SOCKET_PATH_MAX, Settings, load_settings, variables
+from config.early import SOCKET_PATH_MAX
+from config.settings import REPO, Settings, load_settings, variables
 from config.values import bounds
 
 #: A value for each variable, and what it becomes.
@@ -219,6 +220,27 @@ def test_the_supervisor_reads_its_switch_as_the_settings_do(
 ) -> None:
     monkeypatch.setenv("SUPERVISE", text)
     assert early.supervise() == load_settings().supervise
+
+
+@pytest.mark.parametrize("text", ["", "~/x", "/data/mlxq", "relative"])
+def test_the_embedded_redis_reads_its_folder_as_the_settings_do(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("MLXQ_DATA_DIR", text)
+    settings = load_settings()
+    assert early.usual_data_dir() == settings.data_dir
+    assert settings.drain_timeout == early.DRAIN_TIMEOUT
+    assert settings.redis_maxmemory_mb == early.REDIS_MAXMEMORY_MB
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("REDIS_URL", "redis://db"), ("REDIS_MAXMEMORY_MB", "64"), ("DRAIN_TIMEOUT", "1")]
+)
+def test_the_embedded_redis_reads_all_settings_when_one_concerns_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert early.usual_data_dir() is None
 
 
 def test_the_version_is_that_of_the_project() -> None:
