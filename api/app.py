@@ -16,7 +16,8 @@ from starlette.middleware.cors import CORSMiddleware
 from api.context import Context, OwnClient
 from api.edge import BodyLimit, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
-from api.routes import chat, system
+from api.openapi import Api
+from api.routes import chat, jobs, models, queue, system
 from api.security import HostGuard, KeyGuard
 from config import VERSION
 from config.settings import Settings, load_settings
@@ -46,12 +47,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with context.job_client() as jobs:
-            announcement = asyncio.create_task(_announce_redis(jobs, settings.redis_label))
-            yield {"jobs": jobs}
+        async with context.job_client() as client:
+            announcement = asyncio.create_task(_announce_redis(client, settings.redis_label))
+            yield {"jobs": client}
             announcement.cancel()
 
-    app = FastAPI(
+    app = Api(
         title="mlxq",
         version=VERSION,
         summary="One queue for all the AI on a Mac: OpenAI's API in front of MLX models.",
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.context = context
-    for resource in (system, chat):
+    for resource in (system, chat, models, jobs, queue):
         app.include_router(resource.router)
     return app
 
@@ -87,12 +88,12 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
     ]
 
 
-async def _announce_redis(jobs: JobClient, label: str) -> None:
+async def _announce_redis(client: JobClient, label: str) -> None:
     """Say that Redis is awaited while it is, and once when it is there."""
     silent = True
     while True:
         try:
-            await jobs.redis.ping()
+            await client.redis.ping()
         except (RedisError, OSError) as error:
             log.warning("Redis at %s is not there yet (%s)", label, type(error).__name__)
             silent = False

@@ -3,16 +3,18 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
+from api.schemas.fields import RequestModel
 from jobs.errors import InvalidRequest
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=RequestModel)
 
 _CODES = {"missing": "missing_required_parameter", "not_supported": "unsupported_value"}
 #: Pydantic's prefixes that say nothing to a client.
@@ -40,12 +42,17 @@ class Body(Generic[Model]):
         return {"warning": f'299 mlxq "ignored fields: {", ".join(named)}{more}"'}
 
 
-async def read_body(request: Request, model: type[Model], known: frozenset[str]) -> Body[Model]:
+async def read_body(request: Request, model: type[Model]) -> Body[Model]:
     """The body of this request as `model`. Raises InvalidRequest, whose `param` is the first wrong field."""
     raw = await request.body()
     data = parse_object(raw)
     value = validate(model, data)
-    return Body(raw, value, tuple(data.keys() - known))
+    return Body(raw, value, tuple(data.keys() - _known_fields(model)))
+
+
+@cache
+def _known_fields(model: type[RequestModel]) -> frozenset[str]:
+    return model.harmless.union(model.model_fields)
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request, Response
 from api.body import read_body
 from api.chat_stream import ChatStream
 from api.context import context_of
+from api.openapi import takes
 from api.prefer import preference
 from api.run import run
-from api.schemas.chat import KNOWN_FIELDS, ChatRequest
+from api.schemas.chat import ChatRequest
 from api.streaming import EventStream
 from api.submission import job_request
 from jobs.request import Category, Kind
@@ -21,15 +22,10 @@ router = APIRouter(tags=["chat"])
     "/v1/chat/completions",
     summary="Complete a chat",
     response_class=Response,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": ChatRequest.model_json_schema()}},
-        }
-    },
+    openapi_extra=takes(ChatRequest),
 )
 async def chat_completions(request: Request) -> Response:
-    body = await read_body(request, ChatRequest, KNOWN_FIELDS)
+    body = await read_body(request, ChatRequest)
     chat = body.value
     ref = await context_of(request).resolve(chat.model)
     preferred = preference(request.headers, background=bool(chat.background))

@@ -65,6 +65,8 @@ class ResponseFormat(RequestModel):
 class ChatRequest(RequestModel):
     """A chat to complete."""
 
+    harmless = HARMLESS
+
     model: str
     messages: Annotated[list[Message], Field(min_length=1)]
 
@@ -166,7 +168,3 @@ def _only(condition: bool, value: T, otherwise: str) -> T:
     if not condition:
         raise PydanticCustomError("not_supported", otherwise)
     return value
-
-
-#: Every field that means something here.
-KNOWN_FIELDS = frozenset(ChatRequest.model_fields) | HARMLESS

@@ -1,6 +1,6 @@
 """Types that several requests share. Strict: JSON's own types, without coercion, infinities or NaN."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,3 +17,6 @@ class RequestModel(BaseModel):
     """A request body. Fields that it does not know are ignored; `api/body.py` names them to the client."""
 
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
+
+    #: Fields that clients send and that mean nothing here, and may.
+    harmless: ClassVar[frozenset[str]] = frozenset()

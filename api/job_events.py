@@ -1,0 +1,60 @@
+"""A job's events as they are: named, with ids, so that a client can go on where it was cut off."""
+
+import asyncio
+from dataclasses import dataclass
+
+import orjson
+from starlette.types import Receive
+
+from api.disconnect import while_connected
+from api.streaming import HEARTBEAT, Heart, Write
+from jobs.bus import Watch
+from jobs.client import JobClient
+from jobs.status import Event
+
+
+def frame(event: Event) -> bytes:
+    """`type` is the event's name and is not repeated in its data."""
+    data = {key: value for key, value in event.data.items() if key != "type"}
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (
+        event.id.encode(),
+        event.type.encode(),
+        orjson.dumps(data),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvents:
+    """Everything after the event `after`, then what comes, until the terminal event.
+
+    A watcher owns nothing: when it leaves, the job goes on.
+    """
+
+    jobs: JobClient
+    job_id: str
+    after: str
+
+    async def __call__(self, receive: Receive, write: Write) -> None:
+        async with self.jobs.watch(self.job_id, self.after) as watch, while_connected(receive):
+            await self._tell(watch, write)
+
+    async def _tell(self, watch: Watch, write: Write) -> None:
+        clock = asyncio.get_running_loop().time
+        heart = Heart(watch)
+        due = clock()
+        event: Event | None = None
+        while True:
+            frames = []
+            while event is not None or (event := watch.pending()):
+                heart.hear(event)
+                frames.append(frame(event))
+                if event.terminal:
+                    await write(b"".join(frames))
+                    return
+                event = None
+            if not frames and clock() >= due:
+                frames = [heart.beat()]
+            if frames:
+                await write(b"".join(frames))
+                due = clock() + HEARTBEAT
+            event = await watch.next(max(0.0, due - clock()))

@@ -1,0 +1,61 @@
+"""The API's description: routes read their bodies themselves, so their schemas are added here."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from api.schemas.chat import ChatRequest
+from api.schemas.fields import RequestModel
+from api.schemas.models import LoadRequest, UnloadRequest
+
+#: Every body that a route takes.
+_BODIES: tuple[type[RequestModel], ...] = (ChatRequest, LoadRequest, UnloadRequest)
+
+_ERROR = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+            "required": ["message", "type", "param", "code"],
+        },
+        "detail": {"type": "string"},
+    },
+    "required": ["error", "detail"],
+}
+_ERROR_RESPONSE = {
+    "description": "An error in OpenAI's shape",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+}
+
+
+def takes(model: type[RequestModel]) -> dict[str, Any]:
+    """`openapi_extra` of a route whose JSON body is `model`."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+class Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI's description with our bodies and errors. Made on first use."""
+        if self.openapi_schema is None:
+            description = super().openapi()
+            _, schemas = models_json_schema(
+                [(model, "validation") for model in _BODIES], ref_template="#/components/schemas/{model}"
+            )
+            components = description.setdefault("components", {}).setdefault("schemas", {})
+            components.update(schemas["$defs"], Error=_ERROR)
+            for unused in ("HTTPValidationError", "ValidationError"):
+                components.pop(unused, None)
+            for path in description["paths"].values():
+                for operation in path.values():
+                    operation["responses"].pop("422", None)
+                    operation["responses"]["default"] = _ERROR_RESPONSE
+        assert self.openapi_schema is not None
+        return self.openapi_schema

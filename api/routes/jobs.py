@@ -1,0 +1,129 @@
+"""`/v1/jobs`: ask for a job, wait for it, watch it, cancel it, list them.
+
+A job's id is a secret of 96 bits: who knows it may ask. Listing is for the owner of the machine.
+"""
+
+import asyncio
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from api.context import jobs_of
+from api.disconnect import while_connected
+from api.job_events import JobEvents
+from api.json_response import json_response
+from api.schemas.job import job_object
+from api.security import admin
+from api.streaming import EventStream
+from api.waiting import next_event
+from jobs.errors import InvalidRequest, JobNotFound
+from jobs.request import Category
+from jobs.status import JobStatus
+
+router = APIRouter(tags=["jobs"])
+
+#: Longest `?wait=` in seconds.
+LONGEST_WAIT = 60
+
+_EVENT_ID = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?")
+_LARGEST = 2**64 - 1
+
+JobId = Annotated[str, Path(max_length=100)]
+
+
+@router.get("/v1/jobs", summary="List jobs", response_class=Response, dependencies=[Depends(admin)])
+async def list_jobs(
+    request: Request,
+    status: JobStatus | None = None,
+    queue: Category | None = None,
+    app: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(max_length=100, description="The last id of the page before.")] = None,
+) -> Response:
+    """Newest first. Rows have no results; requests are never shown."""
+    try:
+        page, more = await jobs_of(request).jobs(
+            limit=limit, after=after, status=status, queue=queue, app=app
+        )
+    except JobNotFound as error:
+        raise InvalidRequest(error.message, param="after") from None
+    base = str(request.base_url)
+    return json_response(
+        {
+            "object": "list",
+            "data": [job_object(base, info) for info in page],
+            "has_more": more,
+            "first_id": page[0].id if page else None,
+            "last_id": page[-1].id if page else None,
+        }
+    )
+
+
+@router.get("/v1/jobs/{job_id}", summary="A job, and its result when it has one", response_class=Response)
+async def get_job(
+    request: Request,
+    job_id: JobId,
+    wait: Annotated[
+        float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for its end.", allow_inf_nan=False)
+    ] = 0,
+) -> Response:
+    if wait > 0:
+        await _wait_for_end(request, job_id, wait)
+    return json_response(await _job(request, job_id))
+
+
+@router.get("/v1/jobs/{job_id}/events", summary="A job's events, as they come", response_class=Response)
+async def events(
+    request: Request,
+    job_id: JobId,
+    after: Annotated[str | None, Query(description="The last event id seen; `Last-Event-ID` wins.")] = None,
+) -> Response:
+    """204 when there is nothing after that event: the job has ended."""
+    seen = _event_id(request.headers.get("last-event-id") or after or "0-0")
+    jobs = jobs_of(request)
+    info = await jobs.info(job_id)
+    request.state.request_id = info.id
+    if info.status.terminal:
+        async with jobs.watch(job_id, seen) as watch:
+            if watch.pending() is None:
+                return Response(status_code=204)
+    return EventStream(JobEvents(jobs, job_id, seen))
+
+
+@router.post("/v1/jobs/{job_id}/cancel", summary="Cancel a job", response_class=Response)
+@router.put("/v1/jobs/{job_id}/cancel", include_in_schema=False, response_class=Response)
+@router.put("/v1/jobs/{job_id}", include_in_schema=False, response_class=Response)
+@router.delete("/v1/jobs/{job_id}", include_in_schema=False, response_class=Response)
+async def cancel(request: Request, job_id: JobId) -> Response:
+    """A waiting job is cancelled at once, a running one within one step. 409 when it has already ended."""
+    await jobs_of(request).cancel(job_id)
+    return json_response(await _job(request, job_id))
+
+
+async def _job(request: Request, job_id: str) -> dict[str, Any]:
+    info = await jobs_of(request).info(job_id, with_result=True)
+    request.state.request_id = info.id
+    return job_object(str(request.base_url), info)
+
+
+async def _wait_for_end(request: Request, job_id: str, seconds: float) -> None:
+    """Until the job has ended or the time is over. Raises ClientGone, and JobNotFound."""
+    jobs = jobs_of(request)
+    info = await jobs.info(job_id)
+    if info.status.terminal:
+        return
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    async with jobs.watch(job_id) as watch, while_connected(request.receive):
+        while (left := deadline - clock()) > 0:
+            event = await next_event(watch, left)
+            if event is None or event.terminal:
+                return
+
+
+def _event_id(text: str) -> str:
+    found = _EVENT_ID.fullmatch(text.strip())
+    if found is None or any(int(part) > _LARGEST for part in found.groups("0")):
+        raise InvalidRequest("An event id looks like '1700000000000-0'.", param="after")
+    return "-".join(found.groups("0"))

@@ -1,0 +1,129 @@
+"""`/v1/models`: what there is, what is loaded, load and unload. Literal paths come before `{name}`."""
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.body import read_body
+from api.context import context_of, jobs_of
+from api.inventory import engines, find, inventory, slots
+from api.json_response import json_response
+from api.openapi import takes
+from api.prefer import Preference, preference
+from api.run import run
+from api.schemas.models import MODEL_TYPES, LoadRequest, UnloadRequest, model_changed, model_list
+from api.security import admin
+from api.submission import job_request
+from jobs.client import JobClient
+from jobs.errors import InvalidRequest
+from jobs.request import Category, JobRequest, Kind
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/v1/models", summary="List models", response_class=Response)
+async def list_models(
+    request: Request,
+    loaded: Annotated[bool, Query(description="Only those that are in memory.")] = False,
+) -> Response:
+    entries = await inventory(context_of(request), jobs_of(request))
+    return json_response(model_list([entry for entry in entries if entry.loaded or not loaded]))
+
+
+@router.get("/v1/models/status", summary="The loaded model of each category", response_class=Response)
+async def status(request: Request) -> Response:
+    held = await slots(jobs_of(request))
+    models = {
+        kind: slot["model"] if (slot := held.get(kind)) and slot["state"] == "loaded" else None
+        for kind in MODEL_TYPES
+    }
+    return json_response({"status": "success", "models": models})
+
+
+@router.post(
+    "/v1/models/load",
+    summary="Load a model, or switch to it",
+    response_class=Response,
+    dependencies=[Depends(admin)],
+    openapi_extra=takes(LoadRequest),
+)
+async def load(request: Request) -> Response:
+    body = await read_body(request, LoadRequest)
+    wanted = body.value
+    model_type = wanted.model_type or "llm"
+    served = await _served(jobs_of(request))
+    if model_type not in served:
+        raise InvalidRequest(
+            f"There is no engine for models of the type '{model_type}' yet; these work: {', '.join(served)}.",
+            param="model_type",
+            code="unsupported_value",
+        )
+    ref = await context_of(request).resolve(wanted.model)
+    meta = {"message": f"Model '{ref.id}' loaded successfully", "model_type": model_type}
+    job = _job(request, body.raw, Kind.LOAD, Category(model_type), ref.id, meta, wanted.background)
+    return await run(request, job, _preference(request, wanted.background), body.headers)
+
+
+@router.post(
+    "/v1/models/unload",
+    summary="Free the memory of a category's model, or of all",
+    response_class=Response,
+    dependencies=[Depends(admin)],
+    openapi_extra=takes(UnloadRequest),
+)
+async def unload(request: Request) -> Response:
+    body = await read_body(request, UnloadRequest)
+    wanted = body.value
+    served, held = await _served(jobs_of(request)), await slots(jobs_of(request))
+    response: Response | None = None
+    for category in served if wanted.model_type == "all" else [wanted.model_type]:
+        model = held.get(category, {}).get("model")
+        meta = {"message": _unloaded(category, model), "model_type": wanted.model_type, "model": model}
+        if category not in served:
+            return json_response(model_changed(None, meta, {"status": "unloaded"}), headers=body.headers)
+        job = _job(request, body.raw, Kind.UNLOAD, Category(category), "", meta, wanted.background)
+        response = await run(request, job, _preference(request, wanted.background), body.headers)
+    assert response is not None
+    return response
+
+
+@router.get("/v1/models/{name:path}", summary="One model", response_class=Response)
+async def model(request: Request, name: str) -> Response:
+    """Ids may contain slashes, plain or as %2F."""
+    entry = await find(context_of(request), jobs_of(request), name)
+    return json_response(entry.details())
+
+
+async def _served(jobs: JobClient) -> list[str]:
+    """Categories with an engine; chat has one even while no worker is there to say so."""
+    return sorted({Category.LLM.value, *await engines(jobs)})
+
+
+def _unloaded(category: str, model: str | None) -> str:
+    return f"Model '{model}' unloaded successfully" if model else f"No {category} model was loaded"
+
+
+def _preference(request: Request, background: bool | None) -> Preference:
+    return preference(request.headers, background=bool(background))
+
+
+def _job(
+    request: Request,
+    raw: bytes,
+    kind: Kind,
+    category: Category,
+    model_id: str,
+    meta: dict[str, Any],
+    background: bool | None,
+) -> JobRequest:
+    return job_request(
+        request,
+        category=category,
+        kind=kind,
+        model=model_id,
+        raw=raw,
+        payload={},
+        meta={"model": model_id, "created": int(time.time()), **meta},
+        preference=_preference(request, background),
+    )
