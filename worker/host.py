@@ -27,7 +27,7 @@ from jobs.errors import EngineFailure
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
 from jobs.request import Category
 from worker.engines import ENGINES, Loader
-from worker.lane import Lane
+from worker.lane import Lane, feeder_name
 from worker.registration import Registration, dead_workers
 from worker.slots import Slot
 from worker.sweep import sweep
@@ -70,7 +70,7 @@ class WorkerHost:
         capacity = self._settings.batch_size if category is Category.LLM else 1
         return Lane(
             Gate(connection(address), category, worker, self._ttl),
-            Gate(connection(address), category, worker, self._ttl),
+            Gate(connection(address, name=feeder_name(worker)), category, worker, self._ttl),
             slot,
             capacity,
             self._settings.load_timeout,

@@ -5,6 +5,7 @@ and is the only one that touches MLX. The outbox writes what came of it. A job t
 one in the slot waits, in order, until the running batch has ended: a model is never unloaded while it generates.
 """
 
+import contextlib
 import hashlib
 import logging
 import queue
@@ -117,6 +118,8 @@ class Lane:
         self._stop_taking.set()
         self._open.set()
         self._room.release()
+        with contextlib.suppress(RedisError, OSError):
+            self._gate.stop_waiting(feeder_name(self._gate.worker))
 
     def wait_idle(self, timeout: float) -> bool:
         """Wait until every job in hand has ended."""
@@ -266,9 +269,17 @@ class Lane:
         engine = self.slot.engine
         assert engine is not None
         self._busy_since = time.monotonic()
-        outputs = engine.step()
+        try:
+            outputs = engine.step()
+        except Exception as error:
+            log.exception(
+                "the %s engine failed in a step; its %d jobs fail with it", self.name, len(self._running)
+            )
+            self._give_up(error)
+            return
+        finally:
+            self._busy_since = None
         now = time.monotonic()
-        self._busy_since = None
         batch: list[Message | Ending] = []
         for output in outputs:
             self._report(output, now, batch)
@@ -278,6 +289,13 @@ class Lane:
             engine.remove(task.id)
             limit = f"{task.claim.timeout:g}"
             self._end(task, error=JobTimeout(f"The job ran longer than the {limit} s that it may."))
+
+    def _give_up(self, error: Exception) -> None:
+        """The engine is in an unknown state: what it has in hand fails, and the model is loaded anew when needed."""
+        failure = EngineFailure(f"The model failed ({type(error).__name__}).")
+        for task in list(self._running.values()):
+            self._end(task, error=failure)
+        self.slot.unload()
 
     def _report(self, output: Output, now: float, batch: list[Message | Ending]) -> None:
         task = self._running.get(output.task_id)
@@ -358,6 +376,11 @@ class Lane:
             self._room.release()
             with self._idle:
                 self._idle.notify_all()
+
+
+def feeder_name(worker: str) -> str:
+    """What the feeder's connection is called in Redis."""
+    return f"{worker}.feeder"
 
 
 def _seed(job_id: str) -> int:

@@ -87,9 +87,13 @@ class Slot:
 
     def unload(self) -> None:
         """Empty the slot and give its memory back."""
-        if self.engine is not None:
-            self.engine.close()
-            self.engine = None
+        engine, self.engine = self.engine, None
+        if engine is not None:
+            try:
+                engine.close()
+            except Exception:  # a broken engine must not keep its successor from loading
+                log.exception("%s did not close cleanly", self._state.model)
+            del engine
             log.info("the %s slot is empty", self.category)
         self._free()
         self._set(SlotState())

@@ -178,6 +178,12 @@ class Gate:
         )
         return taken.decode() if taken else None
 
+    def stop_waiting(self, client_name: str) -> None:
+        """End a `take` that another thread waits in, on its connection of that name, as if its time was over."""
+        for client in self._redis.client_list():
+            if client["name"] == client_name:
+                self._redis.client_unblock(int(client["id"]))
+
     def put_back(self, job_id: str) -> None:
         """Return a job that was taken but not claimed to the front of the queue."""
         with self._redis.pipeline(transaction=True) as pipe:

@@ -204,7 +204,7 @@ def test_a_known_beginning_is_not_read_again(client: openai.OpenAI) -> None:
         max_tokens=20,
         temperature=0,  # type: ignore[arg-type]
     )
-    assert first.usage.prompt_tokens_details.cached_tokens == 0
+    assert first.usage.prompt_tokens_details.cached_tokens < 0.1 * first.usage.prompt_tokens
     assert again.usage.prompt_tokens_details.cached_tokens >= 0.9 * again.usage.prompt_tokens
     assert text_of(again) == text_of(first)
 

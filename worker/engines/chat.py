@@ -77,7 +77,12 @@ class ChatEngine:
         self._keep_prompts = settings.prompt_cache_bytes > 0
         self._sequences: dict[int, _Sequence] = {}
         self._uids: dict[str, int] = {}
-        self._batch = self._new_batch()
+        self._batch = BatchGenerator(
+            model,
+            completion_batch_size=self.capacity,
+            prefill_batch_size=min(PREFILL_BATCH, self.capacity),
+            prefill_step_size=PREFILL_STEP,
+        )
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
         prompt = self._render(payload)
@@ -118,11 +123,7 @@ class ChatEngine:
             self._batch.remove([uid])
 
     def step(self) -> list[Output]:
-        try:
-            _, responses = self._batch.next()
-        except Exception as error:  # the batch is in an unknown state: whatever it was, start a new one
-            log.exception("the batch failed; its %d requests fail with it", len(self._sequences))
-            return self._fail_all(error)
+        _, responses = self._batch.next()
         outputs: list[Output] = []
         finished: list[tuple[list[int], list[Any]]] = []
         for response in responses:
@@ -213,23 +214,6 @@ class ChatEngine:
         mx.eval([layer.state for _, cache in kept for layer in cache])
         for tokens, cache in kept:
             self._prompts.insert_cache("", tokens, cache)
-
-    def _new_batch(self) -> BatchGenerator:
-        return BatchGenerator(
-            self._model,
-            completion_batch_size=self.capacity,
-            prefill_batch_size=min(PREFILL_BATCH, self.capacity),
-            prefill_step_size=PREFILL_STEP,
-        )
-
-    def _fail_all(self, error: Exception) -> list[Output]:
-        failure = _failure(error)
-        outputs: list[Output] = [Failed(task_id, failure) for task_id in self._uids]
-        self._sequences.clear()
-        self._uids.clear()
-        self._batch.close()
-        self._batch = self._new_batch()
-        return outputs
 
 
 def load(ref: ModelRef, settings: Settings) -> ChatEngine:

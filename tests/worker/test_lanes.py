@@ -1,0 +1,372 @@
+"""Lanes under engines that misbehave: a scripted engine behind the real gate, on real Redis."""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from config.catalog import ModelRef
+from config.settings import Settings
+from jobs import keys
+from jobs.client import JobClient
+from jobs.errors import ContextLengthExceeded, EngineFailure, MlxqError
+from jobs.gate import Ttl
+from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.status import Event, EventType, JobStatus
+from tests.support.checkpoints import random_qwen3
+from worker.engines import Loader
+from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.host import WorkerHost
+
+pytestmark = pytest.mark.anyio
+
+
+class ScriptedEngine:
+    """Counts to the number in each payload, one step at a time; `hold` makes it stand still in a step."""
+
+    capacity = 4
+    context_length = 100
+    memory_bytes = 1
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.steps = 0
+        self.tasks: dict[str, list[int]] = {}
+        self.hold = threading.Event()
+        self.hold.set()
+        self.fail_next: Exception | None = None
+        self.closed = False
+        self.unfinished = 0
+        self.stepped = threading.Event()
+
+    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+        if payload.get("refuse"):
+            raise ContextLengthExceeded("too long", param="messages")
+        if payload.get("explode"):
+            raise ValueError("secret /path/of/user")
+        self.tasks[task_id] = [0, int(payload.get("count", 1))]
+
+    def remove(self, task_id: str) -> None:
+        self.tasks.pop(task_id, None)
+
+    def step(self) -> list[Output]:
+        self.stepped.set()
+        self.hold.wait()
+        self.steps += 1
+        outputs: list[Output] = []
+        if self.fail_next is not None:
+            error, self.fail_next = self.fail_next, None
+            raise error
+        for task_id, state in list(self.tasks.items()):
+            state[0] += 1
+            outputs.append(Delta(task_id, f"{state[0]} "))
+            outputs.append(Progress(task_id, *state))
+            if state[0] == state[1]:
+                outputs.append(Done(task_id, {"model": self.model, "counted": state[0]}))
+                del self.tasks[task_id]
+        return outputs
+
+    def close(self) -> None:
+        self.unfinished = len(self.tasks)
+        self.closed = True
+
+
+class Bench:
+    """A worker host with scripted engines, and a client."""
+
+    def __init__(self, settings: Settings, client: JobClient) -> None:
+        self.settings = settings
+        self.client = client
+        self.engines: list[ScriptedEngine] = []
+        self.fail_load = False
+        loaders: Mapping[Category, Loader] = {Category.LLM: self._load, Category.IMAGE: self._load}
+        self.host = WorkerHost(settings, loaders)
+
+    def _load(self, ref: ModelRef, settings: Settings) -> ScriptedEngine:
+        if self.fail_load:
+            raise RuntimeError("the file is broken: /secret/path")
+        self.engines.append(ScriptedEngine(ref.id))
+        return self.engines[-1]
+
+    @property
+    def engine(self) -> ScriptedEngine:
+        return self.engines[-1]
+
+    async def submit(self, model: str = "first", category: Category = Category.LLM, **payload: Any) -> str:
+        return await self.send(Kind.CHAT, model, category, payload)
+
+    async def send(
+        self,
+        kind: Kind,
+        model: str,
+        category: Category = Category.LLM,
+        payload: dict[str, Any] | None = None,
+        timeout: float = 30,
+    ) -> str:
+        request = JobRequest(
+            id=new_job_id(kind),
+            category=category,
+            kind=kind,
+            model=model,
+            payload=payload or {},
+            timeout=timeout,
+            stream=True,
+        )
+        return (await self.client.enqueue(request)).job_id
+
+    async def story(self, job_id: str, until: Callable[[Event], bool] | None = None) -> list[Event]:
+        """The job's events up to the one that `until` accepts, by default its last."""
+        events = []
+        async with self.client.watch(job_id) as watch:
+            while event := await watch.next(20):
+                events.append(event)
+                if event.terminal or (until and until(event)):
+                    return events
+        raise AssertionError(f"{job_id} does not go on after {events}")
+
+    async def error(self, job_id: str) -> MlxqError:
+        last = (await self.story(job_id))[-1]
+        assert last.type is EventType.FAILED
+        return MlxqError.from_dict(last.data["error"])
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("models")
+    random_qwen3(root / "first")
+    random_qwen3(root / "second")
+    return root
+
+
+@pytest.fixture
+def settings(models: Path, redis_url: str) -> Settings:
+    return Settings(
+        redis_url=redis_url,
+        llm_model="none-at-start",
+        model_roots=(models,),
+        auto_download=False,
+        step_timeout=1,
+        drain_timeout=1,
+    )
+
+
+@pytest.fixture
+async def client(redis_url: str, clean_redis: redis.Redis) -> AsyncIterator[JobClient]:
+    client = JobClient(redis_url, queue_limit=50, ttl=Ttl(100, 100))
+    await client.start()
+    await client.bus.connected.wait()
+    yield client
+    await client.stop()
+
+
+@pytest.fixture
+def bench(settings: Settings, client: JobClient) -> Iterator[Bench]:
+    bench = Bench(settings, client)
+    bench.host.start()
+    yield bench
+    for engine in bench.engines:
+        engine.hold.set()
+    bench.host.drain()
+
+
+def texts(events: list[Event]) -> str:
+    return "".join(event.data["text"] for event in events if event.type is EventType.DELTA)
+
+
+async def test_a_job_is_loaded_run_and_told_step_by_step(bench: Bench) -> None:
+    events = await bench.story(await bench.submit(count=3))
+    assert [event.type for event in events[:2]] == ["started", "loading"]
+    assert texts(events) == "1 2 3 "
+    assert [e.data["done"] for e in events if e.type is EventType.PROGRESS][-1] == 3
+    assert events[-1].data["result"] == {"model": "first", "counted": 3}
+
+
+async def test_a_request_the_engine_refuses_fails_alone(bench: Bench) -> None:
+    running = await bench.submit(count=200)
+    refused = await bench.error(await bench.submit(refuse=True))
+    assert (refused.status, refused.code, refused.param) == (400, "context_length_exceeded", "messages")
+    assert (await bench.story(running))[-1].data["result"]["counted"] == 200
+
+
+async def test_an_exception_in_the_engine_is_an_error_without_the_users_paths(bench: Bench) -> None:
+    error = await bench.error(await bench.submit(explode=True))
+    assert (error.status, error.code) == (500, "engine_error")
+    assert "secret" not in error.message
+    assert (await bench.story(await bench.submit()))[-1].type is EventType.COMPLETED
+
+
+async def test_an_engine_that_raises_in_a_step_fails_its_jobs_and_the_lane_lives_on(bench: Bench) -> None:
+    await bench.story(await bench.submit())
+    bench.engine.hold.clear()
+    job_id = await bench.submit(count=5)
+    bench.engine.fail_next = RuntimeError("metal /secret")
+    bench.engine.hold.set()
+    error = await bench.error(job_id)
+    assert error.status == 500
+    assert "secret" not in error.message
+    assert (await bench.story(await bench.submit()))[-1].type is EventType.COMPLETED
+
+
+async def test_a_failed_task_does_not_touch_its_neighbours(bench: Bench) -> None:
+    await bench.story(await bench.submit())
+    engine = bench.engine
+    original = engine.step
+
+    def step() -> list[Output]:
+        outputs = original()
+        for task_id, state in list(engine.tasks.items()):
+            if state == [2, 13]:
+                engine.remove(task_id)
+                return [*outputs, Failed(task_id, EngineFailure("unlucky"))]
+        return outputs
+
+    engine.step = step  # type: ignore[method-assign]
+    unlucky, lucky = await bench.submit(count=13), await bench.submit(count=20)
+    assert (await bench.error(unlucky)).message == "unlucky"
+    assert (await bench.story(lucky))[-1].data["result"]["counted"] == 20
+
+
+async def test_cancelling_stops_the_engine_within_one_step(bench: Bench) -> None:
+    job_id = await bench.submit(count=10**9)
+    await bench.story(job_id, until=lambda event: event.type is EventType.DELTA)
+    assert await bench.client.cancel(job_id) is JobStatus.IN_PROGRESS
+    events = await bench.story(job_id)
+    assert events[-1].type is EventType.CANCELLED
+    assert bench.engine.tasks == {}
+    assert (await bench.client.info(job_id)).status is JobStatus.CANCELLED
+
+
+async def test_a_cancellation_that_pubsub_lost_is_seen_at_the_next_beat(
+    bench: Bench, clean_redis: redis.Redis
+) -> None:
+    job_id = await bench.submit(count=10**9)
+    await bench.story(job_id, until=lambda event: event.type is EventType.DELTA)
+    clean_redis.hset(keys.job(job_id), "mlxq_cancel", "1")
+    assert (await bench.story(job_id))[-1].type is EventType.CANCELLED
+
+
+async def test_a_job_may_run_only_so_long_and_waiting_does_not_count(bench: Bench) -> None:
+    await bench.story(await bench.submit())
+    bench.engine.hold.clear()
+    slow = await bench.send(Kind.CHAT, "first", payload={"count": 10**9}, timeout=0.3)
+    bench.engine.hold.set()
+    error = await bench.error(slow)
+    assert (error.status, error.code) == (504, "timeout")
+    assert bench.engine.tasks == {}
+
+
+async def test_a_model_that_does_not_load_says_so_and_the_slot_is_free_for_another(bench: Bench) -> None:
+    bench.fail_load = True
+    error = await bench.error(await bench.submit())
+    assert (error.status, error.code) == (500, "engine_error")
+    assert "secret" not in error.message
+    bench.fail_load = False
+    assert (await bench.story(await bench.submit("second")))[-1].data["result"]["model"] == "second"
+
+
+async def test_an_unknown_model_is_404(bench: Bench) -> None:
+    error = await bench.error(await bench.submit("never-heard-of"))
+    assert (error.status, error.code) == (404, "model_not_found")
+
+
+async def test_a_switch_waits_for_the_running_batch_and_keeps_the_order(bench: Bench) -> None:
+    long = await bench.submit("first", count=300)
+    await bench.story(long, until=lambda event: event.type is EventType.DELTA)
+    other = await bench.submit("second", count=2)
+    behind = await bench.submit("first", count=2)
+    results = [(await bench.story(job_id))[-1] for job_id in (long, other, behind)]
+    assert [result.data["result"]["model"] for result in results] == ["first", "second", "first"]
+    assert [result.id for result in results] == sorted(result.id for result in results)
+    assert [engine.model for engine in bench.engines] == ["first", "second", "first"]
+    assert [engine.closed for engine in bench.engines] == [True, True, False]
+    assert [engine.unfinished for engine in bench.engines] == [0, 0, 0]
+
+
+async def test_while_the_head_waits_for_the_slot_the_rest_waits_in_the_queue(
+    bench: Bench, clean_redis: redis.Redis
+) -> None:
+    await bench.story(await bench.submit("first"))
+    bench.engine.hold.clear()
+    running = await bench.submit("first", count=3)
+    await bench.story(running, until=lambda event: event.type is EventType.STARTED)
+    others = [await bench.submit("second", count=1) for _ in range(10)]
+    bench.engine.hold.set()
+    for job_id in [running, *others]:
+        assert (await bench.story(job_id))[-1].type is EventType.COMPLETED
+
+
+async def test_load_and_unload_are_jobs_too(bench: Bench) -> None:
+    loaded = (await bench.story(await bench.send(Kind.LOAD, "second")))[-1]
+    assert loaded.data["result"] == {"status": "loaded", "model": "second"}
+    unloaded = (await bench.story(await bench.send(Kind.UNLOAD, "")))[-1]
+    assert unloaded.data["result"] == {"status": "unloaded"}
+    assert bench.engine.closed
+
+
+async def test_a_long_picture_does_not_hold_up_a_chat(bench: Bench) -> None:
+    picture = await bench.submit("first", Category.IMAGE, count=10**9)
+    await bench.story(picture, until=lambda event: event.type is EventType.PROGRESS)
+    assert (await bench.story(await bench.submit("second", count=3)))[-1].type is EventType.COMPLETED
+    assert (await bench.client.info(picture)).status is JobStatus.IN_PROGRESS
+    await bench.client.cancel(picture)
+    assert (await bench.story(picture))[-1].type is EventType.CANCELLED
+
+
+async def test_a_lane_of_one_takes_one_job_at_a_time(bench: Bench) -> None:
+    first = await bench.submit("first", Category.IMAGE, count=10**9)
+    second = await bench.submit("first", Category.IMAGE, count=1)
+    await bench.story(first, until=lambda event: event.type is EventType.PROGRESS)
+    assert (await bench.client.info(second)).position == 1
+    await bench.client.cancel(first)
+    assert (await bench.story(second))[-1].type is EventType.COMPLETED
+
+
+async def test_an_engine_that_hangs_is_noticed_and_only_its_job_fails(bench: Bench) -> None:
+    await bench.story(await bench.submit("first"))
+    bench.engine.hold.clear()
+    bench.engine.stepped.clear()
+    hung = await bench.submit("first", count=3)
+    assert await _wait(bench.engine.stepped)
+    behind = await bench.submit("second")
+    assert await _wait(bench.host.hung)
+    bench.host.abandon()
+
+    error = await bench.error(hung)
+    assert error.code == "engine_error"
+    assert "hung" in error.message
+    assert (await bench.client.info(behind)).status is JobStatus.QUEUED
+    bench.engine.hold.set()
+
+
+async def test_draining_puts_back_what_does_not_end_in_time(bench: Bench) -> None:
+    job_id = await bench.submit("first", count=10**9)
+    waiting = await bench.submit("second")
+    await bench.story(job_id, until=lambda event: event.type is EventType.DELTA)
+    await _in_thread(bench.host.drain)
+    for each in (job_id, waiting):
+        assert (await bench.client.info(each)).status is JobStatus.QUEUED
+    assert (await bench.client.info(job_id)).position == 1
+    assert await bench.client.workers() == []
+
+
+async def test_the_worker_says_what_it_holds(bench: Bench) -> None:
+    await bench.story(await bench.submit("first"))
+    await _in_thread(bench.host._beat)
+    (state,) = await bench.client.workers()
+    assert state["engines"] == ["llm", "image"]
+    assert state["slots"]["llm"]["model"] == "first"
+    assert state["slots"]["llm"]["state"] == "loaded"
+    assert state["slots"]["image"]["state"] == "empty"
+
+
+async def _wait(event: threading.Event) -> bool:
+    return bool(await _in_thread(lambda: event.wait(20)))
+
+
+async def _in_thread(function: Callable[[], Any]) -> Any:
+    import anyio.to_thread
+
+    return await anyio.to_thread.run_sync(function)
