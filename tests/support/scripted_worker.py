@@ -163,6 +163,8 @@ class ScriptedWorker:
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
+        # Something to take wakes the loop; there is no such job.
+        self._redis.rpush(keys.queue(self._category), "wake-up")
         self._loop.join(10)
         for thread in self._threads:
             thread.join(10)

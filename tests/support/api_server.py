@@ -1,0 +1,45 @@
+"""The API on a free port, in a thread: real sockets, so that clients can really leave."""
+
+import threading
+from types import TracebackType
+
+import uvicorn
+
+from api.app import create_app
+from api.server import listen, server
+from config.settings import Settings
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serves = threading.Event()
+
+    async def main_loop(self) -> None:
+        self.serves.set()
+        await super().main_loop()
+
+
+class ApiServer:
+    """Use as a context manager. `url` ends without a slash and without `/v1`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._sockets = listen("127.0.0.1", 0)
+        self._server = _Server(server(create_app(settings)).config)
+        self._thread = threading.Thread(target=self._server.run, args=(self._sockets,), daemon=True)
+        self.port: int = self._sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "ApiServer":
+        self._thread.start()
+        assert self._server.serves.wait(20)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive()
