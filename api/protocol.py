@@ -14,28 +14,26 @@ class Protocol(HttpToolsProtocol):
     """Below the application: what the parser refuses never becomes a request."""
 
     _head = 0
-    _in_head = True
+    _in_head = False
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._head, self._in_head = 0, True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._head, self._in_head = 0, False
+        self._in_head = False
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        # What came with the first line may belong to the request before: it is not counted.
+        counts = self._in_head
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if counts and self._in_head and not self.transport.is_closing():
             self._head += len(data)
             if self._head > _LONGEST_HEAD:
                 self.send_400_response("The request's headers are too long.")
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._in_head = True
 
     def send_400_response(self, msg: str) -> None:
         body = orjson.dumps(error_body(InvalidRequest(msg)))

@@ -47,6 +47,9 @@ _SAMPLING = (
 #: Engines take a top_p of 0 for "off"; to OpenAI's clients it means "only the likeliest token".
 _SMALLEST_TOP_P = 1e-6
 
+#: Levels of objects and lists that a value of the client's own may have.
+_DEEPEST = 32
+
 T = TypeVar("T")
 
 TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
@@ -110,6 +113,13 @@ class ChatRequest(RequestModel):
     def _one_stop_is_a_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
 
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _not_too_deep(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if _deeper_than(_DEEPEST, value):
+            raise PydanticCustomError("too_deep", "must not be nested deeper than 32 levels")
+        return value
+
     @field_validator("n")
     @classmethod
     def _one_choice(cls, value: int | None) -> int | None:
@@ -162,6 +172,14 @@ class ChatRequest(RequestModel):
             if value is not None:
                 payload[name] = value
         return payload
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return levels == 0 or any(_deeper_than(levels - 1, each) for each in value)
 
 
 def _only(condition: bool, value: T, otherwise: str) -> T:

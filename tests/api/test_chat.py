@@ -1,5 +1,7 @@
 """A chat as one answer."""
 
+from typing import Any
+
 import httpx
 import openai
 import pytest
@@ -62,7 +64,7 @@ def test_the_job_holds_what_the_client_said_and_no_more(http: httpx.Client, work
 
 
 def test_every_parameter_reaches_the_engine(http: httpx.Client, worker: ScriptedWorker) -> None:
-    sampling = {
+    sampling: dict[str, Any] = {
         "temperature": 1,
         "top_p": 0.5,
         "top_k": 40,
@@ -89,7 +91,8 @@ def test_every_parameter_reaches_the_engine(http: httpx.Client, worker: Scripted
 
 
 def test_unknown_fields_are_named_and_ignored(http: httpx.Client, worker: ScriptedWorker) -> None:
-    body = chat(frobnicate=1, **{"x\r\nset-cookie: a": 2}, user="me", store=True, metadata={"a": "b"})
+    odd: dict[str, Any] = {"x\r\nset-cookie: a": 2}
+    body = chat(frobnicate=1, **odd, user="me", store=True, metadata={"a": "b"})
     answer = http.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200
     assert answer.headers["warning"] == '299 mlxq "ignored fields: frobnicate, ?"'

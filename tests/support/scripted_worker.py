@@ -113,7 +113,8 @@ class ScriptedWorker:
         self._redis = connection(address)
         self._gate = Gate(self._redis, category.value, _NAME, TTL)
         self._stopped = threading.Event()
-        self._paused = threading.Event()
+        self._going, self._idle = threading.Event(), threading.Event()
+        self._going.set()
         self._threads: list[threading.Thread] = []
         self._loop = threading.Thread(target=self._work, name="scripted-worker", daemon=True)
         self.announce()
@@ -152,10 +153,17 @@ class ScriptedWorker:
 
     def pause(self) -> None:
         """Let jobs wait in the queue."""
-        self._paused.set()
+        self._idle.clear()
+        self._going.clear()
+        self._wake()
+        assert self._idle.wait(10)
 
     def resume(self) -> None:
-        self._paused.clear()
+        self._going.set()
+
+    def _wake(self) -> None:
+        """Something to take ends the wait for a job; there is no such job."""
+        self._redis.rpush(keys.queue(self._category), "wake-up")
 
     def __enter__(self) -> "ScriptedWorker":
         self._loop.start()
@@ -163,8 +171,8 @@ class ScriptedWorker:
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
-        # Something to take wakes the loop; there is no such job.
-        self._redis.rpush(keys.queue(self._category), "wake-up")
+        self._going.set()
+        self._wake()
         self._loop.join(10)
         for thread in self._threads:
             thread.join(10)
@@ -174,8 +182,9 @@ class ScriptedWorker:
 
     def _work(self) -> None:
         while not self._stopped.is_set():
-            if self._paused.is_set():
-                self._stopped.wait(0.005)
+            if not self._going.is_set():
+                self._idle.set()
+                self._going.wait()
                 continue
             job_id = self._gate.take(1)
             if job_id is None:

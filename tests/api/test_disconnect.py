@@ -1,0 +1,140 @@
+"""Clients that leave: their jobs are cancelled at once, unless somebody else still wants them."""
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from jobs import keys
+from tests.api.requests import chat
+from tests.support.api_server import ApiServer
+from tests.support.scripted_worker import Run, ScriptedWorker
+
+
+class RawClient:
+    """A request on a socket, which can be closed at any moment."""
+
+    def __init__(self, api: ApiServer, body: dict[str, Any], **headers: str) -> None:
+        raw = json.dumps(body).encode()
+        lines = {"host": "localhost", "content-length": str(len(raw)), **headers}
+        head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+        self._socket = socket.create_connection(("127.0.0.1", api.port), timeout=20)
+        self._socket.sendall(f"POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n".encode() + raw)
+
+    def read(self) -> bytes:
+        return self._socket.recv(65536)
+
+    def leave(self) -> None:
+        self._socket.close()
+
+
+Connect = Callable[..., RawClient]
+
+
+@pytest.fixture
+def connect(api: ApiServer) -> Iterator[Connect]:
+    with contextlib.ExitStack() as clients:
+
+        def connect(body: dict[str, Any], **headers: str) -> RawClient:
+            client = RawClient(api, body, **headers)
+            clients.callback(client.leave)
+            return client
+
+        yield connect
+
+
+class Witness:
+    """A script that waits for the cancellation of its job."""
+
+    def __init__(self) -> None:
+        self.saw: list[bool] = []
+        self.done = threading.Event()
+
+    def __call__(self, run: Run) -> None:
+        run.say("word ")
+        self.saw.append(run.until_cancelled())
+        run.cancelled()
+        self.done.set()
+
+
+def status_of(connection: redis.Redis, job_id: str) -> bytes | None:
+    status: Any = connection.hget(keys.job(job_id), "status")
+    return status if status is None else bytes(status)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_running_job_is_cancelled(connect: Connect, worker: ScriptedWorker, streams: bool) -> None:
+    witness = Witness()
+    worker.play(witness)
+    client = connect(chat(stream=streams))
+    assert worker.claimed.acquire(timeout=10)
+    if streams:
+        assert client.read().startswith(b"HTTP/1.1 200")
+    client.leave()
+    assert witness.done.wait(20)
+    assert witness.saw == [True]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_waiting_job_never_starts(
+    connect: Connect, worker: ScriptedWorker, clean_redis: redis.Redis, http: httpx.Client, streams: bool
+) -> None:
+    worker.pause()
+    client = connect(chat("left", stream=streams))
+    waiting: Any = []
+    while not waiting:
+        waiting = clean_redis.lrange(keys.queue("llm"), 0, -1)
+    client.leave()
+    while status_of(clean_redis, waiting[0].decode()) != b"canceled":
+        pass
+    worker.resume()
+    assert http.post("/v1/chat/completions", json=chat("stayed")).status_code == 200
+    assert [run.payload["messages"][0]["content"] for run in worker.runs] == ["stayed"]
+
+
+def test_a_job_that_another_call_waits_for_goes_on(connect: Connect, worker: ScriptedWorker) -> None:
+    """The connection of the first call is half dead when the SDK's second one attaches to its job."""
+    go_on = threading.Event()
+
+    def play(run: Run) -> None:
+        assert go_on.wait(20)
+        run.complete("for the second")
+
+    worker.play(play)
+    first = connect(chat())
+    assert worker.claimed.acquire(timeout=10)
+    second = connect(chat(), x_stainless_retry_count="1")
+    other = connect(chat("another"))
+    assert worker.claimed.acquire(timeout=10), "the retry was no job of its own"
+    assert b"another" in other.read()
+    first.leave()
+    # A whole round trip later the server has seen it.
+    assert b"then" in connect(chat("then")).read()
+    go_on.set()
+    assert b"for the second" in second.read()
+
+
+@pytest.mark.parametrize("headers", [{"prefer": "wait=20"}, {"prefer": "respond-async, wait=20"}])
+def test_a_client_that_may_come_back_leaves_its_job_running(
+    connect: Connect, http: httpx.Client, worker: ScriptedWorker, headers: dict[str, str]
+) -> None:
+    go_on = threading.Event()
+
+    def play(run: Run) -> None:
+        assert go_on.wait(20)
+        run.complete("kept")
+
+    worker.play(play)
+    client = connect(chat(), **headers)
+    assert worker.claimed.acquire(timeout=10)
+    client.leave()
+    assert http.post("/v1/chat/completions", json=chat()).status_code == 200
+    go_on.set()
+    job = http.get(f"/v1/jobs/{worker.runs[0].claim.job_id}?wait=20").json()
+    assert job["result"]["choices"][0]["message"]["content"] == "kept"
