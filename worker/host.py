@@ -54,7 +54,7 @@ class WorkerHost:
         catalog = Catalog(settings)
         self._catalog = catalog
         self.lanes = {
-            category: self._lane(category, Slot(category, loader, settings, catalog))
+            category: self._lane(category, Slot(category, loader, settings, catalog, self._tell_state))
             for category, loader in engines.items()
         }
         self._registrations: list[Registration] = []
@@ -186,6 +186,15 @@ class WorkerHost:
             for execution_id in cancelled:
                 lane.cancel(execution_id)
             registration.beat(busy=bool(executions), finished=lane.finished, failed=lane.failed)
+        self._publish_state()
+
+    def _tell_state(self) -> None:
+        """A slot has changed: whoever asks after this must hear of it. The next beat tells what this can't."""
+        if self._pulse.is_alive():
+            with contextlib.suppress(RedisError, OSError):
+                self._publish_state()
+
+    def _publish_state(self) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(keys.worker_state(self.name), orjson.dumps(self._state()), ex=int(LEASE))
             pipe.sadd(keys.WORKER_STATES, self.name)

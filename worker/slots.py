@@ -6,6 +6,7 @@ Loading, running and freeing happen on the lane's engine thread; other threads o
 import gc
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -35,12 +36,21 @@ class SlotState:
 class Slot:
     """One category's place in memory."""
 
-    def __init__(self, category: Category, loader: Loader, settings: Settings, catalog: Catalog) -> None:
+    def __init__(
+        self,
+        category: Category,
+        loader: Loader,
+        settings: Settings,
+        catalog: Catalog,
+        on_change: Callable[[], None],
+    ) -> None:
+        """`on_change` is called on the engine thread after each change of the state."""
         self.category = category
         self.engine: Engine | None = None
         self._loader = loader
         self._settings = settings
         self._catalog = catalog
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._state = SlotState()
 
@@ -109,6 +119,7 @@ class Slot:
     def _set(self, state: SlotState) -> None:
         with self._lock:
             self._state = state
+        self._on_change()
 
     @staticmethod
     def _free() -> None:
