@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,7 +39,9 @@ class Context:
         try:
             yield jobs
         finally:
-            await jobs.stop()
+            # An in-process test client cancels a request whose stream it has read; connections must close.
+            with anyio.CancelScope(shield=True):
+                await jobs.stop()
 
     async def resolve(self, name: str) -> ModelRef:
         """What a model's name means; the disk is read off the event loop. Raises ModelNotFound."""

@@ -148,10 +148,8 @@ def test_a_part_that_is_not_supported_is_named(http: httpx.Client) -> None:
     assert "image_url" in error["message"]
 
 
-@pytest.mark.parametrize("name", ["", "nix", "a/b/c", "../tiny", "/etc/passwd", "tiny\x00", "x" * 5000])
+@pytest.mark.parametrize("name", ["nix", "a/b/c", "../tiny", "/etc/passwd", "tiny\x00", "x" * 5000])
 def test_unknown_models(http: httpx.Client, clean_redis: redis.Redis, name: str) -> None:
-    if name == "":
-        pytest.skip("the empty name is the default model")
     error = check(http.post(CHAT, json=chat() | {"model": name}), 404)
     assert (error["code"], error["param"]) == ("model_not_found", "model")
 
@@ -210,8 +208,7 @@ def test_an_endless_head_is_cut_off(api: ApiServer) -> None:
     with socket.create_connection(("127.0.0.1", api.port), timeout=20) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nx: ")
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            for _ in range(1000):
-                connection.sendall(b"y" * 8192)
+            connection.sendall(b"y" * 100_000_000)
 
 
 def test_a_long_body_is_no_long_head(http: httpx.Client, worker: ScriptedWorker) -> None:

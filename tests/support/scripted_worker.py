@@ -22,6 +22,8 @@ from jobs.status import EventType, encode_event
 
 TTL = Ttl(result=600, events=600)
 _NAME = "scripted"
+#: No job's id: taking it ends a wait for jobs, and nothing else.
+_WAKE_UP = "wake-up"
 
 
 class Run:
@@ -157,13 +159,13 @@ class ScriptedWorker:
         self._going.clear()
         self._wake()
         assert self._idle.wait(10)
+        self._redis.lrem(keys.queue(self._category), 0, _WAKE_UP)
 
     def resume(self) -> None:
         self._going.set()
 
     def _wake(self) -> None:
-        """Something to take ends the wait for a job; there is no such job."""
-        self._redis.rpush(keys.queue(self._category), "wake-up")
+        self._redis.rpush(keys.queue(self._category), _WAKE_UP)
 
     def __enter__(self) -> "ScriptedWorker":
         self._loop.start()
