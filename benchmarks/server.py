@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+REPO = Path(__file__).resolve().parent.parent
 MB = 1e6
 
 
@@ -32,7 +33,7 @@ class Kind:
 
 MLXQ = Kind(
     "mlxq",
-    ("-m", "worker.launch"),
+    ("-m", "honcho", "--procfile", str(REPO / "Procfile"), "start"),
     "{model}",
     (
         ("PORT", "{port}"),
@@ -41,6 +42,7 @@ MLXQ = Kind(
         ("MODEL_ROOTS", "{root}"),
         ("QUEUE_LIMIT", "2000"),
         ("LOG_LEVEL", "warning"),
+        ("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"),
     ),
 )
 MLX_LM = Kind(
