@@ -31,7 +31,7 @@ class ChatStream:
             watch,
         ):
             self.request.state.request_id = accepted.job_id
-            frames = ChunkFrames(accepted.job_id, self.job.meta, include_usage=self.include_usage)
+            frames = ChunkFrames(accepted.job_id, accepted.meta, include_usage=self.include_usage)
             await _Pump(watch, frames, write, self.include_usage).run()
 
 

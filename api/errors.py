@@ -4,6 +4,7 @@ Every error, expected or not, passes `to_error` and then `error_response`, or `e
 has already begun.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,11 +14,12 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.body import invalid
+from api.disconnect import ClientGone
 from jobs.errors import MAX_RETRY_AFTER, InvalidRequest, MlxqError, NotFound, ServiceUnavailable
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,8 @@ def to_error(error: Exception) -> MlxqError:
             return invalid(errors)  # type: ignore[arg-type]
         case HTTPException():
             return _from_starlette(error)
+        case ClientDisconnect():
+            return ClientGone("The client has left.")
         case RedisError():
             return ServiceUnavailable("The job queue is out of reach. Try again in a moment.", retry_after=2)
         case _:
@@ -89,6 +93,10 @@ def _from_starlette(error: HTTPException) -> MlxqError:
         answer = MlxqError("The server made a mistake; its log says more.")
     answer.status = error.status_code
     return answer
+
+
+def stopping() -> MlxqError:
+    return ServiceUnavailable("The server stops; the job goes on. Send the request again.", retry_after=2)
 
 
 async def handle(request: Request, error: Exception) -> Response:
@@ -116,6 +124,10 @@ class ErrorBoundary:
 
         try:
             await self.app(scope, receive, watch)
+        except asyncio.CancelledError:
+            # The server stops. Whoever sends the request again meets the next one, and its job.
+            if not started:
+                await error_response(stopping())(scope, receive, send)
         except Exception as error:
             answer = to_error(error)
             if not started:

@@ -31,7 +31,7 @@ async def run(
     if result is None:
         return await accepted(request, job, submission, preference, headers)
     extra = {**(headers or {}), **_applied(preference)}
-    return json_response(answer(job.kind, submission.job_id, job.meta, result), headers=extra)
+    return json_response(answer(job.kind, submission.job_id, submission.meta, result), headers=extra)
 
 
 async def accepted(

@@ -3,6 +3,7 @@
 A stream begins late on purpose: an error that comes within `PATIENCE` is still a proper HTTP error.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -10,7 +11,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.errors import error_body, to_error
+from api.errors import error_body, stopping, to_error
 from jobs.bus import Watch
 from jobs.errors import MlxqError
 from jobs.status import Event, EventType
@@ -107,6 +108,10 @@ class EventStream(Response):
 
         try:
             await self._stream(receive, write)
+        except asyncio.CancelledError:
+            if not started:
+                raise
+            await write(error_frame(stopping()))
         except Exception as error:
             if not started:
                 raise

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from jobs.bus import ResultBus, Watch
 from jobs.connection import async_connection
 from jobs.errors import Conflict, JobNotFound, MlxqError, QueueFull, ServiceUnavailable
 from jobs.gate import Admission, AsyncGate, Ttl
-from jobs.request import Category, JobRequest, Kind
+from jobs.request import Category, JobRequest
 from jobs.status import Event, JobStatus
 
 #: Fields of a job's hash that a reader needs; `data` (the request) is not among them.
@@ -38,11 +38,15 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An accepted job. `attached`: the request led to a job that was already there."""
+    """An accepted job, with the `meta` that it was submitted with.
+
+    `attached`: the request led to a job that was already there; `enqueue` then leaves `meta` empty.
+    """
 
     job_id: str
     attached: bool
     position: int | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ class JobClient:
                 info = await self.info(submission.job_id, with_result=True)
                 watch = self.bus.watch(info.id, info.category)
                 await self._catch_up(watch, info)
+                submission = replace(submission, meta=info.meta)
             else:
                 watch.position = submission.position
             yield submission, watch
@@ -133,7 +138,7 @@ class JobClient:
             verdict, detail = await self._gate.admit(request, self._queue_limit)
         match verdict:
             case Admission.OK:
-                return Submission(request.id, attached=False, position=int(detail))
+                return Submission(request.id, False, int(detail), request.meta)
             case Admission.EXISTS:
                 return Submission(detail, attached=True)
             case Admission.CONFLICT:

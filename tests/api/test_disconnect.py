@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from jobs import keys
+from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
 from tests.support.scripted_worker import Run, ScriptedWorker
@@ -118,6 +119,41 @@ def test_a_job_that_another_call_waits_for_goes_on(connect: Connect, worker: Scr
     assert b"then" in connect(chat("then")).read()
     go_on.set()
     assert b"for the second" in second.read()
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_job_outlives_the_server_that_stops(
+    make_settings: MakeSettings, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch, streams: bool
+) -> None:
+    monkeypatch.setattr("api.server._GRACE", 0)
+    go_on = threading.Event()
+
+    def play(run: Run) -> None:
+        run.say("half ")
+        assert go_on.wait(20)
+        run.say("done")
+        run.complete("half done")
+
+    worker.play(play)
+    with ApiServer(make_settings()) as api:
+        client = RawClient(api, chat(stream=streams))
+        assert worker.claimed.acquire(timeout=10)
+        if streams:
+            assert b"200 OK" in client.read()
+    rest = b""
+    while part := client.read():
+        rest += part
+    client.leave()
+    assert b"Send the request again" in rest
+    assert streams or rest.startswith(b"HTTP/1.1 503")
+    go_on.set()
+    with ApiServer(make_settings()) as api:
+        again = RawClient(api, chat(stream=streams), x_stainless_retry_count="1")
+        rest = again.read()
+        while b"done" not in rest:
+            rest += again.read()
+        again.leave()
+    assert len(worker.runs) == 1
 
 
 @pytest.mark.parametrize("headers", [{"prefer": "wait=20"}, {"prefer": "respond-async, wait=20"}])
