@@ -73,6 +73,7 @@ class Server:
     model: str
     process: psutil.Process
     first_answer: float
+    redis_url: str
 
     def memory(self) -> Memory:
         rss, pss, by_process = 0.0, 0.0, dict[str, float]()
@@ -96,6 +97,7 @@ def running(kind: Kind, model: Path, environment: dict[str, str], timeout: float
     with tempfile.TemporaryDirectory(prefix="mlxq-bench-") as data:
         port = _free_port()
         names = {"port": port, "model": model, "root": model.parent, "data": Path(data) / "data"}
+        redis_url = f"unix://{data}/data/redis.sock"
         own = {key: value.format(**names) for key, value in kind.environment}
         log = Path(data) / "log"
         with log.open("wb") as output:
@@ -114,7 +116,9 @@ def running(kind: Kind, model: Path, environment: dict[str, str], timeout: float
                     if popen.poll() is not None or time.perf_counter() - start > timeout:
                         raise RuntimeError(f"{kind.name} did not answer:\n{log.read_text()[-3000:]}")
                     time.sleep(0.02)
-                yield Server(base_url, name, psutil.Process(popen.pid), time.perf_counter() - start)
+                yield Server(
+                    base_url, name, psutil.Process(popen.pid), time.perf_counter() - start, redis_url
+                )
             finally:
                 _end(popen)
 
