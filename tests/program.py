@@ -52,7 +52,14 @@ class Program:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        return self._process.wait(timeout=60)
+        """Its status. Fails with what it said and what still runs if it does not end."""
+        try:
+            return self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            while not self._lines.empty():
+                self._seen.append(str(self._lines.get()))
+            running = [(process.status(), process.cmdline()) for process in self.tree()]
+            raise AssertionError(f"it still runs: {running}; it said: {self._seen}") from None
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.send(number)

@@ -59,7 +59,13 @@ def start(folder: Path) -> Iterator[Start]:
 
     def run(*arguments: str, **environment: str) -> Program:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        variables = {"MLXQ_DATA_DIR": str(folder / "data"), "PATH": path, "PYTHONPATH": "", **environment}
+        variables = {
+            "MLXQ_DATA_DIR": str(folder / "data"),
+            "PATH": path,
+            "PYTHONPATH": "",
+            "PYTHONUNBUFFERED": "1",  # as the Makefile says
+            **environment,
+        }
         command = [sys.executable, "-m", "honcho", "start", "--no-colour", *arguments]
         started.append(Program(command, variables, cwd=str(folder)))
         return started[-1]

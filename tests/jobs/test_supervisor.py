@@ -13,8 +13,8 @@ from tests.program import Program, is_gone, wait_until_gone
 
 Start = Callable[..., Program]
 
-#: Says its pid, then does as told.
-LEAD = "import os, signal, sys, time; say = lambda text: print(text, os.getpid(), flush=True)\n"
+#: Says its pid, then does as told. A signal may come while it speaks, which print() does not stand.
+LEAD = "import os, signal, sys, time; say = lambda text: os.write(1, f'{text} {os.getpid()}\\n'.encode())\n"
 
 
 @pytest.fixture
