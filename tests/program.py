@@ -88,7 +88,7 @@ class Program:
 def is_gone(pid: int) -> bool:
     """Has it ended, whether or not its parent has asked for its status?"""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 
