@@ -178,7 +178,7 @@ class ResultBus:
                     log.warning("the bus lost Redis (%s); it will catch up", type(error).__name__)
                 self.connected.clear()
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 1.0)
+                pause = min(pause * 2, 0.25)
 
     def _dispatch(self, data: str) -> None:
         for job_id, event_id, body in orjson.loads(data):

@@ -59,6 +59,7 @@ class Lane:
         self.name = gate.queue
         self._gate = gate
         self._feeder_gate = feeder_gate
+        self._capacity = capacity
         self._load_timeout = load_timeout
         self._outbox = Outbox(gate, on_lost=self.drop, on_ended=self._ended)
         self._room = threading.Semaphore(capacity)
@@ -159,29 +160,31 @@ class Lane:
             self._open.wait()
             if self._stop_taking.is_set():
                 return
+            room = 1
+            while room < self._capacity and self._room.acquire(blocking=False):
+                room += 1
             try:
-                task = self._take()
+                tasks = self._take(room)
                 away = False
             except (RedisError, OSError) as error:
                 if not away:
                     log.warning("the %s lane lost Redis (%s)", self.name, type(error).__name__)
-                away, task = True, None
+                away, tasks = True, []
                 self._stop_taking.wait(0.2)
-            if task is None:
-                self._room.release()
-                continue
-            self._tasks[task.id] = task
-            self._inbox.put(task)
+            if room > len(tasks):
+                self._room.release(room - len(tasks))
+            for task in tasks:
+                self._tasks[task.id] = task
+                self._inbox.put(task)
 
-    def _take(self) -> Task | None:
-        job_id = self._feeder_gate.take(TAKE_TIMEOUT)
-        if job_id is None:
-            return None
-        if self._stop_taking.is_set():
-            self._feeder_gate.put_back(job_id)
-            return None
-        claim = self._feeder_gate.claim(job_id, uuid.uuid4().hex)
-        return Task(claim) if claim else None
+    def _take(self, room: int) -> list[Task]:
+        taken = self._feeder_gate.take(TAKE_TIMEOUT, room)
+        if taken and self._stop_taking.is_set():
+            self._feeder_gate.put_back(taken)
+            return []
+        if not taken:
+            return []
+        return [Task(claim) for claim in self._feeder_gate.claim([(job, uuid.uuid4().hex) for job in taken])]
 
     # -- the engine thread ---------------------------------------------------------------------------------------
 

@@ -171,12 +171,22 @@ class Gate:
         self.worker = worker
         self._ttl = ttl
 
-    def take(self, timeout: int) -> str | None:
-        """Wait up to `timeout` seconds for a job's id: it moves to RQ's intermediate list until it is claimed."""
-        taken: Any = self._redis.blmove(
-            keys.queue(self.queue), keys.intermediate(self.queue), timeout, src="LEFT", dest="RIGHT"
-        )
-        return taken.decode() if taken else None
+    def take(self, timeout: int, most: int = 1) -> list[str]:
+        """Wait up to `timeout` seconds for a job; with it take others that wait, `most` in all.
+
+        They move to RQ's intermediate list until they are claimed.
+        """
+        source, target = keys.queue(self.queue), keys.intermediate(self.queue)
+        first: Any = self._redis.blmove(source, target, timeout, src="LEFT", dest="RIGHT")
+        if first is None:
+            return []
+        taken = [first]
+        if most > 1:
+            with self._redis.pipeline(transaction=False) as pipe:
+                for _ in range(most - 1):
+                    pipe.lmove(source, target, src="LEFT", dest="RIGHT")
+                taken += [more for more in pipe.execute() if more is not None]
+        return [job_id.decode() for job_id in taken]
 
     def stop_waiting(self, client_name: str) -> None:
         """End a `take` that another thread waits in, on its connection of that name, as if its time was over."""
@@ -184,39 +194,46 @@ class Gate:
             if client["name"] == client_name:
                 self._redis.client_unblock(int(client["id"]))
 
-    def put_back(self, job_id: str) -> None:
-        """Return a job that was taken but not claimed to the front of the queue."""
+    def put_back(self, taken: Sequence[str]) -> None:
+        """Return jobs that were taken but not claimed to the front of the queue, in their order."""
         with self._redis.pipeline(transaction=True) as pipe:
-            pipe.lrem(keys.intermediate(self.queue), 1, job_id)
-            pipe.lpush(keys.queue(self.queue), job_id)
+            for job_id in reversed(taken):
+                pipe.lrem(keys.intermediate(self.queue), 1, job_id)
+                pipe.lpush(keys.queue(self.queue), job_id)
             pipe.execute()
 
-    def claim(self, job_id: str, execution_id: str) -> Claim | None:
-        """Make the job this worker's. None when it must not run: cancelled, expired, or somebody else's."""
-        verdict = self._run(
-            "claim",
-            [
-                keys.job(job_id),
-                keys.intermediate(self.queue),
-                keys.started(self.queue),
-                keys.cancelled(self.queue),
-            ],
-            [
-                job_id,
-                execution_id,
-                self.worker,
-                LEASE,
-                iso_now(),
-                datetime.now(UTC).timestamp(),
-                self._ttl.result,
-                self._ttl.events,
-                encode_event(EventType.EXPIRED),
-                keys.waits(self.queue),
-            ],
-        )
-        if verdict[0] != b"ok":
-            return None
-        return Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2])
+    def claim(self, taken: Sequence[tuple[str, str]]) -> list[Claim]:
+        """Make (job, execution)s this worker's, in one round trip.
+
+        Those that must not run are left out: cancelled, expired, or somebody else's by now.
+        """
+        claims = []
+        answers = self._run_many([self._claim_call(*each) for each in taken])
+        for (job_id, execution_id), verdict in zip(taken, answers, strict=True):
+            if verdict[0] == b"ok":
+                claims.append(Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2]))
+        return claims
+
+    def _claim_call(self, job_id: str, execution_id: str) -> _Call:
+        names = [
+            keys.job(job_id),
+            keys.intermediate(self.queue),
+            keys.started(self.queue),
+            keys.cancelled(self.queue),
+        ]
+        arguments = [
+            job_id,
+            execution_id,
+            self.worker,
+            LEASE,
+            iso_now(),
+            datetime.now(UTC).timestamp(),
+            self._ttl.result,
+            self._ttl.events,
+            encode_event(EventType.EXPIRED),
+            keys.waits(self.queue),
+        ]
+        return _Call("claim", names, arguments)
 
     def write(self, events: Sequence[Emission], endings: Sequence[Ending]) -> set[str]:
         """Write events and then the ends of executions, in one round trip. Writing the same again is harmless.

@@ -56,9 +56,8 @@ def emission(job_id: str, number: int) -> Emission:
 
 
 def start(gate: Gate) -> str:
-    job_id = gate.take(1)
-    assert job_id
-    assert gate.claim(job_id, "execution-1")
+    (job_id,) = gate.take(1)
+    assert gate.claim([(job_id, "execution-1")])
     return job_id
 
 

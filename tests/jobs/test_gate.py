@@ -49,9 +49,8 @@ def request(**changes: Any) -> JobRequest:
 
 
 def start(gate: Gate, execution_id: str = "execution-1") -> str:
-    job_id = gate.take(1)
-    assert job_id
-    assert gate.claim(job_id, execution_id)
+    (job_id,) = gate.take(1)
+    assert gate.claim([(job_id, execution_id)])
     return job_id
 
 
@@ -140,10 +139,9 @@ async def test_a_job_that_was_cancelled_while_it_waited_is_never_claimed(
 ) -> None:
     submitted = request()
     await front.admit(submitted, 9)
-    taken = gate.take(1)
+    (taken,) = gate.take(1)
     assert await front.cancel(submitted.id, "llm") == "cancelled"
-    assert taken is not None
-    assert gate.claim(taken, "execution-1") is None
+    assert gate.claim([(taken, "execution-1")]) == []
     assert story(clean_redis, submitted.id) == ["cancelled"]
     assert clean_redis.llen(keys.intermediate("llm")) == 0
 
@@ -153,9 +151,8 @@ async def test_a_job_whose_caller_lost_patience_expires_instead_of_starting(
 ) -> None:
     submitted = request(expires_in=-1.0)
     await front.admit(submitted, 9)
-    taken = gate.take(1)
-    assert taken is not None
-    assert gate.claim(taken, "execution-1") is None
+    (taken,) = gate.take(1)
+    assert gate.claim([(taken, "execution-1")]) == []
     assert story(clean_redis, submitted.id) == ["expired"]
 
 
@@ -269,22 +266,21 @@ async def test_a_job_taken_but_not_claimed_goes_back_to_the_front(
     first, second = request(), request()
     await front.admit(first, 9)
     await front.admit(second, 9)
-    assert gate.take(1) == first.id  # and the worker dies here
+    assert gate.take(1) == [first.id]  # and the worker dies here
     gate.recover(3)
     clean_redis.zadd(keys.intermediate_seen("llm"), {first.id: 1})
     assert gate.recover(3) == (1, 0)
-    assert gate.take(1) == first.id
-    assert gate.claim(first.id, "execution-1") is not None
+    assert gate.take(1) == [first.id]
+    assert gate.claim([(first.id, "execution-1")])
 
 
 async def test_of_two_that_hold_the_same_id_only_one_can_claim_it(
     front: AsyncGate, gate: Gate, other: Gate
 ) -> None:
     await front.admit(request(), 9)
-    taken = gate.take(1)
-    assert taken is not None
-    assert gate.claim(taken, "execution-1") is not None
-    assert other.claim(taken, "execution-2") is None
+    (taken,) = gate.take(1)
+    assert gate.claim([(taken, "execution-1")])
+    assert other.claim([(taken, "execution-2")]) == []
 
 
 async def test_released_jobs_keep_their_place_and_their_tries(
@@ -313,3 +309,18 @@ async def test_the_scripts_come_back_after_redis_forgot_them(
     events = [Emission(job_id, "execution-1", 1, delta("a"))]
     assert gate.write(events, [Ending(job_id, "execution-1", result={})]) == set()
     assert story(clean_redis, job_id) == ["started", "delta:a", "completed"]
+
+
+async def test_many_waiting_jobs_are_taken_at_once_in_their_order(
+    front: AsyncGate, gate: Gate, clean_redis: redis.Redis
+) -> None:
+    jobs = [request() for _ in range(5)]
+    for job in jobs:
+        await front.admit(job, 9)
+    await front.cancel(jobs[1].id, "llm")
+    taken = gate.take(1, most=3)
+    assert taken == [jobs[0].id, jobs[2].id, jobs[3].id]
+    claims = gate.claim([(job_id, f"execution-{job_id}") for job_id in taken])
+    assert [claim.job_id for claim in claims] == taken
+    gate.put_back(gate.take(1, most=3))
+    assert gate.take(1, most=3) == [jobs[4].id]

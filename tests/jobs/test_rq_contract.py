@@ -56,10 +56,8 @@ def fetch(job_id: str, connection: redis.Redis) -> Job:
 
 
 def run(gate: Gate) -> tuple[str, str]:
-    job_id = gate.take(1)
-    assert job_id
-    claim = gate.claim(job_id, "execution-1")
-    assert claim
+    (job_id,) = gate.take(1)
+    (claim,) = gate.claim([(job_id, "execution-1")])
     return claim.job_id, claim.execution_id
 
 
@@ -160,10 +158,8 @@ async def test_a_job_that_rq_itself_cleans_up_is_queued_again_and_can_be_claimed
     StartedJobRegistry("llm", connection=clean_redis, serializer=JSONSerializer).cleanup()
 
     assert fetch(job_id, clean_redis).get_status() is JobStatus.QUEUED
-    taken = gate.take(1)
-    assert taken == job_id
-    claim = gate.claim(taken, "execution-2")
-    assert claim is not None
+    assert gate.take(1) == [job_id]
+    (claim,) = gate.claim([(job_id, "execution-2")])
     assert claim.payload["messages"][0]["content"] == "héllo"
     assert claim.attempt == 2
 

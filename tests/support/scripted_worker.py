@@ -188,12 +188,10 @@ class ScriptedWorker:
                 self._idle.set()
                 self._going.wait()
                 continue
-            job_id = self._gate.take(1)
-            if job_id is None:
+            claims = self._gate.claim([(job_id, secrets.token_hex(8)) for job_id in self._gate.take(1)])
+            if not claims:
                 continue
-            claim = self._gate.claim(job_id, secrets.token_hex(8))
-            if claim is None:
-                continue
+            (claim,) = claims
             run = Run(self._gate, claim, self._redis)
             self.runs.append(run)
             self.claimed.release()

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 
 #: Prompt tokens read in one step: decoding goes on, and a cancellation is seen, between two of them.
 PREFILL_STEP = 512
-#: Prompts read together.
-PREFILL_BATCH = 8
+#: Prompt tokens that may be read together: many short prompts, or a few long ones.
+PREFILL_TOKENS = 4096
 #: Below this many tokens a prompt is read again rather than kept.
 SHORTEST_CACHED = 32
 #: Entries of the prompt cache; its bytes are what really bounds it.
@@ -77,10 +77,11 @@ class ChatEngine:
         self._keep_prompts = settings.prompt_cache_bytes > 0
         self._sequences: dict[int, _Sequence] = {}
         self._uids: dict[str, int] = {}
+        #: prompts that wait to be read, and their tokens
+        self._unread: dict[int, int] = {}
         self._batch = BatchGenerator(
             model,
             completion_batch_size=self.capacity,
-            prefill_batch_size=min(PREFILL_BATCH, self.capacity),
             prefill_step_size=PREFILL_STEP,
         )
 
@@ -115,15 +116,23 @@ class ChatEngine:
         )
         self._sequences[uid] = sequence
         self._uids[task_id] = uid
+        self._unread[uid] = len(rest)
 
     def remove(self, task_id: str) -> None:
         uid = self._uids.pop(task_id, None)
         if uid is not None:
             del self._sequences[uid]
+            self._unread.pop(uid, None)
             self._batch.remove([uid])
 
     def step(self) -> list[Output]:
-        _, responses = self._batch.next()
+        if self._unread:
+            # They are padded to the longest, of which each step reads at most PREFILL_STEP.
+            longest = min(max(self._unread.values()), PREFILL_STEP)
+            self._batch.prefill_batch_size = max(1, min(PREFILL_TOKENS // longest, self.capacity))
+        read, responses = self._batch.next()
+        for prompt in read:
+            self._unread.pop(prompt.uid, None)
         outputs: list[Output] = []
         finished: list[tuple[list[int], list[Any]]] = []
         for response in responses:
@@ -203,6 +212,8 @@ class ChatEngine:
             return None, prompt
         # The last token is always read: its logits are the answer's first step.
         cache, rest = self._prompts.fetch_nearest_cache("", prompt[:-1])
+        if len(prompt) - len(rest) <= SHORTEST_CACHED:
+            return None, prompt
         return cache, [*rest, prompt[-1]]
 
     def _keep(self, finished: list[tuple[list[int], list[Any]]]) -> None:
