@@ -18,7 +18,7 @@ from api.edge import BodyLimit, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
 from api.openapi import Api
 from api.routes import chat, jobs, models, queue, system
-from api.security import HostGuard, KeyGuard
+from api.security import HostGuard, KeyGuard, listens_everywhere
 from config import VERSION
 from config.settings import Settings, load_settings
 from jobs.client import JobClient
@@ -26,8 +26,8 @@ from jobs.errors import MlxqError
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two lines about a Redis that is not there yet.
-_REMIND = 5.0
+#: Seconds between two looks for a Redis that is not there yet, before the first line about it, between two.
+_LOOK, _PATIENCE, _REMIND = 0.25, 2.0, 5.0
 
 #: What pages of other origins may read of a response.
 _EXPOSED = (
@@ -73,7 +73,7 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
     return [
         Middleware(RequestIds),
         Middleware(Paths),
-        Middleware(HostGuard, allowed=settings.allowed_hosts),
+        Middleware(HostGuard, allowed=settings.allowed_hosts, addresses=listens_everywhere(settings.host)),
         Middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
@@ -89,16 +89,18 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
 
 
 async def _announce_redis(client: JobClient, label: str) -> None:
-    """Say that Redis is awaited while it is, and once when it is there."""
-    silent = True
+    """Say that Redis is awaited when it takes long, and then that it is there."""
+    clock = asyncio.get_running_loop().time
+    speak_at, spoke = clock() + _PATIENCE, False
     while True:
         try:
             await client.redis.ping()
         except (RedisError, OSError) as error:
-            log.warning("Redis at %s is not there yet (%s)", label, type(error).__name__)
-            silent = False
-            await asyncio.sleep(_REMIND)
+            if clock() >= speak_at:
+                log.warning("Redis at %s is not there yet (%s)", label, type(error).__name__)
+                speak_at, spoke = clock() + _REMIND, True
+            await asyncio.sleep(_LOOK)
         else:
-            if not silent:
+            if spoke:
                 log.info("Redis at %s is there", label)
             return

@@ -1,6 +1,7 @@
 """Who may call: Host names (against DNS rebinding), API keys, and pages of other origins."""
 
 import hmac
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -23,11 +24,28 @@ def host_name(host: str) -> str:
     return name.partition(":")[0].removesuffix(".")
 
 
-class HostGuard:
-    """Answers only under allowed names: a page that rebinds its own name to this machine gets a 403."""
+def listens_everywhere(host: str) -> bool:
+    """Is this the address that stands for all of the machine's?"""
+    address = _address(host)
+    return address is not None and address.is_unspecified
 
-    def __init__(self, app: ASGIApp, allowed: tuple[str, ...]) -> None:
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+
+
+class HostGuard:
+    """Answers only under allowed names: a page that rebinds its own name to this machine gets a 403.
+
+    `addresses`: bare IP addresses are answered too. They are no names, so there is nothing to rebind.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: tuple[str, ...], *, addresses: bool = False) -> None:
         self.app = app
+        self.addresses = addresses
         self.everything = "*" in allowed
         self.names = frozenset(name.lower() for name in allowed if not name.startswith("*"))
         self.suffixes = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
@@ -45,7 +63,11 @@ class HostGuard:
         if len(hosts) != 1:
             return False
         name = host_name(hosts[0].decode("latin-1"))
-        return name in self.names or name.endswith(self.suffixes)
+        return (
+            name in self.names
+            or name.endswith(self.suffixes)
+            or (self.addresses and _address(name) is not None)
+        )
 
 
 class KeyGuard:

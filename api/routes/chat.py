@@ -40,6 +40,6 @@ async def chat_completions(request: Request) -> Response:
         preference=preferred,
         stream=bool(chat.stream),
     )
-    if chat.stream and preferred.synchronous:
+    if chat.stream and preferred.wait != 0:
         return EventStream(ChatStream(request, job, chat.include_usage), body.headers)
     return await run(request, job, preferred, body.headers)

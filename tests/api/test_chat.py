@@ -120,6 +120,7 @@ def test_the_engines_errors_keep_their_status(sdk: openai.OpenAI, worker: Script
         sdk.chat.completions.create(**chat())
     assert too_long.value.code == "context_length_exceeded"
     assert too_long.value.param == "messages"
+    assert too_long.value.request_id == worker.runs[0].claim.job_id
     worker.play(lambda run: run.fail(EngineFailure("The engine broke.")))
     with pytest.raises(openai.InternalServerError) as broken:
         sdk.chat.completions.create(**chat())

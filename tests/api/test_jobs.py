@@ -203,14 +203,18 @@ def test_a_waiting_job_is_cancelled_at_once(
 
 
 def test_a_running_job_is_cancelled_in_its_next_step(http: httpx.Client, worker: ScriptedWorker) -> None:
+    asked = threading.Event()
+
     def play(run: Run) -> None:
         assert run.until_cancelled()
+        assert asked.wait(20)
         run.cancelled()
 
     worker.play(play)
     job_id = submit(http)
     assert worker.claimed.acquire(timeout=10)
     assert http.post(f"/v1/jobs/{job_id}/cancel").json()["cancelling"] is True
+    asked.set()
     assert http.get(f"/v1/jobs/{job_id}?wait=20").json()["status"] == "cancelled"
 
 

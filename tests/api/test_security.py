@@ -103,6 +103,16 @@ def test_host_names_can_be_allowed(make_settings: MakeSettings, worker: Scripted
             assert httpx.get(f"{api.url}/health", headers={"host": "my.mac:8080"}).status_code == 200
 
 
+def test_a_server_for_the_whole_network_is_found_under_its_addresses(
+    make_settings: MakeSettings, worker: ScriptedWorker
+) -> None:
+    for host, status in (("0.0.0.0", 200), ("::", 200), ("127.0.0.1", 403)):
+        with ApiServer(make_settings(host=host)) as api:
+            for name in ("192.168.1.5:8080", "[fe80::1]:8080"):
+                assert httpx.get(f"{api.url}/health", headers={"host": name}).status_code == status
+            assert httpx.get(f"{api.url}/health", headers={"host": "evil.com"}).status_code == 403
+
+
 def test_a_page_may_ask_first(http: httpx.Client, worker: ScriptedWorker) -> None:
     headers = {
         "origin": "https://app.example",

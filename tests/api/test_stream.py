@@ -61,6 +61,11 @@ def test_an_early_error_is_an_http_error(sdk: openai.OpenAI, worker: ScriptedWor
         sdk.chat.completions.create(**chat(), stream=True)
 
 
+def test_a_stream_that_would_wait_streams(http: httpx.Client, worker: ScriptedWorker) -> None:
+    answer = http.post("/v1/chat/completions", json=chat(stream=True), headers={"prefer": "wait=5"})
+    assert answer.text.endswith("data: [DONE]\n\n")
+
+
 def test_a_late_error_comes_in_the_stream(sdk: openai.OpenAI, worker: ScriptedWorker) -> None:
     def play(run: Run) -> None:
         run.say("So far")
