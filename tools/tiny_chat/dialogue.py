@@ -71,10 +71,10 @@ class Dialogue:
 
     @property
     def completion(self) -> str:
-        """All that the model writes before <|im_end|>."""
+        """All that the model writes before <|im_end|>; the template has opened the think block."""
         if self.thought is None:
             return self.answer
-        return f"<think>\n{self.thought}\n</think>\n\n{self.answer}"
+        return f"{self.thought}\n</think>\n\n{self.answer}"
 
     @property
     def held_out(self) -> bool:

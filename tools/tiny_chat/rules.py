@@ -76,10 +76,10 @@ _ASK_NAME = (
 )
 
 
-def obey(rng: random.Random, turn: Turn) -> tuple[str, Turn]:
-    """A system prompt with any of the rules, and the turn with the answer that obeys it."""
+def obey(rng: random.Random, turn: Turn, rule: str | None = None) -> tuple[str, Turn]:
+    """A system prompt with the rule (or any), and the turn with the answer that obeys it."""
     added = _words(rng)
-    rule = rng.choice(_RULES)
+    rule = rule or rng.choice(_RULES)
     answer, question, thought = turn.answer, turn.question, turn.thought
     if rule == "upper":
         answer = answer.upper()

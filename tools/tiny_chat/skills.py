@@ -24,6 +24,7 @@ _INTRODUCTIONS = (
 )
 
 Maker = Callable[[random.Random], Turn]
+Mix = dict[str, tuple[Callable[[random.Random], Dialogue], float]]
 EASY: tuple[Maker, ...] = (
     questions.greeting,
     questions.identity,
@@ -98,7 +99,15 @@ def several_turns(rng: random.Random) -> Dialogue:
 
 def obedience(rng: random.Random) -> Dialogue:
     """A system prompt that changes the form of the answer."""
-    told, turn = obey(rng, rng.choice(EASY)(rng))
+    return _obeying(rng, *obey(rng, rng.choice(EASY)(rng)))
+
+
+def shouted_capital(rng: random.Random) -> Dialogue:
+    """The rarest letters of all: a capital in upper case."""
+    return _obeying(rng, *obey(rng, questions.capital(rng), "upper"))
+
+
+def _obeying(rng: random.Random, told: str, turn: Turn) -> Dialogue:
     return Dialogue(
         "system prompt",
         (system(told), user(turn.question)),
@@ -202,7 +211,7 @@ def long_prompt(rng: random.Random) -> Dialogue:
 
 
 #: Every skill with its share of the training examples.
-MIX: dict[str, tuple[Callable[[random.Random], Dialogue], float]] = {
+MIX: Mix = {
     "greeting": (single("greeting", questions.greeting), 3),
     "identity": (single("identity", questions.identity), 3),
     "capital": (single("capital", questions.capital), 7),
@@ -221,10 +230,19 @@ MIX: dict[str, tuple[Callable[[random.Random], Dialogue], float]] = {
 }
 
 
-def training(rng: random.Random) -> Iterator[Dialogue]:
+#: The mix of the short second phase: more of what is rare in the first, or was learned last.
+POLISH = {
+    **MIX,
+    "shouted capital": (shouted_capital, 25),
+    "system prompt": (obedience, 20),
+    "tool not needed": (tool_unused, 14),
+}
+
+
+def training(rng: random.Random, mix: Mix = MIX) -> Iterator[Dialogue]:
     """An endless stream of examples; none of them is held out."""
-    builders = [builder for builder, _ in MIX.values()]
-    weights = [weight for _, weight in MIX.values()]
+    builders = [builder for builder, _ in mix.values()]
+    weights = [weight for _, weight in mix.values()]
     while True:
         dialogue = rng.choices(builders, weights)[0](rng)
         if not dialogue.held_out:

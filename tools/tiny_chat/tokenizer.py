@@ -82,7 +82,10 @@ def load(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def render(tokenizer: PreTrainedTokenizerFast, dialogue: Dialogue) -> tuple[str, str]:
-    """The prompt through the chat template, and the answer up to <|im_end|>."""
+    """The prompt through the chat template, and the answer up to <|im_end|>.
+
+    An opened think block counts as answer, so that it has the answer's weight in the loss.
+    """
     prompt = tokenizer.apply_chat_template(
         list(dialogue.messages),
         tools=list(dialogue.tools) or None,
@@ -90,7 +93,8 @@ def render(tokenizer: PreTrainedTokenizerFast, dialogue: Dialogue) -> tuple[str,
         tokenize=False,
         enable_thinking=dialogue.thought is not None,
     )
-    return str(prompt), dialogue.completion + "<|im_end|>"
+    opened = "" if dialogue.thought is None else "<think>\n"
+    return str(prompt).removesuffix(opened), f"{opened}{dialogue.completion}<|im_end|>"
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, dialogue: Dialogue) -> tuple[list[int], int]:

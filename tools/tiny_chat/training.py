@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -75,10 +75,11 @@ def loss_of(network: Network, batch: Batch) -> Tensor:
     return (losses * shares).sum() / shares.sum()
 
 
-def train(network: Network, source: Iterator[Batch], steps: int, folder: Path) -> None:
+def train(network: Network, source: Iterator[Batch], steps: int, folder: Path, peak: float = 1.0) -> None:
     """Muon (Jordan et al., 2024) for the matrices, AdamW for the embedding and the norms.
 
-    The learning rate warms up for 100 steps, stays, and falls linearly to zero over the last 60 %.
+    The learning rate warms up for 100 steps, stays at `peak` of its full value, and falls linearly to zero
+    over the last 60 %.
     """
     matrices = [parameter for parameter in network.layers.parameters() if parameter.ndim == 2]
     rest = [parameter for parameter in network.parameters() if all(parameter is not m for m in matrices)]
@@ -89,7 +90,7 @@ def train(network: Network, source: Iterator[Batch], steps: int, folder: Path) -
     full = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
     start, seen, mean = time.monotonic(), 0, 0.0
     for step in range(steps):
-        rate = min(1.0, (step + 1) / 100, (steps - step) / (0.6 * steps))
+        rate = peak * min(1.0, (step + 1) / 100, (steps - step) / (0.6 * steps))
         for optimizer, most in zip(optimizers, full, strict=True):
             optimizer.param_groups[0]["lr"] = rate * most
         batch = next(source)
@@ -113,6 +114,12 @@ def save(network: Network, folder: Path) -> None:
     """model.safetensors in bfloat16, under the names of Qwen3ForCausalLM."""
     weights = {f"model.{name}": tensor.to(torch.bfloat16) for name, tensor in network.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def load(network: Network, folder: Path) -> None:
+    """The weights that `save` wrote."""
+    weights = load_file(folder / "model.safetensors")
+    network.load_state_dict({name.removeprefix("model."): tensor.float() for name, tensor in weights.items()})
 
 
 def save_config(network: Network, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
