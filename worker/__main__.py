@@ -8,6 +8,7 @@ import threading
 
 from config.logs import configure_logging
 from config.settings import load_settings
+from jobs.supervisor import stop_with_parent
 from worker.host import WorkerHost
 
 log = logging.getLogger("worker")
@@ -24,6 +25,7 @@ def main() -> int:
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
+    stop_with_parent()
     host = WorkerHost(settings)
     host.start()
     while not stop.wait(0.2):

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import redis
 from redis.exceptions import RedisError
 
 from config.catalog import Catalog, UnknownModel
@@ -222,7 +221,7 @@ class WorkerHost:
 
     def _listen(self) -> None:
         """Cancellations as they are published; the heartbeat finds those that this misses."""
-        listening = connection(self._settings.redis_address)
+        listening: Any = connection(self._settings.redis_address)
         while not self._stop.is_set():
             try:
                 with listening.pubsub(ignore_subscribe_messages=True) as channel:

@@ -13,7 +13,6 @@ import threading
 import time
 import uuid
 from collections import deque
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -6,6 +6,7 @@ The layout is RQ's (`rq.worker.BaseWorker.register_birth`, pinned by the contrac
 import os
 import platform
 import socket
+from typing import Any
 
 import redis
 
@@ -78,15 +79,16 @@ class Registration:
 def dead_workers(connection: redis.Redis) -> list[str]:
     """Names of workers of this machine whose process is gone: what they left need not wait for its lease."""
     names = []
-    for member in connection.smembers(keys.WORKERS):
+    members: Any = connection.smembers(keys.WORKERS)
+    for member in members:
         key = member.decode()
-        hostname, pid = connection.hmget(key, "hostname", "pid")
+        found: Any = connection.hmget(key, "hostname", "pid", "queues")
+        hostname, pid, queues = found
         if pid is None:
             # Its hash has expired: nobody lists it any more.
             connection.srem(keys.WORKERS, key)
             continue
         if hostname and hostname.decode() == socket.gethostname() and not _alive(int(pid)):
-            queues = connection.hget(key, "queues")
             with connection.pipeline() as pipe:
                 pipe.srem(keys.WORKERS, key)
                 if queues:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-
 from config.catalog import Catalog, ModelRef, UnknownModel
 from config.settings import Settings
 from jobs.errors import EngineFailure, MlxqError, ModelNotFound

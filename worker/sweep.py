@@ -1,6 +1,7 @@
 """Housekeeping: what Redis does not expire by itself, because it sits in a list of others."""
 
 import time
+from typing import Any
 
 import redis
 
@@ -23,7 +24,8 @@ def sweep(connection: redis.Redis) -> int:
     removed = 0
     cursor = 0
     while True:
-        cursor, page = connection.zscan(keys.JOBS, cursor, count=_PAGE)
+        found: Any = connection.zscan(keys.JOBS, cursor, count=_PAGE)
+        cursor, page = found
         ids = [job_id for job_id, _ in page]
         with connection.pipeline(transaction=False) as pipe:
             for job_id in ids:

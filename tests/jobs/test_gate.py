@@ -61,21 +61,21 @@ def delta(text: str) -> bytes:
 def story(connection: redis.Redis, job_id: str) -> list[str]:
     """The events of a job, as `type` or `type:text`."""
     told = []
-    for _, fields in connection.xrange(keys.events(job_id)):
+    entries: Any = connection.xrange(keys.events(job_id))
+    for _, fields in entries:
         event = orjson.loads(fields[b"e"])
         told.append(event["type"] + (":" + event["text"] if "text" in event else ""))
     return told
 
 
 def end_lease(connection: redis.Redis) -> None:
-    for member in connection.zrange(keys.started("llm"), 0, -1):
-        connection.zadd(keys.started("llm"), {member: 1})
+    members: Any = connection.zrange(keys.started("llm"), 0, -1)
+    connection.zadd(keys.started("llm"), dict.fromkeys(members, 1))
 
 
 def status(connection: redis.Redis, job_id: str) -> str:
-    found = connection.hget(keys.job(job_id), "status")
-    assert found is not None
-    return found.decode()
+    found: Any = connection.hget(keys.job(job_id), "status")
+    return str(found.decode())
 
 
 async def test_exactly_as_many_jobs_wait_as_may(front: AsyncGate, clean_redis: redis.Redis) -> None:
@@ -97,7 +97,7 @@ async def test_exactly_as_many_jobs_wait_as_may(front: AsyncGate, clean_redis: r
 async def test_no_job_is_taken_in_when_redis_is_nearly_full(
     front: AsyncGate, clean_redis: redis.Redis
 ) -> None:
-    limit = clean_redis.config_get("maxmemory")["maxmemory"]
+    limit = str(clean_redis.config_get("maxmemory")["maxmemory"])
     clean_redis.config_set("maxmemory", clean_redis.info("memory")["used_memory"] + 100_000)
     try:
         verdict, _ = await front.admit(request(), limit=32)
@@ -244,7 +244,8 @@ async def test_a_job_that_kills_every_worker_fails_with_the_reason(
         end_lease(clean_redis)
         assert gate.recover(3) == ((0, 1) if attempt == 2 else (1, 0))
     assert status(clean_redis, job_id) == "failed"
-    last = orjson.loads(clean_redis.xrevrange(keys.events(job_id), count=1)[0][1][b"e"])
+    newest: Any = clean_redis.xrevrange(keys.events(job_id), count=1)
+    last = orjson.loads(newest[0][1][b"e"])
     assert last["error"]["code"] == "worker_died"
     assert clean_redis.llen(keys.queue("llm")) == 0
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import redis
@@ -152,8 +153,8 @@ async def test_a_job_that_rq_itself_cleans_up_is_queued_again_and_can_be_claimed
     """`rq info` on a Redis whose worker died runs RQ's clean-up: it must lose nothing."""
     await front.admit(request(), limit=10)
     job_id, _ = run(gate)
-    for member in clean_redis.zrange("rq:wip:llm", 0, -1):
-        clean_redis.zadd("rq:wip:llm", {member: 1})
+    members: Any = clean_redis.zrange("rq:wip:llm", 0, -1)
+    clean_redis.zadd("rq:wip:llm", dict.fromkeys(members, 1))
 
     StartedJobRegistry("llm", connection=clean_redis, serializer=JSONSerializer).cleanup()
 

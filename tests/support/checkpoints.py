@@ -6,6 +6,7 @@ that are cut in the middle, which is what a detokeniser has to survive.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 from mlx.utils import tree_flatten
@@ -46,7 +47,8 @@ def random_qwen3(folder: Path, *, seed: int = 0, context: int = 4096) -> Path:
     mx.random.seed(seed)
     model = qwen3.Model(qwen3.ModelArgs.from_dict(config))
     # Freshly drawn weights repeat one token for ever; wider ones wander through the vocabulary.
-    weights = {name: value * 4 for name, value in tree_flatten(model.parameters())}
+    parameters: Any = tree_flatten(model.parameters())
+    weights = {name: value * 4 for name, value in parameters}
     mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
     files = {
         "config.json": config,

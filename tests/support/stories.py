@@ -44,7 +44,8 @@ def outcome(system: System, job_id: str, timeout: float = 60) -> dict[str, Any]:
 def story(system: System, job_id: str, after: str | None = None) -> list[Event]:
     """Every event of an ended job, in order."""
     headers = {"Last-Event-ID": after} if after else {}
-    told, fields = [], {}
+    told: list[Event] = []
+    fields: dict[str, str] = {}
     with system.http.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as response:
         for line in response.iter_lines():
             name, _, value = line.partition(": ")

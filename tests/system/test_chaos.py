@@ -240,7 +240,7 @@ def test_a_job_that_kills_its_worker_every_time_fails_and_says_so(
 
         def running(attempt: int = attempt) -> bool:
             job = system.job(job_id)
-            return job["status"] == "in_progress" and job["attempts"] == attempt
+            return bool(job["status"] == "in_progress" and job["attempts"] == attempt)
 
         system.wait_until(running, f"attempt {attempt} does not start")
         system.kill_worker()

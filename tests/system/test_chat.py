@@ -191,18 +191,18 @@ def test_penalties_biases_and_filters_change_the_text(
 
 
 def test_a_known_beginning_is_not_read_again(client: openai.OpenAI) -> None:
-    history = [{"role": "user", "content": "a long story " * 100}]
+    history: list[Any] = [{"role": "user", "content": "a long story " * 100}]
     first: Any = client.chat.completions.create(
         model="first",
         messages=history,
         max_tokens=20,
-        temperature=0,  # type: ignore[arg-type]
+        temperature=0,
     )
     again: Any = client.chat.completions.create(
         model="first",
         messages=history,
         max_tokens=20,
-        temperature=0,  # type: ignore[arg-type]
+        temperature=0,
     )
     assert first.usage.prompt_tokens_details.cached_tokens < 0.1 * first.usage.prompt_tokens
     assert again.usage.prompt_tokens_details.cached_tokens >= 0.9 * again.usage.prompt_tokens

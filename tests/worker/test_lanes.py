@@ -27,9 +27,9 @@ pytestmark = pytest.mark.anyio
 class ScriptedEngine:
     """Counts to the number in each payload, one step at a time; `hold` makes it stand still in a step."""
 
-    capacity = 4
-    context_length = 100
-    memory_bytes = 1
+    capacity: int = 4
+    context_length: int | None = 100
+    memory_bytes: int = 1
 
     def __init__(self, model: str) -> None:
         self.model = model
@@ -63,7 +63,7 @@ class ScriptedEngine:
         for task_id, state in list(self.tasks.items()):
             state[0] += 1
             outputs.append(Delta(task_id, f"{state[0]} "))
-            outputs.append(Progress(task_id, *state))
+            outputs.append(Progress(task_id, state[0], state[1]))
             if state[0] == state[1]:
                 outputs.append(Done(task_id, {"model": self.model, "counted": state[0]}))
                 del self.tasks[task_id]

@@ -19,6 +19,16 @@ Returned = tuple[dict[str, Any] | str, str]
 Result = Callable[[random.Random, str], Returned]
 
 
+#: What a tool that starts something may answer.
+_STARTED: tuple[dict[str, Any] | str, ...] = (
+    {"status": "ok"},
+    {"ok": True},
+    "ok",
+    "done",
+    {"status": "started"},
+)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A sort of tool; the alternatives in the strings are separated by `|`.
@@ -205,8 +215,7 @@ OTHERS = (
         "Set a timer for {x} minutes.|Start a {x} minute timer.|Timer for {x} minutes, please.|"
         "Please set a timer for {x} minutes.|Can you set a timer for {x} minutes?|Wake me in {x} minutes.",
         lambda rng: str(rng.randint(1, 120)),
-        lambda rng, x: (rng.choice([{"status": "ok"}, {"ok": True}, "ok", "done", {"status": "started"}]),
-                        f"The timer is set for {x} minutes."),
+        lambda rng, x: (rng.choice(_STARTED), f"The timer is set for {x} minutes."),
         "integer",
     ),
 )  # fmt: skip

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 
 from tiny_chat import questions
 from tiny_chat.dialogue import Dialogue, Message, Turn, assistant, call_text, fill, opening, system, user
+from tiny_chat.kinds import any_kind
 from tiny_chat.rules import obey
-from tiny_chat.toolbox import Use, any_kind, any_use, result_text
+from tiny_chat.toolbox import Use, any_use, result_text
 from tiny_chat.words import COMMON, invented, name
 
 _INTRODUCTIONS = (

@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer
@@ -78,7 +78,9 @@ def _learn(texts: Iterable[str], folder: Path) -> None:
 
 def load(folder: Path) -> PreTrainedTokenizerFast:
     """The tokenizer with its chat template, as every user of the model gets it."""
-    return AutoTokenizer.from_pretrained(folder)  # type: ignore[no-any-return]
+    loaded: Any = AutoTokenizer.from_pretrained(folder)
+    tokenizer: PreTrainedTokenizerFast = loaded
+    return tokenizer
 
 
 def render(tokenizer: PreTrainedTokenizerFast, dialogue: Dialogue) -> tuple[str, str]:

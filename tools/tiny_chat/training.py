@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -124,7 +124,8 @@ def load(network: Network, folder: Path) -> None:
 
 def save_config(network: Network, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """config.json and generation_config.json."""
-    eos, pad = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
+    ids: Any = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
+    eos, pad = ids
     config = network.shape.config("bfloat16", eos, pad)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     generation = {"do_sample": True, "eos_token_id": [eos, pad], "pad_token_id": pad, "temperature": 1.0}
