@@ -272,7 +272,8 @@ class Lane:
         assert engine is not None
         self._busy_since = time.monotonic()
         try:
-            outputs = engine.step()
+            self._report(engine.step())
+            engine.tidy()
         except Exception as error:
             log.exception(
                 "the %s engine failed in a step; its %d jobs fail with it", self.name, len(self._running)
@@ -282,11 +283,6 @@ class Lane:
         finally:
             self._busy_since = None
         now = time.monotonic()
-        batch: list[Message | Ending] = []
-        for output in outputs:
-            self._report(output, now, batch)
-        if batch:
-            self._outbox.put(batch)
         for task in [task for task in self._running.values() if now > task.deadline]:
             engine.remove(task.id)
             limit = f"{task.claim.timeout:g}"
@@ -299,7 +295,16 @@ class Lane:
             self._end(task, error=failure)
         self.slot.unload()
 
-    def _report(self, output: Output, now: float, batch: list[Message | Ending]) -> None:
+    def _report(self, outputs: list[Output]) -> None:
+        """Send what a step brought on its way."""
+        now = time.monotonic()
+        batch: list[Message | Ending] = []
+        for output in outputs:
+            self._translate(output, now, batch)
+        if batch:
+            self._outbox.put(batch)
+
+    def _translate(self, output: Output, now: float, batch: list[Message | Ending]) -> None:
         task = self._running.get(output.task_id)
         if task is None:
             return

@@ -69,6 +69,9 @@ class ScriptedEngine:
                 del self.tasks[task_id]
         return outputs
 
+    def tidy(self) -> None:
+        pass
+
     def close(self) -> None:
         self.unfinished = len(self.tasks)
         self.closed = True

@@ -66,5 +66,8 @@ class Engine(Protocol):
     def step(self) -> list[Output]:
         """Advance every task by one step."""
 
+    def tidy(self) -> None:
+        """Do what can wait until the outputs of a step are on their way. Called after each step."""
+
     def close(self) -> None:
         """Let go of the model, so that its memory can be freed."""

@@ -79,6 +79,8 @@ class ChatEngine:
         self._uids: dict[str, int] = {}
         #: prompts that wait to be read, and their tokens
         self._unread: dict[int, int] = {}
+        #: tokens and caches of ended sequences, to be kept when there is time
+        self._finished: list[tuple[list[int], list[Any]]] = []
         self._batch = BatchGenerator(
             model,
             completion_batch_size=self.capacity,
@@ -146,12 +148,17 @@ class ChatEngine:
                 log.exception("a request failed in mid-batch")
                 self.remove(sequence.task_id)
                 outputs.append(Failed(sequence.task_id, _failure(error)))
-        self._keep(finished)
+        self._finished += finished
         return outputs
+
+    def tidy(self) -> None:
+        finished, self._finished = self._finished, []
+        self._keep(finished)
 
     def close(self) -> None:
         self._sequences.clear()
         self._uids.clear()
+        self._finished.clear()
         self._batch.close()
         self._prompts.trim_to(n_sequences=0)
         del self._batch, self._model, self._tokenizer, self._prompts
