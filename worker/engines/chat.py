@@ -35,7 +35,7 @@ PREFILL_TOKENS = 4096
 #: Below this many tokens a prompt is read again rather than kept.
 SHORTEST_CACHED = 32
 #: Entries of the prompt cache; its bytes are what really bounds it.
-CACHED_PROMPTS = 256
+CACHED_PROMPTS = 64
 #: max_tokens when the request names none.
 DEFAULT_MAX_TOKENS = 16384
 #: Context length of a model whose config.json names none.
@@ -154,6 +154,8 @@ class ChatEngine:
     def tidy(self) -> None:
         finished, self._finished = self._finished, []
         self._keep(finished)
+        if finished and not self._sequences:
+            mx.clear_cache()
 
     def close(self) -> None:
         self._sequences.clear()
