@@ -4,7 +4,6 @@ import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -16,24 +15,9 @@ from jobs.bus import ResultBus, Watch
 from jobs.connection import async_connection
 from jobs.errors import Conflict, JobNotFound, MlxqError, QueueFull, ServiceUnavailable
 from jobs.gate import Admission, AsyncGate, Ttl
+from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
 from jobs.request import Category, JobRequest
-from jobs.status import Event, JobStatus
-
-#: Fields of a job's hash that a reader needs; `data` (the request) is not among them.
-_FIELDS = (
-    "status",
-    "origin",
-    "created_at",
-    "started_at",
-    "ended_at",
-    "mlxq_kind",
-    "mlxq_model",
-    "mlxq_app",
-    "mlxq_attempts",
-    "mlxq_expired",
-    "mlxq_cancel",
-    "meta",
-)
+from jobs.status import JobStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +31,6 @@ class Submission:
     attached: bool
     position: int | None = None
     meta: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class JobInfo:
-    """A job as it stands. Times are RQ's ISO strings (UTC), None while they have not come."""
-
-    id: str
-    status: JobStatus
-    category: str
-    kind: str
-    model: str
-    app: str
-    attempts: int
-    created_at: str
-    started_at: str | None
-    ended_at: str | None
-    cancelling: bool
-    meta: dict[str, Any]
-    position: int | None = None
-    result: dict[str, Any] | None = None
-    error: MlxqError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStats:
-    """One queue: jobs waiting and running, and the median wait of its last jobs in seconds."""
-
-    waiting: int
-    running: int
-    finished: int
-    failed: int
-    cancelled: int
-    median_wait: float | None
 
 
 @contextmanager
@@ -173,7 +124,7 @@ class JobClient:
             await watch.catch_up()
             watch.position = info.position
             if info.status.terminal and not await self.redis.exists(keys.events(info.id)):
-                watch.deliver(_ending(info))
+                watch.deliver(ending(info))
 
     async def cancel(self, job_id: str) -> JobStatus:
         """Cancel a job. Returns CANCELLED, or IN_PROGRESS while its worker still has to see the flag.
@@ -199,10 +150,10 @@ class JobClient:
     async def info(self, job_id: str, *, with_result: bool = False) -> JobInfo:
         """The job as it stands; its result or error when asked for. JobNotFound."""
         with _redis_errors():
-            values: Any = await self.redis.hmget(keys.job(job_id), _FIELDS)
+            values: Any = await self.redis.hmget(keys.job(job_id), FIELDS)
             if values[0] is None:
                 raise JobNotFound(f"No job with id '{job_id}'.")
-            info = _decode(job_id, values)
+            info = decode(job_id, values)
             position = None
             if info.status is JobStatus.QUEUED:
                 place: Any = await self.redis.lpos(keys.queue(info.category), job_id)
@@ -254,7 +205,7 @@ class JobClient:
                 offset += len(ids)
                 async with self.redis.pipeline(transaction=False) as pipe:
                     for job_id in ids:
-                        pipe.hmget(keys.job(job_id), _FIELDS)
+                        pipe.hmget(keys.job(job_id), FIELDS)
                     rows = await pipe.execute()
                 for job_id, values in zip(ids, rows, strict=True):
                     if not passed:
@@ -262,7 +213,7 @@ class JobClient:
                         continue
                     if values[0] is None:
                         continue
-                    info = _decode(job_id, values)
+                    info = decode(job_id, values)
                     if (
                         (status and info.status is not status)
                         or (queue and info.category != queue)
@@ -302,32 +253,3 @@ class JobClient:
                 return []
             states = await self.redis.mget([keys.worker_state(str(name)) for name in names])
         return [orjson.loads(state) for state in states if state]
-
-
-def _ending(info: JobInfo) -> Event:
-    """The last event of a job that has ended, with the id that it must have had or a little before."""
-    data: dict[str, Any] = {"type": info.status.value}
-    if info.status is JobStatus.COMPLETED:
-        data["result"] = info.result
-    elif info.status is JobStatus.FAILED:
-        data["error"] = (info.error or MlxqError("The job failed.")).to_dict()
-    ended = datetime.fromisoformat(info.ended_at) if info.ended_at else datetime.now(UTC)
-    return Event.parse(f"{int(ended.timestamp() * 1000)}-0", data)
-
-
-def _decode(job_id: str, values: list[str | None]) -> JobInfo:
-    row = dict(zip(_FIELDS, values, strict=True))
-    return JobInfo(
-        id=job_id,
-        status=JobStatus.from_rq(row["status"] or "", expired=bool(row["mlxq_expired"])),
-        category=row["origin"] or "",
-        kind=row["mlxq_kind"] or "",
-        model=row["mlxq_model"] or "",
-        app=row["mlxq_app"] or "",
-        attempts=int(row["mlxq_attempts"] or 0),
-        created_at=row["created_at"] or "",
-        started_at=row["started_at"],
-        ended_at=row["ended_at"],
-        cancelling=bool(row["mlxq_cancel"]),
-        meta=orjson.loads(row["meta"]) if row["meta"] else {},
-    )

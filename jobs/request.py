@@ -34,7 +34,7 @@ class Kind(StrEnum):
 ID_PREFIX = {Kind.CHAT: "chatcmpl", Kind.LOAD: "load", Kind.UNLOAD: "unload"}
 
 #: The function that RQ's own tools show for a job of each kind.
-FUNCTION = "worker.tasks.run"
+FUNCTION = "worker.rq_function.run"
 
 
 def new_job_id(kind: Kind) -> str:

@@ -174,6 +174,8 @@ class WorkerHost:
                     sweep(self._redis)
             except (RedisError, OSError) as error:
                 log.warning("no heartbeat: %s", type(error).__name__)
+            except Exception:  # whatever it was, the leases must be renewed
+                log.exception("the heartbeat stumbled")
 
     def _beat(self) -> None:
         """Renew every lease, hear of cancellations and losses, and say what this process holds."""

@@ -6,48 +6,29 @@ one in the slot waits, in order, until the running batch has ended: a model is n
 """
 
 import contextlib
-import hashlib
 import logging
 import queue
 import threading
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from jobs.errors import EngineFailure, JobTimeout, MlxqError
 from jobs.gate import Ending, Gate
-from jobs.request import Claim, Kind
+from jobs.request import Kind
 from jobs.status import EventType
 from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.outbox import Message, Outbox
 from worker.slots import Slot
+from worker.task import Task
 
 log = logging.getLogger(__name__)
 
 #: Seconds that the feeder waits for a job before it looks whether it shall stop.
 TAKE_TIMEOUT = 1
-#: Jobs nobody streams report their text this rarely, in seconds.
-COALESCE = 0.25
-
-
-@dataclass(slots=True, eq=False)
-class Task:
-    """A claimed job on its way through the lane."""
-
-    claim: Claim
-    deadline: float = float("inf")
-    #: text that was not reported yet, by choice
-    held: dict[int, str] | None = None
-    reported_at: float = 0.0
-    reported: bool = False
-
-    @property
-    def id(self) -> str:
-        return self.claim.execution_id
 
 
 class Lane:
@@ -170,6 +151,10 @@ class Lane:
                     log.warning("the %s lane lost Redis (%s)", self.name, type(error).__name__)
                 away, tasks = True, []
                 self._stop_taking.wait(0.2)
+            except Exception:  # whatever it was, the lane must go on taking
+                log.exception("the %s lane's feeder stumbled", self.name)
+                tasks = []
+                self._stop_taking.wait(0.2)
             if room > len(tasks):
                 self._room.release(room - len(tasks))
             for task in tasks:
@@ -247,14 +232,14 @@ class Lane:
                 self._end(task, result={"status": "unloaded"})
                 return True
             if switch:
-                self._outbox.put([self._message(task, EventType.LOADING, model=claim.model)])
+                self._outbox.put([task.message(EventType.LOADING, model=claim.model)])
                 self._load(claim.model)
             if claim.kind is Kind.LOAD:
                 self._end(task, result={"status": "loaded", "model": self.slot.model})
                 return True
             engine = self.slot.engine
             assert engine is not None
-            engine.add(task.id, claim.payload, _seed(claim.job_id))
+            engine.add(task.id, claim.payload, task.seed)
         except MlxqError as error:
             self._end(task, error=error)
         except Exception as error:
@@ -310,31 +295,14 @@ class Lane:
             return
         match output:
             case Delta(text=text, index=index):
-                if task.claim.stream:
-                    batch.append(self._message(task, EventType.DELTA, index=index, text=text))
-                else:
-                    self._coalesce(task, index, text, now, batch)
+                batch += task.tell(index, text, now)
             case Progress(done=done, total=total, data=data):
-                batch.append(self._message(task, EventType.PROGRESS, done=done, total=total, **data))
+                batch.append(task.message(EventType.PROGRESS, done=done, total=total, **data))
             case Done(result=result):
-                if task.reported:
-                    batch += self._flush(task)
+                batch += task.rest()
                 batch.append(self._ending(task, result=result))
             case Failed(error=error):
                 batch.append(self._ending(task, error=error))
-
-    def _coalesce(self, task: Task, index: int, text: str, now: float, batch: list[Message | Ending]) -> None:
-        """Report the text of a job that nobody streams only now and then."""
-        if task.held is None:
-            task.held, task.reported_at = {}, now
-        task.held[index] = task.held.get(index, "") + text
-        if now - task.reported_at >= COALESCE:
-            task.reported_at, task.reported = now, True
-            batch += self._flush(task)
-
-    def _flush(self, task: Task) -> list[Message]:
-        held, task.held = task.held or {}, {}
-        return [self._message(task, EventType.DELTA, index=i, text=text) for i, text in held.items()]
 
     def _leave(self, execution_id: str, cancelled: bool) -> None:
         """A task leaves early: cancelled (its job ends) or lost (it is somebody else's)."""
@@ -368,10 +336,6 @@ class Lane:
             self.finished += 1
         return Ending(task.claim.job_id, task.id, result=result, error=error)
 
-    @staticmethod
-    def _message(task: Task, event: EventType, **data: Any) -> Message:
-        return Message(task.claim.job_id, task.id, event, data)
-
     # -- bookkeeping ---------------------------------------------------------------------------------------------
 
     def _ended(self, execution_id: str) -> None:
@@ -388,8 +352,3 @@ class Lane:
 def feeder_name(worker: str) -> str:
     """What the feeder's connection is called in Redis."""
     return f"{worker}.feeder"
-
-
-def _seed(job_id: str) -> int:
-    """A seed for a job that names none: the same when it is run again."""
-    return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8])

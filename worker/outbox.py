@@ -15,6 +15,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from jobs.errors import EngineFailure
 from jobs.gate import Emission, Ending, Gate
 from jobs.status import EventType, encode_event
 
@@ -69,8 +70,13 @@ class Outbox:
                 if self._queue.empty():
                     break
                 batch = self._queue.get()
-            if pending:
+            if not pending:
+                continue
+            try:
                 self._write(pending)
+            except Exception:  # an event that can't be written must not keep the others from being written
+                log.exception("results could not be written: their jobs fail")
+                self._write(_failures(pending))
 
     def _write(self, pending: list[Message | Ending]) -> None:
         messages = _merge([item for item in pending if isinstance(item, Message)])
@@ -97,6 +103,13 @@ class Outbox:
             for ending in endings:
                 self._on_ended(ending.execution_id)
             return
+
+
+def _failures(pending: list[Message | Ending]) -> list[Message | Ending]:
+    """The same executions, each ended with an error."""
+    error = EngineFailure("The model's result could not be written.")
+    owners = {item.execution_id: item.job_id for item in pending}
+    return [Ending(job_id, execution_id, error=error) for execution_id, job_id in owners.items()]
 
 
 def _merge(messages: list[Message]) -> list[Message]:

@@ -13,7 +13,10 @@ _PAGE = 1000
 
 
 def sweep(connection: redis.Redis) -> int:
-    """Take jobs that have expired out of the registries and the listing. Returns how many left the listing."""
+    """Take expired jobs out of the registries and the listing, and forget workers that are gone.
+
+    Returns how many jobs left the listing.
+    """
     now = time.time()
     with connection.pipeline(transaction=False) as pipe:
         for category in Category:
@@ -21,6 +24,10 @@ def sweep(connection: redis.Redis) -> int:
             pipe.zremrangebyscore(keys.failed(category), "-inf", now)
             pipe.zremrangebyscore(keys.cancelled(category), "-inf", now)
         pipe.execute()
+    names: Any = connection.smembers(keys.WORKER_STATES)
+    for name in names:
+        if not connection.exists(keys.worker_state(name.decode())):
+            connection.srem(keys.WORKER_STATES, name)
     removed = 0
     cursor = 0
     while True:

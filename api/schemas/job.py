@@ -5,7 +5,8 @@ from typing import Any
 
 from api.answers import answer
 from api.errors import error_body
-from jobs.client import JobInfo, Submission
+from jobs.client import Submission
+from jobs.info import JobInfo
 from jobs.request import JobRequest
 from jobs.status import JobStatus
 

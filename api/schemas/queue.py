@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.client import QueueStats
+from jobs.info import QueueStats
 
 
 def queue_stats(stats: dict[str, QueueStats]) -> dict[str, Any]:

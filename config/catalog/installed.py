@@ -30,10 +30,13 @@ class Installed:
 
 
 def installed_models(roots: tuple[Path, ...]) -> Iterator[Installed]:
-    """Every complete model below the roots: a folder with a `config.json` and weights."""
+    """Every complete model below the roots: a folder with a `config.json` and weights. No link leads out."""
+    resolved = [root.resolve() for root in roots]
     for root in roots:
         if root.is_dir():
-            yield from _below(root, "", _DEPTH)
+            for model in _below(root, "", _DEPTH):
+                if any(model.path.resolve().is_relative_to(each) for each in resolved):
+                    yield model
 
 
 def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import redis
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 from config.catalog import ModelRef
 from config.settings import Settings
@@ -373,3 +375,31 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
     import anyio.to_thread
 
     return await anyio.to_thread.run_sync(function)
+
+
+async def test_a_result_that_can_not_be_written_fails_its_job_and_nothing_else(bench: Bench) -> None:
+    await bench.story(await bench.submit())
+    engine = bench.engine
+    original = engine.step
+
+    def step() -> list[Output]:
+        return [
+            Done(output.task_id, {"unwritable": object()}) if isinstance(output, Done) else output
+            for output in original()
+        ]
+
+    engine.step = step  # type: ignore[method-assign]
+    error = await bench.error(await bench.submit(count=2))
+    assert error.code == "engine_error"
+    engine.step = original  # type: ignore[method-assign]
+    assert (await bench.story(await bench.submit()))[-1].type is EventType.COMPLETED
+
+
+async def test_a_foreign_job_in_the_queue_fails_and_the_lane_goes_on(
+    bench: Bench, clean_redis: redis.Redis
+) -> None:
+    """Somebody enqueues a function of their own with RQ."""
+    queue = Queue("llm", connection=clean_redis, serializer=JSONSerializer)
+    foreign = queue.enqueue("os.getcwd")
+    assert (await bench.story(await bench.submit()))[-1].type is EventType.COMPLETED
+    assert foreign.get_status() == "failed"

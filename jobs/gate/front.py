@@ -1,0 +1,95 @@
+"""The API's side of the gate: admission and cancellation, on its event loop."""
+
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+import orjson
+import redis.asyncio
+from redis.exceptions import NoScriptError
+
+from jobs import keys
+from jobs.gate.scripts import Ttl, iso_now, script
+from jobs.request import JobRequest
+from jobs.status import EventType, encode_event
+
+#: Share of Redis' maxmemory above which no job is accepted.
+MEMORY_MARK = 0.8
+
+
+class Admission(Enum):
+    OK = "ok"
+    #: the idempotency key or the retry header leads to a job that is already there
+    EXISTS = "exists"
+    CONFLICT = "conflict"
+    FULL = "full"
+    MEMORY = "memory"
+
+
+class AsyncGate:
+    """Accepts jobs and cancels them."""
+
+    def __init__(self, connection: redis.asyncio.Redis, ttl: Ttl) -> None:
+        self._redis = connection
+        self._ttl = ttl
+
+    async def admit(self, request: JobRequest, limit: int) -> tuple[Admission, str]:
+        """Accept the job in one round trip. Returns the verdict and its detail: an id, a position or a depth."""
+        now = datetime.now(UTC)
+        iso = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        fields: dict[str, Any] = {
+            "status": "queued",
+            "data": request.encode(),
+            "created_at": iso,
+            "enqueued_at": iso,
+            "origin": request.category.value,
+            "description": request.description,
+            "timeout": int(request.timeout),
+            "result_ttl": self._ttl.result,
+            "failure_ttl": self._ttl.result,
+            # RQ's own clean-up (rq info runs it) then queues an abandoned job again instead of failing it.
+            "retries_left": 3,
+            "meta": orjson.dumps(request.meta),
+            "mlxq_kind": request.kind.value,
+            "mlxq_model": request.model,
+            "mlxq_app": request.app,
+            "mlxq_submitted_ms": int(now.timestamp() * 1000),
+        }
+        arguments: list[Any] = [
+            request.id,
+            keys.queue(request.category),
+            limit,
+            request.fingerprint or "",
+            int(request.attach),
+            self._ttl.result,
+            "" if request.expires_in is None else request.expires_in,
+            MEMORY_MARK,
+            *itertools.chain.from_iterable(fields.items()),
+        ]
+        names = [
+            keys.job(request.id),
+            keys.queue(request.category),
+            keys.idempotency(request.idempotency_scope) if request.idempotency_scope else "",
+            keys.retry(request.fingerprint) if request.fingerprint else "",
+        ]
+        verdict = await self._run("admit", names, arguments)
+        detail = verdict[1] if len(verdict) > 1 else ""
+        return Admission(verdict[0]), str(detail)
+
+    async def cancel(self, job_id: str, queue: str) -> str:
+        """Cancel by script. Returns 'cancelled', 'cancelling', 'gone', or RQ's status of an ended job."""
+        answer = await self._run(
+            "cancel",
+            [keys.job(job_id), keys.queue(queue), keys.cancelled(queue)],
+            [job_id, iso_now(), self._ttl.result, self._ttl.events, encode_event(EventType.CANCELLED)],
+        )
+        return str(answer)
+
+    async def _run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
+        text, sha = script(name)
+        try:
+            return await self._redis.evalsha(sha, len(names), *names, *arguments)
+        except NoScriptError:
+            return await self._redis.eval(text, len(names), *names, *arguments)

@@ -1,0 +1,267 @@
+"""A worker's side of the gate: take, claim, emit, finish, release, beat and recover."""
+
+import base64
+import itertools
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+import redis
+from redis.exceptions import NoScriptError
+
+from jobs import keys
+from jobs.errors import InvalidRequest, MlxqError, WorkerDied
+from jobs.gate.scripts import Ttl, iso_now, script
+from jobs.request import Claim
+from jobs.status import EventType, encode_event
+
+#: Seconds that an execution belongs to its worker after a beat, and between two beats.
+LEASE = 6.0
+BEAT = 1.5
+#: Seconds after which a job that was taken off the queue but not claimed is put back.
+UNCLAIMED_GRACE = 2.0
+
+#: RQ's `Result.Type`.
+RESULT_SUCCESSFUL, RESULT_FAILED, RESULT_STOPPED = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an execution ended: exactly one of `result`, `error` and cancellation (neither)."""
+
+    job_id: str
+    execution_id: str
+    result: dict[str, Any] | None = None
+    error: MlxqError | None = None
+
+
+class Emission(NamedTuple):
+    """An event of an execution; `number` rises with each event of the execution."""
+
+    job_id: str
+    execution_id: str
+    number: int
+    event: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    script: str
+    names: list[str]
+    arguments: list[Any]
+
+
+class Gate:
+    """A worker's side of the gate for one queue. Thread-safe as far as its Redis client is."""
+
+    def __init__(self, connection: redis.Redis, queue: str, worker: str, ttl: Ttl) -> None:
+        self._redis = connection
+        self.queue = queue
+        self.worker = worker
+        self._ttl = ttl
+
+    def take(self, timeout: int, most: int = 1) -> list[str]:
+        """Wait up to `timeout` seconds for a job; with it take others that wait, `most` in all.
+
+        They move to RQ's intermediate list until they are claimed.
+        """
+        source, target = keys.queue(self.queue), keys.intermediate(self.queue)
+        first: Any = self._redis.blmove(source, target, timeout, src="LEFT", dest="RIGHT")
+        if first is None:
+            return []
+        taken = [first]
+        if most > 1:
+            with self._redis.pipeline(transaction=False) as pipe:
+                for _ in range(most - 1):
+                    pipe.lmove(source, target, src="LEFT", dest="RIGHT")
+                taken += [more for more in pipe.execute() if more is not None]
+        return [job_id.decode() for job_id in taken]
+
+    def stop_waiting(self, client_name: str) -> None:
+        """End a `take` that another thread waits in, on its connection of that name, as if its time was over."""
+        for client in self._redis.client_list():
+            if client["name"] == client_name:
+                self._redis.client_unblock(int(client["id"]))
+
+    def put_back(self, taken: Sequence[str]) -> None:
+        """Return jobs that were taken but not claimed to the front of the queue, in their order."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            for job_id in reversed(taken):
+                pipe.lrem(keys.intermediate(self.queue), 1, job_id)
+                pipe.lpush(keys.queue(self.queue), job_id)
+            pipe.execute()
+
+    def claim(self, taken: Sequence[tuple[str, str]]) -> list[Claim]:
+        """Make (job, execution)s this worker's, in one round trip.
+
+        Those that must not run are left out: cancelled, expired, or somebody else's by now.
+        """
+        claims = []
+        answers = self._run_many([self._claim_call(*each) for each in taken])
+        for (job_id, execution_id), verdict in zip(taken, answers, strict=True):
+            if verdict[0] != b"ok":
+                continue
+            try:
+                claims.append(Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2]))
+            except (LookupError, TypeError, ValueError, zlib.error):
+                error = InvalidRequest("This is no mlxq job: something else put it into the queue.")
+                self.write([], [Ending(job_id, execution_id, error=error)])
+        return claims
+
+    def _claim_call(self, job_id: str, execution_id: str) -> _Call:
+        names = [
+            keys.job(job_id),
+            keys.intermediate(self.queue),
+            keys.started(self.queue),
+            keys.cancelled(self.queue),
+        ]
+        arguments = [
+            job_id,
+            execution_id,
+            self.worker,
+            LEASE,
+            iso_now(),
+            datetime.now(UTC).timestamp(),
+            self._ttl.result,
+            self._ttl.events,
+            encode_event(EventType.EXPIRED),
+            keys.waits(self.queue),
+        ]
+        return _Call("claim", names, arguments)
+
+    def write(self, events: Sequence[Emission], endings: Sequence[Ending]) -> set[str]:
+        """Write events and then the ends of executions, in one round trip. Writing the same again is harmless.
+
+        Returns the executions that are no longer ours: nothing was written for them.
+        """
+        calls: list[_Call] = []
+        if events:
+            arguments = list(itertools.chain.from_iterable(events))
+            calls.append(_Call("emit", [], arguments))
+        calls += [self._finish_call(ending) for ending in endings]
+        answers = self._run_many(calls)
+        lost = {execution.decode() for execution in answers[0]} if events else set()
+        ends = answers[1:] if events else answers
+        return lost | {e.execution_id for e, done in zip(endings, ends, strict=True) if not done}
+
+    def release(self, job_id: str, execution_id: str) -> bool:
+        """Put a running job back at the front of the queue, because this worker drains."""
+        event = encode_event(EventType.REQUEUED)
+        names = [keys.started(self.queue), keys.queue(self.queue)]
+        return bool(self._run("release", names, [job_id, execution_id, event]))
+
+    def beat(self, executions: Sequence[tuple[str, str]]) -> tuple[set[str], set[str]]:
+        """Renew the leases of (job, execution) pairs. Returns the executions (lost, to be cancelled)."""
+        arguments = [
+            LEASE,
+            iso_now(),
+            datetime.now(UTC).timestamp(),
+            *itertools.chain.from_iterable(executions),
+        ]
+        answer = self._run("beat", [keys.started(self.queue)], arguments)
+        verdicts = list(zip(answer[::2], answer[1::2], strict=True))
+        lost = {execution.decode() for verdict, execution in verdicts if verdict == b"lost"}
+        cancelled = {execution.decode() for verdict, execution in verdicts if verdict == b"cancel"}
+        return lost, cancelled
+
+    def recover(self, max_attempts: int, dead_workers: Sequence[str] = ()) -> tuple[int, int]:
+        """Bring back what dead workers left on this queue. Returns how many jobs were (requeued, failed)."""
+        error = WorkerDied(
+            f"The worker died {max_attempts} times while it ran this job; it is not tried again."
+        )
+        result = _result_fields(RESULT_FAILED, "", "", exc_string=error.message)
+        answer = self._run(
+            "recover",
+            [
+                keys.queue(self.queue),
+                keys.intermediate(self.queue),
+                keys.started(self.queue),
+                keys.failed(self.queue),
+                keys.cancelled(self.queue),
+                keys.intermediate_seen(self.queue),
+            ],
+            [
+                iso_now(),
+                max_attempts,
+                UNCLAIMED_GRACE,
+                self._ttl.result,
+                self._ttl.events,
+                encode_event(EventType.REQUEUED),
+                encode_event(EventType.FAILED, error=error.to_dict()),
+                encode_event(EventType.CANCELLED),
+                error.message,
+                orjson.dumps([f.decode() if isinstance(f, bytes) else str(f) for f in result]),
+                orjson.dumps(error.to_dict()),
+                *dead_workers,
+            ],
+        )
+        return int(answer[0]), int(answer[1])
+
+    def _finish_call(self, ending: Ending) -> _Call:
+        if ending.error is not None:
+            status, registry, kind = "failed", keys.failed(self.queue), RESULT_FAILED
+            event = encode_event(EventType.FAILED, error=ending.error.to_dict())
+        elif ending.result is not None:
+            status, registry, kind = "finished", keys.finished(self.queue), RESULT_SUCCESSFUL
+            event = encode_event(EventType.COMPLETED, result=ending.result)
+        else:
+            status, registry, kind = "canceled", keys.cancelled(self.queue), RESULT_STOPPED
+            event = encode_event(EventType.CANCELLED)
+        exception = ending.error.message if ending.error else ""
+        names = [keys.job(ending.job_id), keys.started(self.queue), registry, keys.results(ending.job_id)]
+        fields = _result_fields(
+            kind, self.worker, ending.execution_id, return_value=ending.result, exc_string=exception
+        )
+        arguments = [
+            ending.job_id,
+            ending.execution_id,
+            status,
+            iso_now(),
+            self._ttl.result,
+            self._ttl.events,
+            event,
+            exception,
+            orjson.dumps(ending.error.to_dict()) if ending.error else "",
+            *fields,
+        ]
+        return _Call("finish", names, arguments)
+
+    def _run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
+        text, sha = script(name)
+        try:
+            return self._redis.evalsha(sha, len(names), *names, *arguments)
+        except NoScriptError:
+            return self._redis.eval(text, len(names), *names, *arguments)
+
+    def _run_many(self, calls: Sequence[_Call]) -> list[Any]:
+        if len(calls) == 1:
+            call = calls[0]
+            return [self._run(call.script, call.names, call.arguments)]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for call in calls:
+                pipe.evalsha(script(call.script)[1], len(call.names), *call.names, *call.arguments)
+            answers: list[Any] = pipe.execute(raise_on_error=False)
+        for place, answer in enumerate(answers):
+            if isinstance(answer, NoScriptError):
+                call = calls[place]
+                answers[place] = self._run(call.script, call.names, call.arguments)
+            elif isinstance(answer, Exception):
+                raise answer
+        return answers
+
+
+def _result_fields(
+    kind: int, worker: str, execution_id: str, *, return_value: Any = None, exc_string: str = ""
+) -> list[Any]:
+    """RQ's Result as the flat field list of its stream entry (rq.results.Result.serialize)."""
+    fields: list[Any] = ["type", kind, "worker_name", worker]
+    if execution_id:
+        fields += ["execution_id", execution_id]
+    if return_value is not None:
+        fields += ["return_value", base64.b64encode(orjson.dumps(return_value))]
+    if exc_string:
+        fields += ["exc_string", base64.b64encode(zlib.compress(exc_string.encode()))]
+    return fields

@@ -1,0 +1,88 @@
+"""A job and a queue as they stand, read from RQ's hash and ours."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from jobs.errors import MlxqError
+from jobs.status import Event, JobStatus
+
+#: Fields of a job's hash that a reader needs; `data` (the request) is not among them.
+FIELDS = (
+    "status",
+    "origin",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "mlxq_kind",
+    "mlxq_model",
+    "mlxq_app",
+    "mlxq_attempts",
+    "mlxq_expired",
+    "mlxq_cancel",
+    "meta",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A job as it stands. Times are RQ's ISO strings (UTC), None while they have not come."""
+
+    id: str
+    status: JobStatus
+    category: str
+    kind: str
+    model: str
+    app: str
+    attempts: int
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    cancelling: bool
+    meta: dict[str, Any]
+    position: int | None = None
+    result: dict[str, Any] | None = None
+    error: MlxqError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """One queue: jobs waiting and running, and the median wait of its last jobs in seconds."""
+
+    waiting: int
+    running: int
+    finished: int
+    failed: int
+    cancelled: int
+    median_wait: float | None
+
+
+def ending(info: JobInfo) -> Event:
+    """The last event of a job that has ended, with the id that it must have had or a little before."""
+    data: dict[str, Any] = {"type": info.status.value}
+    if info.status is JobStatus.COMPLETED:
+        data["result"] = info.result
+    elif info.status is JobStatus.FAILED:
+        data["error"] = (info.error or MlxqError("The job failed.")).to_dict()
+    ended = datetime.fromisoformat(info.ended_at) if info.ended_at else datetime.now(UTC)
+    return Event.parse(f"{int(ended.timestamp() * 1000)}-0", data)
+
+
+def decode(job_id: str, values: list[str | None]) -> JobInfo:
+    row = dict(zip(FIELDS, values, strict=True))
+    return JobInfo(
+        id=job_id,
+        status=JobStatus.from_rq(row["status"] or "", expired=bool(row["mlxq_expired"])),
+        category=row["origin"] or "",
+        kind=row["mlxq_kind"] or "",
+        model=row["mlxq_model"] or "",
+        app=row["mlxq_app"] or "",
+        attempts=int(row["mlxq_attempts"] or 0),
+        created_at=row["created_at"] or "",
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        cancelling=bool(row["mlxq_cancel"]),
+        meta=orjson.loads(row["meta"]) if row["meta"] else {},
+    )
