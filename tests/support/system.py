@@ -50,7 +50,7 @@ class System:
         return f"http://127.0.0.1:{self.port}"
 
     def openai(self, **options: Any) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="any", **{"max_retries": 0, **options})
+        return openai.OpenAI(base_url=f"{self.url}/v1", **{"api_key": "any", "max_retries": 0, **options})
 
     def start(self) -> "System":
         try:

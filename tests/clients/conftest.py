@@ -1,0 +1,63 @@
+"""Two running systems: one with its usual settings, and one that is strict, so that clients meet its limits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+
+from tests.support.checkpoints import random_qwen3
+from tests.support.system import REPO, System
+
+KEY = "secret"
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model root with `first`, whose context is as good as endless, and `org/second`."""
+    root = tmp_path_factory.mktemp("models")
+    random_qwen3(root / "first", seed=1, context=100_000)
+    random_qwen3(root / "org" / "second", seed=2)
+    return root
+
+
+@pytest.fixture(scope="session")
+def system(models: Path) -> Iterator[System]:
+    running = System(models, "first")
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def strict(models: Path) -> Iterator[System]:
+    """One chat runs, one may wait, none longer than a second, and only for those who know the key."""
+    running = System(models, "first", API_KEYS=KEY, CHAT_TIMEOUT=1, QUEUE_LIMIT=1, BATCH_SIZE=1)
+    running.http.headers["authorization"] = f"Bearer {KEY}"
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Iterator[System]:
+    """What a user has after `make run`: the chat model that ships with the repo."""
+    running = System(REPO / "models", "tiny-chat")
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def sdk(system: System) -> Iterator[openai.OpenAI]:
+    with system.openai() as client:
+        yield client
+
+
+@pytest.fixture
+def strict_sdk(strict: System) -> Iterator[openai.OpenAI]:
+    with strict.openai(api_key=KEY) as client:
+        yield client

@@ -1,0 +1,35 @@
+"""What the OpenAI SDK for Node sees of the whole product: the stories are told in `node/*.test.mjs`."""
+
+from tests.clients.conftest import KEY
+from tests.support.node import run_node
+from tests.support.system import System
+
+
+def play(story: str, system: System, key: str) -> None:
+    assert system.worker is not None
+    told = run_node(
+        "--test",
+        "--test-reporter=spec",
+        f"{story}.test.mjs",
+        MLXQ_URL=system.url,
+        MLXQ_KEY=key,
+        MLXQ_WORKER_PID=str(system.worker.pid),
+    )
+    assert "pass 0" not in told
+
+
+def test_chat(system: System) -> None:
+    play("chat", system, "any")
+
+
+def test_errors(strict: System) -> None:
+    play("errors", strict, KEY)
+
+
+def test_without_redis(strict: System) -> None:
+    strict.redis.kill()
+    try:
+        play("without_redis", strict, KEY)
+    finally:
+        strict.redis.start()
+        strict.wait_healthy()

@@ -1,0 +1,18 @@
+"""A worker inside the process of somebody's tests: with the app as a test client, mlxq without a server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from config.settings import Settings
+from worker.host import WorkerHost
+
+
+@contextmanager
+def in_process_worker(settings: Settings) -> Iterator[WorkerHost]:
+    """A worker on threads of this process while the body runs. It waits for the Redis of these settings."""
+    host = WorkerHost(settings)
+    host.start()
+    try:
+        yield host
+    finally:
+        host.drain()
