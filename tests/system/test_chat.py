@@ -164,7 +164,7 @@ def test_no_delta_ever_holds_half_a_character(system: System) -> None:
         choice["delta"].get("content") or "" for line in lines for choice in json.loads(line)["choices"]
     ]
     assert "".join(pieces) == whole["choices"][0]["message"]["content"]
-    assert len(pieces) > 20
+    assert len(pieces) > 2
 
 
 def test_ignore_eos_runs_to_the_length(system: System) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 import mlx.core as mx
 import orjson
+from huggingface_hub import snapshot_download
 from mlx.utils import tree_reduce
 from mlx_lm.generate import BatchGenerator, StopSequences
-from mlx_lm.models.cache import LRUPromptCache
 from mlx_lm.sample_utils import greedy_sampler
 from mlx_lm.utils import load as load_model
 
@@ -23,6 +23,7 @@ from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import ContextLengthExceeded, EngineFailure, InvalidRequest, MlxqError
 from worker.engines.base import Delta, Done, Failed, Output
+from worker.engines.prompt_cache import PromptCache
 from worker.engines.sampling import LogitsProcessor, Sampler, Sampling, make_processors, make_sampler
 from worker.engines.stops import StopMatcher
 
@@ -32,12 +33,12 @@ log = logging.getLogger(__name__)
 PREFILL_STEP = 512
 #: Prompt tokens that may be read together: many short prompts, or a few long ones.
 PREFILL_TOKENS = 4096
-#: Below this many tokens a prompt is read again rather than kept.
-SHORTEST_CACHED = 32
 #: Entries of the prompt cache; its bytes are what really bounds it.
 CACHED_PROMPTS = 64
 #: max_tokens when the request names none.
 DEFAULT_MAX_TOKENS = 16384
+#: What of a hub's repository a chat model needs.
+HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.jsonl"]
 #: Context length of a model whose config.json names none.
 UNKNOWN_CONTEXT = 32768
 
@@ -73,8 +74,7 @@ class ChatEngine:
         )
         self._apply_template = _template(tokenizer)
         self._stop_tokens = StopSequences([[token] for token in tokenizer.eos_token_ids])
-        self._prompts = LRUPromptCache(max_size=CACHED_PROMPTS, max_bytes=settings.prompt_cache_bytes)
-        self._keep_prompts = settings.prompt_cache_bytes > 0
+        self._prompts = PromptCache(settings.prompt_cache_bytes, CACHED_PROMPTS)
         self._sequences: dict[int, _Sequence] = {}
         self._uids: dict[str, int] = {}
         #: prompts that wait to be read, and their tokens
@@ -101,11 +101,13 @@ class ChatEngine:
             )
         max_tokens = payload.get("max_tokens") or DEFAULT_MAX_TOKENS
         sampling = Sampling.read(payload, self._defaults, seed)
-        cache, rest = self._fetch(prompt)
+        # The last token is always read: its logits are the answer's first step.
+        cache, cached = self._prompts.fetch(prompt[:-1])
+        rest = prompt[cached:]
         sequence = _Sequence(
             task_id=task_id,
             prompt=prompt,
-            cached=len(prompt) - len(rest),
+            cached=cached,
             detokenizer=self._tokenizer.detokenizer,
             stops=StopMatcher(payload.get("stop") or ()),
         )
@@ -114,7 +116,7 @@ class ChatEngine:
             [rest],
             max_tokens=[min(max_tokens, limit - len(prompt))],
             caches=None if cache is None else [cache],
-            all_tokens=[prompt[: sequence.cached]],
+            all_tokens=[prompt[:cached]],
             samplers=[_guard_sampler(make_sampler(sampling, self._vocabulary), sequence)],
             logits_processors=[[_guard_processor(each, sequence) for each in processors]],
             stop_sequences=[StopSequences() if payload.get("ignore_eos") else self._stop_tokens],
@@ -153,7 +155,8 @@ class ChatEngine:
 
     def tidy(self) -> None:
         finished, self._finished = self._finished, []
-        self._keep(finished)
+        for tokens, cache in finished:
+            self._prompts.insert(tokens, cache)
         if finished and not self._sequences:
             mx.clear_cache()
 
@@ -162,7 +165,7 @@ class ChatEngine:
         self._uids.clear()
         self._finished.clear()
         self._batch.close()
-        self._prompts.trim_to(n_sequences=0)
+        self._prompts.clear()
         del self._batch, self._model, self._tokenizer, self._prompts
 
     def _advance(
@@ -218,39 +221,20 @@ class ChatEngine:
             raise InvalidRequest("The messages are empty for this model.", param="messages")
         return list(tokens)
 
-    def _fetch(self, prompt: list[int]) -> tuple[list[Any] | None, list[int]]:
-        """A cache for the longest known beginning of the prompt, and the tokens that are left to read."""
-        if not self._keep_prompts or len(prompt) < SHORTEST_CACHED:
-            return None, prompt
-        # The last token is always read: its logits are the answer's first step.
-        cache, rest = self._prompts.fetch_nearest_cache("", prompt[:-1])
-        if len(prompt) - len(rest) <= SHORTEST_CACHED:
-            return None, prompt
-        return cache, [*rest, prompt[-1]]
-
-    def _keep(self, finished: list[tuple[list[int], list[Any]]]) -> None:
-        """Remember the prompts and answers of ended sequences."""
-        kept = [(tokens, cache) for tokens, cache in finished if len(tokens) >= SHORTEST_CACHED]
-        if not kept or not self._keep_prompts:
-            return
-        # Evaluated now: a lazy slice would keep the whole batch's cache alive.
-        mx.eval([layer.state for _, cache in kept for layer in cache])
-        for tokens, cache in kept:
-            self._prompts.insert_cache("", tokens, cache)
-
 
 def load(ref: ModelRef, settings: Settings) -> ChatEngine:
     """Load a chat model from its folder, or from the hub when it is not installed. For the owner thread."""
-    loaded: Any = load_model(str(ref.path or ref.id), return_config=True)
+    path = ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
+    loaded: Any = load_model(str(path), return_config=True)
     model, tokenizer, config = loaded
-    defaults = _generation_config(ref.path)
+    defaults = _generation_config(path)
     return ChatEngine(model, tokenizer, config, defaults, settings)
 
 
-def _generation_config(path: Path | None) -> dict[str, Any]:
+def _generation_config(path: Path) -> dict[str, Any]:
     """The sampling defaults that the model's authors ship (generation_config.json)."""
     try:
-        config = orjson.loads((path / "generation_config.json").read_bytes()) if path else {}
+        config = orjson.loads((path / "generation_config.json").read_bytes())
     except (OSError, ValueError):
         return {}
     return config if isinstance(config, dict) else {}

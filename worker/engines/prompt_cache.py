@@ -1,0 +1,119 @@
+"""What the model has read before: key-value caches by their tokens, found by the longest common beginning.
+
+mlx-lm's own `LRUPromptCache` copies a whole cache for whatever prefix it finds, were it three tokens of a template
+out of 30,000. Nothing is copied here: BatchGenerator merges every cache that it is given into the arrays of its
+batch, so that handing out aliases with an offset of their own is safe.
+"""
+
+import copy
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx_lm.models.cache import can_trim_prompt_cache, trim_prompt_cache
+
+#: Tokens that a common beginning must have to be worth keeping; entries are looked up by these.
+SHORTEST = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    tokens: np.ndarray[Any, np.dtype[np.int32]]
+    layers: list[Any]
+    trimmable: bool
+    nbytes: int
+
+
+class PromptCache:
+    """At most `max_entries` caches of at most `max_bytes` bytes together; the least recently used goes first.
+
+    It belongs to the thread of its model.
+    """
+
+    def __init__(self, max_bytes: int, max_entries: int) -> None:
+        self.nbytes = 0
+        self._max_bytes = max_bytes
+        self._max_entries = max_entries
+        self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        self._by_head: dict[tuple[int, ...], set[int]] = {}
+        self._number = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def fetch(self, tokens: list[int]) -> tuple[list[Any] | None, int]:
+        """A cache that holds a beginning of `tokens`, and how many of them; (None, 0) when none is worth it."""
+        wanted = np.asarray(tokens, dtype=np.int32)
+        best, length = None, 0
+        for number in self._by_head.get(tuple(tokens[:SHORTEST]), ()):
+            entry = self._entries[number]
+            common = _common(entry.tokens, wanted)
+            if common > length and (entry.trimmable or common == len(entry.tokens)):
+                best, length = number, common
+        if best is None:
+            return None, 0
+        self._entries.move_to_end(best)
+        entry = self._entries[best]
+        layers = [_alias(layer) for layer in entry.layers]
+        if length < len(entry.tokens):
+            trim_prompt_cache(layers, len(entry.tokens) - length)
+        return layers, length
+
+    def insert(self, tokens: list[int], layers: list[Any]) -> None:
+        """Keep a cache that holds exactly `tokens`. What it makes superfluous goes."""
+        if len(tokens) < SHORTEST:
+            return
+        # Evaluated now: a lazy slice would keep the whole batch's arrays alive.
+        mx.eval([layer.state for layer in layers])
+        entry = _Entry(
+            np.asarray(tokens, dtype=np.int32),
+            layers,
+            can_trim_prompt_cache(layers),
+            sum(layer.nbytes for layer in layers),
+        )
+        if entry.nbytes > self._max_bytes:
+            return
+        head = tuple(tokens[:SHORTEST])
+        for number in list(self._by_head.get(head, ())):
+            other = self._entries[number]
+            covered = _common(other.tokens, entry.tokens) == len(other.tokens)
+            if covered and (entry.trimmable or len(other.tokens) == len(entry.tokens)):
+                self._drop(number)
+        self._number += 1
+        self._entries[self._number] = entry
+        self._by_head.setdefault(head, set()).add(self._number)
+        self.nbytes += entry.nbytes
+        while len(self._entries) > self._max_entries or self.nbytes > self._max_bytes:
+            self._drop(next(iter(self._entries)))
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._by_head.clear()
+        self.nbytes = 0
+
+    def _drop(self, number: int) -> None:
+        entry = self._entries.pop(number)
+        self.nbytes -= entry.nbytes
+        head = tuple(entry.tokens[:SHORTEST].tolist())
+        self._by_head[head].remove(number)
+        if not self._by_head[head]:
+            del self._by_head[head]
+
+
+def _common(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> int:
+    """How many leading tokens are the same."""
+    length = min(len(one), len(other))
+    different = np.flatnonzero(one[:length] != other[:length])
+    return int(different[0]) if different.size else length
+
+
+def _alias(layer: Any) -> Any:
+    """The same arrays behind an offset of its own."""
+    twin = copy.copy(layer)
+    if hasattr(layer, "caches"):
+        twin.caches = tuple(_alias(inner) for inner in layer.caches)
+    if hasattr(layer, "cache"):
+        twin.cache = list(layer.cache)
+    return twin
