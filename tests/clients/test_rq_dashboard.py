@@ -1,0 +1,85 @@
+"""RQ's own tools on the whole product: they know nothing of mlxq and tell the truth."""
+
+import importlib
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from flask import Flask
+from rq.serializers import JSONSerializer
+
+from tests.clients.held import Held
+from tests.support.stories import outcome, said, submit
+from tests.support.system import System
+
+
+class Dashboard:
+    """rq-dashboard's application, as `rq-dashboard --json --redis-url …` sets it up."""
+
+    def __init__(self, redis_url: str) -> None:
+        web: Any = importlib.import_module("rq_dashboard.web")
+        app = Flask("dashboard")
+        app.config["RQ_DASHBOARD_REDIS_URL"] = redis_url
+        app.register_blueprint(web.blueprint)
+        web.config.serializer = JSONSerializer
+        web.setup_rq_connection(app)
+        self._client = app.test_client()
+
+    def get(self, path: str) -> Any:
+        answer = self._client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def jobs(self, registry: str) -> list[str]:
+        listed = self.get(f"/0/data/jobs/llm/{registry}/100/asc/1.json")
+        return [job["id"] for job in listed["jobs"]]
+
+    def job(self, job_id: str) -> Any:
+        return self.get(f"/0/data/job/{job_id}.json")
+
+
+@pytest.fixture
+def dashboard(strict: System) -> Dashboard:
+    return Dashboard(strict.redis.url)
+
+
+def test_the_dashboard_shows_what_became_of_jobs(strict: System, dashboard: Dashboard) -> None:
+    finished = submit(strict, "done", max_tokens=5)
+    answer = outcome(strict, finished)
+    failed = submit(strict, "too slow", max_tokens=50_000)
+    outcome(strict, failed)
+    cancelled = submit(strict, "unwanted", max_tokens=50_000)
+    strict.http.post(f"/v1/jobs/{cancelled}/cancel").raise_for_status()
+    outcome(strict, cancelled)
+
+    assert finished in dashboard.jobs("finished")
+    assert failed in dashboard.jobs("failed")
+    assert cancelled in dashboard.jobs("canceled")
+
+    shown = dashboard.job(finished)
+    assert (shown["origin"], shown["status"]) == ("llm", "finished")
+    assert shown["result"]["choices"][0]["text"] == said(answer)
+    assert shown["ended_at"] >= shown["started_at"] >= shown["created_at"]
+    shown = dashboard.job(failed)
+    assert (shown["status"], shown["exc_info"]) == ("failed", "The job ran longer than the 1 s that it may.")
+
+
+def test_the_dashboard_shows_what_waits(strict: System, dashboard: Dashboard) -> None:
+    with Held(strict):
+        waiting = strict.http.get("/v1/jobs?status=queued").json()["data"][0]["id"]
+        assert dashboard.jobs("queued") == [waiting]
+        assert dashboard.job(waiting)["status"] == "queued"
+        (queue,) = dashboard.get("/0/data/queues.json")["queues"]
+        assert (queue["name"], queue["count"]) == ("llm", 1)
+    assert dashboard.jobs("queued") == []
+
+
+def test_both_of_rqs_tools_list_the_workers_lane(strict: System, dashboard: Dashboard) -> None:
+    (worker,) = dashboard.get("/0/data/workers.json")["workers"]
+    assert worker["queues"] == ["llm"]
+    command = [sys.executable, "-m", "rq.cli", "info", "--url", strict.redis.url, "--raw"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout
+    assert worker["name"] in told
+    assert "queue llm 0" in told
