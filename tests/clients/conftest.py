@@ -32,8 +32,8 @@ def system(models: Path) -> Iterator[System]:
 
 @pytest.fixture(scope="session")
 def strict(models: Path) -> Iterator[System]:
-    """One chat runs, one may wait, none longer than a second, and only for those who know the key."""
-    running = System(models, "first", API_KEYS=KEY, CHAT_TIMEOUT=1, QUEUE_LIMIT=1, BATCH_SIZE=1)
+    """One chat runs, one may wait, none longer than two seconds, and only for those who know the key."""
+    running = System(models, "first", API_KEYS=KEY, CHAT_TIMEOUT=2, QUEUE_LIMIT=1, BATCH_SIZE=1)
     running.http.headers["authorization"] = f"Bearer {KEY}"
     try:
         yield running.start()
