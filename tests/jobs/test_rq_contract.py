@@ -72,7 +72,7 @@ async def test_an_admitted_job_is_a_queued_rq_job(front: AsyncGate, clean_redis:
     job = fetch(submitted.id, clean_redis)
     assert job.get_status() is JobStatus.QUEUED
     assert job.origin == "llm"
-    assert job.func_name == "worker.tasks.run"
+    assert job.func_name == "worker.rq_function.run"
     assert job.kwargs["payload"]["messages"][0]["content"] == "héllo"
     assert job.description == "chat(tiny)"
     assert job.meta == {"model": "tiny"}

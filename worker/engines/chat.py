@@ -29,10 +29,15 @@ from worker.engines.stops import StopMatcher
 
 log = logging.getLogger(__name__)
 
-#: Prompt tokens read in one step: decoding goes on, and a cancellation is seen, between two of them.
+#: Tokens of one prompt read in one step: decoding goes on, and a cancellation is seen, between two of them.
 PREFILL_STEP = 512
-#: Prompt tokens that may be read together: many short prompts, or a few long ones.
-PREFILL_TOKENS = 4096
+#: Seconds that a step may read prompts, as far as it is known how fast this model reads, and the bounds of that
+#: in tokens. A slow model reads few prompts at a time, so that the first are answered early; for a fast one the
+#: steps themselves are what costs.
+PREFILL_SECONDS = 0.25
+PREFILL_TOKENS = (PREFILL_STEP, 4096)
+#: Steps for which a few new prompts may be held back while many others decode.
+HOLD_STEPS = 3
 #: Entries of the prompt cache; its bytes are what really bounds it.
 CACHED_PROMPTS = 64
 #: max_tokens when the request names none.
@@ -79,6 +84,10 @@ class ChatEngine:
         self._uids: dict[str, int] = {}
         #: prompts that wait to be read, and their tokens
         self._unread: dict[int, int] = {}
+        #: prompt tokens for one step
+        self._budget = PREFILL_STEP
+        #: steps for which they have been held back
+        self._held = 0
         #: tokens and caches of ended sequences, to be kept when there is time
         self._finished: list[tuple[list[int], list[Any]]] = []
         self._batch = BatchGenerator(
@@ -133,13 +142,7 @@ class ChatEngine:
             self._batch.remove([uid])
 
     def step(self) -> list[Output]:
-        if self._unread:
-            # They are padded to the longest, of which each step reads at most PREFILL_STEP.
-            longest = min(max(self._unread.values()), PREFILL_STEP)
-            self._batch.prefill_batch_size = max(1, min(PREFILL_TOKENS // longest, self.capacity))
-        read, responses = self._batch.next()
-        for prompt in read:
-            self._unread.pop(prompt.uid, None)
+        responses = self._next()
         outputs: list[Output] = []
         finished: list[tuple[list[int], list[Any]]] = []
         for response in responses:
@@ -152,6 +155,35 @@ class ChatEngine:
                 outputs.append(Failed(sequence.task_id, _failure(error)))
         self._finished += finished
         return outputs
+
+    def _next(self) -> list[Any]:
+        """One step of the batch: the new tokens. Learns how fast prompts are read."""
+        if not self._unread:
+            return self._batch.next()[1]  # type: ignore[no-any-return]
+        self._batch.prefill_batch_size = self._prompts_to_read()
+        with self._batch.stats() as stats:
+            read, responses = self._batch.next()
+        for prompt in read:
+            self._unread.pop(prompt.uid, None)
+        if stats.prompt_time > 0:
+            least, most = PREFILL_TOKENS
+            self._budget = max(least, min(most, int(stats.prompt_tps * PREFILL_SECONDS)))
+        return responses  # type: ignore[no-any-return]
+
+    def _prompts_to_read(self) -> int:
+        """How many prompts may be in reading at this step.
+
+        To read a few prompts costs a step of the whole batch nearly as much as to read many. While others decode,
+        newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps.
+        """
+        decoding = len(self._sequences) - len(self._unread)
+        if 4 * len(self._unread) < decoding and self._held < HOLD_STEPS:
+            self._held += 1
+            return 0
+        self._held = 0
+        # They are padded to the longest, of which each step reads at most PREFILL_STEP.
+        longest = min(max(self._unread.values()), PREFILL_STEP)
+        return max(1, min(self._budget // longest, self.capacity))
 
     def tidy(self) -> None:
         finished, self._finished = self._finished, []
