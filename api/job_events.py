@@ -6,16 +6,20 @@ from dataclasses import dataclass
 import orjson
 from starlette.types import Receive
 
+from api.answers import answer
 from api.disconnect import while_connected
 from api.streaming import HEARTBEAT, Heart, Write
 from jobs.bus import Watch
 from jobs.client import JobClient
+from jobs.info import JobInfo
 from jobs.status import Event
 
 
-def frame(event: Event) -> bytes:
-    """`type` is the event's name and is not repeated in its data."""
+def frame(event: Event, info: JobInfo) -> bytes:
+    """`type` is the event's name and is not repeated in its data. A result has the shape that a call gets."""
     data = {key: value for key, value in event.data.items() if key != "type"}
+    if "result" in data:
+        data["result"] = answer(info.kind, info.id, info.meta, data["result"])
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
         event.id.encode(),
         event.type.encode(),
@@ -35,10 +39,11 @@ class JobEvents:
     after: str
 
     async def __call__(self, receive: Receive, write: Write) -> None:
+        info = await self.jobs.info(self.job_id)
         async with self.jobs.watch(self.job_id, self.after) as watch, while_connected(receive):
-            await self._tell(watch, write)
+            await self._tell(info, watch, write)
 
-    async def _tell(self, watch: Watch, write: Write) -> None:
+    async def _tell(self, info: JobInfo, watch: Watch, write: Write) -> None:
         clock = asyncio.get_running_loop().time
         heart = Heart(watch)
         due = clock()
@@ -47,7 +52,7 @@ class JobEvents:
             frames = []
             while event is not None or (event := watch.pending()):
                 heart.hear(event)
-                frames.append(frame(event))
+                frames.append(frame(event, info))
                 if event.terminal:
                     await write(b"".join(frames))
                     return

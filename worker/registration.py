@@ -6,8 +6,10 @@ The layout is RQ's (`rq.worker.BaseWorker.register_birth`, pinned by the contrac
 import os
 import platform
 import socket
+from datetime import datetime
 from typing import Any
 
+import psutil
 import redis
 
 from jobs import keys
@@ -16,6 +18,8 @@ from jobs.gate import iso_now
 #: Seconds after its last beat that RQ's tools still list a lane.
 LISTED = 60
 RQ_LAYOUT = "2.12.0"
+#: Seconds that a process may seem younger than its registration: the system counts its start in ticks.
+_CLOCK_SLACK = 1.0
 
 
 class Registration:
@@ -82,13 +86,14 @@ def dead_workers(connection: redis.Redis) -> list[str]:
     members: Any = connection.smembers(keys.WORKERS)
     for member in members:
         key = member.decode()
-        found: Any = connection.hmget(key, "hostname", "pid", "queues")
-        hostname, pid, queues = found
+        found: Any = connection.hmget(key, "hostname", "pid", "queues", "birth")
+        hostname, pid, queues, birth = found
         if pid is None:
             # Its hash has expired: nobody lists it any more.
             connection.srem(keys.WORKERS, key)
             continue
-        if hostname and hostname.decode() == socket.gethostname() and not _alive(int(pid)):
+        here = hostname and hostname.decode() == socket.gethostname()
+        if here and birth and not _alive(int(pid), datetime.fromisoformat(birth.decode()).timestamp()):
             with connection.pipeline() as pipe:
                 pipe.srem(keys.WORKERS, key)
                 if queues:
@@ -99,13 +104,11 @@ def dead_workers(connection: redis.Redis) -> list[str]:
     return names
 
 
-def _alive(pid: int) -> bool:
-    if pid == os.getpid():
-        return False
+def _alive(pid: int, birth: float) -> bool:
+    """Whether the process that registered at `birth` (Unix seconds) still runs: its pid may be another's by now."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return bool(psutil.Process(pid).create_time() <= birth + _CLOCK_SLACK)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
+    except psutil.AccessDenied:
         return True
-    return True

@@ -181,7 +181,7 @@ def test_an_ended_job_tells_its_end_when_its_events_are_gone(
     clean_redis.delete(keys.events(job_id))
     events = Events.read(http, job_id)
     assert events.names == ["completed"]
-    assert '"text":"gone"' in events.data[0]
+    assert '"content":"gone"' in events.data[0]
 
 
 @pytest.mark.parametrize(

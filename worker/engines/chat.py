@@ -120,7 +120,7 @@ class ChatEngine:
             detokenizer=self._tokenizer.detokenizer,
             stops=StopMatcher(payload.get("stop") or ()),
         )
-        processors = make_processors(payload, self._vocabulary)
+        processors = make_processors(payload, self._defaults, self._vocabulary)
         (uid,) = self._batch.insert(
             [rest],
             max_tokens=[min(max_tokens, limit - len(prompt))],

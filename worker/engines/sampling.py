@@ -103,7 +103,9 @@ class _KeyedSampler:
         return mx.where(mx.random.uniform(key=self._draw()) < probability, excluded, logprobs)
 
 
-def make_processors(payload: Mapping[str, Any], vocabulary: int) -> list[LogitsProcessor]:
+def make_processors(
+    payload: Mapping[str, Any], defaults: Mapping[str, Any], vocabulary: int
+) -> list[LogitsProcessor]:
     """The penalties and biases of a request. Raises InvalidRequest for a bias on a token that is not there."""
     bias = {int(token): float(value) for token, value in (payload.get("logit_bias") or {}).items()}
     if any(not 0 <= token < vocabulary for token in bias):
@@ -112,6 +114,8 @@ def make_processors(payload: Mapping[str, Any], vocabulary: int) -> list[LogitsP
             param="logit_bias",
         )
     penalty = payload.get("repetition_penalty")
+    if penalty is None and defaults.get("do_sample") is not False:
+        penalty = defaults.get("repetition_penalty")
     processors: list[LogitsProcessor] = make_logits_processors(
         logit_bias=bias or None,
         repetition_penalty=None if penalty == 1 else penalty,
