@@ -1,7 +1,6 @@
 """From a name to a model: alias → installed name → hub id → path under the roots → unique basename."""
 
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,6 @@ from config.settings import Settings
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 #: No name, path or id is longer.
 _LONGEST = 1024
-#: Seconds that an answer holds, and how many are remembered.
-_FRESH = 1.0
-_REMEMBERED = 256
 
 
 class UnknownModel(LookupError):
@@ -37,7 +33,6 @@ class Catalog:
         self._default = settings.llm_model
         self._roots = tuple(root.resolve() for root in settings.model_roots)
         self._auto_download = settings.auto_download
-        self._recent: dict[str, tuple[float, ModelRef]] = {}
 
     def default(self) -> ModelRef:
         """The model of LLM_MODEL. The user's own setting may lie outside the roots."""
@@ -50,17 +45,7 @@ class Catalog:
         return self._find(name, families=False) if name != DEFAULT else self._unknown(name)
 
     def resolve(self, name: str) -> ModelRef:
-        """What `name` means. Raises UnknownModel. An answer holds for a second, so that requests need no disk."""
-        known = self._recent.get(name)
-        if known and time.monotonic() - known[0] < _FRESH:
-            return known[1]
-        ref = self._resolve(name)
-        if len(self._recent) >= _REMEMBERED:
-            self._recent.clear()
-        self._recent[name] = (time.monotonic(), ref)
-        return ref
-
-    def _resolve(self, name: str) -> ModelRef:
+        """What `name` means. It reads folders: callers in a hurry remember the answer. Raises UnknownModel."""
         if len(name) > _LONGEST or "\0" in name:
             raise UnknownModel(f"The model name is not valid: {name[:64]!r}…")
         if name in ("", DEFAULT):
