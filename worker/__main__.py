@@ -42,13 +42,16 @@ def main() -> int:
         signal.signal(signum, lambda *_: stop.set())
     stop_with_parent()
     host = WorkerHost(settings)
-    host.start()
+    if not host.start(stop):
+        return 0
     while not stop.wait(0.2):
         if host.hung.is_set():
             log.critical("an engine hangs in native code: this process ends")
             host.abandon()
             os._exit(HUNG)
-    host.drain()
+    if not host.drain():
+        # The interpreter would abort over a thread that is inside MLX.
+        os._exit(0)
     return 0
 
 

@@ -22,7 +22,6 @@ from config.catalog import Catalog, UnknownModel
 from config.settings import Settings
 from jobs import keys
 from jobs.connection import connection
-from jobs.errors import EngineFailure
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
 from jobs.request import Category
 from worker.engines import ENGINES, Loader
@@ -75,10 +74,14 @@ class WorkerHost:
             self._settings.load_timeout,
         )
 
-    def start(self) -> None:
-        """Recover what a predecessor left, then take jobs. Waits for Redis, saying so once."""
+    def start(self, stop: threading.Event | None = None) -> bool:
+        """Recover what a predecessor left, then take jobs. Waits for Redis, saying so once.
+
+        False when `stop` was set before Redis was there: then nothing was started.
+        """
         preloads = {category: self._preload(category) for category in self.lanes}
-        self._wait_for_redis()
+        if not self._wait_for_redis(stop or self._stop):
+            return False
         gone = dead_workers(self._redis)
         self._recover(gone)
         for category, lane in self.lanes.items():
@@ -90,9 +93,13 @@ class WorkerHost:
         self._listener.start()
         self._pulse.start()
         log.info("ready: %s", ", ".join(self.lanes))
+        return True
 
-    def drain(self) -> None:
-        """Take nothing more, let running jobs end for `drain_timeout`, put the rest back, free the models."""
+    def drain(self) -> bool:
+        """Take nothing more, let running jobs end for `drain_timeout`, put the rest back, free the models.
+
+        False when an engine is still in the middle of a step: its thread can only end with the process.
+        """
         deadline = time.monotonic() + self._settings.drain_timeout
         for lane in self.lanes.values():
             lane.stop_taking()
@@ -100,8 +107,7 @@ class WorkerHost:
             if not lane.wait_idle(max(0.0, deadline - time.monotonic())):
                 self._release(lane)
         self._stop.set()
-        for lane in self.lanes.values():
-            lane.close(patience=1.0)
+        ended = [lane.close(patience=1.0) for lane in self.lanes.values()]
         self._pulse.join(2)
         with contextlib.suppress(RedisError, OSError):
             for registration in self._registrations:
@@ -109,6 +115,7 @@ class WorkerHost:
             self._redis.delete(keys.worker_state(self.name))
             self._redis.srem(keys.WORKER_STATES, self.name)
         log.info("drained")
+        return all(ended)
 
     def abandon(self) -> None:
         """The end when an engine hangs: its jobs fail, the others' go back to their queues."""
@@ -116,8 +123,7 @@ class WorkerHost:
             lane.stop_taking()
             with contextlib.suppress(RedisError, OSError):
                 if lane.stalled(self._settings.step_timeout):
-                    limit = f"{self._settings.step_timeout:g}"
-                    lane.fail_running(EngineFailure(f"The model hung: one step took longer than {limit} s."))
+                    lane.fail_hung(self._settings.step_timeout)
                 lane.release()
         with contextlib.suppress(RedisError, OSError):
             for registration in self._registrations:
@@ -144,19 +150,20 @@ class WorkerHost:
             log.error("%s_MODEL: %s", category.upper(), error)
             return None
 
-    def _wait_for_redis(self) -> None:
+    def _wait_for_redis(self, stop: threading.Event) -> bool:
         warned = False
-        while not self._stop.is_set():
+        while not stop.is_set():
             try:
                 self._redis.ping()
-                return
+                return True
             except (RedisError, OSError) as error:
                 if not warned:
                     log.warning(
                         "waiting for Redis at %s (%s)", self._settings.redis_label, type(error).__name__
                     )
                     warned = True
-                self._stop.wait(0.1)
+                stop.wait(0.1)
+        return False
 
     # -- the pulse -----------------------------------------------------------------------------------------------
 

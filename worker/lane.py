@@ -115,21 +115,28 @@ class Lane:
             self._forget(execution_id)
         return released
 
-    def fail_running(self, error: MlxqError) -> None:
-        """Fail what the engine has in hand: it hangs. What only waits for it is left to `release`."""
-        endings = [Ending(task.claim.job_id, task.id, error=error) for task in list(self._running.values())]
+    def fail_hung(self, step_timeout: float) -> None:
+        """Fail what the engine hangs on: its batch, or the job that it loads for. The rest is left to `release`."""
+        if self._loading:
+            hung = list(self._waiting)[:1]
+            error: MlxqError = JobTimeout(f"The model did not load within {self._load_timeout:g} s.")
+        else:
+            hung = list(self._running.values())
+            error = EngineFailure(f"The model hung: one step took longer than {step_timeout:g} s.")
+        endings = [Ending(task.claim.job_id, task.id, error=error) for task in hung]
         if endings:
             self._gate.write([], endings)
         for ending in endings:
             self._forget(ending.execution_id)
 
-    def close(self, patience: float) -> None:
-        """End the threads; the model is freed on its own."""
+    def close(self, patience: float) -> bool:
+        """End the threads; the model is freed on its own. False when the engine is still in the middle of a step."""
         self._close.set()
         self._inbox.put(None)
         self._engine_thread.join(patience)
         self._outbox.stop(patience)
         self._feeder.join(TAKE_TIMEOUT + patience)
+        return not self._engine_thread.is_alive()
 
     # -- the feeder ----------------------------------------------------------------------------------------------
 

@@ -291,3 +291,11 @@ def test_an_sdk_retry_after_a_lost_connection_attaches_to_the_live_job(system: S
     assert len(jobs) == 1
     assert answers[0].id == jobs[0]["id"]
     assert said(system.job(jobs[0]["id"])) == answers[0].choices[0].message.content
+
+
+def test_a_worker_that_waits_for_redis_can_be_stopped(system: System) -> None:
+    system.stop_worker()
+    system.redis.kill()
+    system.start_worker()
+    system.wait_until(lambda: "waiting for Redis" in system.log.read_text(), "it does not say so")
+    assert system.stop_worker() == 0

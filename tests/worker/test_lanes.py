@@ -87,12 +87,15 @@ class Bench:
         self.client = client
         self.engines: list[ScriptedEngine] = []
         self.fail_load = False
+        self.hold_load = threading.Event()
+        self.hold_load.set()
         loaders: Mapping[Category, Loader] = {Category.LLM: self._load, Category.IMAGE: self._load}
         self.host = WorkerHost(settings, loaders)
 
     def _load(self, ref: ModelRef, settings: Settings) -> ScriptedEngine:
         if self.fail_load:
             raise RuntimeError("the file is broken: /secret/path")
+        self.hold_load.wait()
         self.engines.append(ScriptedEngine(ref.id))
         return self.engines[-1]
 
@@ -154,6 +157,7 @@ def settings(models: Path, redis_url: str) -> Settings:
         model_roots=(models,),
         auto_download=False,
         step_timeout=1,
+        load_timeout=2,
         drain_timeout=1,
     )
 
@@ -172,6 +176,7 @@ def bench(settings: Settings, client: JobClient) -> Iterator[Bench]:
     bench = Bench(settings, client)
     bench.host.start()
     yield bench
+    bench.hold_load.set()
     for engine in bench.engines:
         engine.hold.set()
     bench.host.drain()
@@ -403,3 +408,15 @@ async def test_a_foreign_job_in_the_queue_fails_and_the_lane_goes_on(
     foreign = queue.enqueue("os.getcwd")
     assert (await bench.story(await bench.submit()))[-1].type is EventType.COMPLETED
     assert foreign.get_status() == "failed"
+
+
+async def test_a_model_that_never_loads_fails_the_job_that_wants_it_not_those_behind(bench: Bench) -> None:
+    bench.hold_load.clear()
+    unlucky = await bench.submit("first")
+    behind = await bench.submit("second")
+    await bench.story(unlucky, until=lambda event: event.type is EventType.LOADING)
+    assert await _wait(bench.host.hung)
+    bench.host.abandon()
+    error = await bench.error(unlucky)
+    assert (error.status, error.code) == (504, "timeout")
+    assert (await bench.client.info(behind)).status is JobStatus.QUEUED
