@@ -1,7 +1,6 @@
 """A watch tells a job's whole story, in order, once: whatever pub/sub lost."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import pytest
 import redis
@@ -9,14 +8,12 @@ import redis
 from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import JobNotFound, ServiceUnavailable
-from jobs.gate import Emission, Ending, Gate, Ttl
-from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.gate import Emission, Ending, Gate
 from jobs.status import EventType, JobStatus, encode_event
 from tests.private_redis import PrivateRedis
+from tests.support.jobs import TTL, request
 
 pytestmark = pytest.mark.anyio
-
-TTL = Ttl(result=100, events=50)
 
 
 @pytest.fixture
@@ -37,18 +34,6 @@ def connection(redis_server: PrivateRedis) -> Iterator[redis.Redis]:
 @pytest.fixture
 def gate(connection: redis.Redis) -> Gate:
     return Gate(connection, "llm", "worker-1", TTL)
-
-
-def request(**changes: Any) -> JobRequest:
-    fields: dict[str, Any] = {
-        "id": new_job_id(Kind.CHAT),
-        "category": Category.LLM,
-        "kind": Kind.CHAT,
-        "model": "tiny",
-        "payload": {},
-        "timeout": 30.0,
-    }
-    return JobRequest(**{**fields, **changes})
 
 
 def emission(job_id: str, number: int) -> Emission:

@@ -10,13 +10,11 @@ import redis
 
 from jobs import keys
 from jobs.connection import async_connection
-from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate, Ttl
-from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
 from jobs.status import EventType, encode_event
+from tests.support.jobs import TTL, request
 
 pytestmark = pytest.mark.anyio
-
-TTL = Ttl(result=100, events=50)
 
 
 @pytest.fixture
@@ -34,18 +32,6 @@ async def front(redis_url: str, clean_redis: redis.Redis) -> AsyncIterator[Async
     connection = async_connection(redis_url)
     yield AsyncGate(connection, TTL)
     await connection.aclose()
-
-
-def request(**changes: Any) -> JobRequest:
-    fields: dict[str, Any] = {
-        "id": new_job_id(Kind.CHAT),
-        "category": Category.LLM,
-        "kind": Kind.CHAT,
-        "model": "tiny",
-        "payload": {},
-        "timeout": 30.0,
-    }
-    return JobRequest(**{**fields, **changes})
 
 
 def start(gate: Gate, execution_id: str = "execution-1") -> str:

@@ -18,13 +18,11 @@ from rq.serializers import JSONSerializer
 
 from jobs.connection import async_connection
 from jobs.errors import EngineFailure
-from jobs.gate import AsyncGate, Ending, Gate, Ttl
-from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.gate import AsyncGate, Ending, Gate
+from tests.support.jobs import TTL, request
 from worker.registration import Registration
 
 pytestmark = pytest.mark.anyio
-
-TTL = Ttl(result=100, events=50)
 
 
 @pytest.fixture
@@ -37,19 +35,6 @@ async def front(redis_url: str) -> AsyncIterator[AsyncGate]:
     connection = async_connection(redis_url)
     yield AsyncGate(connection, TTL)
     await connection.aclose()
-
-
-def request(**changes: object) -> JobRequest:
-    fields: dict[str, object] = {
-        "id": new_job_id(Kind.CHAT),
-        "category": Category.LLM,
-        "kind": Kind.CHAT,
-        "model": "org/tiny",
-        "payload": {"messages": [{"role": "user", "content": "héllo"}]},
-        "timeout": 30.0,
-        "meta": {"model": "tiny"},
-    }
-    return JobRequest(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def fetch(job_id: str, connection: redis.Redis) -> Job:

@@ -164,10 +164,8 @@ def test_a_hundred_jobs_survive_three_killed_workers_and_a_killed_redis(
         check_whole(system, job_id, expected(prompt, 30))
 
 
-def test_a_streaming_client_sees_one_whole_answer_over_a_killed_worker(
-    system: System, expected: Callable[[str, int], str]
-) -> None:
-    """The new worker says the same again; the client is told only what it has not heard."""
+def hear(system: System, interrupt: Callable[[], None]) -> str:
+    """What a client hears of a stream that is interrupted after 30 chunks."""
     chunks = system.openai().chat.completions.create(
         model="first",
         messages=[{"role": "user", "content": "stream"}],
@@ -180,29 +178,30 @@ def test_a_streaming_client_sees_one_whole_answer_over_a_killed_worker(
     for number, chunk in enumerate(chunks):
         heard += chunk.choices[0].delta.content or "" if chunk.choices else ""
         if number == 30:
-            system.kill_worker()
-            system.start_worker()
-    assert heard == expected("stream", 600)
+            interrupt()
+    return heard
+
+
+def test_a_streaming_client_sees_one_whole_answer_over_a_killed_worker(
+    system: System, expected: Callable[[str, int], str]
+) -> None:
+    """The new worker says the same again; the client is told only what it has not heard."""
+
+    def interrupt() -> None:
+        system.kill_worker()
+        system.start_worker()
+
+    assert hear(system, interrupt) == expected("stream", 600)
 
 
 def test_a_streaming_client_sees_one_whole_answer_over_an_absent_redis(
     system: System, expected: Callable[[str, int], str]
 ) -> None:
-    chunks = system.openai().chat.completions.create(
-        model="first",
-        messages=[{"role": "user", "content": "stream"}],
-        stream=True,
-        temperature=0,
-        max_tokens=600,
-        extra_body={"ignore_eos": True},
-    )
-    heard = ""
-    for number, chunk in enumerate(chunks):
-        heard += chunk.choices[0].delta.content or "" if chunk.choices else ""
-        if number == 30:
-            system.redis.kill()
-            threading.Timer(1.0, system.redis.start).start()
-    assert heard == expected("stream", 600)
+    def interrupt() -> None:
+        system.redis.kill()
+        threading.Timer(1.0, system.redis.start).start()
+
+    assert hear(system, interrupt) == expected("stream", 600)
 
 
 def test_sigterm_drains_running_jobs_and_keeps_waiting_ones(
