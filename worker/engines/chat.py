@@ -16,7 +16,6 @@ import orjson
 from huggingface_hub import snapshot_download
 from mlx.utils import tree_reduce
 from mlx_lm.generate import BatchGenerator, StopSequences
-from mlx_lm.sample_utils import greedy_sampler
 from mlx_lm.utils import load as load_model
 
 from config.catalog import ModelRef
@@ -24,7 +23,7 @@ from config.settings import Settings
 from jobs.errors import ContextLengthExceeded, EngineFailure, InvalidRequest, MlxqError
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.prompt_cache import PromptCache
-from worker.engines.sampling import LogitsProcessor, Sampler, Sampling, make_processors, make_sampler
+from worker.engines.sampling import Guard, Sampling, make_processors, make_sampler
 from worker.engines.stops import StopMatcher
 
 log = logging.getLogger(__name__)
@@ -44,6 +43,24 @@ CACHED_PROMPTS = 64
 DEFAULT_MAX_TOKENS = 16384
 #: What of a hub's repository a chat model needs.
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.jsonl"]
+#: What of rendering a template is the server's business and not the caller's.
+RENDERING = frozenset(
+    {
+        "conversation",
+        "messages",
+        "chat_template",
+        "add_generation_prompt",
+        "continue_final_message",
+        "tokenize",
+        "padding",
+        "truncation",
+        "max_length",
+        "return_tensors",
+        "return_dict",
+        "return_assistant_tokens_mask",
+        "tokenizer_kwargs",
+    }
+)
 #: Context length of a model whose config.json names none.
 UNKNOWN_CONTEXT = 32768
 
@@ -59,7 +76,7 @@ class _Sequence:
     stops: StopMatcher
     text: list[str] = field(default_factory=list)
     tokens: int = 0
-    error: Exception | None = None
+    guard: Guard = field(default_factory=Guard)
 
 
 class ChatEngine:
@@ -126,8 +143,8 @@ class ChatEngine:
             max_tokens=[min(max_tokens, limit - len(prompt))],
             caches=None if cache is None else [cache],
             all_tokens=[prompt[:cached]],
-            samplers=[_guard_sampler(make_sampler(sampling, self._vocabulary), sequence)],
-            logits_processors=[[_guard_processor(each, sequence) for each in processors]],
+            samplers=[sequence.guard.sampler(make_sampler(sampling, self._vocabulary))],
+            logits_processors=[[sequence.guard.processor(each) for each in processors]],
             stop_sequences=[StopSequences() if payload.get("ignore_eos") else self._stop_tokens],
         )
         self._sequences[uid] = sequence
@@ -144,16 +161,14 @@ class ChatEngine:
     def step(self) -> list[Output]:
         responses = self._next()
         outputs: list[Output] = []
-        finished: list[tuple[list[int], list[Any]]] = []
         for response in responses:
             sequence = self._sequences[response.uid]
             try:
-                outputs += self._advance(response, sequence, finished)
+                outputs += self._advance(response, sequence)
             except Exception as error:
                 log.exception("a request failed in mid-batch")
                 self.remove(sequence.task_id)
                 outputs.append(Failed(sequence.task_id, _failure(error)))
-        self._finished += finished
         return outputs
 
     def _next(self) -> list[Any]:
@@ -200,12 +215,10 @@ class ChatEngine:
         self._prompts.clear()
         del self._batch, self._model, self._tokenizer, self._prompts
 
-    def _advance(
-        self, response: Any, sequence: _Sequence, finished: list[tuple[list[int], list[Any]]]
-    ) -> list[Output]:
+    def _advance(self, response: Any, sequence: _Sequence) -> list[Output]:
         """Turn one token of one sequence into text, and end the sequence where it ends."""
-        if sequence.error is not None:
-            raise sequence.error
+        if sequence.guard.error is not None:
+            raise sequence.guard.error
         sequence.tokens += 1
         reason: str | None = response.finish_reason
         detokenizer = sequence.detokenizer
@@ -228,22 +241,24 @@ class ChatEngine:
             outputs.append(Delta(sequence.task_id, text))
         if reason is not None:
             if response.finish_reason is not None:
-                finished.append((response.all_tokens, response.prompt_cache))
+                self._finished.append((response.all_tokens, response.prompt_cache))
             else:
                 cache, tokens = self._batch.remove([response.uid], return_prompt_caches=True)[response.uid]
-                finished.append((tokens, cache))
+                self._finished.append((tokens, cache))
             del self._sequences[response.uid], self._uids[sequence.task_id]
             outputs.append(Done(sequence.task_id, _result(sequence, reason)))
         return outputs
 
     def _render(self, payload: dict[str, Any]) -> list[int]:
         """The messages through the model's chat template, as tokens."""
+        extra = payload.get("chat_template_kwargs") or {}
+        if taken := RENDERING.intersection(extra):
+            raise InvalidRequest(
+                f"chat_template_kwargs may not set '{min(taken)}'.", param="chat_template_kwargs"
+            )
         try:
             tokens = self._apply_template(
-                payload["messages"],
-                add_generation_prompt=True,
-                tokenize=True,
-                **(payload.get("chat_template_kwargs") or {}),
+                payload["messages"], add_generation_prompt=True, tokenize=True, **extra
             )
         except Exception as error:  # templates raise whatever their authors chose
             raise InvalidRequest(
@@ -306,31 +321,3 @@ def _failure(error: Exception) -> MlxqError:
     if isinstance(error, MlxqError):
         return error
     return EngineFailure(f"The model failed on this request ({type(error).__name__}).")
-
-
-def _guard_sampler(sampler: Sampler, sequence: _Sequence) -> Sampler:
-    """Keep a request's failing sampler from failing the batch: the request fails at its next token."""
-    if sampler is greedy_sampler:
-        return sampler
-
-    def guarded(logprobs: mx.array) -> mx.array:
-        if sequence.error is None:
-            try:
-                return sampler(logprobs)
-            except Exception as error:
-                sequence.error = error
-        return mx.argmax(logprobs, axis=-1)
-
-    return guarded
-
-
-def _guard_processor(processor: LogitsProcessor, sequence: _Sequence) -> LogitsProcessor:
-    def guarded(tokens: mx.array, logits: mx.array) -> mx.array:
-        if sequence.error is None:
-            try:
-                return processor(tokens, logits)
-            except Exception as error:
-                sequence.error = error
-        return logits
-
-    return guarded

@@ -103,6 +103,41 @@ class _KeyedSampler:
         return mx.where(mx.random.uniform(key=self._draw()) < probability, excluded, logprobs)
 
 
+class Guard:
+    """Keeps one request's failing sampler or processor from failing its batch: `error` then says what happened."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def sampler(self, sampler: Sampler) -> Sampler:
+        """Greedy from the failure on. The shared greedy function stays what it is."""
+        if sampler is greedy_sampler:
+            return sampler
+
+        def guarded(logprobs: mx.array) -> mx.array:
+            if self.error is None:
+                try:
+                    return sampler(logprobs)
+                except Exception as error:
+                    self.error = error
+            return mx.argmax(logprobs, axis=-1)
+
+        return guarded
+
+    def processor(self, processor: LogitsProcessor) -> LogitsProcessor:
+        """Without effect from the failure on."""
+
+        def guarded(tokens: mx.array, logits: mx.array) -> mx.array:
+            if self.error is None:
+                try:
+                    return processor(tokens, logits)
+                except Exception as error:
+                    self.error = error
+            return logits
+
+        return guarded
+
+
 def make_processors(
     payload: Mapping[str, Any], defaults: Mapping[str, Any], vocabulary: int
 ) -> list[LogitsProcessor]:

@@ -1,0 +1,86 @@
+"""One request's sampler or processor raises in mid-batch: it fails, its neighbours say what they would have said."""
+
+from typing import Any
+
+import mlx.core as mx
+import pytest
+
+from config.catalog import ModelRef
+from config.settings import Settings
+from jobs.errors import InvalidRequest
+from tests.support.checkpoints import random_qwen3
+from worker.engines import chat
+from worker.engines.base import Done, Failed, Output
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
+    return ModelRef("tiny", random_qwen3(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture
+def engine(model: ModelRef) -> chat.ChatEngine:
+    return chat.load(model, Settings())
+
+
+def payload(text: str, **options: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": text}]
+    return {"messages": messages, "max_tokens": 12, "ignore_eos": True, "temperature": 0, **options}
+
+
+def run(engine: chat.ChatEngine, tasks: dict[str, dict[str, Any]]) -> dict[str, Output]:
+    """How each task ended."""
+    for task_id, task in tasks.items():
+        engine.add(task_id, task, seed=1)
+    ends: dict[str, Output] = {}
+    while len(ends) < len(tasks):
+        ends |= {o.task_id: o for o in engine.step() if isinstance(o, Done | Failed)}
+        engine.tidy()
+    return ends
+
+
+@pytest.mark.parametrize("part", ["make_sampler", "make_processors"])
+def test_a_poisoned_request_fails_alone(
+    engine: chat.ChatEngine, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    neighbours = {f"n{i}": payload(f"neighbour {i}") for i in range(3)}
+    alone = run(engine, neighbours)
+    made = getattr(chat, part)
+    calls = 0
+
+    def explode(*arrays: mx.array) -> mx.array:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise RuntimeError("boom")
+        return arrays[-1] if part == "make_processors" else mx.argmax(arrays[0], axis=-1)
+
+    def poisoned(first: Any, *rest: Any) -> Any:
+        poison = first.get("poison") if part == "make_processors" else first.seed == 99
+        if not poison:
+            return made(first, *rest)
+        return [explode] if part == "make_processors" else explode
+
+    monkeypatch.setattr(chat, part, poisoned)
+    ends = run(engine, {**neighbours, "poison": payload("bad", poison=True, seed=99)})
+
+    failed = ends.pop("poison")
+    assert isinstance(failed, Failed)
+    assert failed.error.status == 500
+    assert "boom" not in failed.error.message
+    assert ends == alone
+    assert run(engine, neighbours) == alone
+
+
+@pytest.mark.parametrize("name", ["chat_template", "tokenize", "add_generation_prompt", "messages"])
+def test_the_caller_does_not_render(engine: chat.ChatEngine, name: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        engine.add("task", payload("hi", chat_template_kwargs={name: "x"}), seed=1)
+    assert refused.value.param == "chat_template_kwargs"
+
+
+def test_a_bias_on_a_token_that_is_not_there_is_refused(engine: chat.ChatEngine) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        engine.add("task", payload("hi", logit_bias={"100000": 1.0}), seed=1)
+    assert refused.value.param == "logit_bias"
+    assert run(engine, {"next": payload("hi")})
