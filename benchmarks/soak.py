@@ -100,7 +100,7 @@ async def _many(http: httpx.AsyncClient, server: Server, jobs: int, concurrency:
         slope = statistics.linear_regression([n for n, _ in half], [rss for _, rss in half]).slope
         print(
             f"{name}: RSS {points[0][1]:.1f} MB at first, {half[0][1]:.1f} at half, {points[-1][1]:.1f} "
-            f"at the end; slope of the second half {slope * 1e6 / 1e3:+.2f} kB per 1,000 jobs",
+            f"at the end; slope of the second half {slope * 1e6:+.1f} kB per 1,000 jobs",
             flush=True,
         )
 
@@ -110,7 +110,7 @@ async def _leftovers(connection: redis.Redis) -> None:
     deadline = time.monotonic() + 3 * TTL + 40
     while time.monotonic() < deadline:
         names = Counter(":".join(key.split(":")[:2]) for key in connection.scan_iter())
-        if sum(names.values()) < 12:
+        if not {"rq:job", "rq:finished", "mlxq:jobs", "mlxq:events", "rq:results"} & names.keys():
             break
         await asyncio.sleep(1)
     print(f"keys left after their TTL of {TTL} s: {dict(names)}")

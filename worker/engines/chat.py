@@ -30,11 +30,9 @@ log = logging.getLogger(__name__)
 
 #: Tokens of one prompt read in one step: decoding goes on, and a cancellation is seen, between two of them.
 PREFILL_STEP = 512
-#: Seconds that a step may read prompts, as far as it is known how fast this model reads, and the bounds of that
-#: in tokens. A slow model reads few prompts at a time, so that the first are answered early; for a fast one the
-#: steps themselves are what costs.
-PREFILL_SECONDS = 0.25
-PREFILL_TOKENS = (PREFILL_STEP, 4096)
+#: Tokens of all prompts together read in one step: many short prompts, or parts of a few long ones. An eighth of
+#: what mlx-lm reads at once; smaller steps were slower in all, as a few early answers decode alone meanwhile.
+PREFILL_TOKENS = 2048
 #: Steps for which a few new prompts may be held back while many others decode.
 HOLD_STEPS = 3
 #: Entries of the prompt cache; its bytes are what really bounds it.
@@ -101,8 +99,6 @@ class ChatEngine:
         self._uids: dict[str, int] = {}
         #: prompts that wait to be read, and their tokens
         self._unread: dict[int, int] = {}
-        #: prompt tokens for one step
-        self._budget = PREFILL_STEP
         #: steps for which they have been held back
         self._held = 0
         #: tokens and caches of ended sequences, to be kept when there is time
@@ -172,17 +168,13 @@ class ChatEngine:
         return outputs
 
     def _next(self) -> list[Any]:
-        """One step of the batch: the new tokens. Learns how fast prompts are read."""
+        """One step of the batch: the new tokens."""
         if not self._unread:
             return self._batch.next()[1]  # type: ignore[no-any-return]
         self._batch.prefill_batch_size = self._prompts_to_read()
-        with self._batch.stats() as stats:
-            read, responses = self._batch.next()
+        read, responses = self._batch.next()
         for prompt in read:
             self._unread.pop(prompt.uid, None)
-        if stats.prompt_time > 0:
-            least, most = PREFILL_TOKENS
-            self._budget = max(least, min(most, int(stats.prompt_tps * PREFILL_SECONDS)))
         return responses  # type: ignore[no-any-return]
 
     def _prompts_to_read(self) -> int:
@@ -198,7 +190,7 @@ class ChatEngine:
         self._held = 0
         # They are padded to the longest, of which each step reads at most PREFILL_STEP.
         longest = min(max(self._unread.values()), PREFILL_STEP)
-        return max(1, min(self._budget // longest, self.capacity))
+        return max(1, min(PREFILL_TOKENS // longest, self.capacity))
 
     def tidy(self) -> None:
         finished, self._finished = self._finished, []
