@@ -1,7 +1,5 @@
 """`python -m worker`: one process with all lanes, until it is told to stop."""
 
-import contextlib
-import ctypes
 import logging
 import os
 import signal
@@ -19,22 +17,9 @@ log = logging.getLogger("worker")
 HUNG = 70
 
 
-def _return_memory() -> None:
-    """Have glibc give freed buffers back to the system.
-
-    Its threshold grows with the buffers that MLX frees, after which it keeps them: 100 to 150 MB more for a model
-    of 80 MB after some load, and no faster. macOS' allocator needs no such word.
-    """
-    if sys.platform == "linux":
-        mmap_threshold = -3  # M_MMAP_THRESHOLD of <malloc.h>
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(mmap_threshold, 1 << 20)
-
-
 def main() -> int:
     settings = load_settings()
     configure_logging(settings.log_level, "worker")
-    _return_memory()
     # Many threads hand work to each other: switch between them sooner than every 5 ms.
     sys.setswitchinterval(0.001)
     stop = threading.Event()
