@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 #: Tokens of one prompt read in one step: decoding goes on, and a cancellation is seen, between two of them.
 PREFILL_STEP = 512
 #: Tokens of all prompts together read in one step: many short prompts, or parts of a few long ones. An eighth of
-#: what mlx-lm reads at once; smaller steps were slower in all, as a few early answers decode alone meanwhile.
+#: what mlx-lm reads at once. Smaller steps bring the first answers earlier and cost tokens per second.
 PREFILL_TOKENS = 2048
 #: Steps for which a few new prompts may be held back while many others decode.
 HOLD_STEPS = 3
@@ -108,7 +108,7 @@ class ChatEngine:
             completion_batch_size=self.capacity,
             prefill_step_size=PREFILL_STEP,
             # The owner thread's own stream: everything of this engine is in one order. The library's
-            # default, one more stream, is up to a third slower on a CPU at batch 1 and equal in larger batches.
+            # default, one more stream, was slower at batch 1 on a busy CPU and equal on a quiet one.
             stream=mx.default_stream(mx.default_device()),
         )
 
