@@ -31,6 +31,7 @@ LOCK := MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --universal 
 lock: .venv/dev.stamp
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --python-version 3.11 tests/clients/suites/requirements.in -o requirements-clients.lock
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
