@@ -24,6 +24,12 @@ class Kind(StrEnum):
 
     #: a chat completion
     CHAT = "chat"
+    #: a text completion
+    COMPLETION = "completion"
+    #: a text completion in MLX-GUI's shape
+    GENERATE = "generate"
+    #: vectors of texts
+    EMBEDDING = "embedding"
     #: bring a model into the slot
     LOAD = "load"
     #: empty the slot
@@ -31,7 +37,14 @@ class Kind(StrEnum):
 
 
 #: How ids of jobs begin. A chat's id is the `id` of its completion, as in OpenAI's API.
-ID_PREFIX = {Kind.CHAT: "chatcmpl", Kind.LOAD: "load", Kind.UNLOAD: "unload"}
+ID_PREFIX = {
+    Kind.CHAT: "chatcmpl",
+    Kind.COMPLETION: "cmpl",
+    Kind.GENERATE: "gen",
+    Kind.EMBEDDING: "embd",
+    Kind.LOAD: "load",
+    Kind.UNLOAD: "unload",
+}
 
 #: The function that RQ's own tools show for a job of each kind.
 FUNCTION = "worker.rq_function.run"

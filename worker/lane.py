@@ -301,8 +301,8 @@ class Lane:
         if task is None:
             return
         match output:
-            case Delta(text=text, index=index):
-                batch += task.tell(index, text, now)
+            case Delta():
+                batch += task.tell(output, now)
             case Progress(done=done, total=total, data=data):
                 batch.append(task.message(EventType.PROGRESS, done=done, total=total, **data))
             case Done(result=result):

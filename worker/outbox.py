@@ -113,21 +113,31 @@ def _failures(pending: list[Message | Ending]) -> list[Message | Ending]:
 
 
 def _merge(messages: list[Message]) -> list[Message]:
-    """The same story in fewer events: deltas of one choice that follow each other become one."""
+    """The same story in fewer events: deltas that continue the one before them become one with it."""
     merged: list[Message] = []
-    last: dict[str, int] = {}
+    last: dict[tuple[str, int], int] = {}
     for message in messages:
-        place = last.get(message.execution_id)
-        before = merged[place] if place is not None else None
-        if (
-            place is not None
-            and before is not None
-            and before.type is message.type is EventType.DELTA
-            and before.data["index"] == message.data["index"]
-        ):
-            data = {**before.data, "text": before.data["text"] + message.data["text"]}
+        if message.type is not EventType.DELTA:
+            last = {key: place for key, place in last.items() if key[0] != message.execution_id}
+            merged.append(message)
+            continue
+        key = (message.execution_id, message.data["index"])
+        place = last.get(key)
+        if place is not None and _continues(merged[place].data, message.data):
+            data = dict(merged[place].data)
+            data["text"] += message.data["text"]
+            if more := message.data.get("logprobs"):
+                data["logprobs"] = [*data.get("logprobs", ()), *more]
             merged[place] = Message(message.job_id, message.execution_id, EventType.DELTA, data)
             continue
-        last[message.execution_id] = len(merged)
+        last[key] = len(merged)
         merged.append(message)
     return merged
+
+
+def _continues(before: dict[str, Any], delta: dict[str, Any]) -> bool:
+    """Whether a delta of the same choice is more of the same: content, reasoning, or one call's arguments."""
+    if before.get("field") != delta.get("field"):
+        return False
+    call, of = delta.get("call"), before.get("call")
+    return call is None or (of is not None and "id" not in call and call["index"] == of["index"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.request import Claim
 from jobs.status import EventType
+from worker.engines.base import Delta
 from worker.outbox import Message
 
 #: A job that nobody streams tells its text only this often, in seconds.
@@ -19,7 +20,7 @@ class Task:
 
     claim: Claim
     deadline: float = float("inf")
-    _held: dict[int, str] = field(default_factory=dict)
+    _held: list[Message] = field(default_factory=list)
     _told_at: float = field(default_factory=time.monotonic)
     _told: bool = False
 
@@ -35,11 +36,12 @@ class Task:
     def message(self, event: EventType, **data: Any) -> Message:
         return Message(self.claim.job_id, self.id, event, data)
 
-    def tell(self, index: int, text: str, now: float) -> list[Message]:
+    def tell(self, delta: Delta, now: float) -> list[Message]:
         """New text of a choice: told at once when it is streamed, now and then when it is not."""
+        message = self.message(EventType.DELTA, **_plain(delta))
         if self.claim.stream:
-            return [self.message(EventType.DELTA, index=index, text=text)]
-        self._held[index] = self._held.get(index, "") + text
+            return [message]
+        self._held.append(message)
         if now - self._told_at < COALESCE:
             return []
         self._told_at, self._told = now, True
@@ -50,5 +52,17 @@ class Task:
         return self._flush() if self._told else []
 
     def _flush(self) -> list[Message]:
-        held, self._held = self._held, {}
-        return [self.message(EventType.DELTA, index=index, text=text) for index, text in held.items()]
+        held, self._held = self._held, []
+        return held
+
+
+def _plain(delta: Delta) -> dict[str, Any]:
+    """A delta as an event's data; what is usual is left out."""
+    data: dict[str, Any] = {"index": delta.index, "text": delta.text}
+    if delta.field != "content":
+        data["field"] = delta.field
+    if delta.call is not None:
+        data["call"] = delta.call
+    if delta.logprobs:
+        data["logprobs"] = delta.logprobs
+    return data

@@ -12,11 +12,18 @@ from jobs.errors import MlxqError
 
 @dataclass(slots=True)
 class Delta:
-    """New text of one choice of a task."""
+    """New text of one choice of a task.
+
+    `field` says of what: its content, its reasoning, or the arguments of tool call number `call`, whose `id` and
+    `name` come with the first of its deltas. `logprobs` are the content's tokens, as `logprobs.entry` makes them.
+    """
 
     task_id: str
     text: str
     index: int = 0
+    field: str = "content"
+    call: dict[str, Any] | None = None
+    logprobs: list[dict[str, Any]] | None = None
 
 
 @dataclass(slots=True)
