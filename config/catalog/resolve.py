@@ -20,10 +20,14 @@ class UnknownModel(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """What a name means. `id` is the model's one name everywhere; `path` is None while it is only on a hub."""
+    """What a name means. `id` is the model's one name everywhere; `path` is None while it is only on a hub.
+
+    `adapter` is the folder of the LoRA weights that belong to it.
+    """
 
     id: str
     path: Path | None
+    adapter: Path | None = None
 
 
 class Catalog:

@@ -1,0 +1,80 @@
+"""A language model from its folder or from the hub, by mlx-lm, and what its files say of it.
+
+It knows files; it does not know requests. Everything is for the thread that will own the model.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import orjson
+from huggingface_hub import snapshot_download
+from mlx.utils import tree_reduce
+from mlx_lm.models.cache import make_prompt_cache
+from mlx_lm.utils import load
+
+from config.catalog import ModelRef
+from worker.models import provide
+
+#: What of a hub's repository a language model needs.
+HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.jsonl"]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """`tokenizer` is mlx-lm's wrapper; `config` is config.json, `defaults` generation_config.json.
+
+    `context_length`: None when config.json names none. `vocabulary` is the width of the logits, which may be
+    larger than what the tokenizer knows.
+    """
+
+    model: Any
+    tokenizer: Any
+    config: dict[str, Any]
+    defaults: dict[str, Any]
+    context_length: int | None
+    memory_bytes: int
+    vocabulary: int
+
+
+def load_language_model(ref: ModelRef) -> LanguageModel:
+    """Load a model, with its adapter if it has one, from its folder, or from the hub when it is not installed."""
+    path = ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
+    provide(str(_read(path / "config.json").get("model_type")))
+    loaded: Any = load(
+        str(path), adapter_path=str(ref.adapter) if ref.adapter is not None else None, return_config=True
+    )
+    model, tokenizer, config = loaded
+    return LanguageModel(
+        model=model,
+        tokenizer=tokenizer,
+        config=config,
+        defaults=_read(path / "generation_config.json"),
+        context_length=_context_length(config),
+        memory_bytes=int(tree_reduce(lambda n, a: n + a.nbytes, model.parameters(), 0)),
+        vocabulary=_vocabulary(model),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object; an empty one where there is none that can be read."""
+    try:
+        content = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _context_length(config: dict[str, Any]) -> int | None:
+    for source in (config, config.get("text_config") or {}):
+        length = source.get("max_position_embeddings")
+        if isinstance(length, int) and length > 0:
+            return length
+    return None
+
+
+def _vocabulary(model: Any) -> int:
+    """Asked of the model: config.json may leave it to the code's default. Nothing is computed for a shape."""
+    logits = model(mx.zeros((1, 1), dtype=mx.int32), cache=make_prompt_cache(model))
+    return int(logits.shape[-1])
