@@ -97,6 +97,12 @@ class JobNotFound(NotFound):
     code = "job_not_found"
 
 
+class BlobGone(NotFound):
+    """A file that was sent with a request has expired, or was lost with its folder."""
+
+    code = "file_not_found"
+
+
 class Conflict(MlxqError):
     """The request contradicts what is already there. The OpenAI SDKs must not retry it."""
 
