@@ -1,0 +1,32 @@
+"""Whether a model sees pictures: by its config.json, or by its name while it has none on this machine."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+#: What names of vision models have in them; `vl` only as a word of its own.
+KEYWORDS = ("vision", "vlm", "multimodal", "llava", "idefics", "pixtral", "gemma-3", "vl")
+#: What config.json has for a model that sees, and for no other: any of these, when it is not empty.
+_FIELDS = (
+    "vision_config",
+    "vision_tower",
+    "mm_vision_tower",
+    "vision_encoder",
+    "img_processor",
+    "visual",
+    "image_token_id",
+    "image_token_index",
+)
+#: Types that see and have none of the fields.
+_TYPES = frozenset({"molmo", "moondream", "moondream1", "moondream2", "moondream3", "phi3_v", "phi4mm"})
+
+_NAME = re.compile("|".join(rf"(?<![a-z]){word}(?![a-z])" if word == "vl" else word for word in KEYWORDS))
+
+
+def sees(name: str, config: Mapping[str, Any] | None) -> bool:
+    """What config.json says; without one (None) what the name `org/name` says."""
+    if config is None:
+        return _NAME.search(name.rpartition("/")[2].lower().replace("_", "-")) is not None
+    if str(config.get("model_type", "")).lower() in _TYPES:
+        return True
+    return any(config.get(field) not in (None, {}, [], "") for field in _FIELDS)
