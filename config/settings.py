@@ -87,6 +87,12 @@ class Settings(BaseSettings):
         validation_alias="LLM_MODEL",
         description="Chat model: hub id, local path or alias. It is loaded at start and stays.",
     )
+    draft_model: str = Field(
+        default="",
+        validation_alias="DRAFT_MODEL",
+        description="Small chat model of the same vocabulary that drafts for the chat model; requests then run "
+        "one at a time.",
+    )
     asr_model: str = Field(
         default="", validation_alias="ASR_MODEL", description="Transcription model, loaded at start."
     )

@@ -9,8 +9,8 @@ from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from tests.support.checkpoints import random_qwen3
-from worker.engines import chat
-from worker.engines.base import Done, Failed, Output
+from worker.engines import answers, chat
+from worker.engines.base import Done, Failed
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +28,17 @@ def payload(text: str, **options: Any) -> dict[str, Any]:
     return {"messages": messages, "max_tokens": 12, "ignore_eos": True, "temperature": 0, **options}
 
 
-def run(engine: chat.ChatEngine, tasks: dict[str, dict[str, Any]]) -> dict[str, Output]:
-    """How each task ended."""
+def run(engine: chat.ChatEngine, tasks: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """How each task ended: its choices, or its failure."""
     for task_id, task in tasks.items():
         engine.add(task_id, task, seed=1)
-    ends: dict[str, Output] = {}
+    ends: dict[str, Any] = {}
     while len(ends) < len(tasks):
-        ends |= {o.task_id: o for o in engine.step() if isinstance(o, Done | Failed)}
+        for output in engine.step():
+            if isinstance(output, Done):
+                ends[output.task_id] = output.result["choices"]
+            elif isinstance(output, Failed):
+                ends[output.task_id] = output
         engine.tidy()
     return ends
 
@@ -45,7 +49,8 @@ def test_a_poisoned_request_fails_alone(
 ) -> None:
     neighbours = {f"n{i}": payload(f"neighbour {i}") for i in range(3)}
     alone = run(engine, neighbours)
-    made = getattr(chat, part)
+    module = chat if part == "make_sampler" else answers
+    made = getattr(module, part)
     calls = 0
 
     def explode(*arrays: mx.array) -> mx.array:
@@ -61,7 +66,7 @@ def test_a_poisoned_request_fails_alone(
             return made(first, *rest)
         return [explode] if part == "make_processors" else explode
 
-    monkeypatch.setattr(chat, part, poisoned)
+    monkeypatch.setattr(module, part, poisoned)
     ends = run(engine, {**neighbours, "poison": payload("bad", poison=True, seed=99)})
 
     failed = ends.pop("poison")

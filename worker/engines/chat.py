@@ -1,312 +1,274 @@
-"""Chat on mlx-lm's BatchGenerator: requests join and leave the batch at every step.
+"""Chats and completions on mlx-lm: requests join and leave the batch at every step.
 
-It knows prompts, tokens and text; it does not know jobs, Redis or HTTP. One thread owns it: BatchGenerator and
-the streams of MLX can't change threads.
+It knows payloads and what is answered to them; it does not know jobs, Redis or HTTP. One thread owns it:
+BatchGenerator and the streams of MLX can't change threads.
 """
 
 import logging
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import orjson
-from huggingface_hub import snapshot_download
-from mlx.utils import tree_reduce
-from mlx_lm.generate import BatchGenerator, StopSequences
-from mlx_lm.utils import load as load_model
+from mlx_lm.generate import StopSequences
+from mlx_lm.models.cache import make_prompt_cache
 
-from config.catalog import ModelRef
+from config.catalog import Catalog, ModelRef, UnknownModel
 from config.settings import Settings
-from jobs.errors import ContextLengthExceeded, EngineFailure, InvalidRequest, MlxqError
+from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound
+from worker.engines.answers import Answers
 from worker.engines.base import Delta, Done, Failed, Output
+from worker.engines.batch import Batch, Kept, Row, Token
+from worker.engines.loading import LanguageModel, load_language_model
+from worker.engines.logprobs import of_prompt
+from worker.engines.prompt import Prompt, Prompts
 from worker.engines.prompt_cache import PromptCache
-from worker.engines.sampling import Guard, Sampling, make_processors, make_sampler
-from worker.engines.stops import StopMatcher
+from worker.engines.sampling import Sampling, make_sampler
+from worker.engines.sequence import Sequence
+from worker.engines.solo import Solo
 
 log = logging.getLogger(__name__)
 
-#: Tokens of one prompt read in one step: decoding goes on, and a cancellation is seen, between two of them.
-PREFILL_STEP = 512
-#: Tokens of all prompts together read in one step: many short prompts, or parts of a few long ones. An eighth of
-#: what mlx-lm reads at once. Smaller steps bring the first answers earlier and cost tokens per second.
-PREFILL_TOKENS = 2048
-#: Steps for which a few new prompts may be held back while many others decode.
-HOLD_STEPS = 3
 #: Entries of the prompt cache; its bytes are what really bounds it.
 CACHED_PROMPTS = 64
 #: max_tokens when the request names none.
 DEFAULT_MAX_TOKENS = 16384
-#: What of a hub's repository a chat model needs.
-HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.jsonl"]
-#: What of rendering a template is the server's business and not the caller's.
-RENDERING = frozenset(
-    {
-        "conversation",
-        "messages",
-        "chat_template",
-        "add_generation_prompt",
-        "continue_final_message",
-        "tokenize",
-        "padding",
-        "truncation",
-        "max_length",
-        "return_tensors",
-        "return_dict",
-        "return_assistant_tokens_mask",
-        "tokenizer_kwargs",
-    }
-)
-#: Context length of a model whose config.json names none.
-UNKNOWN_CONTEXT = 32768
+#: Tokens of a prompt whose log-probabilities are made at once: each is a row as wide as the vocabulary.
+SCORED_STEP = 128
 
 
-@dataclass(slots=True)
-class _Sequence:
-    """One answer in the making."""
+@dataclass(slots=True, eq=False)
+class _Task:
+    """One request. It has `each` sequences of every prompt, the best `n` of which are answered."""
 
-    task_id: str
-    prompt: list[int]
-    cached: int
-    detokenizer: Any
-    stops: StopMatcher
-    text: list[str] = field(default_factory=list)
-    tokens: int = 0
-    guard: Guard = field(default_factory=Guard)
+    id: str
+    prompts: list[Prompt]
+    n: int
+    each: int
+    runner: Batch | Solo
+    sequences: list[Sequence] = field(default_factory=list)
+    rows: dict[Sequence, Row] = field(default_factory=dict)
+    cached: int = 0
+    began: float = field(default_factory=time.monotonic)
+    first_token: float | None = None
 
 
 class ChatEngine:
-    """A chat model and its batch."""
+    """A language model and its batch."""
 
-    def __init__(
-        self, model: Any, tokenizer: Any, config: dict[str, Any], defaults: dict[str, Any], settings: Settings
-    ) -> None:
+    def __init__(self, language: LanguageModel, settings: Settings, catalog: Catalog) -> None:
         self.capacity = settings.batch_size
-        self.context_length = _context_length(config)
-        self.memory_bytes = int(tree_reduce(lambda n, a: n + a.nbytes, model.parameters(), 0))
-        self._model: Any = model
-        self._tokenizer: Any = tokenizer
-        self._defaults = defaults
-        self._vocabulary = int(
-            config.get("vocab_size") or config.get("text_config", {}).get("vocab_size") or 0
-        )
-        self._apply_template = _template(tokenizer)
-        self._stop_tokens = StopSequences([[token] for token in tokenizer.eos_token_ids])
+        self.context_length = language.context_length
+        self.memory_bytes = language.memory_bytes
+        self._language = language
+        self._catalog = catalog
+        self._reader = Prompts(language)
+        self._answers = Answers(language)
+        self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
         self._prompts = PromptCache(settings.prompt_cache_bytes, CACHED_PROMPTS)
-        self._sequences: dict[int, _Sequence] = {}
-        self._uids: dict[str, int] = {}
-        #: prompts that wait to be read, and their tokens
-        self._unread: dict[int, int] = {}
-        #: steps for which they have been held back
-        self._held = 0
+        self._tasks: dict[str, _Task] = {}
+        #: answers that nothing has to be computed for
+        self._ready: list[Output] = []
         #: tokens and caches of ended sequences, to be kept when there is time
-        self._finished: list[tuple[list[int], list[Any]]] = []
-        self._batch = BatchGenerator(
-            model,
-            completion_batch_size=self.capacity,
-            prefill_step_size=PREFILL_STEP,
-            # The owner thread's own stream: everything of this engine is in one order. The library's
-            # default, one more stream, was slower at batch 1 on a busy CPU and equal on a quiet one.
-            stream=mx.default_stream(mx.default_device()),
-        )
+        self._finished: list[Kept] = []
+        model = language.model
+        self._batch: Batch | Solo = Batch(model, self.capacity) if _can_batch(model) else Solo(model)
+        self._drafted: dict[str, Solo] = {}
+        self._default_draft = settings.draft_model or None
+        if self._default_draft is not None:
+            self._with_draft(self._default_draft)
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
-        prompt = self._render(payload)
-        limit = self.context_length or UNKNOWN_CONTEXT
-        if len(prompt) >= limit:
-            raise ContextLengthExceeded(
-                f"This model's maximum context length is {limit} tokens, but the messages have "
-                f"{len(prompt)} tokens. Shorten the messages.",
-                param="messages",
-            )
-        max_tokens = payload.get("max_tokens") or DEFAULT_MAX_TOKENS
-        sampling = Sampling.read(payload, self._defaults, seed)
-        # The last token is always read: its logits are the answer's first step.
-        cache, cached = self._prompts.fetch(prompt[:-1])
-        rest = prompt[cached:]
-        sequence = _Sequence(
-            task_id=task_id,
-            prompt=prompt,
-            cached=cached,
-            detokenizer=self._tokenizer.detokenizer,
-            stops=StopMatcher(payload.get("stop") or ()),
-        )
-        processors = make_processors(payload, self._defaults, self._vocabulary)
-        (uid,) = self._batch.insert(
-            [rest],
-            max_tokens=[min(max_tokens, limit - len(prompt))],
-            caches=None if cache is None else [cache],
-            all_tokens=[prompt[:cached]],
-            samplers=[sequence.guard.sampler(make_sampler(sampling, self._vocabulary))],
-            logits_processors=[[sequence.guard.processor(each) for each in processors]],
-            stop_sequences=[StopSequences() if payload.get("ignore_eos") else self._stop_tokens],
-        )
-        self._sequences[uid] = sequence
-        self._uids[task_id] = uid
-        self._unread[uid] = len(rest)
+        prompts = self._reader.read(payload)
+        n = payload.get("n") or 1
+        each = max(n, payload.get("best_of") or 0)
+        task = _Task(task_id, prompts, n, each, self._runner(payload))
+        sampling = Sampling.read(payload, self._language.defaults, seed)
+        for number, prompt in enumerate(prompts):
+            for index in range(number * each, (number + 1) * each):
+                sequence = self._answers.begin(task_id, index, payload, prompt, seed)
+                sequence.scored = each > n
+                task.sequences.append(sequence)
+                task.rows[sequence] = self._row(sequence, payload, prompt, sampling.of_choice(index))
+        if payload.get("echo"):
+            self._echo(task, payload)
+        # From here on nothing of the request can be wrong.
+        self._tasks[task_id] = task
+        if payload.get("max_tokens") == 0:
+            for sequence in task.sequences:
+                self._end(task, sequence, "length", self._ready)
+            return
+        for number, prompt in enumerate(prompts):
+            rows = [task.rows[sequence] for sequence in task.sequences[number * each : (number + 1) * each]]
+            # The last token is always read: its logits are the answer's first step.
+            cache, cached = self._prompts.fetch(prompt.tokens[:-1])
+            task.cached += cached
+            task.runner.insert(rows, prompt.tokens, cached, cache)
 
     def remove(self, task_id: str) -> None:
-        uid = self._uids.pop(task_id, None)
-        if uid is not None:
-            del self._sequences[uid]
-            self._unread.pop(uid, None)
-            self._batch.remove([uid])
+        task = self._tasks.pop(task_id, None)
+        if task is not None:
+            for row in task.rows.values():
+                task.runner.remove(row)
 
     def step(self) -> list[Output]:
-        responses = self._next()
-        outputs: list[Output] = []
-        for response in responses:
-            sequence = self._sequences[response.uid]
+        outputs, self._ready = self._ready, []
+        tokens = self._batch.step()
+        for solo in self._drafted.values():
+            tokens += solo.step()
+        for token in tokens:
+            sequence: Sequence = token.row.owner
+            # A neighbour of the same request may have failed in this very step.
+            if (task := self._tasks.get(sequence.task_id)) is None:
+                continue
             try:
-                outputs += self._advance(response, sequence)
+                self._advance(task, sequence, token, outputs)
             except Exception as error:
                 log.exception("a request failed in mid-batch")
                 self.remove(sequence.task_id)
                 outputs.append(Failed(sequence.task_id, _failure(error)))
         return outputs
 
-    def _next(self) -> list[Any]:
-        """One step of the batch: the new tokens."""
-        if not self._unread:
-            return self._batch.next()[1]  # type: ignore[no-any-return]
-        self._batch.prefill_batch_size = self._prompts_to_read()
-        read, responses = self._batch.next()
-        for prompt in read:
-            self._unread.pop(prompt.uid, None)
-        return responses  # type: ignore[no-any-return]
-
-    def _prompts_to_read(self) -> int:
-        """How many prompts may be in reading at this step.
-
-        To read a few prompts costs a step of the whole batch nearly as much as to read many. While others decode,
-        newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps.
-        """
-        decoding = len(self._sequences) - len(self._unread)
-        if 4 * len(self._unread) < decoding and self._held < HOLD_STEPS:
-            self._held += 1
-            return 0
-        self._held = 0
-        # They are padded to the longest, of which each step reads at most PREFILL_STEP.
-        longest = min(max(self._unread.values()), PREFILL_STEP)
-        return max(1, min(PREFILL_TOKENS // longest, self.capacity))
-
     def tidy(self) -> None:
         finished, self._finished = self._finished, []
         for tokens, cache in finished:
             self._prompts.insert(tokens, cache)
-        if finished and not self._sequences:
+        if finished and not self._tasks:
             mx.clear_cache()
 
     def close(self) -> None:
-        self._sequences.clear()
-        self._uids.clear()
+        self._tasks.clear()
         self._finished.clear()
         self._batch.close()
+        for solo in self._drafted.values():
+            solo.close()
         self._prompts.clear()
-        del self._batch, self._model, self._tokenizer, self._prompts
+        del self._batch, self._drafted, self._language, self._reader, self._answers, self._prompts
 
-    def _advance(self, response: Any, sequence: _Sequence) -> list[Output]:
+    def _advance(self, task: _Task, sequence: Sequence, token: Token, outputs: list[Output]) -> None:
         """Turn one token of one sequence into text, and end the sequence where it ends."""
-        if sequence.guard.error is not None:
-            raise sequence.guard.error
-        sequence.tokens += 1
-        reason: str | None = response.finish_reason
-        detokenizer = sequence.detokenizer
-        if reason != "stop":
-            detokenizer.add_token(response.token)
-        if reason is not None:
-            detokenizer.finalize()
-        piece = detokenizer.last_segment
-        if reason is not None:
-            piece = piece.rstrip("\ufffd")
-        text = sequence.stops.feed(piece)
-        if sequence.stops.stopped:
-            reason = "stop"
-        elif reason is not None:
-            text += sequence.stops.flush()
+        if task.first_token is None:
+            task.first_token = time.monotonic()
+        deltas = sequence.feed(token)
+        if task.each == task.n:
+            outputs += deltas
+        if token.kept is not None:
+            self._finished.append(token.kept)
+        if sequence.reason is None:
+            return
+        if token.reason is None and (kept := task.runner.take(token.row)) is not None:
+            self._finished.append(kept)
+        self._end(task, sequence, sequence.reason, outputs)
 
-        outputs: list[Output] = []
-        if text:
-            sequence.text.append(text)
-            outputs.append(Delta(sequence.task_id, text))
-        if reason is not None:
-            if response.finish_reason is not None:
-                self._finished.append((response.all_tokens, response.prompt_cache))
-            else:
-                cache, tokens = self._batch.remove([response.uid], return_prompt_caches=True)[response.uid]
-                self._finished.append((tokens, cache))
-            del self._sequences[response.uid], self._uids[sequence.task_id]
-            outputs.append(Done(sequence.task_id, _result(sequence, reason)))
-        return outputs
+    def _end(self, task: _Task, sequence: Sequence, reason: str, outputs: list[Output]) -> None:
+        sequence.reason = reason
+        del task.rows[sequence]
+        if not task.rows:
+            del self._tasks[task.id]
+            outputs.append(Done(task.id, _result(task)))
 
-    def _render(self, payload: dict[str, Any]) -> list[int]:
-        """The messages through the model's chat template, as tokens."""
-        extra = payload.get("chat_template_kwargs") or {}
-        if taken := RENDERING.intersection(extra):
+    def _row(self, sequence: Sequence, payload: dict[str, Any], prompt: Prompt, sampling: Sampling) -> Row:
+        endless = payload.get("ignore_eos") and not self._answers.constrained(payload)
+        sampler = make_sampler(sampling, self._language.vocabulary)
+        return Row(
+            owner=sequence,
+            sampler=sequence.guard.sampler(sampler),
+            processors=self._answers.processors(sequence, payload, prompt),
+            stops=StopSequences() if endless else self._stop_tokens,
+            max_tokens=min(
+                payload.get("max_tokens") or DEFAULT_MAX_TOKENS, self._reader.limit - len(prompt.tokens)
+            ),
+        )
+
+    def _echo(self, task: _Task, payload: dict[str, Any]) -> None:
+        """The prompts begin their answers."""
+        top = payload.get("logprobs")
+        for number, (prompt, given) in enumerate(zip(task.prompts, payload["prompts"], strict=True)):
+            text = given if isinstance(given, str) else self._language.tokenizer.decode(prompt.tokens)
+            entries = []
+            if top is not None:
+                vocabulary = self._answers.vocabulary
+                entries = of_prompt(self._language.model, prompt.tokens, top, vocabulary, SCORED_STEP)
+            for sequence in task.sequences[number * task.each : (number + 1) * task.each]:
+                sequence.text.append(text)
+                sequence.logprobs += entries
+                if task.each == task.n:
+                    self._ready.append(Delta(task.id, text, sequence.index, logprobs=entries or None))
+
+    def _runner(self, payload: dict[str, Any]) -> Batch | Solo:
+        """Who runs a request: the batch, or one at a time with a draft model."""
+        wanted = payload.get("draft_model")
+        # Their processors would see tokens that are taken back.
+        constrained = self._answers.constrained(payload) or payload.get("logprobs") is not None
+        if wanted is not None and constrained:
             raise InvalidRequest(
-                f"chat_template_kwargs may not set '{min(taken)}'.", param="chat_template_kwargs"
+                "A draft model can't be combined with structured output, enforced tools or logprobs.",
+                param="draft_model",
             )
+        wanted = wanted or (None if constrained else self._default_draft)
+        return self._batch if wanted is None else self._with_draft(wanted)
+
+    def _with_draft(self, name: str) -> Solo:
         try:
-            tokens = self._apply_template(
-                payload["messages"], add_generation_prompt=True, tokenize=True, **extra
-            )
-        except Exception as error:  # templates raise whatever their authors chose
-            raise InvalidRequest(
-                f"The model's chat template refuses these messages: {error}", param="messages"
-            ) from error
-        if not tokens:
-            raise InvalidRequest("The messages are empty for this model.", param="messages")
-        return list(tokens)
+            ref = self._catalog.resolve(name)
+        except UnknownModel as error:
+            raise ModelNotFound(str(error), param="draft_model") from error
+        if ref.id not in self._drafted:
+            draft = load_language_model(ref)
+            if draft.vocabulary != self._language.vocabulary:
+                raise InvalidRequest(
+                    f"'{ref.id}' can't draft for this model: their vocabularies differ.", param="draft_model"
+                )
+            self._drafted[ref.id] = Solo(self._language.model, draft.model)
+            self.memory_bytes += draft.memory_bytes
+        return self._drafted[ref.id]
 
 
 def load(ref: ModelRef, settings: Settings) -> ChatEngine:
-    """Load a chat model from its folder, or from the hub when it is not installed. For the owner thread."""
-    path = ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
-    loaded: Any = load_model(str(path), return_config=True)
-    model, tokenizer, config = loaded
-    defaults = _generation_config(path)
-    return ChatEngine(model, tokenizer, config, defaults, settings)
+    """Load a language model from its folder, or from the hub when it is not installed. For the owner thread."""
+    return ChatEngine(load_language_model(ref), settings, Catalog(settings))
 
 
-def _generation_config(path: Path) -> dict[str, Any]:
-    """The sampling defaults that the model's authors ship (generation_config.json)."""
-    try:
-        config = orjson.loads((path / "generation_config.json").read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return config if isinstance(config, dict) else {}
+def _can_batch(model: Any) -> bool:
+    return all(hasattr(layer, "merge") for layer in make_prompt_cache(model))
 
 
-def _context_length(config: dict[str, Any]) -> int | None:
-    for source in (config, config.get("text_config") or {}):
-        length = source.get("max_position_embeddings")
-        if isinstance(length, int) and length > 0:
-            return length
-    return None
-
-
-def _template(tokenizer: Any) -> Callable[..., Any]:
-    """The function that renders messages.
-
-    mlx-lm's wrapper switches thinking on wherever the template knows the word; what the caller does not say is
-    left to the template's author instead. Templates that are Python code only the wrapper can run.
-    """
-    if tokenizer._chat_template is not None:
-        return tokenizer.apply_chat_template  # type: ignore[no-any-return]
-    return partial(tokenizer._tokenizer.apply_chat_template, return_dict=False)
-
-
-def _result(sequence: _Sequence, reason: str) -> dict[str, Any]:
+def _result(task: _Task) -> dict[str, Any]:
+    now = time.monotonic()
+    first = task.first_token or now
+    sequences = task.sequences
+    drafted = isinstance(task.runner, Solo) and any(sequence.drafted_tokens for sequence in sequences)
+    usage = {
+        "prompt_tokens": sum(len(prompt.tokens) for prompt in task.prompts),
+        "completion_tokens": sum(sequence.tokens for sequence in sequences),
+        "cached_tokens": task.cached,
+    }
+    if reasoning := sum(sequence.reasoning_tokens for sequence in sequences):
+        usage["reasoning_tokens"] = reasoning
+    if drafted:
+        usage["accepted_prediction_tokens"] = sum(sequence.drafted_tokens for sequence in sequences)
     return {
-        "choices": [{"index": 0, "text": "".join(sequence.text), "finish_reason": reason}],
-        "usage": {
-            "prompt_tokens": len(sequence.prompt),
-            "completion_tokens": sequence.tokens,
-            "cached_tokens": sequence.cached,
+        "choices": [sequence.result() for sequence in _best(task)],
+        "usage": usage,
+        "timings": {
+            "prompt_seconds": round(first - task.began, 6),
+            "generation_seconds": round(now - first, 6),
         },
     }
+
+
+def _best(task: _Task) -> list[Sequence]:
+    """The likeliest `n` of each prompt's sequences, per token, numbered anew."""
+    if task.each == task.n:
+        return task.sequences
+    best: list[Sequence] = []
+    for start in range(0, len(task.sequences), task.each):
+        group = task.sequences[start : start + task.each]
+        group.sort(key=lambda sequence: -sequence.likelihood / max(1, sequence.tokens))
+        best += group[: task.n]
+    for index, sequence in enumerate(best):
+        sequence.index = index
+    return best
 
 
 def _failure(error: Exception) -> MlxqError:

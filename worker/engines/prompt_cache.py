@@ -56,7 +56,7 @@ class PromptCache:
             return None, 0
         self._entries.move_to_end(best)
         entry = self._entries[best]
-        layers = [_alias(layer) for layer in entry.layers]
+        layers = [alias(layer) for layer in entry.layers]
         if length < len(entry.tokens):
             trim_prompt_cache(layers, len(entry.tokens) - length)
         return layers, length
@@ -109,11 +109,11 @@ def _common(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> int:
     return int(different[0]) if different.size else length
 
 
-def _alias(layer: Any) -> Any:
+def alias(layer: Any) -> Any:
     """The same arrays behind an offset of its own."""
     twin = copy.copy(layer)
     if hasattr(layer, "caches"):
-        twin.caches = tuple(_alias(inner) for inner in layer.caches)
+        twin.caches = tuple(alias(inner) for inner in layer.caches)
     if hasattr(layer, "cache"):
         twin.cache = list(layer.cache)
     return twin

@@ -5,7 +5,7 @@ batch, nor on whether the worker died and ran it again.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,9 @@ from mlx_lm.sample_utils import (
 )
 
 from jobs.errors import InvalidRequest
+
+#: Keeps the seeds of a request's choices apart from those that people count through (the golden ratio's 64 bits).
+_GOLDEN = 0x9E3779B97F4A7C15
 
 Sampler = Callable[[mx.array], mx.array]
 LogitsProcessor = Callable[[mx.array, mx.array], mx.array]
@@ -59,6 +62,10 @@ class Sampling:
             xtc_threshold=value("xtc_threshold", 0.1),
             seed=seed if given_seed is None else int(given_seed),
         )
+
+    def of_choice(self, index: int) -> "Sampling":
+        """The same for another choice of the same request: each draws on its own. Choice 0 has the seed itself."""
+        return self if index == 0 else replace(self, seed=self.seed + index * _GOLDEN)
 
 
 def make_sampler(sampling: Sampling, vocabulary: int) -> Sampler:

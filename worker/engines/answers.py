@@ -1,0 +1,142 @@
+"""How an answer is to be written and read: markers of reasoning and calls, grammars, stop strings.
+
+It turns a payload into a Sequence and the grammars that its tokens have to obey.
+"""
+
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass
+from typing import Any
+
+from worker.engines.grammar import Constraint, Grammars, json_grammar
+from worker.engines.loading import LanguageModel
+from worker.engines.logprobs import Tap
+from worker.engines.prompt import Prompt, parser_name
+from worker.engines.sampling import Guard, LogitsProcessor, make_processors
+from worker.engines.sequence import Sequence
+from worker.engines.splitter import REASONING, Markers, Splitter
+from worker.engines.stops import StopMatcher
+from worker.engines.tools import ToolCalls, answer_or_calls_grammar, calls_grammar, holds_json, term
+from worker.engines.vocabulary import Vocabulary
+
+#: Where calls stand in the answer of a model whose own way is not JSON, when calls are enforced.
+_OPEN, _CLOSE = "<tool_call>", "</tool_call>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """What a request says of tools. `enforced`: at least one call has to come."""
+
+    tools: list[dict[str, Any]]
+    enforced: bool
+    several: bool
+    strict: bool
+
+    @staticmethod
+    def read(payload: dict[str, Any]) -> "_Calls | None":
+        tools = payload.get("tools")
+        if not tools:
+            return None
+        choice = payload.get("tool_choice")
+        if isinstance(choice, dict):
+            tools = [tool for tool in tools if tool["function"]["name"] == choice["name"]]
+        return _Calls(
+            tools,
+            enforced=choice is not None,
+            several=payload.get("parallel_tool_calls") is not False and not isinstance(choice, dict),
+            strict=any(tool["function"].get("strict") for tool in tools),
+        )
+
+
+class Answers:
+    """The answers of one model."""
+
+    def __init__(self, language: LanguageModel) -> None:
+        self._tokenizer = language.tokenizer
+        self._defaults = language.defaults
+        self._json_calls = holds_json(parser_name(language.tokenizer))
+        self._own = Markers.of(language.tokenizer)
+        self.vocabulary = Vocabulary(language.tokenizer, language.vocabulary)
+        self._grammars = Grammars(self.vocabulary)
+
+    def begin(self, task_id: str, index: int, payload: dict[str, Any], prompt: Prompt, seed: int) -> Sequence:
+        """Choice `index` of a request; `seed` makes the ids of its calls."""
+        sequence = Sequence(
+            task_id=task_id,
+            index=index,
+            detokenizer=self._tokenizer.detokenizer,
+            stops=StopMatcher(payload.get("stop") or ()),
+            guard=Guard(),
+            tap=None if payload.get("logprobs") is None else Tap(payload["logprobs"], self.vocabulary),
+        )
+        if "messages" not in payload:
+            _continue(sequence.detokenizer)
+            return sequence
+        calls = _Calls.read(payload)
+        if calls is not None:
+            sequence.calls = ToolCalls(
+                calls.tools, self._tokenizer.tool_parser, seed, index, several=calls.several
+            )
+        if calls is not None or self._tokenizer.has_thinking or self._own.structured:
+            sequence.splitter = Splitter(self._markers(payload, calls), prompt.state)
+        return sequence
+
+    def processors(
+        self, sequence: Sequence, payload: dict[str, Any], prompt: Prompt
+    ) -> list[LogitsProcessor]:
+        """What has a say in the answer's tokens, in its order."""
+        processors: list[LogitsProcessor] = make_processors(payload, self._defaults, self.vocabulary.size)
+        processors += self._constraints(payload, prompt)
+        if sequence.tap is not None:
+            processors.append(sequence.tap)
+        return [sequence.guard.processor(each) for each in processors]
+
+    def _constraints(self, payload: dict[str, Any], prompt: Prompt) -> list[Constraint]:
+        """The grammar of one answer, if there is one. Raises InvalidRequest when it can't be enforced."""
+        schema = (payload.get("grammar") or {}).get("json_schema")
+        calls = _Calls.read(payload)
+        # What is thought is free: the grammar begins where the reasoning ends.
+        trigger = self._tokenizer.think_end_tokens if prompt.state == REASONING else ()
+        if calls is not None and (calls.enforced or schema is not None):
+            start, end = self._terms()
+            if schema is None or calls.enforced:
+                grammar = calls_grammar(calls.tools, start, end, several=calls.several)
+            else:
+                grammar = answer_or_calls_grammar(schema, calls.tools, start, end, several=calls.several)
+            return [self._grammars.constraint(grammar, trigger, param="tools")]
+        if schema is not None:
+            return [self._grammars.constraint(json_grammar(schema), trigger)]
+        if calls is not None and calls.strict and self._json_calls:
+            grammar = calls_grammar(calls.tools, "", self._terms()[1], several=False, opened=True)
+            trigger = self._tokenizer.tool_call_start_tokens
+            return [self._grammars.constraint(grammar, trigger, repeat=True, param="tools")]
+        return []
+
+    def constrained(self, payload: dict[str, Any]) -> bool:
+        calls = _Calls.read(payload)
+        return "grammar" in payload or (calls is not None and (calls.enforced or calls.strict))
+
+    def _markers(self, payload: dict[str, Any], calls: _Calls | None) -> Markers:
+        if calls is None:
+            return self._own.without_calls()
+        if calls.enforced or "grammar" in payload:
+            return self._own.with_calls(*self._enforced_markers())
+        return self._own
+
+    def _enforced_markers(self) -> tuple[str, str]:
+        if self._json_calls:
+            return self._tokenizer.tool_call_start, self._tokenizer.tool_call_end
+        return _OPEN, _CLOSE
+
+    def _terms(self) -> Seq[str]:
+        return [term(marker, self._special(marker)) for marker in self._enforced_markers()]
+
+    def _special(self, marker: str) -> int | None:
+        """The id of a marker that no text can spell."""
+        token: int | None = self._tokenizer.get_vocab().get(marker)
+        return token if token is not None and self.vocabulary.grammars.is_special_token(token) else None
+
+
+def _continue(detokenizer: Any) -> None:
+    """A completion goes on from its prompt: the space that it may begin with is not trimmed away."""
+    if "text" in vars(detokenizer):
+        detokenizer.text, detokenizer.offset = " ", 1

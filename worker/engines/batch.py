@@ -1,0 +1,172 @@
+"""Rows in mlx-lm's BatchGenerator: which prompts are read at a step, and prompts that several rows share.
+
+It knows tokens, not text. It belongs to the thread of its model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+from mlx_lm.generate import BatchGenerator, StopSequences
+
+from worker.engines.prompt_cache import alias
+from worker.engines.sampling import LogitsProcessor, Sampler
+
+#: Tokens of one prompt read in one step: decoding goes on, and a cancellation is seen, between two of them.
+PREFILL_STEP = 512
+#: Tokens of all prompts together read in one step: many short prompts, or parts of a few long ones. An eighth of
+#: what mlx-lm reads at once. Smaller steps bring the first answers earlier and cost tokens per second.
+PREFILL_TOKENS = 2048
+#: Steps for which a few new prompts may be held back while many others decode.
+HOLD_STEPS = 3
+
+
+#: tokens, and the key-value cache that holds them
+Kept = tuple[list[int], list[Any]]
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One sequence: how its tokens are chosen, and how many there may be. `owner` is whose it is."""
+
+    owner: Any
+    sampler: Sampler
+    processors: list[LogitsProcessor]
+    stops: StopSequences
+    max_tokens: int
+    uid: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a step brought a row. `reason` is set on its last token: stop (an end token) or length.
+
+    `kept` is then the row's tokens and their key-value cache. `drafted`: a draft model had proposed the token.
+    """
+
+    row: Row
+    token: int
+    logprobs: mx.array
+    reason: str | None = None
+    kept: Kept | None = None
+    drafted: bool = False
+
+
+@dataclass(slots=True)
+class _Shared:
+    """Rows that start where the prompt of another one ends."""
+
+    rows: list[Row]
+    last: int
+
+
+class Batch:
+    """At most `capacity` rows decode together; further ones wait."""
+
+    def __init__(self, model: Any, capacity: int) -> None:
+        self._capacity = capacity
+        self._rows: dict[int, Row] = {}
+        #: prompts that wait to be read, and their tokens
+        self._unread: dict[int, int] = {}
+        self._shared: dict[int, _Shared] = {}
+        #: steps for which they have been held back
+        self._held = 0
+        self._generator = BatchGenerator(
+            model,
+            completion_batch_size=capacity,
+            prefill_step_size=PREFILL_STEP,
+            # The owner thread's own stream: everything of this engine is in one order. The library's
+            # default, one more stream, was slower at batch 1 on a busy CPU and equal on a quiet one.
+            stream=mx.default_stream(mx.default_device()),
+        )
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def insert(self, rows: list[Row], prompt: list[int], cached: int, cache: list[Any] | None) -> None:
+        """Rows of one prompt, of which `cache` holds the first `cached` tokens. It is read once for all."""
+        rest = prompt[cached:]
+        if len(rest) == 1:
+            self._insert(rows, rest, prompt[:cached], cache)
+            return
+        self._insert(rows[:1], rest, prompt[:cached], cache)
+        if len(rows) > 1:
+            self._shared[rows[0].uid] = _Shared(rows[1:], prompt[-1])
+
+    def remove(self, row: Row) -> None:
+        """Nothing more is computed for this row. Rows of one prompt are removed together."""
+        if self._rows.pop(row.uid, None) is not None:
+            self._unread.pop(row.uid, None)
+            self._shared.pop(row.uid, None)
+            self._generator.remove([row.uid])
+
+    def take(self, row: Row) -> Kept:
+        """Remove a row that decodes; its tokens and cache."""
+        del self._rows[row.uid]
+        cache, tokens = self._generator.remove([row.uid], return_prompt_caches=True)[row.uid]
+        return tokens, cache
+
+    def step(self) -> list[Token]:
+        """Decode one token of each row, then read more of the prompts."""
+        if not self._unread and not self._shared:
+            return [self._token(response) for response in self._generator.next()[1]]
+        if self._unread:
+            self._generator.prefill_batch_size = self._prompts_to_read()
+        read, responses = self._generator.next()
+        for progress in read:
+            self._unread.pop(progress.uid, None)
+            if progress.end_of_segment and not progress.end_of_prompt:
+                self._start_shared(progress.uid)
+        return [self._token(response) for response in responses]
+
+    def close(self) -> None:
+        self._rows.clear()
+        self._shared.clear()
+        self._generator.close()
+        del self._generator
+
+    def _token(self, response: Any) -> Token:
+        row = self._rows[response.uid]
+        kept = None
+        if response.finish_reason is not None:
+            del self._rows[response.uid]
+            kept = (response.all_tokens, response.prompt_cache)
+        return Token(row, response.token, response.logprobs, response.finish_reason, kept)
+
+    def _start_shared(self, uid: int) -> None:
+        """All of a prompt but its last token is read: the rows that share it begin from there."""
+        shared = self._shared.pop(uid, None)
+        if shared is not None and shared.rows:
+            cache, tokens = self._generator.extract_cache([uid])[uid]
+            self._insert(shared.rows, [shared.last], tokens, cache)
+
+    def _insert(self, rows: Sequence[Row], rest: list[int], before: list[int], cache: Any) -> None:
+        uids = self._generator.insert(
+            [rest for _ in rows],
+            max_tokens=[row.max_tokens for row in rows],
+            caches=None if cache is None else [[alias(layer) for layer in cache] for _ in rows],
+            all_tokens=[list(before) for _ in rows],
+            samplers=[row.sampler for row in rows],
+            logits_processors=[row.processors for row in rows],
+            stop_sequences=[row.stops for row in rows],
+        )
+        for uid, row in zip(uids, rows, strict=True):
+            row.uid = uid
+            self._rows[uid] = row
+            self._unread[uid] = len(rest)
+
+    def _prompts_to_read(self) -> int:
+        """How many prompts may be in reading at this step.
+
+        To read a few prompts costs a step of the whole batch nearly as much as to read many. While others decode,
+        newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps.
+        """
+        decoding = len(self._rows) - len(self._unread)
+        if 4 * len(self._unread) < decoding and self._held < HOLD_STEPS:
+            self._held += 1
+            return 0
+        self._held = 0
+        # They are padded to the longest, of which each step reads at most PREFILL_STEP.
+        longest = min(max(self._unread.values()), PREFILL_STEP)
+        return max(1, min(PREFILL_TOKENS // longest, self._capacity))

@@ -1,0 +1,84 @@
+"""Log-probabilities of tokens, as entries that the API turns into OpenAI's shapes.
+
+They are those of the distribution that was drawn from before temperature and top_p, after penalties, biases and
+grammars: what a grammar forbids has the floor.
+"""
+
+from collections import deque
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx_lm.models.cache import make_prompt_cache
+
+from worker.engines.vocabulary import Vocabulary
+
+#: JSON has no infinity; OpenAI's own floor.
+FLOOR = -9999.0
+
+Entry = dict[str, Any]
+
+
+class Tap:
+    """One sequence's logits, taken where the sampler takes them, as mlx-lm's logits processor without effect.
+
+    What BatchGenerator itself calls log-probabilities has the precision of the model, eight bits often enough.
+    """
+
+    def __init__(self, top: int, vocabulary: Vocabulary) -> None:
+        """`top`: how many alternatives each token is reported with."""
+        self._top = top
+        self._vocabulary = vocabulary
+        # The batch computes one token ahead.
+        self._logits: deque[mx.array] = deque()
+
+    def __call__(self, tokens: mx.array, logits: mx.array) -> mx.array:
+        self._logits.append(logits)
+        return logits
+
+    def entry(self, token: int) -> Entry:
+        """The entry of the next token."""
+        return entry(token, _log_softmax(self._logits.popleft()[0]), self._top, self._vocabulary)
+
+
+def entry(token: int, logprobs: mx.array, top: int, vocabulary: Vocabulary) -> Entry:
+    """`logprobs` [vocabulary], float32 → token, bytes, logprob and its `top` likeliest alternatives."""
+    top = min(top, logprobs.size)
+    best = mx.argpartition(-logprobs, kth=top - 1)[:top] if top else mx.array([], dtype=mx.uint32)
+    values = mx.concatenate([logprobs[token : token + 1], logprobs[best]])
+    mx.eval(best, values)
+    own, *others = np.asarray(values).tolist()
+    ranked = sorted(zip(np.asarray(best).tolist(), others, strict=True), key=lambda pair: -pair[1])
+    alternatives = [_entry(each, value, vocabulary) for each, value in ranked]
+    return {**_entry(token, own, vocabulary), "top": alternatives}
+
+
+def without(token: int, vocabulary: Vocabulary) -> Entry:
+    """The entry of a prompt's first token, which nothing predicts."""
+    return {**_entry(token, 0.0, vocabulary), "logprob": None, "top": []}
+
+
+def of_prompt(model: Any, tokens: list[int], top: int, vocabulary: Vocabulary, step: int) -> list[Entry]:
+    """The entries of a prompt's own tokens, read `step` at a time."""
+    entries = [without(tokens[0], vocabulary)]
+    cache = make_prompt_cache(model)
+    for start in range(0, len(tokens) - 1, step):
+        part = tokens[start : start + step]
+        rows = _log_softmax(model(mx.array([part]), cache=cache)[0])
+        following = tokens[start + 1 : start + 1 + len(part)]
+        entries += [entry(token, row, top, vocabulary) for token, row in zip(following, rows, strict=False)]
+    return entries
+
+
+def _log_softmax(logits: mx.array) -> mx.array:
+    logits = logits.astype(mx.float32)
+    return logits - mx.logsumexp(logits, axis=-1, keepdims=True)
+
+
+def _entry(token: int, logprob: float, vocabulary: Vocabulary) -> Entry:
+    raw = vocabulary.bytes_of(token)
+    return {
+        "token": raw.decode("utf-8", errors="replace"),
+        "bytes": list(raw),
+        "logprob": max(logprob, FLOOR),
+    }
