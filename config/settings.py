@@ -135,6 +135,46 @@ class Settings(BaseSettings):
         default=10, validation_alias="MAX_BODY_MB", gt=0, le=10_240, description="Largest request body in MB."
     )
 
+    max_images: int = Field(
+        default=32,
+        validation_alias="MAX_IMAGES",
+        ge=1,
+        le=1_000,
+        description="Images that one request may have.",
+    )
+    max_image_mb: float = Field(
+        default=20,
+        validation_alias="MAX_IMAGE_MB",
+        gt=0,
+        le=1_024,
+        description="Largest image, as a file, in MB; what is sent in a request is bounded by `MAX_BODY_MB` too.",
+    )
+    max_image_megapixels: float = Field(
+        default=50,
+        validation_alias="MAX_IMAGE_MEGAPIXELS",
+        gt=0,
+        le=89,
+        description="Largest image, in millions of pixels.",
+    )
+    image_fetch_timeout: Seconds = Field(
+        default=10,
+        validation_alias="IMAGE_FETCH_TIMEOUT",
+        gt=0,
+        le=600,
+        description="How long an image may take that is fetched from its address.",
+    )
+    allow_private_urls: bool = Field(
+        default=False,
+        validation_alias="ALLOW_PRIVATE_URLS",
+        description="Fetch images also from this machine and from private networks.",
+    )
+    strict: bool = Field(
+        default=False,
+        validation_alias="STRICT",
+        description="Refuse images that are sent to a model without sight, instead of leaving them out with a "
+        "`warning` header.",
+    )
+
     queue_limit: int = Field(
         default=32,
         validation_alias="QUEUE_LIMIT",
