@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from config.catalog import Catalog, ModelRef, UnknownModel
 from config.settings import Settings
 from jobs.client import JobClient
-from jobs.errors import ModelNotFound
+from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.gate import Ttl
+from jobs.request import Category
 
 #: Seconds that a resolved name holds, and how many are remembered.
 _FRESH = 1.0
@@ -29,7 +30,7 @@ class Context:
         self.catalog = Catalog(settings)
         #: How many synchronous calls wait for a job: only the last one that leaves cancels it.
         self.callers: Counter[str] = Counter()
-        self._known: dict[str, tuple[float, ModelRef]] = {}
+        self._known: dict[tuple[str, Category], tuple[float, ModelRef]] = {}
 
     @asynccontextmanager
     async def job_client(self) -> AsyncIterator[JobClient]:
@@ -43,19 +44,33 @@ class Context:
             with anyio.CancelScope(shield=True):
                 await jobs.stop()
 
-    async def resolve(self, name: str) -> ModelRef:
-        """What a model's name means; the disk is read off the event loop. Raises ModelNotFound."""
+    async def resolve(self, name: str, category: Category = Category.LLM) -> ModelRef:
+        """What a model's name means to a request of that category; the disk is read off the event loop.
+
+        Raises ModelNotFound, and InvalidRequest for a model of another category.
+        """
+        ref = await self.look_up(name, category)
+        if ref.category not in (None, category):
+            raise InvalidRequest(
+                f"The model '{name}' is not of the category '{category}' but of '{ref.category}'.",
+                param="model",
+                code="unsupported_model",
+            )
+        return ref
+
+    async def look_up(self, name: str, category: Category = Category.LLM) -> ModelRef:
+        """The same for a model of any category: of `category` is the default. Raises ModelNotFound."""
         now = time.monotonic()
-        known = self._known.get(name)
+        known = self._known.get((name, category))
         if known and now - known[0] < _FRESH:
             return known[1]
         try:
-            ref = await asyncio.to_thread(self.catalog.resolve, name)
+            ref = await asyncio.to_thread(self.catalog.resolve, name, category)
         except UnknownModel as error:
             raise ModelNotFound(str(error), param="model") from None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[name] = (now, ref)
+        self._known[name, category] = (now, ref)
         return ref
 
 

@@ -9,6 +9,7 @@ from config.catalog import Installed, UnknownModel
 from config.catalog.installed import read_model
 from jobs.client import JobClient
 from jobs.errors import ModelNotFound
+from jobs.request import Category
 
 #: Where the configurations of models say how much text they can take.
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length")
@@ -30,15 +31,15 @@ async def engines(jobs: JobClient) -> list[str]:
 
 
 async def inventory(context: Context, jobs: JobClient) -> list[ModelEntry]:
-    """Every model under the roots, the default and all loaded ones; of the hub's cache only those two."""
+    """Every model under the roots, the defaults and all loaded ones; of the hub's cache only those two."""
     held = {
         slot["model"]: (category, slot) for category, slot in (await slots(jobs)).items() if slot["model"]
     }
-    installed, default = await asyncio.to_thread(_on_disk, context)
+    installed, defaults = await asyncio.to_thread(_on_disk, context)
     entries = {
         model.id: _entry(model, held.get(model.id))
         for model in installed
-        if not model.cached or model.id == default or model.id in held
+        if not model.cached or model.id in defaults or model.id in held
     }
     for model_id, place in held.items():
         if model_id not in entries:
@@ -48,7 +49,7 @@ async def inventory(context: Context, jobs: JobClient) -> list[ModelEntry]:
 
 async def find(context: Context, jobs: JobClient, name: str) -> ModelEntry:
     """The model of that name, if it is here. Raises ModelNotFound."""
-    ref = await context.resolve(name)
+    ref = await context.look_up(name)
     held = {
         slot["model"]: (category, slot) for category, slot in (await slots(jobs)).items() if slot["model"]
     }
@@ -58,23 +59,26 @@ async def find(context: Context, jobs: JobClient, name: str) -> ModelEntry:
     return _entry(model, held.get(ref.id), ref.id)
 
 
-def _on_disk(context: Context) -> tuple[list[Installed], str | None]:
+def _on_disk(context: Context) -> tuple[list[Installed], set[str]]:
+    """What is installed, with the defaults that lie outside the roots; and the ids of the defaults."""
     catalog = context.catalog
-    installed = catalog.installed()
-    try:
-        default = catalog.default()
-    except UnknownModel:
-        return installed, None
-    if default.path and all(model.id != default.id for model in installed):
-        outside = read_model(default.path, default.id)
-        installed += [outside] if outside else []
-    return installed, default.id
+    installed, defaults = catalog.installed(), set()
+    for category in Category:
+        try:
+            default = catalog.default(category)
+        except UnknownModel:
+            continue
+        defaults.add(default.id)
+        if default.path and all(model.id != default.id for model in installed):
+            outside = read_model(default.path, default.id)
+            installed += [outside] if outside else []
+    return installed, defaults
 
 
 def _entry(
     model: Installed | None, place: tuple[str, dict[str, Any]] | None, model_id: str | None = None
 ) -> ModelEntry:
-    category, slot = place or ("llm", {})
+    category, slot = place or (model.category if model else Category.LLM.value, {})
     state = slot.get("state", "available")
     return ModelEntry(
         id=model.id if model else str(model_id),

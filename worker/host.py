@@ -65,7 +65,7 @@ class WorkerHost:
 
     def _lane(self, category: Category, slot: Slot) -> Lane:
         address, worker = self._settings.redis_address, f"{self.name}.{category}"
-        capacity = self._settings.batch_size if category is Category.LLM else 1
+        capacity = self._settings.batch_size if category in (Category.LLM, Category.EMBEDDING) else 1
         return Lane(
             Gate(connection(address), category, worker, self._ttl),
             Gate(connection(address, name=feeder_name(worker)), category, worker, self._ttl),
@@ -141,11 +141,10 @@ class WorkerHost:
 
     def _preload(self, category: Category) -> str | None:
         """The id of the model that this category's setting names."""
-        name: str = getattr(self._settings, f"{category}_model")
-        if not name:
+        if not getattr(self._settings, f"{category}_model"):
             return None
         try:
-            return self._catalog.default().id if category is Category.LLM else self._catalog.resolve(name).id
+            return self._catalog.default(category).id
         except UnknownModel as error:
             log.error("%s_MODEL: %s", category.upper(), error)
             return None

@@ -67,7 +67,7 @@ class Slot:
         if self.engine is not None and self.model == model_id:
             return self.engine
         try:
-            ref = self._catalog.resolve(model_id)
+            ref = self._catalog.resolve(model_id, self.category)
         except UnknownModel as error:
             raise ModelNotFound(str(error), param="model") from error
         self.unload()

@@ -51,15 +51,16 @@ async def status(request: Request) -> Response:
 async def load(request: Request) -> Response:
     body = await read_body(request, LoadRequest)
     wanted = body.value
-    model_type = wanted.model_type or "llm"
-    served = await _served(jobs_of(request))
+    context = context_of(request)
+    model_type = wanted.model_type or (await context.look_up(wanted.model)).category or "llm"
+    served = sorted({Category.EMBEDDING.value, *await _served(jobs_of(request))})
     if model_type not in served:
         raise InvalidRequest(
             f"There is no engine for models of the type '{model_type}' yet; these work: {', '.join(served)}.",
             param="model_type",
             code="unsupported_value",
         )
-    ref = await context_of(request).resolve(wanted.model)
+    ref = await context.resolve(wanted.model, Category(model_type))
     meta = {"message": f"Model '{ref.id}' loaded successfully", "model_type": model_type}
     job = _job(request, body.raw, Kind.LOAD, Category(model_type), ref.id, meta, wanted.background)
     return await run(request, job, _preference(request, wanted.background), body.headers)

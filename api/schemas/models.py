@@ -13,8 +13,15 @@ ModelType = Literal["llm", "asr", "tts", "image", "vlm", "embedding"]
 MODEL_TYPES: tuple[ModelType, ...] = ("llm", "asr", "tts", "image", "vlm", "embedding")
 
 #: What MLX-GUI calls the categories.
-_KINDS = {"llm": "text", "asr": "audio", "tts": "audio", "image": "image", "vlm": "vision"}
-_ENDPOINTS = {"llm": ["/v1/chat/completions"]}
+_KINDS = {
+    "llm": "text",
+    "asr": "audio",
+    "tts": "audio",
+    "image": "image",
+    "vlm": "vision",
+    "embedding": "embedding",
+}
+_ENDPOINTS = {"llm": ["/v1/chat/completions"], "embedding": ["/v1/embeddings"]}
 
 
 class LoadRequest(RequestModel):

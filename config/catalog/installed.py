@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from config.catalog.category import category_of
+
 #: How deep below a root a model may lie: `name` or `org/name`.
 _DEPTH = 2
 
@@ -22,6 +24,10 @@ class Installed:
     @property
     def model_type(self) -> str:
         return str(self.config.get("model_type", ""))
+
+    @property
+    def category(self) -> str:
+        return category_of(self.config, self.path, self.id)
 
     @property
     def created(self) -> int:
