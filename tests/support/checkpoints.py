@@ -25,7 +25,7 @@ TEMPLATE = (
 def random_qwen3(folder: Path, *, seed: int = 0, context: int = 4096) -> Path:
     """Write a Qwen3 checkpoint of about 100,000 parameters into `folder` and return it."""
     folder.mkdir(parents=True)
-    tokenizer = _byte_tokenizer()
+    tokenizer = byte_tokenizer(SPECIALS)
     tokenizer.save(str(folder / "tokenizer.json"))
     end = tokenizer.token_to_id("<|im_end|>")
     config = {
@@ -66,10 +66,11 @@ def random_qwen3(folder: Path, *, seed: int = 0, context: int = 4096) -> Path:
     return folder
 
 
-def _byte_tokenizer() -> Tokenizer:
+def byte_tokenizer(specials: list[str]) -> Tokenizer:
+    """The 256 bytes and the special tokens, in this order."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={char: i for i, char in enumerate(alphabet)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIALS])
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in specials])
     return tokenizer

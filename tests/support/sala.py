@@ -15,6 +15,11 @@ CONFIG: dict[str, Any] = {
     "attention_bias": False,
     "attn_use_output_gate": True,
     "attn_use_rope": False,
+    # Code of the checkpoint's own, which is not run.
+    "auto_map": {
+        "AutoConfig": "configuration_minicpm_sala.MiniCPMSALAConfig",
+        "AutoModelForCausalLM": "modeling_minicpm_sala.MiniCPMSALAForCausalLM",
+    },
     "dim_model_base": 32,
     "head_dim": 8,
     "hidden_act": "silu",

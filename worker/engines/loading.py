@@ -43,7 +43,11 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
     path = ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
     provide(str(_read(path / "config.json").get("model_type")))
     loaded: Any = load(
-        str(path), adapter_path=str(ref.adapter) if ref.adapter is not None else None, return_config=True
+        str(path),
+        # No code of a checkpoint's own is run, and nobody is asked on the terminal whether it may be.
+        tokenizer_config={"trust_remote_code": False},
+        adapter_path=str(ref.adapter) if ref.adapter is not None else None,
+        return_config=True,
     )
     model, tokenizer, config = loaded
     return LanguageModel(
