@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.catalog import Catalog, ModelRef, UnknownModel
 from config.settings import Settings
+from jobs.blobs import BlobStore
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.gate import Ttl
@@ -28,6 +29,7 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.catalog = Catalog(settings)
+        self.blobs = BlobStore(settings.blob_folder)
         #: How many synchronous calls wait for a job: only the last one that leaves cancels it.
         self.callers: Counter[str] = Counter()
         self._known: dict[tuple[str, Category], tuple[float, ModelRef]] = {}

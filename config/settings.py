@@ -307,6 +307,15 @@ class Settings(BaseSettings):
         return int(self.max_body_mb * 1024 * 1024)
 
     @property
+    def blob_folder(self) -> Path:
+        """Where the big inputs of jobs lie. API and worker share it."""
+        return self.data_dir / "blobs"
+
+    @property
+    def max_image_bytes(self) -> int:
+        return int(self.max_image_mb * 1024 * 1024)
+
+    @property
     def prompt_cache_bytes(self) -> int:
         return int(self.prompt_cache_mb * 1024 * 1024)
 

@@ -1,0 +1,46 @@
+"""Pictures as users send them: judged by their content, upright, as RGB.
+
+The API opens a picture to refuse what can't be read; the worker opens it again for the model.
+"""
+
+import io
+
+from PIL import Image, ImageOps
+
+#: What is taken. Pillow opens no other format here, so that no obscure decoder can be reached.
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+
+
+class UnreadablePicture(ValueError):
+    """The message says why, for the user."""
+
+
+def open_picture(data: bytes, max_pixels: float) -> Image.Image:
+    """The picture in these bytes, of an animation the first frame. Raises UnreadablePicture."""
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large(max_pixels) from None
+    except Exception as error:  # Pillow's plug-ins raise what their authors chose
+        raise UnreadablePicture("it is no JPEG, PNG, GIF or WebP image") from error
+    if picture.width * picture.height > max_pixels:
+        raise _too_large(max_pixels)
+    try:
+        return _rgb(ImageOps.exif_transpose(picture))
+    except Exception as error:
+        raise UnreadablePicture("its data is broken") from error
+
+
+def _too_large(max_pixels: float) -> UnreadablePicture:
+    return UnreadablePicture(f"it has more than {max_pixels / 1e6:g} million pixels")
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    """On white where it is transparent; 16 bits of grey become 8."""
+    if picture.mode.startswith("I"):
+        return picture.point(lambda value: value / 256).convert("L").convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        ground = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(ground, picture)
+    return picture.convert("RGB")
