@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from api.schemas.completion import chat_completion
+from api.schemas.chat_answer import chat_completion
+from api.schemas.completion_answer import text_completion
+from api.schemas.generate import generated
 from api.schemas.models import model_changed
 from jobs.request import Kind
 
@@ -13,6 +15,8 @@ _Answer = Callable[[str, dict[str, Any], dict[str, Any]], dict[str, Any]]
 
 _ANSWERS: dict[str, _Answer] = {
     Kind.CHAT: chat_completion,
+    Kind.COMPLETION: text_completion,
+    Kind.GENERATE: generated,
     Kind.LOAD: model_changed,
     Kind.UNLOAD: model_changed,
 }

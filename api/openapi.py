@@ -6,11 +6,19 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from api.schemas.chat import ChatRequest
+from api.schemas.completion import CompletionRequest
 from api.schemas.fields import RequestModel
+from api.schemas.generate import GenerateRequest
 from api.schemas.models import LoadRequest, UnloadRequest
 
 #: Every body that a route takes.
-_BODIES: tuple[type[RequestModel], ...] = (ChatRequest, LoadRequest, UnloadRequest)
+_BODIES: tuple[type[RequestModel], ...] = (
+    ChatRequest,
+    CompletionRequest,
+    GenerateRequest,
+    LoadRequest,
+    UnloadRequest,
+)
 
 _ERROR = {
     "type": "object",

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from api.context import context_of
 from api.prefer import Preference, is_retry, read_timeout
 from api.security import caller_key
+from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.request import Category, JobRequest, Kind, new_job_id
@@ -17,6 +18,13 @@ _LONGEST_KEY = 255
 #: Where a program says its name, the best first.
 _APP_HEADERS = ("x-app", "x-title", "user-agent")
 _LONGEST_APP = 64
+
+
+async def model_of(request: Request, name: str, adapters: str | None) -> ModelRef:
+    """The model that a request for text names, with its adapter. Raises ModelNotFound and InvalidRequest."""
+    if adapters is not None:
+        raise InvalidRequest("Adapters are not supported yet.", param="adapters", code="unsupported_value")
+    return await context_of(request).resolve(name)
 
 
 def job_request(

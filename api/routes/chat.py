@@ -5,14 +5,17 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from api.body import read_body
-from api.chat_stream import ChatStream
 from api.context import context_of
+from api.grammar import check_schemas
 from api.openapi import takes
 from api.prefer import preference
 from api.run import run
 from api.schemas.chat import ChatRequest
+from api.schemas.chat_answer import ChatFrames
 from api.streaming import EventStream
-from api.submission import job_request
+from api.submission import job_request, model_of
+from api.text_stream import TextStream
+from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.request import Category, Kind
 
 router = APIRouter(tags=["chat"])
@@ -27,7 +30,15 @@ router = APIRouter(tags=["chat"])
 async def chat_completions(request: Request) -> Response:
     body = await read_body(request, ChatRequest)
     chat = body.value
-    ref = await context_of(request).resolve(chat.model)
+    ref = await model_of(request, chat.model, chat.adapters)
+    await check_schemas(chat.enforced)
+    if chat.has_images:
+        raise InvalidRequest(
+            "The content part 'image_url' is not supported by this model: only text is.", param="messages"
+        )
+    payload = chat.payload()
+    if chat.draft_model is not None:
+        payload["draft_model"] = await _draft_model(request, chat.draft_model)
     preferred = preference(request.headers, background=bool(chat.background))
     job = job_request(
         request,
@@ -35,11 +46,20 @@ async def chat_completions(request: Request) -> Response:
         kind=Kind.CHAT,
         model=ref.id,
         raw=body.raw,
-        payload=chat.payload(),
+        payload=payload,
         meta={"model": chat.model, "created": int(time.time()), "include_usage": chat.include_usage},
         preference=preferred,
         stream=bool(chat.stream),
     )
     if chat.stream and preferred.wait != 0:
-        return EventStream(ChatStream(request, job, chat.include_usage), body.headers)
+        stream = TextStream(request, job, ChatFrames, chat.include_usage, chat.n or 1)
+        return EventStream(stream, body.headers)
     return await run(request, job, preferred, body.headers)
+
+
+async def _draft_model(request: Request, name: str) -> str:
+    """The id of the model that guesses ahead. Raises ModelNotFound."""
+    try:
+        return (await context_of(request).resolve(name)).id
+    except ModelNotFound as error:
+        raise ModelNotFound(error.message, param="draft_model") from None

@@ -1,110 +1,141 @@
-"""What a chat answers: the completion, and the chunks of its stream."""
+"""`POST /v1/completions`: OpenAI's first API, plain text in and out, with its ranges."""
 
-from typing import Any
+from typing import Annotated, Any
 
-import orjson
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
 
-from config import VERSION
+from api.schemas.fields import MAX_COUNT
+from api.schemas.sampling import Sampling
 
-FINGERPRINT = f"mlxq-{VERSION}"
+#: Texts that one request may ask for: prompts, times the answers to each.
+MOST = 128
+#: What OpenAI's API says a completion has when nobody says otherwise.
+_MAX_TOKENS = 16
 
-
-def usage(counts: dict[str, Any]) -> dict[str, Any]:
-    prompt, completion = int(counts["prompt_tokens"]), int(counts["completion_tokens"])
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": int(counts.get("cached_tokens", 0))},
-    }
+Prompt = str | list[int]
 
 
-def chat_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """The completion of a job: `meta` is what the API noted when it was submitted, `result` the worker's."""
-    return {
-        "id": job_id,
-        "object": "chat.completion",
-        "created": meta["created"],
-        "model": meta["model"],
-        "choices": [
-            {
-                "index": choice["index"],
-                "message": {"role": "assistant", "content": choice["text"], "refusal": None},
-                "logprobs": None,
-                "finish_reason": choice["finish_reason"],
-            }
-            for choice in result["choices"]
-        ],
-        "usage": usage(result["usage"]),
-        "system_fingerprint": FINGERPRINT,
-    }
+def _read_prompts(value: Any) -> list[Prompt]:
+    """One prompt or several, as text or as token ids."""
+    if isinstance(value, str) or (isinstance(value, list) and value and _is_token(value[0])):
+        value = [value]
+    if not isinstance(value, list) or not value:
+        raise _invalid("must be a text, a list of texts, a list of token ids or a list of such lists")
+    if len(value) > MOST:
+        raise _invalid(f"must not hold more than {MOST} prompts")
+    for place, prompt in enumerate(value):
+        _check_prompt(place, prompt)
+    if len({type(prompt) for prompt in value}) > 1:
+        raise _invalid("must not mix texts and token ids")
+    return value
 
 
-class ChunkFrames:
-    """The chunks of one stream as server-sent events. All but the text is serialized once."""
+def _check_prompt(place: int, prompt: Any) -> None:
+    if isinstance(prompt, str):
+        return
+    if not isinstance(prompt, list) or not all(_is_token(token) for token in prompt):
+        raise _invalid(f"number {place} must be a text or a list of token ids")
+    if not prompt:
+        raise _invalid(f"number {place} has no tokens")
+    if not all(0 <= token <= MAX_COUNT for token in prompt):
+        raise _invalid(f"number {place} holds a number that is no token id")
 
-    def __init__(self, job_id: str, meta: dict[str, Any], *, include_usage: bool) -> None:
-        head = orjson.dumps(
-            {
-                "id": job_id,
-                "object": "chat.completion.chunk",
-                "created": meta["created"],
-                "model": meta["model"],
-                "system_fingerprint": FINGERPRINT,
-            }
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _invalid(message: str) -> PydanticCustomError:
+    return PydanticCustomError("prompt", "{reason}", {"reason": message})
+
+
+_TOKENS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+_PROMPT_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST},
+        _TOKENS,
+        {"type": "array", "items": _TOKENS, "minItems": 1, "maxItems": MOST},
+    ]
+}
+
+
+class CompletionRequest(Sampling):
+    """Texts to go on with."""
+
+    harmless = frozenset({"user", "metadata", "store"})
+
+    model: str
+    prompt: Annotated[list[Prompt], BeforeValidator(_read_prompts), WithJsonSchema(_PROMPT_SCHEMA)]
+
+    echo: bool | None = None
+    max_tokens: Annotated[int, Field(ge=0, le=MAX_COUNT)] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+    n: Annotated[int, Field(ge=1, le=MOST)] | None = None
+    best_of: Annotated[int, Field(ge=1, le=20)] | None = None
+    suffix: str | None = None
+
+    adapters: Annotated[str, Field(min_length=1)] | None = None
+
+    @field_validator("max_tokens")
+    @classmethod
+    def _none_only_to_echo(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value == 0 and not info.data.get("echo"):
+            raise PydanticCustomError("range", "may be 0 with echo only")
+        return value
+
+    @field_validator("n")
+    @classmethod
+    def _not_too_many(cls, value: int | None, info: ValidationInfo) -> int | None:
+        return _few(value, info)
+
+    @field_validator("best_of")
+    @classmethod
+    def _enough_to_choose_from(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value < (info.data.get("n") or 1):
+            raise PydanticCustomError("range", "must not be smaller than n")
+        if value is not None and value > 1 and info.data.get("stream"):
+            raise PydanticCustomError("not_supported", "can't be streamed: the best is known at the end only")
+        return _few(value, info)
+
+    @field_validator("suffix")
+    @classmethod
+    def _no_suffix(cls, value: str | None) -> str | None:
+        if value:
+            raise PydanticCustomError("not_supported", "is not supported: text is only added at the end")
+        return value
+
+    def payload(self) -> dict[str, Any]:
+        """The job's payload."""
+        payload: dict[str, Any] = {
+            "prompts": self.prompt,
+            "max_tokens": _MAX_TOKENS if self.max_tokens is None else self.max_tokens,
+            **self.sampling(),
+        }
+        n = self.n or 1
+        if n > 1:
+            payload["n"] = n
+        if self.best_of is not None and self.best_of > n:
+            payload["best_of"] = self.best_of
+        if self.echo:
+            payload["echo"] = True
+        if self.logprobs is not None:
+            payload["logprobs"] = self.logprobs
+        return payload
+
+    @property
+    def choices(self) -> int:
+        return len(self.prompt) * (self.n or 1)
+
+
+def _few(value: int | None, info: ValidationInfo) -> int | None:
+    prompts = len(info.data.get("prompt") or ())
+    if value is not None and value * prompts > MOST:
+        raise PydanticCustomError(
+            "range",
+            "asks for more than {most} texts with {prompts} prompts",
+            {"most": MOST, "prompts": prompts},
         )
-        # With include_usage OpenAI puts `usage` on every chunk, null on all but the last.
-        self._head = b"data: " + head[:-1]
-        self._tail = (b',"usage":null' if include_usage else b"") + b"}\n\n"
-        self._delta = self._head + b',"choices":[{"index":0,"delta":{"content":'
-        self._delta_end = b'},"logprobs":null,"finish_reason":null}]' + self._tail
-
-    def role(self) -> bytes:
-        return self._choice({"role": "assistant", "content": "", "refusal": None}, None)
-
-    def text(self, text: str) -> bytes:
-        return self._delta + orjson.dumps(text) + self._delta_end
-
-    def finish(self, reason: str) -> bytes:
-        return self._choice({}, reason)
-
-    def usage(self, counts: dict[str, Any]) -> bytes:
-        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(counts)) + b"}\n\n"
-
-    def _choice(self, delta: dict[str, Any], reason: str | None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
-        return self._head + b',"choices":' + orjson.dumps([choice]) + self._tail
-
-
-class Transcript:
-    """What a client has been sent. After a reset the same text comes again, and is held back as it is known.
-
-    What was sent cannot be taken back: a text that goes another way after a reset is a broken stream.
-    """
-
-    def __init__(self) -> None:
-        self._sent: list[str] = []
-        self._known = ""
-        self._was_reset = False
-
-    def reset(self) -> None:
-        self._known = "".join(self._sent)
-        self._was_reset = bool(self._known)
-
-    def add(self, text: str) -> str | None:
-        """What of `text` is new to the client; None when it contradicts what the client has."""
-        if self._known:
-            shared = min(len(text), len(self._known))
-            if text[:shared] != self._known[:shared]:
-                return None
-            text, self._known = text[shared:], self._known[shared:]
-        if text:
-            self._sent.append(text)
-        return text
-
-    def rest(self, whole: str) -> str | None:
-        """What is missing from the whole text; None when a reset has led to another one."""
-        sent = "".join(self._sent)
-        if whole.startswith(sent):
-            return whole[len(sent) :]
-        return None if self._was_reset else ""
+    return value

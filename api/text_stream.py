@@ -1,29 +1,51 @@
-"""A chat as a stream of chunks: from a job's events to OpenAI's frames."""
+"""Text as a stream of chunks: from a job's events to OpenAI's frames, for chats and for completions."""
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.types import Receive
 
 from api.context import context_of, jobs_of
-from api.schemas.completion import ChunkFrames, Transcript
 from api.streaming import DONE, HEARTBEAT, PATIENCE, Heart, Write
+from api.transcript import Piece, Transcript
 from api.waiting import call, next_event, result_of
 from jobs.bus import Watch
-from jobs.errors import MlxqError, WorkerDied
+from jobs.errors import MlxqError
 from jobs.request import JobRequest
 from jobs.status import Event, EventType
 
 
+class Frames(Protocol):
+    """The chunks of one stream, written out."""
+
+    def begin(self) -> list[bytes]:
+        """What comes before all else."""
+
+    def piece(self, piece: Piece) -> bytes:
+        """Something new of a choice."""
+
+    def finish(self, index: int, reason: str) -> bytes:
+        """The end of a choice."""
+
+    def usage(self, counts: dict[str, Any]) -> bytes:
+        """The tokens that all of it took."""
+
+
+class MakeFrames(Protocol):
+    def __call__(self, job_id: str, meta: dict[str, Any], *, include_usage: bool, choices: int) -> Frames: ...
+
+
 @dataclass(frozen=True, slots=True)
-class ChatStream:
-    """Runs a chat job for one client and writes what it says as it comes."""
+class TextStream:
+    """Runs a job for one client and writes what it says as it comes."""
 
     request: Request
     job: JobRequest
+    frames: MakeFrames
     include_usage: bool
+    choices: int = 1
 
     async def __call__(self, receive: Receive, write: Write) -> None:
         async with call(context_of(self.request), jobs_of(self.request), self.job, receive) as (
@@ -31,14 +53,16 @@ class ChatStream:
             watch,
         ):
             self.request.state.request_id = accepted.job_id
-            frames = ChunkFrames(accepted.job_id, accepted.meta, include_usage=self.include_usage)
+            frames = self.frames(
+                accepted.job_id, accepted.meta, include_usage=self.include_usage, choices=self.choices
+            )
             await _Pump(watch, frames, write, self.include_usage).run()
 
 
 class _Pump:
     """The state of one stream: what has been heard, and what waits to be written."""
 
-    def __init__(self, watch: Watch, frames: ChunkFrames, write: Write, include_usage: bool) -> None:
+    def __init__(self, watch: Watch, frames: Frames, write: Write, include_usage: bool) -> None:
         self._watch, self._frames, self._write = watch, frames, write
         self._include_usage = include_usage
         self._heart, self._transcript = Heart(watch), Transcript()
@@ -75,7 +99,7 @@ class _Pump:
                 return
             pending = [self._heart.beat()]
         if not self._begun:
-            pending = [self._frames.role(), *pending]
+            pending = [*self._frames.begin(), *pending]
         await self._write(b"".join(pending))
         self._begun = True
         self._due = self._clock() + HEARTBEAT
@@ -83,29 +107,21 @@ class _Pump:
     def _frames_of(self, event: Event) -> list[bytes]:
         match event.type:
             case EventType.DELTA:
-                text = self._transcript.add(event.data["text"])
+                piece = self._transcript.add(event.data)
+                return [] if piece is None else [self._frames.piece(piece)]
             case EventType.RESET:
                 self._transcript.reset()
-                return []
             case _ if event.terminal:
                 return self._end(result_of(event))
             case _:
-                return []
-        if text is None:
-            raise _contradiction()
-        return [self._frames.text(text)] if text else []
+                pass
+        return []
 
     def _end(self, result: dict[str, Any]) -> list[bytes]:
-        choice = result["choices"][0]
-        rest = self._transcript.rest(choice["text"])
-        if rest is None:
-            raise _contradiction()
-        frames = [self._frames.text(rest)] if rest else []
-        frames.append(self._frames.finish(choice["finish_reason"]))
+        frames = []
+        for choice in result["choices"]:
+            frames += [self._frames.piece(piece) for piece in self._transcript.rest(choice)]
+            frames.append(self._frames.finish(choice["index"], choice["finish_reason"]))
         if self._include_usage:
             frames.append(self._frames.usage(result["usage"]))
         return [*frames, DONE]
-
-
-def _contradiction() -> WorkerDied:
-    return WorkerDied("The worker died while it answered, and its new answer differs from what was streamed.")
