@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 run: .venv/run.stamp
 	@[ "$$PORT" != 5000 ] || export MLX_GUI_PORT=5000; exec env PYTHONUNBUFFERED=1 PATH="$(CURDIR)/$(BIN):$$PATH" honcho start
 
-test: .venv/dev.stamp
+test: .venv/dev.stamp .venv/clients.stamp
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: .venv/dev.stamp
@@ -42,6 +42,12 @@ lock: .venv/dev.stamp
 
 .venv/dev.stamp: requirements-dev.lock .venv/run.stamp
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Real clients, for tests/clients/suites: their versions need not agree with ours.
+.venv/clients.stamp: requirements-clients.lock | .venv/bin/python
+	$(BIN)/python -m venv .venv/clients
+	.venv/clients/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r $<
 	@touch $@
 
 clean:

@@ -1,0 +1,113 @@
+"""Instructor in its TOOLS and JSON_SCHEMA modes, with a model that knows nothing: what holds, the server enforces."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import instructor
+import openai
+import pytest
+from pydantic import BaseModel, Field
+
+from tests.clients.suites.server import CHAT, KEY, RANDOM, URL
+
+MODES = [instructor.Mode.TOOLS, instructor.Mode.JSON_SCHEMA]
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Part(BaseModel):
+    name: Annotated[str, Field(max_length=12)]
+    weight: Annotated[int, Field(ge=0, le=1000)]
+
+
+class Machine(BaseModel):
+    """A machine with its parts."""
+
+    colour: Colour
+    kind: Literal["car", "ship"]
+    electric: bool
+    parts: Annotated[list[Part], Field(min_length=1, max_length=3)]
+
+
+@pytest.fixture(params=MODES, ids=lambda mode: mode.name)
+def client(request: pytest.FixtureRequest) -> instructor.Instructor:
+    sdk = openai.OpenAI(base_url=URL, api_key=KEY, max_retries=0)
+    return instructor.from_openai(sdk, mode=request.param)
+
+
+@pytest.mark.parametrize("model", [CHAT, RANDOM])
+def test_the_first_answer_is_valid(client: instructor.Instructor, model: str) -> None:
+    for seed in range(3):
+        machine = client.chat.completions.create(
+            model=model,
+            response_model=Machine,
+            messages=[{"role": "user", "content": "Describe a machine."}],
+            max_retries=0,
+            max_tokens=1000,
+            seed=seed,
+        )
+        assert 1 <= len(machine.parts) <= 3
+
+
+def test_partial_objects_grow_in_a_stream(client: instructor.Instructor) -> None:
+    stream = client.chat.completions.create_partial(
+        model=RANDOM,
+        response_model=Machine,
+        messages=[{"role": "user", "content": "Describe a machine."}],
+        max_retries=0,
+        max_tokens=1000,
+        seed=1,
+    )
+    seen = list(stream)
+    assert len(seen) > 1
+    Machine.model_validate(seen[-1].model_dump())
+
+
+def test_an_iterable_of_objects(client: instructor.Instructor) -> None:
+    """The list that Instructor asks for has no bound, so that a random model may not come to its end."""
+    found = 0
+    stream = client.chat.completions.create_iterable(
+        model=CHAT,
+        response_model=Part,
+        messages=[{"role": "user", "content": "Name the parts."}],
+        max_retries=0,
+        max_tokens=1000,
+        temperature=0,
+    )
+    for part in stream:
+        assert 0 <= part.weight <= 1000
+        found += 1
+        if found == 3:
+            break
+    assert found
+
+
+async def test_the_async_client() -> None:
+    sdk = openai.AsyncOpenAI(base_url=URL, api_key=KEY, max_retries=0)
+    for mode in MODES:
+        part, raw = await instructor.from_openai(sdk, mode=mode).chat.completions.create_with_completion(
+            model=RANDOM,
+            response_model=Part,
+            messages=[{"role": "user", "content": "Name a part."}],
+            max_retries=0,
+            max_tokens=300,
+        )
+        assert 0 <= part.weight <= 1000
+        assert raw.usage.completion_tokens > 0
+
+
+def test_from_provider() -> None:
+    client = instructor.from_provider(
+        f"openai/{CHAT}", base_url=URL, api_key=KEY, mode=instructor.Mode.JSON_SCHEMA
+    )
+    part = client.chat.completions.create(
+        response_model=Part,
+        messages=[{"role": "user", "content": "Name a part."}],
+        max_retries=0,
+        max_tokens=300,
+        temperature=0,
+    )
+    assert isinstance(part, Part)

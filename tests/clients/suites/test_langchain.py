@@ -1,0 +1,104 @@
+"""langchain-openai against LangChain's own standard tests for chat models and embeddings.
+
+Skipped by the standard tests themselves: images, audio and PDF as input (they are fetched from the net, and the model
+under test reads text), Anthropic's content blocks, and the benchmark that needs recorded answers.
+"""
+
+from typing import Any
+
+import pytest
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from langchain_tests.integration_tests import ChatModelIntegrationTests, EmbeddingsIntegrationTests
+
+from tests.clients.suites.server import CHAT, DIMENSIONS, EMBEDDING, KEY, RANDOM, URL
+
+BEYOND_TINY_CHAT: dict[str, str] = {}
+
+
+class TestChat(ChatModelIntegrationTests):
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return ChatOpenAI
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {
+            "model": CHAT,
+            "base_url": URL,
+            "api_key": KEY,
+            "temperature": 0,
+            "max_retries": 0,
+            "stream_usage": True,
+        }
+
+    @property
+    def has_tool_calling(self) -> bool:
+        return True
+
+    @property
+    def has_tool_choice(self) -> bool:
+        return True
+
+    @property
+    def has_structured_output(self) -> bool:
+        return True
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+    @property
+    def returns_usage_metadata(self) -> bool:
+        return True
+
+    @property
+    def supports_model_override(self) -> bool:
+        return True
+
+    @property
+    def model_override_value(self) -> str:
+        return RANDOM
+
+
+class TestEmbeddings(EmbeddingsIntegrationTests):
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return OpenAIEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict[str, Any]:
+        return {
+            "model": EMBEDDING,
+            "base_url": URL,
+            "api_key": KEY,
+            "max_retries": 0,
+            # Else LangChain sends the token ids of OpenAI's vocabulary, and fetches that from the net.
+            "check_embedding_ctx_length": False,
+        }
+
+
+@pytest.fixture
+def embeddings() -> OpenAIEmbeddings:
+    return OpenAIEmbeddings(
+        model=EMBEDDING, base_url=URL, api_key=KEY, max_retries=0, check_embedding_ctx_length=False
+    )
+
+
+def test_texts_of_one_meaning_are_close(embeddings: OpenAIEmbeddings) -> None:
+    cat, kitten, tax = embeddings.embed_documents(
+        ["A cat sleeps.", "A kitten naps.", "Taxes are due in May."]
+    )
+    assert len(cat) == DIMENSIONS
+    assert sum(a * b for a, b in zip(cat, kitten, strict=True)) > sum(
+        a * b for a, b in zip(cat, tax, strict=True)
+    )
+
+
+def test_a_chain_of_a_thousand_texts_keeps_their_order(embeddings: OpenAIEmbeddings) -> None:
+    texts = [f"number {n}" for n in range(1_000)]
+    many = embeddings.embed_documents(texts, chunk_size=1_000)
+    assert len(many) == 1_000
+    for n in (0, 500, 999):
+        assert many[n] == pytest.approx(embeddings.embed_query(texts[n]), abs=1e-3)
