@@ -11,7 +11,7 @@ MARKERS = Markers("<think>", "</think>", "<tool_call>", "</tool_call>")
 STORIES = [
     ("plain", CONTENT, " Hello there. \n", [(CONTENT, " Hello there. \n")]),
     ("thought first", CONTENT, "<think>\nHm.\n</think>\n\nYes.", [(REASONING, "Hm."), (CONTENT, "Yes.")]),
-    ("opened in the prompt", REASONING, "Hm.\n\nSo.\n</think>\nYes.\n", [(REASONING, "Hm.\n\nSo."), (CONTENT, "Yes.\n")]),
+    ("opened before", REASONING, "Hm.\n\nSo.\n</think>\nYes.\n", [(REASONING, "Hm.\n\nSo."), (CONTENT, "Yes.\n")]),
     ("nothing thought", CONTENT, "<think>\n\n</think>\n\nYes.", [(CONTENT, "Yes.")]),
     ("thought without end", REASONING, "Hm, 1 < 2 </thin", [(REASONING, "Hm, 1 < 2 </thin")]),
     ("one call", CONTENT, '<tool_call>\n{"a": 1}\n</tool_call>', [(TOOL, '\n{"a": 1}\n')]),
