@@ -22,6 +22,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "redis_url": ("redis://:secret@db:6380/1", "redis://:secret@db:6380/1"),
     "redis_maxmemory_mb": ("64", 64),
     "llm_model": ("org/name", "org/name"),
+    "draft_model": ("org/draft", "org/draft"),
     "asr_model": ("org/name", "org/name"),
     "tts_model": ("org/name", "org/name"),
     "image_model": ("org/name", "org/name"),

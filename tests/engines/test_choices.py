@@ -1,16 +1,18 @@
 """One request, several answers: the prompt is read once, each answer draws on its own."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import pytest
 
-from config.catalog import ModelRef
+from config.catalog import Catalog, ModelRef
 from config.settings import Settings
 from tests.support.checkpoints import random_qwen3
 from worker.engines import chat
 from worker.engines.base import Delta, Done
+from worker.engines.loading import load_language_model
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +60,9 @@ class Counting:
 
 @pytest.mark.parametrize("length", [1, 600, 1500])
 def test_four_choices_and_one_prefill(folder: Path, length: int) -> None:
-    language = chat.load_language_model(ModelRef("tiny", folder))
+    language = load_language_model(ModelRef("tiny", folder))
     counting = Counting(language.model)
-    engine = chat.ChatEngine(
-        chat.LanguageModel(**{**_fields(language), "model": counting}), Settings(), chat.Catalog(Settings())
-    )
+    engine = chat.ChatEngine(replace(language, model=counting), Settings(), Catalog(Settings()))
     result, texts = answer(engine, payload("x" * length, n=4, temperature=2, max_tokens=24, seed=5))
     choices = result["choices"]
     assert [choice["index"] for choice in choices] == [0, 1, 2, 3]
@@ -102,14 +102,10 @@ def test_the_best_of_several_are_the_likeliest(engine: chat.ChatEngine) -> None:
     best, told = answer(engine, {**task, "n": 2, "best_of": 6})
 
     def likelihood(choice: dict[str, Any]) -> float:
-        return -sum(entry["logprob"] for entry in choice["logprobs"])
+        return -float(sum(entry["logprob"] for entry in choice["logprobs"]))
 
     ranked = sorted(all_of_them["choices"], key=likelihood)
     assert [choice["text"] for choice in best["choices"]] == [choice["text"] for choice in ranked[:2]]
     assert [choice["index"] for choice in best["choices"]] == [0, 1]
     assert told == {}
     assert best["usage"]["completion_tokens"] == 48
-
-
-def _fields(language: Any) -> dict[str, Any]:
-    return {name: getattr(language, name) for name in type(language).__dataclass_fields__}

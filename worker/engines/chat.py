@@ -214,7 +214,13 @@ class ChatEngine:
         except UnknownModel as error:
             raise ModelNotFound(str(error), param="draft_model") from error
         if ref.id not in self._drafted:
-            draft = load_language_model(ref)
+            try:
+                draft = load_language_model(ref)
+            except OSError as error:
+                raise ModelNotFound(
+                    f"The draft model '{ref.id}' is not installed, and it could not be fetched.",
+                    param="draft_model",
+                ) from error
             if draft.vocabulary != self._language.vocabulary:
                 raise InvalidRequest(
                     f"'{ref.id}' can't draft for this model: their vocabularies differ.", param="draft_model"
