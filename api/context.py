@@ -10,7 +10,7 @@ import anyio
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from config.catalog import Catalog, ModelRef, UnknownModel
+from config.catalog import Catalog, ModelRef, UnknownAdapter, UnknownModel
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.client import JobClient
@@ -32,7 +32,7 @@ class Context:
         self.blobs = BlobStore(settings.blob_folder)
         #: How many synchronous calls wait for a job: only the last one that leaves cancels it.
         self.callers: Counter[str] = Counter()
-        self._known: dict[tuple[str, Category], tuple[float, ModelRef]] = {}
+        self._known: dict[tuple[str, Category, str | None], tuple[float, ModelRef]] = {}
 
     @asynccontextmanager
     async def job_client(self) -> AsyncIterator[JobClient]:
@@ -46,12 +46,15 @@ class Context:
             with anyio.CancelScope(shield=True):
                 await jobs.stop()
 
-    async def resolve(self, name: str, category: Category = Category.LLM) -> ModelRef:
+    async def resolve(
+        self, name: str, category: Category = Category.LLM, adapters: str | None = None
+    ) -> ModelRef:
         """What a model's name means to a request of that category; the disk is read off the event loop.
 
-        Raises ModelNotFound, and InvalidRequest for a model of another category.
+        With `adapters`, the name of a LoRA adapter, it is another model. Raises ModelNotFound, and InvalidRequest for
+        a model of another category.
         """
-        ref = await self.look_up(name, category)
+        ref = await self.look_up(name, category, adapters)
         if ref.category not in (None, category):
             raise InvalidRequest(
                 f"The model '{name}' is not of the category '{category}' but of '{ref.category}'.",
@@ -60,19 +63,23 @@ class Context:
             )
         return ref
 
-    async def look_up(self, name: str, category: Category = Category.LLM) -> ModelRef:
+    async def look_up(
+        self, name: str, category: Category = Category.LLM, adapters: str | None = None
+    ) -> ModelRef:
         """The same for a model of any category: of `category` is the default. Raises ModelNotFound."""
         now = time.monotonic()
-        known = self._known.get((name, category))
+        wanted = (name, category, adapters)
+        known = self._known.get(wanted)
         if known and now - known[0] < _FRESH:
             return known[1]
         try:
-            ref = await asyncio.to_thread(self.catalog.resolve, name, category)
+            ref = await asyncio.to_thread(self.catalog.resolve, *wanted)
         except UnknownModel as error:
-            raise ModelNotFound(str(error), param="model") from None
+            param = "adapters" if isinstance(error, UnknownAdapter) else "model"
+            raise ModelNotFound(str(error), param=param) from None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[name, category] = (now, ref)
+        self._known[wanted] = (now, ref)
         return ref
 
 

@@ -22,9 +22,7 @@ _LONGEST_APP = 64
 
 async def model_of(request: Request, name: str, adapters: str | None) -> ModelRef:
     """The model that a request for text names, with its adapter. Raises ModelNotFound and InvalidRequest."""
-    if adapters is not None:
-        raise InvalidRequest("Adapters are not supported yet.", param="adapters", code="unsupported_value")
-    return await context_of(request).resolve(name)
+    return await context_of(request).resolve(name, adapters=adapters)
 
 
 def job_request(

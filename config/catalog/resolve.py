@@ -1,9 +1,14 @@
-"""From a name to a model: alias → installed name → hub id → path under the roots → unique basename."""
+"""From a name to a model: alias → installed name → hub id → path under the roots → unique basename.
+
+`<model>+<adapter>` is a model too, with a LoRA adapter put on it.
+"""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from config.catalog.adapters import Adapter, find_adapter
 from config.catalog.aliases import DEFAULT, EMBEDDINGS, FAMILIES
 from config.catalog.category import EMBEDDING, LLM
 from config.catalog.installed import Installed, installed_models, read_model
@@ -19,18 +24,27 @@ class UnknownModel(LookupError):
     """No model has that name. The message is for the user."""
 
 
+class UnknownAdapter(UnknownModel):
+    """The model is known, its adapter is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRef:
     """What a name means. `id` is the model's one name everywhere.
 
-    `path` and `category` are None while the model is only on a hub; `adapter` is the folder of the LoRA weights that
-    belong to it.
+    `path` and `category` are None while the model is only on a hub. `adapter` makes it another model, whose id ends
+    with the adapter's.
     """
 
     id: str
     path: Path | None
-    adapter: Path | None = None
+    adapter: Adapter | None = None
     category: str | None = None
+
+    @property
+    def base_id(self) -> str:
+        """The id of the model without its adapter."""
+        return self.id.removesuffix(f"+{self.adapter.id}") if self.adapter else self.id
 
 
 class Catalog:
@@ -53,26 +67,56 @@ class Catalog:
         name = self._defaults.get(category, "")
         if not name:
             raise UnknownModel(f"There is no default {category} model: {category.upper()}_MODEL is not set.")
+        return replace(self._named(name, self._own), category=category)
+
+    def resolve(self, name: str, category: str = LLM, adapter: str | None = None) -> ModelRef:
+        """What `name` means; `category` is whose default an unclear name stands for. Raises UnknownModel.
+
+        `adapter` takes the place of the adapter that the name has. It reads folders: callers in a hurry remember the
+        answer.
+        """
+        if not _valid(name):
+            raise UnknownModel(f"The model name is not valid: {name[:64]!r}…")
+        if not _valid(adapter or ""):
+            raise UnknownAdapter(f"The adapter's name is not valid: {str(adapter)[:64]!r}…")
+        ref = self._named(name, lambda part: self._common(part, category))
+        if adapter is None:
+            return ref
+        found = find_adapter(adapter, self._roots)
+        if found is None:
+            raise UnknownAdapter(
+                f"The adapter '{adapter}' does not exist. An adapter is a folder under the model roots with "
+                "adapter_config.json and adapters.safetensors."
+            )
+        return _with_adapter(ref, found)
+
+    def _named(self, name: str, find: Callable[[str], ModelRef]) -> ModelRef:
+        """What `find` says of a name, or of the part of it that an adapter follows."""
+        try:
+            return find(name)
+        except UnknownModel:
+            for plus in re.finditer(r"(?<=.)\+(?=.)", name):
+                adapter = find_adapter(name[plus.end() :], self._roots)
+                if adapter is not None:
+                    return _with_adapter(find(name[: plus.start()]), adapter)
+            raise
+
+    def _own(self, name: str) -> ModelRef:
+        """What a setting's name means."""
         path = Path(name).expanduser()
         if path.is_absolute() or path.exists():
             model = read_model(path.resolve(), self._id_of(path.resolve(), path.name))
             if model:
-                return replace(_ref(model), category=category)
-        ref = self._find(name, families=False) if name != DEFAULT else self._unknown(name)
-        return replace(ref, category=category)
+                return _ref(model)
+        return self._find(name, families=False) if name != DEFAULT else self._unknown(name)
 
-    def resolve(self, name: str, category: str = LLM) -> ModelRef:
-        """What `name` means; `category` is whose default an unclear name stands for. Raises UnknownModel.
-
-        It reads folders: callers in a hurry remember the answer.
-        """
-        if len(name) > _LONGEST or "\0" in name:
-            raise UnknownModel(f"The model name is not valid: {name[:64]!r}…")
+    def _common(self, name: str, category: str) -> ModelRef:
+        """What a request's name means."""
         if name in ("", DEFAULT):
             return self.default(category)
         for each in (category, *(other for other in self._defaults if other != category)):
             setting = self._defaults.get(each, "")
-            if setting and name in (setting, Path(setting).name):
+            if setting and name in (setting, _short(setting)):
                 return self.default(each)
         ref = self._find(name)
         if ref.category != category and self._defaults.get(category):
@@ -110,7 +154,7 @@ class Catalog:
     def _family(self, name: str) -> ModelRef:
         default = self.default()
         model = read_model(default.path, default.id) if default.path else None
-        known = model.model_type if model else default.id.rpartition("/")[2].lower().replace("-", "")
+        known = model.model_type if model else default.base_id.rpartition("/")[2].lower().replace("-", "")
         if known in FAMILIES[name.lower()] or (model is None and known.startswith(name.lower())):
             return default
         return self._unknown(name)
@@ -139,3 +183,22 @@ class Catalog:
 
 def _ref(model: Installed) -> ModelRef:
     return ModelRef(model.id, model.path, category=model.category)
+
+
+def _valid(name: str) -> bool:
+    return len(name) <= _LONGEST and "\0" not in name
+
+
+def _short(setting: str) -> str:
+    """A setting's name without the folder that the model lies in."""
+    path = Path(setting).expanduser()
+    if path.exists():
+        return path.name
+    model, plus, adapter = setting.partition("+")
+    return Path(model).name + plus + adapter
+
+
+def _with_adapter(ref: ModelRef, adapter: Adapter) -> ModelRef:
+    if ref.category not in (None, LLM):
+        raise UnknownAdapter(f"The model '{ref.base_id}' takes no adapter: it is no language model.")
+    return replace(ref, id=f"{ref.base_id}+{adapter.id}", adapter=adapter)

@@ -3,6 +3,7 @@
 It knows files; it does not know requests. Everything is for the thread that will own the model.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ import orjson
 from huggingface_hub import snapshot_download
 from mlx.utils import tree_reduce
 from mlx_lm.models.cache import make_prompt_cache
-from mlx_lm.utils import load
+from mlx_lm.utils import load, load_adapters
 
 from config.catalog import ModelRef
+from jobs.errors import InvalidRequest
 from worker.models import provide
+
+log = logging.getLogger(__name__)
 
 #: What of a hub's repository a language model needs.
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.jsonl"]
@@ -39,17 +43,17 @@ class LanguageModel:
 
 
 def load_language_model(ref: ModelRef) -> LanguageModel:
-    """Load a model, with its adapter if it has one, from its folder, or from the hub when it is not installed."""
-    path = ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
+    """Load a model, with its adapter if it has one, from its folder, or from the hub when it is not installed.
+
+    Raises InvalidRequest when the adapter does not fit the model.
+    """
+    path = ref.path or Path(snapshot_download(ref.base_id, allow_patterns=HUB_FILES))
     provide(str(_read(path / "config.json").get("model_type")))
-    loaded: Any = load(
-        str(path),
-        # No code of a checkpoint's own is run, and nobody is asked on the terminal whether it may be.
-        tokenizer_config={"trust_remote_code": False},
-        adapter_path=str(ref.adapter) if ref.adapter is not None else None,
-        return_config=True,
-    )
+    # No code of a checkpoint's own is run, and nobody is asked on the terminal whether it may be.
+    loaded: Any = load(str(path), tokenizer_config={"trust_remote_code": False}, return_config=True)
     model, tokenizer, config = loaded
+    if ref.adapter is not None:
+        _adapt(model, ref)
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,
@@ -59,6 +63,20 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
         memory_bytes=int(tree_reduce(lambda n, a: n + a.nbytes, model.parameters(), 0)),
         vocabulary=_vocabulary(model),
     )
+
+
+def _adapt(model: Any, ref: ModelRef) -> None:
+    """Put the adapter's layers into the model, as mlx_lm.load does."""
+    assert ref.adapter is not None
+    try:
+        load_adapters(model, str(ref.adapter.path))
+    except Exception as error:  # its files are whatever their author made them
+        log.warning("the adapter %s does not fit %s: %s", ref.adapter.id, ref.base_id, error)
+        raise InvalidRequest(
+            f"The adapter '{ref.adapter.id}' does not fit the model '{ref.base_id}'.", param="adapters"
+        ) from error
+    model.eval()
+    mx.eval(model.parameters())
 
 
 def _read(path: Path) -> dict[str, Any]:

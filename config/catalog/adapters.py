@@ -1,0 +1,29 @@
+"""LoRA adapters: folders under the model roots with `adapter_config.json` and `adapters.safetensors`, as mlx-lm
+writes them. What is in the files, and whether an adapter fits a model, is not known here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_FILES = ("adapter_config.json", "adapters.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """`id` is the folder's name below its root."""
+
+    id: str
+    path: Path
+
+
+def find_adapter(name: str, roots: Iterable[Path]) -> Adapter | None:
+    """The adapter of that name, or in that folder. `roots` are resolved; no link leads out of them."""
+    for root in roots:
+        try:
+            path = (root / Path(name).expanduser()).resolve(strict=True)
+            if path.is_relative_to(root) and all((path / file).is_file() for file in _FILES):
+                return Adapter(path.relative_to(root).as_posix(), path)
+        except (OSError, RuntimeError, ValueError):
+            continue
+    return None
