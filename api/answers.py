@@ -5,6 +5,7 @@ from typing import Any
 
 from api.schemas.chat_answer import chat_completion
 from api.schemas.completion_answer import text_completion
+from api.schemas.embeddings import embedding_list
 from api.schemas.generate import generated
 from api.schemas.models import model_changed
 from jobs.request import Kind
@@ -17,6 +18,7 @@ _ANSWERS: dict[str, _Answer] = {
     Kind.CHAT: chat_completion,
     Kind.COMPLETION: text_completion,
     Kind.GENERATE: generated,
+    Kind.EMBEDDING: embedding_list,
     Kind.LOAD: model_changed,
     Kind.UNLOAD: model_changed,
 }

@@ -17,7 +17,7 @@ from api.context import Context, OwnClient
 from api.edge import BodyLimit, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
 from api.openapi import Api
-from api.routes import chat, completions, generate, jobs, models, queue, system
+from api.routes import chat, completions, embeddings, generate, jobs, models, queue, system
 from api.security import HostGuard, KeyGuard, listens_everywhere
 from config import VERSION
 from config.settings import Settings, load_settings
@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.context = context
-    for resource in (system, chat, completions, generate, models, jobs, queue):
+    for resource in (system, chat, completions, generate, embeddings, models, jobs, queue):
         app.include_router(resource.router)
     return app
 

@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.schemas.chat import ChatRequest
 from api.schemas.completion import CompletionRequest
+from api.schemas.embeddings import EmbeddingRequest
 from api.schemas.fields import RequestModel
 from api.schemas.generate import GenerateRequest
 from api.schemas.models import LoadRequest, UnloadRequest
@@ -15,6 +16,7 @@ from api.schemas.models import LoadRequest, UnloadRequest
 _BODIES: tuple[type[RequestModel], ...] = (
     ChatRequest,
     CompletionRequest,
+    EmbeddingRequest,
     GenerateRequest,
     LoadRequest,
     UnloadRequest,

@@ -1,6 +1,8 @@
 """JobClient: everything the API does with jobs. It knows Redis, not HTTP and not MLX."""
 
 import base64
+import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -146,6 +148,15 @@ class JobClient:
             case ended:
                 status = JobStatus.from_rq(ended)
                 raise Conflict(f"Job '{job_id}' has already ended ({status}).")
+
+    async def let_go(self, job_id: str, queue: str, after: int) -> None:
+        """Forget an ended job in `after` seconds: it was delivered. While Redis is away it stays as others do."""
+        with contextlib.suppress(RedisError, OSError):
+            async with self.redis.pipeline(transaction=False) as pipe:
+                for key in (keys.job(job_id), keys.results(job_id), keys.events(job_id)):
+                    pipe.expire(key, after)
+                pipe.zadd(keys.finished(queue), {job_id: time.time() + after}, xx=True)
+                await pipe.execute()
 
     async def info(self, job_id: str, *, with_result: bool = False) -> JobInfo:
         """The job as it stands; its result or error when asked for. JobNotFound."""

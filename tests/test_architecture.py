@@ -14,9 +14,9 @@ ALLOWED = {
     "config": set[str](),
     "jobs": {"config"},
     "api": {"config", "jobs"},
-    "worker": {"config", "jobs", "mlx", "mlx_lm"},
+    "worker": {"config", "jobs", "mlx", "mlx_embeddings", "mlx_lm"},
 }
-WATCHED = {*ALLOWED, "mlx", "mlx_lm", "benchmarks", "tests", "tools"}
+WATCHED = {*ALLOWED, "mlx", "mlx_embeddings", "mlx_lm", "benchmarks", "tests", "tools"}
 
 
 def modules(package: str) -> list[Path]:

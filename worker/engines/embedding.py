@@ -1,0 +1,275 @@
+"""Vectors of texts on mlx-embeddings: each step computes some texts of every request in hand.
+
+It knows payloads and vectors; it does not know jobs, Redis or HTTP. One thread owns it.
+"""
+
+import base64
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+from huggingface_hub import snapshot_download
+from mlx.utils import tree_reduce
+from mlx_embeddings.tokenizer_utils import TokenizerWrapper
+from mlx_embeddings.utils import load as load_model
+from mlx_embeddings.utils import load_config
+
+from config.catalog import ModelRef
+from config.settings import Settings
+from jobs.errors import EngineFailure, InvalidRequest, MlxqError
+from worker.engines.base import Done, Failed, Output, Progress
+from worker.engines.embedding_inputs import Reader
+
+log = logging.getLogger(__name__)
+
+#: Seconds that a step should take: newcomers join, and a cancellation is seen, between two of them.
+STEP_SECONDS = 0.1
+#: Tokens of a step: as many as fit STEP_SECONDS on this machine, but at least one text, between these.
+FEWEST_TOKENS, MOST_TOKENS = 64, 16384
+#: What a step begins with, before the machine's speed is known.
+FIRST_TOKENS = 1024
+#: Texts go through the model together when none is longer than this many times the shortest: the shorter ones are
+#: padded to the longest.
+SPREAD = 2
+#: Characters that are tokenised in one step, of all requests together.
+READ_CHARACTERS = 65536
+#: What of a hub's repository an embedding model needs.
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.tiktoken"]
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """One request: inputs not yet read, texts not yet computed (the shortest last), vectors in base64."""
+
+    id: str
+    inputs: list[str | list[int]]
+    dimensions: int | None
+    vectors: list[str | None] = field(init=False)
+    read: int = 0
+    done: int = 0
+    tokens: int = 0
+    texts: list[tuple[list[int], int]] = field(default_factory=list)
+    #: tokens of `texts`
+    waiting: int = 0
+
+    def __post_init__(self) -> None:
+        self.vectors = [None] * len(self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Input `index` of a task, as token ids."""
+
+    task: _Task
+    index: int
+    ids: list[int]
+
+
+class EmbeddingEngine:
+    """An embedding model and what it has in hand."""
+
+    def __init__(self, model: Any, reader: Reader, width: int, settings: Settings) -> None:
+        self.capacity = settings.batch_size
+        self.context_length = reader.longest
+        self.memory_bytes = int(tree_reduce(lambda n, a: n + a.nbytes, model.parameters(), 0))
+        self._model = model
+        self._reader = reader
+        self._tasks: dict[str, _Task] = {}
+        #: whose turn is next to have a text computed
+        self._turns: deque[_Task] = deque()
+        self._budget = FIRST_TOKENS
+        #: numbers of a vector
+        self._width = width
+
+    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+        dimensions = payload.get("dimensions")
+        if dimensions is not None and dimensions > self._width:
+            raise InvalidRequest(
+                f"Invalid 'dimensions': this model's vectors have {self._width}; {dimensions} were asked for.",
+                param="dimensions",
+            )
+        task = _Task(task_id, payload["inputs"], dimensions)
+        self._read(task, READ_CHARACTERS)
+        self._tasks[task_id] = task
+        self._turns.append(task)
+
+    def remove(self, task_id: str) -> None:
+        task = self._tasks.pop(task_id, None)
+        if task is not None:
+            self._turns.remove(task)
+
+    def step(self) -> list[Output]:
+        outputs = self._read_on()
+        chosen = self._choose()
+        if not chosen:
+            return outputs
+        began = time.monotonic()
+        vectors = self._compute([text.ids for text in chosen])
+        self._learn(sum(len(text.ids) for text in chosen), time.monotonic() - began)
+        return outputs + self._hand_out(chosen, vectors)
+
+    def tidy(self) -> None:
+        if not self._tasks:
+            mx.clear_cache()
+
+    def close(self) -> None:
+        self._tasks.clear()
+        self._turns.clear()
+        del self._model, self._reader
+
+    def _read_on(self) -> list[Output]:
+        """Tokenise more of the requests that would not fill a step; those that can't be read fail."""
+        outputs: list[Output] = []
+        hungry = [
+            task
+            for task in self._tasks.values()
+            if task.read < len(task.inputs) and task.waiting < self._budget
+        ]
+        for task in hungry:
+            try:
+                self._read(task, READ_CHARACTERS // len(hungry))
+            except Exception as error:
+                self.remove(task.id)
+                outputs.append(Failed(task.id, _failure(error)))
+        return outputs
+
+    def _read(self, task: _Task, characters: int) -> None:
+        """Tokenise the next inputs of a request, at least one. Raises InvalidRequest."""
+        end = task.read
+        while end < len(task.inputs) and (characters > 0 or end == task.read):
+            characters -= len(task.inputs[end])
+            end += 1
+        for index, ids in enumerate(self._reader.read(task.inputs[task.read : end], task.read), task.read):
+            task.texts.append((ids, index))
+            task.tokens += len(ids)
+            task.waiting += len(ids)
+        task.read = end
+        task.texts.sort(key=lambda text: -len(text[0]))
+
+    def _choose(self) -> list[_Text]:
+        """The texts of this step: one of each request in turn until the step is full."""
+        chosen: list[_Text] = []
+        room = self._budget
+        idle = 0
+        while idle < len(self._turns):
+            task = self._turns[0]
+            if task.texts:
+                if chosen and len(task.texts[-1][0]) > room:
+                    break
+                ids, index = task.texts.pop()
+                task.waiting -= len(ids)
+                room -= len(ids)
+                chosen.append(_Text(task, index, ids))
+                idle = 0
+            else:
+                idle += 1
+            self._turns.rotate(-1)
+        return chosen
+
+    def _compute(self, texts: list[list[int]]) -> list[Vectors]:
+        """A vector of length 1 for each text, in order."""
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        groups: list[list[int]] = []
+        for place in order:
+            if not groups or len(texts[place]) > SPREAD * len(texts[groups[-1][0]]):
+                groups.append([])
+            groups[-1].append(place)
+        computed = [self._forward([texts[place] for place in group]) for group in groups]
+        mx.eval(computed)
+        vectors: list[Vectors] = [np.empty(0, np.float32)] * len(texts)
+        for group, rows in zip(groups, computed, strict=True):
+            for place, row in zip(group, np.array(rows), strict=True):
+                vectors[place] = row
+        return vectors
+
+    def _forward(self, texts: list[list[int]]) -> mx.array:
+        """The vectors [texts, width] of texts, which are padded on the right."""
+        longest = max(map(len, texts))
+        ids = np.full((len(texts), longest), self._reader.padding, np.int32)
+        mask = np.zeros((len(texts), longest), np.int32)
+        for row, text in enumerate(texts):
+            ids[row, : len(text)] = text
+            mask[row, : len(text)] = 1
+        vectors: mx.array = self._model(mx.array(ids), attention_mask=mx.array(mask)).text_embeds
+        return vectors.astype(mx.float32)
+
+    def _learn(self, tokens: int, seconds: float) -> None:
+        """Fit the next step to what this one showed; a step of little work shows little."""
+        if 2 * tokens >= self._budget:
+            fitting = int(tokens * STEP_SECONDS / max(seconds, 1e-6))
+            self._budget = max(FEWEST_TOKENS, min((self._budget + fitting) // 2, MOST_TOKENS))
+
+    def _hand_out(self, chosen: list[_Text], vectors: list[Vectors]) -> list[Output]:
+        touched: dict[str, _Task] = {}
+        outputs: list[Output] = []
+        for text, vector in zip(chosen, vectors, strict=True):
+            task = text.task
+            if task.id not in self._tasks:
+                continue
+            if not np.isfinite(vector).all():
+                self.remove(task.id)
+                failure = EngineFailure(f"The model made no numbers of 'input[{text.index}]'.")
+                outputs.append(Failed(task.id, failure))
+                continue
+            task.vectors[text.index] = _encode(vector, task.dimensions)
+            task.done += 1
+            touched[task.id] = task
+        for task in touched.values():
+            if task.id not in self._tasks:
+                continue
+            if task.done == len(task.inputs):
+                self.remove(task.id)
+                usage = {"prompt_tokens": task.tokens}
+                outputs.append(Done(task.id, {"embeddings": task.vectors, "usage": usage}))
+            else:
+                outputs.append(Progress(task.id, task.done, len(task.inputs)))
+        return outputs
+
+
+def load(ref: ModelRef, settings: Settings) -> EmbeddingEngine:
+    """Load a model from its folder, or from the hub when it is not installed. For the owner thread."""
+    path = ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
+    config = load_config(path)
+    model_type = str(config.get("model_type", "")).replace("-", "_")
+    if not model_type.isidentifier() or find_spec(f"mlx_embeddings.models.{model_type}") is None:
+        raise _unfit(ref, f"models of its type, '{model_type[:64]}', are not known")
+    model, tokenizer = load_model(str(path), tokenizer_config={"trust_remote_code": False})
+    if not isinstance(tokenizer, TokenizerWrapper):
+        raise _unfit(ref, "it takes pictures")
+    reader = Reader(tokenizer, config)
+    shown: Any = model(mx.array(reader.read(["a"], 0))).text_embeds
+    if shown is None or shown.ndim != 2:
+        raise _unfit(ref, "it makes a vector for each token")
+    return EmbeddingEngine(model, reader, shown.shape[-1], settings)
+
+
+def _unfit(ref: ModelRef, reason: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"The model '{ref.id}' does not make vectors of texts: {reason}.",
+        param="model",
+        code="unsupported_model",
+    )
+
+
+def _failure(error: Exception) -> MlxqError:
+    if isinstance(error, MlxqError):
+        return error
+    log.error("a request could not be read", exc_info=error)
+    return EngineFailure(f"The model failed on this request ({type(error).__name__}).")
+
+
+def _encode(vector: Vectors, dimensions: int | None) -> str:
+    """Base64 of float32, little-endian; cut to `dimensions` it has length 1 again."""
+    if dimensions is not None and dimensions < len(vector):
+        vector = vector[:dimensions]
+        vector = vector / max(float(np.linalg.norm(vector)), 1e-9)
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
