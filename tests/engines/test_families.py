@@ -13,6 +13,10 @@ from tests.support.family_checkpoints import FAMILIES, family_checkpoint
 from tests.support.system import System
 from worker.models import provide
 
+pytestmark = pytest.mark.filterwarnings("ignore:`rope_scaling` is deprecated:FutureWarning")
+
+#: bits per weight of the quantised models
+QUANTISED = {"qwen3": 4, "minicpm-sala": 8}
 PROMPTS = ["hi", "What is the capital of France?", "x" * 40]
 TOKENS = 24
 
@@ -23,6 +27,10 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("families")
     for seed, name in enumerate(FAMILIES):
         family_checkpoint(root / "org" / name, name, seed)
+    provide("minicpm_sala")
+    for name, bits in QUANTISED.items():
+        source, target = str(root / "org" / name), str(root / "org" / f"{name}-{bits}bit")
+        mlx_lm.convert(source, target, quantize=True, q_group_size=32, q_bits=bits)
     return root
 
 
@@ -35,7 +43,6 @@ def system(families: Path) -> Iterator[System]:
 
 def mlx_lm_says(folder: Path) -> list[tuple[str, int]]:
     """mlx_lm.generate's text for each prompt, greedily, and how many tokens it has."""
-    provide("minicpm_sala")
     model, tokenizer = mlx_lm.load(str(folder), tokenizer_config={"trust_remote_code": False})[:2]
     answers = []
     for prompt in PROMPTS:
@@ -55,8 +62,7 @@ def ask(http: httpx.Client, model: str, prompt: str) -> tuple[str, int]:
     return answer["choices"][0]["message"]["content"], answer["usage"]["completion_tokens"]
 
 
-@pytest.mark.filterwarnings("ignore:`rope_scaling` is deprecated:FutureWarning")
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*FAMILIES, *(f"{name}-{bits}bit" for name, bits in QUANTISED.items())])
 def test_a_family_answers_as_mlx_lm_does(system: System, families: Path, name: str) -> None:
     folder = families / "org" / name
     expected = mlx_lm_says(folder)
