@@ -47,10 +47,23 @@ class Run:
         for text in texts:
             self.emit(EventType.DELTA, index=0, text=text)
 
+    def tell(self, text: str = "", index: int = 0, **more: Any) -> None:
+        """A delta of any field: see the contract of `worker.engines.base.Delta`."""
+        self.emit(EventType.DELTA, index=index, text=text, **more)
+
     def complete(self, text: str = "", *, finish_reason: str = "stop", **usage: int) -> None:
-        counts = {"prompt_tokens": 7, "completion_tokens": 3, "cached_tokens": 2, **usage}
-        choice = {"index": 0, "text": text, "finish_reason": finish_reason}
-        self.end(result={"choices": [choice], "usage": counts})
+        self.answer({"text": text, "finish_reason": finish_reason}, **usage)
+
+    def answer(self, *choices: dict[str, Any], **usage: int) -> None:
+        """End with these choices, numbered in their order; what they leave out is what is usual."""
+        usual = {"text": "", "finish_reason": "stop"}
+        self.end(
+            result={
+                "choices": [{"index": index, **usual, **choice} for index, choice in enumerate(choices)],
+                "usage": {"prompt_tokens": 7, "completion_tokens": 3, "cached_tokens": 2, **usage},
+                "timings": {"prompt_seconds": 0.5, "generation_seconds": 1.5},
+            }
+        )
 
     def fail(self, error: MlxqError) -> None:
         self.end(error=error)
@@ -87,13 +100,14 @@ Script = Callable[[Run], None]
 
 
 def echo(run: Run) -> None:
-    """Answer with the last message; load and unload succeed."""
+    """Answer with the last message, or with the first prompt; load and unload succeed."""
     if run.claim.kind is Kind.LOAD:
         run.end(result={"model": run.claim.model, "status": "loaded"})
     elif run.claim.kind is Kind.UNLOAD:
         run.end(result={"status": "unloaded"})
     else:
-        text = str(run.payload["messages"][-1]["content"])
+        payload = run.payload
+        text = str(payload["messages"][-1]["content"] if "messages" in payload else payload["prompts"][0])
         if run.claim.stream:
             run.say(*(text[i : i + 4] for i in range(0, len(text), 4)))
         run.complete(text)

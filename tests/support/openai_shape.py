@@ -1,0 +1,76 @@
+"""Does a body have the shape that OpenAI's public description of its API gives it?
+
+`tests/openai/components.json` holds those component schemas of it that mlxq answers with, without their prose.
+"""
+
+import json
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from config.settings import REPO
+
+#: Fields that mlxq adds to OpenAI's. Every other unknown one is a mistake.
+EXTENSIONS = {
+    "ChatCompletionResponseMessage": ("reasoning_content",),
+    "ChatCompletionStreamResponseDelta": ("reasoning_content",),
+    "Model": ("context_length", "endpoints", "parent", "permission", "root", "status", "type"),
+    "ListModelsResponse": ("models",),
+    "ErrorResponse": ("detail",),
+}
+
+
+def check_shape(name: str, body: Any) -> None:
+    """`body` is one of these, and holds nothing that neither OpenAI nor EXTENSIONS knows."""
+    problems = [f"{error.json_path}: {error.message}" for error in _validator(name).iter_errors(body)]
+    assert not problems, problems
+
+
+def check_chunks(name: str, chunks: list[dict[str, Any]]) -> None:
+    assert chunks
+    for chunk in chunks:
+        check_shape(name, chunk)
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": _components()})
+
+
+@cache
+def _components() -> dict[str, Any]:
+    text = (REPO / "tests" / "openai" / "components.json").read_text()
+    schemas: dict[str, Any] = json.loads(text)["components"]["schemas"]
+    for name, fields in EXTENSIONS.items():
+        schemas[name]["properties"].update(dict.fromkeys(fields, True))
+    _allow_what_openai_sends(schemas)
+    return {"schemas": {name: _closed(schema) for name, schema in schemas.items()}}
+
+
+def _allow_what_openai_sends(schemas: dict[str, Any]) -> None:
+    """Three places where OpenAI's own servers send null and its description forgets it."""
+    choice = schemas["CreateCompletionResponse"]["properties"]["choices"]["items"]["properties"]
+    # A chunk in mid-stream has not finished.
+    choice["finish_reason"]["nullable"] = True
+    # Nothing comes before the first token of an echoed prompt.
+    lists = choice["logprobs"]["anyOf"][0]["properties"]
+    lists["token_logprobs"]["items"]["nullable"] = True
+    lists["top_logprobs"]["items"]["nullable"] = True
+
+
+def _closed(schema: Any) -> Any:
+    """The schema without unknown fields, and with OpenAPI's old `nullable` as JSON Schema says it."""
+    if isinstance(schema, list):
+        return [_closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {
+        key: {name: _closed(each) for name, each in value.items()} if key == "properties" else _closed(value)
+        for key, value in schema.items()
+    }
+    if isinstance(closed.get("properties"), dict):
+        closed.setdefault("additionalProperties", False)
+    if closed.pop("nullable", False) is True:
+        return {"anyOf": [closed, {"type": "null"}]}
+    return closed
