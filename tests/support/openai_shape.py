@@ -49,8 +49,11 @@ def _components() -> dict[str, Any]:
 
 
 def _allow_what_openai_sends(schemas: dict[str, Any]) -> None:
-    """Three places where OpenAI's own servers send null and its description forgets it."""
-    choice = schemas["CreateCompletionResponse"]["properties"]["choices"]["items"]["properties"]
+    """Places where OpenAI's own servers send null and its description forgets it."""
+    completion = schemas["CreateCompletionResponse"]["properties"]
+    choice = completion["choices"]["items"]["properties"]
+    # With include_usage all chunks have it, and the last one says it.
+    completion["usage"]["nullable"] = True
     # A chunk in mid-stream has not finished.
     choice["finish_reason"]["nullable"] = True
     # Nothing comes before the first token of an echoed prompt.
