@@ -156,23 +156,28 @@ class EmbeddingEngine:
         task.texts.sort(key=lambda text: -len(text[0]))
 
     def _choose(self) -> list[_Text]:
-        """The texts of this step: one of each request in turn until the step is full."""
+        """The texts of this step: one of each request in turn until the step is full.
+
+        Whoever's text had no room is the first to choose in the next step.
+        """
         chosen: list[_Text] = []
         room = self._budget
-        idle = 0
-        while idle < len(self._turns):
+        passed = 0
+        waits: _Task | None = None
+        while passed < len(self._turns):
             task = self._turns[0]
-            if task.texts:
-                if chosen and len(task.texts[-1][0]) > room:
-                    break
+            if task.texts and (not chosen or len(task.texts[-1][0]) <= room):
                 ids, index = task.texts.pop()
                 task.waiting -= len(ids)
                 room -= len(ids)
                 chosen.append(_Text(task, index, ids))
-                idle = 0
+                passed = 0
             else:
-                idle += 1
+                waits = waits or (task if task.texts else None)
+                passed += 1
             self._turns.rotate(-1)
+        if waits is not None:
+            self._turns.rotate(-self._turns.index(waits))
         return chosen
 
     def _compute(self, texts: list[list[int]]) -> list[Vectors]:

@@ -1,0 +1,93 @@
+"""The embedding engine by itself: every family's vectors, whatever else is computed in the same step."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlx_embeddings.utils import load as load_directly
+
+from config.catalog import Catalog
+from config.settings import Settings
+from jobs.errors import InvalidRequest
+from tests.support.encoders import FAMILIES, POISON, random_encoder
+from worker.engines.base import Done, Failed, Output, Progress
+from worker.engines.embedding import EmbeddingEngine, load
+
+#: Of lengths that can't all go through the model together.
+TEXTS = ["a", "hello world", "y" * 30, "¿Qué es esto? 这是什么?", "hello there, what is this", "x" * 200]
+
+
+def loaded(root: Path, name: str) -> EmbeddingEngine:
+    settings = Settings.model_validate({"model_roots": (root,)})
+    return load(Catalog(settings).resolve(name, "embedding"), settings)
+
+
+def vector(encoded: str) -> Any:
+    return np.frombuffer(base64.b64decode(encoded), "<f4")
+
+
+def until_ended(engine: EmbeddingEngine, *task_ids: str) -> dict[str, Done | Failed]:
+    ended: dict[str, Done | Failed] = {}
+    while not ended.keys() >= set(task_ids):
+        ended |= {each.task_id: each for each in engine.step() if isinstance(each, Done | Failed)}
+    return ended
+
+
+def vectors(output: Output) -> list[Any]:
+    assert isinstance(output, Done), output
+    return [vector(encoded) for encoded in output.result["embeddings"]]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_neighbours_of_any_length_change_no_vector(tmp_path: Path, family: str) -> None:
+    folder = random_encoder(tmp_path / "model", family)
+    model, tokenizer = load_directly(str(folder))
+    engine = loaded(tmp_path, "model")
+    engine.add("many", {"inputs": TEXTS}, 0)
+    engine.add("few", {"inputs": TEXTS[:2]}, 0)
+    ended = until_ended(engine, "many", "few")
+    for text, got in zip(TEXTS, vectors(ended["many"]), strict=True):
+        alone = tokenizer([text], return_tensors="mlx")
+        expected = np.array(model(alone["input_ids"], attention_mask=alone["attention_mask"]).text_embeds[0])
+        assert got @ expected > 0.99999
+    for same, got in zip(vectors(ended["few"]), vectors(ended["many"]), strict=False):
+        assert same @ got > 0.99999
+    engine.close()
+
+
+def test_each_step_takes_from_every_request(tmp_path: Path) -> None:
+    random_encoder(tmp_path / "model")
+    engine = loaded(tmp_path, "model")
+    engine.add("large", {"inputs": [f"{number} {'long ' * 90}" for number in range(2000)]}, 0)
+    engine.step()
+    engine.add("small", {"inputs": ["one", "two"]}, 0)
+    told: list[Output] = []
+    while not any(isinstance(output, Done) for output in told):
+        told += engine.step()
+    assert [output.task_id for output in told if isinstance(output, Done)] == ["small"]
+    progress = [output for output in told if isinstance(output, Progress) and output.task_id == "large"]
+    assert [output.done for output in progress] == sorted({output.done for output in progress})
+    assert progress[-1].done < progress[-1].total == 2000
+    engine.remove("large")
+    assert engine.step() == []
+
+
+def test_a_vector_without_numbers_fails_its_own_request_only(tmp_path: Path) -> None:
+    random_encoder(tmp_path / "model", poisoned=True)
+    engine = loaded(tmp_path, "model")
+    engine.add("poisoned", {"inputs": ["fine", f"not {POISON} fine", "fine"]}, 0)
+    engine.add("healthy", {"inputs": ["fine", "not fine"]}, 0)
+    ended = until_ended(engine, "poisoned", "healthy")
+    assert isinstance(failed := ended["poisoned"], Failed)
+    assert "input[1]" in failed.error.message
+    assert all(np.isclose(np.linalg.norm(each), 1) for each in vectors(ended["healthy"]))
+
+
+def test_what_makes_no_vectors_of_texts_is_refused(tmp_path: Path) -> None:
+    folder = random_encoder(tmp_path / "model")
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace('"model_type": "bert"', '"model_type": "mpnet"'))
+    with pytest.raises(InvalidRequest, match="mpnet"):
+        loaded(tmp_path, "model")
