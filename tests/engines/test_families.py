@@ -25,8 +25,8 @@ TOKENS = 24
 def families(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model root with one model of each family, named like it, in the folder of an organisation."""
     root = tmp_path_factory.mktemp("families")
-    for seed, name in enumerate(FAMILIES):
-        family_checkpoint(root / "org" / name, name, seed)
+    for name in FAMILIES:
+        family_checkpoint(root / "org" / name, name, seed=7)
     provide("minicpm_sala")
     for name, bits in QUANTISED.items():
         source, target = str(root / "org" / name), str(root / "org" / f"{name}-{bits}bit")

@@ -133,6 +133,29 @@ FAMILIES: dict[str, Family] = {
         _HEADERS.template,
         sharded=True,
     ),
+    # Its text alone. What it remembers can't be batched, and is cut into pieces shorter than the conversations.
+    "llama4": Family(
+        {
+            "architectures": ["Llama4ForConditionalGeneration"],
+            "model_type": "llama4",
+            "text_config": {
+                **_SIZES,
+                "num_hidden_layers": 4,
+                "model_type": "llama4_text",
+                "attention_bias": False,
+                "attention_chunk_size": 16,
+                "interleave_moe_layer_step": 2,
+                "intermediate_size_mlp": 128,
+                "num_experts_per_tok": 1,
+                "num_local_experts": 4,
+                "rope_scaling": None,
+                "use_qk_norm": True,
+                "vocab_size": 261,
+            },
+        },
+        _HEADERS.specials,
+        _HEADERS.template,
+    ),
     "minicpm": Family(
         {
             "architectures": ["MiniCPMForCausalLM"],

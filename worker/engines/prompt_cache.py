@@ -70,7 +70,8 @@ class PromptCache:
         entry = _Entry(
             np.asarray(tokens, dtype=np.int32),
             layers,
-            can_trim_prompt_cache(layers),
+            # Those without `merge` say that they can be trimmed and have forgotten what lies before (Llama 4's).
+            can_trim_prompt_cache(layers) and all(hasattr(layer, "merge") for layer in layers),
             sum(layer.nbytes for layer in layers),
         )
         if entry.nbytes > self._max_bytes:
