@@ -273,7 +273,8 @@ def _model(config: dict[str, Any]) -> Any:
     config.setdefault("text_config", {})
     family, _ = get_model_and_args(config)
     model_config = family.ModelConfig.from_dict(config)
-    return family.Model(update_module_configs(model_config, family, config, ["text", "vision"]))
+    update: Any = update_module_configs
+    return family.Model(update(model_config, family, config, ["text", "vision"]))
 
 
 def _tokenizer(specials: tuple[str, ...]) -> Tokenizer:

@@ -3,13 +3,18 @@
 Loaders import their library when they are called, on the thread that will own the model.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from config.catalog import ModelRef
+from config.catalog.vision import sees
 from config.settings import Settings
 from jobs.request import Category
 from worker.engines.base import Engine
+
+log = logging.getLogger(__name__)
 
 Loader = Callable[[ModelRef, Settings], Engine]
 
@@ -19,9 +24,21 @@ _IMPORTING = threading.Lock()
 
 def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
     with _IMPORTING:
-        from worker.engines.chat import load
+        from worker.engines.loading import folder, read_json
+    ref = replace(ref, path=folder(ref))
+    assert ref.path is not None
+    config = read_json(ref.path / "config.json")
+    if sees(ref.base_id, config):
+        with _IMPORTING:
+            from worker.engines import vision
 
-    return load(ref, settings)
+            known = vision.knows(config)
+        if known:
+            return vision.load(ref, settings)
+        log.warning("mlx-vlm has no models like %s: it is loaded for text only", ref.id)
+    with _IMPORTING:
+        from worker.engines import chat
+    return chat.load(ref, settings)
 
 
 def _load_embedding(ref: ModelRef, settings: Settings) -> Engine:

@@ -56,13 +56,15 @@ class _Task:
 class ChatEngine:
     """A language model and its batch."""
 
-    def __init__(self, language: LanguageModel, settings: Settings, catalog: Catalog) -> None:
+    def __init__(
+        self, language: LanguageModel, settings: Settings, catalog: Catalog, reader: Prompts | None = None
+    ) -> None:
         self.capacity = settings.batch_size
         self.context_length = language.context_length
         self.memory_bytes = language.memory_bytes
         self._language = language
         self._catalog = catalog
-        self._reader = Prompts(language)
+        self._reader = reader or Prompts(language)
         self._answers = Answers(language)
         self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
         self._prompts = PromptCache(settings.prompt_cache_bytes, CACHED_PROMPTS)
@@ -100,10 +102,7 @@ class ChatEngine:
             return
         for number, prompt in enumerate(prompts):
             rows = [task.rows[sequence] for sequence in task.sequences[number * each : (number + 1) * each]]
-            # The last token is always read: its logits are the answer's first step.
-            cache, cached = self._prompts.fetch(prompt.tokens[:-1])
-            task.cached += cached
-            task.runner.insert(rows, prompt.tokens, cached, cache)
+            task.cached += self._start(task.runner, rows, prompt)
 
     def remove(self, task_id: str) -> None:
         task = self._tasks.pop(task_id, None)
@@ -153,12 +152,22 @@ class ChatEngine:
         if task.each == task.n:
             outputs += deltas
         if token.kept is not None:
-            self._finished.append(token.kept)
+            self._keep(sequence, token.kept)
         if sequence.reason is None:
             return
         if token.reason is None and (kept := task.runner.take(token.row)) is not None:
-            self._finished.append(kept)
+            self._keep(sequence, kept)
         self._end(task, sequence, sequence.reason, outputs)
+
+    def _start(self, runner: Batch | Solo, rows: list[Row], prompt: Prompt) -> int:
+        """Have a prompt read and answered. Returns how many of its tokens had been read before."""
+        # The last token is always read: its logits are the answer's first step.
+        cache, cached = self._prompts.fetch(prompt.tokens[:-1])
+        runner.insert(rows, prompt.tokens, cached, cache)
+        return cached
+
+    def _keep(self, sequence: Sequence, kept: Kept) -> None:
+        self._finished.append(kept)
 
     def _end(self, task: _Task, sequence: Sequence, reason: str, outputs: list[Output]) -> None:
         sequence.reason = reason

@@ -47,20 +47,30 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
 
     Raises InvalidRequest when the adapter does not fit the model.
     """
-    path = ref.path or Path(snapshot_download(ref.base_id, allow_patterns=HUB_FILES))
-    provide(str(_read(path / "config.json").get("model_type")))
+    path = folder(ref)
+    provide(str(read_json(path / "config.json").get("model_type")))
     # No code of a checkpoint's own is run, and nobody is asked on the terminal whether it may be.
     loaded: Any = load(str(path), tokenizer_config={"trust_remote_code": False}, return_config=True)
     model, tokenizer, config = loaded
     if ref.adapter is not None:
         _adapt(model, ref)
+    return describe(path, model, tokenizer, config, model.parameters())
+
+
+def folder(ref: ModelRef) -> Path:
+    """Where the model lies; it is fetched from the hub when it lies nowhere."""
+    return ref.path or Path(snapshot_download(ref.base_id, allow_patterns=HUB_FILES))
+
+
+def describe(path: Path, model: Any, tokenizer: Any, config: dict[str, Any], weights: Any) -> LanguageModel:
+    """A loaded model with what its folder says of it."""
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,
         config=config,
-        defaults=_read(path / "generation_config.json"),
+        defaults=read_json(path / "generation_config.json"),
         context_length=_context_length(config),
-        memory_bytes=int(tree_reduce(lambda n, a: n + a.nbytes, model.parameters(), 0)),
+        memory_bytes=int(tree_reduce(lambda n, a: n + a.nbytes, weights, 0)),
         vocabulary=_vocabulary(model),
     )
 
@@ -79,7 +89,7 @@ def _adapt(model: Any, ref: ModelRef) -> None:
     mx.eval(model.parameters())
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; an empty one where there is none that can be read."""
     try:
         content = orjson.loads(path.read_bytes())

@@ -91,6 +91,8 @@ class Prompts:
         return prompt
 
     def _chat(self, payload: dict[str, Any]) -> Prompt:
+        if any(isinstance(message.get("content"), list) for message in payload["messages"]):
+            raise InvalidRequest("This model takes no images.", param="messages", code="unsupported_value")
         try:
             tokens = self._apply_template(
                 [self._message(message) for message in payload["messages"]],
@@ -105,7 +107,9 @@ class Prompts:
             raise InvalidRequest(
                 f"The model's chat template refuses these messages: {error}", param="messages"
             ) from error
-        tokens = list(tokens)
+        return self._begun(list(tokens))
+
+    def _begun(self, tokens: list[int]) -> Prompt:
         return Prompt(tokens, REASONING if self._reasoning_is_open(tokens) else CONTENT)
 
     def _options(self, payload: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""From a chat with pictures to what a vision model reads: through the model's template and its processor.
+
+How a model's template wants its pictures is mlx-vlm's knowledge; the order in which they came is kept.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlx_vlm.prompt_utils import MODEL_CONFIG, apply_chat_template
+from mlx_vlm.utils import prepare_inputs
+from PIL import Image
+
+from jobs.blobs import BlobStore
+from jobs.errors import InvalidRequest
+from jobs.pictures import UnreadablePicture, open_picture
+from worker.engines.loading import LanguageModel
+from worker.engines.prompt import Prompt, Prompts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PicturePrompt(Prompt):
+    """`inputs` are the processor's arrays. `key` are the tokens, with what the pictures are in place of their own."""
+
+    inputs: dict[str, Any] = field(default_factory=dict)
+    key: list[int] = field(default_factory=list)
+
+
+class PicturePrompts(Prompts):
+    """The prompts of one vision model."""
+
+    def __init__(
+        self, language: LanguageModel, model_config: Any, processor: Any, blobs: BlobStore, max_pixels: float
+    ) -> None:
+        super().__init__(language)
+        self._processor = processor
+        self._model_type = str(model_config.model_type)
+        self._config = {"model_type": self._model_type}
+        self._placeholder = next(
+            (
+                token
+                for name in ("image_token_id", "image_token_index")
+                if isinstance(token := getattr(model_config, name, None), int)
+            ),
+            None,
+        )
+        self._blobs = blobs
+        self._max_pixels = max_pixels
+
+    def _chat(self, payload: dict[str, Any]) -> Prompt:
+        files = [self._blobs.read(blob) for blob in _blobs(payload["messages"])]
+        text = self._text(payload, len(files))
+        if not files:
+            return self._begun(self._tokenizer.encode(text, add_special_tokens=self._unmarked(text)))
+        try:
+            pictures = [open_picture(file, self._max_pixels) for file in files]
+        except UnreadablePicture as error:
+            raise InvalidRequest(f"An image can't be used: {error}.", param="messages") from error
+        inputs = self._inputs(text, pictures)
+        prompt = self._begun(inputs["input_ids"][0].tolist())
+        return PicturePrompt(prompt.tokens, prompt.state, inputs, self._key(prompt.tokens, files))
+
+    def _text(self, payload: dict[str, Any], pictures: int) -> str:
+        """The chat as text, in which each picture has its mark."""
+        options = self._options(payload)
+        messages = [self._message(message) for message in payload["messages"]]
+        try:
+            formed = self._formed(messages, pictures)
+            if any(isinstance(message, str) for message in formed):
+                # A model without roles: the library knows how it is asked.
+                return str(apply_chat_template(self._processor, self._config, messages, num_images=pictures))
+            return str(
+                self._apply_template(
+                    formed, tools=payload.get("tools"), add_generation_prompt=True, tokenize=False, **options
+                )
+            )
+        except Exception as error:  # templates raise whatever their authors chose
+            raise InvalidRequest(
+                f"The model's chat template refuses these messages: {error}", param="messages"
+            ) from error
+
+    def _formed(self, messages: list[dict[str, Any]], pictures: int) -> list[Any]:
+        """The messages with their content as the model's template wants it."""
+        if self._model_type.lower() not in MODEL_CONFIG:
+            return messages
+        formed = apply_chat_template(
+            self._processor, self._config, messages, num_images=pictures, return_messages=True
+        )
+        return [
+            {**message, **form} if isinstance(form, dict) else form
+            for message, form in zip(messages, formed, strict=True)
+        ]
+
+    def _inputs(self, text: str, pictures: list[Image.Image]) -> dict[str, Any]:
+        prepare: Any = prepare_inputs
+        try:
+            inputs = prepare(
+                self._processor,
+                images=pictures,
+                prompts=text,
+                image_token_index=self._placeholder,
+                add_special_tokens=self._unmarked(text),
+            )
+        except (
+            Exception
+        ) as error:  # processors raise whatever the number or the size of pictures leads them to
+            log.warning("a processor refused %d pictures: %s", len(pictures), error)
+            raise InvalidRequest(
+                "The model can't take these images: their number or size does not fit it, or the text holds the "
+                "model's own mark of an image.",
+                param="messages",
+            ) from error
+        return {name: value for name, value in inputs.items() if value is not None}
+
+    def _unmarked(self, text: str) -> bool:
+        """Whether the tokenizer has to add the token that begins a text."""
+        begin = self._tokenizer.bos_token
+        return begin is None or not text.startswith(begin)
+
+    def _key(self, tokens: list[int], files: list[bytes]) -> list[int]:
+        """The tokens with negative numbers that name the pictures. Empty: the prompt is not to be kept."""
+        if self._placeholder is None:
+            return []
+        starts = {
+            place
+            for place, token in enumerate(tokens)
+            if token == self._placeholder and (place == 0 or tokens[place - 1] != self._placeholder)
+        }
+        names = [_name(file) for file in files]
+        if len(starts) != len(files):
+            names = [_name(b"".join(files))] * len(starts)
+        key, number = list(tokens), -1
+        for place, token in enumerate(tokens):
+            if token == self._placeholder:
+                number += place in starts
+                key[place] = names[number]
+        return key
+
+
+def _blobs(messages: list[dict[str, Any]]) -> list[str]:
+    return [
+        part["blob"]
+        for message in messages
+        if isinstance(message["content"], list)
+        for part in message["content"]
+        if part["type"] == "image"
+    ]
+
+
+def _name(file: bytes) -> int:
+    """A negative number of 31 bits, which is no token."""
+    return -1 - int.from_bytes(hashlib.sha256(file).digest()[:4], "big") // 2

@@ -1,0 +1,169 @@
+"""A vision model of mlx-vlm as mlx-lm's BatchGenerator can run it: pictures are read here, tokens follow there.
+
+It knows arrays; it does not know requests. It belongs to the thread of its model.
+"""
+
+from typing import Any
+
+import mlx.core as mx
+from mlx_vlm.generate.common import _chunked_prefill_enabled
+from mlx_vlm.models.cache import make_prompt_cache
+
+from worker.engines.batch import PREFILL_STEP
+
+
+class RopeShift:
+    """How far each row's positions lie from its tokens' places: a picture takes fewer positions than tokens.
+
+    It has a cache layer's verbs, so that it travels with its row through the batch. `rows` is [rows, 1].
+    """
+
+    def __init__(self, rows: mx.array | None = None) -> None:
+        self.rows = mx.zeros((1, 1), dtype=mx.int32) if rows is None else rows
+
+    @staticmethod
+    def merge(shifts: "list[RopeShift]") -> "RopeShift":
+        return RopeShift(mx.concatenate([shift.rows for shift in shifts]))
+
+    def filter(self, keep: Any) -> None:
+        self.rows = self.rows[mx.array(keep, dtype=mx.int32)]
+
+    def extend(self, other: "RopeShift") -> None:
+        self.rows = mx.concatenate([self.rows, other.rows])
+
+    def extract(self, row: int) -> "RopeShift":
+        return RopeShift(self.rows[row : row + 1])
+
+    def prepare(self, **_: Any) -> None:
+        """Padding does not move it."""
+
+    def finalize(self) -> None:
+        """As above."""
+
+    def is_trimmable(self) -> bool:
+        return True
+
+    def trim(self, tokens: int) -> int:
+        """What is left is in front of the first picture, or its reader knows the shift itself."""
+        self.rows = mx.zeros_like(self.rows)
+        return tokens
+
+    def size(self) -> int:
+        return 0
+
+    @property
+    def state(self) -> mx.array:
+        return self.rows
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows.nbytes
+
+
+class Decoder:
+    """The language model inside a vision model, with mlx-lm's calling convention: tokens in, logits out."""
+
+    def __init__(self, model: Any) -> None:
+        self._language = model.language_model
+        self._shifts = hasattr(self._language, "_rope_deltas")
+
+    @property
+    def layers(self) -> Any:
+        return self._language.layers
+
+    def make_cache(self) -> list[Any]:
+        return self.with_shift(make_prompt_cache(self._language), None)
+
+    def with_shift(self, layers: list[Any], shift: mx.array | None) -> list[Any]:
+        """The cache of one row whose positions are shifted by `shift`, by default not at all."""
+        if not self._shifts:
+            return layers
+        rows = None if shift is None else shift.reshape(-1)[:1].reshape(1, 1).astype(mx.int32)
+        return [*layers, RopeShift(rows)]
+
+    @staticmethod
+    def without_shift(cache: list[Any]) -> list[Any]:
+        """The layers that `with_shift` was given."""
+        return [layer for layer in cache if not isinstance(layer, RopeShift)]
+
+    def __call__(self, tokens: mx.array, cache: list[Any]) -> mx.array:
+        logits: mx.array
+        if not self._shifts:
+            logits = self._language(tokens, cache=cache).logits
+            return logits
+        *layers, shift = cache
+        if tokens.shape[1] > 1:
+            # What mlx-vlm remembers of an earlier prompt's positions.
+            self._language._position_ids = None
+        logits = self._language(tokens, cache=layers, rope_deltas=shift.rows).logits
+        return logits
+
+
+class Reading:
+    """A prompt with pictures on its way into a cache. Call `step` until it is done.
+
+    `inputs` are what the model's processor made of prompt and pictures. `layers` hold the first `cached` tokens, and
+    are written to. `cache`, for the model's Decoder, then holds all but the last token.
+    """
+
+    def __init__(self, model: Any, inputs: dict[str, Any], cached: int = 0, layers: Any = None) -> None:
+        self._model = model
+        self._language = model.language_model
+        self._inputs = dict(inputs)
+        self._tokens: mx.array = self._inputs.pop("input_ids")
+        self._layers = make_prompt_cache(self._language) if layers is None else layers
+        self._done = cached
+        self._embeddings: Any = None
+        self.cache: list[Any] = []
+
+    def step(self) -> bool:
+        """Look at the pictures, then read a piece of the prompt. True when all but its last token is read."""
+        if self._embeddings is None:
+            self._look()
+        last = self._tokens.shape[1] - 1
+        while self._done < last:
+            self._read(last)
+            if self._done < last and not self._remembered:
+                return False
+        shift = self._inputs.get("rope_deltas")
+        if shift is None:
+            shift = getattr(self._language, "_rope_deltas", None)
+        self.cache = Decoder(self._model).with_shift(self._layers, shift)
+        return True
+
+    def _look(self) -> None:
+        pixels = self._inputs.pop("pixel_values", None)
+        mask = self._inputs.pop("attention_mask", None)
+        seen = self._model.get_input_embeddings(self._tokens, pixels, mask=mask, **self._inputs).to_dict()
+        self._embeddings = seen.pop("inputs_embeds")
+        self._inputs.update({name: value for name, value in seen.items() if value is not None})
+        # Some models remember a prompt's positions themselves: nothing else may be computed in between.
+        self._remembered = hasattr(self._language, "_rope_deltas") and "position_ids" not in self._inputs
+        # A model whose prompt attends to itself in both directions has to see it at once.
+        self._in_pieces = _chunked_prefill_enabled(
+            self._model,
+            input_ids=self._tokens,
+            inputs_embeds=self._embeddings,
+            prompt_cache=self._layers,
+            prefill_kwargs=self._inputs,
+        )
+
+    def _read(self, last: int) -> None:
+        whole = not self._in_pieces and all(layer.is_trimmable() for layer in self._layers)
+        end = last + 1 if whole else min(self._done + PREFILL_STEP, last) if self._in_pieces else last
+        # What belongs to the whole prompt goes along: the model takes its part by the cache's offset.
+        self._language(
+            self._tokens[:, self._done : end],
+            inputs_embeds=self._embeddings[:, self._done : end],
+            cache=self._layers,
+            n_to_process=end - self._done,
+            logits_to_keep=1,
+            **self._inputs,
+        )
+        if whole:
+            # The last token is read again, by the batch: its logits are the answer's first step.
+            for layer in self._layers:
+                layer.trim(1)
+        mx.eval([layer.state for layer in self._layers])
+        mx.clear_cache()
+        self._done = min(end, last)
