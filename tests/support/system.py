@@ -43,6 +43,7 @@ class System:
         }
         self.api: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None
+        self._clients: list[openai.OpenAI] = []
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
 
     @property
@@ -50,7 +51,10 @@ class System:
         return f"http://127.0.0.1:{self.port}"
 
     def openai(self, **options: Any) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.url}/v1", **{"api_key": "any", "max_retries": 0, **options})
+        """A client of this system, which is closed with it."""
+        client = openai.OpenAI(base_url=f"{self.url}/v1", **{"api_key": "any", "max_retries": 0, **options})
+        self._clients.append(client)
+        return client
 
     def start(self) -> "System":
         try:
@@ -91,6 +95,8 @@ class System:
         for process in (self.api, self.worker):
             if process is not None:
                 self._end(process, signal.SIGKILL)
+        for client in self._clients:
+            client.close()
         self.http.close()
         self.redis.remove()
 

@@ -96,7 +96,8 @@ def test_a_neighbour_with_log_probabilities_changes_nothing(client: openai.OpenA
             max_tokens=30,
             **extra,
         )
-        return completion.choices[0].message.content
+        content: str | None = completion.choices[0].message.content
+        return content
 
     alone = [text(number) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
