@@ -66,7 +66,7 @@ def _images(messages: list[dict[str, Any]]) -> list[Place]:
 
 def _sees(ref: ModelRef) -> bool:
     model = read_model(ref.path, ref.id) if ref.path is not None else None
-    return sees(ref.id, model.config if model is not None else None)
+    return sees(ref.base_id, model.config if model is not None else None)
 
 
 def _leave_out(

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from config.catalog import Catalog, UnknownModel
 from config.settings import Settings
 from jobs import keys
+from jobs.blobs import BlobStore
 from jobs.connection import connection
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
 from jobs.request import Category
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two sweeps of what has expired.
 SWEEP = 30.0
+#: Seconds that a job's files are kept at least: it may have to wait before it runs, and to run again.
+SHORTEST_BLOB = 6 * 3600.0
 
 
 class WorkerHost:
@@ -43,6 +46,7 @@ class WorkerHost:
         self._settings = settings
         self._ttl = Ttl(int(settings.result_ttl), int(settings.events_ttl))
         self._redis = connection(settings.redis_address)
+        self._blobs = BlobStore(settings.blob_folder)
         self._started_at = datetime.now(UTC).isoformat()
         host = socket.gethostname()
         self.name = f"{host}.{os.getpid()}.{secrets.token_hex(3)}"
@@ -178,6 +182,7 @@ class WorkerHost:
                 if time.monotonic() - swept >= min(SWEEP, self._ttl.result):
                     swept = time.monotonic()
                     sweep(self._redis)
+                    self._blobs.sweep(max(self._ttl.result, SHORTEST_BLOB))
             except (RedisError, OSError) as error:
                 log.warning("no heartbeat: %s", type(error).__name__)
             except Exception:  # whatever it was, the leases must be renewed
