@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api.body import read_body
 from api.context import context_of
 from api.grammar import check_schemas
+from api.images import settle_images
 from api.openapi import takes
 from api.prefer import preference
 from api.run import run
@@ -15,7 +16,7 @@ from api.schemas.chat_answer import ChatFrames
 from api.streaming import EventStream
 from api.submission import job_request, model_of
 from api.text_stream import TextStream
-from jobs.errors import InvalidRequest, ModelNotFound
+from jobs.errors import ModelNotFound
 from jobs.request import Category, Kind
 
 router = APIRouter(tags=["chat"])
@@ -32,11 +33,8 @@ async def chat_completions(request: Request) -> Response:
     chat = body.value
     ref = await model_of(request, chat.model, chat.adapters)
     await check_schemas(chat.enforced)
-    if chat.has_images:
-        raise InvalidRequest(
-            "The content part 'image_url' is not supported by this model: only text is.", param="messages"
-        )
     payload = chat.payload()
+    headers = await settle_images(context_of(request), ref, payload, body.headers)
     if chat.draft_model is not None:
         payload["draft_model"] = await _draft_model(request, chat.draft_model)
     preferred = preference(request.headers, background=bool(chat.background))
@@ -53,8 +51,8 @@ async def chat_completions(request: Request) -> Response:
     )
     if chat.stream and preferred.wait != 0:
         stream = TextStream(request, job, ChatFrames, chat.include_usage, chat.n or 1)
-        return EventStream(stream, body.headers)
-    return await run(request, job, preferred, body.headers)
+        return EventStream(stream, headers)
+    return await run(request, job, preferred, headers)
 
 
 async def _draft_model(request: Request, name: str) -> str:

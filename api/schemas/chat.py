@@ -133,10 +133,6 @@ class ChatRequest(Sampling):
         return value
 
     @property
-    def has_images(self) -> bool:
-        return any(message.has_images for message in self.messages)
-
-    @property
     def enforced(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every schema that the answer will be held to, with the field it stands in."""
         if self.response_format and (schema := self.response_format.enforced):

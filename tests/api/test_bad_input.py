@@ -86,7 +86,18 @@ FIELDS: list[tuple[str, Any, str]] = [
     ("messages", [{"role": "user", "content": [{"type": "text"}]}], "messages[0].content"),
     ("messages", [{"role": "user", "content": [{"type": "text", "text": 5}]}], "messages[0].content"),
     ("messages", [{"role": "user", "content": [{"type": "image_url"}]}], "messages[0].content"),
+    ("messages", [{"role": "user", "content": [{"type": "input_image"}]}], "messages[0].content"),
+    (
+        "messages",
+        [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": ""}}]}],
+        "messages[0].content",
+    ),
     ("messages", [{"role": "user", "content": [{"type": "input_audio"}]}], "messages[0].content"),
+    (
+        "messages",
+        [{"role": "assistant", "content": "a", "reasoning_content": 5}],
+        "messages[0].reasoning_content",
+    ),
     ("messages", [{"role": "user", "content": [{"type": "file"}]}], "messages[0].content"),
     ("messages", [{"role": "assistant", "tool_calls": [{"id": "1"}]}], "messages[0].tool_calls[0].function"),
     ("max_tokens", 0, "max_tokens"),
@@ -144,10 +155,18 @@ def test_fields_of_the_wrong_type_or_size(http: httpx.Client, field: str, value:
     assert error["message"]
 
 
-def test_a_part_that_is_not_supported_is_named(http: httpx.Client) -> None:
-    parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "x"}}]
+@pytest.mark.parametrize("kind", ["input_audio", "video_url", "input_video", "file"])
+def test_a_part_that_is_not_supported_is_named(http: httpx.Client, kind: str) -> None:
+    parts = [{"type": "text", "text": "What is this?"}, {"type": kind, kind: {"url": "x"}}]
     error = check(http.post(CHAT, json={"model": "tiny", "messages": [{"role": "user", "content": parts}]}))
-    assert "image_url" in error["message"]
+    assert kind in error["message"]
+    assert error["param"] == "messages[0].content"
+
+
+def test_only_users_show_images(http: httpx.Client) -> None:
+    parts = [{"type": "image_url", "image_url": {"url": "data:,"}}]
+    error = check(http.post(CHAT, json={"model": "tiny", "messages": [{"role": "system", "content": parts}]}))
+    assert error["param"] == "messages[0]"
 
 
 @pytest.mark.parametrize("name", ["nix", "a/b/c", "../tiny", "/etc/passwd", "tiny\x00", "x" * 5000])
