@@ -103,7 +103,9 @@ class Settings(BaseSettings):
         default="", validation_alias="IMAGE_MODEL", description="Image model, loaded at start."
     )
     embedding_model: str = Field(
-        default="", validation_alias="EMBEDDING_MODEL", description="Embedding model, loaded at start."
+        default="",
+        validation_alias="EMBEDDING_MODEL",
+        description="Embedding model: hub id, local path or alias; loaded at start.",
     )
     model_roots: Directories = Field(
         default_factory=lambda: (REPO / "models", _hub_cache()),
@@ -236,7 +238,7 @@ class Settings(BaseSettings):
         validation_alias="BATCH_SIZE",
         ge=1,
         le=1024,
-        description="Chats that are decoded together.",
+        description="Chats that are decoded together; requests for embeddings that are computed together.",
     )
     prompt_cache_mb: float = Field(
         default=1024,

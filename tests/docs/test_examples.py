@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.minilm import put_minilm
 from tests.support.node import run_node
 from tests.support.system import REPO, System
 
@@ -51,8 +52,9 @@ EXAMPLES = [example for document in DOCUMENTS for example in examples(document)]
 
 
 @pytest.fixture(scope="module")
-def system() -> Iterator[System]:
-    running = System(REPO / "models", "tiny-chat")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    minilm = put_minilm(tmp_path_factory.mktemp("models"))
+    running = System(REPO / "models", "tiny-chat", EMBEDDING_MODEL=minilm)
     try:
         yield running.start()
     finally:
