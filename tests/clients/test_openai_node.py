@@ -22,6 +22,10 @@ def test_chat(system: System) -> None:
     play("chat", system, "any")
 
 
+def test_tools_structures_completions_and_embeddings(tiny: System) -> None:
+    play("tools", tiny, "any")
+
+
 def test_errors(strict: System) -> None:
     play("errors", strict, KEY)
 
