@@ -113,7 +113,7 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
     async for chunk in response.aiter_raw():
         data += chunk
         if len(data) > limit:
-            raise TooLarge(f"it is larger than {limit / 1024 / 1024:g} MB")
+            raise TooLarge(f"it is larger than {round(limit / 2**20, 2):g} MB")
     return bytes(data)
 
 

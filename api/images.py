@@ -118,8 +118,8 @@ def _decode(url: str, limit: int) -> bytes:
     if not comma or not head.lower().endswith(";base64"):
         raise UnreadablePicture("its data: URL is not in base64")
     if len(body) * 3 // 4 > limit + 3:
-        raise PayloadTooLarge(f"it is larger than {limit / 1024 / 1024:g} MB")
+        raise PayloadTooLarge(f"it is larger than {round(limit / 2**20, 2):g} MB")
     try:
         return binascii.a2b_base64(body + "==")
-    except binascii.Error as error:
+    except ValueError as error:  # also what is not ASCII
         raise UnreadablePicture("its data: URL is not in base64") from error
