@@ -27,7 +27,8 @@ class FunctionTool(RequestModel):
         if value is not None and value.get("type", "object") != "object":
             raise PydanticCustomError("not_an_object", "must be a JSON schema of the type 'object'")
         not_deeper_than(DEEPEST_SCHEMA, value)
-        return value
+        # Arguments are an object also where the schema leaves that to the reader.
+        return {"type": "object", **value} if value else value
 
 
 class Tool(RequestModel):

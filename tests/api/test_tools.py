@@ -44,6 +44,12 @@ def test_the_engine_hears_of_tools_and_of_what_it_must(http: httpx.Client, worke
     assert asked(http, worker, tools=tools, parallel_tool_calls=True) == {"tools": tools}
 
 
+def test_arguments_are_objects_also_when_nobody_says_so(http: httpx.Client, worker: ScriptedWorker) -> None:
+    said = {"properties": {"a": {"type": "string"}}}
+    tools = asked(http, worker, tools=[tool(parameters=said), TIME])["tools"]
+    assert tools == [tool(parameters={"type": "object", **said}), TIME]
+
+
 @pytest.mark.parametrize("mode", ["auto", "required"])
 def test_some_of_the_tools_may_be_allowed(http: httpx.Client, worker: ScriptedWorker, mode: str) -> None:
     allowed = {"mode": mode, "tools": [{"type": "function", "function": {"name": "get_time"}}]}
