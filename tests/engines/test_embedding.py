@@ -4,6 +4,8 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
 import pytest
 from mlx_embeddings.utils import load as load_directly
@@ -13,6 +15,7 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest
 from tests.support.encoders import FAMILIES, POISON, random_encoder
 from worker.engines.base import Done, Failed, Output, Progress
+from worker.engines.cpu_gelu import gelu
 from worker.engines.embedding import EmbeddingEngine, load
 
 #: Of lengths that can't all go through the model together.
@@ -91,3 +94,8 @@ def test_what_makes_no_vectors_of_texts_is_refused(tmp_path: Path) -> None:
     (folder / "config.json").write_text(config.replace('"model_type": "bert"', '"model_type": "mpnet"'))
     with pytest.raises(InvalidRequest, match="mpnet"):
         loaded(tmp_path, "model")
+
+
+def test_the_cpus_gelu_is_the_exact_one() -> None:
+    x = mx.linspace(-12, 12, 100_001)
+    assert float(mx.abs(gelu(x) - nn.gelu(x)).max()) < 2e-6

@@ -25,6 +25,7 @@ from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError
 from worker.engines.base import Done, Failed, Output, Progress
+from worker.engines.cpu_gelu import quicken
 from worker.engines.embedding_inputs import Reader
 
 log = logging.getLogger(__name__)
@@ -250,6 +251,7 @@ def load(ref: ModelRef, settings: Settings) -> EmbeddingEngine:
     model, tokenizer = load_model(str(path), tokenizer_config={"trust_remote_code": False})
     if not isinstance(tokenizer, TokenizerWrapper):
         raise _unfit(ref, "it takes pictures")
+    quicken(model)
     reader = Reader(tokenizer, config)
     shown: Any = model(mx.array(reader.read(["a"], 0))).text_embeds
     if shown is None or shown.ndim != 2:
