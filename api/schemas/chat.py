@@ -137,11 +137,18 @@ class ChatRequest(Sampling):
         """Every schema that the answer will be held to, with the field it stands in."""
         if self.response_format and (schema := self.response_format.enforced):
             yield f"response_format.{schema[0]}", schema[1]
-        must = demands(self.tool_choice)
+        held = self._held_tools()
         for place, tool in enumerate(self.tools or ()):
             parameters = tool.function.parameters
-            if parameters is not None and (must or tool.function.strict):
+            if parameters is not None and tool.function.name in held:
                 yield f"tools[{place}].function.parameters", parameters
+
+    def _held_tools(self) -> set[str]:
+        """The functions whose calls are held to their schemas."""
+        tools, choice = chosen(self.tools or [], self.tool_choice)
+        if isinstance(choice, dict):
+            return {choice["name"]}
+        return {tool.function.name for tool in tools if choice == "required" or tool.function.strict}
 
     def payload(self) -> dict[str, Any]:
         """The job's payload, but for what the names in it mean."""
