@@ -1,0 +1,88 @@
+"""Whatever fits our own description of the API, and much that does not, with real models: never a server's error.
+
+Every route is tried. Of a body a model that is there is set, as else nearly all would end at its name, a small bound
+of what is generated, and every other time a content that a model can read, so that all the rest reaches it too.
+"""
+
+from collections import defaultdict
+from itertools import count
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+
+from tests.support.system import System
+
+#: The same inputs each time; how long one takes says nothing.
+_STEADY = settings(
+    max_examples=24, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+_MODELS = {"/v1/embeddings": "minilm"}
+_READABLE: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hello 🦊"}]},
+    "/v1/completions": {"prompt": ["Hello", "🦊"]},
+    "/v1/embeddings": {"input": ["Hello", "🦊"]},
+}
+_LIMITS = ("max_tokens", "max_completion_tokens")
+#: They take nothing, or any name.
+_ANY = ("/", "/health", "/v1/models/status", "/v1/models/{name}", "/v1/queue/stats")
+_WITHOUT_INPUT = {("get", path) for path in _ANY}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fitting", [True, False], ids=["what fits", "what does not"])
+def test_no_input_makes_a_servers_error(system: System, fitting: bool) -> None:
+    description = schemathesis.openapi.from_url(f"{system.url}/openapi.json")
+    mode = schemathesis.GenerationMode.POSITIVE if fitting else schemathesis.GenerationMode.NEGATIVE
+    answers: defaultdict[str, set[int]] = defaultdict(set)
+    turns = count()
+
+    def send(case: "schemathesis.Case[Any]") -> None:
+        _tame(case, readable=next(turns) % 2 == 0)
+        answer = case.call(timeout=60)
+        assert answer.status_code < 500, (case.method, case.path, case.body, answer.text)
+        answers[case.path].add(answer.status_code)
+
+    without_input = set()
+    for found in description.get_all_operations():
+        operation: Any = found.ok()  # type: ignore[union-attr]
+        try:
+            _STEADY(given(case=operation.as_strategy(generation_mode=mode))(send))()
+        except Unsatisfiable:
+            without_input.add((operation.method, operation.path))
+    assert without_input == (set() if fitting else _WITHOUT_INPUT)
+    for path in _READABLE:
+        assert 400 in answers[path]
+        assert 200 in answers[path] or not fitting, path
+    _is_well(system)
+
+
+def _tame(case: "schemathesis.Case[Any]", *, readable: bool) -> None:
+    if "name" in case.path_parameters:
+        case.path_parameters["name"] = "tiny-chat"
+    if not isinstance(case.body, dict):
+        return
+    body: dict[str, Any] = case.body
+    if isinstance(body.get("model"), str):
+        body["model"] = _MODELS.get(case.path, "tiny-chat")
+    if readable:
+        body.update(_READABLE.get(case.path, {}))
+    for name in _LIMITS:
+        if isinstance(body.get(name), int) and body[name] > 4:
+            body[name] = 4
+    if case.path not in _MODELS and not any(body.get(name) for name in _LIMITS):
+        body["max_tokens"] = 4
+
+
+def _is_well(system: System) -> None:
+    """Both models answer as before: no poisoned request has hurt the worker."""
+    with system.openai() as sdk:
+        chat = sdk.chat.completions.create(
+            model="tiny-chat",
+            messages=[{"role": "user", "content": "What is the capital of France?"}],
+            temperature=0,
+        )
+        assert "Paris" in (chat.choices[0].message.content or "")
+        assert len(sdk.embeddings.create(model="minilm", input="Hello").data[0].embedding) == 384
