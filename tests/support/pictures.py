@@ -13,8 +13,10 @@ from PIL import Image
 
 def picture(seed: int = 1, width: int = 80, height: int = 60) -> Image.Image:
     """A colourful picture; others with other seeds."""
-    red = Image.linear_gradient("L").resize((width, height))
-    green = Image.radial_gradient("L").resize((width, height)).rotate(90 * seed)
+    linear: Any = Image.linear_gradient
+    radial: Any = Image.radial_gradient
+    red = linear("L").resize((width, height))
+    green = radial("L").resize((width, height)).rotate(90 * seed)
     blue = Image.new("L", (width, height), (seed * 67) % 256)
     return Image.merge("RGB", (red.rotate(37 * seed), green, blue))
 
@@ -36,6 +38,10 @@ def part(url: str, **more: Any) -> dict[str, Any]:
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
+def _missing(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_error(404)
+
+
 class Web:
     """A web server on loopback. Use as a context manager; `answers` says what each path does."""
 
@@ -48,7 +54,7 @@ class Web:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 web.asked.append((self.path, self.headers["host"]))
-                web.answers.get(self.path, lambda handler: handler.send_error(404))(self)
+                web.answers.get(self.path, _missing)(self)
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -34,8 +34,12 @@ def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
 
             known = vision.knows(config)
         if known:
-            return vision.load(ref, settings)
-        log.warning("mlx-vlm has no models like %s: it is loaded for text only", ref.id)
+            try:
+                return vision.load(ref, settings)
+            except ValueError as error:  # weights are missing: what sees was left out of this checkpoint
+                log.warning("%s does not load as a vision model (%s): text only", ref.id, str(error)[:200])
+        else:
+            log.warning("mlx-vlm has no models like %s: text only", ref.id)
     with _IMPORTING:
         from worker.engines import chat
     return chat.load(ref, settings)

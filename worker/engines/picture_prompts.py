@@ -16,9 +16,12 @@ from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
 from jobs.pictures import UnreadablePicture, open_picture
 from worker.engines.loading import LanguageModel
-from worker.engines.prompt import Prompt, Prompts
+from worker.engines.prompt import Prompt, Prompts, no_images
 
 log = logging.getLogger(__name__)
+
+#: What models call the part of them that sees.
+_SIGHT = ("vision_tower", "vision_model", "vision_encoder", "vision", "visual")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,13 @@ class PicturePrompts(Prompts):
     """The prompts of one vision model."""
 
     def __init__(
-        self, language: LanguageModel, model_config: Any, processor: Any, blobs: BlobStore, max_pixels: float
+        self, language: LanguageModel, model: Any, processor: Any, blobs: BlobStore, max_pixels: float
     ) -> None:
         super().__init__(language)
+        model_config = model.config
         self._processor = processor
+        # What of a model has no weights in its checkpoint, mlx-vlm sets to None.
+        self._blind = any(getattr(model, name, self) is None for name in _SIGHT)
         self._model_type = str(model_config.model_type)
         self._config = {"model_type": self._model_type}
         self._placeholder = next(
@@ -51,7 +57,10 @@ class PicturePrompts(Prompts):
         self._max_pixels = max_pixels
 
     def _chat(self, payload: dict[str, Any]) -> Prompt:
-        files = [self._blobs.read(blob) for blob in _blobs(payload["messages"])]
+        blobs = _blobs(payload["messages"])
+        if blobs and self._blind:
+            raise no_images()
+        files = [self._blobs.read(blob) for blob in blobs]
         text = self._text(payload, len(files))
         if not files:
             return self._begun(self._tokenizer.encode(text, add_special_tokens=self._unmarked(text)))

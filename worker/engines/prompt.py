@@ -92,7 +92,7 @@ class Prompts:
 
     def _chat(self, payload: dict[str, Any]) -> Prompt:
         if any(isinstance(message.get("content"), list) for message in payload["messages"]):
-            raise InvalidRequest("This model takes no images.", param="messages", code="unsupported_value")
+            raise no_images()
         try:
             tokens = self._apply_template(
                 [self._message(message) for message in payload["messages"]],
@@ -150,6 +150,10 @@ class Prompts:
             return False
         tail: str = self._tokenizer.decode(tokens[-_TAIL:])
         return tail.rstrip().endswith(start)
+
+
+def no_images() -> InvalidRequest:
+    return InvalidRequest("This model takes no images.", param="messages", code="unsupported_value")
 
 
 def parser_name(tokenizer: Any) -> str | None:

@@ -53,7 +53,7 @@ class VisionEngine(ChatEngine):
     ) -> None:
         reader = PicturePrompts(
             language,
-            model.config,
+            model,
             processor,
             BlobStore(settings.blob_folder),
             settings.max_image_megapixels * 1e6,
