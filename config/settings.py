@@ -8,7 +8,7 @@ import os
 import sys
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import quote, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
@@ -239,6 +239,19 @@ class Settings(BaseSettings):
         ge=1,
         le=1024,
         description="Chats that are decoded together; requests for embeddings that are computed together.",
+    )
+    lanes: Literal["turns", "overlap"] = Field(
+        default="turns",
+        validation_alias="LANES",
+        description="How models of different categories share the device: they take `turns`, step by step, or "
+        "their steps `overlap`.",
+    )
+    chat_share: float = Field(
+        default=0.8,
+        validation_alias="CHAT_SHARE",
+        ge=0.1,
+        le=0.95,
+        description="The part of the time that chats get while other categories work too, when lanes take turns.",
     )
     prompt_cache_mb: float = Field(
         default=1024,

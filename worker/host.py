@@ -30,6 +30,7 @@ from worker.lane import Lane, feeder_name
 from worker.registration import Registration, dead_workers
 from worker.slots import Slot
 from worker.sweep import sweep
+from worker.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class WorkerHost:
         self.hung = threading.Event()
         catalog = Catalog(settings)
         self._catalog = catalog
+        self._turnstile = Turnstile(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
         self.lanes = {
             category: self._lane(category, Slot(category, loader, settings, catalog, self._tell_state))
             for category, loader in engines.items()
@@ -76,6 +78,7 @@ class WorkerHost:
             slot,
             capacity,
             self._settings.load_timeout,
+            self._turnstile,
         )
 
     def start(self, stop: threading.Event | None = None) -> bool:

@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from contextlib import AbstractContextManager
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -24,6 +25,7 @@ from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.outbox import Message, Outbox
 from worker.slots import Slot
 from worker.task import Task
+from worker.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +36,23 @@ TAKE_TIMEOUT = 1
 class Lane:
     """Call `start`, then `stop_taking`, `wait_idle` and `close` to drain; `release` what did not end in time."""
 
-    def __init__(self, gate: Gate, feeder_gate: Gate, slot: Slot, capacity: int, load_timeout: float) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        feeder_gate: Gate,
+        slot: Slot,
+        capacity: int,
+        load_timeout: float,
+        turnstile: Turnstile | None = None,
+    ) -> None:
+        """`turnstile`: where this lane waits for its turn on the device; without, it never waits."""
         self.slot = slot
         self.name = gate.queue
         self._gate = gate
         self._feeder_gate = feeder_gate
         self._capacity = capacity
         self._load_timeout = load_timeout
+        self._turnstile = turnstile
         self._outbox = Outbox(gate, on_lost=self.drop, on_ended=self._ended)
         self._room = threading.Semaphore(capacity)
         self._open = threading.Event()
@@ -203,15 +215,21 @@ class Lane:
             log.error("the %s slot starts empty", self.name)
 
     def _load(self, model_id: str) -> None:
-        self._busy_since, self._loading = time.monotonic(), True
-        try:
-            self.slot.load(model_id)
-        finally:
-            self._busy_since, self._loading = None, False
+        with self._turn():
+            self._busy_since, self._loading = time.monotonic(), True
+            try:
+                self.slot.load(model_id)
+            finally:
+                self._busy_since, self._loading = None, False
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._turnstile is None else self._turnstile.turn(self.name)
 
     def _take_in(self) -> None:
         """Move what has come to where it belongs. Blocks while there is nothing to do."""
         block = not self._running and not self._waiting
+        if block and self._turnstile is not None:
+            self._turnstile.rest(self.name)
         while block or not self._inbox.empty():
             task = self._inbox.get()
             block = False
@@ -262,10 +280,11 @@ class Lane:
     def _step(self) -> None:
         engine = self.slot.engine
         assert engine is not None
-        self._busy_since = time.monotonic()
         try:
-            self._report(engine.step())
-            engine.tidy()
+            with self._turn():
+                self._busy_since = time.monotonic()
+                self._report(engine.step())
+                engine.tidy()
         except Exception as error:
             log.exception(
                 "the %s engine failed in a step; its %d jobs fail with it", self.name, len(self._running)

@@ -48,6 +48,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "events_ttl": ("1.5h", 5_400.0),
     "max_attempts": ("1", 1),
     "batch_size": ("8", 8),
+    "lanes": ("overlap", "overlap"),
+    "chat_share": ("0.5", 0.5),
     "prompt_cache_mb": ("0", 0.0),
     "drain_timeout": ("0", 0.0),
     "step_timeout": ("10", 10.0),
