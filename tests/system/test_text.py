@@ -252,3 +252,21 @@ def test_a_draft_model_says_how_much_it_guessed(taught: openai.OpenAI) -> None:
     assert drafted.choices[0].message.content == plain.choices[0].message.content
     details: Any = drafted.usage.completion_tokens_details if drafted.usage else None
     assert details.accepted_prediction_tokens > 0
+
+
+def test_only_what_a_call_is_held_to_has_to_be_enforceable(taught: openai.OpenAI) -> None:
+    """A strict function, and a form for the answer, stand beside a function that nobody could hold to its schema."""
+    strict = {**WEATHER, "function": {**WEATHER["function"], "strict": True}}
+    numbers = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}
+    loose: Any = {
+        "type": "function",
+        "function": {"name": "add", "parameters": {"type": "object", "properties": {"numbers": numbers}}},
+    }
+    messages: Any = [{"role": "user", "content": "What is the weather in Paris?"}]
+    wanted: Any = {"type": "json_object", "schema": {"enum": ["sunny"]}}
+    for fields in ({"tools": [strict, loose]}, {"tools": [loose, WEATHER], "response_format": wanted}):
+        answer: Any = taught.chat.completions.create(
+            model="default", messages=messages, temperature=0, **fields
+        )
+        (call,) = answer.choices[0].message.tool_calls
+        assert json.loads(call.function.arguments) == {"location": "Paris"}

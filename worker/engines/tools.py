@@ -95,7 +95,9 @@ def calls_grammar(tools: list[Tool], start: str, end: str, *, several: bool, ope
     `start` and `end` are Lark terms. `opened`: the start has been written already.
     """
     first = "" if opened else start
-    return "\n".join([f"start: {_calls(first, start, end, several)}", *_rules(tools)]) + "\n"
+    return (
+        "\n".join([f"start: {_calls(first, start, end, several)}", *_rules(tools, every=not opened)]) + "\n"
+    )
 
 
 def answer_or_calls_grammar(
@@ -104,7 +106,7 @@ def answer_or_calls_grammar(
     """A Lark grammar of one JSON value of this schema, or of calls."""
     answer = orjson.dumps({**schema, "x-guidance": PLAIN_JSON}).decode()
     rules = [f"start: answer | {_calls(start, start, end, several)}", f"answer: %json {answer}"]
-    return "\n".join([*rules, *_rules(tools)]) + "\n"
+    return "\n".join([*rules, *_rules(tools, every=False)]) + "\n"
 
 
 def _calls(first: str, start: str, end: str, several: bool) -> str:
@@ -113,12 +115,15 @@ def _calls(first: str, start: str, end: str, several: bool) -> str:
     return f"{first} {one}{further}"
 
 
-def _rules(tools: list[Tool]) -> list[str]:
+def _rules(tools: list[Tool], *, every: bool) -> list[str]:
+    """What calls look like. Of calls that a model makes by itself only `strict` ones are held to their schemas."""
     rules = ["call: " + " | ".join(f"call_{number}" for number in range(len(tools)))]
     for number, tool in enumerate(tools):
         function = tool["function"]
         head = f'{{"name": {json.dumps(function["name"])}, "arguments": '
-        schema = {**(function.get("parameters") or _NO_PARAMETERS), "x-guidance": PLAIN_JSON}
+        held = every or function.get("strict")
+        parameters = (function.get("parameters") or _NO_PARAMETERS) if held else {"type": "object"}
+        schema = {**parameters, "x-guidance": PLAIN_JSON}
         rules.append(f"call_{number}: {json.dumps(head)} arguments_{number} {json.dumps('}')}")
         rules.append(f"arguments_{number}: %json {orjson.dumps(schema).decode()}")
     return rules
