@@ -1,6 +1,7 @@
 """The embedding engine by itself: every family's vectors, whatever else is computed in the same step."""
 
 import base64
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.encoders import FAMILIES, POISON, random_encoder
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.cpu_gelu import gelu
 from worker.engines.embedding import EmbeddingEngine, load
+from worker.engines.padding import group
 
 #: Of lengths that can't all go through the model together.
 TEXTS = ["a", "hello world", "y" * 30, "¿Qué es esto? 这是什么?", "hello there, what is this", "x" * 200]
@@ -99,3 +101,17 @@ def test_what_makes_no_vectors_of_texts_is_refused(tmp_path: Path) -> None:
 def test_the_cpus_gelu_is_the_exact_one() -> None:
     x = mx.linspace(-12, 12, 100_001)
     assert float(mx.abs(gelu(x) - nn.gelu(x)).max()) < 2e-6
+
+
+@pytest.mark.parametrize("overhead", [0, 7, 30])
+def test_no_grouping_pads_less(overhead: int) -> None:
+    lengths = [9, 3, 14, 3, 10, 1, 16]
+    groups = group(lengths, overhead)
+    assert sorted(place for places in groups for place in places) == list(range(len(lengths)))
+    in_order = sorted(lengths)
+    least = min(
+        sum((b - a) * in_order[b - 1] + overhead for a, b in pairwise([0, *cuts, len(lengths)]))
+        for count in range(len(lengths))
+        for cuts in combinations(range(1, len(lengths)), count)
+    )
+    assert sum(len(places) * max(lengths[place] for place in places) + overhead for places in groups) == least

@@ -27,6 +27,7 @@ from jobs.errors import EngineFailure, InvalidRequest, MlxqError
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.cpu_gelu import quicken
 from worker.engines.embedding_inputs import Reader
+from worker.engines.padding import group
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +37,8 @@ STEP_SECONDS = 0.1
 FEWEST_TOKENS, MOST_TOKENS = 64, 16384
 #: What a step begins with, before the machine's speed is known.
 FIRST_TOKENS = 1024
-#: Texts go through the model together when none is longer than this many times the shortest: the shorter ones are
-#: padded to the longest.
-SPREAD = 2
+#: Tokens whose time one pass of the model takes by itself: measured on a CPU, of a GPU a guess.
+PASS_ON_CPU, PASS_ON_GPU = 32, 512
 #: Characters that are tokenised in one step, of all requests together.
 READ_CHARACTERS = 65536
 #: What of a hub's repository an embedding model needs.
@@ -88,6 +88,8 @@ class EmbeddingEngine:
         #: whose turn is next to have a text computed
         self._turns: deque[_Task] = deque()
         self._budget = FIRST_TOKENS
+        on_cpu = mx.default_device() == mx.Device(mx.cpu)
+        self._overhead = PASS_ON_CPU if on_cpu else PASS_ON_GPU
         #: numbers of a vector
         self._width = width
 
@@ -183,17 +185,12 @@ class EmbeddingEngine:
 
     def _compute(self, texts: list[list[int]]) -> list[Vectors]:
         """A vector of length 1 for each text, in order."""
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-        groups: list[list[int]] = []
-        for place in order:
-            if not groups or len(texts[place]) > SPREAD * len(texts[groups[-1][0]]):
-                groups.append([])
-            groups[-1].append(place)
-        computed = [self._forward([texts[place] for place in group]) for group in groups]
+        groups = group([len(text) for text in texts], self._overhead)
+        computed = [self._forward([texts[place] for place in places]) for places in groups]
         mx.eval(computed)
         vectors: list[Vectors] = [np.empty(0, np.float32)] * len(texts)
-        for group, rows in zip(groups, computed, strict=True):
-            for place, row in zip(group, np.array(rows), strict=True):
+        for places, rows in zip(groups, computed, strict=True):
+            for place, row in zip(places, np.array(rows), strict=True):
                 vectors[place] = row
         return vectors
 
