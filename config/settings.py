@@ -170,6 +170,20 @@ class Settings(BaseSettings):
         validation_alias="ALLOW_PRIVATE_URLS",
         description="Fetch images also from this machine and from private networks.",
     )
+    max_audio_mb: float = Field(
+        default=200,
+        validation_alias="MAX_AUDIO_MB",
+        gt=0,
+        le=10_240,
+        description="Largest recording, as a file, in MB; one that is sent inside JSON takes a third more.",
+    )
+    max_audio_seconds: Seconds = Field(
+        default=4 * 3600,
+        validation_alias="MAX_AUDIO_SECONDS",
+        gt=0,
+        le=86_400,
+        description="Longest recording.",
+    )
     strict: bool = Field(
         default=False,
         validation_alias="STRICT",
@@ -196,7 +210,7 @@ class Settings(BaseSettings):
         validation_alias="TRANSCRIPTION_TIMEOUT",
         gt=0,
         le=86_400,
-        description="Longest run of a transcription.",
+        description="Longest run of a transcription, beyond the length of its recording.",
     )
     speech_timeout: Seconds = Field(
         default=60, validation_alias="SPEECH_TIMEOUT", gt=0, le=86_400, description="Longest run of speech."
@@ -329,6 +343,10 @@ class Settings(BaseSettings):
     @property
     def max_image_bytes(self) -> int:
         return int(self.max_image_mb * 1024 * 1024)
+
+    @property
+    def max_audio_bytes(self) -> int:
+        return int(self.max_audio_mb * 1024 * 1024)
 
     @property
     def prompt_cache_bytes(self) -> int:

@@ -30,6 +30,10 @@ class Kind(StrEnum):
     GENERATE = "generate"
     #: vectors of texts
     EMBEDDING = "embedding"
+    #: the text of a recording
+    TRANSCRIPTION = "transcription"
+    #: the text of a recording, in English
+    TRANSLATION = "translation"
     #: bring a model into the slot
     LOAD = "load"
     #: empty the slot
@@ -42,6 +46,8 @@ ID_PREFIX = {
     Kind.COMPLETION: "cmpl",
     Kind.GENERATE: "gen",
     Kind.EMBEDDING: "embd",
+    Kind.TRANSCRIPTION: "trsc",
+    Kind.TRANSLATION: "trsl",
     Kind.LOAD: "load",
     Kind.UNLOAD: "unload",
 }

@@ -1,4 +1,4 @@
-"""Which slot a model belongs to: `llm` or `embedding`, by its config.json.
+"""Which slot a model belongs to: `llm`, `embedding` or `asr`, by its config.json.
 
 A few architectures serve as both: then what lies beside config.json decides, and last the model's name. Whether a
 language model also sees is not known here.
@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-LLM, EMBEDDING = "llm", "embedding"
+from config.catalog.speech import recogniser_family
+
+LLM, EMBEDDING, ASR = "llm", "embedding", "asr"
 
 #: `model_type`s that read a whole text at once and can't go on with it.
 _ENCODERS = frozenset(
@@ -33,6 +35,8 @@ _SENTENCE_TRANSFORMERS = ("config_sentence_transformers.json", "modules.json", "
 
 def category_of(config: Mapping[str, Any], path: Path, model_id: str) -> str:
     """The category of the model in this folder, whose config.json holds `config`."""
+    if recogniser_family(config, path) is not None:
+        return ASR
     model_type = str(config.get("model_type", "")).replace("-", "_")
     if model_type in _ENCODERS:
         return EMBEDDING

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from config.catalog.category import category_of
+from config.catalog.speech import is_paraformer
 
 #: How deep below a root a model may lie: `name` or `org/name`.
 _DEPTH = 2
@@ -32,11 +33,15 @@ class Installed:
     @property
     def created(self) -> int:
         """When the folder was put there, Unix seconds."""
-        return int((self.path / "config.json").stat().st_mtime)
+        file = self.path / "config.json"
+        return int((file if file.exists() else self.path).stat().st_mtime)
 
 
 def installed_models(roots: tuple[Path, ...]) -> Iterator[Installed]:
-    """Every complete model below the roots: a folder with a `config.json` and weights. No link leads out."""
+    """Every complete model below the roots: a folder with `config.json` and weights, or with a Paraformer's files.
+
+    No link leads out.
+    """
     resolved = [root.resolve() for root in roots]
     for root in roots:
         if root.is_dir():
@@ -47,11 +52,15 @@ def installed_models(roots: tuple[Path, ...]) -> Iterator[Installed]:
 
 def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed | None:
     """The model in this folder, or None when it is not (yet) a whole one."""
+    if is_paraformer(path):
+        return Installed(model_id, path, cached, {})
     try:
         config = json.loads((path / "config.json").read_bytes())
     except (OSError, ValueError):
         return None
-    if not isinstance(config, dict) or next(path.glob("*.safetensors"), None) is None:
+    # MLX' own checkpoints of Whisper are NumPy files.
+    weights = next(path.glob("*.safetensors"), path / "weights.npz")
+    if not isinstance(config, dict) or not weights.exists():
         return None
     return Installed(model_id, path, cached, config)
 

@@ -52,4 +52,17 @@ def _load_embedding(ref: ModelRef, settings: Settings) -> Engine:
     return load(ref, settings)
 
 
-ENGINES: Mapping[Category, Loader] = {Category.LLM: _load_chat, Category.EMBEDDING: _load_embedding}
+def _load_transcription(ref: ModelRef, settings: Settings) -> Engine:
+    with _IMPORTING:
+        from worker.engines import asr
+    path = asr.folder(ref)
+    with _IMPORTING:
+        family = asr.family(ref, path)
+    return asr.engine(family.load(path), settings)
+
+
+ENGINES: Mapping[Category, Loader] = {
+    Category.LLM: _load_chat,
+    Category.EMBEDDING: _load_embedding,
+    Category.ASR: _load_transcription,
+}

@@ -1,0 +1,49 @@
+"""Qwen3-ASR on mlx-audio: a language model that hears. A prompt tells it of names and terms.
+
+It writes down which language it hears. It knows no times within a piece.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+from mlx_whisper.tokenizer import LANGUAGES
+
+from worker.audio import Samples
+from worker.engines.asr.shared import check, load_stt, weight_bytes
+from worker.engines.transcription import Options, Piece, Segment
+
+_CODES = {name: code for code, name in LANGUAGES.items()}
+#: Speech has fewer tokens per second than this: more is a model that repeats itself for ever.
+_TOKENS_PER_SECOND = 20
+_FEWEST_TOKENS = 64
+
+
+class Qwen3Asr:
+    piece_seconds = 30.0
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.sample_rate = int(model.sample_rate)
+        self.memory_bytes = weight_bytes(model)
+
+    def recognise(self, audio: Samples, options: Options, offset: float) -> Piece:
+        check(options, words=False)
+        seconds = len(audio) / self.sample_rate
+        if options.temperature:
+            mx.random.seed((options.seed + round(offset * 1000)) % 2**64)
+        said = self._model.generate(
+            audio,
+            language=LANGUAGES.get(options.language or "", options.language),
+            system_prompt=options.prompt,
+            temperature=options.temperature or 0.0,
+            max_tokens=max(_FEWEST_TOKENS, round(seconds * _TOKENS_PER_SECOND)),
+        )
+        text = said.text.strip()
+        heard = (said.language or [None])[0]
+        language = options.language or _CODES.get(str(heard).lower())
+        return Piece(text, [Segment(offset, offset + seconds, text)] if text else [], language=language)
+
+
+def load(path: Path) -> Qwen3Asr:
+    return Qwen3Asr(load_stt(path, "qwen3_asr"))

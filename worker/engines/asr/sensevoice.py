@@ -1,0 +1,37 @@
+"""SenseVoice on mlx-audio: one pass over a piece. It hears Chinese, Cantonese, English, Japanese and Korean.
+
+It knows the language, and of a piece no times.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from worker.audio import Samples
+from worker.engines.asr.shared import check, load_stt, weight_bytes
+from worker.engines.transcription import Options, Piece, Segment
+
+
+class SenseVoice:
+    piece_seconds = 20.0
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.sample_rate = int(model.config.frontend_conf.fs)
+        self.memory_bytes = weight_bytes(model)
+        front = model.config.frontend_conf
+        #: one window of the front end
+        self._shortest = int(front.frame_length * self.sample_rate / 1000)
+
+    def recognise(self, audio: Samples, options: Options, offset: float) -> Piece:
+        check(options, words=False)
+        if len(audio) < self._shortest:
+            return Piece("")
+        said = self._model.generate(audio, language=options.language or "auto", use_itn=True)
+        language = options.language or (said.language if said.language in self._model.lid_dict else None)
+        text = said.text.strip()
+        end = offset + len(audio) / self.sample_rate
+        return Piece(text, [Segment(offset, end, text)] if text else [], language=language)
+
+
+def load(path: Path) -> SenseVoice:
+    return SenseVoice(load_stt(path, "sensevoice"))

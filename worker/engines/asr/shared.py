@@ -1,0 +1,34 @@
+"""What the families of mlx-audio have in common."""
+
+from pathlib import Path
+from typing import Any
+
+from mlx.utils import tree_reduce
+from mlx_audio.stt.utils import load_model
+
+from jobs.errors import InvalidRequest
+from worker.engines.loading import read_json
+from worker.engines.transcription import Options
+
+
+def load_stt(path: Path, family: str) -> Any:
+    """mlx-audio's model in this folder. Raises InvalidRequest for one that brings its own code along."""
+    for name in ("config.json", "tokenizer_config.json", "processor_config.json", "preprocessor_config.json"):
+        # mlx-audio would run it.
+        if "auto_map" in read_json(path / name):
+            raise InvalidRequest("The model needs code of its own, which is not run.", param="model")
+    return load_model(path, model_type=family, strict=True)
+
+
+def check(options: Options, *, words: bool) -> None:
+    """Refuse what no model of mlx-audio does, and times of words where the model has none. Raises InvalidRequest."""
+    if options.translate:
+        raise InvalidRequest("This model does not translate.", param="model", code="unsupported_value")
+    if options.words and not words:
+        raise InvalidRequest(
+            "This model knows no times of words.", param="timestamp_granularities", code="unsupported_value"
+        )
+
+
+def weight_bytes(model: Any) -> int:
+    return int(tree_reduce(lambda total, array: total + array.nbytes, model.parameters(), 0))

@@ -1,0 +1,229 @@
+"""Text of recordings: one at a time, one piece of audio per step.
+
+It knows payloads, pieces and times; it does not know models, which read for it (`Reader`), nor jobs, Redis or HTTP.
+One thread owns it.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import mlx.core as mx
+
+from config.settings import Settings
+from jobs.blobs import BlobStore
+from jobs.errors import EngineFailure, MlxqError
+from jobs.sound import UnreadableSound, probe
+from worker.audio import Samples, decode
+from worker.engines.base import Delta, Done, Failed, Output, Progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a request says. `language` is a code such as `en`; None leaves it to the model."""
+
+    language: str | None = None
+    prompt: str | None = None
+    temperature: float | None = None
+    words: bool = False
+    translate: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    word: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech, in seconds of the whole recording. What a model does not know of it is None."""
+
+    start: float
+    end: float
+    text: str
+    tokens: list[int] | None = None
+    temperature: float | None = None
+    avg_logprob: float | None = None
+    compression_ratio: float | None = None
+    no_speech_prob: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What was said in a piece of a recording; the texts of all pieces, put together, are the text."""
+
+    text: str
+    segments: list[Segment] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    language: str | None = None
+
+
+class Recogniser(Protocol):
+    """A model that hears a short piece of audio as a whole. Give it to `worker.engines.asr.pieces.Pieces`."""
+
+    sample_rate: int
+    #: seconds of the longest piece that it hears well
+    piece_seconds: float
+    memory_bytes: int
+
+    def recognise(self, audio: Samples, options: Options, offset: float) -> Piece:
+        """What is said in these samples, which begin `offset` seconds into the recording. Times are absolute."""
+
+
+class Reading(Protocol):
+    """One recording on its way through a model."""
+
+    #: seconds that are behind it
+    done: float
+    #: whether all of it is
+    ended: bool
+
+    def step(self) -> Piece | None:
+        """Read on, at most half a minute of audio. None when there is nothing to say yet."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A model that reads recordings of any length."""
+
+    sample_rate: int
+    memory_bytes: int
+
+    def read(self, audio: Iterator[Samples], options: Options) -> Reading:
+        """Begin to read. Raises InvalidRequest for what the model can't do."""
+
+
+@dataclass(slots=True)
+class _Task:
+    id: str
+    reading: Reading
+    #: seconds that the recording says it has
+    total: float
+    clock: "_Clock"
+    text: str = ""
+    #: white space that may turn out to be the text's end
+    held: str = ""
+    language: str | None = None
+    segments: list[Segment] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+
+
+class _Clock:
+    """Counts the seconds of the samples that pass."""
+
+    def __init__(self, audio: Iterator[Samples], rate: int) -> None:
+        self._audio, self._rate, self._samples = audio, rate, 0
+
+    def __iter__(self) -> Iterator[Samples]:
+        for samples in self._audio:
+            self._samples += len(samples)
+            yield samples
+
+    @property
+    def seconds(self) -> float:
+        return self._samples / self._rate
+
+
+class TranscriptionEngine:
+    """A speech model and the recording that it has in hand."""
+
+    capacity = 1
+    context_length: int | None = None
+
+    def __init__(self, reader: Reader, settings: Settings) -> None:
+        self.memory_bytes = reader.memory_bytes
+        self._reader = reader
+        self._blobs = BlobStore(settings.blob_folder)
+        self._longest = settings.max_audio_seconds
+        self._tasks: dict[str, _Task] = {}
+
+    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+        path = self._blobs.path(payload["audio"])
+        try:
+            total = probe(path, self._longest)
+        except UnreadableSound:
+            total = 0.0  # decoding says why
+        rate = self._reader.sample_rate
+        clock = _Clock(decode(path, rate, self._longest), rate)
+        options = Options(
+            language=payload.get("language"),
+            prompt=payload.get("prompt"),
+            temperature=payload.get("temperature"),
+            words=bool(payload.get("words")),
+            translate=bool(payload.get("translate")),
+            seed=payload.get("seed", seed),
+        )
+        self._tasks[task_id] = _Task(task_id, self._reader.read(iter(clock), options), total, clock)
+
+    def remove(self, task_id: str) -> None:
+        self._tasks.pop(task_id, None)
+
+    def step(self) -> list[Output]:
+        task = next(iter(self._tasks.values()), None)
+        if task is None:
+            return []
+        try:
+            piece = task.reading.step()
+        except Exception as error:
+            self.remove(task.id)
+            return [Failed(task.id, _failure(error))]
+        outputs = self._tell(task, piece) if piece is not None else []
+        if task.reading.ended:
+            self.remove(task.id)
+            return [*outputs, Done(task.id, _result(task))]
+        total = max(task.total, task.clock.seconds)
+        return [*outputs, Progress(task.id, _milliseconds(task.reading.done), _milliseconds(total))]
+
+    def tidy(self) -> None:
+        if not self._tasks:
+            mx.clear_cache()
+
+    def close(self) -> None:
+        self._tasks.clear()
+        del self._reader
+
+    @staticmethod
+    def _tell(task: _Task, piece: Piece) -> list[Output]:
+        """Take a piece into the whole. The text has no white space around it."""
+        task.language = task.language or piece.language
+        task.segments += piece.segments
+        task.words += piece.words
+        more = task.held + piece.text
+        if not task.text:
+            more = more.lstrip()
+        said = more.rstrip()
+        task.held = more[len(said) :]
+        task.text += said
+        return [Delta(task.id, said)] if said else []
+
+
+def _result(task: _Task) -> dict[str, Any]:
+    duration = round(task.clock.seconds, 3)
+    return {
+        "text": task.text,
+        "language": task.language,
+        "duration": duration,
+        "segments": [
+            {"id": number, **{key: value for key, value in asdict(segment).items() if value is not None}}
+            for number, segment in enumerate(task.segments)
+        ],
+        "words": [asdict(word) for word in task.words],
+        "usage": {"seconds": duration},
+    }
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _failure(error: Exception) -> MlxqError:
+    if isinstance(error, MlxqError):
+        return error
+    log.error("a recording could not be transcribed", exc_info=error)
+    return EngineFailure(f"The model failed on this request ({type(error).__name__}).")
