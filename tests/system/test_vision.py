@@ -171,6 +171,11 @@ def test_a_longer_talk_about_a_picture_reads_what_is_new(client: openai.OpenAI, 
         assert seen > unseen >= text > 32
 
 
+def test_a_long_prompt_is_read_in_pieces_and_means_the_same(client: openai.OpenAI, family: Family) -> None:
+    long = message((1, 2), text="Tell me all about it. " * 60)
+    assert text_of(ask(client, family.name, long)) == family.say([long], (1, 2))[0]
+
+
 def test_choices_seeds_stops_and_log_probabilities_work_as_without_pictures(
     client: openai.OpenAI, family: Family
 ) -> None:

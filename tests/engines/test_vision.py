@@ -1,0 +1,120 @@
+"""The vision engine, step by step: reading pictures neither stops nor harms those who are being answered."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.catalog import ModelRef
+from config.settings import Settings
+from jobs.blobs import BlobStore
+from tests.support.pictures import encoded, picture
+from tests.support.vision_checkpoints import random_qwen3_vl
+from worker.engines import vision
+from worker.engines.base import Delta, Done, Failed, Output
+from worker.engines.batch import PREFILL_STEP
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return random_qwen3_vl(tmp_path_factory.mktemp("models") / "eyes", seed=3)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def engine(folder: Path, settings: Settings) -> Iterator[vision.VisionEngine]:
+    engine = vision.load(ModelRef("eyes", folder), settings)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def image(settings: Settings) -> dict[str, str]:
+    return {"type": "image", "blob": BlobStore(settings.blob_folder).put(encoded(picture()))}
+
+
+def payload(content: Any, tokens: int = 20) -> dict[str, Any]:
+    return {
+        "messages": [{"role": "user", "content": content}],
+        "max_tokens": tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+    }
+
+
+def text(words: str) -> dict[str, str]:
+    return {"type": "text", "text": words}
+
+
+def until_done(engine: vision.VisionEngine, *tasks: str) -> dict[str, Output]:
+    ends: dict[str, Output] = {}
+    while ends.keys() != set(tasks):
+        ends |= {each.task_id: each for each in engine.step() if isinstance(each, Done | Failed)}
+        engine.tidy()
+    return ends
+
+
+def answer(end: Output) -> str:
+    assert isinstance(end, Done)
+    said: str = end.result["choices"][0]["text"]
+    return said
+
+
+def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
+    engine: vision.VisionEngine, image: dict[str, str]
+) -> None:
+    # With log-probabilities every token is told, also one that is no whole character.
+    engine.add("short", {**payload("hello", tokens=100), "logprobs": 0}, 0)
+    while not any(isinstance(each, Delta) for each in engine.step()):
+        pass
+    engine.add("long", payload([image, text("x" * (2 * PREFILL_STEP + 100))]), 0)
+    for _ in range(3):
+        assert {each.task_id for each in engine.step()} == {"short"}
+    assert until_done(engine, "short", "long").keys() == {"short", "long"}
+
+
+def test_who_leaves_while_it_is_read_leaves_nothing_behind(
+    engine: vision.VisionEngine, image: dict[str, str]
+) -> None:
+    story = payload([text("What is this?"), image])
+    engine.add("first", story, 0)
+    alone = answer(until_done(engine, "first")["first"])
+    engine.add("leaves", payload([image, text("x" * 1500)]), 0)
+    engine.add("stays", story, 0)
+    engine.step()
+    engine.remove("leaves")
+    assert answer(until_done(engine, "stays")["stays"]) == alone
+    assert not engine._reads
+    assert not engine._keys
+
+
+def test_pictures_that_the_model_fails_on_fail_their_request_alone(
+    engine: vision.VisionEngine, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.add("neighbour", payload("hello", tokens=40), 0)
+    alone = answer(until_done(engine, "neighbour")["neighbour"])
+
+    def poisoned(*_: Any, **__: Any) -> Any:
+        raise FloatingPointError("a poisoned picture")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(engine._model), "get_input_embeddings", poisoned)
+        engine.add("neighbour", payload("hello", tokens=40), 0)
+        engine.step()
+        engine.add("poisoned", payload([image]), 0)
+        ends = until_done(engine, "neighbour", "poisoned")
+    assert isinstance(ends["poisoned"], Failed)
+    assert ends["poisoned"].error.code == "engine_error"
+    assert answer(ends["neighbour"]) == alone
+    engine.add("healthy", payload([image]), 0)
+    assert answer(until_done(engine, "healthy")["healthy"])
+
+
+def test_the_weights_of_the_sight_count_too(engine: vision.VisionEngine, folder: Path) -> None:
+    weights = (folder / "model.safetensors").stat().st_size
+    assert 0.9 * weights < engine.memory_bytes <= weights
