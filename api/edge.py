@@ -9,7 +9,7 @@ from api.errors import error_response
 from jobs.errors import PayloadTooLarge
 
 #: First parts of paths that are also answered without `/v1` (R97).
-_VERSIONED = frozenset({"chat", "completions", "embeddings", "models", "jobs", "queue"})
+_VERSIONED = frozenset({"audio", "chat", "completions", "embeddings", "models", "jobs", "queue", "voices"})
 
 
 class RequestIds:

@@ -14,6 +14,7 @@ BEGIN, END = "<!-- settings -->\n", "<!-- end -->\n"
 _IN_WORDS = {
     "llm_model": "`models/tiny-chat`",
     "model_roots": "`models/`, the hub's cache",
+    "voices_dir": "`~/.mlxq/voices`",
     "allowed_hosts": "loopback names and `HOST`",
 }
 

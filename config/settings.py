@@ -99,6 +99,16 @@ class Settings(BaseSettings):
     tts_model: str = Field(
         default="", validation_alias="TTS_MODEL", description="Speech model, loaded at start."
     )
+    tts_ref_audio: str = Field(
+        default="",
+        validation_alias="TTS_REF_AUDIO",
+        description="Recording of the voice that speaks when a request names none of its own.",
+    )
+    voices_dir: Directory = Field(
+        default_factory=lambda data: Path(data.get("data_dir", early.DATA_DIR)) / "voices",
+        validation_alias="VOICES_DIR",
+        description="Folder of recordings that may be given as a voice, and of `voices.json`.",
+    )
     image_model: str = Field(
         default="", validation_alias="IMAGE_MODEL", description="Image model, loaded at start."
     )
@@ -184,6 +194,20 @@ class Settings(BaseSettings):
         le=86_400,
         description="Longest recording.",
     )
+    max_speech_characters: int = Field(
+        default=4096,
+        validation_alias="MAX_SPEECH_CHARACTERS",
+        ge=1,
+        le=1_000_000,
+        description="Longest text that is spoken by one request.",
+    )
+    max_reference_seconds: Seconds = Field(
+        default=60,
+        validation_alias="MAX_REFERENCE_SECONDS",
+        gt=0,
+        le=600,
+        description="Longest recording of a voice to speak with.",
+    )
     strict: bool = Field(
         default=False,
         validation_alias="STRICT",
@@ -213,7 +237,11 @@ class Settings(BaseSettings):
         description="Longest run of a transcription, beyond the length of its recording.",
     )
     speech_timeout: Seconds = Field(
-        default=60, validation_alias="SPEECH_TIMEOUT", gt=0, le=86_400, description="Longest run of speech."
+        default=60,
+        validation_alias="SPEECH_TIMEOUT",
+        gt=0,
+        le=86_400,
+        description="Longest run of speech, beyond a tenth of a second for each character.",
     )
     image_timeout: Seconds = Field(
         default=600,

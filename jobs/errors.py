@@ -119,6 +119,14 @@ class PayloadTooLarge(MlxqError):
     type = "invalid_request_error"
 
 
+class NotSupported(MlxqError):
+    """What is asked for exists, and this server does not have it."""
+
+    status = 501
+    code = "not_supported"
+    type = "invalid_request_error"
+
+
 class JobCancelled(MlxqError):
     """The job was cancelled before it ended. 499 is the field's status for a closed request."""
 

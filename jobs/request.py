@@ -34,6 +34,8 @@ class Kind(StrEnum):
     TRANSCRIPTION = "transcription"
     #: the text of a recording, in English
     TRANSLATION = "translation"
+    #: a text, spoken
+    SPEECH = "speech"
     #: bring a model into the slot
     LOAD = "load"
     #: empty the slot
@@ -48,6 +50,7 @@ ID_PREFIX = {
     Kind.EMBEDDING: "embd",
     Kind.TRANSCRIPTION: "trsc",
     Kind.TRANSLATION: "trsl",
+    Kind.SPEECH: "spch",
     Kind.LOAD: "load",
     Kind.UNLOAD: "unload",
 }

@@ -6,6 +6,9 @@ DEFAULT = "default"
 #: What OpenAI calls its embedding models: to programs that know no other name, the default embedding model.
 EMBEDDINGS = ("text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002")
 
+#: What OpenAI calls the models that speak: the default one.
+SPEECH = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+
 #: Model families by the name that OminiX' clients use, and the `model_type`s of config.json that belong to them.
 #: Such a name means the default chat model if it is of that family.
 FAMILIES: dict[str, tuple[str, ...]] = {

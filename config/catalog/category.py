@@ -1,4 +1,4 @@
-"""Which slot a model belongs to: `llm`, `embedding` or `asr`, by its config.json.
+"""Which slot a model belongs to: `llm`, `embedding`, `asr` or `tts`, by its config.json.
 
 A few architectures serve as both: then what lies beside config.json decides, and last the model's name. Whether a
 language model also sees is not known here.
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from config.catalog.speech import recogniser_family
+from config.catalog.tts import speech_type
 
-LLM, EMBEDDING, ASR = "llm", "embedding", "asr"
+LLM, EMBEDDING, ASR, TTS = "llm", "embedding", "asr", "tts"
 
 #: `model_type`s that read a whole text at once and can't go on with it.
 _ENCODERS = frozenset(
@@ -37,6 +38,8 @@ def category_of(config: Mapping[str, Any], path: Path, model_id: str) -> str:
     """The category of the model in this folder, whose config.json holds `config`."""
     if recogniser_family(config, path) is not None:
         return ASR
+    if speech_type(config, model_id) is not None:
+        return TTS
     model_type = str(config.get("model_type", "")).replace("-", "_")
     if model_type in _ENCODERS:
         return EMBEDDING

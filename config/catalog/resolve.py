@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.catalog.adapters import Adapter, find_adapter
-from config.catalog.aliases import DEFAULT, EMBEDDINGS, FAMILIES
-from config.catalog.category import EMBEDDING, LLM
+from config.catalog.aliases import DEFAULT, EMBEDDINGS, FAMILIES, SPEECH
+from config.catalog.category import EMBEDDING, LLM, TTS
 from config.catalog.installed import Installed, installed_models, read_model
 from config.settings import Settings
 
@@ -56,7 +56,7 @@ class Catalog:
             LLM: settings.llm_model,
             EMBEDDING: settings.embedding_model,
             "asr": settings.asr_model,
-            "tts": settings.tts_model,
+            TTS: settings.tts_model,
             "image": settings.image_model,
         }
         self._roots = tuple(root.resolve() for root in settings.model_roots)
@@ -135,6 +135,8 @@ class Catalog:
             return self._family(name)
         if families and name in EMBEDDINGS:
             return self.default(EMBEDDING)
+        if families and name in SPEECH:
+            return self.default(TTS)
         if name.startswith(("/", "~", ".")):
             return self._path(name)
         same = {model.id: model for model in installed if model.id.rpartition("/")[2] == name}

@@ -1,0 +1,102 @@
+"""Which models speak, as mlx-audio calls their types, which voices they bring along, and which can't be served."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+QWEN3_TTS, INDEXTTS, KOKORO = "qwen3_tts", "indextts", "kokoro"
+
+#: `model_type`s of config.json that only a speaking model has. A test compares them with the library's.
+TYPES = frozenset(
+    (
+        *("arktts", "audiodit", "bailingmm", "bark", "breeze", "breeze-tts", "breeze_tts", "chatterbox"),
+        *(
+            "chatterbox_turbo",
+            "confucius4",
+            "csm",
+            "dia",
+            "dramabox",
+            "dramabox-tts",
+            "echo_tts",
+            "fish_drama3",
+        ),
+        *("fish_qwen3_omni", "gradium_phonon_tts", "higgs_audio", "higgs_audio_v3", "higgs_multimodal_qwen3"),
+        *("indextts", "irodori_tts", "kitten", "kitten_tts", "kokoro", "kugelaudio", "lingv3_tts", "longcat"),
+        *("longcat_audiodit", "marvis", "melotts", "moss_tts", "moss_tts_delay", "moss_tts_local"),
+        *(
+            "moss_tts_nano",
+            "omnivoice",
+            "outetts",
+            "pocket_tts",
+            "qwen3_tts",
+            "rumik_oss",
+            "sesame",
+            "soprano",
+        ),
+        *(
+            "spark",
+            "tada",
+            "vibevoice",
+            "vibevoice_streaming",
+            "voxcpm",
+            "voxcpm1.5",
+            "voxcpm2",
+            "voxtral_tts",
+        ),
+        "zonos2",
+    )
+)
+#: Types whose config.json has another model's, or none, by a word of their name.
+_NAMED = {"orpheus": "llama", "outetts": "outetts", "spark-tts": "spark", "vyvotts": "qwen3"}
+#: What config.json holds of the types that don't say which they are.
+_SHAPES: tuple[tuple[str, frozenset[str]], ...] = (
+    ("indextts", frozenset({"bigvgan", "gpt"})),
+    ("kokoro", frozenset({"istftnet", "plbert"})),
+    ("pocket_tts", frozenset({"flow_lm", "mimi"})),
+)
+
+_INSTEAD = (
+    "Qwen3-TTS speaks and clones voices, as mlx-community/Qwen3-TTS-12Hz-0.6B-Base-bf16; so does IndexTTS."
+)
+#: Families that clients of other servers ask for, by a part of their names, and why they are not served.
+_UNSERVED = {
+    "gpt-sovits": f"GPT-SoVITS is not supported yet: no library for MLX has it. {_INSTEAD}",
+    "f5-tts": "F5-TTS is not supported: its library, f5-tts-mlx, does not work with the MLX that this server has. "
+    + _INSTEAD,
+}
+
+
+def speech_type(config: Mapping[str, Any], model_id: str) -> str | None:
+    """mlx-audio's name for the type of a model that speaks; None for one that does not."""
+    said = str(config.get("model_type") or config.get("architecture") or "").lower()
+    if said in TYPES:
+        return said
+    if said == "llama" and "acoustic_dim" in config:
+        return "tada"
+    if not said:
+        for name, keys in _SHAPES:
+            if keys <= config.keys():
+                return name
+    lowered = model_id.lower().replace("_", "-")
+    return next((name for word, name in _NAMED.items() if word in lowered), None)
+
+
+def why_not(model_id: str) -> str | None:
+    """Why no model of that name can be served, for the user; None when nothing speaks against it."""
+    lowered = model_id.lower().replace("_", "-")
+    return next((reason for name, reason in _UNSERVED.items() if name in lowered), None)
+
+
+def own_voices(path: Path) -> tuple[str, ...]:
+    """The names of the voices that a model brings along, as far as its folder tells."""
+    try:
+        config = json.loads((path / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return ()
+    talker = config.get("talker_config") if isinstance(config, dict) else None
+    speakers = talker.get("spk_id") if isinstance(talker, dict) else None
+    if isinstance(speakers, dict):
+        return tuple(speakers)
+    files = (path / "voices").glob("*") if (path / "voices").is_dir() else ()
+    return tuple(sorted({file.stem for file in files if file.suffix in (".safetensors", ".pt", ".npy")}))
