@@ -206,8 +206,8 @@ class EmbeddingEngine:
         return vectors.astype(mx.float32)
 
     def _learn(self, tokens: int, seconds: float) -> None:
-        """Fit the next step to what this one showed; a step of little work shows little."""
-        if 2 * tokens >= self._budget:
+        """Fit the next step to what this one showed; a quick step of little work shows little."""
+        if 2 * tokens >= self._budget or seconds > STEP_SECONDS:
             fitting = int(tokens * STEP_SECONDS / max(seconds, 1e-6))
             self._budget = max(FEWEST_TOKENS, min((self._budget + fitting) // 2, MOST_TOKENS))
 
