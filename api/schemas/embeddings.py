@@ -4,6 +4,7 @@ import base64
 from array import array
 from typing import Annotated, Any, ClassVar, Literal
 
+import orjson
 from pydantic import PlainValidator
 
 from api.schemas.fields import MAX_COUNT, Count, RequestModel
@@ -74,6 +75,6 @@ def embedding_list(job_id: str, meta: dict[str, Any], result: dict[str, Any]) ->
     }
 
 
-def _floats(vector: str) -> list[float]:
-    """Little-endian float32, which is this machine's own order wherever MLX runs."""
-    return array("f", base64.b64decode(vector)).tolist()
+def _floats(vector: str) -> orjson.Fragment:
+    """Little-endian float32, which is this machine's own order wherever MLX runs, as JSON."""
+    return orjson.Fragment(orjson.dumps(array("f", base64.b64decode(vector)).tolist()))
