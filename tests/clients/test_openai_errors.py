@@ -55,7 +55,7 @@ def facts(error: openai.APIError) -> tuple[str | None, str | None, str | None]:
         ({"max_tokens": 0}, "max_tokens", "invalid_value"),
         ({"messages": []}, "messages", "invalid_value"),
         ({"messages": [{"role": "king", "content": "hi"}]}, "messages[0].role", "invalid_value"),
-        ({"n": 2}, "n", "unsupported_value"),
+        ({"n": 9}, "n", "invalid_value"),
         ({"extra_body": {"stop": 7}}, "stop", "invalid_value"),
         ({"logit_bias": {"999999": 1}}, "logit_bias", "invalid_request"),
     ],

@@ -8,9 +8,9 @@ from typing import Any
 import openai
 import pytest
 
+from tests.support.minilm import NAME as MINILM
 from tests.support.system import System
 
-MINILM = "all-minilm-l6-v2"
 FRANCE: Any = [{"role": "user", "content": "What is the capital of France?"}]
 
 

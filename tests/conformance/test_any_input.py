@@ -13,13 +13,14 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
+from tests.support.minilm import NAME as MINILM
 from tests.support.system import System
 
 #: The same inputs each time; how long one takes says nothing.
 _STEADY = settings(
     max_examples=24, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
-_MODELS = {"/v1/embeddings": "minilm"}
+_MODELS = {"/v1/embeddings": MINILM}
 _READABLE: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hello 🦊"}]},
     "/v1/completions": {"prompt": ["Hello", "🦊"]},
@@ -85,4 +86,4 @@ def _is_well(system: System) -> None:
             temperature=0,
         )
         assert "Paris" in (chat.choices[0].message.content or "")
-        assert len(sdk.embeddings.create(model="minilm", input="Hello").data[0].embedding) == 384
+        assert len(sdk.embeddings.create(model=MINILM, input="Hello").data[0].embedding) == 384

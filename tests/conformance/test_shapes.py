@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.minilm import NAME as MINILM
 from tests.support.openai_shape import check_chunks, check_shape
 from tests.support.system import REPO, System
 
@@ -129,7 +130,7 @@ def test_a_completion(system: System, name: str) -> None:
 
 @pytest.mark.parametrize("sent", ["one text", ["one", "two"], [101, 102], [[101, 2023, 102], [101, 102]]])
 def test_embeddings(system: System, sent: Any) -> None:
-    body = {"model": "minilm", "input": sent, "dimensions": 8}
+    body = {"model": MINILM, "input": sent, "dimensions": 8}
     check_shape("CreateEmbeddingResponse", post(system, "/v1/embeddings", body))
     packed = post(system, "/v1/embeddings", {**body, "encoding_format": "base64"})
     for row in packed["data"]:
@@ -140,7 +141,7 @@ def test_embeddings(system: System, sent: Any) -> None:
 
 def test_models(system: System) -> None:
     check_shape("ListModelsResponse", system.http.get("/v1/models").json())
-    for name in ("tiny-chat", "minilm", "random"):
+    for name in ("tiny-chat", MINILM, "random"):
         check_shape("Model", system.http.get(f"/v1/models/{name}").json())
 
 
@@ -150,7 +151,7 @@ def test_models(system: System) -> None:
         ("/v1/chat/completions", {"model": "tiny-chat", "messages": []}, 400),
         ("/v1/chat/completions", {"model": "nobody", "messages": SAY}, 404),
         ("/v1/completions", {"model": "random", "prompt": "x", "suffix": "y"}, 400),
-        ("/v1/embeddings", {"model": "minilm", "input": []}, 400),
+        ("/v1/embeddings", {"model": MINILM, "input": []}, 400),
         ("/v1/nowhere", {}, 404),
     ],
 )

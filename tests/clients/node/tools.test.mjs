@@ -147,7 +147,7 @@ test("a completion, whole and streamed", async () => {
 });
 
 test("embeddings are the same in both encodings", async () => {
-  const ask = { model: "all-minilm-l6-v2", input: ["A cat sleeps.", "Taxes are due in May."] };
+  const ask = { model: "all-MiniLM-L6-v2", input: ["A cat sleeps.", "Taxes are due in May."] };
   const byBase64 = await sdk.embeddings.create(ask); // the SDK asks for base64 and decodes it
   const byFloat = await sdk.embeddings.create({ ...ask, encoding_format: "float" });
   for (const row of [0, 1]) {

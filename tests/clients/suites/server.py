@@ -9,5 +9,5 @@ KEY = "any"
 CHAT = "tiny-chat"
 #: A model with random weights: it says nothing but what a grammar makes it say.
 RANDOM = "first"
-EMBEDDING = "all-minilm-l6-v2"
+EMBEDDING = "all-MiniLM-L6-v2"
 DIMENSIONS = 384

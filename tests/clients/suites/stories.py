@@ -13,6 +13,7 @@ WEATHER_TOOL: dict[str, Any] = {
             "type": "object",
             "properties": {"location": {"type": "string", "maxLength": 60}},
             "required": ["location"],
+            "additionalProperties": False,
         },
     },
 }

@@ -17,7 +17,15 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests, Embeddi
 
 from tests.clients.suites.server import CHAT, DIMENSIONS, EMBEDDING, KEY, RANDOM, URL
 
-BEYOND_TINY_CHAT: dict[str, str] = {}
+_ARGUMENT = "copies no number out of a sentence about a function whose name means nothing to it"
+BEYOND_TINY_CHAT = {
+    "test_tool_calling[model0]": _ARGUMENT,
+    "test_tool_calling[model1]": _ARGUMENT,
+    "test_tool_calling_async": _ARGUMENT,
+    "test_tool_calling_with_no_arguments": "adds an argument; the schema that LangChain sends allows any",
+    "test_json_mode": "writes an object, which is all that this mode promises, but not with the keys it is asked for",
+    "test_unicode_tool_call_integration": "does not copy a Chinese name, and rambles until max_tokens",
+}
 
 
 class TestChat(ChatModelIntegrationTests):
@@ -32,6 +40,7 @@ class TestChat(ChatModelIntegrationTests):
             "base_url": URL,
             "api_key": KEY,
             "temperature": 0,
+            "max_tokens": 500,
             "max_retries": 0,
             "stream_usage": True,
         }
@@ -99,9 +108,9 @@ def test_texts_of_one_meaning_are_close(embeddings: OpenAIEmbeddings) -> None:
     )
 
 
-def test_a_chain_of_a_thousand_texts_keeps_their_order(embeddings: OpenAIEmbeddings) -> None:
-    texts = [f"number {n}" for n in range(1_000)]
-    many = embeddings.embed_documents(texts, chunk_size=1_000)
-    assert len(many) == 1_000
-    for n in (0, 500, 999):
+def test_many_texts_keep_their_order(embeddings: OpenAIEmbeddings) -> None:
+    texts = [f"number {n}" for n in range(100)]
+    many = embeddings.embed_documents(texts, chunk_size=40)
+    assert len(many) == 100
+    for n in (0, 50, 99):
         assert many[n] == pytest.approx(embeddings.embed_query(texts[n]), abs=1e-3)

@@ -76,12 +76,13 @@ def test_a_tool_call_is_enforced(model: str, tool_choice: Any) -> None:
         messages=[{"role": "user", "content": "Hello!"}],
         tools=[WEATHER_TOOL],
         tool_choice=tool_choice,
+        parallel_tool_calls=False,
         max_tokens=400,
         **SERVER,
     )
-    for call in asked.choices[0].message.tool_calls:
-        assert call.function.name == "get_weather"
-        assert isinstance(json.loads(call.function.arguments)["location"], str)
+    (call,) = asked.choices[0].message.tool_calls
+    assert call.function.name == "get_weather"
+    assert isinstance(json.loads(call.function.arguments)["location"], str)
 
 
 class Size(BaseModel):
