@@ -12,6 +12,8 @@ BUS = "mlxq:bus"
 COMMANDS = "mlxq:commands"
 #: Live worker processes (each holds a `worker_state` that expires with its last beat).
 WORKER_STATES = "mlxq:workers"
+#: Settings that were changed while mlxq ran: key → value (JSON).
+SETTINGS = "mlxq:settings"
 
 
 def job(job_id: str) -> str:
