@@ -163,7 +163,8 @@ def test_errors(system: System, path: str, body: dict[str, Any], status: int) ->
 
 def test_the_excerpt_is_what_openai_says() -> None:
     if not WHOLE.exists():
-        assert not os.environ.get("CI"), f"{WHOLE} is not there"
+        if os.environ.get("CI"):
+            raise AssertionError(f"{WHOLE} is not there")
         pytest.skip("OpenAI's whole description is not beside the clone")
     whole = json.loads(WHOLE.read_text())["components"]["schemas"]
     excerpt = json.loads(EXCERPT.read_text())["components"]["schemas"]
