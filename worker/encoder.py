@@ -89,12 +89,13 @@ class Encoder:
         self._container: Any = av.open(
             self._file, mode="w", format=codec.container, container_options=options
         )
-        self._stream: Any = self._container.add_stream(codec.codec, rate=self.sample_rate)
-        self._stream.codec_context.layout = "mono"
-        self._stream.codec_context.format = codec.sample_format
-        self._stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        stream: Any = self._container.add_stream(codec.codec, rate=self.sample_rate)
+        self._stream = stream
+        stream.codec_context.layout = "mono"
+        stream.codec_context.format = codec.sample_format
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
         if codec.bit_rate is not None:
-            self._stream.codec_context.bit_rate = codec.bit_rate
+            stream.codec_context.bit_rate = codec.bit_rate
         self._resampler = AudioResampler(format=codec.sample_format, layout="mono", rate=self.sample_rate)
         self._rate = rate
         self._sent = 0
@@ -107,6 +108,8 @@ class Encoder:
 
     def encode(self, samples: Samples) -> bytes:
         """Take these samples (from -1 to 1) in. Returns the bytes that are new; there may be none yet."""
+        if not len(samples):
+            return b""
         if not np.isfinite(samples).all():
             raise EngineFailure("The model made no sound of this text.")
         frame = av.AudioFrame.from_ndarray(

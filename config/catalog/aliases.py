@@ -7,7 +7,7 @@ DEFAULT = "default"
 EMBEDDINGS = ("text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002")
 
 #: What OpenAI calls the models that speak: the default one.
-SPEECH = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+SPEECH = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
 
 #: Model families by the name that OminiX' clients use, and the `model_type`s of config.json that belong to them.
 #: Such a name means the default chat model if it is of that family.

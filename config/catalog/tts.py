@@ -67,6 +67,13 @@ _UNSERVED = {
 }
 
 
+#: OpenAI's names. Programs that know no other voice ask for them; each is a voice of the model's own, if it has any.
+OPENAI_VOICES = (
+    *("alloy", "ash", "ballad", "coral", "echo", "fable", "nova"),
+    *("onyx", "sage", "shimmer", "verse", "marin", "cedar"),
+)
+
+
 def speech_type(config: Mapping[str, Any], model_id: str) -> str | None:
     """mlx-audio's name for the type of a model that speaks; None for one that does not."""
     said = str(config.get("model_type") or config.get("architecture") or "").lower()
@@ -100,3 +107,16 @@ def own_voices(path: Path) -> tuple[str, ...]:
         return tuple(speakers)
     files = (path / "voices").glob("*") if (path / "voices").is_dir() else ()
     return tuple(sorted({file.stem for file in files if file.suffix in (".safetensors", ".pt", ".npy")}))
+
+
+def own_voice(name: str, voices: tuple[str, ...]) -> str | None:
+    """Which of a model's own voices a name means, in any case; one of OpenAI's names means the same one each time."""
+    wanted = name.casefold()
+    for voice in voices:
+        if voice.casefold() == wanted:
+            return voice
+    if wanted not in OPENAI_VOICES or not voices:
+        return None
+    # Kokoro's are called after OpenAI's: af_alloy, am_echo.
+    alike = next((voice for voice in voices if voice.casefold().endswith(f"_{wanted}")), None)
+    return alike or voices[OPENAI_VOICES.index(wanted) % len(voices)]

@@ -1,0 +1,206 @@
+"""Speech from text: one text at a time, a little of its sound in each step, encoded on the way.
+
+It knows payloads, pieces of text and sound; what is special about a model is its family's business (`tts/`), and it
+knows no jobs and no HTTP. One thread owns it.
+"""
+
+import base64
+import contextlib
+import logging
+import tempfile
+import wave
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+
+from jobs.audio_formats import CONTENT_TYPES
+from jobs.blobs import BlobStore
+from jobs.errors import EngineFailure, InvalidRequest, MlxqError
+from worker.audio import decode
+from worker.encoder import Encoder
+from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.engines.tts.family import Family, Wish
+from worker.engines.tts.pieces import pieces
+from worker.tempo import Tempo
+
+log = logging.getLogger(__name__)
+
+#: Samples a second of a voice's recording, as the models get it.
+_RECORDING_RATE = 24_000
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A text that is being spoken. `live`: somebody listens. `held`: bytes that don't fill a group of base64 yet."""
+
+    id: str
+    encoder: Encoder
+    tempo: Tempo | None
+    pieces: deque[str]
+    arguments: dict[str, Any]
+    live: bool
+    scratch: contextlib.ExitStack
+    format: str
+    total: int
+    tokens: int
+    sound: Iterator[Any] | None = None
+    made: int = 0
+    done: int = 0
+    held: bytes = b""
+
+
+class SpeechEngine:
+    """A model that speaks, and the text that it has in hand."""
+
+    capacity = 1
+    context_length: int | None = None
+
+    def __init__(self, family: Family, blobs: BlobStore, memory_bytes: int, longest_recording: float) -> None:
+        self.memory_bytes = memory_bytes
+        self._family = family
+        self._blobs = blobs
+        self._longest_recording = longest_recording
+        self._task: _Task | None = None
+
+    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+        texts = deque(pieces(payload["input"], self._family.longest))
+        if not texts:
+            raise InvalidRequest("The text has nothing in it that can be said.", param="input")
+        speed = payload.get("speed", 1.0)
+        reference = payload.get("reference") or {}
+        with contextlib.ExitStack() as scratch:
+            wish = Wish(
+                voice=payload.get("voice"),
+                instructions=payload.get("instructions"),
+                language=payload.get("language"),
+                speed=speed,
+                recording=self._recording(reference, scratch) if reference else None,
+                transcript=reference.get("text"),
+                usual=bool(reference.get("usual")),
+            )
+            arguments = self._family.arguments(wish)
+            rate = self._family.sample_rate
+            live = bool(payload.get("stream"))
+            self._task = _Task(
+                id=task_id,
+                encoder=Encoder(payload["format"], rate, live=live),
+                tempo=None if speed == 1 or self._family.own_speed else Tempo(rate, speed),
+                pieces=texts,
+                arguments=arguments,
+                live=live,
+                scratch=scratch.pop_all(),
+                format=payload["format"],
+                total=len(texts),
+                tokens=self._family.tokens(payload["input"]),
+            )
+        # The generator of random numbers belongs to this thread, and one text is spoken at a time.
+        mx.random.seed(payload.get("seed", seed) % 2**64)
+
+    def remove(self, task_id: str) -> None:
+        if self._task is not None and self._task.id == task_id:
+            self._end()
+
+    def step(self) -> list[Output]:
+        task = self._task
+        if task is None:
+            return []
+        try:
+            return self._advance(task)
+        except Exception as error:
+            self._end()
+            return [Failed(task.id, _failure(error))]
+
+    def tidy(self) -> None:
+        if self._task is None:
+            self._family.tidy()
+            mx.clear_cache()
+
+    def close(self) -> None:
+        self._end()
+        del self._family
+
+    def _advance(self, task: _Task) -> list[Output]:
+        """The next bit of sound; with the last one, the end."""
+        if task.sound is None:
+            task.sound = self._family.speak(task.pieces.popleft(), task.arguments)
+        result = next(task.sound, None)
+        outputs: list[Output] = []
+        if result is not None:
+            task.made += int(result.token_count)
+            outputs += self._tell(task, task.encoder.encode(self._heard(task, result.audio)))
+            return outputs
+        task.sound = None
+        task.done += 1
+        if task.pieces:
+            outputs.append(Progress(task.id, task.done, task.total))
+            return outputs
+        return [*outputs, *self._finish(task)]
+
+    def _heard(self, task: _Task, audio: Any) -> Samples:
+        """Sound of the model's [n], [1, n] or [n, 1] as samples, at the speed that was asked for."""
+        samples = np.array(audio.astype(mx.float32)).reshape(-1)
+        return task.tempo.stretch(samples) if task.tempo is not None else samples
+
+    def _finish(self, task: _Task) -> list[Output]:
+        outputs: list[Output] = []
+        if task.tempo is not None:
+            outputs += self._tell(task, task.encoder.encode(task.tempo.finish()))
+        if task.encoder.duration == 0:
+            raise EngineFailure("The model made no sound of this text.")
+        outputs += self._tell(task, task.encoder.finish(), last=True)
+        result = {
+            "audio": self._blobs.put(task.encoder.data),
+            "format": task.format,
+            "content_type": CONTENT_TYPES[task.format],
+            "duration": round(task.encoder.duration, 3),
+            "sample_rate": task.encoder.sample_rate,
+            "usage": {"input_tokens": task.tokens, "output_tokens": task.made},
+        }
+        self._end()
+        return [*outputs, Done(task.id, result)]
+
+    @staticmethod
+    def _tell(task: _Task, data: bytes, *, last: bool = False) -> list[Output]:
+        """New bytes for the listener. Deltas may be joined: each but the last has whole groups of base64."""
+        if not task.live:
+            return []
+        data = task.held + data
+        end = len(data) if last else len(data) - len(data) % 3
+        task.held = data[end:]
+        text = base64.b64encode(data[:end]).decode()
+        return [Delta(task.id, text, field="audio")] if text else []
+
+    def _recording(self, reference: dict[str, Any], scratch: contextlib.ExitStack) -> Path:
+        """The recording of a voice as a WAV file. Raises InvalidRequest for one that can't be used."""
+        source = self._blobs.path(reference["audio"]) if "audio" in reference else Path(reference["path"])
+        samples = list(decode(source, _RECORDING_RATE, self._longest_recording))
+        folder = scratch.enter_context(tempfile.TemporaryDirectory(prefix="mlxq-"))
+        path = Path(folder) / "voice.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, _RECORDING_RATE, 0, "NONE", "not compressed"))
+            for piece in samples:
+                file.writeframes((np.clip(piece, -1, 1) * 32767).astype("<i2").tobytes())
+        return path
+
+    def _end(self) -> None:
+        """Forget the task; what its model holds of it is let go."""
+        task, self._task = self._task, None
+        if task is not None:
+            if task.sound is not None:
+                task.sound.close()  # type: ignore[attr-defined]
+            task.scratch.close()
+
+
+def _failure(error: Exception) -> MlxqError:
+    if isinstance(error, MlxqError):
+        return error
+    log.error("a text could not be spoken", exc_info=error)
+    return EngineFailure(f"The model failed on this request ({type(error).__name__}).")

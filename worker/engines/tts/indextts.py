@@ -1,0 +1,45 @@
+"""IndexTTS: it always speaks with the voice of a recording, and says a text in one go."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import InvalidRequest
+from worker.engines.tts.family import Family, Wish
+
+_TOKENIZER = "tokenizer.model"
+
+
+class Special(Family):
+    longest = 160
+
+    @classmethod
+    def prepared(cls, path: Path) -> AbstractContextManager[Path]:
+        """config.json names a hub's repository for the tokenizer, also where it lies beside it."""
+        return _with_own_tokenizer(path) if (path / _TOKENIZER).is_file() else nullcontext(path)
+
+    def arguments(self, wish: Wish) -> dict[str, Any]:
+        if wish.recording is None:
+            raise InvalidRequest(
+                "The model speaks with the voice of a recording: name one of voices.json, give 'reference_audio', "
+                "or set TTS_REF_AUDIO.",
+                param="voice",
+            )
+        # It has no positions for more.
+        return {**super().arguments(wish), "max_tokens": self.model.args.gpt.max_mel_tokens}
+
+
+@contextmanager
+def _with_own_tokenizer(path: Path) -> Iterator[Path]:
+    """A folder like this one, whose config.json names the folder's own tokenizer."""
+    with tempfile.TemporaryDirectory(prefix="mlxq-") as scratch:
+        folder = Path(scratch)
+        for file in path.iterdir():
+            (folder / file.name).symlink_to(file.resolve())
+        config = json.loads((path / "config.json").read_bytes())
+        (folder / "config.json").unlink()
+        (folder / "config.json").write_text(json.dumps({**config, "tokenizer_name": str(path.resolve())}))
+        yield folder

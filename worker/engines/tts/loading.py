@@ -1,0 +1,65 @@
+"""A speech model from its folder or from the hub, by mlx-audio. Everything is for the thread that will own it."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import snapshot_download
+from mlx.utils import tree_reduce
+from mlx_audio.tts.utils import get_model_and_args
+from mlx_audio.tts.utils import load as load_model
+
+from config.catalog import ModelRef
+from config.catalog.tts import INDEXTTS, KOKORO, QWEN3_TTS, own_voices, speech_type, why_not
+from config.settings import Settings
+from jobs.blobs import BlobStore
+from jobs.errors import EngineFailure, InvalidRequest, NotSupported
+from worker.engines.loading import read_json
+from worker.engines.speech import SpeechEngine
+from worker.engines.tts.family import Family
+
+#: What of a hub's repository a speech model needs.
+HUB_FILES = [
+    *("*.json", "*.jsonl", "*.safetensors", "*.npz", "*.pth", "*.model", "*.tiktoken", "*.txt"),
+    *("*.yaml", "*.jinja", "*.wav"),
+]
+#: Families that the signature of their model does not say all about.
+_SPECIAL = {QWEN3_TTS: "qwen3_tts", INDEXTTS: "indextts", KOKORO: "kokoro"}
+
+
+def folder(ref: ModelRef) -> Path:
+    """Where the model lies; it is fetched from the hub when it lies nowhere. NotSupported: nothing could load it."""
+    reason = why_not(ref.id)
+    if reason is not None:
+        raise NotSupported(reason, param="model")
+    return ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
+
+
+def kind_of(ref: ModelRef, path: Path) -> str:
+    """The type of the model in this folder; its library is imported. Raises InvalidRequest when it does not speak."""
+    kind = speech_type(read_json(path / "config.json"), ref.id)
+    if kind is None:
+        raise InvalidRequest(
+            f"The model '{ref.id}' does not speak, or is of a family that is not known.",
+            param="model",
+            code="unsupported_model",
+        )
+    get_model_and_args(kind, [])
+    import_module("transformers.models.auto.tokenization_auto")
+    return kind
+
+
+def load(ref: ModelRef, path: Path, kind: str, settings: Settings) -> SpeechEngine:
+    """Load the model of this folder. For the owner thread."""
+    special: Any = import_module(f"worker.engines.tts.{_SPECIAL[kind]}") if kind in _SPECIAL else None
+    family: type[Family] = special.Special if special else Family
+    with family.prepared(path) as prepared:
+        # The library would judge a model by its folder's name before its type.
+        model: Any = load_model(prepared, model_type=kind, model_name_parts=[])
+    speaker = family(model, own_voices(path))
+    try:
+        speaker.check()
+    except ValueError as error:
+        raise EngineFailure(f"The model '{ref.id}' could not be loaded: {error}.") from error
+    memory = int(tree_reduce(lambda n, a: n + a.nbytes, model.parameters(), 0))
+    return SpeechEngine(speaker, BlobStore(settings.blob_folder), memory, settings.max_reference_seconds)

@@ -1,0 +1,63 @@
+"""Qwen3-TTS: `base` clones voices, `custom_voice` has speakers, `voice_design` makes a voice of a description."""
+
+from typing import Any
+
+from jobs.errors import InvalidRequest
+from worker.engines.tts.family import Family, Wish
+
+#: The model's names of languages by their codes.
+_LANGUAGES = {
+    "de": "german",
+    "en": "english",
+    "es": "spanish",
+    "fr": "french",
+    "it": "italian",
+    "ja": "japanese",
+    "ko": "korean",
+    "pt": "portuguese",
+    "ru": "russian",
+    "zh": "chinese",
+}
+#: Voices whose codes the library keeps for as long as it lives.
+_KEPT = 16
+
+
+class Special(Family):
+    def check(self) -> None:
+        # The library only prints that these failed.
+        if self.model.tokenizer is None:
+            raise ValueError("its tokenizer could not be read")
+        if self.model.speech_tokenizer is None:
+            raise ValueError("its speech_tokenizer could not be read")
+
+    @property
+    def clones(self) -> bool:
+        return bool(self.model.config.tts_model_type == "base")
+
+    @property
+    def why_not(self) -> str:
+        return f"it is of the kind '{self.model.config.tts_model_type}', not 'base'"
+
+    def arguments(self, wish: Wish) -> dict[str, Any]:
+        kind = self.model.config.tts_model_type
+        if kind == "voice_design" and not wish.instructions:
+            raise InvalidRequest(
+                "The model makes a voice of its description: 'instructions' is required.",
+                param="instructions",
+            )
+        arguments = super().arguments(wish)
+        if kind == "custom_voice":
+            arguments.setdefault("voice", self.voices[0])
+        return arguments
+
+    def language(self, language: str) -> str:
+        name = _LANGUAGES.get(language.lower(), language.lower())
+        known = [each.lower() for each in self.model.get_supported_languages()]
+        if name not in known:
+            raise InvalidRequest(f"Invalid 'language': the model's are {', '.join(known)}.", param="language")
+        return name
+
+    def tidy(self) -> None:
+        kept = self.model._icl_cache
+        while len(kept) > _KEPT:
+            del kept[next(iter(kept))]
