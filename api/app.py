@@ -17,12 +17,23 @@ from api.context import Context, OwnClient
 from api.edge import BodyLimit, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
 from api.openapi import Api
-from api.routes import chat, completions, embeddings, generate, jobs, models, queue, system
+from api.routes import (
+    chat,
+    completions,
+    embeddings,
+    generate,
+    jobs,
+    models,
+    queue,
+    system,
+)
+from api.routes import settings as settings_route
 from api.security import HostGuard, KeyGuard, listens_everywhere
 from config import VERSION
 from config.settings import Settings, load_settings
 from jobs.client import JobClient
 from jobs.errors import MlxqError
+from jobs.live_settings import LiveSettings, apply_log_level, follow
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +60,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with context.job_client() as client:
             announcement = asyncio.create_task(_announce_redis(client, settings.redis_label))
+            usual = LiveSettings.of(settings)
+            watch = asyncio.create_task(follow(settings.redis_address, usual, apply_log_level))
             yield {"jobs": client}
-            announcement.cancel()
+            for task in (announcement, watch):
+                task.cancel()
+            await asyncio.gather(announcement, watch, return_exceptions=True)
 
     app = Api(
         title="mlxq",
@@ -63,7 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.context = context
-    for resource in (system, chat, completions, generate, embeddings, models, jobs, queue):
+    for resource in (system, chat, completions, generate, embeddings, models, jobs, queue, settings_route):
         app.include_router(resource.router)
     return app
 

@@ -9,7 +9,22 @@ from api.errors import error_response
 from jobs.errors import PayloadTooLarge
 
 #: First parts of paths that are also answered without `/v1` (R97).
-_VERSIONED = frozenset({"audio", "chat", "completions", "embeddings", "models", "jobs", "queue", "voices"})
+_VERSIONED = frozenset(
+    {
+        "audio",
+        "chat",
+        "completions",
+        "discover",
+        "embeddings",
+        "jobs",
+        "manager",
+        "models",
+        "queue",
+        "settings",
+        "system",
+        "voices",
+    }
+)
 
 
 class RequestIds:

@@ -11,6 +11,7 @@ from api.schemas.embeddings import EmbeddingRequest
 from api.schemas.fields import RequestModel
 from api.schemas.generate import GenerateRequest
 from api.schemas.models import LoadRequest, UnloadRequest
+from api.schemas.settings import SettingUpdate
 
 #: Every body that a route takes.
 _BODIES: tuple[type[RequestModel], ...] = (
@@ -19,6 +20,7 @@ _BODIES: tuple[type[RequestModel], ...] = (
     EmbeddingRequest,
     GenerateRequest,
     LoadRequest,
+    SettingUpdate,
     UnloadRequest,
 )
 

@@ -12,12 +12,14 @@ import orjson
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from jobs import keys
+from config.settings import Settings
+from jobs import keys, live_settings
 from jobs.bus import ResultBus, Watch
 from jobs.connection import async_connection
 from jobs.errors import Conflict, JobNotFound, MlxqError, QueueFull, ServiceUnavailable
 from jobs.gate import Admission, AsyncGate, Ttl
 from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
+from jobs.live_settings import LiveSettings
 from jobs.request import Category, JobRequest
 from jobs.status import JobStatus
 
@@ -255,6 +257,16 @@ class JobClient:
     async def _median_wait(self, queue: str) -> float | None:
         waits = sorted(int(value) for value in await self.redis.lrange(keys.waits(queue), 0, -1))
         return waits[len(waits) // 2] / 1000 if waits else None
+
+    async def live_settings(self, settings: Settings) -> LiveSettings:
+        """What can be changed, as it is now; `settings` are those of the environment."""
+        with _redis_errors():
+            return await live_settings.read(self.redis, LiveSettings.of(settings))
+
+    async def change_setting(self, settings: Settings, key: str, value: object) -> LiveSettings:
+        """Change one of them for all processes. Raises NotFound and InvalidRequest."""
+        with _redis_errors():
+            return await live_settings.write(self.redis, LiveSettings.of(settings), key, value)
 
     async def workers(self) -> list[dict[str, Any]]:
         """What each live worker process said at its last beat."""

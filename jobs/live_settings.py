@@ -6,6 +6,7 @@ What a setting does is not known here. Those that a process can only take at its
 its `Settings` by `at_start`.
 """
 
+import asyncio
 import contextlib
 import logging
 import threading
@@ -22,7 +23,7 @@ from redis.exceptions import RedisError
 
 from config.settings import LOG_LEVELS, Settings
 from jobs import keys
-from jobs.connection import connection
+from jobs.connection import async_connection, connection
 from jobs.errors import InvalidRequest, NotFound
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ AT_START = frozenset(
 )
 #: Seconds that a process which starts waits for Redis to tell what was changed.
 _PATIENCE = 2.0
+#: Seconds between two tries to reach Redis.
+_PAUSE = 0.25
 _ANYWHERE, _HERE = "0.0.0.0", "127.0.0.1"
 
 
@@ -138,6 +141,31 @@ async def write(client: redis.asyncio.Redis, usual: LiveSettings, key: str, valu
         pipe.publish(keys.COMMANDS, CHANGED)
         await pipe.execute()
     return settings
+
+
+async def follow(address: str, usual: LiveSettings, on_change: Callable[[LiveSettings], None]) -> None:
+    """For an event loop: call `on_change` for what is stored already and after each change, until cancelled."""
+    current = usual
+    listening, reading = async_connection(address, blocking_reads=True), async_connection(address)
+
+    async def look() -> None:
+        nonlocal current
+        found = await read(reading, usual)
+        if found != current:
+            current = found
+            on_change(found)
+
+    async with listening, reading:
+        while True:
+            try:
+                async with listening.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(keys.COMMANDS)
+                    await look()
+                    async for message in channel.listen():
+                        if message["data"] == CHANGED:
+                            await look()
+            except (RedisError, OSError):
+                await asyncio.sleep(_PAUSE)
 
 
 class LiveSource:

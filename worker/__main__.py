@@ -8,6 +8,7 @@ import threading
 
 from config.logs import configure_logging
 from config.settings import load_settings
+from jobs.live_settings import at_start
 from jobs.supervisor import stop_with_parent
 from worker.host import WorkerHost
 
@@ -18,7 +19,7 @@ HUNG = 70
 
 
 def main() -> int:
-    settings = load_settings()
+    settings = at_start(load_settings())
     configure_logging(settings.log_level, "worker")
     # Many threads hand work to each other: switch between them sooner than every 5 ms.
     sys.setswitchinterval(0.001)

@@ -24,6 +24,7 @@ from jobs import keys
 from jobs.blobs import BlobStore
 from jobs.connection import connection
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
+from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.request import Category
 from worker.engines import ENGINES, Loader
 from worker.lane import Lane, feeder_name
@@ -54,6 +55,7 @@ class WorkerHost:
         self._stop = threading.Event()
         self._stopped_beating = threading.Event()
         self.hung = threading.Event()
+        self.live = LiveSource(self._redis, LiveSettings.of(settings), apply_log_level)
         catalog = Catalog(settings)
         self._catalog = catalog
         self._turnstile = Turnstile(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
@@ -201,6 +203,7 @@ class WorkerHost:
             for execution_id in cancelled:
                 lane.cancel(execution_id)
             registration.beat(busy=bool(executions), finished=lane.finished, failed=lane.failed)
+        self.live.refresh()
         self._publish_state()
 
     def _tell_state(self) -> None:
@@ -251,6 +254,8 @@ class WorkerHost:
 
     def _obey(self, command: str) -> None:
         verb, _, job_id = command.partition(" ")
+        if verb == CHANGED:
+            self.live.refresh()
         if verb == "cancel":
             for lane in self.lanes.values():
                 lane.cancel_job(job_id)

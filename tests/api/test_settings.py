@@ -1,0 +1,173 @@
+"""`/v1/settings`: what can be changed while the server runs, as MLX-GUI's clients do it."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from jobs import keys
+from jobs.connection import async_connection, connection
+from jobs.live_settings import CHANGED, LiveSettings, LiveSource, at_start, follow, write
+from tests.api.conftest import MakeSettings
+from tests.private_redis import PrivateRedis
+from tests.support.api_server import ApiServer
+
+#: MLX-GUI's keys, the type of each, and another value than the usual one.
+KEYS: dict[str, tuple[type, Any]] = {
+    "server_port": (int, 8123),
+    "max_concurrent_requests": (int, 5),
+    "auto_unload_inactive_models": (bool, False),
+    "model_inactivity_timeout_minutes": (int, 60),
+    "enable_system_tray": (bool, True),
+    "log_level": (str, "WARNING"),
+    "huggingface_cache_dir": (str, "/somewhere"),
+    "enable_gpu_acceleration": (bool, False),
+    "bind_to_all_interfaces": (bool, True),
+}
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """A changed setting changes this process' log."""
+    before = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(before)
+
+
+def test_the_settings_are_mlx_guis(http: httpx.Client) -> None:
+    body = http.get("/v1/settings").json()
+    assert {key: type(body[key]) for key in KEYS} == {key: kind for key, (kind, _) in KEYS.items()}
+    assert body["model_inactivity_timeout_minutes"] == 30
+    assert body["auto_unload_inactive_models"] is True
+    assert (body["log_level"], body["huggingface_cache_dir"]) == ("INFO", "")
+    assert body.keys() - KEYS == {"max_concurrent_models"}
+    assert http.get("/settings").json() == body
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_setting_is_changed_and_kept(http: httpx.Client, make_settings: MakeSettings, key: str) -> None:
+    value = KEYS[key][1]
+    before = http.get("/v1/settings").json()
+    assert before[key] != value
+    answer = http.put(f"/v1/settings/{key}", json={"value": value})
+    assert (answer.status_code, answer.json()) == (200, {"key": key, "value": value, "updated": True})
+    assert http.get("/v1/settings").json() == {**before, key: value}
+    with ApiServer(make_settings()) as another:
+        assert httpx.get(f"{another.url}/v1/settings").json()[key] == value
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, value) for key in KEYS for value in (None, 1.5, KEYS[key][0] is str or "text")),
+        ("auto_unload_inactive_models", 1),
+        ("max_concurrent_requests", True),
+        ("max_concurrent_requests", 0),
+        ("model_inactivity_timeout_minutes", -1),
+        ("server_port", 65536),
+        ("server_port", 10**30),
+        ("log_level", "loud"),
+        ("huggingface_cache_dir", "not/absolute"),
+        ("huggingface_cache_dir", "/nul\0"),
+    ],
+)
+def test_a_wrong_value_changes_nothing(http: httpx.Client, key: str, value: object) -> None:
+    before = http.get("/v1/settings").json()
+    answer = http.put(f"/v1/settings/{key}", json={"value": value})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert http.get("/v1/settings").json() == before
+
+
+def test_what_is_no_change_at_all(http: httpx.Client) -> None:
+    unknown = http.put("/v1/settings/telepathy", json={"value": True})
+    assert unknown.status_code == 404
+    assert "telepathy" in unknown.json()["detail"]
+    for body in (b"", b"60", b'{"valu": 60}', b'{"value": [60]}'):
+        answer = http.put("/v1/settings/model_inactivity_timeout_minutes", content=body)
+        assert answer.status_code == 400, body
+
+
+def test_settings_are_for_the_owner(http: httpx.Client, api: ApiServer) -> None:
+    for origin, status in (("https://evil.com", 403), (api.url, 200)):
+        headers = {"origin": origin}
+        assert http.get("/v1/settings", headers=headers).status_code == status
+        answer = http.put("/v1/settings/log_level", json={"value": "ERROR"}, headers=headers)
+        assert answer.status_code == status
+
+
+def test_the_log_of_the_server_obeys_at_once(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch, clean_redis: redis.Redis
+) -> None:
+    heard = threading.Event()
+    monkeypatch.setattr(logging.getLogger(), "setLevel", lambda level: level == "ERROR" and heard.set())
+    assert http.put("/v1/settings/log_level", json={"value": "error"}).json()["value"] == "ERROR"
+    assert heard.wait(10)
+
+
+def test_threads_see_a_change_when_they_look(make_settings: MakeSettings, clean_redis: redis.Redis) -> None:
+    usual = LiveSettings.of(make_settings())
+    seen: list[LiveSettings] = []
+    source = LiveSource(clean_redis, usual, seen.append)
+    source.refresh()
+    assert source.current == usual
+    clean_redis.hset(keys.SETTINGS, "max_concurrent_models", "7")
+    clean_redis.hset(keys.SETTINGS, "what_an_older_one_had", "1")
+    clean_redis.hset(keys.SETTINGS, "server_port", "not JSON")
+    source.refresh()
+    source.refresh()
+    assert source.current == usual.changed("max_concurrent_models", 7)
+    assert seen == [source.current]
+
+
+def test_a_loop_follows_over_a_restart_of_redis(
+    make_settings: MakeSettings, redis_server: PrivateRedis
+) -> None:
+    settings = make_settings(redis_url=redis_server.url)
+    usual = LiveSettings.of(settings)
+
+    async def story() -> list[int]:
+        changes: asyncio.Queue[LiveSettings] = asyncio.Queue()
+        async with async_connection(redis_server.url) as client:
+            await write(client, usual, "max_concurrent_models", 1)
+            following = asyncio.create_task(follow(redis_server.url, usual, changes.put_nowait))
+            seen = [await changes.get()]
+            await write(client, usual, "max_concurrent_models", 2)
+            seen.append(await changes.get())
+            await asyncio.to_thread(redis_server.stop)
+            await asyncio.to_thread(redis_server.start)
+            await write(client, usual, "max_concurrent_models", 5)
+            seen.append(await changes.get())
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        return [settings.max_concurrent_models for settings in seen]
+
+    assert asyncio.run(story()) == [1, 2, 5]
+
+
+def test_a_process_that_starts_takes_what_was_kept(
+    make_settings: MakeSettings, redis_server: PrivateRedis
+) -> None:
+    settings = make_settings(redis_url=redis_server.url)
+    assert at_start(settings) == settings
+    stored = {
+        "server_port": "9123",
+        "max_concurrent_requests": "4",
+        "bind_to_all_interfaces": "true",
+        "log_level": '"ERROR"',
+        "huggingface_cache_dir": '"/more"',
+    }
+    with connection(redis_server.url) as client:
+        client.hset(keys.SETTINGS, mapping=stored)
+        client.publish(keys.COMMANDS, CHANGED)
+    started = at_start(settings)
+    assert (started.host, started.port, started.batch_size) == ("0.0.0.0", 9123, 4)
+    assert (started.log_level, str(started.model_roots[-1])) == ("error", "/more")
+    assert LiveSettings.of(started).bind_to_all_interfaces
+    redis_server.kill()
+    assert at_start(settings, patience=0) == settings
