@@ -89,11 +89,12 @@ class JobClient:
         return await self._admit(request)
 
     async def _admit(self, request: JobRequest) -> Submission:
+        after = (await self._admit(request.needs)).job_id if request.needs else ""
         with _redis_errors():
-            verdict, detail = await self._gate.admit(request, self._queue_limit)
+            verdict, detail = await self._gate.admit(request, self._queue_limit, after)
         match verdict:
             case Admission.OK:
-                return Submission(request.id, False, int(detail), request.meta)
+                return Submission(request.id, False, int(detail) or None, request.meta)
             case Admission.EXISTS:
                 return Submission(detail, attached=True)
             case Admission.CONFLICT:

@@ -22,6 +22,7 @@ FIELDS = (
     "mlxq_attempts",
     "mlxq_expired",
     "mlxq_cancel",
+    "mlxq_progress",
     "meta",
 )
 
@@ -45,6 +46,7 @@ class JobInfo:
     position: int | None = None
     result: dict[str, Any] | None = None
     error: MlxqError | None = None
+    progress: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +87,5 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         ended_at=row["ended_at"],
         cancelling=bool(row["mlxq_cancel"]),
         meta=orjson.loads(row["meta"]) if row["meta"] else {},
+        progress=orjson.loads(row["mlxq_progress"]) if row["mlxq_progress"] else None,
     )

@@ -55,6 +55,16 @@ def cancelled(name: str) -> str:
     return f"rq:canceled:{name}"
 
 
+def deferred(name: str) -> str:
+    """Jobs that wait for another one, scored by their submission (RQ's DeferredJobRegistry)."""
+    return f"rq:deferred:{name}"
+
+
+def dependents(job_id: str) -> str:
+    """The jobs that wait for the end of this one (RQ)."""
+    return f"rq:job:{job_id}:dependents"
+
+
 def execution(job_id: str, execution_id: str) -> str:
     return f"rq:execution:{job_id}:{execution_id}"
 

@@ -17,6 +17,8 @@ class Category(StrEnum):
     TTS = "tts"
     IMAGE = "image"
     EMBEDDING = "embedding"
+    #: no model: files of models are fetched, by a process of their own
+    DOWNLOAD = "download"
 
 
 class Kind(StrEnum):
@@ -40,6 +42,8 @@ class Kind(StrEnum):
     LOAD = "load"
     #: empty the slot
     UNLOAD = "unload"
+    #: fetch a model from its hub
+    DOWNLOAD = "download"
 
 
 #: How ids of jobs begin. A chat's id is the `id` of its completion, as in OpenAI's API.
@@ -53,6 +57,7 @@ ID_PREFIX = {
     Kind.SPEECH: "spch",
     Kind.LOAD: "load",
     Kind.UNLOAD: "unload",
+    Kind.DOWNLOAD: "dl",
 }
 
 #: The function that RQ's own tools show for a job of each kind.
@@ -69,7 +74,8 @@ class JobRequest:
 
     `model` is the resolved reference that the worker can load; `payload` is the validated request, JSON only.
     `timeout` is seconds of run time. `expires_in` is how many seconds the caller will wait for the start, None
-    for ever. `app` names the calling program in listings.
+    for ever. `app` names the calling program in listings. `needs` is a job that must end well before this one may
+    run. `join`: while an earlier job of the same fingerprint has not ended, this request means that job.
     """
 
     id: str
@@ -84,6 +90,8 @@ class JobRequest:
     idempotency_scope: str | None = None
     fingerprint: str | None = None
     attach: bool = False
+    join: bool = False
+    needs: "JobRequest | None" = None
     meta: dict[str, Any] = field(default_factory=dict)
 
     def encode(self) -> bytes:

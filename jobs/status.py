@@ -56,6 +56,10 @@ class EventType(StrEnum):
     DELTA = "delta"
     #: `done` of `total`
     PROGRESS = "progress"
+    #: the job's model is being fetched; `done` of `total` bytes, by the job `job`
+    DOWNLOADING = "downloading"
+    #: the job's model is there now: the job waits for its lane
+    DOWNLOADED = "downloaded"
     #: the job went back to the queue: its worker died or drains
     REQUEUED = "requeued"
     #: the job starts anew: what was streamed before is void

@@ -1,5 +1,5 @@
 -- Cancel a job: at once when it waits, by a flag that its worker sees when it runs.
--- KEYS: job, queue, cancelled registry
+-- KEYS: job, queue, cancelled registry, deferred registry
 -- ARGV: id, now (ISO), ttl, events ttl, event
 -- Returns 'cancelled' | 'cancelling' | 'gone' | RQ's status of a job that has already ended
 local id = ARGV[1]
@@ -7,8 +7,9 @@ local status = redis.call('HGET', KEYS[1], 'status')
 if not status then
   return 'gone'
 end
-if status == 'queued' then
+if status == 'queued' or status == 'deferred' then
   redis.call('LREM', KEYS[2], 1, id)
+  redis.call('ZREM', KEYS[4], id)
   conclude(id, 'canceled', KEYS[3], ARGV[5], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]))
   return 'cancelled'
 end

@@ -49,9 +49,50 @@ local function drop_execution(wip, id, execution)
   redis.call('ZREM', 'rq:executions:' .. id, execution)
 end
 
+local conclude
+
+-- The jobs that waited for a job which has ended: they join their queues in their order, or fail with it.
+-- Their model is not there then, which is a 404; a full disk is told as what it is.
+local function settle_dependents(id, status, event, now_iso, ttl, events_ttl)
+  local key = 'rq:job:' .. id .. ':dependents'
+  local waiting = {}
+  for _, dependent in ipairs(redis.call('SMEMBERS', key)) do
+    local job = redis.call('HMGET', 'rq:job:' .. dependent, 'status', 'origin')
+    if job[1] == 'deferred' then
+      local since = redis.call('ZSCORE', 'rq:deferred:' .. job[2], dependent)
+      waiting[#waiting + 1] = { id = dependent, queue = job[2], since = tonumber(since) or 0 }
+    end
+  end
+  redis.call('DEL', key)
+  table.sort(waiting, function(a, b)
+    return a.since < b.since or (a.since == b.since and a.id < b.id)
+  end)
+  for _, job in ipairs(waiting) do
+    local hash = 'rq:job:' .. job.id
+    redis.call('ZREM', 'rq:deferred:' .. job.queue, job.id)
+    redis.call('HDEL', hash, 'mlxq_progress')
+    if status == 'finished' then
+      redis.call('HSET', hash, 'status', 'queued', 'enqueued_at', now_iso,
+        'mlxq_submitted_ms', math.floor(now() * 1000))
+      redis.call('RPUSH', 'rq:queue:' .. job.queue, job.id)
+      emit(events_key(job.id), job.id, '{"type":"downloaded"}', true)
+    else
+      local error = cjson.decode(event).error
+        or { message = 'The download of the model was cancelled.', status = 404 }
+      if error.status ~= 507 then
+        error.status, error.type, error.code = 404, 'invalid_request_error', 'model_not_found'
+      end
+      error.param, error.retryable = 'model', false
+      redis.call('HSET', hash, 'exc_info', error.message, 'mlxq_error', cjson.encode(error))
+      conclude(job.id, 'failed', 'rq:failed:' .. job.queue,
+        cjson.encode({ type = 'failed', error = error }), now_iso, ttl, events_ttl)
+    end
+  end
+end
+
 -- The end of a job: status, registry, times to live, the terminal event.
 -- `status` is RQ's word, `registry` the queue's registry of that end.
-local function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
+function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   local key = 'rq:job:' .. id
   redis.call('HSET', key, 'status', status, 'ended_at', now_iso)
   redis.call('EXPIRE', key, ttl)
@@ -59,6 +100,7 @@ local function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   redis.call('EXPIRE', 'rq:results:' .. id, ttl)
   emit(events_key(id), id, event, true)
   redis.call('EXPIRE', events_key(id), events_ttl)
+  settle_dependents(id, status, event, now_iso, ttl, events_ttl)
 end
 
 -- Put a started job back at the front of its queue.

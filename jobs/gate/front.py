@@ -35,8 +35,11 @@ class AsyncGate:
         self._redis = connection
         self._ttl = ttl
 
-    async def admit(self, request: JobRequest, limit: int) -> tuple[Admission, str]:
-        """Accept the job in one round trip. Returns the verdict and its detail: an id, a position or a depth."""
+    async def admit(self, request: JobRequest, limit: int, after: str = "") -> tuple[Admission, str]:
+        """Accept the job in one round trip; it waits for the end of the job `after` if that has not ended.
+
+        Returns the verdict and its detail: an id, a position (0 while it waits for that job) or a depth.
+        """
         now = datetime.now(UTC)
         iso = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         fields: dict[str, Any] = {
@@ -62,10 +65,11 @@ class AsyncGate:
             keys.queue(request.category),
             limit,
             request.fingerprint or "",
-            int(request.attach),
+            2 if request.join else int(request.attach),
             self._ttl.result,
             "" if request.expires_in is None else request.expires_in,
             MEMORY_MARK,
+            after,
             *itertools.chain.from_iterable(fields.items()),
         ]
         names = [
@@ -82,7 +86,7 @@ class AsyncGate:
         """Cancel by script. Returns 'cancelled', 'cancelling', 'gone', or RQ's status of an ended job."""
         answer = await self._run(
             "cancel",
-            [keys.job(job_id), keys.queue(queue), keys.cancelled(queue)],
+            [keys.job(job_id), keys.queue(queue), keys.cancelled(queue), keys.deferred(queue)],
             [job_id, iso_now(), self._ttl.result, self._ttl.events, encode_event(EventType.CANCELLED)],
         )
         return str(answer)
