@@ -8,6 +8,7 @@ from api.schemas.completion_answer import text_completion
 from api.schemas.embeddings import embedding_list
 from api.schemas.generate import generated
 from api.schemas.models import model_changed
+from api.schemas.speech import spoken
 from jobs.request import Kind
 
 #: (job id, meta, the worker's result) → the body of the response
@@ -19,6 +20,7 @@ _ANSWERS: dict[str, _Answer] = {
     Kind.COMPLETION: text_completion,
     Kind.GENERATE: generated,
     Kind.EMBEDDING: embedding_list,
+    Kind.SPEECH: spoken,
     Kind.LOAD: model_changed,
     Kind.UNLOAD: model_changed,
 }

@@ -18,6 +18,8 @@ from api.edge import BodyLimit, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
 from api.openapi import Api
 from api.routes import (
+    artifacts,
+    audio_speech,
     chat,
     completions,
     embeddings,
@@ -26,6 +28,8 @@ from api.routes import (
     models,
     queue,
     system,
+    tts_socket,
+    voices,
 )
 from api.routes import settings as settings_route
 from api.security import HostGuard, KeyGuard, listens_everywhere
@@ -78,7 +82,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.context = context
-    for resource in (system, chat, completions, generate, embeddings, models, jobs, queue, settings_route):
+    spoken = (audio_speech, voices, tts_socket, artifacts)
+    for resource in (
+        *spoken,
+        system,
+        chat,
+        completions,
+        generate,
+        embeddings,
+        models,
+        jobs,
+        queue,
+        settings_route,
+    ):
         app.include_router(resource.router)
     return app
 

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.catalog import Catalog, ModelRef, UnknownAdapter, UnknownModel
 from config.settings import Settings
+from config.voices import VoiceRegistry
 from jobs.blobs import BlobStore
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest, ModelNotFound
@@ -30,6 +31,7 @@ class Context:
         self.settings = settings
         self.catalog = Catalog(settings)
         self.blobs = BlobStore(settings.blob_folder)
+        self.voices = VoiceRegistry(settings.voices_dir)
         #: How many synchronous calls wait for a job: only the last one that leaves cancels it.
         self.callers: Counter[str] = Counter()
         self._known: dict[tuple[str, Category, str | None], tuple[float, ModelRef]] = {}
@@ -83,12 +85,12 @@ class Context:
         return ref
 
 
-def context_of(request: Request) -> Context:
+def context_of(request: HTTPConnection) -> Context:
     context: Context = request.app.state.context
     return context
 
 
-def jobs_of(request: Request) -> JobClient:
+def jobs_of(request: HTTPConnection) -> JobClient:
     jobs: JobClient = request.state.jobs
     return jobs
 
@@ -104,7 +106,7 @@ class OwnClient:
         self.context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or "jobs" in scope.get("state", {}):
+        if scope["type"] not in ("http", "websocket") or "jobs" in scope.get("state", {}):
             await self.app(scope, receive, send)
             return
         async with self.context.job_client() as jobs:

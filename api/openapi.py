@@ -12,6 +12,7 @@ from api.schemas.fields import RequestModel
 from api.schemas.generate import GenerateRequest
 from api.schemas.models import LoadRequest, UnloadRequest
 from api.schemas.settings import SettingUpdate
+from api.schemas.speech import SpeechRequest
 
 #: Every body that a route takes.
 _BODIES: tuple[type[RequestModel], ...] = (
@@ -19,6 +20,7 @@ _BODIES: tuple[type[RequestModel], ...] = (
     CompletionRequest,
     EmbeddingRequest,
     GenerateRequest,
+    SpeechRequest,
     LoadRequest,
     SettingUpdate,
     UnloadRequest,

@@ -1,7 +1,7 @@
 """Running a job for a request: wait for its answer, or hand out the job when the client prefers that."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -16,11 +16,21 @@ from api.waiting import call, outcome
 from jobs.client import Submission
 from jobs.request import JobRequest, Kind
 
+#: (job id, the worker's result, headers) → the response
+Respond = Callable[[str, dict[str, Any], dict[str, str]], Response]
+
 
 async def run(
-    request: Request, job: JobRequest, preference: Preference, headers: Mapping[str, str] | None = None
+    request: Request,
+    job: JobRequest,
+    preference: Preference,
+    headers: Mapping[str, str] | None = None,
+    respond: Respond | None = None,
 ) -> Response:
-    """200 with the answer, or 202 with the job when the wait that the client prefers is over."""
+    """200 with the answer, or 202 with the job when the wait that the client prefers is over.
+
+    `respond` makes a response that is not the answer in JSON.
+    """
     jobs = jobs_of(request)
     if preference.wait == 0:
         submission = await jobs.enqueue(job)
@@ -32,6 +42,8 @@ async def run(
     if result is None:
         return await accepted(request, job, submission, preference, headers)
     extra = {**(headers or {}), **_applied(preference)}
+    if respond is not None:
+        return respond(submission.job_id, result, extra)
     told = (job.kind, submission.job_id, submission.meta, result)
     # Thousands of vectors take long to write as numbers: other requests go on meanwhile.
     body = await asyncio.to_thread(answer, *told) if job.kind is Kind.EMBEDDING else answer(*told)

@@ -14,6 +14,8 @@ from jobs.errors import Forbidden, Unauthorized
 
 #: What Starlette's TestClient calls itself where a server puts the caller's address: there is no network then.
 _IN_PROCESS = "testclient"
+#: What a caller can ask for.
+_CALLS = ("http", "websocket")
 #: What anybody may ask.
 _OPEN_PATHS = ("/health",)
 
@@ -53,7 +55,7 @@ class HostGuard:
         self.suffixes = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self.everything or self._allows(scope):
+        if scope["type"] not in _CALLS or self.everything or self._allows(scope):
             await self.app(scope, receive, send)
         else:
             error = Forbidden("This Host name is not served here; ALLOWED_HOSTS names those that are.")
@@ -82,7 +84,7 @@ class KeyGuard:
         self.keys = tuple(key.encode() for key in keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self.keys and scope["path"] not in _OPEN_PATHS:
+        if scope["type"] in _CALLS and self.keys and scope["path"] not in _OPEN_PATHS:
             key = caller_key(Headers(scope=scope))
             if not key:
                 raise Unauthorized("An API key is needed: 'Authorization: Bearer KEY' or 'x-api-key: KEY'.")

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from api.context import context_of
 from api.prefer import Preference, is_retry, read_timeout
@@ -20,13 +20,13 @@ _APP_HEADERS = ("x-app", "x-title", "user-agent")
 _LONGEST_APP = 64
 
 
-async def model_of(request: Request, name: str, adapters: str | None) -> ModelRef:
+async def model_of(request: HTTPConnection, name: str, adapters: str | None) -> ModelRef:
     """The model that a request for text names, with its adapter. Raises ModelNotFound and InvalidRequest."""
     return await context_of(request).resolve(name, adapters=adapters)
 
 
 def job_request(
-    request: Request,
+    request: HTTPConnection,
     *,
     category: Category,
     kind: Kind,
@@ -90,7 +90,7 @@ def _digest(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-def _app(request: Request) -> str:
+def _app(request: HTTPConnection) -> str:
     """The calling program by its own words: printable, short, and without the version that SDKs add."""
     for name in _APP_HEADERS:
         value = request.headers.get(name, "")

@@ -61,8 +61,18 @@ def _load_transcription(ref: ModelRef, settings: Settings) -> Engine:
     return asr.engine(family.load(path), settings)
 
 
+def _load_speech(ref: ModelRef, settings: Settings) -> Engine:
+    with _IMPORTING:
+        from worker.engines.tts import loading
+    path = loading.folder(ref)
+    with _IMPORTING:
+        kind = loading.kind_of(ref, path)
+    return loading.load(ref, path, kind, settings)
+
+
 ENGINES: Mapping[Category, Loader] = {
     Category.LLM: _load_chat,
     Category.EMBEDDING: _load_embedding,
     Category.ASR: _load_transcription,
+    Category.TTS: _load_speech,
 }

@@ -1,0 +1,42 @@
+"""`POST /v1/audio/speech`."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.artifacts import artifacts
+from api.body import read_body
+from api.openapi import takes
+from api.prefer import preference
+from api.routes.artifacts import file_response
+from api.run import run
+from api.schemas.speech import SpeechRequest
+from api.speech_job import speech_job
+from api.speech_stream import ByteStream, FramedSpeech, PlainSpeech
+from api.streaming import EventStream
+from jobs.audio_formats import CONTENT_TYPES, WHOLE
+
+router = APIRouter(tags=["audio"])
+
+
+@router.post(
+    "/v1/audio/speech",
+    summary="Speak a text",
+    response_class=Response,
+    openapi_extra=takes(SpeechRequest),
+)
+async def speech(request: Request) -> Response:
+    body = await read_body(request, SpeechRequest)
+    wanted = body.value
+    form = wanted.response_format
+    preferred = preference(request.headers, background=bool(wanted.background))
+    live = preferred.synchronous and (wanted.stream_format is not None or form not in WHOLE)
+    job = await speech_job(request, wanted, body.raw, preferred, live=live)
+    if wanted.stream_format == "sse" and live:
+        return EventStream(FramedSpeech(request, job), body.headers)
+    if live:
+        return ByteStream(PlainSpeech(request, job), CONTENT_TYPES[form], body.headers)
+
+    def whole(job_id: str, result: dict[str, object], headers: dict[str, str]) -> Response:
+        (file,) = artifacts(job.kind, result)
+        return file_response(request, file, f"speech.{file.suffix}", headers)
+
+    return await run(request, job, preferred, body.headers, respond=whole)

@@ -1,0 +1,159 @@
+"""`/ws/v1/tts`: speech over a WebSocket, in the words of OminiX' API. Each `task_continue` is a job.
+
+    → {"event": "task_start", "model": …, "voice_setting": {"voice_id": …, "speed": …}}     ← task_started
+    → {"event": "task_continue", "text": …, "voice_id": …}        ← task_progress, the last one with is_final
+    → {"event": "task_finish"}                                     ← task_finished, and the connection is closed
+
+Sound comes as hexadecimal PCM: 16 bits, little-endian, 24 kHz, mono.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from fastapi import APIRouter
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from api.body import parse_object, validate
+from api.context import context_of, jobs_of
+from api.disconnect import ClientGone
+from api.errors import error_body, to_error
+from api.prefer import SYNCHRONOUS
+from api.schemas.speech import SpeechRequest
+from api.speech_job import speech_job
+from api.speech_stream import pieces
+from api.waiting import call
+from jobs.errors import Forbidden, InvalidRequest
+
+log = logging.getLogger(__name__)
+
+router = APIRouter(tags=["audio"])
+
+#: Messages that may wait while a text is spoken; then the sender has to.
+_PENDING = 32
+#: What `task_start` and `task_continue` may say, and the fields of a speech request that it is.
+_SETTINGS = ("model", "voice", "speed", "instructions", "instruct", "language", "seed")
+
+
+@router.websocket("/ws/v1/tts")
+async def speak(socket: WebSocket) -> None:
+    _check_origin(socket)
+    await socket.accept()
+    async with _incoming(socket) as inbox:
+        with contextlib.suppress(WebSocketDisconnect, ClientGone):
+            await _Session(socket, inbox).run()
+
+
+def _check_origin(socket: WebSocket) -> None:
+    """Browsers ask nobody before they connect a page to another origin. Raises Forbidden."""
+    origin, allowed = socket.headers.get("origin"), context_of(socket).settings.cors_origins
+    if origin is None or "*" in allowed or origin in allowed:
+        return
+    if urlsplit(origin).netloc.lower() != socket.headers.get("host", "").lower():
+        raise Forbidden("Pages of this origin may not connect; CORS_ORIGINS names those that may.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Inbox:
+    """What the client has said, and whether it has left. None in `messages`: it has."""
+
+    messages: "asyncio.Queue[str | None]"
+    gone: asyncio.Event
+
+    async def receive(self) -> Message:
+        """For `while_connected`: it returns when the client leaves."""
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+
+@contextlib.asynccontextmanager
+async def _incoming(socket: WebSocket) -> AsyncIterator[_Inbox]:
+    """Reads on while a text is spoken, so that a client that leaves is noticed."""
+    inbox = _Inbox(asyncio.Queue(_PENDING), asyncio.Event())
+
+    async def read() -> None:
+        while (message := await socket.receive())["type"] != "websocket.disconnect":
+            await inbox.messages.put(message.get("text") or "")
+        inbox.gone.set()
+        await inbox.messages.put(None)
+
+    reader = asyncio.create_task(read())
+    try:
+        yield inbox
+    finally:
+        reader.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reader
+
+
+class _Session:
+    """One connection: what `task_start` has set holds for each text that follows."""
+
+    def __init__(self, socket: WebSocket, inbox: _Inbox) -> None:
+        self._socket, self._inbox = socket, inbox
+        self._settings: dict[str, Any] = {}
+
+    async def run(self) -> None:
+        await self._say("connected_success")
+        while (text := await self._inbox.messages.get()) is not None:
+            try:
+                message = parse_object(text.encode())
+                match message.get("event"):
+                    case "task_start":
+                        self._settings = _settings(message)
+                        await self._say("task_started")
+                    case "task_continue":
+                        await self._speak(message)
+                    case "task_finish":
+                        await self._say("task_finished")
+                        await self._socket.close()
+                        return
+                    case event:
+                        raise InvalidRequest(f"Unknown event: {str(event)[:64]!r}.", param="event")
+            except (WebSocketDisconnect, ClientGone):
+                raise
+            except Exception as error:
+                told = error_body(to_error(error))
+                await self._say("error", message=told["detail"], error=told["error"])
+
+    async def _speak(self, message: dict[str, Any]) -> None:
+        said = {
+            **self._settings,
+            **_settings(message),
+            "input": message.get("text"),
+            "response_format": "pcm",
+        }
+        if not isinstance(said["input"], str):
+            raise InvalidRequest("Missing required parameter: 'text'.", param="text")
+        wanted = validate(SpeechRequest, said)
+        job = await speech_job(self._socket, wanted, orjson.dumps(said), SYNCHRONOUS, live=True)
+        # The connection's headers are not the job's: each text is a request of its own.
+        job = replace(job, idempotency_scope=None, fingerprint=None, attach=False)
+        context, jobs = context_of(self._socket), jobs_of(self._socket)
+        async with call(context, jobs, job, self._inbox.receive) as (accepted, watch):
+            async for data in pieces(context, watch):
+                await self._say("task_progress", data={"audio": data.hex()}, is_final=False)
+        await self._say("task_progress", data={"audio": ""}, is_final=True, job_id=accepted.job_id)
+
+    async def _say(self, event: str, **data: Any) -> None:
+        await self._socket.send_text(orjson.dumps({"event": event, **data}).decode())
+
+
+def _settings(message: dict[str, Any]) -> dict[str, Any]:
+    """How to speak, as a message says it. Raises InvalidRequest."""
+    settings = {name: message[name] for name in _SETTINGS if message.get(name) is not None}
+    voice = message.get("voice_setting", {})
+    if not isinstance(voice, dict):
+        raise InvalidRequest("Invalid 'voice_setting': it must be an object.", param="voice_setting")
+    for name, ours in (("voice_id", "voice"), ("speed", "speed")):
+        for place in (voice, message):
+            if place.get(name) is not None:
+                settings[ours] = place[name]
+    speed = settings.get("speed")
+    return {**settings, "speed": float(speed)} if type(speed) is int else settings

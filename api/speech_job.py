@@ -1,0 +1,49 @@
+"""From a request for speech to its job, for both ways that it can come."""
+
+import time
+from dataclasses import replace
+
+from starlette.requests import HTTPConnection
+
+from api.context import context_of
+from api.prefer import Preference
+from api.schemas.speech import SpeechRequest
+from api.submission import job_request
+from api.voices import settle_voice
+from config.catalog.tts import why_not
+from jobs.errors import InvalidRequest, NotSupported
+from jobs.request import Category, JobRequest, Kind
+
+#: Seconds of run time that each character adds.
+_PER_CHARACTER = 0.1
+
+
+async def speech_job(
+    connection: HTTPConnection, wanted: SpeechRequest, raw: bytes, preference: Preference, *, live: bool
+) -> JobRequest:
+    """`live`: its sound is told while it is made. Raises InvalidRequest, ModelNotFound and NotSupported."""
+    context = context_of(connection)
+    settings = context.settings
+    if len(wanted.input) > settings.max_speech_characters:
+        raise InvalidRequest(
+            f"Invalid 'input': it has {len(wanted.input)} characters; {settings.max_speech_characters} are taken.",
+            param="input",
+            code="string_above_max_length",
+        )
+    reason = why_not(wanted.model)
+    if reason is not None:
+        raise NotSupported(reason, param="model")
+    ref = await context.resolve(wanted.model, Category.TTS)
+    payload = {**wanted.payload(), **await settle_voice(context, ref, wanted)}
+    job = job_request(
+        connection,
+        category=Category.TTS,
+        kind=Kind.SPEECH,
+        model=ref.id,
+        raw=raw,
+        payload={**payload, "stream": True} if live else payload,
+        meta={"model": wanted.model, "created": int(time.time())},
+        preference=preference,
+        stream=live,
+    )
+    return replace(job, timeout=job.timeout + _PER_CHARACTER * len(wanted.input))
