@@ -12,7 +12,10 @@ DOCUMENT = REPO / "docs" / "settings.md"
 BEGIN, END = "<!-- settings -->\n", "<!-- end -->\n"
 
 _IN_WORDS = {
+    "hf_token": "empty",
+    "hub_cache": "`~/.cache/huggingface/hub`",
     "llm_model": "`models/tiny-chat`",
+    "modelscope_token": "empty",
     "model_roots": "`models/`, the hub's cache",
     "voices_dir": "`~/.mlxq/voices`",
     "allowed_hosts": "loopback names and `HOST`",

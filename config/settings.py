@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config import early
@@ -117,8 +117,13 @@ class Settings(BaseSettings):
         validation_alias="EMBEDDING_MODEL",
         description="Embedding model: hub id, local path or alias; loaded at start.",
     )
+    hub_cache: Directory = Field(
+        default_factory=_hub_cache,
+        validation_alias="HF_HUB_CACHE",
+        description="Where downloaded models lie: the hub's own cache, shared with its other programs.",
+    )
     model_roots: Directories = Field(
-        default_factory=lambda: (REPO / "models", _hub_cache()),
+        default_factory=lambda data: (REPO / "models", data.get("hub_cache") or _hub_cache()),
         validation_alias="MODEL_ROOTS",
         description="Folders, parted by `:` or `,`, that a local path given as a model must lie in.",
     )
@@ -126,6 +131,41 @@ class Settings(BaseSettings):
         default=True,
         validation_alias="AUTO_DOWNLOAD",
         description="Fetch an exact `org/name` from its hub on first use.",
+    )
+    model_source: Literal["huggingface", "modelscope"] = Field(
+        default="huggingface",
+        validation_alias="MODEL_SOURCE",
+        description="The hub that models are fetched from: `huggingface` or `modelscope`.",
+    )
+    downloads: int = Field(
+        default=2,
+        validation_alias="DOWNLOADS",
+        ge=1,
+        le=16,
+        description="Models that are fetched at the same time.",
+    )
+    hf_endpoint: str = Field(
+        default="https://huggingface.co",
+        validation_alias="HF_ENDPOINT",
+        description="Address of the Hugging Face hub, or of a mirror.",
+    )
+    hf_token: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN"),
+        description="Token for private and gated models; without it the one that `hf auth login` keeps.",
+    )
+    hf_hub_offline: bool = Field(
+        default=False, validation_alias="HF_HUB_OFFLINE", description="Ask no hub for anything."
+    )
+    modelscope_endpoint: str = Field(
+        default="https://www.modelscope.cn",
+        validation_alias=AliasChoices("MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN"),
+        description="Address of ModelScope.",
+    )
+    modelscope_token: SecretStr | None = Field(
+        default=None,
+        validation_alias="MODELSCOPE_API_TOKEN",
+        description="Token for private models on ModelScope.",
     )
 
     api_keys: Secrets = Field(
@@ -282,6 +322,14 @@ class Settings(BaseSettings):
         le=1024,
         description="Chats that are decoded together; requests for embeddings that are computed together.",
     )
+    switch_patience: float = Field(
+        default=15,
+        validation_alias="SWITCH_PATIENCE",
+        ge=0,
+        le=3600,
+        description="Seconds for which a job that needs another model lets jobs for the loaded one pass, so that "
+        "two programs with two models do not make them change places with every request.",
+    )
     lanes: Literal["turns", "overlap"] = Field(
         default="turns",
         validation_alias="LANES",
@@ -334,6 +382,15 @@ class Settings(BaseSettings):
         if value and (urlsplit(value).scheme not in REDIS_SCHEMES or "://" not in value):
             raise ValueError("a redis://, rediss:// or unix:// address, or nothing for the embedded Redis")
         return value
+
+    @field_validator("hf_endpoint", "modelscope_endpoint")
+    @classmethod
+    def _check_endpoint(cls, value: str) -> str:
+        address = value.rstrip("/") if "://" in value else f"https://{value.rstrip('/')}"
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError("an http:// or https:// address")
+        return address
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -5,6 +5,14 @@ to refuse unknown ones before they are queued, the worker resolves the same name
 """
 
 from config.catalog.installed import Installed, installed_models
-from config.catalog.resolve import Catalog, ModelRef, UnknownAdapter, UnknownModel
+from config.catalog.resolve import Catalog, ModelRef, UnknownAdapter, UnknownModel, is_hub_id
 
-__all__ = ["Catalog", "Installed", "ModelRef", "UnknownAdapter", "UnknownModel", "installed_models"]
+__all__ = [
+    "Catalog",
+    "Installed",
+    "ModelRef",
+    "UnknownAdapter",
+    "UnknownModel",
+    "installed_models",
+    "is_hub_id",
+]

@@ -1,6 +1,7 @@
 """The models that lie on this machine: folders under the model roots, and snapshots in the hub's cache."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from config.catalog.speech import is_paraformer
 
 #: How deep below a root a model may lie: `name` or `org/name`.
 _DEPTH = 2
+#: A part of weights that were split, as the hubs name it.
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,24 @@ def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed 
         return None
     # MLX' own checkpoints of Whisper are NumPy files.
     weights = next(path.glob("*.safetensors"), path / "weights.npz")
-    if not isinstance(config, dict) or not weights.exists():
+    if not isinstance(config, dict) or not weights.exists() or not _whole(path):
         return None
     return Installed(model_id, path, cached, config)
+
+
+def cached_model(cache: Path, model_id: str) -> Installed | None:
+    """The model of that hub id in the hub's cache."""
+    return next(_snapshot(cache / f"models--{model_id.replace('/', '--')}"), None)
+
+
+def _whole(path: Path) -> bool:
+    """Whether no part of split weights is missing: other programs let a download's files appear one by one."""
+    parts = [found for file in path.glob("*-of-*.safetensors") if (found := _SHARD.fullmatch(file.name))]
+    return all(
+        (path / f"{part[1]}-{number:05}-of-{part[3]}.safetensors").exists()
+        for part in parts[:1]
+        for number in range(1, int(part[3]) + 1)
+    )
 
 
 def _below(folder: Path, prefix: str, depth: int) -> Iterator[Installed]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from config.catalog.adapters import Adapter, find_adapter
 from config.catalog.aliases import DEFAULT, EMBEDDINGS, FAMILIES, SPEECH
 from config.catalog.category import EMBEDDING, LLM, TTS
-from config.catalog.installed import Installed, installed_models, read_model
+from config.catalog.installed import Installed, cached_model, installed_models, read_model
+from config.catalog.records import Records
 from config.settings import Settings
 
 #: `org/name` as the hubs allow it.
@@ -60,7 +61,10 @@ class Catalog:
             "image": settings.image_model,
         }
         self._roots = tuple(root.resolve() for root in settings.model_roots)
+        self._cache = settings.hub_cache
         self._auto_download = settings.auto_download
+        self._offline = settings.hf_hub_offline
+        self.records = Records(settings.data_dir)
 
     def default(self, category: str = LLM) -> ModelRef:
         """The model of the category's own setting, which may lie outside the roots. Raises UnknownModel."""
@@ -131,6 +135,9 @@ class Catalog:
         for model in installed:
             if model.id == name:
                 return _ref(model)
+        given = self.records.read().names.get(name)
+        if given is not None and given != name:
+            return self._find(given, families=False)
         if families and name.lower() in FAMILIES:
             return self._family(name)
         if families and name in EMBEDDINGS:
@@ -144,14 +151,25 @@ class Catalog:
             return _ref(next(iter(same.values())))
         if len(same) > 1:
             raise UnknownModel(f"The model name '{name}' is ambiguous: {', '.join(sorted(same))}.")
-        if _HUB_ID.fullmatch(name) and ".." not in name:
-            if self._auto_download:
-                return ModelRef(name, None)
+        return self._on_hub(name) if is_hub_id(name) else self._unknown(name)
+
+    def _on_hub(self, name: str) -> ModelRef:
+        """A model that lies in the hub's cache, wherever that is, or that has to be fetched."""
+        cached = cached_model(self._cache, name)
+        if cached is not None and name not in self.records.read().forgotten:
+            return _ref(cached)
+        if self._offline:
+            raise UnknownModel(
+                f"The model '{name}' is not installed, and the hub is offline: HF_HUB_OFFLINE is set."
+            )
+        if not self._auto_download:
             raise UnknownModel(f"The model '{name}' is not installed, and AUTO_DOWNLOAD is off.")
-        return self._unknown(name)
+        return ModelRef(name, None)
 
     def installed(self) -> list[Installed]:
-        return list(installed_models(self._roots))
+        """What lies below the roots, without what was deleted and left there."""
+        forgotten = self.records.read().forgotten
+        return [model for model in installed_models(self._roots) if model.id not in forgotten]
 
     def _family(self, name: str) -> ModelRef:
         default = self.default()
@@ -181,6 +199,11 @@ class Catalog:
     @staticmethod
     def _unknown(name: str) -> ModelRef:
         raise UnknownModel(f"The model '{name}' does not exist. GET /v1/models lists what is there.")
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a hub may have a model of that name."""
+    return _HUB_ID.fullmatch(name) is not None and ".." not in name and "--" not in name
 
 
 def _ref(model: Installed) -> ModelRef:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from pydantic import SecretStr
 
 from config import VERSION, early
 from config.document import DOCUMENT, document
@@ -28,7 +29,15 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "image_model": ("org/name", "org/name"),
     "embedding_model": ("org/name", "org/name"),
     "model_roots": (f"/a{os.pathsep}/b, /c", (Path("/a"), Path("/b"), Path("/c"))),
+    "hub_cache": ("/hub", Path("/hub")),
     "auto_download": ("0", False),
+    "model_source": ("modelscope", "modelscope"),
+    "downloads": ("4", 4),
+    "hf_endpoint": ("https://hf-mirror.example/", "https://hf-mirror.example"),
+    "hf_token": ("hf_secret", SecretStr("hf_secret")),
+    "hf_hub_offline": ("1", True),
+    "modelscope_endpoint": ("modelscope.example", "https://modelscope.example"),
+    "modelscope_token": ("ms_secret", SecretStr("ms_secret")),
     "allowed_hosts": ("mac.local, *", ("mac.local", "*")),
     "cors_origins": ("https://a.example,https://b.example", ("https://a.example", "https://b.example")),
     "max_body_mb": ("0.5", 0.5),
@@ -52,6 +61,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "events_ttl": ("1.5h", 5_400.0),
     "max_attempts": ("1", 1),
     "batch_size": ("8", 8),
+    "switch_patience": ("0", 0.0),
     "lanes": ("overlap", "overlap"),
     "chat_share": ("0.5", 0.5),
     "prompt_cache_mb": ("0", 0.0),
