@@ -63,7 +63,9 @@ class Plan:
             "maxmemory": f"{self.maxmemory_mb}mb",
             "maxmemory-policy": "noeviction",
         }
-        return [part for name, value in options.items() for part in (f"--{name}", value)]
+        # A message of thousands of vectors is longer than the 32 MB after which Redis drops a subscriber.
+        patience = ["--client-output-buffer-limit", "pubsub", "256mb", "128mb", "60"]
+        return [part for name, value in options.items() for part in (f"--{name}", value)] + patience
 
 
 def ask(path: Path, command: str, timeout: float = 1.0) -> str:
