@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from config import early
 
@@ -53,6 +53,11 @@ def stop_with_parent() -> None:
 
     if early.parent_pid() is not None:
         threading.Thread(target=watch, name="stop-with-parent", daemon=True).start()
+
+
+def start_again() -> NoReturn:
+    """For a process that has finished: begin anew, as it was begun, under the same pid and the same parent."""
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 class Child(Protocol):

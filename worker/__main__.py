@@ -8,8 +8,9 @@ import threading
 
 from config.logs import configure_logging
 from config.settings import load_settings
+from jobs.commands import RESTART
 from jobs.live_settings import at_start
-from jobs.supervisor import stop_with_parent
+from jobs.supervisor import start_again, stop_with_parent
 from worker.host import WorkerHost
 
 log = logging.getLogger("worker")
@@ -30,12 +31,15 @@ def main() -> int:
     host = WorkerHost(settings)
     if not host.start(stop):
         return 0
-    while not stop.wait(0.2):
+    while not stop.wait(0.2) and host.asked is None:
         if host.hung.is_set():
             log.critical("an engine hangs in native code: this process ends")
             host.abandon()
             os._exit(HUNG)
-    if not host.drain():
+    drained = host.drain()
+    if host.asked == RESTART and not stop.is_set():
+        start_again()
+    if not drained:
         # The interpreter would abort over a thread that is inside MLX.
         os._exit(0)
     return 0

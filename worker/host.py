@@ -22,10 +22,12 @@ from config.catalog import Catalog, UnknownModel
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import BlobStore
+from jobs.commands import RESTART, SHUTDOWN
 from jobs.connection import connection
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.request import Category
+from worker.device import device
 from worker.engines import ENGINES, Loader
 from worker.lane import Lane, feeder_name
 from worker.registration import Registration, dead_workers
@@ -42,7 +44,10 @@ SHORTEST_BLOB = 6 * 3600.0
 
 
 class WorkerHost:
-    """Call `start`; then `drain` once. `hung` is set when an engine hangs in native code."""
+    """Call `start`; then `drain` once.
+
+    `hung` is set when an engine hangs in native code; `asked` is SHUTDOWN or RESTART when somebody wants that.
+    """
 
     def __init__(self, settings: Settings, engines: Mapping[Category, Loader] = ENGINES) -> None:
         self._settings = settings
@@ -55,6 +60,7 @@ class WorkerHost:
         self._stop = threading.Event()
         self._stopped_beating = threading.Event()
         self.hung = threading.Event()
+        self.asked: str | None = None
         self.live = LiveSource(self._redis, LiveSettings.of(settings), apply_log_level)
         catalog = Catalog(settings)
         self._catalog = catalog
@@ -234,6 +240,7 @@ class WorkerHost:
             "engines": [category.value for category in self.lanes],
             "slots": {category.value: asdict(lane.slot.snapshot()) for category, lane in self.lanes.items()},
             "memory": _memory(),
+            "device": asdict(device()),
         }
 
     # -- commands ------------------------------------------------------------------------------------------------
@@ -256,6 +263,8 @@ class WorkerHost:
         verb, _, job_id = command.partition(" ")
         if verb == CHANGED:
             self.live.refresh()
+        if verb in (SHUTDOWN, RESTART):
+            self.asked = verb
         if verb == "cancel":
             for lane in self.lanes.values():
                 lane.cancel_job(job_id)
@@ -263,6 +272,8 @@ class WorkerHost:
 
 def _memory() -> dict[str, int]:
     """MLX' own account of its memory, in bytes."""
+    if not device().mlx:
+        return {"active": 0, "peak": 0, "cache": 0}
     import mlx.core as mx
 
     return {"active": mx.get_active_memory(), "peak": mx.get_peak_memory(), "cache": mx.get_cache_memory()}

@@ -12,12 +12,16 @@ from datetime import UTC, datetime
 
 from config.catalog import Catalog, ModelRef, UnknownModel
 from config.settings import Settings
-from jobs.errors import EngineFailure, MlxqError, ModelNotFound
+from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound
 from jobs.request import Category
+from worker.device import device
 from worker.engines import Loader
 from worker.engines.base import Engine
 
 log = logging.getLogger(__name__)
+
+#: MLX-GUI's words for a machine where MLX cannot be used.
+NO_MLX = "❌ MLX requires Apple Silicon (M1/M2/M3) hardware"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Slot:
             ref = self._catalog.resolve(model_id, self.category)
         except UnknownModel as error:
             raise ModelNotFound(str(error), param="model") from error
+        if not device().mlx:
+            raise InvalidRequest(NO_MLX, param="model", code="mlx_not_compatible")
         self.unload()
         self._set(SlotState(model=ref.id, state="loading"))
         log.info("loading %s into the %s slot", ref.id, self.category)
@@ -109,9 +115,11 @@ class Slot:
 
     def close(self) -> None:
         """Unload, and let go of this thread's streams: a thread that used MLX must not end with them."""
+        self.unload()
+        if not device().mlx:
+            return
         import mlx.core as mx
 
-        self.unload()
         mx.synchronize()
         mx.clear_streams()
 
@@ -123,10 +131,11 @@ class Slot:
     @staticmethod
     def _free() -> None:
         """Return freed buffers to the system: Python's cycles first, then MLX' cache."""
-        import mlx.core as mx
-
         gc.collect()
-        mx.clear_cache()
+        if device().mlx:
+            import mlx.core as mx
+
+            mx.clear_cache()
 
 
 def _load_failure(ref: ModelRef, error: Exception) -> MlxqError:

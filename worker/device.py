@@ -1,0 +1,34 @@
+"""What models run on here. It knows whether MLX works at all; it does not measure what MLX holds."""
+
+import logging
+from dataclasses import dataclass
+from functools import cache
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """`mlx`: MLX can be used. `gpu`: on Metal; then `memory_bytes` is what it should take at most, else 0."""
+
+    mlx: bool
+    gpu: bool = False
+    name: str | None = None
+    memory_bytes: int = 0
+
+
+@cache
+def device() -> Device:
+    """This machine's. It is looked at once."""
+    try:
+        import mlx.core as mx
+
+        info = mx.device_info()
+        gpu = mx.metal.is_available()
+    except (ImportError, RuntimeError) as error:
+        log.error("MLX cannot be used on this machine (%s): no model will load", error)
+        return Device(mlx=False)
+    if not gpu:
+        log.warning("MLX runs on the CPU here, which is slow: it is made for Apple Silicon")
+    limit = info.get("max_recommended_working_set_size", 0) if gpu else 0
+    return Device(True, gpu, str(info.get("device_name") or "") or None, int(limit))
