@@ -14,6 +14,13 @@ COMMANDS = "mlxq:commands"
 WORKER_STATES = "mlxq:workers"
 #: Settings that were changed while mlxq ran: key → value (JSON).
 SETTINGS = "mlxq:settings"
+#: Of each model by its id: its number, and the last one that was given.
+MODEL_NUMBERS = "mlxq:models:numbers"
+LAST_MODEL_NUMBER = "mlxq:models:last-number"
+#: Jobs that ran on it, the millisecond in which the last one began, and why it could not be loaded.
+MODEL_USES = "mlxq:models:uses"
+MODEL_USED = "mlxq:models:used"
+MODEL_ERRORS = "mlxq:models:errors"
 
 
 def job(job_id: str) -> str:

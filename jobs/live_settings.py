@@ -69,7 +69,7 @@ class LiveSettings(BaseModel):
     #: mlxq has none: kept for programs that set it
     enable_system_tray: bool = False
     log_level: Annotated[str, AfterValidator(_level)]
-    #: one more folder of models; '' for none
+    #: where models from the hub are kept; '' for the usual folder
     huggingface_cache_dir: Annotated[str, Field(max_length=1024), AfterValidator(_folder)] = ""
     #: whether models run on the GPU; the next model that is loaded obeys
     enable_gpu_acceleration: bool = True
@@ -122,7 +122,9 @@ class LiveSettings(BaseModel):
             "log_level": self.log_level.lower(),
         }
         if self.huggingface_cache_dir:
-            updates["model_roots"] = (*settings.model_roots, Path(self.huggingface_cache_dir))
+            cache = Path(self.huggingface_cache_dir)
+            roots = [root for root in settings.model_roots if root not in (settings.hub_cache, cache)]
+            updates |= {"hub_cache": cache, "model_roots": (*roots, cache)}
         if self.bind_to_all_interfaces != was.bind_to_all_interfaces:
             updates["host"] = _ANYWHERE if self.bind_to_all_interfaces else _HERE
         return settings.model_copy(update=updates)

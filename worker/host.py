@@ -222,6 +222,12 @@ class WorkerHost:
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(keys.worker_state(self.name), orjson.dumps(self._state()), ex=int(LEASE))
             pipe.sadd(keys.WORKER_STATES, self.name)
+            for lane in self.lanes.values():
+                slot = lane.slot.snapshot()
+                if slot.model and slot.error:
+                    pipe.hset(keys.MODEL_ERRORS, slot.model, slot.error)
+                elif slot.model and slot.state == "loaded":
+                    pipe.hdel(keys.MODEL_ERRORS, slot.model)
             pipe.execute()
 
     def _recover(self, dead: Iterable[str] = ()) -> None:

@@ -129,6 +129,8 @@ class Gate:
             self._ttl.events,
             encode_event(EventType.EXPIRED),
             keys.waits(self.queue),
+            keys.MODEL_USES,
+            keys.MODEL_USED,
         ]
         return _Call("claim", names, arguments)
 
