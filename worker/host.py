@@ -87,6 +87,7 @@ class WorkerHost:
             capacity,
             self._settings.load_timeout,
             self._turnstile,
+            self._settings.switch_patience,
         )
 
     def start(self, stop: threading.Event | None = None) -> bool:

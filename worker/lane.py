@@ -18,7 +18,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from jobs.errors import EngineFailure, JobTimeout, MlxqError
-from jobs.gate import Ending, Gate
+from jobs.gate import Ending, Favour, Gate
 from jobs.request import Kind
 from jobs.status import EventType
 from worker.engines.base import Delta, Done, Failed, Output, Progress
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds that the feeder waits for a job before it looks whether it shall stop.
 TAKE_TIMEOUT = 1
+#: Seconds after which it looks again whether jobs for another model may be taken by now.
+LOOK_AGAIN = 0.1
 
 
 class Lane:
@@ -44,8 +46,12 @@ class Lane:
         capacity: int,
         load_timeout: float,
         turnstile: Turnstile | None = None,
+        patience: float = 0.0,
     ) -> None:
-        """`turnstile`: where this lane waits for its turn on the device; without, it never waits."""
+        """`turnstile`: where this lane waits for its turn on the device; without, it never waits.
+
+        `patience`: seconds for which a job for another model lets those for the loaded one pass.
+        """
         self.slot = slot
         self.name = gate.queue
         self._gate = gate
@@ -53,12 +59,16 @@ class Lane:
         self._capacity = capacity
         self._load_timeout = load_timeout
         self._turnstile = turnstile
+        self._patience = patience
         self._outbox = Outbox(gate, on_lost=self.drop, on_ended=self._ended)
         self._room = threading.Semaphore(capacity)
         self._open = threading.Event()
         self._open.set()
         self._stop_taking = threading.Event()
         self._close = threading.Event()
+        self._emptied = threading.Event()
+        #: the model of the jobs taken last, and since when they are for that one (Unix milliseconds)
+        self._model, self._model_since_ms = "", 0
         self._idle = threading.Condition()
         self._tasks: dict[str, Task] = {}
         self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
@@ -110,6 +120,7 @@ class Lane:
     def stop_taking(self) -> None:
         self._stop_taking.set()
         self._open.set()
+        self._emptied.set()
         self._room.release()
         with contextlib.suppress(RedisError, OSError):
             self._gate.stop_waiting(feeder_name(self._gate.worker))
@@ -181,13 +192,27 @@ class Lane:
                 self._inbox.put(task)
 
     def _take(self, room: int) -> list[Task]:
-        taken = self._feeder_gate.take(TAKE_TIMEOUT, room)
+        taken = self._feeder_gate.take(TAKE_TIMEOUT, room, self._favour)
+        if taken is None:
+            # More for the loaded model may come, its jobs may end, or the others' patience.
+            self._emptied.wait(LOOK_AGAIN)
+            self._emptied.clear()
+            return []
         if taken and self._stop_taking.is_set():
             self._feeder_gate.put_back(taken)
             return []
         if not taken:
             return []
-        return [Task(claim) for claim in self._feeder_gate.claim([(job, uuid.uuid4().hex) for job in taken])]
+        claims = self._feeder_gate.claim([(job, uuid.uuid4().hex) for job in taken])
+        if claims and claims[-1].model != self._model:
+            self._model, self._model_since_ms = claims[-1].model, int(time.time() * 1000)
+        return [Task(claim) for claim in claims]
+
+    def _favour(self) -> Favour:
+        """The model of the jobs in hand goes first, for a while; without jobs the one that is loaded."""
+        works = bool(self._tasks)
+        model = self._model if works else self.slot.model or ""
+        return Favour(model, self._model_since_ms, int(self._patience * 1000), works)
 
     # -- the engine thread ---------------------------------------------------------------------------------------
 
@@ -371,6 +396,8 @@ class Lane:
     def _forget(self, execution_id: str) -> None:
         if self._tasks.pop(execution_id, None) is not None:
             self._room.release()
+            if not self._tasks:
+                self._emptied.set()
             with self._idle:
                 self._idle.notify_all()
 

@@ -6,6 +6,17 @@ the truth; `tests/jobs/test_rq_contract.py` pins it. Redis' clock, not the machi
 
 from jobs.gate.front import Admission, AsyncGate
 from jobs.gate.scripts import Ttl, iso_now
-from jobs.gate.worker import BEAT, LEASE, Emission, Ending, Gate
+from jobs.gate.worker import BEAT, LEASE, Emission, Ending, Favour, Gate
 
-__all__ = ["BEAT", "LEASE", "Admission", "AsyncGate", "Emission", "Ending", "Gate", "Ttl", "iso_now"]
+__all__ = [
+    "BEAT",
+    "LEASE",
+    "Admission",
+    "AsyncGate",
+    "Emission",
+    "Ending",
+    "Favour",
+    "Gate",
+    "Ttl",
+    "iso_now",
+]

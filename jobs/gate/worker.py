@@ -3,7 +3,7 @@
 import base64
 import itertools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -48,6 +48,27 @@ class Emission(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Favour:
+    """Which model's jobs may go before others: `model`, in memory since `since_ms` (Unix), which `works` or not.
+
+    A job for another model lets them pass for `patience_ms` after it was submitted, or after the model was loaded
+    if that was later: two models that are wanted all the time change places only that often.
+    """
+
+    model: str = ""
+    since_ms: int = 0
+    patience_ms: int = 0
+    works: bool = False
+
+
+#: First come, first served.
+ANY_MODEL = Favour()
+
+#: Waiting jobs among which those for the loaded model are looked for.
+_WINDOW = 256
+
+
+@dataclass(frozen=True, slots=True)
 class _Call:
     script: str
     names: list[str]
@@ -63,22 +84,31 @@ class Gate:
         self.worker = worker
         self._ttl = ttl
 
-    def take(self, timeout: int, most: int = 1) -> list[str]:
-        """Wait up to `timeout` seconds for a job; with it take others that wait, `most` in all.
+    def take(
+        self, timeout: int, most: int = 1, favour: Callable[[], Favour] = lambda: ANY_MODEL
+    ) -> list[str] | None:
+        """Wait up to `timeout` seconds for jobs and take up to `most` of them, all for one model.
 
-        They move to RQ's intermediate list until they are claimed.
+        They move to RQ's intermediate list until they are claimed. None: jobs wait, but for another model than
+        the one that works now, whose own may come first for a while.
         """
-        source, target = keys.queue(self.queue), keys.intermediate(self.queue)
-        first: Any = self._redis.blmove(source, target, timeout, src="LEFT", dest="RIGHT")
-        if first is None:
-            return []
-        taken = [first]
-        if most > 1:
-            with self._redis.pipeline(transaction=False) as pipe:
-                for _ in range(most - 1):
-                    pipe.lmove(source, target, src="LEFT", dest="RIGHT")
-                taken += [more for more in pipe.execute() if more is not None]
-        return [job_id.decode() for job_id in taken]
+        taken = self._choose(most, favour())
+        if taken is None:
+            # Wakes when something comes, and leaves the queue as it is.
+            queue = keys.queue(self.queue)
+            if self._redis.blmove(queue, queue, timeout, src="LEFT", dest="LEFT") is None:
+                return []
+            taken = self._choose(most, favour())
+            if taken is None:
+                return []
+        return taken or None
+
+    def _choose(self, most: int, favour: Favour) -> list[str] | None:
+        """The jobs taken; none when all that wait have to wait on, None when nothing waits."""
+        names = [keys.queue(self.queue), keys.intermediate(self.queue)]
+        arguments = [most, favour.model, favour.since_ms, favour.patience_ms, int(favour.works), _WINDOW]
+        answer = self._run("choose", names, arguments)
+        return None if answer is None else [job_id.decode() for job_id in answer]
 
     def stop_waiting(self, client_name: str) -> None:
         """End a `take` that another thread waits in, on its connection of that name, as if its time was over."""
@@ -148,6 +178,19 @@ class Gate:
         lost = {execution.decode() for execution in answers[0]} if events else set()
         ends = answers[1:] if events else answers
         return lost | {e.execution_id for e, done in zip(endings, ends, strict=True) if not done}
+
+    def progress(self, job_id: str, execution_id: str, done: dict[str, Any]) -> bool:
+        """Say how far a job is, to whoever watches it and to the jobs that wait for it. False: it is not ours."""
+        told = {"job": job_id, **done}
+        arguments = [
+            job_id,
+            execution_id,
+            orjson.dumps(done),
+            encode_event(EventType.PROGRESS, **done),
+            orjson.dumps(told),
+            encode_event(EventType.DOWNLOADING, **told),
+        ]
+        return bool(self._run("progress", [keys.job(job_id), keys.started(self.queue)], arguments))
 
     def release(self, job_id: str, execution_id: str) -> bool:
         """Put a running job back at the front of the queue, because this worker drains."""

@@ -282,7 +282,11 @@ async def test_an_unknown_model_is_404(bench: Bench) -> None:
     assert (error.status, error.code) == (404, "model_not_found")
 
 
-async def test_a_switch_waits_for_the_running_batch_and_keeps_the_order(bench: Bench) -> None:
+async def test_a_switch_waits_for_the_running_batch_and_without_patience_keeps_the_order(
+    settings: Settings, client: JobClient
+) -> None:
+    bench = Bench(settings.model_copy(update={"switch_patience": 0}), client)
+    bench.host.start()
     long = await bench.submit("first", count=300)
     await bench.story(long, until=lambda event: event.type is EventType.DELTA)
     other = await bench.submit("second", count=2)
@@ -293,6 +297,39 @@ async def test_a_switch_waits_for_the_running_batch_and_keeps_the_order(bench: B
     assert [engine.model for engine in bench.engines] == ["first", "second", "first"]
     assert [engine.closed for engine in bench.engines] == [True, True, False]
     assert [engine.unfinished for engine in bench.engines] == [0, 0, 0]
+    bench.host.drain()
+
+
+@pytest.mark.parametrize("category", [Category.LLM, Category.IMAGE])
+async def test_forty_interleaved_jobs_for_two_models_take_few_switches(
+    bench: Bench, category: Category
+) -> None:
+    bench.hold_load.clear()
+    jobs = [await bench.submit(model, category, count=2) for _ in range(20) for model in ("first", "second")]
+    bench.hold_load.set()
+    ends = [(await bench.story(job_id))[-1] for job_id in jobs]
+    assert [end.data["result"]["model"] for end in ends] == ["first", "second"] * 20
+    assert len(bench.engines) <= 3
+
+
+async def test_who_waits_for_another_model_does_not_wait_for_ever(
+    settings: Settings, client: JobClient
+) -> None:
+    bench = Bench(settings.model_copy(update={"switch_patience": 0.3}), client)
+    bench.host.start()
+    running = await bench.submit("first", count=2)
+    await bench.story(running)
+    other = await bench.submit("second", count=1)
+    passed = 0
+    # A program that always has one more job for the loaded model in the queue.
+    following = [await bench.submit("first", count=200), await bench.submit("first", count=200)]
+    while not (await bench.client.info(other)).status.terminal:
+        await bench.story(following[passed])
+        following.append(await bench.submit("first", count=200))
+        passed += 1
+    assert passed >= 1
+    assert (await bench.story(other))[-1].type is EventType.COMPLETED
+    bench.host.drain()
 
 
 async def test_while_the_head_waits_for_the_slot_the_rest_waits_in_the_queue(

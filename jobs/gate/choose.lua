@@ -1,0 +1,53 @@
+-- Take waiting jobs, those for the loaded model before those that need another one, within bounds.
+-- KEYS: queue, intermediate list
+-- ARGV: most, loaded model or '', ms (Unix) since when it is loaded, patience in ms, whether it works (0|1), window
+-- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits.
+local most, loaded, since = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local patience, works, window = tonumber(ARGV[4]), ARGV[5] == '1', tonumber(ARGV[6])
+
+local ids = redis.call('LRANGE', KEYS[1], 0, window - 1)
+if #ids == 0 then
+  return false
+end
+
+local function job(id)
+  local fields = redis.call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_kind', 'mlxq_submitted_ms')
+  local kind = fields[2]
+  return {
+    model = fields[1] or '',
+    -- Loading and unloading are not overtaken, and what is not ours is taken as it comes.
+    orders = not kind or kind == 'load' or kind == 'unload',
+    submitted = tonumber(fields[3] or 0),
+  }
+end
+
+local function take(model, first)
+  local taken = {}
+  for place = first, #ids do
+    local each = job(ids[place])
+    if #taken == most or (each.orders and place > first) then
+      break
+    end
+    if each.model == model then
+      redis.call('LREM', KEYS[1], 1, ids[place])
+      redis.call('RPUSH', KEYS[2], ids[place])
+      taken[#taken + 1] = ids[place]
+    end
+    if each.orders then
+      break
+    end
+  end
+  return taken
+end
+
+local head = job(ids[1])
+if head.orders or head.model == loaded or loaded == '' then
+  return take(head.model, 1)
+end
+if now() * 1000 - math.max(head.submitted, since) < patience then
+  local taken = take(loaded, 1)
+  if #taken > 0 or works then
+    return taken
+  end
+end
+return take(head.model, 1)
