@@ -278,7 +278,9 @@ class Lane:
             return False
         try:
             if claim.kind is Kind.UNLOAD:
-                self.slot.unload()
+                # It may name the model that shall go: another one that has taken its place stays.
+                if claim.model in ("", self.slot.model):
+                    self.slot.unload()
                 self._end(task, result={"status": "unloaded"})
                 return True
             if switch:

@@ -39,7 +39,7 @@ if attempt == 1 and job[4] then
   redis.call('LPUSH', ARGV[10], math.floor(time * 1000 - tonumber(job[4])))
   redis.call('LTRIM', ARGV[10], 0, 255)
 end
-if job[5] and job[6] ~= 'load' and job[6] ~= 'unload' then
+if job[5] and job[6] ~= 'load' and job[6] ~= 'unload' and job[6] ~= 'download' then
   if attempt == 1 then
     redis.call('HINCRBY', ARGV[11], job[5], 1)
   end
