@@ -1,0 +1,83 @@
+"""Sound on its way into files: six formats, piece by piece, faster and slower."""
+
+import miniaudio
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from jobs.audio_formats import CONTENT_TYPES
+from jobs.errors import EngineFailure
+from tests.support.sounds import seconds_of
+from worker.encoder import Encoder
+from worker.tempo import Tempo
+
+Samples = npt.NDArray[np.float32]
+SECONDS = 8.3
+
+
+def tone(rate: int, seconds: float = SECONDS, pitch: float = 440) -> Samples:
+    return (0.5 * np.sin(2 * np.pi * pitch * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
+
+
+def pieces(samples: Samples, size: int) -> list[Samples]:
+    return [samples[start : start + size] for start in range(0, len(samples), size)]
+
+
+def encoded(form: str, samples: Samples, rate: int, *, live: bool) -> tuple[list[bytes], bytes]:
+    """What came out on the way, and the file."""
+    encoder = Encoder(form, rate, live=live)
+    out = [encoder.encode(piece) for piece in pieces(samples, rate // 4)]
+    assert encoder.duration == pytest.approx(len(samples) / rate)
+    return [*out, encoder.finish()], encoder.data
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 44_100])
+@pytest.mark.parametrize("form", CONTENT_TYPES)
+def test_a_file_is_as_long_as_its_sound(form: str, rate: int) -> None:
+    out, file = encoded(form, tone(rate), rate, live=True)
+    sent = b"".join(out)
+    assert len(sent) == len(file)
+    assert sent[100:] == file[100:]
+    assert seconds_of(file, form) == pytest.approx(SECONDS, rel=0.02)
+    if form not in ("wav", "flac"):
+        assert sent == file
+
+
+@pytest.mark.parametrize("form", CONTENT_TYPES)
+def test_bytes_come_with_the_first_half_second(form: str) -> None:
+    out, file = encoded(form, tone(24_000), 24_000, live=True)
+    # A few frames at least, more than any head.
+    assert 500 < len(b"".join(out[:2])) < len(file) / 4
+
+
+@pytest.mark.parametrize("form", CONTENT_TYPES)
+def test_nothing_depends_on_chance(form: str) -> None:
+    first = encoded(form, tone(24_000), 24_000, live=True)
+    assert encoded(form, tone(24_000), 24_000, live=True) == first
+
+
+@pytest.mark.parametrize("form", ["wav", "mp3", "flac"])
+def test_a_whole_file_is_exact(form: str) -> None:
+    _, file = encoded(form, tone(24_000), 24_000, live=False)
+    assert seconds_of(file, form) == pytest.approx(SECONDS, abs=1e-3)
+    decoded = miniaudio.decode(file, nchannels=1, sample_rate=24_000)
+    heard = np.array(decoded.samples[12_000:84_000]) / 32768
+    assert np.abs(heard - tone(24_000)[12_000:84_000]).max() < (0.03 if form == "mp3" else 1e-4)
+
+
+def test_too_loud_is_cut_and_no_number_is_refused() -> None:
+    encoder = Encoder("pcm", 24_000, live=True)
+    samples = np.frombuffer(encoder.encode(np.full(2400, 3, np.float32)) + encoder.finish(), "<i2")
+    assert (samples == 32767).all()
+    with pytest.raises(EngineFailure):
+        Encoder("pcm", 24_000, live=True).encode(np.full(10, np.nan, np.float32))
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.7, 1.5, 2.0, 4.0])
+def test_speed_changes_the_length_and_not_the_pitch(speed: float) -> None:
+    tempo = Tempo(24_000, speed)
+    out = [tempo.stretch(piece) for piece in pieces(tone(24_000, 5), 4000)]
+    heard = np.concatenate([*out, tempo.finish()])
+    assert len(heard) / 24_000 == pytest.approx(5 / speed, rel=0.01)
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    assert spectrum.argmax() * 24_000 / len(heard) == pytest.approx(440, abs=2)
