@@ -259,6 +259,28 @@ class JobClient:
         waits = sorted(int(value) for value in await self.redis.lrange(keys.waits(queue), 0, -1))
         return waits[len(waits) // 2] / 1000 if waits else None
 
+    async def prioritise(self, queue: str, model: str, priority: int) -> int:
+        """Let the jobs that wait for a model go before those of a lower priority. Returns how many they are."""
+        with _redis_errors():
+            return await self._gate.prioritise(queue, model, priority)
+
+    async def waiting(self) -> list[JobInfo]:
+        """Every job that waits, each queue in its order; `position` is the place in its queue."""
+        found = []
+        with _redis_errors():
+            for category in Category:
+                ids: Any = await self.redis.lrange(keys.queue(category), 0, -1)
+                async with self.redis.pipeline(transaction=False) as pipe:
+                    for job_id in ids:
+                        pipe.hmget(keys.job(job_id), FIELDS)
+                    rows = await pipe.execute() if ids else []
+                found += [
+                    replace(decode(job_id, values), position=place)
+                    for place, (job_id, values) in enumerate(zip(ids, rows, strict=True), start=1)
+                    if values[0] is not None
+                ]
+        return found
+
     async def live_settings(self, settings: Settings) -> LiveSettings:
         """What can be changed, as it is now; `settings` are those of the environment."""
         with _redis_errors():

@@ -24,6 +24,7 @@ FIELDS = (
     "mlxq_cancel",
     "mlxq_progress",
     "meta",
+    "mlxq_priority",
 )
 
 
@@ -43,6 +44,7 @@ class JobInfo:
     ended_at: str | None
     cancelling: bool
     meta: dict[str, Any]
+    priority: int = 0
     position: int | None = None
     result: dict[str, Any] | None = None
     error: MlxqError | None = None
@@ -87,5 +89,6 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         ended_at=row["ended_at"],
         cancelling=bool(row["mlxq_cancel"]),
         meta=orjson.loads(row["meta"]) if row["meta"] else {},
+        priority=int(row["mlxq_priority"] or 0),
         progress=orjson.loads(row["mlxq_progress"]) if row["mlxq_progress"] else None,
     )

@@ -92,6 +92,7 @@ class JobRequest:
     attach: bool = False
     join: bool = False
     needs: "JobRequest | None" = None
+    priority: int = 0
     meta: dict[str, Any] = field(default_factory=dict)
 
     def encode(self) -> bytes:

@@ -87,4 +87,4 @@ if other ~= '' then
   redis.call('ZADD', deferred, now(), id)
   return { 'ok', 0 }
 end
-return { 'ok', redis.call('RPUSH', KEYS[2], id) }
+return { 'ok', wait_in_line(KEYS[2], id) }

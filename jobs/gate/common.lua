@@ -42,6 +42,24 @@ local function events_key(id)
   return 'mlxq:events:' .. id
 end
 
+local function priority_of(id)
+  return tonumber(redis.call('HGET', 'rq:job:' .. id, 'mlxq_priority') or '0')
+end
+
+-- Put a job into its queue: before the first that is less urgent, else at the end. Returns its place, from 1.
+local function wait_in_line(queue, id)
+  local priority = priority_of(id)
+  if priority > 0 then
+    for place, other in ipairs(redis.call('LRANGE', queue, 0, -1)) do
+      if priority_of(other) < priority then
+        redis.call('LINSERT', queue, 'BEFORE', other, id)
+        return place
+      end
+    end
+  end
+  return redis.call('RPUSH', queue, id)
+end
+
 -- Give up an execution: the lease, RQ's record of it and the job's list of executions.
 local function drop_execution(wip, id, execution)
   redis.call('ZREM', wip, id .. ':' .. execution)

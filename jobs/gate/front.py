@@ -60,6 +60,8 @@ class AsyncGate:
             "mlxq_app": request.app,
             "mlxq_submitted_ms": int(now.timestamp() * 1000),
         }
+        if request.priority:
+            fields["mlxq_priority"] = request.priority
         arguments: list[Any] = [
             request.id,
             keys.queue(request.category),
@@ -90,6 +92,10 @@ class AsyncGate:
             [job_id, iso_now(), self._ttl.result, self._ttl.events, encode_event(EventType.CANCELLED)],
         )
         return str(answer)
+
+    async def prioritise(self, queue: str, model: str, priority: int) -> int:
+        """Let what waits for a model wait in another place. Returns how many jobs that were."""
+        return int(await self._run("prioritise", [keys.queue(queue)], [model, priority]))
 
     async def _run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
         text, sha = script(name)
