@@ -3,13 +3,15 @@
 import logging
 import resource
 import signal
+import socket
 import sys
 
 from api.app import create_app
 from api.server import listen, server
 from config.logs import configure_logging
 from config.settings import Settings, load_settings
-from jobs.supervisor import WRONG_SETTING, say, stop_with_parent
+from jobs.live_settings import at_start
+from jobs.supervisor import WRONG_SETTING, say, start_again, stop_with_parent
 
 log = logging.getLogger("api")
 
@@ -24,12 +26,23 @@ def allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def serve(settings: Settings) -> int:
-    """The status to exit with."""
+def open_sockets(settings: Settings, usual: Settings) -> list[socket.socket]:
+    """Listen where the settings say; if that is a stored address that does not work, at the usual one. OSError."""
     try:
-        sockets = listen(settings.host, settings.port)
+        return listen(settings.host, settings.port)
     except OSError as error:
-        say(f"HOST={settings.host} PORT={settings.port}: cannot listen there ({error.strerror or error})")
+        if (settings.host, settings.port) == (usual.host, usual.port):
+            raise
+        log.error("cannot listen on port %d as was set (%s)", settings.port, error.strerror or error)
+        return listen(usual.host, usual.port)
+
+
+def serve(settings: Settings, usual: Settings) -> int:
+    """The status to exit with. `usual` are the settings of the environment."""
+    try:
+        sockets = open_sockets(settings, usual)
+    except OSError as error:
+        say(f"HOST={usual.host} PORT={usual.port}: cannot listen there ({error.strerror or error})")
         return WRONG_SETTING
     # Uvicorn raises its signal again when it has stopped: by then it has been obeyed.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -38,15 +51,28 @@ def serve(settings: Settings) -> int:
     allow_many_connections()
     host, port = sockets[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-    server(create_app(settings)).run(sockets=sockets)
+    app = create_app(settings)
+    running = server(app)
+    again = False
+
+    def halt(restart: bool) -> None:
+        nonlocal again
+        again = restart
+        running.should_exit = True
+
+    app.state.halt = halt
+    running.run(sockets=sockets)
+    if again:
+        start_again()
     return 0
 
 
 def main() -> int:
-    settings = load_settings()
+    usual = load_settings()
+    settings = at_start(usual)
     configure_logging(settings.log_level, "api")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    return serve(settings)
+    return serve(settings, usual)
 
 
 if __name__ == "__main__":

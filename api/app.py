@@ -96,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings_route,
     ):
         app.include_router(resource.router)
+    app.include_router(models.named)
     return app
 
 

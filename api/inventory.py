@@ -1,18 +1,32 @@
-"""Which models there are: what lies under the model roots, joined with what the workers say they hold."""
+"""Which models there are: what lies under the model roots, what the workers hold, and what is remembered of each."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from api.context import Context
 from api.schemas.models import ModelEntry
 from config.catalog import Installed, UnknownModel
 from config.catalog.installed import read_model
+from config.catalog.registry import ModelSize, model_size
+from config.catalog.vision import sees
 from jobs.client import JobClient
-from jobs.errors import ModelNotFound
+from jobs.errors import ModelNotFound, ServiceUnavailable
+from jobs.model_records import ModelRecord, model_records
 from jobs.request import Category
 
 #: Where the configurations of models say how much text they can take.
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length")
+#: States of a slot whose model is there, wherever it came from.
+_PRESENT = ("loaded", "loading")
+
+
+@dataclass(frozen=True, slots=True)
+class _OnDisk:
+    model: Installed
+    size: ModelSize
 
 
 async def slots(jobs: JobClient) -> dict[str, dict[str, Any]]:
@@ -31,64 +45,103 @@ async def engines(jobs: JobClient) -> list[str]:
 
 
 async def inventory(context: Context, jobs: JobClient) -> list[ModelEntry]:
-    """Every model under the roots, the defaults and all loaded ones; of the hub's cache only those two."""
-    held = {
-        slot["model"]: (category, slot) for category, slot in (await slots(jobs)).items() if slot["model"]
-    }
-    installed, defaults = await asyncio.to_thread(_on_disk, context)
-    entries = {
-        model.id: _entry(model, held.get(model.id))
-        for model in installed
-        if not model.cached or model.id in defaults or model.id in held
-    }
-    for model_id, place in held.items():
-        if model_id not in entries:
-            entries[model_id] = _entry(None, place, model_id)
-    return sorted(entries.values(), key=lambda entry: (not entry.loaded, entry.id))
+    """Every model under the roots, the defaults and all loaded ones; of the hub's cache only those and what was
+    installed by mlxq. The loaded ones come first."""
+    held = await _held(jobs)
+    found = await asyncio.to_thread(_on_disk, context, frozenset(held))
+    ids = sorted({*found, *(each for each, (_, slot) in held.items() if slot["state"] in _PRESENT)})
+    records = await _records(jobs, ids)
+    names = _names(context)
+    entries = [_entry(each, found.get(each), held.get(each), records[each], names.get(each)) for each in ids]
+    return sorted(entries, key=lambda entry: (not entry.loaded, entry.id))
 
 
 async def find(context: Context, jobs: JobClient, name: str) -> ModelEntry:
     """The model of that name, if it is here. Raises ModelNotFound."""
-    ref = await context.look_up(name)
-    held = {
-        slot["model"]: (category, slot) for category, slot in (await slots(jobs)).items() if slot["model"]
-    }
-    if ref.path is None and ref.id not in held:
-        raise ModelNotFound(f"The model '{name}' is not installed.", param="model")
-    model = await asyncio.to_thread(read_model, ref.path, ref.id) if ref.path else None
-    return _entry(model, held.get(ref.id), ref.id)
+    try:
+        ref = await context.look_up(name)
+    except ModelNotFound:
+        raise not_found(name) from None
+    held = await _held(jobs)
+    if ref.path is None and (ref.id not in held or held[ref.id][1]["state"] not in _PRESENT):
+        raise not_found(name)
+    model = await asyncio.to_thread(_read, ref.path, ref.id) if ref.path else None
+    records = await _records(jobs, [ref.id])
+    return _entry(ref.id, model, held.get(ref.id), records[ref.id], _names(context).get(ref.id))
 
 
-def _on_disk(context: Context) -> tuple[list[Installed], set[str]]:
-    """What is installed, with the defaults that lie outside the roots; and the ids of the defaults."""
+def not_found(name: str) -> ModelNotFound:
+    """In MLX-GUI's words."""
+    return ModelNotFound(f"Model '{name[:200]}' not found", param="model")
+
+
+async def _held(jobs: JobClient) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What is in the slots, or was to be: by the model's id its category and its slot."""
+    found = await slots(jobs)
+    return {slot["model"]: (category, slot) for category, slot in found.items() if slot["model"]}
+
+
+async def _records(jobs: JobClient, ids: list[str]) -> dict[str, ModelRecord]:
+    try:
+        return await model_records(jobs.redis, ids)
+    except (RedisError, OSError):
+        raise ServiceUnavailable("The job queue is out of reach.", retry_after=2) from None
+
+
+def _names(context: Context) -> dict[str, str]:
+    """The name that a user gave to a model, by its id; the first of several."""
+    given = context.catalog.records.read().names
+    return {model_id: name for name, model_id in reversed(sorted(given.items()))}
+
+
+def _on_disk(context: Context, held: frozenset[str]) -> dict[str, _OnDisk]:
+    """By its id what is installed, with the defaults that lie outside the roots."""
     catalog = context.catalog
-    installed, defaults = catalog.installed(), set()
+    wanted = held | catalog.records.read().models.keys()
+    installed = {model.id: model for model in reversed(catalog.installed())}
     for category in Category:
         try:
             default = catalog.default(category)
         except UnknownModel:
             continue
-        defaults.add(default.id)
-        if default.path and all(model.id != default.id for model in installed):
+        wanted |= {default.id}
+        if default.path and default.id not in installed:
             outside = read_model(default.path, default.id)
-            installed += [outside] if outside else []
-    return installed, defaults
+            installed |= {outside.id: outside} if outside else {}
+    return {
+        model.id: _OnDisk(model, model_size(model.path))
+        for model in installed.values()
+        if not model.cached or model.id in wanted
+    }
+
+
+def _read(path: Any, model_id: str) -> _OnDisk | None:
+    model = read_model(path, model_id)
+    return _OnDisk(model, model_size(path)) if model else None
 
 
 def _entry(
-    model: Installed | None, place: tuple[str, dict[str, Any]] | None, model_id: str | None = None
+    model_id: str,
+    found: _OnDisk | None,
+    place: tuple[str, dict[str, Any]] | None,
+    record: ModelRecord,
+    given: str | None,
 ) -> ModelEntry:
-    category, slot = place or (model.category if model else Category.LLM.value, {})
+    category, slot = place or (found.model.category if found else Category.LLM.value, {})
     state = slot.get("state", "available")
     return ModelEntry(
-        id=model.id if model else str(model_id),
+        id=model_id,
         category=category,
+        record=record,
         state="available" if state == "empty" else state,
-        installed=model,
-        context_length=slot.get("context_length") or _context_length(model),
+        installed=found.model if found else None,
+        size=found.size if found else None,
+        given_name=given,
+        sees=category == Category.LLM and sees(model_id, found.model.config if found else None),
+        context_length=slot.get("context_length") or _context_length(found.model if found else None),
         memory_bytes=slot.get("memory_bytes"),
         loaded_at=slot.get("loaded_at"),
-        error=slot.get("error"),
+        error=slot.get("error") or record.error,
     )
 
 

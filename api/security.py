@@ -106,6 +106,18 @@ def caller_key(headers: Headers) -> str:
     return headers.get("x-api-key", "").strip()
 
 
+async def at_the_machine(request: Request) -> None:
+    """FastAPI dependency of what ends the server: with API keys set the key is enough, else only this machine may.
+
+    Raises Forbidden.
+    """
+    settings: Settings = request.app.state.settings
+    host = request.client.host if request.client else ""
+    address = _address(host)
+    if not (settings.api_keys or host == _IN_PROCESS or (address and address.is_loopback)):
+        raise Forbidden("Other machines may not do this; set API_KEYS and send a key.")
+
+
 async def admin(request: Request) -> None:
     """FastAPI dependency of admin verbs: with API keys set the key is enough, else no page of another origin.
 

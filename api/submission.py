@@ -36,6 +36,7 @@ def job_request(
     meta: dict[str, Any],
     preference: Preference,
     stream: bool = False,
+    priority: int = 0,
 ) -> JobRequest:
     """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key."""
     headers = request.headers
@@ -55,6 +56,7 @@ def job_request(
         idempotency_scope=_idempotency_scope(headers.get("idempotency-key"), caller),
         fingerprint=_digest(caller.encode(), request.scope["path"].encode(), raw),
         attach=is_retry(headers),
+        priority=priority,
         meta=meta,
     )
 

@@ -281,6 +281,11 @@ class JobClient:
                 ]
         return found
 
+    async def command(self, command: str) -> None:
+        """Tell all workers."""
+        with _redis_errors():
+            await self.redis.publish(keys.COMMANDS, command)
+
     async def live_settings(self, settings: Settings) -> LiveSettings:
         """What can be changed, as it is now; `settings` are those of the environment."""
         with _redis_errors():

@@ -7,19 +7,34 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.body import read_body
 from api.context import context_of, jobs_of
-from api.inventory import engines, find, inventory, slots
+from api.inventory import engines, find, inventory, not_found, slots
 from api.json_response import json_response
 from api.openapi import takes
 from api.prefer import Preference, preference
 from api.run import run
-from api.schemas.models import MODEL_TYPES, LoadRequest, UnloadRequest, model_changed, model_list
+from api.schemas.models import (
+    MODEL_TYPES,
+    LoadRequest,
+    UnloadRequest,
+    model_changed,
+    model_health,
+    model_list,
+    model_status,
+)
 from api.security import admin
 from api.submission import job_request
 from jobs.client import JobClient
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.request import Category, JobRequest, Kind
 
 router = APIRouter(tags=["models"])
+#: Routes whose path begins with a model's name. They come after every literal path.
+named = APIRouter(tags=["models"])
+
+#: How MLX-GUI's loading priority is bounded.
+Priority = Annotated[
+    int, Query(ge=-1000, le=1000, description="Of two loads that wait, the higher goes first.")
+]
 
 
 @router.get("/v1/models", summary="List models", response_class=Response)
@@ -33,12 +48,15 @@ async def list_models(
 
 @router.get("/v1/models/status", summary="The loaded model of each category", response_class=Response)
 async def status(request: Request) -> Response:
-    held = await slots(jobs_of(request))
-    models = {
-        kind: slot["model"] if (slot := held.get(kind)) and slot["state"] == "loaded" else None
-        for kind in MODEL_TYPES
-    }
-    return json_response({"status": "success", "models": models})
+    """A language model that reads pictures is both `llm` and `vlm`."""
+    entries = await inventory(context_of(request), jobs_of(request))
+    models: dict[str, str | None] = dict.fromkeys(MODEL_TYPES)
+    for entry in entries:
+        if entry.loaded:
+            models[entry.category] = entry.id
+            if entry.sees:
+                models["vlm"] = entry.id
+    return json_response(model_status(models))
 
 
 @router.post(
@@ -51,17 +69,15 @@ async def status(request: Request) -> Response:
 async def load(request: Request) -> Response:
     body = await read_body(request, LoadRequest)
     wanted = body.value
+    asked = "llm" if wanted.model_type == "vlm" else wanted.model_type
     context = context_of(request)
-    model_type = wanted.model_type or (await context.look_up(wanted.model)).category or "llm"
-    served = sorted({Category.EMBEDDING.value, *await _served(jobs_of(request))})
-    if model_type not in served:
-        raise InvalidRequest(
-            f"There is no engine for models of the type '{model_type}' yet; these work: {', '.join(served)}.",
-            param="model_type",
-            code="unsupported_value",
-        )
+    model_type = asked or (await context.look_up(wanted.model)).category or "llm"
+    await _check_served(jobs_of(request), model_type)
     ref = await context.resolve(wanted.model, Category(model_type))
-    meta = {"message": f"Model '{ref.id}' loaded successfully", "model_type": model_type}
+    meta = {
+        "message": f"Model '{ref.id}' loaded successfully",
+        "model_type": wanted.model_type or model_type,
+    }
     job = _job(request, body.raw, Kind.LOAD, Category(model_type), ref.id, meta, wanted.background)
     return await run(request, job, _preference(request, wanted.background), body.headers)
 
@@ -77,8 +93,9 @@ async def unload(request: Request) -> Response:
     body = await read_body(request, UnloadRequest)
     wanted = body.value
     served, held = await _served(jobs_of(request)), await slots(jobs_of(request))
+    asked = "llm" if wanted.model_type == "vlm" else wanted.model_type
     response: Response | None = None
-    for category in served if wanted.model_type == "all" else [wanted.model_type]:
+    for category in served if asked == "all" else [asked]:
         model = held.get(category, {}).get("model")
         meta = {"message": _unloaded(category, model), "model_type": wanted.model_type, "model": model}
         if category not in served:
@@ -89,11 +106,66 @@ async def unload(request: Request) -> Response:
     return response
 
 
-@router.get("/v1/models/{name:path}", summary="One model", response_class=Response)
+@named.post(
+    "/v1/models/{name:path}/load",
+    summary="Load a model, as MLX-GUI's clients ask for it",
+    response_class=Response,
+    dependencies=[Depends(admin)],
+)
+async def load_named(request: Request, name: str, priority: Priority = 0) -> Response:
+    context, jobs = context_of(request), jobs_of(request)
+    try:
+        ref = await context.look_up(name)
+    except ModelNotFound:
+        raise not_found(name) from None
+    category = Category(ref.category or "llm")
+    await _check_served(jobs, category)
+    meta = {"message": f"Model '{name}' loaded successfully", "model_type": category.value}
+    raw = f"{priority}".encode()
+    job = _job(request, raw, Kind.LOAD, category, ref.id, meta, None, priority)
+    return await run(request, job, _preference(request, None))
+
+
+@named.post(
+    "/v1/models/{name:path}/unload",
+    summary="Unload a model, as MLX-GUI's clients ask for it",
+    response_class=Response,
+    dependencies=[Depends(admin)],
+)
+async def unload_named(request: Request, name: str) -> Response:
+    entry = await find(context_of(request), jobs_of(request), name)
+    meta = {
+        "message": f"Model '{name}' unloaded successfully",
+        "model_type": entry.category,
+        "model": entry.id,
+    }
+    if not entry.loaded and entry.state != "loading":
+        return json_response(model_changed(None, meta, {"status": "unloaded"}))
+    job = _job(request, b"", Kind.UNLOAD, Category(entry.category), entry.id, meta, None)
+    return await run(request, job, _preference(request, None))
+
+
+@named.get("/v1/models/{name:path}/health", summary="Would it answer at once?", response_class=Response)
+async def health(request: Request, name: str) -> Response:
+    return json_response(model_health(await find(context_of(request), jobs_of(request), name)))
+
+
+@named.get("/v1/models/{name:path}", summary="One model", response_class=Response)
 async def model(request: Request, name: str) -> Response:
     """Ids may contain slashes, plain or as %2F."""
     entry = await find(context_of(request), jobs_of(request), name)
     return json_response(entry.details())
+
+
+async def _check_served(jobs: JobClient, model_type: str) -> None:
+    """Raises InvalidRequest when no worker can do anything with a model of that type."""
+    served = sorted({Category.EMBEDDING.value, *await _served(jobs)})
+    if model_type not in served:
+        raise InvalidRequest(
+            f"There is no engine for models of the type '{model_type}' yet; these work: {', '.join(served)}.",
+            param="model_type",
+            code="unsupported_value",
+        )
 
 
 async def _served(jobs: JobClient) -> list[str]:
@@ -117,6 +189,7 @@ def _job(
     model_id: str,
     meta: dict[str, Any],
     background: bool | None,
+    priority: int = 0,
 ) -> JobRequest:
     return job_request(
         request,
@@ -127,4 +200,5 @@ def _job(
         payload={},
         meta={"model": model_id, "created": int(time.time()), **meta},
         preference=_preference(request, background),
+        priority=priority,
     )

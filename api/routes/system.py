@@ -1,13 +1,25 @@
-"""`GET /` and `GET /health`."""
+"""`GET /` and `GET /health`; `/v1/system`: how the machine is, and the end or renewal of the server."""
 
-from fastapi import APIRouter, Request, Response
+import logging
+from collections.abc import Callable
 
-from api.context import jobs_of
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.context import context_of, jobs_of
+from api.inventory import inventory
 from api.json_response import json_response
+from api.schemas.system import system_status
+from api.security import admin, at_the_machine
 from config import VERSION
-from jobs.errors import ServiceUnavailable
+from jobs.commands import RESTART, SHUTDOWN
+from jobs.errors import NotSupported, ServiceUnavailable
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["system"])
+
+#: Ends this process, after which it may start anew.
+Halt = Callable[[bool], None]
 
 
 @router.get("/", summary="What this is", response_class=Response)
@@ -26,3 +38,52 @@ async def health(request: Request) -> Response:
     if (redis, worker) == ("ok", "ok"):
         return json_response({"status": "healthy"})
     return json_response({"status": "unhealthy", "redis": redis, "worker": worker}, 503, {"retry-after": "2"})
+
+
+@router.get("/v1/system/status", summary="Memory, device and models", response_class=Response)
+async def status(request: Request) -> Response:
+    context, jobs = context_of(request), jobs_of(request)
+    entries = await inventory(context, jobs)
+    workers = await jobs.workers()
+    device = next((worker["device"] for worker in workers if "device" in worker), None)
+    active = sum(worker.get("memory", {}).get("active", 0) for worker in workers)
+    body = system_status(
+        [entry for entry in entries if entry.loaded],
+        len(await jobs.waiting()),
+        await jobs.live_settings(context.settings),
+        device,
+        active,
+    )
+    return json_response(body)
+
+
+@router.post(
+    "/v1/system/shutdown",
+    summary="End the server; running jobs get time to end, or run at the next start",
+    response_class=Response,
+    dependencies=[Depends(admin), Depends(at_the_machine)],
+)
+async def shutdown(request: Request) -> Response:
+    await _halt(request, restart=False)
+    return json_response({"message": "Server shutting down"})
+
+
+@router.post(
+    "/v1/system/restart",
+    summary="Start the server anew, with changed settings",
+    response_class=Response,
+    dependencies=[Depends(admin), Depends(at_the_machine)],
+)
+async def restart(request: Request) -> Response:
+    await _halt(request, restart=True)
+    return json_response({"message": "Server restarting with updated settings"})
+
+
+async def _halt(request: Request, *, restart: bool) -> None:
+    """Tell the workers, then this process, which still answers. Raises NotSupported inside another program."""
+    halt: Halt | None = getattr(request.app.state, "halt", None)
+    if halt is None:
+        raise NotSupported("This server runs inside another program, which alone can end it.")
+    log.warning("a client wants the server to %s", "start anew" if restart else "end")
+    await jobs_of(request).command(RESTART if restart else SHUTDOWN)
+    halt(restart)

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from api.schemas.fields import RequestModel
-from config.catalog import Installed
+from config.catalog import Installed, is_hub_id
+from config.catalog.registry import ModelSize
+from jobs.model_records import ModelRecord
 
 ModelType = Literal["llm", "asr", "tts", "image", "vlm", "embedding"]
 
@@ -13,7 +15,7 @@ ModelType = Literal["llm", "asr", "tts", "image", "vlm", "embedding"]
 MODEL_TYPES: tuple[ModelType, ...] = ("llm", "asr", "tts", "image", "vlm", "embedding")
 
 #: What MLX-GUI calls the categories.
-_KINDS = {
+KINDS = {
     "llm": "text",
     "asr": "audio",
     "tts": "audio",
@@ -21,7 +23,13 @@ _KINDS = {
     "vlm": "vision",
     "embedding": "embedding",
 }
-_ENDPOINTS = {"llm": ["/v1/chat/completions"], "embedding": ["/v1/embeddings"]}
+_ENDPOINTS = {
+    "llm": ["/v1/chat/completions", "/v1/completions"],
+    "embedding": ["/v1/embeddings"],
+    "asr": ["/v1/audio/transcriptions", "/v1/audio/translations"],
+    "tts": ["/v1/audio/speech"],
+    "image": ["/v1/images/generations"],
+}
 
 
 class LoadRequest(RequestModel):
@@ -39,12 +47,19 @@ class UnloadRequest(RequestModel):
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model that can be used: it lies on the disk, or a worker holds it."""
+    """A model that can be used: it lies on the disk, or a worker holds it.
+
+    `given_name` is what a user called it when it was installed. `sees`: it is a language model that reads pictures.
+    """
 
     id: str
     category: str
+    record: ModelRecord
     state: str = "available"
     installed: Installed | None = None
+    size: ModelSize | None = None
+    given_name: str | None = None
+    sees: bool = False
     context_length: int | None = None
     memory_bytes: int | None = None
     loaded_at: str | None = None
@@ -55,15 +70,32 @@ class ModelEntry:
         return self.state == "loaded"
 
     @property
+    def name(self) -> str:
+        """What MLX-GUI's clients call it."""
+        return self.given_name or self.id
+
+    @property
     def created(self) -> int:
         return self.installed.created if self.installed else 0
 
     @property
-    def weight_bytes(self) -> int | None:
-        """Of the weights on the disk: about what they take in memory."""
-        if self.installed is None:
-            return None
-        return sum(file.stat().st_size for file in self.installed.path.glob("*.safetensors"))
+    def kind(self) -> str:
+        """The category in MLX-GUI's word."""
+        return KINDS["vlm" if self.sees else self.category]
+
+    @property
+    def status(self) -> str:
+        """The state in MLX-GUI's word."""
+        return "unloaded" if self.state == "available" else self.state
+
+    @property
+    def hub_id(self) -> str | None:
+        return self.id if is_hub_id(self.id) else None
+
+    @property
+    def required_bytes(self) -> int | None:
+        """What it takes in memory: as measured when it is loaded, else what its weights say."""
+        return self.memory_bytes or (self.size.weight_bytes if self.size else None)
 
     def openai(self) -> dict[str, Any]:
         organization, slash, _ = self.id.partition("/")
@@ -81,34 +113,37 @@ class ModelEntry:
             "context_length": self.context_length,
         }
 
-    def row(self, number: int) -> dict[str, Any]:
-        """MLX-GUI's row. mlxq keeps no use statistics: those are null rather than wrong."""
+    def row(self) -> dict[str, Any]:
+        """MLX-GUI's row."""
         return {
-            "id": number,
-            "name": self.id,
-            "type": _KINDS.get(self.category, self.category),
-            "status": "unloaded" if self.state == "available" else self.state,
-            "memory_required_gb": self._memory_gb(),
-            "use_count": None,
-            "last_used_at": None,
-            "created_at": self._created_at(),
+            "id": self.record.number,
+            "name": self.name,
+            "type": self.kind,
+            "status": self.status,
+            "memory_required_gb": gigabytes(self.required_bytes),
+            "use_count": self.record.uses,
+            "last_used_at": moment(self.record.last_used),
+            "created_at": moment(self.created),
         }
 
     def details(self) -> dict[str, Any]:
-        """One model: OpenAI's fields, and MLX-GUI's where the names do not clash."""
+        """One model: OpenAI's fields, and MLX-GUI's where the names do not clash. Its folder is nobody's business."""
         config = self.installed.config if self.installed else {}
         return {
             **self.openai(),
-            "name": self.id,
-            "path": str(self.installed.path) if self.installed else None,
+            "name": self.name,
+            "path": self.id if self.installed else None,
             "version": None,
-            "memory_required_gb": self._memory_gb(),
+            "number": self.record.number,
+            "huggingface_id": self.hub_id,
+            "size_bytes": self.size.disk_bytes if self.size else None,
+            "memory_required_gb": gigabytes(self.required_bytes),
             "memory_bytes": self.memory_bytes,
-            "use_count": None,
-            "last_used_at": None,
+            "use_count": self.record.uses,
+            "last_used_at": moment(self.record.last_used),
             "loaded_at": self.loaded_at,
-            "created_at": self._created_at(),
-            "updated_at": self._created_at(),
+            "created_at": moment(self.created),
+            "updated_at": moment(self.created),
             "error_message": self.error,
             "metadata": {
                 key: config[key]
@@ -117,14 +152,18 @@ class ModelEntry:
             },
         }
 
-    def _memory_gb(self) -> float | None:
-        size = self.memory_bytes or self.weight_bytes
-        return None if size is None else round(size / 1e9, 3)
 
-    def _created_at(self) -> str | None:
-        if not self.created:
-            return None
-        return datetime.fromtimestamp(self.created, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def gigabytes(size: int | None) -> float | None:
+    """To the megabyte, so that small models are not nothing."""
+    return None if size is None else round(size / 1e9, 3)
+
+
+def moment(when: float | str | None) -> str | None:
+    """Unix seconds, or an ISO time with its zone, as MLX-GUI writes times: UTC, to the second, without a zone."""
+    if not when:
+        return None
+    known = datetime.fromisoformat(when) if isinstance(when, str) else datetime.fromtimestamp(when, UTC)
+    return known.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def model_changed(job_id: str | None, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
@@ -139,9 +178,22 @@ def model_changed(job_id: str | None, meta: dict[str, Any], result: dict[str, An
 
 
 def model_list(entries: list[ModelEntry]) -> dict[str, Any]:
-    """OpenAI's list and MLX-GUI's in one body."""
+    """OpenAI's list and MLX-GUI's in one body. A name that a user gave is a row of its own in OpenAI's."""
+    rows = [entry.openai() for entry in entries]
+    given = [{**e.openai(), "id": e.given_name} for e in entries if e.given_name]
+    return {"object": "list", "data": rows + given, "models": [entry.row() for entry in entries]}
+
+
+def model_status(models: dict[str, str | None]) -> dict[str, Any]:
+    """OminiX' body: the loaded model of each type."""
+    return {"status": "success", "models": models}
+
+
+def model_health(entry: ModelEntry) -> dict[str, Any]:
+    """MLX-GUI's: healthy is what answers at once."""
     return {
-        "object": "list",
-        "data": [entry.openai() for entry in entries],
-        "models": [entry.row(number) for number, entry in enumerate(entries, start=1)],
+        "model": entry.name,
+        "status": entry.status,
+        "healthy": entry.loaded,
+        "last_used": moment(entry.record.last_used),
     }
