@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,15 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.context import Context, context_of, jobs_of
+from api.errors import to_error
 from api.schemas.speech import usage
 from api.streaming import HEARTBEAT, PATIENCE, Heart, Stream, Write, data_frame
 from api.waiting import call, next_event, result_of
 from jobs.bus import Watch
 from jobs.request import JobRequest
 from jobs.status import Event, EventType
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -122,5 +126,12 @@ class ByteStream(Response):
                 )
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
-        await self._stream(receive, write)
+        try:
+            await self._stream(receive, write)
+        except Exception as error:
+            if not started:
+                raise
+            # The server closes a connection whose response is not whole: its client knows then.
+            log.info("a stream of sound broke off: %s", to_error(error).message)
+            return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
