@@ -153,6 +153,14 @@ class ServiceUnavailable(MlxqError):
     retryable = True
 
 
+class InsufficientStorage(MlxqError):
+    """What is to be kept does not fit on the disk."""
+
+    status = 507
+    code = "insufficient_storage"
+    type = "server_error"
+
+
 class JobExpired(MlxqError):
     """The job waited longer than its caller would have waited for it, and was never started."""
 

@@ -98,7 +98,7 @@ class WorkerHost:
         preloads = {category: self._preload(category) for category in self.lanes}
         if not self._wait_for_redis(stop or self._stop):
             return False
-        gone = dead_workers(self._redis)
+        gone = dead_workers(self._redis, self.lanes.keys())
         self._recover(gone)
         for category, lane in self.lanes.items():
             registration = Registration(self._redis, category, f"{self.name}.{category}")

@@ -6,6 +6,7 @@ The layout is RQ's (`rq.worker.BaseWorker.register_birth`, pinned by the contrac
 import os
 import platform
 import socket
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -80,24 +81,28 @@ class Registration:
             pipe.execute()
 
 
-def dead_workers(connection: redis.Redis) -> list[str]:
-    """Names of workers of this machine whose process is gone: what they left need not wait for its lease."""
+def dead_workers(connection: redis.Redis, queues: Collection[str]) -> list[str]:
+    """Names of workers of these queues and this machine whose process is gone.
+
+    What they left need not wait for the end of its lease.
+    """
     names = []
     members: Any = connection.smembers(keys.WORKERS)
     for member in members:
         key = member.decode()
         found: Any = connection.hmget(key, "hostname", "pid", "queues", "birth")
-        hostname, pid, queues, birth = found
+        hostname, pid, queue, birth = found
         if pid is None:
             # Its hash has expired: nobody lists it any more.
             connection.srem(keys.WORKERS, key)
             continue
-        here = hostname and hostname.decode() == socket.gethostname()
+        ours = queue is None or queue.decode() in queues
+        here = ours and hostname and hostname.decode() == socket.gethostname()
         if here and birth and not _alive(int(pid), datetime.fromisoformat(birth.decode()).timestamp()):
             with connection.pipeline() as pipe:
                 pipe.srem(keys.WORKERS, key)
-                if queues:
-                    pipe.srem(keys.workers_of(queues.decode()), key)
+                if queue:
+                    pipe.srem(keys.workers_of(queue.decode()), key)
                 pipe.delete(key)
                 pipe.execute()
             names.append(key.removeprefix(keys.worker("")))

@@ -1,0 +1,30 @@
+"""`python -m worker.downloads`: fetches models, until it is told to stop."""
+
+import asyncio
+import signal
+import sys
+
+from config.logs import configure_logging
+from config.settings import load_settings
+from jobs.supervisor import stop_with_parent
+from worker.downloads.host import DownloadHost
+
+
+async def serve(host: DownloadHost) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    await host.run(stop)
+
+
+def main() -> int:
+    settings = load_settings()
+    configure_logging(settings.log_level, "downloads")
+    stop_with_parent()
+    asyncio.run(serve(DownloadHost(settings)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
