@@ -19,7 +19,8 @@ EXTENSIONS = {
         *("context_length", "endpoints", "parent", "permission", "root", "status", "type"),
         # MLX-GUI's fields, when one model is asked for.
         *("created_at", "error_message", "last_used_at", "loaded_at", "memory_bytes", "memory_required_gb"),
-        *("metadata", "name", "path", "updated_at", "use_count", "version"),
+        *("huggingface_id", "metadata", "name", "number", "path", "size_bytes", "updated_at", "use_count"),
+        "version",
     ),
     "ListModelsResponse": ("models",),
     "ErrorResponse": ("detail",),
