@@ -5,6 +5,7 @@ from typing import Any
 
 from api.schemas.chat_answer import chat_completion
 from api.schemas.completion_answer import text_completion
+from api.schemas.downloads import downloaded
 from api.schemas.embeddings import embedding_list
 from api.schemas.generate import generated
 from api.schemas.models import model_changed
@@ -21,6 +22,7 @@ _ANSWERS: dict[str, _Answer] = {
     Kind.GENERATE: generated,
     Kind.EMBEDDING: embedding_list,
     Kind.SPEECH: spoken,
+    Kind.DOWNLOAD: downloaded,
     Kind.LOAD: model_changed,
     Kind.UNLOAD: model_changed,
 }

@@ -36,6 +36,10 @@ class Context:
         self.callers: Counter[str] = Counter()
         self._known: dict[tuple[str, Category, str | None], tuple[float, ModelRef]] = {}
 
+    def forget_names(self) -> None:
+        """Models have come or gone: names are looked up anew."""
+        self._known.clear()
+
     @asynccontextmanager
     async def job_client(self) -> AsyncIterator[JobClient]:
         ttl = Ttl(result=int(self.settings.result_ttl), events=int(self.settings.events_ttl))
@@ -81,7 +85,8 @@ class Context:
             raise ModelNotFound(str(error), param=param) from None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[wanted] = (now, ref)
+        if ref.path is not None:
+            self._known[wanted] = (now, ref)
         return ref
 
 

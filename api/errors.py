@@ -25,7 +25,7 @@ from jobs.errors import MAX_RETRY_AFTER, InvalidRequest, MlxqError, NotFound, Se
 log = logging.getLogger(__name__)
 
 #: The OpenAI SDKs try these again unless they are told not to; for ours that can only waste the GPU.
-_NEVER_RETRY = (409, 501, 504)
+_NEVER_RETRY = (409, 501, 504, 507)
 _WAIT_FIRST = (429, 503)
 
 

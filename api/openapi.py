@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.schemas.chat import ChatRequest
 from api.schemas.completion import CompletionRequest
+from api.schemas.downloads import DownloadRequest, InstallRequest
 from api.schemas.embeddings import EmbeddingRequest
 from api.schemas.fields import RequestModel
 from api.schemas.generate import GenerateRequest
@@ -18,8 +19,10 @@ from api.schemas.speech import SpeechRequest
 _BODIES: tuple[type[RequestModel], ...] = (
     ChatRequest,
     CompletionRequest,
+    DownloadRequest,
     EmbeddingRequest,
     GenerateRequest,
+    InstallRequest,
     SpeechRequest,
     LoadRequest,
     SettingUpdate,

@@ -39,7 +39,7 @@ async def speech_job(
         connection,
         category=Category.TTS,
         kind=Kind.SPEECH,
-        model=ref.id,
+        model=ref,
         raw=raw,
         payload={**payload, "stream": True} if live else payload,
         meta={"model": wanted.model, "created": int(time.time())},

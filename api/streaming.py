@@ -57,7 +57,9 @@ class Heart:
                 self._state = "generating"
             case EventType.LOADING:
                 self._state = "loading model"
-            case EventType.REQUEUED:
+            case EventType.DOWNLOADING:
+                self._state = _downloading(event.data["done"], event.data["total"])
+            case EventType.REQUEUED | EventType.DOWNLOADED:
                 self._state = "queued"
             case _:
                 pass
@@ -71,6 +73,11 @@ class Heart:
         if self._state == "queued" and position is not None:
             return comment(f"queued position={position}")
         return comment(self._state)
+
+
+def _downloading(done: int, total: int) -> str:
+    """The model is being fetched: how much of it is here."""
+    return f"downloading {100 * done // total if total else 100}%"
 
 
 class Stream(Protocol):

@@ -10,6 +10,7 @@ from api.prefer import Preference, is_retry, read_timeout
 from api.security import caller_key
 from config.catalog import ModelRef
 from config.settings import Settings
+from jobs.download import download_request
 from jobs.errors import InvalidRequest
 from jobs.request import Category, JobRequest, Kind, new_job_id
 
@@ -30,7 +31,7 @@ def job_request(
     *,
     category: Category,
     kind: Kind,
-    model: str,
+    model: str | ModelRef,
     raw: bytes,
     payload: dict[str, Any],
     meta: dict[str, Any],
@@ -38,8 +39,16 @@ def job_request(
     stream: bool = False,
     priority: int = 0,
 ) -> JobRequest:
-    """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key."""
-    headers = request.headers
+    """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key.
+
+    A model that is only on a hub is fetched first, by a job that this one waits for.
+    """
+    headers, needs = request.headers, None
+    settings, app = context_of(request).settings, app_name(request)
+    if isinstance(model, ModelRef):
+        if model.path is None:
+            needs = download_request(settings, model.base_id, app=app)
+        model = model.id
     caller = caller_key(headers) or (request.client.host if request.client else "")
     # A stream's heartbeats keep its client: only a silent wait can outlast a read timeout.
     patience = read_timeout(headers) if preference.synchronous and not stream else None
@@ -49,13 +58,14 @@ def job_request(
         kind=kind,
         model=model,
         payload=payload,
-        timeout=_timeout(context_of(request).settings, category, kind),
+        timeout=_timeout(settings, category, kind),
         stream=stream,
         expires_in=patience,
-        app=_app(request),
+        app=app,
         idempotency_scope=_idempotency_scope(headers.get("idempotency-key"), caller),
         fingerprint=_digest(caller.encode(), request.scope["path"].encode(), raw),
         attach=is_retry(headers),
+        needs=needs,
         priority=priority,
         meta=meta,
     )
@@ -92,7 +102,7 @@ def _digest(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-def _app(request: HTTPConnection) -> str:
+def app_name(request: HTTPConnection) -> str:
     """The calling program by its own words: printable, short, and without the version that SDKs add."""
     for name in _APP_HEADERS:
         value = request.headers.get(name, "")

@@ -9,7 +9,9 @@ from jobs.request import Category, JobRequest, Kind, new_job_id
 LONGEST = 7 * 86_400.0
 
 
-def download_request(settings: Settings, repo_id: str, *, app: str = "") -> JobRequest:
+def download_request(
+    settings: Settings, repo_id: str, *, app: str = "", name: str | None = None
+) -> JobRequest:
     """A request for the model of that hub id. While it is being fetched already, it means that job."""
     source = settings.model_source
     return JobRequest(
@@ -22,5 +24,5 @@ def download_request(settings: Settings, repo_id: str, *, app: str = "") -> JobR
         app=app,
         fingerprint=f"download:{source}:{repo_id}",
         join=True,
-        meta={"model": repo_id, "created": int(time.time())},
+        meta={"model": repo_id, "name": name, "created": int(time.time())},
     )

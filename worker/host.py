@@ -160,7 +160,11 @@ class WorkerHost:
         if not getattr(self._settings, f"{category}_model"):
             return None
         try:
-            return self._catalog.default(category).id
+            ref = self._catalog.default(category)
+            if ref.path is not None:
+                return ref.id
+            log.info("%s_MODEL=%s is loaded when it has been fetched", category.upper(), ref.id)
+            return None
         except UnknownModel as error:
             log.error("%s_MODEL: %s", category.upper(), error)
             return None

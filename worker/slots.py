@@ -74,6 +74,8 @@ class Slot:
             ref = self._catalog.resolve(model_id, self.category)
         except UnknownModel as error:
             raise ModelNotFound(str(error), param="model") from error
+        if ref.path is None:
+            raise ModelNotFound(f"The model '{ref.id}' is not installed.", param="model")
         if not device().mlx:
             raise InvalidRequest(NO_MLX, param="model", code="mlx_not_compatible")
         self.unload()
@@ -141,10 +143,4 @@ class Slot:
 def _load_failure(ref: ModelRef, error: Exception) -> MlxqError:
     if isinstance(error, MlxqError):
         return error
-    if ref.path is None and isinstance(error, OSError):
-        return ModelNotFound(
-            f"The model '{ref.id}' is not installed, and it could not be fetched from the hub: it does not exist "
-            "there, or the hub is out of reach.",
-            param="model",
-        )
     return EngineFailure(f"The model '{ref.id}' could not be loaded ({type(error).__name__}).")

@@ -42,7 +42,7 @@ async def chat_completions(request: Request) -> Response:
         request,
         category=Category.LLM,
         kind=Kind.CHAT,
-        model=ref.id,
+        model=ref,
         raw=body.raw,
         payload=payload,
         meta={"model": chat.model, "created": int(time.time()), "include_usage": chat.include_usage},
@@ -56,8 +56,11 @@ async def chat_completions(request: Request) -> Response:
 
 
 async def _draft_model(request: Request, name: str) -> str:
-    """The id of the model that guesses ahead. Raises ModelNotFound."""
+    """The id of the model that guesses ahead, which must be installed. Raises ModelNotFound."""
     try:
-        return (await context_of(request).resolve(name)).id
+        ref = await context_of(request).resolve(name)
+        if ref.path is None:
+            raise ModelNotFound(f"The model '{name}' is not installed; POST /v1/models/download fetches it.")
+        return ref.id
     except ModelNotFound as error:
         raise ModelNotFound(error.message, param="draft_model") from None

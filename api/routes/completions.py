@@ -33,7 +33,7 @@ async def completions(request: Request) -> Response:
         request,
         category=Category.LLM,
         kind=Kind.COMPLETION,
-        model=ref.id,
+        model=ref,
         raw=body.raw,
         payload=wanted.payload(),
         meta={"model": wanted.model, "created": int(time.time()), "include_usage": wanted.include_usage},

@@ -35,7 +35,7 @@ async def embeddings(request: Request) -> Response:
         request,
         category=Category.EMBEDDING,
         kind=Kind.EMBEDDING,
-        model=ref.id,
+        model=ref,
         raw=body.raw,
         payload=wanted.payload(),
         meta={

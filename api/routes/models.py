@@ -23,6 +23,7 @@ from api.schemas.models import (
 )
 from api.security import admin
 from api.submission import job_request
+from config.catalog import ModelRef
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.request import Category, JobRequest, Kind
@@ -78,7 +79,7 @@ async def load(request: Request) -> Response:
         "message": f"Model '{ref.id}' loaded successfully",
         "model_type": wanted.model_type or model_type,
     }
-    job = _job(request, body.raw, Kind.LOAD, Category(model_type), ref.id, meta, wanted.background)
+    job = _job(request, body.raw, Kind.LOAD, Category(model_type), ref, meta, wanted.background)
     return await run(request, job, _preference(request, wanted.background), body.headers)
 
 
@@ -122,7 +123,7 @@ async def load_named(request: Request, name: str, priority: Priority = 0) -> Res
     await _check_served(jobs, category)
     meta = {"message": f"Model '{name}' loaded successfully", "model_type": category.value}
     raw = f"{priority}".encode()
-    job = _job(request, raw, Kind.LOAD, category, ref.id, meta, None, priority)
+    job = _job(request, raw, Kind.LOAD, category, ref, meta, None, priority)
     return await run(request, job, _preference(request, None))
 
 
@@ -186,7 +187,7 @@ def _job(
     raw: bytes,
     kind: Kind,
     category: Category,
-    model_id: str,
+    model: str | ModelRef,
     meta: dict[str, Any],
     background: bool | None,
     priority: int = 0,
@@ -195,10 +196,10 @@ def _job(
         request,
         category=category,
         kind=kind,
-        model=model_id,
+        model=model,
         raw=raw,
         payload={},
-        meta={"model": model_id, "created": int(time.time()), **meta},
+        meta={"model": model if isinstance(model, str) else model.id, "created": int(time.time()), **meta},
         preference=_preference(request, background),
         priority=priority,
     )

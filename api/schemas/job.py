@@ -54,8 +54,8 @@ def job_object(base: str, info: JobInfo) -> dict[str, Any]:
         "app": info.app,
         "created_at": None if created is None else int(created),
         "position": info.position,
-        "eta": None,
-        "progress": None,
+        "eta": None if info.progress is None else info.progress.get("eta"),
+        "progress": info.progress,
         "attempts": info.attempts,
         "cancelling": info.cancelling and not info.status.terminal,
         "timings": {

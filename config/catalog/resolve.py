@@ -166,6 +166,14 @@ class Catalog:
             raise UnknownModel(f"The model '{name}' is not installed, and AUTO_DOWNLOAD is off.")
         return ModelRef(name, None)
 
+    def left_behind(self, name: str) -> ModelRef | None:
+        """The model of that id that was deleted and whose files stayed below a root, outside the hub's cache."""
+        if name in self.records.read().forgotten:
+            for model in installed_models(self._roots):
+                if model.id == name and not model.cached:
+                    return _ref(model)
+        return None
+
     def installed(self) -> list[Installed]:
         """What lies below the roots, without what was deleted and left there."""
         forgotten = self.records.read().forgotten

@@ -43,6 +43,7 @@ class System:
         }
         self.api: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None
+        self.downloads: subprocess.Popen[bytes] | None = None
         self._clients: list[openai.OpenAI] = []
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
 
@@ -74,6 +75,10 @@ class System:
     def start_worker(self) -> None:
         self.worker = self._spawn("worker")
 
+    def start_downloads(self) -> None:
+        """Only stories of downloads need them."""
+        self.downloads = self._spawn("worker.downloads")
+
     def wait_healthy(self) -> None:
         self.wait_until(lambda: self.http.get("/health").status_code == 200, "it does not get well")
 
@@ -85,6 +90,16 @@ class System:
         self._end(self.worker, signal.SIGKILL)
         self.worker = None
 
+    def kill_downloads(self) -> None:
+        self._end(self.downloads, signal.SIGKILL)
+        self.downloads = None
+
+    def stop_downloads(self) -> int:
+        """SIGTERM, as a stop by hand; returns the exit code."""
+        code = self._end(self.downloads, signal.SIGTERM)
+        self.downloads = None
+        return code
+
     def stop_worker(self) -> int:
         """SIGTERM, as a stop by hand; returns the exit code."""
         code = self._end(self.worker, signal.SIGTERM)
@@ -92,7 +107,7 @@ class System:
         return code
 
     def stop(self) -> None:
-        for process in (self.api, self.worker):
+        for process in (self.api, self.worker, self.downloads):
             if process is not None:
                 self._end(process, signal.SIGKILL)
         for client in self._clients:

@@ -55,7 +55,8 @@ def _load_embedding(ref: ModelRef, settings: Settings) -> Engine:
 def _load_transcription(ref: ModelRef, settings: Settings) -> Engine:
     with _IMPORTING:
         from worker.engines import asr
-    path = asr.folder(ref)
+        from worker.engines.loading import folder
+    path = folder(ref)
     with _IMPORTING:
         family = asr.family(ref, path)
     return asr.engine(family.load(path), settings)

@@ -9,13 +9,11 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
-from huggingface_hub import snapshot_download
 from mlx.utils import tree_reduce
 from mlx_embeddings.tokenizer_utils import TokenizerWrapper
 from mlx_embeddings.utils import load as load_model
@@ -27,6 +25,7 @@ from jobs.errors import EngineFailure, InvalidRequest, MlxqError
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.cpu_gelu import quicken
 from worker.engines.embedding_inputs import Reader
+from worker.engines.loading import folder
 from worker.engines.padding import group
 
 log = logging.getLogger(__name__)
@@ -41,9 +40,6 @@ FIRST_TOKENS = 1024
 PASS_ON_CPU, PASS_ON_GPU = 32, 512
 #: Characters that are tokenised in one step, of all requests together.
 READ_CHARACTERS = 65536
-#: What of a hub's repository an embedding model needs.
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.tiktoken"]
-
 Vectors = npt.NDArray[np.float32]
 
 
@@ -239,8 +235,8 @@ class EmbeddingEngine:
 
 
 def load(ref: ModelRef, settings: Settings) -> EmbeddingEngine:
-    """Load a model from its folder, or from the hub when it is not installed. For the owner thread."""
-    path = ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
+    """Load a model from its folder. For the owner thread."""
+    path = folder(ref)
     config = load_config(path)
     model_type = str(config.get("model_type", "")).replace("-", "_")
     if not model_type.isidentifier() or find_spec(f"mlx_embeddings.models.{model_type}") is None:

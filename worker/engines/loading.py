@@ -1,4 +1,4 @@
-"""A language model from its folder or from the hub, by mlx-lm, and what its files say of it.
+"""A language model from its folder, by mlx-lm, and what its files say of it.
 
 It knows files; it does not know requests. Everything is for the thread that will own the model.
 """
@@ -10,19 +10,15 @@ from typing import Any
 
 import mlx.core as mx
 import orjson
-from huggingface_hub import snapshot_download
 from mlx.utils import tree_reduce
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load, load_adapters
 
 from config.catalog import ModelRef
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, ModelNotFound
 from worker.models import provide
 
 log = logging.getLogger(__name__)
-
-#: What of a hub's repository a language model needs.
-HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.tiktoken", "*.jsonl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +39,9 @@ class LanguageModel:
 
 
 def load_language_model(ref: ModelRef) -> LanguageModel:
-    """Load a model, with its adapter if it has one, from its folder, or from the hub when it is not installed.
+    """Load a model, with its adapter if it has one, from its folder.
 
-    Raises InvalidRequest when the adapter does not fit the model.
+    Raises ModelNotFound, and InvalidRequest when the adapter does not fit the model.
     """
     path = folder(ref)
     provide(str(read_json(path / "config.json").get("model_type")))
@@ -58,8 +54,10 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
 
 
 def folder(ref: ModelRef) -> Path:
-    """Where the model lies; it is fetched from the hub when it lies nowhere."""
-    return ref.path or Path(snapshot_download(ref.base_id, allow_patterns=HUB_FILES))
+    """Where the model lies. Raises ModelNotFound: whoever needs it has it fetched first, by a job of its own."""
+    if ref.path is None:
+        raise ModelNotFound(f"The model '{ref.base_id}' is not installed.", param="model")
+    return ref.path
 
 
 def describe(path: Path, model: Any, tokenizer: Any, config: dict[str, Any], weights: Any) -> LanguageModel:

@@ -4,8 +4,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from huggingface_hub import snapshot_download
-
 from config.catalog import ModelRef
 from config.catalog.speech import recogniser_family
 from config.settings import Settings
@@ -14,20 +12,12 @@ from worker.engines.asr.pieces import Pieces
 from worker.engines.loading import read_json
 from worker.engines.transcription import Reader, Recogniser, TranscriptionEngine
 
-#: What of a hub's repository a speech-to-text model needs.
-HUB_FILES = ["*.json", "*.safetensors", "*.npz", "*.txt", "*.model", "*.mvn", "*.jinja", "*.tiktoken"]
-
 
 class Family(Protocol):
     """A module of this package: `load` is for the owner thread."""
 
     def load(self, path: Path) -> Recogniser | Reader:
         """The model in this folder. A Reader has its own way with long recordings."""
-
-
-def folder(ref: ModelRef) -> Path:
-    """Where the model lies; it is fetched from the hub when it lies nowhere."""
-    return ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
 
 
 def family(ref: ModelRef, path: Path) -> Family:

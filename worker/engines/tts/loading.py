@@ -1,10 +1,9 @@
-"""A speech model from its folder or from the hub, by mlx-audio. Everything is for the thread that will own it."""
+"""A speech model from its folder, by mlx-audio. Everything is for the thread that will own it."""
 
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
 from mlx.utils import tree_reduce
 from mlx_audio.tts.utils import get_model_and_args
 from mlx_audio.tts.utils import load as load_model
@@ -14,25 +13,21 @@ from config.catalog.tts import INDEXTTS, KOKORO, QWEN3_TTS, own_voices, speech_t
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure, InvalidRequest, NotSupported
+from worker.engines.loading import folder as installed_folder
 from worker.engines.loading import read_json
 from worker.engines.speech import SpeechEngine
 from worker.engines.tts.family import Family
 
-#: What of a hub's repository a speech model needs.
-HUB_FILES = [
-    *("*.json", "*.jsonl", "*.safetensors", "*.npz", "*.pth", "*.model", "*.tiktoken", "*.txt"),
-    *("*.yaml", "*.jinja", "*.wav"),
-]
 #: Families that the signature of their model does not say all about.
 _SPECIAL = {QWEN3_TTS: "qwen3_tts", INDEXTTS: "indextts", KOKORO: "kokoro"}
 
 
 def folder(ref: ModelRef) -> Path:
-    """Where the model lies; it is fetched from the hub when it lies nowhere. NotSupported: nothing could load it."""
+    """Where the model lies. Raises ModelNotFound, and NotSupported when nothing could load it."""
     reason = why_not(ref.id)
     if reason is not None:
         raise NotSupported(reason, param="model")
-    return ref.path or Path(snapshot_download(ref.id, allow_patterns=HUB_FILES))
+    return installed_folder(ref)
 
 
 def kind_of(ref: ModelRef, path: Path) -> str:

@@ -1,0 +1,132 @@
+"""Deleting a model: never one that is in use, and never anything outside the model roots and the hub's cache."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.types import Receive
+
+from api.context import Context
+from api.inventory import not_found, slots
+from api.waiting import call, outcome
+from config.catalog import ModelRef, UnknownModel
+from config.settings import REPO
+from jobs.client import JobClient
+from jobs.errors import Conflict, Forbidden, InvalidRequest, MlxqError, ModelNotFound
+from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.usage import jobs_for
+
+log = logging.getLogger(__name__)
+
+#: How a folder is called while it is being deleted. What begins with a dot is no model.
+TRASH = ".deleted-"
+_HELD = ("loaded", "loading")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A model, and the folder (or link) that goes with it; None when there are only files that must stay."""
+
+    ref: ModelRef
+    folder: Path
+
+
+async def remove(context: Context, jobs: JobClient, name: str, receive: Receive, *, files: bool) -> None:
+    """Forget the model, with its files or without. A loaded one that nobody uses is unloaded first.
+
+    Raises ModelNotFound, Conflict, Forbidden and InvalidRequest.
+    """
+    place = await asyncio.to_thread(_find, context, name)
+    model_id = place.ref.base_id
+    waiting = await jobs_for(jobs.redis, model_id)
+    if waiting:
+        raise Conflict(f"Model '{name}' is in use: {len(waiting)} jobs need it.", param="model")
+    for category, slot in (await slots(jobs)).items():
+        held = str(slot.get("model"))
+        if (held == model_id or held.startswith(f"{model_id}+")) and slot.get("state") in _HELD:
+            await _unload(context, jobs, Category(category), held, receive)
+    await asyncio.to_thread(_delete, context, place, files)
+    context.forget_names()
+
+
+def _find(context: Context, name: str) -> _Place:
+    try:
+        ref = context.catalog.resolve(name) if name else None
+    except UnknownModel:
+        ref = None
+    if ref is None:
+        raise not_found(name)
+    if ref.adapter is not None:
+        raise InvalidRequest(f"'{name[:200]}' is a model with an adapter; delete the model.", param="model")
+    for category in Category:
+        with contextlib.suppress(UnknownModel):
+            if context.catalog.default(category).base_id == ref.id:
+                raise Conflict(
+                    f"Model '{name}' is the server's own: {category.upper()}_MODEL names it.", param="model"
+                )
+    return _Place(ref, _folder(context, ref, name))
+
+
+def _folder(context: Context, ref: ModelRef, name: str) -> Path:
+    """What has to go. Raises Forbidden when it lies where nothing is deleted."""
+    cache = context.settings.hub_cache
+    cached = cache / f"models--{ref.id.replace('/', '--')}"
+    if ref.path is None or ref.path.is_relative_to(cached):
+        # Also what has come of a download that was given up.
+        if not cached.is_dir() or cached.is_symlink():
+            raise not_found(name)
+        return cached
+    path = ref.path.absolute()
+    if path.resolve().is_relative_to((REPO / "models").resolve()):
+        raise Forbidden(f"Model '{name}' comes with mlxq and is not deleted.", param="model")
+    for root in context.settings.model_roots:
+        if path != root and path.is_relative_to(root) and path.resolve().is_relative_to(root.resolve()):
+            return path
+    raise Forbidden(f"Model '{name}' lies outside the model roots and is not deleted.", param="model")
+
+
+async def _unload(
+    context: Context, jobs: JobClient, category: Category, model: str, receive: Receive
+) -> None:
+    request = JobRequest(
+        id=new_job_id(Kind.UNLOAD),
+        category=category,
+        kind=Kind.UNLOAD,
+        model=model,
+        payload={},
+        timeout=context.settings.load_timeout,
+        meta={
+            "model": model,
+            "model_type": category.value,
+            "created": int(time.time()),
+            "message": f"Model '{model}' unloaded successfully",
+        },
+    )
+    async with call(context, jobs, request, receive) as (_, watch):
+        await outcome(watch)
+
+
+def _delete(context: Context, place: _Place, files: bool) -> None:
+    """The folder vanishes at once, under another name; then its content goes."""
+    records, model_id = context.catalog.records, place.ref.base_id
+    if not files:
+        records.change(lambda known: known.deleted(model_id, files_stay=True))
+        return
+    try:
+        if place.folder.is_symlink():
+            place.folder.unlink()
+        else:
+            trash = place.folder.with_name(TRASH + secrets.token_hex(8))
+            place.folder.rename(trash)
+            shutil.rmtree(trash, ignore_errors=True)
+    except FileNotFoundError:
+        raise ModelNotFound(f"Model '{model_id}' not found", param="model") from None
+    except OSError as error:
+        log.error("%s could not be deleted: %s", model_id, error)
+        raise MlxqError(f"Model '{model_id}' could not be deleted ({type(error).__name__}).") from error
+    records.change(lambda known: known.deleted(model_id, files_stay=False))
