@@ -106,6 +106,8 @@ class _Task:
     #: seconds that the recording says it has
     total: float
     clock: "_Clock"
+    #: what was last told of its progress
+    told: tuple[int, int] = (0, 0)
     text: str = ""
     #: white space that may turn out to be the text's end
     held: str = ""
@@ -177,8 +179,12 @@ class TranscriptionEngine:
         if task.reading.ended:
             self.remove(task.id)
             return [*outputs, Done(task.id, _result(task))]
-        total = max(task.total, task.clock.seconds)
-        return [*outputs, Progress(task.id, _milliseconds(task.reading.done), _milliseconds(total))]
+        total = max(task.total, task.clock.seconds, task.reading.done)
+        progress = round(task.reading.done * 1000), round(total * 1000)
+        if progress != task.told:
+            task.told = progress
+            outputs.append(Progress(task.id, *progress))
+        return outputs
 
     def tidy(self) -> None:
         if not self._tasks:
@@ -205,21 +211,27 @@ class TranscriptionEngine:
 
 def _result(task: _Task) -> dict[str, Any]:
     duration = round(task.clock.seconds, 3)
+    segments = _in_order([asdict(segment) for segment in task.segments], duration)
     return {
         "text": task.text,
         "language": task.language,
         "duration": duration,
         "segments": [
-            {"id": number, **{key: value for key, value in asdict(segment).items() if value is not None}}
-            for number, segment in enumerate(task.segments)
+            {"id": number, **{key: value for key, value in segment.items() if value is not None}}
+            for number, segment in enumerate(segments)
         ],
-        "words": [asdict(word) for word in task.words],
+        "words": _in_order([asdict(word) for word in task.words], duration),
         "usage": {"seconds": duration},
     }
 
 
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
+def _in_order(spans: list[dict[str, Any]], duration: float) -> list[dict[str, Any]]:
+    """The same with times inside the recording, none of which begins before the one before it does."""
+    last = 0.0
+    for span in spans:
+        last = span["start"] = round(min(max(span["start"], last), duration), 3)
+        span["end"] = round(min(max(span["end"], last), duration), 3)
+    return spans
 
 
 def _failure(error: Exception) -> MlxqError:

@@ -227,9 +227,11 @@ class WhisperReading:
 
     @staticmethod
     def _told(segments: list[dict[str, Any]]) -> tuple[list[Segment], list[Word]]:
-        fields = ("start", "end", "text", "tokens", "temperature", "avg_logprob", "compression_ratio")
+        fields = ("text", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob")
         told = [
-            Segment(**{name: segment[name] for name in (*fields, "no_speech_prob")})
+            Segment(
+                float(segment["start"]), float(segment["end"]), **{name: segment[name] for name in fields}
+            )
             for segment in segments
             if segment["text"]
         ]

@@ -99,10 +99,8 @@ class _Sampling(GreedyDecoder):  # type: ignore[misc]
     def update(
         self, tokens: mx.array, logits: mx.array, sum_logprobs: mx.array
     ) -> tuple[mx.array, mx.array, mx.array]:
-        if self.temperature == 0:
-            drawn = logits.argmax(axis=-1)
-        else:
-            drawn = mx.random.categorical(logits / self.temperature)
+        warm = self.temperature > 0
+        drawn = mx.random.categorical(logits / self.temperature) if warm else logits.argmax(axis=-1)
         ended = tokens[:, -1] == self.eot
         logprobs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
         sum_logprobs += logprobs[mx.arange(logprobs.shape[0]), drawn] * ~ended
