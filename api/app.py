@@ -16,16 +16,19 @@ from starlette.middleware.cors import CORSMiddleware
 from api.context import Context, OwnClient
 from api.edge import BodyLimit, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
+from api.hub import Hub
 from api.openapi import Api
 from api.routes import (
     artifacts,
     audio_speech,
     chat,
     completions,
+    discover,
     downloads,
     embeddings,
     generate,
     jobs,
+    manager,
     models,
     queue,
     system,
@@ -83,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.context = context
+    app.state.hub = Hub(settings)
     spoken = (audio_speech, voices, tts_socket, artifacts)
     for resource in (
         *spoken,
@@ -96,6 +100,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs,
         queue,
         settings_route,
+        manager,
+        discover,
     ):
         app.include_router(resource.router)
     app.include_router(models.named)

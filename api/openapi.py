@@ -11,6 +11,7 @@ from api.schemas.downloads import DownloadRequest, InstallRequest
 from api.schemas.embeddings import EmbeddingRequest
 from api.schemas.fields import RequestModel
 from api.schemas.generate import GenerateRequest
+from api.schemas.manager import PriorityUpdate
 from api.schemas.models import LoadRequest, UnloadRequest
 from api.schemas.settings import SettingUpdate
 from api.schemas.speech import SpeechRequest
@@ -25,6 +26,7 @@ _BODIES: tuple[type[RequestModel], ...] = (
     InstallRequest,
     SpeechRequest,
     LoadRequest,
+    PriorityUpdate,
     SettingUpdate,
     UnloadRequest,
 )

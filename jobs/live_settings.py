@@ -91,8 +91,7 @@ class LiveSettings(BaseModel):
     def changed(self, key: str, value: object) -> "LiveSettings":
         """The same with another value. Raises NotFound for an unknown key, InvalidRequest for a wrong value."""
         if key not in LiveSettings.model_fields:
-            known = ", ".join(LiveSettings.model_fields)
-            raise NotFound(f"There is no setting '{key[:64]}'. These can be set: {known}.", param="key")
+            raise NotFound(f"Setting '{key[:64]}' not found", param="key")
         try:
             return LiveSettings.model_validate({**self.model_dump(), key: value})
         except ValidationError as error:

@@ -30,7 +30,11 @@ async def generate(request: Request, name: str) -> Response:
     wanted = body.value
     model = await find(context_of(request), jobs_of(request), name)
     if not model.loaded or model.category != Category.LLM:
-        raise InvalidRequest(f"Model '{name}' is not loaded", param="model", code="model_not_loaded")
+        raise InvalidRequest(
+            f"Model '{name}' is not loaded. Load it first with POST /v1/models/{name}/load",
+            param="model",
+            code="model_not_loaded",
+        )
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,

@@ -58,10 +58,12 @@ def test_mlx_guis_defaults_hold(http: httpx.Client, loaded: ScriptedWorker, said
 
 def test_a_model_that_is_not_loaded_is_not_loaded_for_it(http: httpx.Client, loaded: ScriptedWorker) -> None:
     error = check(http.post("/v1/models/org/other/generate", json={"prompt": "Once"}))
-    assert error["message"] == "Model 'org/other' is not loaded"
+    how = "Load it first with POST /v1/models/org/other/load"
+    assert error["message"] == f"Model 'org/other' is not loaded. {how}"
     assert error["code"] == "model_not_loaded"
     loaded.announce(model="tiny", state="loading")
-    assert check(http.post(TINY, json={"prompt": "Once"}))["message"] == "Model 'tiny' is not loaded"
+    still = check(http.post(TINY, json={"prompt": "Once"}))
+    assert still["message"].startswith("Model 'tiny' is not loaded. Load it first")
     assert loaded.runs == []
 
 
