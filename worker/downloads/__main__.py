@@ -6,7 +6,9 @@ import sys
 
 from config.logs import configure_logging
 from config.settings import load_settings
-from jobs.supervisor import stop_with_parent
+from jobs.commands import RESTART
+from jobs.live_settings import at_start
+from jobs.supervisor import start_again, stop_with_parent
 from worker.downloads.host import DownloadHost
 
 
@@ -19,10 +21,13 @@ async def serve(host: DownloadHost) -> None:
 
 
 def main() -> int:
-    settings = load_settings()
+    settings = at_start(load_settings())
     configure_logging(settings.log_level, "downloads")
     stop_with_parent()
-    asyncio.run(serve(DownloadHost(settings)))
+    host = DownloadHost(settings)
+    asyncio.run(serve(host))
+    if host.asked == RESTART:
+        start_again()
     return 0
 
 

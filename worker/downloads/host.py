@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from jobs import keys
+from jobs.commands import RESTART, SHUTDOWN
 from jobs.connection import async_connection, connection
 from jobs.errors import EngineFailure, MlxqError
 from jobs.gate import BEAT, Ending, Gate, Ttl
@@ -62,10 +63,12 @@ class DownloadHost:
         self._room = asyncio.Semaphore(settings.downloads)
         self._running: dict[str, Running] = {}
         self._finished = self._failed = 0
+        #: SHUTDOWN or RESTART when somebody wants that
+        self.asked: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Waits for Redis, saying so once."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._stop = asyncio.get_running_loop(), stop
         # Files that are read for their hashes must not keep the pulse waiting.
         self._loop.set_default_executor(ThreadPoolExecutor(8 + AT_ONCE * self._settings.downloads))
         if not await self._wait_for_redis(stop):
@@ -167,6 +170,9 @@ class DownloadHost:
 
     def _obey(self, command: str) -> None:
         verb, _, job_id = command.partition(" ")
+        if verb in (SHUTDOWN, RESTART):
+            self.asked = verb
+            self._stop.set()
         if verb == "cancel":
             for execution_id, each in list(self._running.items()):
                 if each.claim.job_id == job_id:
