@@ -141,7 +141,8 @@ async def unload_named(request: Request, name: str) -> Response:
         "model": entry.id,
     }
     if not entry.loaded and entry.state != "loading":
-        return json_response(model_changed(None, meta, {"status": "unloaded"}))
+        meta["message"] = f"Model '{name}' was not loaded"
+        return json_response(model_changed(None, meta, {"status": "not_loaded"}))
     job = _job(request, b"", Kind.UNLOAD, Category(entry.category), entry.id, meta, None)
     return await run(request, job, _preference(request, None))
 

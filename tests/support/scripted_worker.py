@@ -159,6 +159,7 @@ class ScriptedWorker:
             },
             "engines": ["llm"],
             "memory": {"active": 0, "peak": 0, "cache": 0},
+            "device": {"mlx": True, "gpu": True, "name": "Apple M2 Pro", "memory_bytes": 8 * 1024**3},
         }
         self._redis.sadd(keys.WORKER_STATES, _NAME)
         self._redis.set(keys.worker_state(_NAME), orjson.dumps(state), ex=600)
