@@ -94,7 +94,9 @@ class Settings(BaseSettings):
         "one at a time.",
     )
     asr_model: str = Field(
-        default="", validation_alias="ASR_MODEL", description="Transcription model, loaded at start."
+        default="",
+        validation_alias=AliasChoices("ASR_MODEL", "ASR_MODEL_DIR"),
+        description="Transcription model: hub id, local path or alias; loaded at start.",
     )
     tts_model: str = Field(
         default="", validation_alias="TTS_MODEL", description="Speech model, loaded at start."
@@ -225,7 +227,7 @@ class Settings(BaseSettings):
         validation_alias="MAX_AUDIO_MB",
         gt=0,
         le=10_240,
-        description="Largest recording, as a file, in MB; one that is sent inside JSON takes a third more.",
+        description="Largest recording that is sent, in MB; in base64 it takes a third more.",
     )
     max_audio_seconds: Seconds = Field(
         default=4 * 3600,
@@ -321,6 +323,14 @@ class Settings(BaseSettings):
         ge=1,
         le=1024,
         description="Chats that are decoded together; requests for embeddings that are computed together.",
+    )
+    memory_budget_gb: float = Field(
+        default=0,
+        validation_alias="MEMORY_BUDGET_GB",
+        ge=0,
+        le=4096,
+        description="Memory that all models together may take, in GB; `0`: what Metal recommends, elsewhere three "
+        "quarters of the machine's.",
     )
     switch_patience: float = Field(
         default=15,

@@ -183,6 +183,12 @@ class EngineFailure(MlxqError):
     code = "engine_error"
 
 
+class OutOfMemory(EngineFailure):
+    """The model ran out of memory, as often as it was tried with others out of the way."""
+
+    code = "out_of_memory"
+
+
 class WorkerDied(MlxqError):
     """The worker died under this job as often as a job may be tried."""
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import psutil
 from redis.exceptions import RedisError
 
 from config.catalog import Catalog, UnknownModel
@@ -30,6 +31,7 @@ from jobs.request import Category
 from worker.device import device
 from worker.engines import ENGINES, Loader
 from worker.lane import Lane, feeder_name
+from worker.memory import CPU_SHARE, GB, Limits, Memory
 from worker.registration import Registration, dead_workers
 from worker.slots import Slot
 from worker.sweep import sweep
@@ -69,6 +71,10 @@ class WorkerHost:
             category: self._lane(category, Slot(category, loader, settings, catalog, self._tell_state))
             for category, loader in engines.items()
         }
+        self.memory = Memory(self._limits, self._memory_budget(), lambda: _memory()["active"])
+        self.memory.watch(list(self.lanes.values()))
+        for lane in self.lanes.values():
+            self._govern(lane)
         self._registrations: list[Registration] = []
         self._gates = {
             category: Gate(self._redis, category, f"{self.name}.{category}", self._ttl)
@@ -89,6 +95,22 @@ class WorkerHost:
             self._turnstile,
             self._settings.switch_patience,
         )
+
+    def _govern(self, lane: Lane) -> None:
+        """Loads of this lane ask the memory policy for room."""
+        lane.slot.room = lambda name, needed: self.memory.room(lane, name, needed, pinned=lane.pins(name))
+        lane.relieve = lambda: self.memory.relieve(lane)
+
+    def _limits(self) -> Limits:
+        live = self.live.current
+        idle = live.model_inactivity_timeout_minutes * 60 if live.auto_unload_inactive_models else 0
+        return Limits(live.max_concurrent_models, idle)
+
+    def _memory_budget(self) -> int:
+        """Bytes that all models may take: the setting, else what the device recommends or most of the memory."""
+        if self._settings.memory_budget_gb:
+            return int(self._settings.memory_budget_gb * GB)
+        return device().memory_bytes or int(psutil.virtual_memory().total * CPU_SHARE)
 
     def start(self, stop: threading.Event | None = None) -> bool:
         """Recover what a predecessor left, then take jobs. Waits for Redis, saying so once.
@@ -216,6 +238,8 @@ class WorkerHost:
             registration.beat(busy=bool(executions), finished=lane.finished, failed=lane.failed)
         self.live.refresh()
         self._publish_state()
+        if self._pulse.is_alive():
+            self.memory.sweep()
 
     def _tell_state(self) -> None:
         """A slot has changed: whoever asks after this must hear of it. The next beat tells what this can't."""

@@ -12,16 +12,19 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any
 
 from redis.exceptions import RedisError
 
-from jobs.errors import EngineFailure, JobTimeout, MlxqError
+from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory
 from jobs.gate import Ending, Favour, Gate
 from jobs.request import Kind
 from jobs.status import EventType
 from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.memory import is_out_of_memory
 from worker.outbox import Message, Outbox
 from worker.slots import Slot
 from worker.task import Task
@@ -31,6 +34,10 @@ log = logging.getLogger(__name__)
 
 #: Seconds that the feeder waits for a job before it looks whether it shall stop.
 TAKE_TIMEOUT = 1
+#: Seconds that a lane is waited for which shall give its model up.
+EVICTION_TIMEOUT = 10
+#: How often a job for which memory ran out is tried again.
+MEMORY_RETRIES = 3
 #: Seconds after which it looks again whether jobs for another model may be taken by now.
 LOOK_AGAIN = 0.1
 
@@ -76,6 +83,12 @@ class Lane:
         self._waiting: deque[Task] = deque()
         self._running: dict[str, Task] = {}
         self._preload: str | None = None
+        self._idle_since = time.monotonic()
+        self._evictions: queue.SimpleQueue[Future[bool]] = queue.SimpleQueue()
+        #: seconds that the last caller wants the model to stay
+        self.keep: float | None = None
+        #: asked when memory has run out: whether another model went
+        self.relieve: Callable[[], bool] = lambda: False
         self._busy_since: float | None = None
         self._loading = False
         self._feeder = threading.Thread(target=self._feed, name=f"{self.name}-feeder", daemon=True)
@@ -110,6 +123,38 @@ class Lane:
         """Forget an execution that belongs to another worker by now, within one step."""
         self._cancels.put((execution_id, False))
         self._inbox.put(None)
+
+    @property
+    def model(self) -> str | None:
+        """The model in the slot."""
+        return self.slot.model
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the environment names the model that is loaded."""
+        return self.slot.model is not None and self.slot.model == self._preload
+
+    def pins(self, model: str) -> bool:
+        return model == self._preload
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nothing is in hand, on the monotonic clock; None while something is."""
+        return None if self._tasks else self._idle_since
+
+    def evict(self, *, wait: bool = True) -> bool:
+        """Empty the slot on the engine thread, unless there is work again; say whether it is empty."""
+        asked: Future[bool] = Future()
+        self._evictions.put(asked)
+        self._inbox.put(None)
+        if not wait:
+            return False
+        try:
+            return asked.result(EVICTION_TIMEOUT)
+        except TimeoutError:
+            # Whatever it is busy with, it shall not lose its model later.
+            asked.cancel()
+            return False
 
     def stalled(self, step_timeout: float) -> bool:
         """Whether the engine thread hangs in native code: one step, or one load, takes longer than it may."""
@@ -262,6 +307,8 @@ class Lane:
                 self._waiting.append(task)
         while not self._cancels.empty():
             self._leave(*self._cancels.get())
+        while not self._evictions.empty():
+            self._empty(self._evictions.get())
         while self._waiting and self._begin(self._waiting[0]):
             self._waiting.popleft()
         # While the head waits for the slot, what comes later waits in its queue, where it can be seen.
@@ -269,6 +316,15 @@ class Lane:
             self._open.clear()
         else:
             self._open.set()
+
+    def _empty(self, asked: "Future[bool]") -> None:
+        """Unload for others, if nothing needs the model now."""
+        if not asked.set_running_or_notify_cancel():
+            return
+        free = not self._running and not self._waiting and not self._tasks
+        if free:
+            self.slot.unload()
+        asked.set_result(free)
 
     def _begin(self, task: Task) -> bool:
         """Start the task at the head. False: it needs the slot, which is still busy."""
@@ -292,6 +348,10 @@ class Lane:
             engine = self.slot.engine
             assert engine is not None
             engine.add(task.id, claim.payload, task.seed)
+            self.keep = claim.payload.get("keep_alive")
+        except OutOfMemory as error:
+            self.relieve()
+            self._try_again(task, error)
         except MlxqError as error:
             self._end(task, error=error)
         except Exception as error:
@@ -327,11 +387,30 @@ class Lane:
             self._end(task, error=JobTimeout(f"The job ran longer than the {limit} s that it may."))
 
     def _give_up(self, error: Exception) -> None:
-        """The engine is in an unknown state: what it has in hand fails, and the model is loaded anew when needed."""
+        """The engine is in an unknown state: what it has in hand fails, and the model is loaded anew when needed.
+
+        Where memory has run out it is tried again, without the model that was used least recently.
+        """
+        if is_out_of_memory(error):
+            self.slot.unload()
+            self.relieve()
+            for task in reversed(list(self._running.values())):
+                self._try_again(task, OutOfMemory("The model ran out of memory."))
+            return
         failure = EngineFailure(f"The model failed ({type(error).__name__}).")
         for task in list(self._running.values()):
             self._end(task, error=failure)
         self.slot.unload()
+
+    def _try_again(self, task: Task, error: OutOfMemory) -> None:
+        """Back to the front of the queue, a few times; then it fails."""
+        if task.claim.attempt <= MEMORY_RETRIES:
+            with contextlib.suppress(RedisError, OSError):
+                if self._gate.release(task.claim.job_id, task.id):
+                    self._running.pop(task.id, None)
+                    self._forget(task.id)
+                    return
+        self._end(task, error=error)
 
     def _report(self, outputs: list[Output]) -> None:
         """Send what a step brought on its way."""
@@ -399,6 +478,7 @@ class Lane:
         if self._tasks.pop(execution_id, None) is not None:
             self._room.release()
             if not self._tasks:
+                self._idle_since = time.monotonic()
                 self._emptied.set()
             with self._idle:
                 self._idle.notify_all()

@@ -7,16 +7,19 @@ import gc
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from config.catalog import Catalog, ModelRef, UnknownModel
+from config.catalog.registry import model_size
 from config.settings import Settings
-from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound
+from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound, OutOfMemory
 from jobs.request import Category
 from worker.device import device
 from worker.engines import Loader
 from worker.engines.base import Engine
+from worker.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,8 @@ class Slot:
     ) -> None:
         """`on_change` is called on the engine thread after each change of the state."""
         self.category = category
+        #: how a model of so many bytes gets the room that it needs, while it is loaded
+        self.room: Callable[[str, int], AbstractContextManager[None]] = lambda *_: nullcontext()
         self.engine: Engine | None = None
         self._loader = loader
         self._settings = settings
@@ -82,7 +87,8 @@ class Slot:
         self._set(SlotState(model=ref.id, state="loading"))
         log.info("loading %s into the %s slot", ref.id, self.category)
         try:
-            engine = self._loader(ref, self._settings)
+            with self.room(ref.id, model_size(ref.path).weight_bytes or 0):
+                engine = self._loader(ref, self._settings)
         except Exception as error:
             failure = _load_failure(ref, error)
             log.error("%s", failure.message, exc_info=error)
@@ -143,4 +149,6 @@ class Slot:
 def _load_failure(ref: ModelRef, error: Exception) -> MlxqError:
     if isinstance(error, MlxqError):
         return error
+    if is_out_of_memory(error):
+        return OutOfMemory(f"There is not enough memory to load the model '{ref.id}'.")
     return EngineFailure(f"The model '{ref.id}' could not be loaded ({type(error).__name__}).")

@@ -61,6 +61,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "events_ttl": ("1.5h", 5_400.0),
     "max_attempts": ("1", 1),
     "batch_size": ("8", 8),
+    "memory_budget_gb": ("8", 8.0),
     "switch_patience": ("0", 0.0),
     "lanes": ("overlap", "overlap"),
     "chat_share": ("0.5", 0.5),

@@ -1,0 +1,135 @@
+"""A worker host with engines that do as they are told, on real Redis."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from config.catalog import ModelRef
+from config.settings import Settings
+from jobs.client import JobClient
+from jobs.errors import ContextLengthExceeded, MlxqError
+from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.status import Event, EventType
+from worker.engines import Loader
+from worker.engines.base import Delta, Done, Output, Progress
+from worker.host import WorkerHost
+
+
+class ScriptedEngine:
+    """Counts to the number in each payload, one step at a time; `hold` makes it stand still in a step."""
+
+    capacity: int = 4
+    context_length: int | None = 100
+    memory_bytes: int = 1
+
+    def __init__(self, model: str, failures: list[Exception]) -> None:
+        self.model = model
+        self.failures = failures
+        self.steps = 0
+        self.tasks: dict[str, list[int]] = {}
+        self.hold = threading.Event()
+        self.hold.set()
+        self.fail_next: Exception | None = None
+        self.closed = False
+        self.unfinished = 0
+        self.stepped = threading.Event()
+
+    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+        if payload.get("refuse"):
+            raise ContextLengthExceeded("too long", param="messages")
+        if payload.get("explode"):
+            raise ValueError("secret /path/of/user")
+        self.tasks[task_id] = [0, int(payload.get("count", 1))]
+
+    def remove(self, task_id: str) -> None:
+        self.tasks.pop(task_id, None)
+
+    def step(self) -> list[Output]:
+        self.stepped.set()
+        self.hold.wait()
+        self.steps += 1
+        outputs: list[Output] = []
+        if self.failures:
+            raise self.failures.pop()
+        if self.fail_next is not None:
+            error, self.fail_next = self.fail_next, None
+            raise error
+        for task_id, state in list(self.tasks.items()):
+            state[0] += 1
+            outputs.append(Delta(task_id, f"{state[0]} "))
+            outputs.append(Progress(task_id, state[0], state[1]))
+            if state[0] == state[1]:
+                outputs.append(Done(task_id, {"model": self.model, "counted": state[0]}))
+                del self.tasks[task_id]
+        return outputs
+
+    def tidy(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.unfinished = len(self.tasks)
+        self.closed = True
+
+
+class Bench:
+    """A worker host with scripted engines, and a client."""
+
+    def __init__(self, settings: Settings, client: JobClient) -> None:
+        self.settings = settings
+        self.client = client
+        self.engines: list[ScriptedEngine] = []
+        #: what the next steps of chats raise, whatever engine makes them
+        self.fail_steps: list[Exception] = []
+        self.fail_load = False
+        self.hold_load = threading.Event()
+        self.hold_load.set()
+        loaders: Mapping[Category, Loader] = {Category.LLM: self._load, Category.IMAGE: self._load}
+        self.host = WorkerHost(settings, loaders)
+
+    def _load(self, ref: ModelRef, settings: Settings) -> ScriptedEngine:
+        if self.fail_load:
+            raise RuntimeError("the file is broken: /secret/path")
+        self.hold_load.wait()
+        self.engines.append(ScriptedEngine(ref.id, self.fail_steps))
+        return self.engines[-1]
+
+    @property
+    def engine(self) -> ScriptedEngine:
+        return self.engines[-1]
+
+    async def submit(self, model: str = "first", category: Category = Category.LLM, **payload: Any) -> str:
+        return await self.send(Kind.CHAT, model, category, payload)
+
+    async def send(
+        self,
+        kind: Kind,
+        model: str,
+        category: Category = Category.LLM,
+        payload: dict[str, Any] | None = None,
+        timeout: float = 30,
+    ) -> str:
+        request = JobRequest(
+            id=new_job_id(kind),
+            category=category,
+            kind=kind,
+            model=model,
+            payload=payload or {},
+            timeout=timeout,
+            stream=True,
+        )
+        return (await self.client.enqueue(request)).job_id
+
+    async def story(self, job_id: str, until: Callable[[Event], bool] | None = None) -> list[Event]:
+        """The job's events up to the one that `until` accepts, by default its last."""
+        events = []
+        async with self.client.watch(job_id) as watch:
+            while event := await watch.next(20):
+                events.append(event)
+                if event.terminal or (until and until(event)):
+                    return events
+        raise AssertionError(f"{job_id} does not go on after {events}")
+
+    async def error(self, job_id: str) -> MlxqError:
+        last = (await self.story(job_id))[-1]
+        assert last.type is EventType.FAILED
+        return MlxqError.from_dict(last.data["error"])

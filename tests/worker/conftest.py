@@ -1,0 +1,54 @@
+"""A worker host with scripted engines, and a client, for each test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from config.settings import Settings
+from jobs.client import JobClient
+from jobs.gate import Ttl
+from tests.support.checkpoints import random_qwen3
+from tests.support.lanes import Bench
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("models")
+    random_qwen3(root / "first")
+    random_qwen3(root / "second")
+    return root
+
+
+@pytest.fixture
+def settings(models: Path, redis_url: str) -> Settings:
+    return Settings(
+        redis_url=redis_url,
+        llm_model="none-at-start",
+        model_roots=(models,),
+        auto_download=False,
+        step_timeout=1,
+        load_timeout=2,
+        drain_timeout=1,
+    )
+
+
+@pytest.fixture
+async def client(redis_url: str, clean_redis: redis.Redis) -> AsyncIterator[JobClient]:
+    client = JobClient(redis_url, queue_limit=50, ttl=Ttl(100, 100))
+    await client.start()
+    await client.bus.connected.wait()
+    yield client
+    await client.stop()
+
+
+@pytest.fixture
+def bench(settings: Settings, client: JobClient) -> Iterator[Bench]:
+    bench = Bench(settings, client)
+    bench.host.start()
+    yield bench
+    bench.hold_load.set()
+    for engine in bench.engines:
+        engine.hold.set()
+    bench.host.drain()

@@ -1,0 +1,156 @@
+"""Room for models: the least recently used goes, who generates stays, and running out of memory is survived."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from config.settings import Settings
+from jobs.client import JobClient
+from jobs.live_settings import LiveSettings, write
+from jobs.request import Category
+from jobs.status import EventType
+from tests.support.lanes import Bench
+from worker.memory import Limits, Memory, is_out_of_memory
+
+pytestmark = pytest.mark.anyio
+
+
+async def hold_at_most(bench: Bench, models: int) -> None:
+    usual = LiveSettings.of(bench.settings)
+    await write(bench.client.redis, usual, "max_concurrent_models", models)
+    bench.host.live.refresh()
+
+
+async def test_the_least_recently_used_model_makes_room_for_one_more(bench: Bench) -> None:
+    await hold_at_most(bench, 1)
+    await bench.story(await bench.submit("first", Category.LLM))
+    chat = bench.engine
+    last = (await bench.story(await bench.submit("second", Category.IMAGE)))[-1]
+    assert last.type is EventType.COMPLETED
+    assert chat.closed
+    assert bench.host.lanes[Category.LLM].slot.snapshot().state == "empty"
+
+
+async def test_within_the_limit_nobody_goes(bench: Bench) -> None:
+    await bench.story(await bench.submit("first", Category.LLM))
+    chat = bench.engine
+    await bench.story(await bench.submit("second", Category.IMAGE))
+    assert not chat.closed
+
+
+async def test_who_generates_never_goes(bench: Bench) -> None:
+    await hold_at_most(bench, 1)
+    await bench.story(await bench.submit("first", Category.LLM))
+    chat = bench.engine
+    chat.hold.clear()
+    try:
+        running = await bench.submit("first", Category.LLM, count=3)
+        await bench.story(running, until=lambda event: event.type is EventType.STARTED)
+        # Neither limit nor budget is worth an answer: there is one model more for a while.
+        picture = (await bench.story(await bench.submit("second", Category.IMAGE)))[-1]
+        assert picture.type is EventType.COMPLETED
+        assert not chat.closed
+    finally:
+        chat.hold.set()
+    assert (await bench.story(running))[-1].type is EventType.COMPLETED
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_a_job_outlives_running_out_of_memory(bench: Bench, times: int) -> None:
+    bench.fail_steps = [RuntimeError("[metal::malloc] Metal out of memory")] * times
+    story = await bench.story(await bench.submit("first", count=2))
+    assert story[-1].type is EventType.COMPLETED
+    assert story[-1].data["result"]["counted"] == 2
+    assert [event.type for event in story].count(EventType.REQUEUED) == times
+
+
+async def test_a_job_for_which_memory_never_suffices_fails_and_the_next_is_served(bench: Bench) -> None:
+    bench.fail_steps = [RuntimeError("metal out of memory")] * 4
+    error = await bench.error(await bench.submit("first", count=2))
+    assert (error.status, error.code) == (500, "out_of_memory")
+    assert (await bench.story(await bench.submit("first")))[-1].type is EventType.COMPLETED
+
+
+async def test_when_memory_runs_out_an_idle_model_goes(bench: Bench) -> None:
+    await bench.story(await bench.submit("second", Category.IMAGE))
+    picture = bench.engine
+    bench.fail_steps = [MemoryError()]
+    assert (await bench.story(await bench.submit("first", count=2)))[-1].type is EventType.COMPLETED
+    assert picture.closed
+
+
+async def test_a_model_that_can_not_fit_is_refused_and_nobody_goes_for_it(
+    settings: Settings, client: JobClient
+) -> None:
+    bench = Bench(settings.model_copy(update={"memory_budget_gb": 1e-6}), client)
+    bench.host.start()
+    error = await bench.error(await bench.submit("first"))
+    assert (error.status, error.code) == (400, "insufficient_memory")
+    assert error.message.startswith("Insufficient memory - This model requires 0.0GB but you have")
+    bench.host.drain()
+
+
+@dataclass(eq=False)
+class Seat:
+    """A slot that does as it is told."""
+
+    model: str | None
+    idle_since: float | None
+    pinned: bool = False
+    keep: float | None = None
+
+    def evict(self, *, wait: bool = True) -> bool:
+        self.model = None
+        return True
+
+
+def test_what_nobody_uses_leaves_in_time() -> None:
+    now = 1000.0
+    usual = Seat("usual", 0)
+    fresh = Seat("fresh", 900)
+    pinned = Seat("pinned", 0, pinned=True)
+    busy = Seat("busy", None)
+    asked = Seat("asked to go at once", 999, keep=0)
+    stays = Seat("asked to stay", 0, keep=-1)
+    longer = Seat("asked to stay longer", 0, keep=5000)
+    seats = [usual, fresh, pinned, busy, asked, stays, longer]
+    memory = Memory(lambda: Limits(models=3, idle=600), budget=10, used=lambda: 0, clock=lambda: now)
+    memory.watch(seats)
+    memory.sweep()
+    assert [seat for seat in seats if seat.model is None] == [usual, asked]
+    now = 6000.0
+    memory.sweep()
+    assert {seat.model for seat in seats if seat.model} == {"pinned", "busy", "asked to stay"}
+
+
+def test_without_a_time_nobody_leaves() -> None:
+    seat = Seat("usual", 0)
+    memory = Memory(lambda: Limits(models=3, idle=0), budget=10, used=lambda: 0, clock=lambda: 1e9)
+    memory.watch([seat])
+    memory.sweep()
+    assert seat.model == "usual"
+
+
+def test_a_budget_is_kept_by_those_used_least_recently() -> None:
+    seats = [Seat("a", 30), Seat("b", 10), Seat("c", 20), Seat("pinned", 0, pinned=True), Seat(None, None)]
+    weights = {"a": 3, "b": 3, "c": 3, "pinned": 3}
+    used = lambda: sum(weights[seat.model] for seat in seats if seat.model)  # noqa: E731
+    memory = Memory(lambda: Limits(models=9, idle=0), budget=14, used=used)
+    memory.watch(seats)
+    with memory.room(seats[-1], "new", 7, pinned=False):
+        assert [seat.model for seat in seats] == ["a", None, None, "pinned", None]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("[METAL] Command buffer execution failed: Insufficient Memory"), True),
+        (RuntimeError("[malloc] Unable to allocate 10 bytes."), True),
+        (RuntimeError("metal out of memory"), True),
+        (RuntimeError("shapes do not match"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_what_running_out_of_memory_looks_like(error: Exception, is_one: bool) -> None:
+    assert is_out_of_memory(error) is is_one

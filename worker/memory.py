@@ -1,0 +1,150 @@
+"""Which models may be in memory: how many, how much, and how long when nobody uses them.
+
+It knows slots by what they tell of themselves and asks their lanes to empty them; who generates is never asked.
+Models that the environment names are pinned: they are not counted, and they stay.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from jobs.errors import InvalidRequest
+
+log = logging.getLogger(__name__)
+
+GB = 1024**3
+#: What of the memory of a machine without a GPU models may take.
+CPU_SHARE = 0.75
+
+#: How MLX and Metal say that there is no more memory.
+_OUT_OF_MEMORY = ("out of memory", "memory allocation", "insufficient memory", "unable to allocate", "malloc")
+_KINDS = ("OutOfMemoryError", "MemoryError")
+
+
+class Occupant(Protocol):
+    """A slot and its lane, as far as memory is concerned."""
+
+    @property
+    def model(self) -> str | None:
+        """The model in the slot, if there is one."""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it stays whatever happens."""
+
+    @property
+    def idle_since(self) -> float | None:
+        """On the monotonic clock; None while it has jobs in hand."""
+
+    @property
+    def keep(self) -> float | None:
+        """Seconds that its last caller wants it to stay; negative: for ever; None: as the settings have it."""
+
+    def evict(self, *, wait: bool = True) -> bool:
+        """Empty the slot, unless it has work again; wait until its memory is free, and say whether it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`models` on demand at once; `idle` seconds until a model goes that nobody uses, 0: never."""
+
+    models: int
+    idle: float
+
+
+class Memory:
+    """The policy for all slots of one worker. `used` are the bytes that MLX holds now."""
+
+    def __init__(
+        self,
+        limits: Callable[[], Limits],
+        budget: int,
+        used: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits
+        self._budget = budget
+        self._used = used
+        self._clock = clock
+        self._occupants: Sequence[Occupant] = ()
+        #: one load at a time: two that make room for each other would wait for each other
+        self._loading = threading.Lock()
+
+    def watch(self, occupants: Sequence[Occupant]) -> None:
+        self._occupants = occupants
+
+    @contextmanager
+    def room(self, occupant: Occupant, name: str, needed: int, *, pinned: bool) -> Iterator[None]:
+        """Make room for a model of `needed` bytes in this slot, which is empty, and hold it while it loads.
+
+        Raises InvalidRequest when there is not so much even if all others go that may.
+        """
+        with self._loading:
+            if not pinned:
+                self._make_countable(occupant)
+            self._make_fit(occupant, name, needed)
+            yield
+
+    def relieve(self, occupant: Occupant) -> bool:
+        """Memory has run out: the model that was used least recently goes, if any may."""
+        return any(other.evict() for other in self._candidates(occupant))
+
+    def sweep(self) -> None:
+        """Let go of what nobody has used for long enough."""
+        now, usual = self._clock(), self._limits().idle
+        for occupant in self._occupants:
+            since = occupant.idle_since
+            if occupant.model is None or since is None:
+                continue
+            keep = occupant.keep
+            if keep is None:
+                if occupant.pinned or usual <= 0:
+                    continue
+                keep = usual
+            if 0 <= keep <= now - since:
+                log.info("%s leaves the memory: nobody has used it for %.0f s", occupant.model, now - since)
+                occupant.evict(wait=False)
+
+    def _make_countable(self, occupant: Occupant) -> None:
+        """On demand there may be so many, this one among them."""
+        for other in self._candidates(occupant):
+            on_demand = [each for each in self._occupants if each.model is not None and not each.pinned]
+            if len(on_demand) < self._limits().models:
+                return
+            other.evict()
+
+    def _make_fit(self, occupant: Occupant, name: str, needed: int) -> None:
+        candidates = iter(self._candidates(occupant))
+        while self._used() + needed > self._budget:
+            other = next(candidates, None)
+            if other is None:
+                free = max(0, self._budget - self._used())
+                raise InvalidRequest(
+                    f"Insufficient memory - This model requires {needed / GB:.1f}GB but you have "
+                    f"{free / GB:.1f}GB available",
+                    param="model",
+                    code="insufficient_memory",
+                )
+            log.info("%s makes room for %s", other.model, name)
+            other.evict()
+
+    def _candidates(self, occupant: Occupant) -> list[Occupant]:
+        """Who may go, the least recently used first."""
+        idle = [
+            (other.idle_since, other)
+            for other in self._occupants
+            if other is not occupant and other.model is not None and not other.pinned
+        ]
+        waiting = [(since, other) for since, other in idle if since is not None]
+        return [other for _, other in sorted(waiting, key=lambda pair: pair[0])]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of MLX, Metal or Python says that memory has run out."""
+    if isinstance(error, MemoryError) or type(error).__name__ in _KINDS:
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _OUT_OF_MEMORY)
