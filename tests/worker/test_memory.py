@@ -38,7 +38,9 @@ async def test_within_the_limit_nobody_goes(bench: Bench) -> None:
     assert not chat.closed
 
 
-async def test_who_generates_never_goes(bench: Bench) -> None:
+async def test_who_generates_never_goes(settings: Settings, client: JobClient) -> None:
+    bench = Bench(settings.model_copy(update={"lanes": "overlap"}), client)
+    bench.host.start()
     await hold_at_most(bench, 1)
     await bench.story(await bench.submit("first", Category.LLM))
     chat = bench.engine
@@ -53,6 +55,7 @@ async def test_who_generates_never_goes(bench: Bench) -> None:
     finally:
         chat.hold.set()
     assert (await bench.story(running))[-1].type is EventType.COMPLETED
+    bench.host.drain()
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
