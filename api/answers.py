@@ -10,6 +10,7 @@ from api.schemas.embeddings import embedding_list
 from api.schemas.generate import generated
 from api.schemas.models import model_changed
 from api.schemas.speech import spoken
+from api.schemas.transcription import transcribed
 from jobs.request import Kind
 
 #: (job id, meta, the worker's result) → the body of the response
@@ -22,6 +23,8 @@ _ANSWERS: dict[str, _Answer] = {
     Kind.GENERATE: generated,
     Kind.EMBEDDING: embedding_list,
     Kind.SPEECH: spoken,
+    Kind.TRANSCRIPTION: transcribed,
+    Kind.TRANSLATION: transcribed,
     Kind.DOWNLOAD: downloaded,
     Kind.LOAD: model_changed,
     Kind.UNLOAD: model_changed,

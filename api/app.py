@@ -21,6 +21,7 @@ from api.openapi import Api
 from api.routes import (
     artifacts,
     audio_speech,
+    audio_transcriptions,
     chat,
     completions,
     discover,
@@ -87,7 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.context = context
     app.state.hub = Hub(settings)
-    spoken = (audio_speech, voices, tts_socket, artifacts)
+    spoken = (audio_speech, audio_transcriptions, voices, tts_socket, artifacts)
     for resource in (
         *spoken,
         system,
@@ -123,7 +124,7 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
         ),
         Middleware(ErrorBoundary),
         Middleware(KeyGuard, keys=tuple(key.get_secret_value() for key in settings.api_keys)),
-        Middleware(BodyLimit, limit=settings.max_body_bytes),
+        Middleware(BodyLimit, limit=settings.max_body_bytes, recordings=settings.max_audio_bytes),
         Middleware(OwnClient, context=context),
     ]
 

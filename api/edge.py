@@ -27,6 +27,11 @@ _VERSIONED = frozenset(
 )
 
 
+#: Paths whose bodies hold recordings, and what a form may have around one.
+_RECORDINGS = frozenset({"/v1/audio/transcriptions", "/v1/audio/translations"})
+_FORM = 1 << 20
+
+
 class RequestIds:
     """Puts `x-request-id` on every response: the job's id if the route set one, else a fresh one."""
 
@@ -67,19 +72,24 @@ class Paths:
 
 
 class BodyLimit:
-    """Refuses bodies that are larger than `limit` bytes: by their Content-Length, else while they come in."""
+    """Refuses bodies that are larger than `limit` bytes: by their Content-Length, else while they come in.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    Those with a recording may be larger: it may have `recordings` bytes.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, recordings: int) -> None:
         self.app = app
         self.limit = limit
+        self.recordings = recordings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        limit = self.recordings + _FORM if scope["path"] in _RECORDINGS else self.limit
         for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > self.limit:
-                await error_response(self._error())(scope, receive, send)
+            if name == b"content-length" and value.isdigit() and int(value) > limit:
+                await error_response(_too_large(limit))(scope, receive, send)
                 return
         size = 0
 
@@ -88,11 +98,12 @@ class BodyLimit:
             message = await receive()
             if message["type"] == "http.request":
                 size += len(message.get("body", b""))
-                if size > self.limit:
-                    raise self._error()
+                if size > limit:
+                    raise _too_large(limit)
             return message
 
         await self.app(scope, count, send)
 
-    def _error(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"The request's body is larger than {self.limit / 1024 / 1024:g} MB.")
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request's body is larger than {limit / 1024 / 1024:g} MB.")

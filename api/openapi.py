@@ -15,6 +15,7 @@ from api.schemas.manager import PriorityUpdate
 from api.schemas.models import LoadRequest, UnloadRequest
 from api.schemas.settings import SettingUpdate
 from api.schemas.speech import SpeechRequest
+from api.schemas.transcription import JsonTranscriptionRequest, TranscriptionRequest
 
 #: Every body that a route takes.
 _BODIES: tuple[type[RequestModel], ...] = (
@@ -24,12 +25,17 @@ _BODIES: tuple[type[RequestModel], ...] = (
     EmbeddingRequest,
     GenerateRequest,
     InstallRequest,
+    JsonTranscriptionRequest,
     SpeechRequest,
+    TranscriptionRequest,
     LoadRequest,
     PriorityUpdate,
     SettingUpdate,
     UnloadRequest,
 )
+
+#: Where the description keeps a body.
+REFERENCE = "#/components/schemas/{model}"
 
 _ERROR = {
     "type": "object",

@@ -119,9 +119,14 @@ class _Pump:
 
     def _end(self, result: dict[str, Any]) -> list[bytes]:
         frames = []
-        for choice in result["choices"]:
+        for choice in result.get("choices") or [_only(result)]:
             frames += [self._frames.piece(piece) for piece in self._transcript.rest(choice)]
             frames.append(self._frames.finish(choice["index"], choice["finish_reason"]))
         if self._include_usage:
             frames.append(self._frames.usage(result["usage"]))
         return [*frames, DONE]
+
+
+def _only(result: dict[str, Any]) -> dict[str, Any]:
+    """A recording's one text as a choice."""
+    return {"index": 0, "text": result["text"], "finish_reason": "stop"}

@@ -115,7 +115,8 @@ class WhisperReading:
         if not self._model.is_multilingual:
             return "en"
         _, likely = self._model.detect_language(self._mel.frames(0, N_FRAMES).astype(self._dtype))
-        return max(likely, key=likely.__getitem__)
+        language: str = max(likely, key=likely.__getitem__)
+        return language
 
     def _decode(self, features: mx.array, task: str) -> Generator[None, None, DecodingResult]:
         """The window's text by the lowest temperature that gives a good one."""

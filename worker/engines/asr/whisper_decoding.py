@@ -26,12 +26,13 @@ class WindowTask(DecodingTask):  # type: ignore[misc]
 
     def __init__(self, model: Any, options: DecodingOptions) -> None:
         super().__init__(model, options)
+        filters: list[Any] = self.logit_filters  # type: ignore[has-type]
         self.decoder = _Sampling(options.temperature, self.tokenizer.eot)
         self.logit_filters = [
             _TimestampRules(each.tokenizer, each.sample_begin, each.max_initial_timestamp_index)
             if isinstance(each, ApplyTimestampRules)
             else each
-            for each in self.logit_filters
+            for each in filters
         ]
 
     def steps(self, features: mx.array) -> Generator[None, None, DecodingResult]:
@@ -113,7 +114,7 @@ class _TimestampRules(ApplyTimestampRules):  # type: ignore[misc]
 
     def apply(self, logits: mx.array, tokens: mx.array) -> mx.array:
         begin = self.tokenizer.timestamp_begin
-        last = tokens[0, self.sample_begin :][-2:].tolist()
+        last: Any = tokens[0, self.sample_begin :][-2:].tolist()
         if last and min(last) >= begin:
             logits = mx.where(mx.arange(logits.shape[-1]) >= begin, -mx.inf, logits)
         masked: mx.array = super().apply(logits, tokens)

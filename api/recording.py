@@ -1,0 +1,148 @@
+"""A recording on its way in: from a form or from JSON to a blob, judged by what is in it.
+
+It knows HTTP and files; it does not know what is asked of the recording.
+"""
+
+import asyncio
+import binascii
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from api.body import Body, invalid, read_body
+from api.context import Context
+from api.schemas.transcription import JsonTranscriptionRequest, TranscriptionRequest
+from jobs.errors import InvalidRequest, PayloadTooLarge
+from jobs.sound import UnreadableSound, probe
+
+#: Bytes of a file that are held at once.
+_CHUNK = 1 << 20
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+#: Fields of a form, and bytes of one.
+_MOST_FIELDS, _LARGEST_FIELD = 100, 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """`seconds` by its own word."""
+
+    blob: str
+    seconds: float
+
+
+class Upload:
+    """A request with a recording. `body` is what it asks; `store` keeps the recording. Use as a context manager."""
+
+    def __init__(self, body: Body[Any], file: UploadFile | str, form: FormData | None) -> None:
+        self.body = body
+        self._file = file
+        self._form = form
+        self._digest = hashlib.sha256(body.raw)
+
+    async def __aenter__(self) -> "Upload":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._form is not None:
+            await self._form.close()
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Stands for the whole request, once it is stored."""
+        return self._digest.digest()
+
+    async def store(self, context: Context) -> Recording:
+        """Raises InvalidRequest for what can't be heard, and PayloadTooLarge."""
+        settings = context.settings
+        blob = await context.blobs.put_stream(self._chunks(settings.max_audio_bytes))
+        try:
+            seconds = await asyncio.to_thread(probe, context.blobs.path(blob), settings.max_audio_seconds)
+        except UnreadableSound as error:
+            context.blobs.delete(blob)
+            raise InvalidRequest(
+                f"The audio can't be used: {error}.", param="file", code="invalid_audio"
+            ) from error
+        except BaseException:
+            context.blobs.delete(blob)
+            raise
+        return Recording(blob, seconds)
+
+    async def _chunks(self, limit: int) -> AsyncIterator[bytes]:
+        room = limit
+        async for chunk in _pieces(self._file):
+            room -= len(chunk)
+            if room < 0:
+                raise PayloadTooLarge(f"The recording is larger than {limit / 2**20:g} MB.", param="file")
+            self._digest.update(chunk)
+            yield chunk
+
+
+async def read_upload(request: Request) -> Upload:
+    """The request, in either form. Raises InvalidRequest."""
+    if request.headers.get("content-type", "").lower().startswith(_FORMS):
+        form = await request.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD)
+        try:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise InvalidRequest(
+                    "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
+                )
+            return Upload(_fields(form), file, form)
+        except BaseException:
+            await form.close()
+            raise
+    body = await read_body(request, JsonTranscriptionRequest)
+    return Upload(body, body.value.file, None)
+
+
+def _fields(form: FormData) -> Body[TranscriptionRequest]:
+    """What a form says beside the file. Lists may be written as `name[]`; an empty field says nothing."""
+    said: dict[str, Any] = {}
+    for key, value in form.multi_items():
+        name = key.removesuffix("[]")
+        if not isinstance(value, str) or value == "" or name == "file":
+            continue
+        if name == "timestamp_granularities":
+            said.setdefault(name, []).append(value)
+        else:
+            said[name] = value
+    known = TranscriptionRequest.harmless.union(TranscriptionRequest.model_fields)
+    raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    return Body(raw, _validate(said), tuple(said.keys() - known))
+
+
+def _validate(said: Mapping[str, Any]) -> TranscriptionRequest:
+    try:
+        return TranscriptionRequest.model_validate(said, strict=False)
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None
+
+
+async def _pieces(file: UploadFile | str) -> AsyncIterator[bytes]:
+    if isinstance(file, str):
+        yield await asyncio.to_thread(_decode, file)
+        return
+    while chunk := await file.read(_CHUNK):
+        yield chunk
+
+
+def _decode(text: str) -> bytes:
+    """The bytes in base64, plain or in a data: URL, whose media type is not believed. Raises InvalidRequest."""
+    if text[:5].lower() == "data:":
+        head, comma, text = text.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise _no_base64()
+    try:
+        return binascii.a2b_base64(text + "==")
+    except ValueError as error:  # also what is not ASCII
+        raise _no_base64() from error
+
+
+def _no_base64() -> InvalidRequest:
+    return InvalidRequest("The audio in 'file' is not in base64.", param="file", code="invalid_audio")
