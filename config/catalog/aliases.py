@@ -9,6 +9,31 @@ EMBEDDINGS = ("text-embedding-3-small", "text-embedding-3-large", "text-embeddin
 #: What OpenAI calls the models that speak: the default one.
 SPEECH = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
 
+#: What OpenAI calls its newer models that transcribe: the default one.
+TRANSCRIPTION = ("gpt-4o-transcribe", "gpt-4o-mini-transcribe")
+
+#: What OpenAI calls its oldest, and the short names of Whisper's sizes.
+WHISPER_1 = "whisper-1"
+WHISPERS = {
+    WHISPER_1: "mlx-community/whisper-tiny",
+    "whisper-tiny": "mlx-community/whisper-tiny",
+    "whisper-base": "mlx-community/whisper-base",
+    "whisper-small": "mlx-community/whisper-small",
+    "whisper-medium": "mlx-community/whisper-medium",
+    "whisper-large": "mlx-community/whisper-large-v3",
+    "whisper-large-v2": "mlx-community/whisper-large-v2",
+    "whisper-large-v3": "mlx-community/whisper-large-v3",
+}
+
+#: Families of models that transcribe: such a name means the default one if it is of that family.
+RECOGNISERS = {
+    "paraformer": "paraformer",
+    "parakeet": "parakeet",
+    "qwen3-asr": "qwen3_asr",
+    "sensevoice": "sensevoice",
+    "whisper": "whisper",
+}
+
 #: Model families by the name that OminiX' clients use, and the `model_type`s of config.json that belong to them.
 #: Such a name means the default chat model if it is of that family.
 FAMILIES: dict[str, tuple[str, ...]] = {

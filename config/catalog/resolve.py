@@ -9,10 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.catalog.adapters import Adapter, find_adapter
-from config.catalog.aliases import DEFAULT, EMBEDDINGS, FAMILIES, SPEECH
-from config.catalog.category import EMBEDDING, LLM, TTS
+from config.catalog.aliases import (
+    DEFAULT,
+    EMBEDDINGS,
+    FAMILIES,
+    RECOGNISERS,
+    SPEECH,
+    TRANSCRIPTION,
+    WHISPER_1,
+    WHISPERS,
+)
+from config.catalog.category import ASR, EMBEDDING, LLM, TTS
 from config.catalog.installed import Installed, cached_model, installed_models, read_model
 from config.catalog.records import Records
+from config.catalog.speech import recogniser_family
 from config.settings import Settings
 
 #: `org/name` as the hubs allow it.
@@ -56,7 +66,7 @@ class Catalog:
         self._defaults = {
             LLM: settings.llm_model,
             EMBEDDING: settings.embedding_model,
-            "asr": settings.asr_model,
+            ASR: settings.asr_model,
             TTS: settings.tts_model,
             "image": settings.image_model,
         }
@@ -144,6 +154,12 @@ class Catalog:
             return self.default(EMBEDDING)
         if families and name in SPEECH:
             return self.default(TTS)
+        if families and name in TRANSCRIPTION:
+            return self.default(ASR)
+        if families and name.lower() in RECOGNISERS:
+            return self._recogniser(name)
+        if name.lower() in WHISPERS:
+            return self._whisper(name.lower(), families=families)
         if name.startswith(("/", "~", ".")):
             return self._path(name)
         same = {model.id: model for model in installed if model.id.rpartition("/")[2] == name}
@@ -186,6 +202,23 @@ class Catalog:
         if known in FAMILIES[name.lower()] or (model is None and known.startswith(name.lower())):
             return default
         return self._unknown(name)
+
+    def _recogniser(self, name: str) -> ModelRef:
+        """A family of models that transcribe: the default one, if it is of that family."""
+        default = self.default(ASR)
+        model = read_model(default.path, default.id) if default.path else None
+        if model and recogniser_family(model.config, model.path) == RECOGNISERS[name.lower()]:
+            return default
+        return self._unknown(name)
+
+    def _whisper(self, name: str, *, families: bool) -> ModelRef:
+        """A size of Whisper. Clients that know no name but OpenAI's get the default where it can't be had."""
+        try:
+            return self._find(WHISPERS[name], families=False)
+        except UnknownModel:
+            if families and name == WHISPER_1 and self._defaults[ASR]:
+                return self.default(ASR)
+            raise
 
     def _path(self, name: str) -> ModelRef:
         try:
