@@ -25,7 +25,7 @@ _SORTS: dict[str, Sort] = {
 _EMBEDDING = ("feature-extraction", "sentence-similarity")
 #: Models that are looked through for those that fit, and for categories.
 _MANY = 100
-_GIGA = 1e9
+_GIGA = 1024**3
 
 Text = Annotated[str, Query(max_length=200, description="Words that names must have.")]
 Limit = Annotated[int, Query(ge=1, le=100, description="Models at most.")]

@@ -21,7 +21,7 @@ _BYTES = {
     **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "I8", "U8", "BOOL"), 1.0),
     **dict.fromkeys(("F4", "FP4"), 0.5),
 }
-_GIGA = 1e9
+_GIGA = 1024**3
 #: What a model takes beyond its weights: caches and intermediate results.
 _OVERHEAD = 1.2
 #: MLX-GUI's words for what the hub's pipelines do.

@@ -154,8 +154,8 @@ class ModelEntry:
 
 
 def gigabytes(size: int | None) -> float | None:
-    """To the megabyte, so that small models are not nothing."""
-    return None if size is None else round(size / 1e9, 3)
+    """As memory is counted, in 1024³ bytes; to the megabyte, so that small models are not nothing."""
+    return None if size is None else round(size / 1024**3, 3)
 
 
 def moment(when: float | str | None) -> str | None:

@@ -128,7 +128,9 @@ def test_a_hub_id_is_accepted_if_it_may_be_fetched(
     make_settings: MakeSettings, worker: ScriptedWorker
 ) -> None:
     body = chat() | {"model": "some-org/some-model"}
-    for allowed, status in ((True, 200), (False, 404)):
+    headers = {"prefer": "respond-async"}
+    for allowed, status in ((True, 202), (False, 404)):
         with ApiServer(make_settings(auto_download=allowed)) as api:
-            assert httpx.post(f"{api.url}/v1/chat/completions", json=body).status_code == status
+            answer = httpx.post(f"{api.url}/v1/chat/completions", json=body, headers=headers)
+            assert answer.status_code == status
             assert httpx.get(f"{api.url}/v1/models/some-org/some-model").status_code == 404
