@@ -191,9 +191,12 @@ class Catalog:
         return None
 
     def installed(self) -> list[Installed]:
-        """What lies below the roots, without what was deleted and left there."""
-        forgotten = self.records.read().forgotten
-        return [model for model in installed_models(self._roots) if model.id not in forgotten]
+        """What lies below the roots, and what mlxq has fetched; without what was deleted and left there."""
+        known = self.records.read()
+        found = [model for model in installed_models(self._roots) if model.id not in known.forgotten]
+        missing = known.models.keys() - {model.id for model in found}
+        cached = (cached_model(self._cache, model_id) for model_id in sorted(missing))
+        return [*found, *filter(None, cached)]
 
     def _family(self, name: str) -> ModelRef:
         default = self.default()

@@ -94,7 +94,9 @@ class _Fetch:
             before = self._partial.size
             try:
                 await self._go_on()
-                continue
+                if self._partial.size != before:
+                    continue
+                trouble = HubTrouble("the hub sends nothing")
             except httpx.TransportError as error:
                 trouble = HubTrouble(f"the connection to the hub broke ({type(error).__name__})")
             except HubTrouble as error:
