@@ -1,4 +1,4 @@
-"""The Procfile under honcho, with small stand-ins for the API and the worker."""
+"""The Procfile under honcho, with small stand-ins for the API, the worker and the downloads."""
 
 import os
 import shutil
@@ -41,11 +41,11 @@ print(name, "is done", flush=True)
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """The repo as it is, but for the API and the worker."""
+    """The repo as it is, but for the API, the worker and the downloads."""
     folder = Path(tempfile.mkdtemp(prefix="mlxq-"))
     for name in ("config", "jobs", "Procfile"):
         (folder / name).symlink_to(REPO / name)
-    for name in ("api", "worker"):
+    for name in ("api", "worker", "worker/downloads"):
         (folder / name).mkdir()
         (folder / name / "__init__.py").touch()
         (folder / name / "__main__.py").write_text(STAND_IN)
@@ -76,8 +76,9 @@ def start(folder: Path) -> Iterator[Start]:
 
 
 def wait_until_up(program: Program) -> list[psutil.Process]:
-    first = program.line("is up")
-    program.line("worker is up" if "api is up" in first else "api is up")
+    waiting = {"api", "worker", "worker.downloads"}
+    while waiting:
+        waiting.remove(program.line(" is up").partition(" is up")[0].split()[-1])
     return program.tree()
 
 
@@ -91,12 +92,12 @@ def test_a_stop_leaves_no_process_and_no_socket(start: Start, folder: Path, numb
     assert [path.name for path in (folder / "data").iterdir()] == ["redis"]
 
 
-def test_the_api_and_the_worker_have_written_before_redis_ends(start: Start, folder: Path) -> None:
+def test_all_have_written_before_redis_ends(start: Start, folder: Path) -> None:
     program = start()
     wait_until_up(program)
     program.stop(signal.SIGINT)
     written = b"".join(path.read_bytes() for path in (folder / "data" / "redis").rglob("*.aof"))
-    assert written.count(b"last words of") == 2
+    assert written.count(b"last words of") == 3
 
 
 def test_when_honcho_is_gone_all_of_it_ends(start: Start, folder: Path) -> None:
@@ -117,7 +118,7 @@ def test_a_killed_worker_comes_back_and_the_others_stay(start: Start) -> None:
     )
     worker.kill()
     program.line("starting it again")
-    program.line("worker is up")
+    program.line(" worker is up")
     still = {process.pid for process in program.tree()}
     assert {process.pid for process in tree} - still == {worker.pid}
 

@@ -26,7 +26,6 @@ from jobs.errors import EngineFailure, MlxqError
 from jobs.gate import BEAT, Ending, Gate, Ttl
 from jobs.request import Category, Claim
 from worker.downloads.defaults import fetch_defaults
-from worker.downloads.download import AT_ONCE, download
 from worker.outbox import Outbox
 from worker.registration import Registration, dead_workers
 
@@ -36,6 +35,8 @@ log = logging.getLogger(__name__)
 MAX_CRASHES = 50
 #: Seconds that one look at the queue may block, and seconds to wait for Redis.
 TAKE, PAUSE = 1, 0.2
+#: Threads for each download.
+READERS = 8
 
 
 @dataclass(eq=False)
@@ -70,7 +71,7 @@ class DownloadHost:
         """Until `stop` is set. Waits for Redis, saying so once."""
         self._loop, self._stop = asyncio.get_running_loop(), stop
         # Files that are read for their hashes must not keep the pulse waiting.
-        self._loop.set_default_executor(ThreadPoolExecutor(8 + AT_ONCE * self._settings.downloads))
+        self._loop.set_default_executor(ThreadPoolExecutor(8 + READERS * self._settings.downloads))
         if not await self._wait_for_redis(stop):
             return
         await asyncio.to_thread(self._begin)
@@ -214,6 +215,9 @@ class DownloadHost:
 
     async def _work(self, claim: Claim) -> None:
         """One download, to the end of its job."""
+        # The hub's library is there only when it is needed: most of the time nothing is fetched.
+        from worker.downloads.download import download
+
         log.info("fetching %s", claim.model)
         result: dict[str, Any] | None = None
         error: MlxqError | None = None
