@@ -217,3 +217,27 @@ def test_max_tokens_may_cut_a_structure(random_weights: openai.OpenAI) -> None:
     answer = ask(random_weights, 1, response_format=form, max_tokens=3)
     assert answer.choices[0].finish_reason == "length"
     assert answer.usage.completion_tokens == 3
+
+
+def test_members_that_a_schema_does_not_list_are_not_invented(random_weights: openai.OpenAI) -> None:
+    schema = {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"]}
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    for number in range(5):
+        answer = ask(random_weights, number, response_format=form).choices[0]
+        assert answer.finish_reason == "stop"
+        assert json.loads(answer.message.content).keys() == {"n"}
+
+
+def test_what_is_put_together_from_parts_still_holds(random_weights: openai.OpenAI) -> None:
+    part: Any = {"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}
+    other: Any = {"type": "object", "properties": {"b": {"const": 2}}, "required": ["b"]}
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"allOf": [part, other]}}}
+    answer = ask(random_weights, 1, response_format=form, max_tokens=30).choices[0]
+    assert answer.message.content.startswith('{"a": 1')
+
+
+def test_a_call_that_the_length_cuts_is_no_content(random_weights: openai.OpenAI) -> None:
+    answer = ask(random_weights, 1, tools=TOOLS, tool_choice="required", max_tokens=30).choices[0]
+    assert answer.finish_reason == "length"
+    assert not answer.message.content
+    assert not answer.message.tool_calls

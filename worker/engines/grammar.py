@@ -20,11 +20,54 @@ from worker.engines.vocabulary import Vocabulary
 _REMEMBERED = 64
 #: JSON with one space after a comma or colon, as models write it, and none elsewhere, where a weak one gets lost.
 PLAIN_JSON: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+#: Where a JSON schema holds further ones: by name, in a row, alone.
+_MAPS, _LISTS = ("properties", "$defs", "definitions"), ("anyOf", "oneOf", "prefixItems")
+_SCHEMAS = ("items", "additionalProperties")
+_PARTS = frozenset({"anyOf", "oneOf", "if", "$ref", "dependentSchemas"})
+#: Keywords beside `properties` that speak of other members.
+_OPEN = frozenset({"additionalProperties", "patternProperties", "$ref", "unevaluatedProperties"})
 
 
 def json_grammar(schema: dict[str, Any]) -> str:
     """The grammar of one JSON value of this schema."""
-    return LLMatcher.grammar_from_json_schema(orjson.dumps(schema).decode(), overrides=PLAIN_JSON)
+    return LLMatcher.grammar_from_json_schema(orjson.dumps(closed(schema)).decode(), overrides=PLAIN_JSON)
+
+
+def closed(schema: Any) -> Any:
+    """The schema with no members but those that it lists, where it says nothing of others.
+
+    What then holds to it holds to the schema itself, and a model does not go on inventing members. Where an object
+    is put together from parts, each part has to let the others' members pass: such a schema stays as it is.
+    """
+    return schema if _put_together(schema) else _closed(schema)
+
+
+def _put_together(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        parts = "allOf" in schema or ("properties" in schema and _PARTS.intersection(schema))
+        return bool(parts) or any(map(_put_together, schema.values()))
+    return isinstance(schema, list) and any(map(_put_together, schema))
+
+
+def _closed(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    result = dict(schema)
+    for key, value in schema.items():
+        if key in _MAPS and isinstance(value, dict):
+            result[key] = {name: _closed(each) for name, each in value.items()}
+        elif key in _LISTS and isinstance(value, list):
+            result[key] = [_closed(each) for each in value]
+        elif key in _SCHEMAS:
+            result[key] = _closed(value)
+    listed = schema.get("properties")
+    if (
+        isinstance(listed, dict)
+        and not _OPEN.intersection(schema)
+        and listed.keys() >= set(schema.get("required") or ())
+    ):
+        result["additionalProperties"] = False
+    return result
 
 
 class Grammars:

@@ -104,10 +104,10 @@ class Sequence:
 
     def _finish(self) -> list[Delta]:
         """What was held back."""
-        deltas = [] if self.splitter is None else self._parts(self.splitter.finish())
+        deltas = [] if self.splitter is None else self._parts(self.splitter.finish(), last=True)
         return deltas + self._content(self.stops.flush())
 
-    def _parts(self, parts: list[tuple[str, str]]) -> list[Delta]:
+    def _parts(self, parts: list[tuple[str, str]], *, last: bool = False) -> list[Delta]:
         deltas: list[Delta] = []
         for kind, text in parts:
             if self.stops.stopped:
@@ -118,7 +118,7 @@ class Sequence:
                 self.reasoning.append(text)
                 deltas.append(self._delta(text, REASONING))
             else:
-                deltas += self._call(text)
+                deltas += self._call(text, cut=last and self.reason == "length")
         return deltas
 
     def _content(self, text: str) -> list[Delta]:
@@ -127,12 +127,12 @@ class Sequence:
         self.text.append(text)
         return [self._delta(text, CONTENT)]
 
-    def _call(self, text: str) -> list[Delta]:
-        """A tool call as its deltas; what is none is content."""
+    def _call(self, text: str, *, cut: bool) -> list[Delta]:
+        """A tool call as its deltas; what is none is content, and a call that the length has cut is nothing."""
         assert self.calls is not None, "the splitter looks for calls only where there are tools"
         made = self.calls.read(text)
         if made is None:
-            return self._content(text.strip())
+            return [] if cut else self._content(text.strip())
         return [
             Delta(
                 self.task_id,

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from worker.engines.grammar import PLAIN_JSON
+from worker.engines.grammar import PLAIN_JSON, closed
 
 Tool = dict[str, Any]
 Call = dict[str, str]
@@ -104,7 +104,7 @@ def answer_or_calls_grammar(
     schema: dict[str, Any], tools: list[Tool], start: str, end: str, *, several: bool
 ) -> str:
     """A Lark grammar of one JSON value of this schema, or of calls."""
-    answer = orjson.dumps({**schema, "x-guidance": PLAIN_JSON}).decode()
+    answer = orjson.dumps({**closed(schema), "x-guidance": PLAIN_JSON}).decode()
     rules = [f"start: answer | {_calls(start, start, end, several)}", f"answer: %json {answer}"]
     return "\n".join([*rules, *_rules(tools, every=False)]) + "\n"
 
@@ -123,7 +123,7 @@ def _rules(tools: list[Tool], *, every: bool) -> list[str]:
         head = f'{{"name": {json.dumps(function["name"])}, "arguments": '
         held = every or function.get("strict")
         parameters = (function.get("parameters") or _NO_PARAMETERS) if held else {"type": "object"}
-        schema = {**parameters, "x-guidance": PLAIN_JSON}
+        schema = {**closed(parameters), "x-guidance": PLAIN_JSON}
         rules.append(f"call_{number}: {json.dumps(head)} arguments_{number} {json.dumps('}')}")
         rules.append(f"arguments_{number}: %json {orjson.dumps(schema).decode()}")
     return rules
