@@ -42,6 +42,15 @@ def random_qwen3_tts(
     mx.random.seed(seed)
     model = Qwen3TTS(ModelConfig.from_dict(config))
     weights = {name: value * 3 for name, value in _parameters(model)}
+    for name in weights:
+        # Else the voice that is heard is of the biases, whoever speaks.
+        if name.startswith("speaker_encoder.") and name.endswith(".bias"):
+            weights[name] = mx.zeros_like(weights[name])
+        # Attention that is no choice of one place: what came before is heard in all that follows.
+        elif name.startswith("talker.model.") and name.endswith("self_attn.q_norm.weight"):
+            weights[name] *= 0.02
+        elif name.startswith("talker.model.") and name.endswith("self_attn.o_proj.weight"):
+            weights[name] *= 5
     mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
     _speech_tokenizer(folder / "speech_tokenizer", groups)
     files = {
@@ -160,8 +169,8 @@ def _parameters(model: Any) -> Any:
     return tree_flatten(model.parameters())
 
 
-def random_indextts(folder: Path, *, seed: int = 0, tokens: int = 60) -> Path:
-    """An IndexTTS that says up to `tokens` tokens of 256 samples; its config.json names a tokenizer on a hub."""
+def random_indextts(folder: Path, *, seed: int = 0, positions: int = 40) -> Path:
+    """An IndexTTS whose config.json names a tokenizer on a hub. Its text and its sound share `positions`."""
     folder.mkdir(parents=True)
     _sentencepiece(folder / "tokenizer.model")
     config = {
@@ -184,7 +193,7 @@ def random_indextts(folder: Path, *, seed: int = 0, tokens: int = 60) -> Path:
             "model_dim": 64,
             "heads": 2,
             "layers": 1,
-            "max_mel_tokens": tokens,
+            "max_mel_tokens": positions - 3,
             "max_text_tokens": 400,
             "number_text_tokens": 400,
             "number_mel_codes": 64,
@@ -212,6 +221,16 @@ def random_indextts(folder: Path, *, seed: int = 0, tokens: int = 60) -> Path:
     weights = {name: value * (4 if name.startswith("mel") else 1) for name, value in _parameters(model)}
     mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
     return folder
+
+
+def with_its_tokenizer(folder: Path, copy: Path) -> Path:
+    """An IndexTTS as the library loads it without a hub, in the folder `copy`."""
+    copy.mkdir()
+    for file in folder.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    config = json.loads((folder / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "tokenizer_name": str(copy)}))
+    return copy
 
 
 def _sentencepiece(path: Path) -> None:

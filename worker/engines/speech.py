@@ -187,7 +187,7 @@ class SpeechEngine:
         with wave.open(str(path), "wb") as file:
             file.setparams((1, 2, _RECORDING_RATE, 0, "NONE", "not compressed"))
             for piece in samples:
-                file.writeframes((np.clip(piece, -1, 1) * 32767).astype("<i2").tobytes())
+                file.writeframes(np.clip(np.rint(piece * 32768), -32768, 32767).astype("<i2").tobytes())
         return path
 
     def _end(self) -> None:

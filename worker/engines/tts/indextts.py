@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from mlx_audio.tts.models.indextts.normalize import normalize, tokenize_by_CJK_char
+
 from jobs.errors import InvalidRequest
 from worker.engines.tts.family import Family, Wish
 
@@ -28,8 +30,18 @@ class Special(Family):
                 "or set TTS_REF_AUDIO.",
                 param="voice",
             )
-        # It has no positions for more.
-        return {**super().arguments(wish), "max_tokens": self.model.args.gpt.max_mel_tokens}
+        return super().arguments(wish)
+
+    def speak(self, text: str, arguments: dict[str, Any]) -> Iterator[Any]:
+        """As long as there are positions for it: the library would go on, with whatever lies behind them."""
+        config = self.model.args.gpt
+        # A start and an end of the text, and a start of the sound.
+        prompt = config.condition_num_latent + self.tokens(text) + 3
+        positions = config.max_mel_tokens + 2 + config.max_conditioning_inputs
+        return super().speak(text, {**arguments, "max_tokens": max(1, positions - prompt)})
+
+    def tokens(self, text: str) -> int:
+        return len(self.model.tokenizer.encode(tokenize_by_CJK_char(normalize(text))))
 
 
 @contextmanager
