@@ -1,6 +1,7 @@
 """Recordings made by numpy, and written by PyAV in the formats that users send."""
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -39,7 +40,8 @@ def speech(seconds: float, seed: int = 0, rate: int = RATE) -> Samples:
         sound[inside] = voice * formants * np.hanning(len(t))
         at += length + (draw.uniform(0.4, 0.9) if draw.random() < 0.2 else draw.uniform(0.02, 0.1))
     sound += draw.normal(0, 0.001, len(time))
-    return (0.3 * sound / max(1e-9, np.abs(sound).max())).astype(np.float32)
+    loud: Samples = (0.3 * sound / max(1e-9, np.abs(sound).max())).astype(np.float32)
+    return loud
 
 
 def write(path: Path, samples: Samples, *, rate: int = RATE, layout: str = "mono") -> Path:
@@ -47,7 +49,7 @@ def write(path: Path, samples: Samples, *, rate: int = RATE, layout: str = "mono
     container, codec, own_rate = ENCODINGS[path.suffix[1:]]
     target = own_rate or rate
     with av.open(str(path), "w", format=container) as file:
-        stream = file.add_stream(codec, rate=target, layout=layout)
+        stream: Any = file.add_stream(codec, rate=target, layout=layout)
         frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
         frame.sample_rate = rate
         size = stream.codec_context.frame_size or 1024
@@ -60,5 +62,5 @@ def write(path: Path, samples: Samples, *, rate: int = RATE, layout: str = "mono
 
 def as_played(samples: Samples) -> Samples:
     """What 16 bits keep of the samples: what is read back from a lossless recording."""
-    whole = np.clip(np.round(samples * 32768), -32768, 32767)
-    return (whole / 32768).astype(np.float32)
+    whole: Samples = np.clip(np.round(samples * 32768), -32768, 32767) / np.float32(32768)
+    return whole
