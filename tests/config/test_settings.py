@@ -46,6 +46,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "max_image_megapixels": ("12", 12.0),
     "image_fetch_timeout": ("30s", 30.0),
     "allow_private_urls": ("1", True),
+    "max_audio_mb": ("2.5", 2.5),
+    "max_audio_seconds": ("2h", 7200.0),
     "max_speech_characters": ("100", 100),
     "max_reference_seconds": ("30s", 30.0),
     "tts_ref_audio": ("~/me.wav", "~/me.wav"),
