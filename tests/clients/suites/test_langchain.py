@@ -22,7 +22,6 @@ BEYOND_TINY_CHAT = {
     "test_tool_calling[model0]": _ARGUMENT,
     "test_tool_calling[model1]": _ARGUMENT,
     "test_tool_calling_async": _ARGUMENT,
-    "test_tool_calling_with_no_arguments": "adds an argument; the schema that LangChain sends allows any",
     "test_json_mode": "writes an object, which is all that this mode promises, but not with the keys it is asked for",
     "test_unicode_tool_call_integration": "does not copy a Chinese name, and rambles until max_tokens",
 }
