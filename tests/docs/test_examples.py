@@ -17,6 +17,7 @@ import pytest
 from tests.support.minilm import put_minilm
 from tests.support.node import run_node
 from tests.support.system import REPO, System
+from tests.support.tts_checkpoints import random_qwen3_tts
 
 DOCUMENTS = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 #: Blocks that are not programs.
@@ -53,8 +54,9 @@ EXAMPLES = [example for document in DOCUMENTS for example in examples(document)]
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    minilm = put_minilm(tmp_path_factory.mktemp("models"))
-    running = System(REPO / "models", "tiny-chat", EMBEDDING_MODEL=minilm)
+    models = tmp_path_factory.mktemp("models")
+    minilm, speaker = put_minilm(models), random_qwen3_tts(models / "speaker")
+    running = System(REPO / "models", "tiny-chat", EMBEDDING_MODEL=minilm, TTS_MODEL=speaker)
     try:
         yield running.start()
     finally:
