@@ -3,12 +3,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint format lock bench clean
+.PHONY: run mlxq test lint format lock bench clean
 
 # MLX_GUI_PORT says it again for the one PORT that the Procfile cannot tell from honcho's own.
 # PYTHONUNBUFFERED: a signal that comes while honcho writes to a buffered stdout breaks its handler, and it hangs.
 run: .venv/run.stamp
 	@[ "$$PORT" != 5000 ] || export MLX_GUI_PORT=5000; exec env PYTHONUNBUFFERED=1 PATH="$(CURDIR)/$(BIN):$$PATH" honcho start
+
+# make mlxq ARGS="pull org/name", and list, rm, ps
+mlxq: .venv/run.stamp
+	@$(BIN)/python -m mlxq $(ARGS)
 
 test: .venv/dev.stamp .venv/clients.stamp
 	$(BIN)/python -m pytest $(ARGS)

@@ -14,6 +14,7 @@ ALLOWED = {
     "config": set[str](),
     "jobs": {"config"},
     "api": {"config", "jobs"},
+    "mlxq": {"config"},
     "worker": {"config", "jobs", "mlx", "mlx_embeddings", "mlx_lm"},
 }
 WATCHED = {*ALLOWED, "mlx", "mlx_embeddings", "mlx_lm", "benchmarks", "tests", "tools"}
@@ -56,6 +57,13 @@ def loaded_by(module: str) -> set[str]:
 
 def test_the_api_loads_no_mlx() -> None:
     assert not loaded_by("api.app") & {"mlx", "mlx_lm", "worker", "transformers", "torch"}
+
+
+@pytest.mark.parametrize(
+    "module", ["worker.downloads.__main__", "worker.downloads.download", "mlxq.__main__"]
+)
+def test_what_serves_no_model_loads_no_mlx(module: str) -> None:
+    assert not loaded_by(module) & {"mlx", "mlx_lm", "transformers", "torch", "numpy"}
 
 
 @pytest.mark.parametrize("module", ["jobs.supervisor", "jobs.redis_server"])

@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from tests.support.checkpoints import random_qwen3
+from tests.support.hub import Hub
 from tests.support.system import System
 
 
@@ -39,6 +40,53 @@ def make_system(models: Path) -> Iterator[Callable[..., System]]:
     yield make
     for running in made:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hub's cache of `downloading`."""
+    return tmp_path_factory.mktemp("cache") / "hub"
+
+
+@pytest.fixture(scope="session")
+def the_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A hub with some models, `org/chat-0` and so on, that can chat."""
+    tiny = random_qwen3(tmp_path_factory.mktemp("tiny") / "tiny", seed=5)
+    with Hub() as hub:
+        for number in range(6):
+            hub.add_folder(f"org/chat-{number}", tiny)
+        yield hub
+
+
+@pytest.fixture
+def hub(the_hub: Hub) -> Hub:
+    """The hub, well and with nothing asked of it yet."""
+    the_hub.forget()
+    return the_hub
+
+
+@pytest.fixture(scope="session")
+def downloading(models: Path, cache: Path, the_hub: Hub) -> Iterator[System]:
+    """A system with that hub, whose downloads do not run yet."""
+    settings = {
+        "AUTO_DOWNLOAD": 1,
+        "HF_ENDPOINT": the_hub.url,
+        "HF_HUB_CACHE": cache,
+        "HF_TOKEN": "hf_secret",
+    }
+    running = System(models, "first", **settings).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def fetching(downloading: System, hub: Hub) -> Iterator[System]:
+    """The same with its downloads, which no story leaves behind."""
+    downloading.start_downloads()
+    yield downloading
+    hub.go.set()
+    if downloading.downloads is not None:
+        downloading.stop_downloads()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,49 +19,6 @@ HELLO: Any = [{"role": "user", "content": "hello"}]
 ASYNC = {"Prefer": "respond-async"}
 #: No checkpoint, but as good as one for whoever only moves bytes.
 BYTES = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache") / "hub"
-
-
-@pytest.fixture(scope="module")
-def the_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    tiny = random_qwen3(tmp_path_factory.mktemp("tiny") / "tiny", seed=5)
-    with Hub() as hub:
-        for number in range(6):
-            hub.add_folder(f"org/chat-{number}", tiny)
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def running(models: Path, cache: Path, the_hub: Hub) -> Iterator[System]:
-    settings = {
-        "AUTO_DOWNLOAD": 1,
-        "HF_ENDPOINT": the_hub.url,
-        "HF_HUB_CACHE": cache,
-        "HF_TOKEN": "hf_secret",
-    }
-    system = System(models, "first", **settings).start()
-    yield system
-    system.stop()
-
-
-@pytest.fixture
-def hub(the_hub: Hub) -> Hub:
-    the_hub.forget()
-    return the_hub
-
-
-@pytest.fixture
-def fetching(running: System, hub: Hub) -> Iterator[System]:
-    """The system with its downloads, which no story leaves behind."""
-    running.start_downloads()
-    yield running
-    hub.go.set()
-    if running.downloads is not None:
-        running.stop_downloads()
 
 
 def any_model(hub: Hub, name: str) -> bytes:
@@ -96,22 +52,22 @@ def listed(system: System) -> list[str]:
 
 @pytest.mark.chaos
 def test_a_download_that_is_killed_at_every_tenth_goes_on_where_it_was(
-    running: System, hub: Hub, cache: Path
+    downloading: System, hub: Hub, cache: Path
 ) -> None:
     weights = any_model(hub, "org/killed")
-    job_id = begin(running, "org/killed")
+    job_id = begin(downloading, "org/killed")
     places = [BYTES * tenth // 10 for tenth in range(1, 10)]
     for place in places:
         hub.faults.hold_at = place
-        running.start_downloads()
-        running.wait_until(lambda: partial(cache, "org/killed") == place, "it does not get there")  # noqa: B023
-        running.kill_downloads()
-        assert running.http.get("/v1/models/org/killed").status_code == 404
-        assert "org/killed" not in listed(running)
+        downloading.start_downloads()
+        downloading.wait_until(lambda: partial(cache, "org/killed") == place, "it does not get there")  # noqa: B023
+        downloading.kill_downloads()
+        assert downloading.http.get("/v1/models/org/killed").status_code == 404
+        assert "org/killed" not in listed(downloading)
     hub.faults.hold_at = None
-    running.start_downloads()
-    job = ended(running, job_id)
-    running.stop_downloads()
+    downloading.start_downloads()
+    job = ended(downloading, job_id)
+    downloading.stop_downloads()
 
     assert job["status"] == "completed"
     assert job["attempts"] == len(places) + 1
@@ -123,23 +79,23 @@ def test_a_download_that_is_killed_at_every_tenth_goes_on_where_it_was(
     (snapshot,) = (cache / "models--org--killed" / "snapshots").iterdir()
     assert (snapshot / "model.safetensors").read_bytes() == weights
     assert partial(cache, "org/killed") == 0
-    assert "org/killed" in listed(running)
+    assert "org/killed" in listed(downloading)
 
 
 def test_a_stop_puts_a_download_back_and_the_next_start_goes_on(
-    running: System, hub: Hub, cache: Path
+    downloading: System, hub: Hub, cache: Path
 ) -> None:
     any_model(hub, "org/stopped")
     hub.faults.hold_at = BYTES // 2
-    running.start_downloads()
-    job_id = begin(running, "org/stopped")
-    running.wait_until(lambda: partial(cache, "org/stopped") == BYTES // 2, "it does not get there")
-    assert running.stop_downloads() == 0
-    assert running.job(job_id)["status"] == "queued"
+    downloading.start_downloads()
+    job_id = begin(downloading, "org/stopped")
+    downloading.wait_until(lambda: partial(cache, "org/stopped") == BYTES // 2, "it does not get there")
+    assert downloading.stop_downloads() == 0
+    assert downloading.job(job_id)["status"] == "queued"
     hub.faults.hold_at = None
-    running.start_downloads()
-    assert ended(running, job_id)["status"] == "completed"
-    running.stop_downloads()
+    downloading.start_downloads()
+    assert ended(downloading, job_id)["status"] == "completed"
+    downloading.stop_downloads()
     assert hub.sent("model.safetensors") == BYTES
 
 

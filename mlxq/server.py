@@ -1,0 +1,99 @@
+"""The running server as the terminal command sees it: requests, their errors in words, and a job's events."""
+
+import json
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from config.settings import Settings
+
+#: Seconds for which a server that went away in the middle is waited for.
+PATIENCE = 60.0
+#: Events come at least every five seconds.
+_TIMEOUT = httpx.Timeout(5.0, read=30.0)
+
+
+class Problem(Exception):
+    """Something went wrong; the message is for the user."""
+
+
+class Unreachable(Problem):
+    """No server answers."""
+
+
+class Server:
+    def __init__(self, settings: Settings, url: str | None = None) -> None:
+        key = settings.api_keys[0].get_secret_value() if settings.api_keys else None
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        self.url = (url or _address(settings)).rstrip("/")
+        # Where a proxy is set for the internet, it is not meant for this machine.
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def ask(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+        """The answer's JSON. Raises Problem with the server's own words."""
+        # Deleting waits until a model has been unloaded.
+        patience = None if method == "DELETE" else 30.0
+        try:
+            answer = self._http.request(method, path, json=body, params=params, timeout=patience)
+            content = answer.json()
+        except httpx.InvalidURL:
+            raise Problem(f"{self.url} is no address") from None
+        except httpx.HTTPError:
+            raise Unreachable(f"no server answers at {self.url}; `make run` starts one") from None
+        except ValueError:
+            raise Problem(f"what answers at {self.url} is not mlxq") from None
+        if answer.is_error:
+            raise Problem(_words(content))
+        return content
+
+    def events(self, job_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(type, data) of each event of a job to its last. A server that is away for a while is waited for."""
+        seen, deadline = "0-0", time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self._http.stream("GET", f"/v1/jobs/{job_id}/events", params={"after": seen}) as answer:
+                    if answer.status_code != httpx.codes.OK:
+                        raise Problem("the server does not know this download any more")
+                    kind = ""
+                    for line in answer.iter_lines():
+                        name, _, value = line.partition(": ")
+                        match name:
+                            case "id":
+                                seen, deadline = value, time.monotonic() + PATIENCE
+                            case "event":
+                                kind = value
+                            case "data":
+                                yield kind, json.loads(value)
+                                if kind in ("completed", "failed", "cancelled", "expired"):
+                                    return
+            except httpx.HTTPError:
+                pass
+            if time.monotonic() > deadline:
+                raise Unreachable(f"the server at {self.url} went away; the download is kept")
+            time.sleep(0.5)
+
+
+def model_path(name: str) -> str:
+    return f"/v1/models/{quote(name, safe='')}"
+
+
+def _address(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def _words(content: Any) -> str:
+    error = content.get("error") if isinstance(content, dict) else None
+    return str(error["message"]) if isinstance(error, dict) and "message" in error else "the server refuses"

@@ -1,0 +1,92 @@
+"""The terminal command against a running system, and without one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.hub import Hub
+from tests.support.system import REPO, System, free_port
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mlxq", *arguments],
+        cwd=REPO,
+        env={**os.environ, "COLUMNS": "150", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def mlxq(system: System, *arguments: str) -> str:
+    done = run("--url", system.url, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_pull_list_ps_and_rm(fetching: System, hub: Hub) -> None:
+    hub.add(
+        "org/terminal", {"config.json": b'{"model_type": "qwen3"}', "model.safetensors": os.urandom(300_000)}
+    )
+    said = mlxq(fetching, "pull", "org/terminal", "--name", "brief")
+    assert "Model 'brief' installed successfully (300.0 kB of 300.0 kB fetched)" in said
+    assert "300.0/300.0 kB" in said, "the bar has come to its end"
+    assert "already installed" in mlxq(fetching, "pull", "org/terminal")
+    assert hub.counts()["model.safetensors"] == 1
+    assert "org/terminal" in mlxq(fetching, "list")
+    assert "first" in mlxq(fetching, "ps") or "org/second" in mlxq(fetching, "ps")
+    assert "Model 'brief' deleted successfully" in mlxq(fetching, "rm", "brief")
+    assert "org/terminal" not in mlxq(fetching, "list")
+
+
+def test_ps_shows_what_is_being_fetched(fetching: System, hub: Hub) -> None:
+    hub.add(
+        "org/watched", {"config.json": b'{"model_type": "qwen3"}', "model.safetensors": os.urandom(300_000)}
+    )
+    hub.faults.hold_at = 150_000
+    body = {"repo_id": "org/watched", "background": True}
+    job_id = fetching.http.post("/v1/models/download", json=body).json()["id"]
+    fetching.wait_until(
+        lambda: (fetching.job(job_id)["progress"] or {}).get("done", 0) >= 150_000, "no progress is shown"
+    )
+    line = next(line for line in mlxq(fetching, "ps").splitlines() if "org/watched" in line)
+    assert "downloading 5" in line
+    hub.go.set()
+    assert fetching.http.get(f"/v1/jobs/{job_id}?wait=50").json()["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["pull", "org/nowhere"], "does not exist on the hub"),
+        (["pull", "nameless"], "such as 'org/name'"),
+        (["rm", "nothing"], "Model 'nothing' not found"),
+    ],
+)
+def test_what_the_server_refuses_is_said_in_one_line(
+    fetching: System, arguments: list[str], words: str
+) -> None:
+    done = run("--url", fetching.url, *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("mlxq: ")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_list_works_without_a_server_and_the_others_say_what_is_missing(tmp_path: Path) -> None:
+    nowhere = {
+        "PORT": str(free_port()),
+        "MLXQ_DATA_DIR": str(tmp_path),
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+    }
+    done = run("list", **nowhere)
+    assert done.returncode == 0
+    assert "tiny-chat" in done.stdout
+    for arguments in (["ps"], ["pull", "org/name"], ["rm", "tiny-chat"]):
+        done = run(*arguments, **nowhere)
+        assert done.returncode == 1
+        assert "no server answers" in done.stderr
