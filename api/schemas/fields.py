@@ -1,8 +1,10 @@
 """Types that several requests share. Strict: JSON's own types, without coercion, infinities or NaN."""
 
+import re
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 #: The largest number that every engine can count to.
 MAX_COUNT = 2**31 - 1
@@ -11,6 +13,30 @@ Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+
+#: A duration as Ollama's clients write it: seconds, or a number with its unit.
+_DURATION = re.compile(r"(-?\d+(?:\.\d+)?)(ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.fullmatch(value.strip())
+    if found is None:
+        raise PydanticCustomError(
+            "duration", "must be a number of seconds, or a duration such as '5m' or '24h'"
+        )
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+#: Seconds that the model stays in memory after the answer: 0 lets it go at once, less than 0 keeps it.
+KeepAlive = Annotated[
+    float,
+    BeforeValidator(_duration),
+    Field(ge=-1e9, le=1e9),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
+]
 
 
 class RequestModel(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from api.schemas.fields import MAX_COUNT, Count, Penalty, Probability, RequestModel, Seed
+from api.schemas.fields import MAX_COUNT, Count, KeepAlive, Penalty, Probability, RequestModel, Seed
 
 #: What is handed to the engine as it is, when the client said it.
 _AS_SAID = (
@@ -22,6 +22,7 @@ _AS_SAID = (
     "logit_bias",
     "seed",
     "ignore_eos",
+    "keep_alive",
 )
 
 #: Engines take a top_p of 0 for "off"; to OpenAI's clients it means "only the likeliest token".
@@ -58,6 +59,7 @@ class Sampling(RequestModel):
     seed: Seed | None = None
     stop: Annotated[list[StopText], Field(max_length=4)] | None = None
     ignore_eos: bool | None = None
+    keep_alive: KeepAlive | None = None
 
     stream: bool | None = None
     stream_options: StreamOptions | None = None
