@@ -43,6 +43,7 @@ from config.settings import Settings, load_settings
 from jobs.client import JobClient
 from jobs.errors import MlxqError
 from jobs.live_settings import LiveSettings, apply_log_level, follow
+from jobs.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             usual = LiveSettings.of(settings)
             watch = asyncio.create_task(follow(settings.redis_address, usual, apply_log_level))
             yield {"jobs": client}
-            for task in (announcement, watch):
-                task.cancel()
-            await asyncio.gather(announcement, watch, return_exceptions=True)
+            await end(announcement, watch)
 
     app = Api(
         title="mlxq",

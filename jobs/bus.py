@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from jobs import keys
 from jobs.errors import JobNotFound
 from jobs.status import Event
+from jobs.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -133,9 +134,7 @@ class ResultBus:
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tick())]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         await self._channel.aclose()
 
     def watch(self, job_id: str, queue: str, after: str = "0-0") -> Watch:
