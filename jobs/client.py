@@ -245,14 +245,17 @@ class JobClient:
             for category in Category:
                 async with self.redis.pipeline(transaction=False) as pipe:
                     pipe.llen(keys.queue(category))
+                    pipe.zcard(keys.deferred(category))
                     pipe.zcard(keys.started(category))
                     pipe.zcard(keys.finished(category))
                     pipe.zcard(keys.failed(category))
                     pipe.zcard(keys.cancelled(category))
                     counts: list[Any] = await pipe.execute()
                 wait = await self._median_wait(category)
-                waiting, running, finished, failed, cancelled = map(int, counts)
-                stats[category.value] = QueueStats(waiting, running, finished, failed, cancelled, wait)
+                waiting, deferred, running, finished, failed, cancelled = map(int, counts)
+                stats[category.value] = QueueStats(
+                    waiting + deferred, running, finished, failed, cancelled, wait
+                )
         return stats
 
     async def _median_wait(self, queue: str) -> float | None:
