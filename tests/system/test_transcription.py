@@ -1,0 +1,310 @@
+"""Recordings to text through HTTP: the libraries' own words, in every form, whatever is sent and whoever dies."""
+
+import base64
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx_whisper
+import numpy as np
+import openai
+import psutil
+import pytest
+from mlx_audio.stt.utils import load_model
+
+from tests.support.asr_checkpoints import (
+    random_parakeet,
+    random_qwen3_asr,
+    random_sensevoice,
+    random_whisper,
+)
+from tests.support.audio import ENCODINGS, RATE, Samples, as_played, speech, write
+from tests.support.checkpoints import random_qwen3
+from tests.support.stories import outcome, story
+from tests.support.system import System
+
+OTHERS = {"parakeet": random_parakeet, "qwen3_asr": random_qwen3_asr, "sensevoice": random_sensevoice}
+LOSSLESS = ("wav", "flac", "aiff")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("models")
+    random_qwen3(root / "first", seed=1)
+    random_whisper(root / "whisper")
+    for name, make in OTHERS.items():
+        make(root / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def system(root: Path) -> Iterator[System]:
+    running = System(root, "first", ASR_MODEL=root / "whisper", MAX_AUDIO_SECONDS=2000).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    return as_played(speech(40, seed=3))
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory, samples: Samples) -> dict[str, Path]:
+    """The same recording in every encoding."""
+    folder = tmp_path_factory.mktemp("clips")
+    return {kind: write(folder / f"clip.{kind}", samples) for kind in ENCODINGS}
+
+
+@pytest.fixture(scope="module")
+def said(root: Path, samples: Samples) -> dict[str, Any]:
+    """What mlx_whisper itself says."""
+    told: dict[str, Any] = mlx_whisper.transcribe(samples, path_or_hf_repo=str(root / "whisper"), fp16=False)
+    return told
+
+
+def test_whisper_through_the_sdk(system: System, clips: dict[str, Path], said: dict[str, Any]) -> None:
+    client = system.openai()
+    text = said["text"].strip()
+    for model in ("whisper-1", "whisper", "default"):
+        answer: Any = client.audio.transcriptions.create(model=model, file=clips["wav"])
+        assert (answer.text, answer.language, answer.duration) == (text, said["language"], 40.0)
+    verbose = client.audio.transcriptions.create(
+        model="whisper", file=clips["wav"], response_format="verbose_json"
+    )
+    assert [(each.text, each.tokens) for each in verbose.segments or ()] == [
+        (each["text"], each["tokens"]) for each in said["segments"]
+    ]
+    events = list(client.audio.transcriptions.create(model="whisper", file=clips["wav"], stream=True))
+    assert [event.type for event in events] == ["transcript.text.delta"] * (len(events) - 1) + [
+        "transcript.text.done"
+    ]
+    assert len(events) > 2
+    assert "".join(event.delta for event in events if event.type == "transcript.text.delta") == text
+    assert events[-1].type == "transcript.text.done"
+    assert events[-1].text == text
+
+
+def test_one_recording_in_eight_encodings(
+    system: System, clips: dict[str, Path], said: dict[str, Any]
+) -> None:
+    """Their names lie and their types are missing; a lossy one may cost a word of a random model."""
+    words = said["text"].split()
+    for kind, clip in clips.items():
+        file = {"file": ("clip.txt", clip.read_bytes(), "text/plain")}
+        answer = system.http.post("/v1/audio/transcriptions", files=file).raise_for_status().json()
+        assert answer["duration"] == pytest.approx(40, abs=0.1)
+        if kind in LOSSLESS:
+            assert answer["text"].split() == words, kind
+        assert answer["language"] == said["language"], kind
+        assert len(set(answer["text"].split()) & set(words)) >= len(set(words)) - 1, kind
+
+
+def test_times_of_words_and_segments_are_in_order_and_inside(system: System, clips: dict[str, Path]) -> None:
+    for model in ("whisper", "parakeet"):
+        answer = system.openai().audio.transcriptions.create(
+            model=model,
+            file=clips["flac"],
+            response_format="verbose_json",
+            timestamp_granularities=["word", "segment"],
+        )
+        for spans in (answer.words or [], answer.segments or []):
+            assert spans
+            starts = [span.start for span in spans]  # type: ignore[attr-defined]
+            assert starts == sorted(starts)
+            assert all(0 <= span.start <= span.end <= answer.duration for span in spans)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt"])
+def test_subtitles(system: System, clips: dict[str, Path], said: dict[str, Any], form: Any) -> None:
+    text = system.openai().audio.transcriptions.create(
+        model="whisper", file=clips["wav"], response_format=form
+    )
+    if form == "vtt":
+        head, _, text = text.partition("\n\n")
+        assert head == "WEBVTT"
+    time = r"(\d\d):([0-5]\d):([0-5]\d)[,.](\d{3})"
+    cues = text.rstrip("\n").split("\n\n")
+    told = []
+    last = 0.0
+    for number, cue in enumerate(cues, start=1):
+        lines = cue.split("\n")
+        if form == "srt":
+            assert lines.pop(0) == str(number)
+        found = re.fullmatch(f"{time} --> {time}", lines.pop(0))
+        assert found
+        start, end = (
+            int(h) * 3600 + int(m) * 60 + int(s) + int(ms) / 1000
+            for h, m, s, ms in (found.groups()[:4], found.groups()[4:])
+        )
+        assert last <= start < end <= 40
+        last = start
+        told.append(" ".join(lines))
+    assert told == [segment["text"].strip() for segment in said["segments"]]
+
+
+def test_ominix_body_and_a_translation(system: System, clips: dict[str, Path], said: dict[str, Any]) -> None:
+    coded = base64.b64encode(clips["wav"].read_bytes()).decode()
+    for file in (coded, f"data:audio/mpeg;base64,{coded}"):
+        body = {"file": file, "model": "whisper"}
+        answer = system.http.post("/v1/audio/transcriptions", json=body).raise_for_status().json()
+        assert answer == {
+            "text": said["text"].strip(),
+            "language": said["language"],
+            "duration": 40.0,
+            "usage": {"type": "duration", "seconds": 40.0},
+        }
+    with clips["wav"].open("rb") as file:
+        plain = system.http.post(
+            "/v1/audio/translations", files={"file": file}, data={"response_format": "text"}
+        ).raise_for_status()
+    assert plain.headers["content-type"].startswith("text/plain")
+    assert plain.text.strip()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_families_through_the_sdk(
+    system: System, root: Path, tmp_path: Path, name: str, clips: dict[str, Path]
+) -> None:
+    short = as_played(speech(6, seed=4))
+    options: dict[str, Any] = {"use_itn": True} if name == "sensevoice" else {}
+    theirs: Any = load_model(root / name, model_type=name)
+    if name == "qwen3_asr":
+        options["max_tokens"] = 120
+    expected = theirs.generate(mx.array(short), **options).text.strip()
+    answer = system.openai().audio.transcriptions.create(model=name, file=write(tmp_path / "a.flac", short))
+    assert answer.text == expected != ""
+
+
+def bad_files(folder: Path, clips: dict[str, Path]) -> dict[str, bytes]:
+    """What is no recording, or none that may be sent. A bomb is small and plays for days."""
+    bomb = write(folder / "bomb.flac", np.zeros(60 * RATE, np.float32)).read_bytes()
+    silence = bytearray(clips["wav"].read_bytes()[:44])
+    silence[24:28] = (2**31 - 1).to_bytes(4, "little")
+    endless = bytearray(clips["wav"].read_bytes()[:44] + bytes(4000))
+    endless[24:28] = (1).to_bytes(4, "little")
+    lying = bytearray(bomb)
+    # The count of samples in FLAC's header: 36 bits.
+    lying[21] |= 0x0F
+    lying[22:26] = b"\xff\xff\xff\xff"
+    return {
+        "empty": b"",
+        "random": np.random.default_rng(1).bytes(100_000),
+        "text": b"this is no recording " * 1000,
+        "half a header": clips["wav"].read_bytes()[:30],
+        "no samples": clips["wav"].read_bytes()[:44],
+        "cut m4a": clips["m4a"].read_bytes()[:20_000],
+        "a picture": b"\x89PNG\r\n\x1a\n" + bytes(5000),
+        "two billion samples a second": bytes(silence) + bytes(100_000),
+        "one sample a second": bytes(endless),
+        "days of silence": bytes(lying),
+        "too short": write(folder / "short.wav", speech(0.05)).read_bytes(),
+        "a playlist": b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
+    }
+
+
+def test_bad_files_are_refused_and_harm_nobody(
+    system: System, tmp_path: Path, clips: dict[str, Path]
+) -> None:
+    worker = system.worker
+    for name, content in bad_files(tmp_path, clips).items():
+        answer = system.http.post("/v1/audio/transcriptions", files={"file": ("a.wav", content)})
+        assert answer.status_code == 400, (name, answer.text)
+        error = answer.json()["error"]
+        assert (error["code"], error["param"]) == ("invalid_audio", "file"), name
+        assert "/" not in error["message"], name
+    assert worker is not None
+    assert worker.poll() is None
+
+
+def test_odd_files_are_heard(system: System, tmp_path: Path, clips: dict[str, Path]) -> None:
+    flac = clips["flac"].read_bytes()
+    odd = {
+        "192 kHz": (write(tmp_path / "high.wav", speech(3, rate=192_000), rate=192_000).read_bytes(), 3),
+        "8 channels": (write(tmp_path / "wide.wav", speech(3), layout="7.1").read_bytes(), 3),
+        "8 kHz": (write(tmp_path / "low.flac", speech(3, rate=8_000), rate=8_000).read_bytes(), 3),
+        "cut in the middle": (flac[: len(flac) // 2], None),
+    }
+    for name, (content, seconds) in odd.items():
+        answer = system.http.post("/v1/audio/transcriptions", files={"file": ("a.mp3", content)})
+        assert answer.status_code == 200, (name, answer.text)
+        duration = answer.json()["duration"]
+        assert duration == pytest.approx(seconds, abs=0.01) if seconds else 1 < duration < 39, name
+
+
+def memory(system: System) -> float:
+    """Of the worker, in MB."""
+    assert system.worker is not None
+    return float(psutil.Process(system.worker.pid).memory_info().rss) / 1e6
+
+
+def begin(system: System, recording: Path, model: str) -> str:
+    """Hand it in as a job and wait until some of it is understood."""
+    with recording.open("rb") as file:
+        accepted = system.http.post(
+            "/v1/audio/transcriptions",
+            files={"file": file},
+            data={"model": model},
+            headers={"Prefer": "respond-async"},
+        )
+    assert accepted.status_code == 202, accepted.text
+    job_id: str = accepted.json()["id"]
+    heard(system, job_id)
+    return job_id
+
+
+def heard(system: System, job_id: str, seconds: float = 20) -> None:
+    def done() -> bool:
+        job = system.job(job_id)
+        assert job["status"] in ("queued", "in_progress"), job
+        return bool(job["progress"] and job["progress"]["done"] >= seconds * 1000)
+
+    system.wait_until(done, "nothing is heard")
+
+
+def test_half_an_hour(root: Path, tmp_path: Path) -> None:
+    """It outlives its worker, is stopped in its middle, and takes no more memory than a minute does."""
+    minute = speech(60, seed=1)
+    recording = write(tmp_path / "long.flac", np.tile(minute, 30))
+    system = System(root, "first", ASR_MODEL=root / "sensevoice").start()
+    try:
+        job_id = begin(system, recording, "sensevoice")
+        system.kill_worker()
+        system.start_worker()
+        system.wait_until(lambda: system.job(job_id)["attempts"] == 2, "it is not run again")
+        heard(system, job_id, 60)
+        level = memory(system)
+        heard(system, job_id, 200)
+        system.http.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
+        assert outcome(system, job_id)["status"] == "cancelled"
+        assert [event.type for event in story(system, job_id)].count("cancelled") == 1
+        job_id = begin(system, recording, "sensevoice")
+        ended = outcome(system, job_id, 300)
+        assert ended["status"] == "completed", ended
+        assert ended["result"]["duration"] == 1800.0
+        progress = [event.data["done"] for event in story(system, job_id) if event.type == "progress"]
+        assert progress == sorted(progress)
+        assert progress[-1] > 1_700_000
+        assert memory(system) < level + 100
+    finally:
+        system.stop()
+
+
+def test_a_minute_more_of_whisper_takes_no_more_memory(system: System, tmp_path: Path) -> None:
+    level = 0.0
+    for minutes in (1, 6):
+        recording = write(tmp_path / f"{minutes}.flac", np.tile(speech(60, seed=1), minutes))
+        job_id = begin(system, recording, "whisper")
+        assert outcome(system, job_id, 120)["status"] == "completed"
+        level = level or memory(system)
+    assert memory(system) < level + 60
+
+
+def test_a_client_that_leaves_takes_its_job_along(system: System, tmp_path: Path) -> None:
+    recording = write(tmp_path / "long.flac", np.tile(speech(60, seed=1), 20))
+    with pytest.raises(openai.APITimeoutError):
+        system.openai(timeout=2).audio.transcriptions.create(model="whisper", file=recording)
+    (job,) = system.http.get("/v1/jobs", params={"limit": 1}).json()["data"]
+    assert outcome(system, job["id"])["status"] in ("cancelled", "expired")
