@@ -98,6 +98,7 @@ class WorkerHost:
 
     def _govern(self, lane: Lane) -> None:
         """Loads of this lane ask the memory policy for room."""
+        lane.slot.check = self.memory.check
         lane.slot.room = lambda name, needed: self.memory.room(lane, name, needed, pinned=lane.pins(name))
         lane.relieve = lambda: self.memory.relieve(lane)
 

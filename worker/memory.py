@@ -77,6 +77,11 @@ class Memory:
     def watch(self, occupants: Sequence[Occupant]) -> None:
         self._occupants = occupants
 
+    def check(self, needed: int) -> None:
+        """Raises InvalidRequest for a model of `needed` bytes that could not fit if it was alone."""
+        if needed > self._budget:
+            raise _insufficient(needed, self._budget)
+
     @contextmanager
     def room(self, occupant: Occupant, name: str, needed: int, *, pinned: bool) -> Iterator[None]:
         """Make room for a model of `needed` bytes in this slot, which is empty, and hold it while it loads.
@@ -122,13 +127,7 @@ class Memory:
         while self._used() + needed > self._budget:
             other = next(candidates, None)
             if other is None:
-                free = max(0, self._budget - self._used())
-                raise InvalidRequest(
-                    f"Insufficient memory - This model requires {needed / GB:.1f}GB but you have "
-                    f"{free / GB:.1f}GB available",
-                    param="model",
-                    code="insufficient_memory",
-                )
+                raise _insufficient(needed, max(0, self._budget - self._used()))
             log.info("%s makes room for %s", other.model, name)
             other.evict()
 
@@ -141,6 +140,15 @@ class Memory:
         ]
         waiting = [(since, other) for since, other in idle if since is not None]
         return [other for _, other in sorted(waiting, key=lambda pair: pair[0])]
+
+
+def _insufficient(needed: int, free: int) -> InvalidRequest:
+    """In MLX-GUI's words."""
+    return InvalidRequest(
+        f"Insufficient memory - This model requires {needed / GB:.1f}GB but you have {free / GB:.1f}GB available",
+        param="model",
+        code="insufficient_memory",
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

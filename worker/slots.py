@@ -52,7 +52,8 @@ class Slot:
     ) -> None:
         """`on_change` is called on the engine thread after each change of the state."""
         self.category = category
-        #: how a model of so many bytes gets the room that it needs, while it is loaded
+        #: whether a model of so many bytes can be loaded at all, and how it gets the room while it is
+        self.check: Callable[[int], None] = lambda _: None
         self.room: Callable[[str, int], AbstractContextManager[None]] = lambda *_: nullcontext()
         self.engine: Engine | None = None
         self._loader = loader
@@ -83,11 +84,14 @@ class Slot:
             raise ModelNotFound(f"The model '{ref.id}' is not installed.", param="model")
         if not device().mlx:
             raise InvalidRequest(NO_MLX, param="model", code="mlx_not_compatible")
+        needed = model_size(ref.path).weight_bytes or 0
+        # What can't fit at all does not cost anybody the model that is there.
+        self.check(needed)
         self.unload()
         self._set(SlotState(model=ref.id, state="loading"))
         log.info("loading %s into the %s slot", ref.id, self.category)
         try:
-            with self.room(ref.id, model_size(ref.path).weight_bytes or 0):
+            with self.room(ref.id, needed):
                 engine = self._loader(ref, self._settings)
         except Exception as error:
             failure = _load_failure(ref, error)

@@ -1,7 +1,9 @@
 """Room for models: the least recently used goes, who generates stays, and running out of memory is survived."""
 
+import shutil
 from dataclasses import dataclass
 
+import mlx.core as mx
 import pytest
 
 from config.settings import Settings
@@ -85,9 +87,18 @@ async def test_when_memory_runs_out_an_idle_model_goes(bench: Bench) -> None:
 async def test_a_model_that_can_not_fit_is_refused_and_nobody_goes_for_it(
     settings: Settings, client: JobClient
 ) -> None:
-    bench = Bench(settings.model_copy(update={"memory_budget_gb": 1e-6}), client)
+    size = (settings.model_roots[0] / "first" / "model.safetensors").stat().st_size
+    bench = Bench(settings.model_copy(update={"memory_budget_gb": 1.5 * size / 2**30}), client)
     bench.host.start()
-    error = await bench.error(await bench.submit("first"))
+    await bench.story(await bench.submit("first"))
+    large = settings.model_roots[0] / "large"
+    large.mkdir()
+    for file in (settings.model_roots[0] / "first").iterdir():
+        shutil.copy(file, large / file.name)
+    mx.save_safetensors(str(large / "model.safetensors"), {"weight": mx.zeros((size,))})
+    error = await bench.error(await bench.submit("large"))
+    assert not bench.engine.closed
+    shutil.rmtree(large)
     assert (error.status, error.code) == (400, "insufficient_memory")
     assert error.message.startswith("Insufficient memory - This model requires 0.0GB but you have")
     bench.host.drain()
