@@ -15,6 +15,7 @@ from api.context import Context
 from api.inventory import not_found, slots
 from api.waiting import call, outcome
 from config.catalog import ModelRef, UnknownModel
+from config.catalog.installed import TRASH
 from config.settings import REPO
 from jobs.client import JobClient
 from jobs.errors import Conflict, Forbidden, InvalidRequest, MlxqError, ModelNotFound
@@ -23,8 +24,6 @@ from jobs.usage import jobs_for
 
 log = logging.getLogger(__name__)
 
-#: How a folder is called while it is being deleted. What begins with a dot is no model.
-TRASH = ".deleted-"
 _HELD = ("loaded", "loading")
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from api.schemas.fields import RequestModel
 
 #: A name that a user gives: it has no slash, so that it never looks like a hub's.
-GivenName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,95}$")]
+GivenName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$")]
 
 
 class DownloadRequest(RequestModel):

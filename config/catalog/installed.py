@@ -12,6 +12,8 @@ from config.catalog.speech import is_paraformer
 
 #: How deep below a root a model may lie: `name` or `org/name`.
 _DEPTH = 2
+#: How a folder is called while it is being deleted. What begins with a dot is no model.
+TRASH = ".deleted-"
 #: A part of weights that were split, as the hubs name it.
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
 

@@ -26,7 +26,7 @@ from config.catalog.speech import recogniser_family
 from config.settings import Settings
 
 #: `org/name` as the hubs allow it.
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 #: No name, path or id is longer.
 _LONGEST = 1024
 

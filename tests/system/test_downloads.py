@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,25 @@ def test_a_waiting_job_can_be_cancelled_and_its_download_goes_on(fetching: Syste
     hub.go.set()
     assert ended(fetching, download)["status"] == "completed"
     assert fetching.job(chat)["status"] == "cancelled"
+
+
+def test_a_default_model_that_is_not_here_is_fetched_at_the_start_and_loaded(
+    make_system: Callable[..., System], the_hub: Hub, tmp_path: Path
+) -> None:
+    the_hub.forget()
+    system = make_system(
+        LLM_MODEL="org/chat-5", AUTO_DOWNLOAD=1, HF_ENDPOINT=the_hub.url, HF_HUB_CACHE=tmp_path / "hub"
+    )
+    trash = tmp_path / "hub" / ".deleted-1"
+    trash.mkdir(parents=True)
+    system.start_downloads()
+
+    def loaded() -> bool:
+        return bool(system.http.get("/v1/models/status").json()["models"]["llm"] == "org/chat-5")
+
+    system.wait_until(loaded, "it is not loaded")
+    assert system.openai().chat.completions.create(model="default", messages=HELLO, max_tokens=2).choices
+    assert not trash.exists(), "a deletion that was cut off is finished"
 
 
 def test_a_short_name_is_never_looked_for(fetching: System, hub: Hub) -> None:

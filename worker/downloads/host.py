@@ -26,6 +26,7 @@ from jobs.errors import EngineFailure, MlxqError
 from jobs.gate import BEAT, Ending, Gate, Ttl
 from jobs.request import Category, Claim
 from worker.downloads.defaults import fetch_defaults
+from worker.downloads.store import clear_trash
 from worker.outbox import Outbox
 from worker.registration import Registration, dead_workers
 
@@ -109,6 +110,7 @@ class DownloadHost:
         return False
 
     def _begin(self) -> None:
+        clear_trash([self._settings.hub_cache, *self._settings.model_roots])
         self._recover(dead_workers(self._redis, [Category.DOWNLOAD]))
         self._registration.register()
 

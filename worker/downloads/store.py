@@ -10,10 +10,12 @@ import fcntl
 import os
 import secrets
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from config.catalog.installed import TRASH
 from jobs.errors import InsufficientStorage
 from worker.downloads.sources import Listing, RemoteFile
 
@@ -21,6 +23,13 @@ from worker.downloads.sources import Listing, RemoteFile
 RESERVE = 256 * 1024 * 1024
 #: What the system says when nothing more can be written.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def clear_trash(roots: Iterable[Path]) -> None:
+    """Finish deletions that were cut off."""
+    for root in roots:
+        for trash in [*root.glob(f"{TRASH}*"), *root.glob(f"*/{TRASH}*")]:
+            shutil.rmtree(trash, ignore_errors=True)
 
 
 class Store:
