@@ -2,6 +2,8 @@
 -- ARGV: id, execution, number, event, then the same again, ... The numbers of an execution rise: an event that
 -- was written before (the answer was lost, the worker writes again) is not written twice.
 -- Returns the executions that this worker has lost: their events were not written.
+-- The last progress is kept with the job, for whoever asks later.
+local PROGRESS = '{"type":"progress",'
 local frames, lost = {}, {}
 for i = 1, #ARGV, 4 do
   local id, execution, number = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
@@ -11,6 +13,9 @@ for i = 1, #ARGV, 4 do
     lost[#lost + 1] = execution
   elseif tonumber(last) < number then
     redis.call('HSET', key, 'emitted', number)
+    if string.sub(ARGV[i + 3], 1, #PROGRESS) == PROGRESS then
+      redis.call('HSET', 'rq:job:' .. id, 'mlxq_progress', '{' .. string.sub(ARGV[i + 3], #PROGRESS + 1))
+    end
     frames[#frames + 1] = append(events_key(id), id, ARGV[i + 3], false)
   end
 end

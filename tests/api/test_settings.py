@@ -105,7 +105,12 @@ def test_the_log_of_the_server_obeys_at_once(
     http: httpx.Client, monkeypatch: pytest.MonkeyPatch, clean_redis: redis.Redis
 ) -> None:
     heard = threading.Event()
-    monkeypatch.setattr(logging.getLogger(), "setLevel", lambda level: level == "ERROR" and heard.set())
+
+    def listen(level: str) -> None:
+        if level == "ERROR":
+            heard.set()
+
+    monkeypatch.setattr(logging.getLogger(), "setLevel", listen)
     assert http.put("/v1/settings/log_level", json={"value": "error"}).json()["value"] == "ERROR"
     assert heard.wait(10)
 

@@ -1,11 +1,16 @@
 """What the server says of itself, and what it does while Redis or the worker is away."""
 
 import contextlib
+import platform
 import threading
 
 import httpx
 import openai
+import psutil
+import pytest
+from starlette.testclient import TestClient
 
+from api.app import create_app
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.private_redis import PrivateRedis
@@ -83,3 +88,79 @@ def test_an_answer_survives_the_loss_of_redis(
         restarted.set()
         assert heard + "".join(words) == "before after"
         worker.resume()
+
+
+def test_the_status_has_every_key_of_mlx_guis(http: httpx.Client, worker: ScriptedWorker) -> None:
+    gigabyte = 1024**3
+    worker.announce(model="tiny", state="loaded", memory_bytes=2 * gigabyte)
+    body = http.get("/v1/system/status").raise_for_status().json()
+    assert body.keys() == {"status", "system", "model_manager", "mlx_compatible"}
+    assert (body["status"], body["mlx_compatible"]) == ("running", True)
+    system = body["system"]
+    assert system.keys() == {
+        "platform",
+        "architecture",
+        "processor",
+        "is_apple_silicon",
+        "mlx_compatible",
+        "memory",
+        "gpu_memory",
+    }
+    assert (system["platform"], system["architecture"]) == (platform.system(), platform.machine())
+    assert system["processor"]
+    memory = system["memory"]
+    assert memory["total_gb"] == round(psutil.virtual_memory().total / gigabyte, 2)
+    assert 0 < memory["available_gb"] <= memory["total_gb"]
+    assert memory["used_gb"] == pytest.approx(memory["total_gb"] - memory["available_gb"], abs=0.02)
+    assert 0 < memory["percent_used"] <= 100
+    assert system["gpu_memory"] == {"total_gb": 8.0, "available_gb": 8.0, "device_name": "Apple M2 Pro"}
+    manager = body["model_manager"]
+    share = manager.pop("memory_usage_percent")
+    assert share == pytest.approx(100 * 2 / memory["total_gb"], abs=0.1)
+    assert manager == {
+        "loaded_models_count": 1,
+        "max_concurrent_models": 3,
+        "queue_size": 0,
+        "total_model_memory_gb": 2.0,
+        "max_tokens_limit": 16384,
+        "auto_unload_enabled": True,
+        "inactivity_timeout_minutes": 30,
+    }
+
+
+def test_the_status_follows_settings_and_the_queue(http: httpx.Client, worker: ScriptedWorker) -> None:
+    worker.pause()
+    http.put("/v1/settings/model_inactivity_timeout_minutes", json={"value": 5}).raise_for_status()
+    http.put("/v1/settings/auto_unload_inactive_models", json={"value": False}).raise_for_status()
+    http.post("/v1/chat/completions", json=chat(), headers={"prefer": "respond-async"})
+    manager = http.get("/v1/system/status").json()["model_manager"]
+    assert (manager["inactivity_timeout_minutes"], manager["auto_unload_enabled"]) == (5, False)
+    assert manager["queue_size"] == 1
+    worker.resume()
+
+
+@pytest.mark.parametrize("verb", ["shutdown", "restart"])
+def test_only_the_owner_ends_the_server(
+    make_settings: MakeSettings, worker: ScriptedWorker, verb: str
+) -> None:
+    """Who it is by origin, address and key. A server inside another program does not end that."""
+    path = f"/v1/system/{verb}"
+    with TestClient(create_app(make_settings())) as inside:
+        assert inside.post(path).status_code == 501
+    ended: list[bool] = []
+    for keys, address, headers, status in (
+        ("", "127.0.0.1", {}, 200),
+        ("", "::1", {}, 200),
+        ("", "127.0.0.1", {"origin": "https://evil.com"}, 403),
+        ("", "192.168.1.7", {}, 403),
+        ("secret", "192.168.1.7", {}, 401),
+        ("secret", "192.168.1.7", {"x-api-key": "secret"}, 200),
+    ):
+        app = create_app(make_settings(api_keys=keys, allowed_hosts="*"))
+        app.state.halt = ended.append
+        before = len(ended)
+        with TestClient(app, client=(address, 1234)) as client:
+            answer = client.post(path, headers=headers)
+        assert answer.status_code == status, (keys, address, headers)
+        assert len(ended) - before == (status == 200)
+    assert set(ended) == {verb == "restart"}

@@ -260,7 +260,9 @@ def _write(
     # Fresh weights repeat one token for ever, and Gemma's projection of pictures is all ones. Wide weights and
     # small embeddings make a model that wanders and looks at its pictures.
     weights = {
-        name: value if value.ndim == 1 else mx.random.normal(value.shape) * (0.05 if "embed_" in name else 0.3)
+        name: value
+        if value.ndim == 1
+        else mx.random.normal(value.shape) * (0.05 if "embed_" in name else 0.3)
         for name, value in parameters
     }
     mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})

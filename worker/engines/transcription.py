@@ -176,14 +176,16 @@ class TranscriptionEngine:
             self.remove(task.id)
             return [Failed(task.id, _failure(error))]
         outputs = self._tell(task, piece) if piece is not None else []
-        if task.reading.ended:
-            self.remove(task.id)
-            return [*outputs, Done(task.id, _result(task))]
-        total = max(task.total, task.clock.seconds, task.reading.done)
-        progress = round(task.reading.done * 1000), round(total * 1000)
-        if progress != task.told:
+        ended = task.reading.ended
+        total = task.clock.seconds if ended else max(task.total, task.clock.seconds)
+        done = total if ended else min(task.reading.done, total)
+        progress = round(done * 1000), round(total * 1000)
+        if progress != task.told and done > 0:
             task.told = progress
             outputs.append(Progress(task.id, *progress))
+        if ended:
+            self.remove(task.id)
+            outputs.append(Done(task.id, _result(task)))
         return outputs
 
     def tidy(self) -> None:
