@@ -114,6 +114,31 @@ class Settings(BaseSettings):
     image_model: str = Field(
         default="", validation_alias="IMAGE_MODEL", description="Image model, loaded at start."
     )
+    zimage_model_dir: str = Field(
+        default="",
+        validation_alias="ZIMAGE_MODEL_DIR",
+        description="Folder that the name `zimage` stands for, instead of the hub's Z-Image-Turbo.",
+    )
+    flux_model_dir: str = Field(
+        default="",
+        validation_alias="FLUX_MODEL_DIR",
+        description="Folder that the names `flux` and `flux.2-klein` stand for, instead of the hub's FLUX.2-klein.",
+    )
+    image_quantize: Literal[0, 4, 8] = Field(
+        default=0,
+        validation_alias="IMAGE_QUANTIZE",
+        description="Bits that image models are quantised to when they are loaded; `0`: as they are.",
+    )
+    image_metadata: bool = Field(
+        default=True,
+        validation_alias="IMAGE_METADATA",
+        description="Write prompt, model, seed, steps and size into the files of pictures.",
+    )
+    image_on_disconnect: Literal["keep", "cancel"] = Field(
+        default="keep",
+        validation_alias="IMAGE_ON_DISCONNECT",
+        description="Whether a picture is made to its end when its client leaves.",
+    )
     embedding_model: str = Field(
         default="",
         validation_alias="EMBEDDING_MODEL",
@@ -401,6 +426,13 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise ValueError("an http:// or https:// address")
         return address
+
+    @field_validator("image_quantize", mode="before")
+    @classmethod
+    def _check_image_quantize(cls, value: object) -> int:
+        if str(value).strip() not in ("0", "4", "8"):
+            raise ValueError("0, 4 or 8")
+        return int(str(value))
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -38,6 +38,8 @@ class Kind(StrEnum):
     TRANSLATION = "translation"
     #: a text, spoken
     SPEECH = "speech"
+    #: pictures of a text, or of a picture
+    IMAGE = "image"
     #: bring a model into the slot
     LOAD = "load"
     #: empty the slot
@@ -55,6 +57,7 @@ ID_PREFIX = {
     Kind.TRANSCRIPTION: "trsc",
     Kind.TRANSLATION: "trsl",
     Kind.SPEECH: "spch",
+    Kind.IMAGE: "img",
     Kind.LOAD: "load",
     Kind.UNLOAD: "unload",
     Kind.DOWNLOAD: "dl",

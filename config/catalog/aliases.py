@@ -9,6 +9,9 @@ EMBEDDINGS = ("text-embedding-3-small", "text-embedding-3-large", "text-embeddin
 #: What OpenAI calls the models that speak: the default one.
 SPEECH = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
 
+#: What OpenAI calls the models that make pictures: the default one.
+IMAGES = ("dall-e-2", "dall-e-3", "gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "chatgpt-image-latest")
+
 #: What OpenAI calls its newer models that transcribe: the default one.
 TRANSCRIPTION = ("gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 

@@ -1,4 +1,4 @@
-"""Which slot a model belongs to: `llm`, `embedding`, `asr` or `tts`, by its config.json.
+"""Which slot a model belongs to: `llm`, `embedding`, `asr`, `tts` or `image`, by its config.json.
 
 A few architectures serve as both: then what lies beside config.json decides, and last the model's name. Whether a
 language model also sees is not known here.
@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from config.catalog.image import TYPES as IMAGE_TYPES
 from config.catalog.speech import recogniser_family
 from config.catalog.tts import speech_type
 
-LLM, EMBEDDING, ASR, TTS = "llm", "embedding", "asr", "tts"
+LLM, EMBEDDING, ASR, TTS, IMAGE = "llm", "embedding", "asr", "tts", "image"
 
 #: `model_type`s that read a whole text at once and can't go on with it.
 _ENCODERS = frozenset(
@@ -36,6 +37,8 @@ _SENTENCE_TRANSFORMERS = ("config_sentence_transformers.json", "modules.json", "
 
 def category_of(config: Mapping[str, Any], path: Path, model_id: str) -> str:
     """The category of the model in this folder, whose config.json holds `config`."""
+    if config.get("model_type") in IMAGE_TYPES:
+        return IMAGE
     if recogniser_family(config, path) is not None:
         return ASR
     if speech_type(config, model_id) is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.catalog.category import category_of
+from config.catalog.image import image_family, missing_files
 from config.catalog.speech import is_paraformer
 
 #: How deep below a root a model may lie: `name` or `org/name`.
@@ -43,7 +44,8 @@ class Installed:
 
 
 def installed_models(roots: tuple[Path, ...]) -> Iterator[Installed]:
-    """Every complete model below the roots: a folder with `config.json` and weights, or with a Paraformer's files.
+    """Every complete model below the roots: a folder with `config.json` and weights, with a Paraformer's files, or
+    with the parts of a model that makes pictures.
 
     No link leads out.
     """
@@ -59,6 +61,12 @@ def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed 
     """The model in this folder, or None when it is not (yet) a whole one."""
     if is_paraformer(path):
         return Installed(model_id, path, cached, {})
+    family = image_family(path)
+    if family is not None:
+        # The hub's cache fills up; a folder of the user's is shown as it is, and who wants it learns what it lacks.
+        if cached and missing_files(path, family):
+            return None
+        return Installed(model_id, path, cached, {"model_type": family})
     try:
         config = json.loads((path / "config.json").read_bytes())
     except (OSError, ValueError):

@@ -13,13 +13,16 @@ from config.catalog.aliases import (
     DEFAULT,
     EMBEDDINGS,
     FAMILIES,
+    IMAGES,
     RECOGNISERS,
     SPEECH,
     TRANSCRIPTION,
     WHISPER_1,
     WHISPERS,
 )
-from config.catalog.category import ASR, EMBEDDING, LLM, TTS
+from config.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
+from config.catalog.image import ALIASES as IMAGE_ALIASES
+from config.catalog.image import FOLDER_OF as IMAGE_FOLDER_OF
 from config.catalog.installed import Installed, cached_model, installed_models, read_model
 from config.catalog.records import Records
 from config.catalog.speech import recogniser_family
@@ -68,8 +71,10 @@ class Catalog:
             EMBEDDING: settings.embedding_model,
             ASR: settings.asr_model,
             TTS: settings.tts_model,
-            "image": settings.image_model,
+            IMAGE: settings.image_model or settings.zimage_model_dir or settings.flux_model_dir,
         }
+        #: folders that the settings name for families of models that make pictures
+        self._image_folders = {"zimage": settings.zimage_model_dir, "flux": settings.flux_model_dir}
         self._roots = tuple(root.resolve() for root in settings.model_roots)
         self._cache = settings.hub_cache
         self._auto_download = settings.auto_download
@@ -154,6 +159,10 @@ class Catalog:
             return self.default(EMBEDDING)
         if families and name in SPEECH:
             return self.default(TTS)
+        if families and name in IMAGES:
+            return self.default(IMAGE)
+        if name.lower() in IMAGE_ALIASES:
+            return self._image(name.lower())
         if families and name in TRANSCRIPTION:
             return self.default(ASR)
         if families and name.lower() in RECOGNISERS:
@@ -213,6 +222,12 @@ class Catalog:
         if model and recogniser_family(model.config, model.path) == RECOGNISERS[name.lower()]:
             return default
         return self._unknown(name)
+
+    def _image(self, name: str) -> ModelRef:
+        """A model that makes pictures, by its short name: the folder that a setting has for it, or the hub's."""
+        folder = self._image_folders.get(IMAGE_FOLDER_OF.get(name, ""), "")
+        ref = self._own(folder) if folder else self._find(IMAGE_ALIASES[name], families=False)
+        return replace(ref, category=IMAGE)
 
     def _whisper(self, name: str, *, families: bool) -> ModelRef:
         """A size of Whisper. Clients that know no name but OpenAI's get the default where it can't be had."""
