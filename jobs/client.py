@@ -156,7 +156,7 @@ class JobClient:
         """Forget an ended job in `after` seconds: it was delivered. While Redis is away it stays as others do."""
         with contextlib.suppress(RedisError, OSError):
             async with self.redis.pipeline(transaction=False) as pipe:
-                for key in (keys.job(job_id), keys.results(job_id), keys.events(job_id)):
+                for key in (keys.job(job_id), keys.results(job_id), keys.events(job_id), keys.files(job_id)):
                     pipe.expire(key, after)
                 pipe.zadd(keys.finished(queue), {job_id: time.time() + after}, xx=True)
                 await pipe.execute()
@@ -187,6 +187,15 @@ class JobClient:
         if not results or "return_value" not in results[0][1]:
             return None, error
         return orjson.loads(base64.b64decode(results[0][1]["return_value"])), error
+
+    async def file(self, job_id: str, number: int) -> tuple[str, str] | None:
+        """The blob and the content type of a file that the job has made on its way, if it has that one."""
+        with _redis_errors():
+            found: Any = await self.redis.hget(keys.files(job_id), str(number))
+        if found is None:
+            return None
+        blob, _, content_type = str(found).partition(" ")
+        return blob, content_type
 
     async def jobs(
         self,

@@ -89,6 +89,11 @@ def events(job_id: str) -> str:
     return f"mlxq:events:{job_id}"
 
 
+def files(job_id: str) -> str:
+    """The files that the job made on its way: number → "blob content-type"."""
+    return f"mlxq:files:{job_id}"
+
+
 def idempotency(scope: str) -> str:
     """Which job an `Idempotency-Key` (of one caller) stands for."""
     return f"mlxq:idempotency:{scope}"

@@ -56,6 +56,10 @@ class EventType(StrEnum):
     DELTA = "delta"
     #: `done` of `total`
     PROGRESS = "progress"
+    #: a small picture of what picture `index` is like after its step `step`; `artifact`, and the `blob` it lies in
+    PREVIEW = "preview"
+    #: the same in full size: `number` of those that were asked for
+    PARTIAL = "partial"
     #: the job's model is being fetched; `done` of `total` bytes, by the job `job`
     DOWNLOADING = "downloading"
     #: the job's model is there now: the job waits for its lane

@@ -23,7 +23,7 @@ from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory
 from jobs.gate import Ending, Favour, Gate
 from jobs.request import Kind
 from jobs.status import EventType
-from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.engines.base import Delta, Done, Failed, Output, Progress, Shown
 from worker.memory import is_out_of_memory
 from worker.outbox import Message, Outbox
 from worker.slots import Slot
@@ -430,6 +430,10 @@ class Lane:
                 batch += task.tell(output, now)
             case Progress(done=done, total=total, data=data):
                 batch.append(task.message(EventType.PROGRESS, done=done, total=total, **data))
+            case Shown(artifact=artifact, blob=blob, content_type=content_type, data=data):
+                event = EventType.PARTIAL if output.partial else EventType.PREVIEW
+                file = {"artifact": artifact, "blob": blob, "content_type": content_type}
+                batch.append(task.message(event, **data, **file))
             case Done(result=result):
                 batch += task.rest()
                 batch.append(self._ending(task, result=result))

@@ -42,6 +42,10 @@ local function events_key(id)
   return 'mlxq:events:' .. id
 end
 
+local function files_key(id)
+  return 'mlxq:files:' .. id
+end
+
 local function priority_of(id)
   return tonumber(redis.call('HGET', 'rq:job:' .. id, 'mlxq_priority') or '0')
 end
@@ -116,6 +120,7 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   redis.call('EXPIRE', key, ttl)
   redis.call('ZADD', registry, now() + ttl, id)
   redis.call('EXPIRE', 'rq:results:' .. id, ttl)
+  redis.call('EXPIRE', files_key(id), ttl)
   emit(events_key(id), id, event, true)
   redis.call('EXPIRE', events_key(id), events_ttl)
   settle_dependents(id, status, event, now_iso, ttl, events_ttl)

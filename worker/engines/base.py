@@ -37,6 +37,21 @@ class Progress:
 
 
 @dataclass(slots=True)
+class Shown:
+    """A file of what a task has made so far: a small preview, or a `partial` picture in full size.
+
+    `artifact` is its number among the task's files, `blob` where it lies.
+    """
+
+    task_id: str
+    artifact: int
+    blob: str
+    content_type: str
+    partial: bool = False
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Done:
     """The task has ended; the engine has forgotten it."""
 
@@ -52,7 +67,7 @@ class Failed:
     error: MlxqError
 
 
-Output = Delta | Progress | Done | Failed
+Output = Delta | Progress | Shown | Done | Failed
 
 
 class Engine(Protocol):
