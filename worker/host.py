@@ -30,7 +30,8 @@ from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_leve
 from jobs.request import Category
 from worker.device import device
 from worker.engines import ENGINES, Loader
-from worker.lane import Lane, feeder_name
+from worker.feeder import feeder_name
+from worker.lane import Lane
 from worker.memory import CPU_SHARE, GB, Limits, Memory
 from worker.registration import Registration, dead_workers
 from worker.slots import Slot

@@ -10,7 +10,6 @@ import logging
 import queue
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -20,10 +19,11 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory
-from jobs.gate import Ending, Favour, Gate
+from jobs.gate import Ending, Gate
 from jobs.request import Kind
 from jobs.status import EventType
 from worker.engines.base import Delta, Done, Failed, Output, Progress, Shown
+from worker.feeder import Feeder, feeder_name
 from worker.memory import is_out_of_memory
 from worker.outbox import Message, Outbox
 from worker.slots import Slot
@@ -32,14 +32,10 @@ from worker.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
 
-#: Seconds that the feeder waits for a job before it looks whether it shall stop.
-TAKE_TIMEOUT = 1
 #: Seconds that a lane is waited for which shall give its model up.
 EVICTION_TIMEOUT = 10
 #: How often a job for which memory ran out is tried again.
 MEMORY_RETRIES = 3
-#: Seconds after which it looks again whether jobs for another model may be taken by now.
-LOOK_AGAIN = 0.1
 
 
 class Lane:
@@ -62,20 +58,10 @@ class Lane:
         self.slot = slot
         self.name = gate.queue
         self._gate = gate
-        self._feeder_gate = feeder_gate
-        self._capacity = capacity
         self._load_timeout = load_timeout
         self._turnstile = turnstile
-        self._patience = patience
         self._outbox = Outbox(gate, on_lost=self.drop, on_ended=self._ended)
-        self._room = threading.Semaphore(capacity)
-        self._open = threading.Event()
-        self._open.set()
-        self._stop_taking = threading.Event()
         self._close = threading.Event()
-        self._emptied = threading.Event()
-        #: the model of the jobs taken last, and since when they are for that one (Unix milliseconds)
-        self._model, self._model_since_ms = "", 0
         self._idle = threading.Condition()
         self._tasks: dict[str, Task] = {}
         self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
@@ -91,7 +77,14 @@ class Lane:
         self.relieve: Callable[[], bool] = lambda: False
         self._busy_since: float | None = None
         self._loading = False
-        self._feeder = threading.Thread(target=self._feed, name=f"{self.name}-feeder", daemon=True)
+        self._feeder = Feeder(
+            feeder_gate,
+            capacity,
+            patience,
+            loaded=lambda: slot.model,
+            busy=lambda: bool(self._tasks),
+            hand_on=self._accept,
+        )
         self._engine_thread = threading.Thread(target=self._run, name=f"{self.name}-engine", daemon=True)
         self.finished = 0
         self.failed = 0
@@ -163,10 +156,7 @@ class Lane:
         return since is not None and time.monotonic() - since > limit
 
     def stop_taking(self) -> None:
-        self._stop_taking.set()
-        self._open.set()
-        self._emptied.set()
-        self._room.release()
+        self._feeder.stop()
         with contextlib.suppress(RedisError, OSError):
             self._gate.stop_waiting(feeder_name(self._gate.worker))
 
@@ -203,61 +193,13 @@ class Lane:
         self._inbox.put(None)
         self._engine_thread.join(patience)
         self._outbox.stop(patience)
-        self._feeder.join(TAKE_TIMEOUT + patience)
+        self._feeder.join(patience)
         return not self._engine_thread.is_alive()
 
-    # -- the feeder ----------------------------------------------------------------------------------------------
-
-    def _feed(self) -> None:
-        away = False
-        while True:
-            self._room.acquire()
-            self._open.wait()
-            if self._stop_taking.is_set():
-                return
-            room = 1
-            while room < self._capacity and self._room.acquire(blocking=False):
-                room += 1
-            try:
-                tasks = self._take(room)
-                away = False
-            except (RedisError, OSError) as error:
-                if not away:
-                    log.warning("the %s lane lost Redis (%s)", self.name, type(error).__name__)
-                away, tasks = True, []
-                self._stop_taking.wait(0.2)
-            except Exception:  # whatever it was, the lane must go on taking
-                log.exception("the %s lane's feeder stumbled", self.name)
-                tasks = []
-                self._stop_taking.wait(0.2)
-            if room > len(tasks):
-                self._room.release(room - len(tasks))
-            for task in tasks:
-                self._tasks[task.id] = task
-                self._inbox.put(task)
-
-    def _take(self, room: int) -> list[Task]:
-        taken = self._feeder_gate.take(TAKE_TIMEOUT, room, self._favour)
-        if taken is None:
-            # More for the loaded model may come, its jobs may end, or the others' patience.
-            self._emptied.wait(LOOK_AGAIN)
-            self._emptied.clear()
-            return []
-        if taken and self._stop_taking.is_set():
-            self._feeder_gate.put_back(taken)
-            return []
-        if not taken:
-            return []
-        claims = self._feeder_gate.claim([(job, uuid.uuid4().hex) for job in taken])
-        if claims and claims[-1].model != self._model:
-            self._model, self._model_since_ms = claims[-1].model, int(time.time() * 1000)
-        return [Task(claim) for claim in claims]
-
-    def _favour(self) -> Favour:
-        """The model of the jobs in hand goes first, for a while; without jobs the one that is loaded."""
-        works = bool(self._tasks)
-        model = self._model if works else self.slot.model or ""
-        return Favour(model, self._model_since_ms, int(self._patience * 1000), works)
+    def _accept(self, task: Task) -> None:
+        """On the feeder's thread."""
+        self._tasks[task.id] = task
+        self._inbox.put(task)
 
     # -- the engine thread ---------------------------------------------------------------------------------------
 
@@ -312,10 +254,7 @@ class Lane:
         while self._waiting and self._begin(self._waiting[0]):
             self._waiting.popleft()
         # While the head waits for the slot, what comes later waits in its queue, where it can be seen.
-        if self._waiting:
-            self._open.clear()
-        else:
-            self._open.set()
+        self._feeder.hold(bool(self._waiting))
 
     def _empty(self, asked: "Future[bool]") -> None:
         """Unload for others, if nothing needs the model now."""
@@ -480,14 +419,9 @@ class Lane:
 
     def _forget(self, execution_id: str) -> None:
         if self._tasks.pop(execution_id, None) is not None:
-            self._room.release()
-            if not self._tasks:
+            empty = not self._tasks
+            if empty:
                 self._idle_since = time.monotonic()
-                self._emptied.set()
+            self._feeder.leave(empty=empty)
             with self._idle:
                 self._idle.notify_all()
-
-
-def feeder_name(worker: str) -> str:
-    """What the feeder's connection is called in Redis."""
-    return f"{worker}.feeder"
