@@ -38,7 +38,8 @@ def test_pull_list_ps_and_rm(fetching: System, hub: Hub) -> None:
     assert "already installed" in mlxq(fetching, "pull", "org/terminal")
     assert hub.counts()["model.safetensors"] == 1
     assert "org/terminal" in mlxq(fetching, "list")
-    assert "first" in mlxq(fetching, "ps") or "org/second" in mlxq(fetching, "ps")
+    fetching.http.post("/v1/models/first/load").raise_for_status()
+    assert "first" in mlxq(fetching, "ps")
     assert "Model 'brief' deleted successfully" in mlxq(fetching, "rm", "brief")
     assert "org/terminal" not in mlxq(fetching, "list")
 
