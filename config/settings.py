@@ -357,6 +357,20 @@ class Settings(BaseSettings):
         description="Memory that all models together may take, in GB; `0`: what Metal recommends, elsewhere three "
         "quarters of the machine's.",
     )
+    wired_limit_gb: float = Field(
+        default=0,
+        validation_alias="WIRED_LIMIT_GB",
+        ge=0,
+        le=4096,
+        description="Memory that Metal keeps resident for models, in GB; `0`: what Metal recommends.",
+    )
+    cache_limit_gb: float = Field(
+        default=0,
+        validation_alias="CACHE_LIMIT_GB",
+        ge=0,
+        le=4096,
+        description="Freed memory that MLX may keep on Metal to use it again, in GB; `0`: a tenth of the budget.",
+    )
     switch_patience: float = Field(
         default=15,
         validation_alias="SWITCH_PATIENCE",

@@ -17,6 +17,20 @@ class Device:
     memory_bytes: int = 0
 
 
+def hold(wired: int, cached: int) -> None:
+    """Bound what Metal keeps resident and what MLX keeps of freed buffers, in bytes. Elsewhere nothing is.
+
+    `wired` 0 stands for what Metal recommends. It must not be called while something is computed.
+    """
+    here = device()
+    if not here.gpu:
+        return
+    import mlx.core as mx
+
+    mx.set_wired_limit(min(wired or here.memory_bytes, here.memory_bytes))
+    mx.set_cache_limit(cached)
+
+
 @cache
 def device() -> Device:
     """This machine's. It is looked at once."""

@@ -28,11 +28,11 @@ from jobs.connection import connection
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.request import Category
-from worker.device import device
+from worker.device import device, hold
 from worker.engines import ENGINES, Loader
 from worker.feeder import feeder_name
 from worker.lane import Lane
-from worker.memory import CPU_SHARE, GB, Limits, Memory
+from worker.memory import CACHE_SHARE, CPU_SHARE, GB, Limits, Memory
 from worker.registration import Registration, dead_workers
 from worker.slots import Slot
 from worker.sweep import sweep
@@ -101,6 +101,7 @@ class WorkerHost:
         """Loads of this lane ask the memory policy for room."""
         lane.slot.check = self.memory.check
         lane.slot.room = lambda name, needed: self.memory.room(lane, name, needed, pinned=lane.pins(name))
+        lane.slot.hold_device = self._hold_device
         lane.relieve = lambda: self.memory.relieve(lane)
 
     def _limits(self) -> Limits:
@@ -113,6 +114,10 @@ class WorkerHost:
         if self._settings.memory_budget_gb:
             return int(self._settings.memory_budget_gb * GB)
         return device().memory_bytes or int(psutil.virtual_memory().total * CPU_SHARE)
+
+    def _hold_device(self) -> None:
+        cached = self._settings.cache_limit_gb * GB or self._memory_budget() * CACHE_SHARE
+        hold(int(self._settings.wired_limit_gb * GB), int(cached))
 
     def start(self, stop: threading.Event | None = None) -> bool:
         """Recover what a predecessor left, then take jobs. Waits for Redis, saying so once.

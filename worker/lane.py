@@ -123,6 +123,14 @@ class Lane:
         return self.slot.model
 
     @property
+    def remembered(self) -> int:
+        """Bytes that its engine could forget."""
+        return self.slot.remembered
+
+    def forget(self) -> None:
+        self.slot.forget()
+
+    @property
     def pinned(self) -> bool:
         """Whether the environment names the model that is loaded."""
         return self.slot.model is not None and self.slot.model == self._preload

@@ -1,7 +1,8 @@
 """Which models may be in memory: how many, how much, and how long when nobody uses them.
 
 It knows slots by what they tell of themselves and asks their lanes to empty them; who generates is never asked.
-Models that the environment names are pinned: they are not counted, and they stay.
+Models that the environment names are pinned: they are not counted, and they stay. What engines only remember, the
+prompts that were read before, counts with the models and goes before any of them.
 """
 
 import logging
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 GB = 1024**3
 #: What of the memory of a machine without a GPU models may take.
 CPU_SHARE = 0.75
+#: What of the budget MLX may keep of freed buffers, to use them again.
+CACHE_SHARE = 0.1
 
 #: How MLX and Metal say that there is no more memory.
 _OUT_OF_MEMORY = ("out of memory", "memory allocation", "insufficient memory", "unable to allocate", "malloc")
@@ -43,6 +46,13 @@ class Occupant(Protocol):
     @property
     def keep(self) -> float | None:
         """Seconds that its last caller wants it to stay; negative: for ever; None: as the settings have it."""
+
+    @property
+    def remembered(self) -> int:
+        """Bytes that are kept only to be quicker next time."""
+
+    def forget(self) -> None:
+        """Let go of them, also while it has jobs in hand."""
 
     def evict(self, *, wait: bool = True) -> bool:
         """Empty the slot, unless it has work again; wait until its memory is free, and say whether it is."""
@@ -95,11 +105,14 @@ class Memory:
             yield
 
     def relieve(self, occupant: Occupant) -> bool:
-        """Memory has run out: the model that was used least recently goes, if any may."""
+        """Memory has run out: what is only remembered goes, and the least recently used model that may."""
+        self._forget()
         return any(other.evict() for other in self._candidates(occupant))
 
     def sweep(self) -> None:
-        """Let go of what nobody has used for long enough."""
+        """Let go of what nobody has used for long enough, and of what is remembered beyond the budget."""
+        if self._used() > self._budget:
+            self._forget()
         now, usual = self._clock(), self._limits().idle
         for occupant in self._occupants:
             since = occupant.idle_since
@@ -123,6 +136,8 @@ class Memory:
             other.evict()
 
     def _make_fit(self, occupant: Occupant, name: str, needed: int) -> None:
+        if self._used() + needed > self._budget:
+            self._forget()
         candidates = iter(self._candidates(occupant))
         while self._used() + needed > self._budget:
             other = next(candidates, None)
@@ -130,6 +145,12 @@ class Memory:
                 raise _insufficient(needed, max(0, self._budget - self._used()))
             log.info("%s makes room for %s", other.model, name)
             other.evict()
+
+    def _forget(self) -> None:
+        for each in self._occupants:
+            if each.remembered:
+                log.info("%s forgets the prompts that it has read: memory is needed", each.model)
+                each.forget()
 
     def _candidates(self, occupant: Occupant) -> list[Occupant]:
         """Who may go, the least recently used first."""

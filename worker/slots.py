@@ -18,7 +18,7 @@ from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound,
 from jobs.request import Category
 from worker.device import device
 from worker.engines import Loader
-from worker.engines.base import Engine
+from worker.engines.base import Engine, Remembers
 from worker.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,8 @@ class Slot:
         #: whether a model of so many bytes can be loaded at all, and how it gets the room while it is
         self.check: Callable[[int], None] = lambda _: None
         self.room: Callable[[str, int], AbstractContextManager[None]] = lambda *_: nullcontext()
+        #: sets the device's own limits, which libraries change while they load and unload
+        self.hold_device: Callable[[], None] = lambda: None
         self.engine: Engine | None = None
         self._loader = loader
         self._settings = settings
@@ -67,6 +69,19 @@ class Slot:
     def model(self) -> str | None:
         """The id of the model that is loaded."""
         return self._state.model if self.engine is not None else None
+
+    @property
+    def remembered(self) -> int:
+        """Bytes that the engine keeps only to be quicker next time."""
+        engine = self.engine
+        return engine.remembered if isinstance(engine, Remembers) else 0
+
+    def forget(self) -> None:
+        """Have the engine let go of them. For any thread."""
+        engine = self.engine
+        if isinstance(engine, Remembers):
+            engine.forget()
+            _clear_cache()
 
     def snapshot(self) -> SlotState:
         with self._lock:
@@ -100,6 +115,7 @@ class Slot:
             self._set(SlotState(model=ref.id, state="error", error=failure.message))
             raise failure from error
         self.engine = engine
+        self.hold_device()
         self._set(
             SlotState(
                 model=ref.id,
@@ -121,6 +137,7 @@ class Slot:
             except Exception:  # a broken engine must not keep its successor from loading
                 log.exception("%s did not close cleanly", self._state.model)
             del engine
+            self.hold_device()
             log.info("the %s slot is empty", self.category)
         self._free()
         self._set(SlotState())
@@ -144,10 +161,14 @@ class Slot:
     def _free() -> None:
         """Return freed buffers to the system: Python's cycles first, then MLX' cache."""
         gc.collect()
-        if device().mlx:
-            import mlx.core as mx
+        _clear_cache()
 
-            mx.clear_cache()
+
+def _clear_cache() -> None:
+    if device().mlx:
+        import mlx.core as mx
+
+        mx.clear_cache()
 
 
 def _load_failure(ref: ModelRef, error: Exception) -> MlxqError:

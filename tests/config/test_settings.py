@@ -69,6 +69,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "max_attempts": ("1", 1),
     "batch_size": ("8", 8),
     "memory_budget_gb": ("8", 8.0),
+    "wired_limit_gb": ("24", 24.0),
+    "cache_limit_gb": ("0.5", 0.5),
     "switch_patience": ("0", 0.0),
     "lanes": ("overlap", "overlap"),
     "chat_share": ("0.5", 0.5),

@@ -31,6 +31,7 @@ class ScriptedEngine:
         self.hold.set()
         self.fail_next: Exception | None = None
         self.closed = False
+        self.closes = threading.Event()
         self.unfinished = 0
         self.stepped = threading.Event()
 
@@ -69,6 +70,7 @@ class ScriptedEngine:
     def close(self) -> None:
         self.unfinished = len(self.tasks)
         self.closed = True
+        self.closes.set()
 
 
 class Bench:

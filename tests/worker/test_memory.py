@@ -1,6 +1,8 @@
 """Room for models: the least recently used goes, who generates stays, and running out of memory is survived."""
 
+import asyncio
 import shutil
+import time
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -12,6 +14,7 @@ from jobs.live_settings import LiveSettings, write
 from jobs.request import Category
 from jobs.status import EventType
 from tests.support.lanes import Bench
+from worker import device, host
 from worker.memory import Limits, Memory, is_out_of_memory
 
 pytestmark = pytest.mark.anyio
@@ -85,8 +88,10 @@ async def test_when_memory_runs_out_an_idle_model_goes(bench: Bench) -> None:
 
 
 async def test_a_model_that_can_not_fit_is_refused_and_nobody_goes_for_it(
-    settings: Settings, client: JobClient
+    settings: Settings, client: JobClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # What other stories of this process have left in MLX is none of this one's.
+    monkeypatch.setattr(host, "_memory", lambda: {"active": 0})
     size = (settings.model_roots[0] / "first" / "model.safetensors").stat().st_size
     bench = Bench(settings.model_copy(update={"memory_budget_gb": 1.5 * size / 2**30}), client)
     bench.host.start()
@@ -112,6 +117,10 @@ class Seat:
     idle_since: float | None
     pinned: bool = False
     keep: float | None = None
+    remembered: int = 0
+
+    def forget(self) -> None:
+        self.remembered = 0
 
     def evict(self, *, wait: bool = True) -> bool:
         self.model = None
@@ -153,6 +162,60 @@ def test_a_budget_is_kept_by_those_used_least_recently() -> None:
     memory.watch(seats)
     with memory.room(seats[-1], "new", 7, pinned=False):
         assert [seat.model for seat in seats] == ["a", None, None, "pinned", None]
+
+
+def test_what_is_only_remembered_counts_and_goes_before_any_model() -> None:
+    idle, busy, empty = Seat("idle", 10, remembered=3), Seat("busy", None, remembered=2), Seat(None, None)
+    seats = [idle, busy, empty]
+
+    def used() -> int:
+        return sum(4 * bool(seat.model) + seat.remembered for seat in seats)
+
+    memory = Memory(lambda: Limits(models=9, idle=0), budget=16, used=used)
+    memory.watch(seats)
+    with memory.room(empty, "small", 3, pinned=False):
+        assert used() == 13, "there is room"
+    with memory.room(empty, "large", 8, pinned=False):
+        assert [(seat.model, seat.remembered) for seat in seats] == [("idle", 0), ("busy", 0), (None, 0)]
+    busy.remembered = 8
+    memory.sweep()
+    assert busy.remembered == 8, "all that the budget has"
+    idle.remembered = 1
+    memory.sweep()
+    assert (busy.model, busy.remembered, idle.remembered) == ("busy", 0, 0)
+
+
+async def test_a_model_leaves_when_the_clock_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lanes of a real host, and a clock that jumps."""
+    ahead = 0.0
+    clock = time.monotonic
+    monkeypatch.setattr(bench.host.memory, "_clock", lambda: clock() + ahead)
+    await bench.story(await bench.submit("first"))
+    await bench.story(await bench.submit("second", Category.IMAGE, keep_alive=-1))
+    engines = list(bench.engines)
+    ahead = 29 * 60
+    bench.host.memory.sweep()
+    await bench.story(await bench.submit("first"))
+    assert [engine.closed for engine in engines] == [False, False]
+    ahead = 31 * 60
+    bench.host.memory.sweep()
+    assert await asyncio.to_thread(engines[0].closes.wait, 10)
+    assert not engines[1].closed
+
+
+def test_metal_is_held_to_its_limits_and_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[tuple[str, int]] = []
+    monkeypatch.setattr(mx, "set_wired_limit", lambda size: held.append(("wired", size)))
+    monkeypatch.setattr(mx, "set_cache_limit", lambda size: held.append(("cache", size)))
+    monkeypatch.setattr(device, "device", lambda: device.Device(mlx=True))
+    device.hold(5, 6)
+    assert held == []
+    monkeypatch.setattr(device, "device", lambda: device.Device(mlx=True, gpu=True, memory_bytes=100))
+    for wired in (0, 50, 500):
+        device.hold(wired, 10)
+    assert held == [
+        (name, size) for wired in (100, 50, 100) for name, size in (("wired", wired), ("cache", 10))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ an opaque id and a payload. It reports what came of a step as `Output`s.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jobs.errors import MlxqError
 
@@ -93,3 +93,15 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of the model, so that its memory can be freed."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """An engine that keeps something only to be quicker next time. Any thread may ask it to forget that."""
+
+    @property
+    def remembered(self) -> int:
+        """Bytes that it keeps so."""
+
+    def forget(self) -> None:
+        """Let go of them, whatever it is busy with."""

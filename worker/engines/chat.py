@@ -142,7 +142,16 @@ class ChatEngine:
         for solo in self._drafted.values():
             solo.close()
         self._prompts.clear()
-        del self._batch, self._drafted, self._language, self._reader, self._answers, self._prompts
+        del self._batch, self._drafted, self._language, self._reader, self._answers
+
+    @property
+    def remembered(self) -> int:
+        """Bytes of the prompts that were read before."""
+        return self._prompts.nbytes
+
+    def forget(self) -> None:
+        """Let go of them. Any thread may ask for it; whoever is being answered has what it needs."""
+        self._prompts.clear()
 
     def _advance(self, task: _Task, sequence: Sequence, token: Token, outputs: list[Output]) -> None:
         """Turn one token of one sequence into text, and end the sequence where it ends."""

@@ -6,6 +6,7 @@ batch, so that handing out aliases with an offset of their own is safe.
 """
 
 import copy
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ class _Entry:
 class PromptCache:
     """At most `max_entries` caches of at most `max_bytes` bytes together; the least recently used goes first.
 
-    It belongs to the thread of its model.
+    It belongs to the thread of its model; others may only `clear` it, when memory is needed elsewhere.
     """
 
     def __init__(self, max_bytes: int, max_entries: int) -> None:
@@ -39,12 +40,17 @@ class PromptCache:
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._by_head: dict[tuple[int, ...], set[int]] = {}
         self._number = 0
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def fetch(self, tokens: list[int]) -> tuple[list[Any] | None, int]:
         """A cache that holds a beginning of `tokens`, and how many of them; (None, 0) when none is worth it."""
+        with self._lock:
+            return self._fetch(tokens)
+
+    def _fetch(self, tokens: list[int]) -> tuple[list[Any] | None, int]:
         wanted = np.asarray(tokens, dtype=np.int32)
         best, length = None, 0
         for number in self._by_head.get(tuple(tokens[:SHORTEST]), ()):
@@ -76,6 +82,10 @@ class PromptCache:
         )
         if entry.nbytes > self._max_bytes:
             return
+        with self._lock:
+            self._insert(tokens, entry)
+
+    def _insert(self, tokens: list[int], entry: _Entry) -> None:
         head = tuple(tokens[:SHORTEST])
         for number in list(self._by_head.get(head, ())):
             other = self._entries[number]
@@ -90,9 +100,10 @@ class PromptCache:
             self._drop(next(iter(self._entries)))
 
     def clear(self) -> None:
-        self._entries.clear()
-        self._by_head.clear()
-        self.nbytes = 0
+        with self._lock:
+            self._entries.clear()
+            self._by_head.clear()
+            self.nbytes = 0
 
     def _drop(self, number: int) -> None:
         entry = self._entries.pop(number)
