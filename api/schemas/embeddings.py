@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import orjson
 from pydantic import PlainValidator
 
-from api.schemas.fields import MAX_COUNT, Count, RequestModel
+from api.schemas.fields import MAX_COUNT, Count, KeepAlive, RequestModel
 
 #: Inputs of one request, as in OpenAI's API.
 MAX_INPUTS = 2048
@@ -53,11 +53,13 @@ class EmbeddingRequest(RequestModel):
     input: Annotated[list[str | list[int]], PlainValidator(_inputs, json_schema_input_type=_Given)]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Count | None = None
+    keep_alive: KeepAlive | None = None
     background: bool | None = None
 
     def payload(self) -> dict[str, Any]:
-        inputs: dict[str, Any] = {"inputs": self.input}
-        return inputs if self.dimensions is None else {**inputs, "dimensions": self.dimensions}
+        options = {"dimensions": self.dimensions, "keep_alive": self.keep_alive}
+        said = {name: value for name, value in options.items() if value is not None}
+        return {"inputs": self.input, **said}
 
 
 def embedding_list(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from api.schemas.fields import Count, Probability, RequestModel, Seed
+from api.schemas.fields import Count, KeepAlive, Probability, RequestModel, Seed
 from api.schemas.sampling import SMALLEST_TOP_P, RepetitionPenalty, Temperature, TopK
 
 LONGEST = 16_384
@@ -21,6 +21,7 @@ class GenerateRequest(RequestModel):
     repetition_penalty: RepetitionPenalty | None = None
     repetition_context_size: Count | None = None
     seed: Seed | None = None
+    keep_alive: KeepAlive | None = None
     background: bool | None = None
 
     def payload(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from api.schemas.fields import RequestModel, Seed
+from api.schemas.fields import KeepAlive, RequestModel, Seed
 
 Format = Literal["wav", "mp3", "flac", "opus", "aac", "pcm"]
 Speed = Annotated[float, Field(ge=0.25, le=4)]
@@ -46,6 +46,7 @@ class SpeechRequest(RequestModel):
     ref_text: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
     language: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     seed: Seed | None = None
+    keep_alive: KeepAlive | None = None
     background: bool | None = None
 
     @property
@@ -61,6 +62,7 @@ class SpeechRequest(RequestModel):
             "instructions": self.instructions or self.instruct,
             "language": self.language,
             "seed": self.seed,
+            "keep_alive": self.keep_alive,
         }
         return {name: value for name, value in said.items() if value is not None}
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from api.schemas.fields import RequestModel, Seed
+from api.schemas.fields import KeepAlive, RequestModel, Seed
 from api.subtitles import srt, vtt
 
 Format = Literal["json", "text", "verbose_json", "srt", "vtt"]
@@ -28,6 +28,7 @@ class TranscriptionRequest(RequestModel):
     word_timestamps: bool | None = None
     stream: bool | None = None
     seed: Seed | None = None
+    keep_alive: KeepAlive | None = None
     background: bool | None = None
 
     @field_validator("timestamp_granularities", mode="after")
@@ -59,6 +60,7 @@ class TranscriptionRequest(RequestModel):
             "prompt": self.prompt or None,
             "temperature": self.temperature,
             "seed": self.seed,
+            "keep_alive": self.keep_alive,
             "words": self.words or None,
         }
         return {name: value for name, value in said.items() if value is not None}
