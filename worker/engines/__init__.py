@@ -71,9 +71,20 @@ def _load_speech(ref: ModelRef, settings: Settings) -> Engine:
     return loading.load(ref, path, kind, settings)
 
 
+def _load_image(ref: ModelRef, settings: Settings) -> Engine:
+    with _IMPORTING:
+        from worker.engines.loading import folder
+        from worker.engines.painters import loading
+    path = folder(ref)
+    with _IMPORTING:
+        family, painter = loading.kind_of(ref, path)
+    return loading.load(ref, path, family, painter, settings)
+
+
 ENGINES: Mapping[Category, Loader] = {
     Category.LLM: _load_chat,
     Category.EMBEDDING: _load_embedding,
     Category.ASR: _load_transcription,
     Category.TTS: _load_speech,
+    Category.IMAGE: _load_image,
 }

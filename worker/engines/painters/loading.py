@@ -1,0 +1,56 @@
+"""A model that paints from its folder, by the library of its family.
+
+Everything is for the thread that will own the model.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from config.catalog import ModelRef
+from config.catalog.image import FLUX1, FLUX2, Z_IMAGE, image_family, limits, missing_files
+from config.settings import Settings
+from jobs.blobs import BlobStore
+from jobs.errors import InvalidRequest
+from worker.engines.image import ImageEngine
+from worker.engines.loading import read_json
+
+_PAINTERS = {Z_IMAGE: ("z_image", "ZImage"), FLUX2: ("flux2", "Flux2"), FLUX1: ("flux1", "Flux1")}
+
+
+def kind_of(ref: ModelRef, path: Path) -> tuple[str, Any]:
+    """The family of the model in this folder and its painter's class; the library is imported.
+
+    Raises InvalidRequest when it is no such model, or not a whole one.
+    """
+    family = image_family(path)
+    if family is None:
+        raise InvalidRequest(
+            f"The model '{ref.id}' makes no pictures, or is of a family that is not known.",
+            param="model",
+            code="unsupported_model",
+        )
+    missing = missing_files(path, family)
+    if missing:
+        raise InvalidRequest(
+            f"The model '{ref.id}' is not complete. It lacks: {', '.join(missing)}.",
+            param="model",
+            code="model_incomplete",
+        )
+    for tokenizer in sorted(path.glob("tokenizer*/tokenizer_config.json")):
+        # The libraries would run code that lies beside the tokenizer.
+        if "auto_map" in read_json(tokenizer):
+            raise InvalidRequest(
+                f"The model '{ref.id}' has a tokenizer with code of its own, which is not run here.",
+                param="model",
+                code="unsupported_model",
+            )
+    module, name = _PAINTERS[family]
+    return family, getattr(import_module(f"worker.engines.painters.{module}"), name)
+
+
+def load(ref: ModelRef, path: Path, family: str, painter: Any, settings: Settings) -> ImageEngine:
+    """Load the model of this folder. For the owner thread."""
+    return ImageEngine(
+        painter(path, settings.image_quantize), ref.id, limits(family), BlobStore(settings.blob_folder)
+    )
