@@ -15,6 +15,8 @@ class Program:
     """Runs in a process group of its own, as honcho runs each line of the Procfile."""
 
     def __init__(self, command: list[str], environment: dict[str, str], cwd: str | None = None) -> None:
+        # It hears of a hang-up also where the tests themselves run under nohup.
+        hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self._process = subprocess.Popen(
             command,
             env={**os.environ, **environment},
@@ -24,6 +26,7 @@ class Program:
             text=True,
             start_new_session=True,
         )
+        signal.signal(signal.SIGHUP, hang_up)
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._seen: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

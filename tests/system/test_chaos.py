@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
 
 #: Seconds that Redis stays away: longer than a lease.
 ABSENCE = 6.0
-LONG_PROMPT = "once upon a time " * 600
+LONG_PROMPT = "once upon a time " * 300
 
 
 @pytest.fixture(scope="module")
