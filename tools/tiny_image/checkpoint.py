@@ -45,7 +45,7 @@ def write_configs(
     latents: int = 16,
     scale: tuple[float, float] = (0.3611, 0.1159),
 ) -> Path:
-    """Everything of a checkpoint but its weights. `width` is of two heads; `scale` is the latents' and their shift."""
+    """Everything of a checkpoint but its weights. `width` is of two heads; `scale`: of latents, and their shift."""
     head = width // 2
     texts = tokenizer_files()
     files: dict[str, Mapping[str, Any]] = {

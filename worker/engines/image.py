@@ -155,7 +155,7 @@ class ImageEngine:
             yield []
             for number in range(count):
                 canvas = painter.begin(wish, words, self._seed(task, number))
-                # What is encoded of a source is part of the next step, unless it is evaluated by now.
+                # Encoding a source is a step of its own.
                 yield []
                 steps = canvas.left
                 total = count * (steps + painter.decoding_steps)

@@ -98,6 +98,7 @@ class Flux2:
             shown, shown_ids = Helpers.prepare_reference_image_conditioning(
                 vae=self._vae, tiling_config=None, image_paths=list(wish.sources)
             )
+            mx.eval(shown, shown_ids)
         predict = self._predict()
 
         def velocity(latents: mx.array, index: int) -> mx.array:
