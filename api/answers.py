@@ -8,6 +8,7 @@ from api.schemas.completion_answer import text_completion
 from api.schemas.downloads import downloaded
 from api.schemas.embeddings import embedding_list
 from api.schemas.generate import generated
+from api.schemas.image_answer import images_response
 from api.schemas.models import model_changed
 from api.schemas.speech import spoken
 from api.schemas.transcription import transcribed
@@ -15,7 +16,6 @@ from jobs.request import Kind
 
 #: (job id, meta, the worker's result) → the body of the response
 _Answer = Callable[[str, dict[str, Any], dict[str, Any]], dict[str, Any]]
-
 
 _ANSWERS: dict[str, _Answer] = {
     Kind.CHAT: chat_completion,
@@ -31,6 +31,8 @@ _ANSWERS: dict[str, _Answer] = {
 }
 
 
-def answer(kind: str, job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """Raises KeyError for a kind that no route submits."""
+def answer(kind: str, job_id: str, meta: dict[str, Any], result: dict[str, Any], base: str) -> dict[str, Any]:
+    """`base`: the server's own address, as its client knows it. Raises KeyError for a kind that no route submits."""
+    if kind == Kind.IMAGE:
+        return images_response(job_id, meta, result, base)
     return _ANSWERS[kind](job_id, meta, result)

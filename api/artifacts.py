@@ -1,10 +1,12 @@
 """The files that jobs leave behind, by kind. Their results name them by blob, which no client sees."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.request import Kind
+
+_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +17,30 @@ class Artifact:
     suffix: str
 
 
-def _speech(result: dict[str, Any]) -> list[Artifact]:
-    return [Artifact(result["audio"], result["content_type"], result["format"])]
+def picture(blob: str, content_type: str) -> Artifact:
+    return Artifact(blob, content_type, _SUFFIXES.get(content_type, "bin"))
 
 
-_ARTIFACTS: dict[str, Callable[[dict[str, Any]], Sequence[Artifact]]] = {Kind.SPEECH: _speech}
+def _speech(result: dict[str, Any]) -> dict[int, Artifact]:
+    return {0: Artifact(result["audio"], result["content_type"], result["format"])}
 
 
-def artifacts(kind: str, result: dict[str, Any] | None) -> Sequence[Artifact]:
-    """In the order of their numbers; none for a job that has not ended well, or leaves none."""
+def _images(result: dict[str, Any]) -> dict[int, Artifact]:
+    return {image["artifact"]: picture(image["blob"], image["content_type"]) for image in result["images"]}
+
+
+_ARTIFACTS: dict[str, Callable[[dict[str, Any]], Mapping[int, Artifact]]] = {
+    Kind.SPEECH: _speech,
+    Kind.IMAGE: _images,
+}
+
+
+def artifacts(kind: str, result: dict[str, Any] | None) -> Mapping[int, Artifact]:
+    """By their numbers; none for a job that has not ended well, or leaves none."""
     find = _ARTIFACTS.get(kind)
-    return find(result) if find is not None and result is not None else ()
+    return find(result) if find is not None and result is not None else {}
+
+
+def file_url(base: str, job_id: str, number: int) -> str:
+    """Where a file of a job can be fetched; `base` ends with a slash."""
+    return f"{base}v1/jobs/{job_id}/artifacts/{number}"

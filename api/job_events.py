@@ -7,6 +7,7 @@ import orjson
 from starlette.types import Receive
 
 from api.answers import answer
+from api.artifacts import file_url
 from api.disconnect import while_connected
 from api.streaming import HEARTBEAT, Heart, Write
 from jobs.bus import Watch
@@ -14,12 +15,19 @@ from jobs.client import JobClient
 from jobs.info import JobInfo
 from jobs.status import Event
 
+#: What is no client's business, or said otherwise.
+_HIDDEN = ("type", "blob")
 
-def frame(event: Event, info: JobInfo) -> bytes:
-    """`type` is the event's name and is not repeated in its data. A result has the shape that a call gets."""
-    data = {key: value for key, value in event.data.items() if key != "type"}
+
+def frame(event: Event, info: JobInfo, base: str) -> bytes:
+    """`type` is the event's name and is not repeated in its data. A result has the shape that a call gets; files
+    have the addresses where they can be fetched.
+    """
+    data = {key: value for key, value in event.data.items() if key not in _HIDDEN}
+    if "artifact" in data:
+        data["url"] = file_url(base, info.id, data["artifact"])
     if "result" in data:
-        data["result"] = answer(info.kind, info.id, info.meta, data["result"])
+        data["result"] = answer(info.kind, info.id, info.meta, data["result"], base)
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
         event.id.encode(),
         event.type.encode(),
@@ -37,6 +45,7 @@ class JobEvents:
     jobs: JobClient
     job_id: str
     after: str
+    base: str
 
     async def __call__(self, receive: Receive, write: Write) -> None:
         info = await self.jobs.info(self.job_id)
@@ -52,7 +61,7 @@ class JobEvents:
             frames = []
             while event is not None or (event := watch.pending()):
                 heart.hear(event)
-                frames.append(frame(event, info))
+                frames.append(frame(event, info, self.base))
                 if event.terminal:
                     await write(b"".join(frames))
                     return

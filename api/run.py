@@ -16,8 +16,8 @@ from api.waiting import call, outcome
 from jobs.client import Submission
 from jobs.request import JobRequest, Kind
 
-#: (job id, the worker's result, headers) → the response
-Respond = Callable[[str, dict[str, Any], dict[str, str]], Response]
+#: (the job, the worker's result, headers) → the response. It runs in a thread: it may read files.
+Respond = Callable[[Submission, dict[str, Any], dict[str, str]], Response]
 
 
 async def run(
@@ -26,16 +26,18 @@ async def run(
     preference: Preference,
     headers: Mapping[str, str] | None = None,
     respond: Respond | None = None,
+    *,
+    keep: bool = False,
 ) -> Response:
     """200 with the answer, or 202 with the job when the wait that the client prefers is over.
 
-    `respond` makes a response that is not the answer in JSON.
+    `respond` makes a response that is not the answer in JSON. `keep`: the job goes on when its client leaves.
     """
     jobs = jobs_of(request)
     if preference.wait == 0:
         submission = await jobs.enqueue(job)
         return await accepted(request, job, submission, preference, headers)
-    keep = not preference.synchronous
+    keep = keep or not preference.synchronous
     async with call(context_of(request), jobs, job, request.receive, keep=keep) as (submission, watch):
         request.state.request_id = submission.job_id
         result = await outcome(watch, preference.wait)
@@ -43,8 +45,8 @@ async def run(
         return await accepted(request, job, submission, preference, headers)
     extra = {**(headers or {}), **_applied(preference)}
     if respond is not None:
-        return respond(submission.job_id, result, extra)
-    told = (job.kind, submission.job_id, submission.meta, result)
+        return await asyncio.to_thread(respond, submission, result, extra)
+    told = (job.kind, submission.job_id, submission.meta, result, str(request.base_url))
     # Thousands of vectors take long to write as numbers: other requests go on meanwhile.
     body = await asyncio.to_thread(answer, *told) if job.kind is Kind.EMBEDDING else answer(*told)
     return json_response(body, headers=extra)

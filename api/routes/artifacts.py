@@ -1,4 +1,4 @@
-"""`GET /v1/jobs/{id}/artifacts/{n}`: the files of a job, for as long as its result is kept.
+"""`GET /v1/jobs/{id}/artifacts/{n}`: the files of a job, while it runs and for as long as its result is kept.
 
 A job's id is a secret: who knows it may fetch what it made.
 """
@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import FileResponse
 
-from api.artifacts import Artifact, artifacts
+from api.artifacts import Artifact, artifacts, picture
 from api.context import context_of, jobs_of
 from api.routes.jobs import JobId
 from jobs.errors import NotFound
@@ -22,10 +22,14 @@ async def get_artifact(
 ) -> Response:
     info = await jobs_of(request).info(job_id, with_result=True)
     request.state.request_id = info.id
-    files = artifacts(info.kind, info.result)
-    if number >= len(files):
-        raise NotFound(f"Job '{job_id}' has no file number {number} ({info.status}).")
-    return file_response(request, files[number], f"{job_id}-{number}.{files[number].suffix}")
+    file = artifacts(info.kind, info.result).get(number)
+    if file is None:
+        # What it has shown on its way is no part of its result.
+        shown = await jobs_of(request).file(job_id, number)
+        if shown is None:
+            raise NotFound(f"Job '{job_id}' has no file number {number} ({info.status}).")
+        file = picture(*shown)
+    return file_response(request, file, f"{job_id}-{number}.{file.suffix}")
 
 
 def file_response(

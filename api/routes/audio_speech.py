@@ -13,6 +13,7 @@ from api.speech_job import speech_job
 from api.speech_stream import ByteStream, FramedSpeech, PlainSpeech
 from api.streaming import EventStream
 from jobs.audio_formats import CONTENT_TYPES, WHOLE
+from jobs.client import Submission
 
 router = APIRouter(tags=["audio"])
 
@@ -35,8 +36,8 @@ async def speech(request: Request) -> Response:
     if live:
         return ByteStream(PlainSpeech(request, job), CONTENT_TYPES[form], body.headers)
 
-    def whole(job_id: str, result: dict[str, object], headers: dict[str, str]) -> Response:
-        (file,) = artifacts(job.kind, result)
+    def whole(_: Submission, result: dict[str, object], headers: dict[str, str]) -> Response:
+        file = artifacts(job.kind, result)[0]
         return file_response(request, file, f"speech.{file.suffix}", headers)
 
     return await run(request, job, preferred, body.headers, respond=whole)

@@ -17,6 +17,7 @@ from api.streaming import EventStream
 from api.submission import job_request
 from api.text_stream import TextStream
 from api.transcript_frames import TranscriptFrames
+from jobs.client import Submission
 from jobs.request import Category, Kind
 
 router = APIRouter(tags=["audio"])
@@ -104,7 +105,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     if form not in _CONTENT_TYPES:
         return await run(request, job, preferred, upload.body.headers)
 
-    def plain(job_id: str, result: dict[str, Any], headers: dict[str, str]) -> Response:
+    def plain(_: Submission, result: dict[str, Any], headers: dict[str, str]) -> Response:
         return PlainTextResponse(
             document(form, result), headers={**headers, "content-type": _CONTENT_TYPES[form]}
         )

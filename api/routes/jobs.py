@@ -88,7 +88,7 @@ async def events(
         async with jobs.watch(job_id, seen) as watch:
             if watch.pending() is None:
                 return Response(status_code=204)
-    return EventStream(JobEvents(jobs, job_id, seen))
+    return EventStream(JobEvents(jobs, job_id, seen, str(request.base_url)))
 
 
 @router.post("/v1/jobs/{job_id}/cancel", summary="Cancel a job", response_class=Response)

@@ -43,7 +43,7 @@ def job_object(base: str, info: JobInfo) -> dict[str, Any]:
     created, started, ended = map(_seconds, (info.created_at, info.started_at, info.ended_at))
     result = None
     if info.result is not None:
-        result = answer(info.kind, info.id, info.meta, info.result)
+        result = answer(info.kind, info.id, info.meta, info.result, base)
     return {
         "id": info.id,
         "object": "job",
@@ -54,7 +54,7 @@ def job_object(base: str, info: JobInfo) -> dict[str, Any]:
         "app": info.app,
         "created_at": None if created is None else int(created),
         "position": info.position,
-        "eta": None if info.progress is None else info.progress.get("eta"),
+        "eta": info.eta if info.progress is None else info.progress.get("eta", info.eta),
         "progress": info.progress,
         "attempts": info.attempts,
         "cancelling": info.cancelling and not info.status.terminal,
