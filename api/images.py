@@ -1,19 +1,18 @@
 """Images in chats: from `image_url` parts to blobs that a job refers to, or left out for models without sight."""
 
 import asyncio
-import binascii
 import logging
 from collections.abc import Mapping
 from typing import Any
 
 from api.context import Context
-from api.fetch import FetchError, fetch
+from api.picture_source import from_address, refusals
 from config.catalog import ModelRef
 from config.catalog.installed import read_model
 from config.catalog.vision import sees
 from config.settings import Settings
-from jobs.errors import InvalidRequest, PayloadTooLarge
-from jobs.pictures import UnreadablePicture, open_picture
+from jobs.errors import InvalidRequest
+from jobs.pictures import open_picture
 
 log = logging.getLogger(__name__)
 
@@ -92,34 +91,7 @@ def _leave_out(
 
 async def _file(url: str, place: str, settings: Settings) -> bytes:
     """The image behind an address, as a file that can be opened."""
-    try:
-        if url[:5].lower() == "data:":
-            data = await asyncio.to_thread(_decode, url, settings.max_image_bytes)
-        else:
-            data = await fetch(
-                url,
-                limit=settings.max_image_bytes,
-                timeout=settings.image_fetch_timeout,
-                private=settings.allow_private_urls,
-            )
+    with refusals(f"The image at {place}", place):
+        data = await from_address(url, settings)
         await asyncio.to_thread(open_picture, data, settings.max_image_megapixels * 1e6)
-    except (FetchError, UnreadablePicture) as error:
-        raise InvalidRequest(
-            f"The image at {place} can't be used: {error}.", param=place, code="invalid_image"
-        ) from error
-    except PayloadTooLarge as error:
-        raise PayloadTooLarge(f"The image at {place} can't be used: {error}.", param=place) from None
     return data
-
-
-def _decode(url: str, limit: int) -> bytes:
-    """The bytes in a data URL. Its media type is not believed."""
-    head, comma, body = url.partition(",")
-    if not comma or not head.lower().endswith(";base64"):
-        raise UnreadablePicture("its data: URL is not in base64")
-    if len(body) * 3 // 4 > limit + 3:
-        raise PayloadTooLarge(f"it is larger than {round(limit / 2**20, 2):g} MB")
-    try:
-        return binascii.a2b_base64(body + "==")
-    except ValueError as error:  # also what is not ASCII
-        raise UnreadablePicture("its data: URL is not in base64") from error

@@ -4,6 +4,7 @@ The API opens a picture to refuse what can't be read; the worker opens it again 
 """
 
 import io
+from collections.abc import Callable
 
 from PIL import Image, ImageOps
 
@@ -17,6 +18,15 @@ class UnreadablePicture(ValueError):
 
 def open_picture(data: bytes, max_pixels: float) -> Image.Image:
     """The picture in these bytes, of an animation the first frame. Raises UnreadablePicture."""
+    return _opened(data, max_pixels, _rgb)
+
+
+def open_mask(data: bytes, max_pixels: float) -> Image.Image:
+    """How opaque the picture in these bytes is, in grey: 0 where nothing is. Raises UnreadablePicture."""
+    return _opened(data, max_pixels, _opacity)
+
+
+def _opened(data: bytes, max_pixels: float, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -26,7 +36,9 @@ def open_picture(data: bytes, max_pixels: float) -> Image.Image:
     if picture.width * picture.height > max_pixels:
         raise _too_large(max_pixels)
     try:
-        return _rgb(ImageOps.exif_transpose(picture))
+        return convert(ImageOps.exif_transpose(picture))
+    except UnreadablePicture:
+        raise
     except Exception as error:
         raise UnreadablePicture("its data is broken") from error
 
@@ -44,3 +56,9 @@ def _rgb(picture: Image.Image) -> Image.Image:
         ground = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(ground, picture)
     return picture.convert("RGB")
+
+
+def _opacity(picture: Image.Image) -> Image.Image:
+    if not picture.has_transparency_data:
+        raise UnreadablePicture("nothing in it is transparent, and what is transparent is changed")
+    return picture.convert("RGBA").getchannel("A")
