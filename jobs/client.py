@@ -20,6 +20,7 @@ from jobs.errors import Conflict, JobNotFound, MlxqError, QueueFull, ServiceUnav
 from jobs.gate import Admission, AsyncGate, Ttl
 from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
 from jobs.live_settings import LiveSettings
+from jobs.pace import eta
 from jobs.request import Category, JobRequest
 from jobs.status import JobStatus
 
@@ -172,10 +173,11 @@ class JobClient:
             if info.status is JobStatus.QUEUED:
                 place: Any = await self.redis.lpos(keys.queue(info.category), job_id)
                 position = None if place is None else int(place) + 1
+            info = replace(info, position=position)
             result, error = None, None
             if with_result and info.status.terminal:
                 result, error = await self._outcome(job_id)
-        return replace(info, position=position, result=result, error=error)
+            return replace(info, result=result, error=error, eta=await eta(self.redis, info))
 
     async def _outcome(self, job_id: str) -> tuple[dict[str, Any] | None, MlxqError | None]:
         """What the job ended with: RQ's Result, and of a failure the error as its last event tells it."""

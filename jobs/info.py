@@ -25,12 +25,13 @@ FIELDS = (
     "mlxq_progress",
     "meta",
     "mlxq_priority",
+    "mlxq_steps",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """A job as it stands. Times are RQ's ISO strings (UTC), None while they have not come."""
+    """A job as it stands. Times are RQ's ISO strings (UTC), None while they have not come; `eta` is in seconds."""
 
     id: str
     status: JobStatus
@@ -49,6 +50,8 @@ class JobInfo:
     result: dict[str, Any] | None = None
     error: MlxqError | None = None
     progress: dict[str, Any] | None = None
+    steps: int = 0
+    eta: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +94,5 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         meta=orjson.loads(row["meta"]) if row["meta"] else {},
         priority=int(row["mlxq_priority"] or 0),
         progress=orjson.loads(row["mlxq_progress"]) if row["mlxq_progress"] else None,
+        steps=int(row["mlxq_steps"] or 0),
     )

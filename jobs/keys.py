@@ -22,6 +22,9 @@ MODEL_USES = "mlxq:models:uses"
 MODEL_USED = "mlxq:models:used"
 MODEL_ERRORS = "mlxq:models:errors"
 
+#: Of each model: the seconds that a step takes, for each unit of its size.
+PACES = "mlxq:models:paces"
+
 
 def job(job_id: str) -> str:
     return f"rq:job:{job_id}"

@@ -79,6 +79,8 @@ class JobRequest:
     `timeout` is seconds of run time. `expires_in` is how many seconds the caller will wait for the start, None
     for ever. `app` names the calling program in listings. `needs` is a job that must end well before this one may
     run. `join`: while an earlier job of the same fingerprint has not ended, this request means that job.
+    `steps` is how many it is expected to take, and `step_size` how much one is, in a unit of its kind's own: from
+    them its time is guessed.
     """
 
     id: str
@@ -96,6 +98,8 @@ class JobRequest:
     join: bool = False
     needs: "JobRequest | None" = None
     priority: int = 0
+    steps: int = 0
+    step_size: float = 0.0
     meta: dict[str, Any] = field(default_factory=dict)
 
     def encode(self) -> bytes:

@@ -5,6 +5,27 @@
 -- The last progress is kept with the job, for whoever asks later; so is where its files lie that a step has made.
 local PROGRESS = '{"type":"progress",'
 local FILES = { ['{"type":"preview",'] = true, ['{"type":"partial",'] = true }
+-- How much the pace of a model follows its last step.
+local NEWS = 0.3
+
+-- The time of a step, from the progress before it: by it the end of other jobs is guessed (jobs/pace.py).
+local function learn(id, key, done)
+  local job = redis.call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_step_size')
+  local size = tonumber(job[2] or '0')
+  if not size or size <= 0 then
+    return
+  end
+  local before = redis.call('HMGET', key, 'done', 'done_at')
+  local time = now()
+  redis.call('HSET', key, 'done', done, 'done_at', string.format('%.6f', time))
+  if before[1] and done == tonumber(before[1]) + 1 then
+    local pace = (time - tonumber(before[2])) / size
+    local known = tonumber(redis.call('HGET', 'mlxq:models:paces', job[1]) or '')
+    pace = known and known + NEWS * (pace - known) or pace
+    redis.call('HSET', 'mlxq:models:paces', job[1], string.format('%.6f', pace))
+  end
+end
+
 local frames, lost = {}, {}
 for i = 1, #ARGV, 4 do
   local id, execution, number = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
@@ -16,6 +37,7 @@ for i = 1, #ARGV, 4 do
     redis.call('HSET', key, 'emitted', number)
     if string.sub(ARGV[i + 3], 1, #PROGRESS) == PROGRESS then
       redis.call('HSET', 'rq:job:' .. id, 'mlxq_progress', '{' .. string.sub(ARGV[i + 3], #PROGRESS + 1))
+      learn(id, key, cjson.decode(ARGV[i + 3]).done)
     elseif FILES[string.sub(ARGV[i + 3], 1, 18)] then
       local file = cjson.decode(ARGV[i + 3])
       redis.call('HSET', files_key(id), file.artifact, file.blob .. ' ' .. file.content_type)

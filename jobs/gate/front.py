@@ -62,6 +62,8 @@ class AsyncGate:
         }
         if request.priority:
             fields["mlxq_priority"] = request.priority
+        if request.steps:
+            fields |= {"mlxq_steps": request.steps, "mlxq_step_size": request.step_size}
         arguments: list[Any] = [
             request.id,
             keys.queue(request.category),
