@@ -30,7 +30,7 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.catalog = Catalog(settings)
-        self.blobs = BlobStore(settings.blob_folder)
+        self.blobs = BlobStore(settings.blob_folder, settings.disk_limit_bytes)
         self.voices = VoiceRegistry(settings.voices_dir)
         #: How many synchronous calls wait for a job: only the last one that leaves cancels it.
         self.callers: Counter[str] = Counter()

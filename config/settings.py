@@ -327,6 +327,14 @@ class Settings(BaseSettings):
         le=31_536_000,
         description="How long a finished job and its files can be fetched.",
     )
+    disk_limit_gb: float = Field(
+        default=20,
+        validation_alias="DISK_LIMIT_GB",
+        ge=0,
+        le=1_048_576,
+        description="Room on the disk, in GB, for what jobs are given and make; a request for pictures that may need "
+        "more is refused. `0`: as much as there is.",
+    )
     events_ttl: Seconds = Field(
         default=3_600,
         validation_alias="EVENTS_TTL",
@@ -480,6 +488,10 @@ class Settings(BaseSettings):
     def blob_folder(self) -> Path:
         """Where the big inputs of jobs lie. API and worker share it."""
         return self.data_dir / "blobs"
+
+    @property
+    def disk_limit_bytes(self) -> int:
+        return int(self.disk_limit_gb * 1024**3)
 
     @property
     def max_image_bytes(self) -> int:

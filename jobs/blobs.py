@@ -8,21 +8,49 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from jobs.errors import BlobGone
+from jobs.errors import BlobGone, InsufficientStorage
 
+#: Bytes that are left on the disk for all else.
+_RESERVE = 256 << 20
 _ID = re.compile(r"blob-[0-9a-f]{32}")
 
 
 class BlobStore:
-    """The blobs in one folder, which is made when it is needed. Only the user can read them."""
+    """The blobs in one folder, which is made when it is needed. Only the user can read them.
 
-    def __init__(self, folder: Path) -> None:
+    Together they may have `limit` bytes; 0: as many as the disk has room for.
+    """
+
+    def __init__(self, folder: Path, limit: int = 0) -> None:
         self._folder = folder
+        self._limit = limit
+
+    def check_room(self, size: int) -> None:
+        """Raises InsufficientStorage where `size` bytes more would be too many, for the limit or for the disk."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        room = shutil.disk_usage(self._folder).free - _RESERVE
+        if self._limit:
+            room = min(room, self._limit - self._used())
+        if size > room:
+            raise InsufficientStorage(
+                f"There is no room on the disk for the {max(size >> 20, 1)} MB that this request may need. "
+                "Files of earlier jobs are deleted when their time is over (RESULT_TTL); DISK_LIMIT_GB bounds them."
+            )
+
+    def _used(self) -> int:
+        used = 0
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                # Another process may sweep.
+                with contextlib.suppress(FileNotFoundError):
+                    used += entry.stat().st_size
+        return used
 
     def put(self, data: bytes) -> str:
         """Store these bytes; returns their id, which nobody can guess."""
