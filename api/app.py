@@ -28,6 +28,7 @@ from api.routes import (
     downloads,
     embeddings,
     generate,
+    images,
     jobs,
     manager,
     models,
@@ -49,6 +50,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks for a Redis that is not there yet, before the first line about it, between two.
 _LOOK, _PATIENCE, _REMIND = 0.25, 2.0, 5.0
+
+#: Pictures of the largest kind that a request for others may bring.
+_PICTURES = 5
 
 #: What pages of other origins may read of a response.
 _EXPOSED = (
@@ -95,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         completions,
         generate,
         embeddings,
+        images,
         downloads,
         models,
         jobs,
@@ -106,6 +111,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(resource.router)
     app.include_router(models.named)
     return app
+
+
+def _larger(settings: Settings) -> dict[str, int]:
+    """Paths whose bodies hold files, and the bytes that such a body may have."""
+    recording = settings.max_audio_bytes
+    pictures = settings.max_image_bytes * _PICTURES
+    return {
+        "/v1/audio/transcriptions": recording,
+        "/v1/audio/translations": recording,
+        "/v1/images/edits": pictures,
+        "/v1/images/generations": pictures,
+        "/v1/images/variations": pictures,
+    }
 
 
 def _middleware(settings: Settings, context: Context) -> list[Middleware]:
@@ -123,7 +141,7 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
         ),
         Middleware(ErrorBoundary),
         Middleware(KeyGuard, keys=tuple(key.get_secret_value() for key in settings.api_keys)),
-        Middleware(BodyLimit, limit=settings.max_body_bytes, recordings=settings.max_audio_bytes),
+        Middleware(BodyLimit, limit=settings.max_body_bytes, larger=_larger(settings)),
         Middleware(OwnClient, context=context),
     ]
 

@@ -1,6 +1,7 @@
 """What every request passes first: its id, its path without or with `/v1`, and the bound on its body."""
 
 import secrets
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +17,7 @@ _VERSIONED = frozenset(
         "completions",
         "discover",
         "embeddings",
+        "images",
         "jobs",
         "manager",
         "models",
@@ -27,8 +29,7 @@ _VERSIONED = frozenset(
 )
 
 
-#: Paths whose bodies hold recordings, and what a form may have around one.
-_RECORDINGS = frozenset({"/v1/audio/transcriptions", "/v1/audio/translations"})
+#: Bytes that a form may have around its files.
 _FORM = 1 << 20
 
 
@@ -74,19 +75,19 @@ class Paths:
 class BodyLimit:
     """Refuses bodies that are larger than `limit` bytes: by their Content-Length, else while they come in.
 
-    Those with a recording may be larger: it may have `recordings` bytes.
+    Where files are sent they may have `larger` bytes, by the path, and a form around them.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, recordings: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int]) -> None:
         self.app = app
         self.limit = limit
-        self.recordings = recordings
+        self.larger = {path: max(limit, size + _FORM) for path, size in larger.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.recordings + _FORM if scope["path"] in _RECORDINGS else self.limit
+        limit = self.larger.get(scope["path"], self.limit)
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > limit:
                 await error_response(_too_large(limit))(scope, receive, send)

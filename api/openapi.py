@@ -11,6 +11,13 @@ from api.schemas.downloads import DownloadRequest, InstallRequest
 from api.schemas.embeddings import EmbeddingRequest
 from api.schemas.fields import RequestModel
 from api.schemas.generate import GenerateRequest
+from api.schemas.images import (
+    EditRequest,
+    GenerationRequest,
+    JsonEditRequest,
+    JsonVariationRequest,
+    VariationRequest,
+)
 from api.schemas.manager import PriorityUpdate
 from api.schemas.models import LoadRequest, UnloadRequest
 from api.schemas.settings import SettingUpdate
@@ -22,16 +29,21 @@ _BODIES: tuple[type[RequestModel], ...] = (
     ChatRequest,
     CompletionRequest,
     DownloadRequest,
+    EditRequest,
     EmbeddingRequest,
     GenerateRequest,
+    GenerationRequest,
     InstallRequest,
+    JsonEditRequest,
     JsonTranscriptionRequest,
+    JsonVariationRequest,
     SpeechRequest,
     TranscriptionRequest,
     LoadRequest,
     PriorityUpdate,
     SettingUpdate,
     UnloadRequest,
+    VariationRequest,
 )
 
 #: Where the description keeps a body.
@@ -64,6 +76,22 @@ def takes(model: type[RequestModel]) -> dict[str, Any]:
     """`openapi_extra` of a route whose JSON body is `model`."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def takes_files(
+    form: type[RequestModel],
+    body: type[RequestModel],
+    files: dict[str, Any],
+    required: tuple[str, ...],
+) -> dict[str, Any]:
+    """The same of a route that takes a form with these files beside its fields, or JSON."""
+    fields = {"type": "object", "required": list(required), "properties": files}
+    schema = {"allOf": [{"$ref": REFERENCE.format(model=form.__name__)}, fields]}
+    content = {
+        "multipart/form-data": {"schema": schema},
+        "application/json": {"schema": {"$ref": REFERENCE.format(model=body.__name__)}},
+    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 class Api(FastAPI):

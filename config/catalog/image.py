@@ -67,16 +67,19 @@ _INDEX = "*.safetensors.index.json"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Pixels of a side, which is a multiple of 16, and how many pictures can be shown to the model."""
+    """Pixels of a side, which is a multiple of 16, how many pictures can be shown to the model, and the steps that it
+    usually takes.
+    """
 
     shortest: int
     longest: int
     references: int
+    steps: int
 
 
-_LIMITS = {Z_IMAGE: Limits(16, 2048, 1), FLUX2: Limits(16, 2048, 4), FLUX1: Limits(16, 2048, 1)}
+_LIMITS = {Z_IMAGE: Limits(16, 2048, 1, 9), FLUX2: Limits(16, 2048, 4, 4), FLUX1: Limits(16, 2048, 1, 4)}
 #: For a model that is not here yet: what any of them takes.
-_ANY = Limits(16, 2048, 4)
+_ANY = Limits(16, 2048, 4, 4)
 
 
 def image_family(path: Path) -> str | None:

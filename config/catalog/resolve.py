@@ -24,6 +24,7 @@ from config.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
 from config.catalog.image import ALIASES as IMAGE_ALIASES
 from config.catalog.image import FOLDER_OF as IMAGE_FOLDER_OF
 from config.catalog.installed import Installed, cached_model, installed_models, read_model
+from config.catalog.loras import find_lora
 from config.catalog.records import Records
 from config.catalog.speech import recogniser_family
 from config.settings import Settings
@@ -190,6 +191,15 @@ class Catalog:
         if not self._auto_download:
             raise UnknownModel(f"The model '{name}' is not installed, and AUTO_DOWNLOAD is off.")
         return ModelRef(name, None)
+
+    def lora(self, name: str) -> Path:
+        """The LoRA file of that name, for a model that makes pictures. Raises UnknownAdapter."""
+        found = find_lora(name, self._roots) if _valid(name) else None
+        if found is None:
+            raise UnknownAdapter(
+                f"The LoRA {name[:64]!r} does not exist. It is a .safetensors file under the model roots."
+            )
+        return found
 
     def left_behind(self, name: str) -> ModelRef | None:
         """The model of that id that was deleted and whose files stayed below a root, outside the hub's cache."""

@@ -24,6 +24,11 @@ EXTENSIONS = {
     ),
     "ListModelsResponse": ("models",),
     "ErrorResponse": ("detail",),
+    "Image": ("seed",),
+    "ImageGenPartialImageEvent": ("image_index",),
+    "ImageGenCompletedEvent": ("image_index", "seed", "url"),
+    "ImageEditPartialImageEvent": ("image_index",),
+    "ImageEditCompletedEvent": ("image_index", "seed", "url"),
 }
 
 

@@ -203,7 +203,7 @@ class ScriptedWorker:
                 self._idle.set()
                 self._going.wait()
                 continue
-            claims = self._gate.claim([(job_id, secrets.token_hex(8)) for job_id in self._gate.take(1)])
+            claims = self._gate.claim([(job_id, secrets.token_hex(8)) for job_id in self._gate.take(1) or ()])
             if not claims:
                 continue
             (claim,) = claims

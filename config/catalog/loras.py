@@ -1,0 +1,29 @@
+"""LoRA files for models that make pictures: single `.safetensors` files under the model roots.
+
+Whether one fits a model is not known here.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+_SUFFIX = ".safetensors"
+
+
+def find_lora(name: str, roots: Iterable[Path]) -> Path | None:
+    """The file of that name, or the only one in the folder of that name. `roots` are resolved; no link leads out."""
+    for root in roots:
+        try:
+            path = root / Path(name).expanduser()
+            if path.is_dir():
+                path = _only(path) or path
+            inside = path.resolve(strict=True).is_relative_to(root)
+        except (OSError, RuntimeError, ValueError):
+            continue
+        if inside and path.suffix == _SUFFIX and path.is_file():
+            return path
+    return None
+
+
+def _only(folder: Path) -> Path | None:
+    files = list(folder.glob(f"*{_SUFFIX}"))
+    return files[0] if len(files) == 1 else None
