@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Imported here, by the caller's thread: a library that another thread is still importing is half there for it.
-import worker.engines.chat  # noqa: F401
+import worker.engines.llm.chat  # noqa: F401
 from config.settings import Settings
 from worker.host import WorkerHost
 

@@ -10,8 +10,8 @@ import pytest
 from config.catalog import Catalog, ModelRef
 from config.settings import Settings
 from tests.support.checkpoints import random_qwen3
-from worker.engines import chat
 from worker.engines.base import Delta, Done
+from worker.engines.llm import chat
 from worker.engines.loading import load_language_model
 
 

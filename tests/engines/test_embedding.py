@@ -16,9 +16,9 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest
 from tests.support.encoders import FAMILIES, POISON, random_encoder
 from worker.engines.base import Done, Failed, Output, Progress
-from worker.engines.cpu_gelu import gelu
-from worker.engines.embedding import EmbeddingEngine, load
-from worker.engines.padding import group
+from worker.engines.embedding.cpu_gelu import gelu
+from worker.engines.embedding.engine import EmbeddingEngine, load
+from worker.engines.embedding.padding import group
 
 #: Of lengths that can't all go through the model together.
 TEXTS = ["a", "hello world", "y" * 30, "¿Qué es esto? 这是什么?", "hello there, what is this", "x" * 200]

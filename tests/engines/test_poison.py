@@ -9,8 +9,8 @@ from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from tests.support.checkpoints import random_qwen3
-from worker.engines import answers, chat
 from worker.engines.base import Done, Failed
+from worker.engines.llm import answers, chat
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import mlx.core as mx
 import pytest
 from mlx_lm.models.cache import ArraysCache, CacheList, KVCache
 
-from worker.engines.prompt_cache import SHORTEST, PromptCache
+from worker.engines.llm.prompt_cache import SHORTEST, PromptCache
 
 HEAD = list(range(SHORTEST))
 

@@ -10,8 +10,8 @@ from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import InvalidRequest, ModelNotFound
 from tests.support.checkpoints import random_qwen3
-from worker.engines import chat
 from worker.engines.base import Done, Failed
+from worker.engines.llm import chat
 
 TEXTS = ["hello", "x" * 700, "what?"]
 

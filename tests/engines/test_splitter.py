@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker.engines.splitter import CONTENT, REASONING, TOOL, Markers, Splitter
+from worker.engines.llm.splitter import CONTENT, REASONING, TOOL, Markers, Splitter
 
 MARKERS = Markers("<think>", "</think>", "<tool_call>", "</tool_call>")
 

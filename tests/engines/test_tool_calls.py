@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.engines.tools import ToolCalls
+from worker.engines.llm.tools import ToolCalls
 
 TOOLS = [
     {

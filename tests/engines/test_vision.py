@@ -11,9 +11,9 @@ from config.settings import Settings
 from jobs.blobs import BlobStore
 from tests.support.pictures import encoded, picture
 from tests.support.vision_checkpoints import random_qwen3_vl
-from worker.engines import vision
 from worker.engines.base import Delta, Done, Failed, Output
-from worker.engines.batch import PREFILL_STEP
+from worker.engines.llm import vision
+from worker.engines.llm.batch import PREFILL_STEP
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
     config = read_json(ref.path / "config.json")
     if sees(ref.base_id, config):
         with _IMPORTING:
-            from worker.engines import vision
+            from worker.engines.llm import vision
 
             known = vision.knows(config)
         if known:
@@ -41,13 +41,13 @@ def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
         else:
             log.warning("mlx-vlm has no models like %s: text only", ref.id)
     with _IMPORTING:
-        from worker.engines import chat
+        from worker.engines.llm import chat
     return chat.load(ref, settings)
 
 
 def _load_embedding(ref: ModelRef, settings: Settings) -> Engine:
     with _IMPORTING:
-        from worker.engines.embedding import load
+        from worker.engines.embedding.engine import load
 
     return load(ref, settings)
 

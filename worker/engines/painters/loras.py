@@ -5,6 +5,8 @@ import io
 from typing import Any
 
 import mlx.core as mx
+from mflux.models.common.lora.layer.dense_weight import dense_weight
+from mflux.models.common.lora.layer.linear_lora_layer import LoRALinear
 from mflux.models.common.lora.mapping.lora_loader import LoRALoader
 from mlx.utils import tree_flatten, tree_unflatten
 
@@ -40,11 +42,20 @@ class Wardrobe:
                     lora_scales=scales,
                     bake_lora=False,
                 )
+            self._check()
             mx.eval(self._transformer.parameters())
         except BaseException:
             self.take_off()
             raise
         self._worn = list(loras)
+
+    def _check(self) -> None:
+        """The library looks at names only: one of another width would fail in the middle of a picture."""
+        for name, module in self._transformer.named_modules():
+            if isinstance(module, LoRALinear):
+                outputs, inputs = dense_weight(module.linear).shape
+                if module.lora_A.shape[0] != inputs or module.lora_B.shape[-1] != outputs:
+                    raise ValueError(f"{name} is {inputs} x {outputs} here")
 
     def take_off(self) -> None:
         if self._bare is not None:

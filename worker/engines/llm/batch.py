@@ -10,8 +10,8 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.generate import BatchGenerator, StopSequences
 
-from worker.engines.prompt_cache import alias
-from worker.engines.sampling import LogitsProcessor, Sampler
+from worker.engines.llm.prompt_cache import alias
+from worker.engines.llm.sampling import LogitsProcessor, Sampler
 
 #: Tokens of one prompt read in one step: decoding goes on, and a cancellation is seen, between two of them.
 PREFILL_STEP = 512

@@ -7,16 +7,16 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from typing import Any
 
-from worker.engines.grammar import Constraint, Grammars, json_grammar
+from worker.engines.llm.grammar import Constraint, Grammars, json_grammar
+from worker.engines.llm.logprobs import Tap
+from worker.engines.llm.prompt import Prompt, parser_name
+from worker.engines.llm.sampling import Guard, LogitsProcessor, make_processors
+from worker.engines.llm.sequence import Sequence
+from worker.engines.llm.splitter import REASONING, Markers, Splitter
+from worker.engines.llm.stops import StopMatcher
+from worker.engines.llm.tools import ToolCalls, answer_or_calls_grammar, calls_grammar, holds_json, term
+from worker.engines.llm.vocabulary import Vocabulary
 from worker.engines.loading import LanguageModel
-from worker.engines.logprobs import Tap
-from worker.engines.prompt import Prompt, parser_name
-from worker.engines.sampling import Guard, LogitsProcessor, make_processors
-from worker.engines.sequence import Sequence
-from worker.engines.splitter import REASONING, Markers, Splitter
-from worker.engines.stops import StopMatcher
-from worker.engines.tools import ToolCalls, answer_or_calls_grammar, calls_grammar, holds_json, term
-from worker.engines.vocabulary import Vocabulary
 
 #: Where calls stand in the answer of a model whose own way is not JSON, when calls are enforced.
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from worker.engines.grammar import PLAIN_JSON, closed
+from worker.engines.llm.grammar import PLAIN_JSON, closed
 
 Tool = dict[str, Any]
 Call = dict[str, str]

@@ -22,14 +22,14 @@ from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
 from worker.engines.base import Failed, Output
-from worker.engines.batch import Batch, Kept, Row
-from worker.engines.chat import ChatEngine, _failure
+from worker.engines.llm.batch import Batch, Kept, Row
+from worker.engines.llm.chat import ChatEngine, _failure
+from worker.engines.llm.picture_prompts import PicturePrompt, PicturePrompts
+from worker.engines.llm.prompt import Prompt
+from worker.engines.llm.sequence import Sequence
+from worker.engines.llm.sight import Decoder, Reading
+from worker.engines.llm.solo import Solo
 from worker.engines.loading import LanguageModel, describe, folder
-from worker.engines.picture_prompts import PicturePrompt, PicturePrompts
-from worker.engines.prompt import Prompt
-from worker.engines.sequence import Sequence
-from worker.engines.sight import Decoder, Reading
-from worker.engines.solo import Solo
 
 log = logging.getLogger(__name__)
 

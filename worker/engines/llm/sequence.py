@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.engines.base import Delta
-from worker.engines.batch import Row, Token
-from worker.engines.logprobs import Entry, Tap
-from worker.engines.sampling import Guard
-from worker.engines.splitter import CONTENT, REASONING, Splitter
-from worker.engines.stops import StopMatcher
-from worker.engines.tools import ToolCalls
+from worker.engines.llm.batch import Row, Token
+from worker.engines.llm.logprobs import Entry, Tap
+from worker.engines.llm.sampling import Guard
+from worker.engines.llm.splitter import CONTENT, REASONING, Splitter
+from worker.engines.llm.stops import StopMatcher
+from worker.engines.llm.tools import ToolCalls
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ import mlx.core as mx
 from mlx_vlm.generate.common import _chunked_prefill_enabled
 from mlx_vlm.models.cache import make_prompt_cache
 
-from worker.engines.batch import PREFILL_STEP
+from worker.engines.llm.batch import PREFILL_STEP
 
 
 class RopeShift:

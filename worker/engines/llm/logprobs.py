@@ -11,7 +11,7 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import make_prompt_cache
 
-from worker.engines.vocabulary import Vocabulary
+from worker.engines.llm.vocabulary import Vocabulary
 
 #: JSON has no infinity; OpenAI's own floor.
 FLOOR = -9999.0

@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from jobs.errors import ContextLengthExceeded, InvalidRequest
+from worker.engines.llm.splitter import CONTENT, REASONING
 from worker.engines.loading import LanguageModel
-from worker.engines.splitter import CONTENT, REASONING
 
 #: What of rendering a template is the server's business and not the caller's.
 RENDERING = frozenset(

@@ -16,16 +16,16 @@ from mlx_lm.models.cache import make_prompt_cache
 from config.catalog import Catalog, ModelRef, UnknownModel
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound
-from worker.engines.answers import Answers
 from worker.engines.base import Delta, Done, Failed, Output
-from worker.engines.batch import Batch, Kept, Row, Token
+from worker.engines.llm.answers import Answers
+from worker.engines.llm.batch import Batch, Kept, Row, Token
+from worker.engines.llm.logprobs import of_prompt
+from worker.engines.llm.prompt import Prompt, Prompts
+from worker.engines.llm.prompt_cache import PromptCache
+from worker.engines.llm.sampling import Sampling, make_sampler
+from worker.engines.llm.sequence import Sequence
+from worker.engines.llm.solo import Solo
 from worker.engines.loading import LanguageModel, load_language_model
-from worker.engines.logprobs import of_prompt
-from worker.engines.prompt import Prompt, Prompts
-from worker.engines.prompt_cache import PromptCache
-from worker.engines.sampling import Sampling, make_sampler
-from worker.engines.sequence import Sequence
-from worker.engines.solo import Solo
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import mlx.core as mx
 from mlx_lm.generate import generate_step, speculative_generate_step
 from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache
 
-from worker.engines.batch import PREFILL_STEP, Kept, Row, Token
+from worker.engines.llm.batch import PREFILL_STEP, Kept, Row, Token
 
 #: Tokens that a draft model proposes at once, as mlx-lm's server has it.
 DRAFT_TOKENS = 3

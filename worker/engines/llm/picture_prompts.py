@@ -15,8 +15,8 @@ from PIL import Image
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
 from jobs.pictures import UnreadablePicture, open_picture
+from worker.engines.llm.prompt import Prompt, Prompts, no_images
 from worker.engines.loading import LanguageModel
-from worker.engines.prompt import Prompt, Prompts, no_images
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import orjson
 from llguidance import LLMatcher
 
 from jobs.errors import EngineFailure, InvalidRequest
-from worker.engines.vocabulary import Vocabulary
+from worker.engines.llm.vocabulary import Vocabulary
 
 #: Compiled grammars that are remembered.
 _REMEMBERED = 64

@@ -23,10 +23,10 @@ from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError
 from worker.engines.base import Done, Failed, Output, Progress
-from worker.engines.cpu_gelu import quicken
-from worker.engines.embedding_inputs import Reader
+from worker.engines.embedding.cpu_gelu import quicken
+from worker.engines.embedding.inputs import Reader
+from worker.engines.embedding.padding import group
 from worker.engines.loading import folder
-from worker.engines.padding import group
 
 log = logging.getLogger(__name__)
 
