@@ -57,7 +57,9 @@ async def inventory(context: Context, jobs: JobClient) -> list[ModelEntry]:
 
 
 async def find(context: Context, jobs: JobClient, name: str) -> ModelEntry:
-    """The model of that name, if it is here. Raises ModelNotFound."""
+    """The model of that name, if it is here; an empty one is nobody's. Raises ModelNotFound."""
+    if not name:
+        raise not_found(name)
     try:
         ref = await context.look_up(name)
     except ModelNotFound:
