@@ -34,6 +34,8 @@ class UnreadableSound(ValueError):
 @contextmanager
 def open_sound(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
     """The recording and its first audio stream. Raises UnreadableSound."""
+    if path.stat().st_size == 0:
+        raise UnreadableSound("it is empty")
     try:
         container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="ignore")
     except (av.FFmpegError, ValueError, OSError) as error:

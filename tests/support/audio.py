@@ -60,6 +60,18 @@ def write(path: Path, samples: Samples, *, rate: int = RATE, layout: str = "mono
     return path
 
 
+def film(path: Path) -> Path:
+    """One second of pictures without sound."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p")
+        for _ in range(10):
+            file.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24"))
+            )
+        file.mux(stream.encode(None))
+    return path
+
+
 def as_played(samples: Samples) -> Samples:
     """What 16 bits keep of the samples: what is read back from a lossless recording."""
     whole: Samples = np.clip(np.round(samples * 32768), -32768, 32767) / np.float32(32768)
