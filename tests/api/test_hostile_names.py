@@ -1,4 +1,4 @@
-"""Names of models that are meant to lead elsewhere are refused on every route; nothing outside the roots is touched."""
+"""Names of models that are meant to lead elsewhere are refused on every route, and nothing outside is touched."""
 
 import os
 import sys
