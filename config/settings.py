@@ -112,7 +112,9 @@ class Settings(BaseSettings):
         description="Folder of recordings that may be given as a voice, and of `voices.json`.",
     )
     image_model: str = Field(
-        default="", validation_alias="IMAGE_MODEL", description="Image model, loaded at start."
+        default="",
+        validation_alias="IMAGE_MODEL",
+        description="Image model, loaded at start; without one the random `models/tiny-image` answers.",
     )
     zimage_model_dir: str = Field(
         default="",

@@ -27,7 +27,7 @@ from config.catalog.installed import Installed, cached_model, installed_models, 
 from config.catalog.loras import find_lora
 from config.catalog.records import Records
 from config.catalog.speech import recogniser_family
-from config.settings import Settings
+from config.settings import REPO, Settings
 
 #: `org/name` as the hubs allow it.
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
@@ -72,7 +72,10 @@ class Catalog:
             EMBEDDING: settings.embedding_model,
             ASR: settings.asr_model,
             TTS: settings.tts_model,
-            IMAGE: settings.image_model or settings.zimage_model_dir or settings.flux_model_dir,
+            IMAGE: settings.image_model
+            or settings.zimage_model_dir
+            or settings.flux_model_dir
+            or str(REPO / "models" / "tiny-image"),
         }
         #: folders that the settings name for families of models that make pictures
         self._image_folders = {"zimage": settings.zimage_model_dir, "flux": settings.flux_model_dir}

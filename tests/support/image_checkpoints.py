@@ -13,9 +13,9 @@ from mflux.models.flux2.model.flux2_vae.decoder.decoder import Flux2Decoder
 from mflux.models.flux2.model.flux2_vae.encoder.encoder import Flux2Encoder
 from mflux.models.flux2.model.flux2_vae.vae import Flux2VAE
 from mflux.models.flux2.weights.flux2_weight_mapping import Flux2WeightMapping
-from mlx.utils import tree_flatten, tree_unflatten
+from mlx.utils import tree_flatten
 
-from tools.tiny_image.checkpoint import parts, tokenizer_files, write_configs, write_weights
+from tools.tiny_image.checkpoint import parts, randomise, tokenizer_files, write_configs, write_weights
 
 #: FLUX.2's text encoder is read after 9, 18 and 27 layers.
 _TEXT_LAYERS = 27
@@ -26,24 +26,9 @@ def random_z_image(folder: Path, *, seed: int = 0, **sizes: Any) -> Path:
     write_configs(folder, **sizes)
     modules = parts(folder)
     for number, module in enumerate(modules.values()):
-        _randomise(module, seed * 10 + number)
+        randomise(module, seed * 10 + number)
     write_weights(folder, modules)
     return folder
-
-
-def _randomise(module: Any, seed: int) -> None:
-    """Weights that let every input through: of what is no norm and no bias each row is about 1 long."""
-    keys = iter(mx.random.split(mx.random.key(seed), 1000))
-    weights = []
-    for name, array in tree_flatten(module.parameters()):
-        if name.endswith(("_pad_token", "bias", "running_mean")):
-            made = mx.zeros(array.shape)
-        elif array.ndim == 1:
-            made = mx.ones(array.shape)
-        else:
-            made = mx.random.normal(array.shape, key=next(keys)) / (array.size / array.shape[0]) ** 0.5
-        weights.append((name, made.astype(array.dtype)))
-    module.update(tree_unflatten(weights))
 
 
 def random_flux2(folder: Path, *, seed: int = 0) -> Path:
@@ -104,7 +89,7 @@ def random_flux2(folder: Path, *, seed: int = 0) -> Path:
         "vae": (vae, Flux2WeightMapping.get_vae_mapping()),
     }
     for number, (part, (module, mapping)) in enumerate(modules.items()):
-        _randomise(module, seed * 10 + number)
+        randomise(module, seed * 10 + number)
         _write_mapped(folder / part / "model.safetensors", module, mapping)
     return folder
 
