@@ -32,7 +32,7 @@ async def image_job(request: Request, upload: ImageUpload, mode: str, preference
     context = context_of(request)
     ref = await context.resolve(wanted.model or "default", Category.IMAGE)
     bounds = limits(await asyncio.to_thread(image_family, ref.path) if ref.path else None)
-    _check_count(upload, ref, bounds)
+    _check_count(upload, mode, ref, bounds)
     if wanted.sides is not None:
         _check_size(wanted.sides, bounds)
     loras = await asyncio.to_thread(_loras, context, wanted)
@@ -91,10 +91,14 @@ def keeps(context: Context, wanted: ImageRequest) -> bool:
     return (wanted.on_disconnect or context.settings.image_on_disconnect) == "keep"
 
 
-def _check_count(upload: ImageUpload, ref: ModelRef, bounds: Limits) -> None:
-    if len(upload.images) > bounds.references:
+def _check_count(upload: ImageUpload, mode: str, ref: ModelRef, bounds: Limits) -> None:
+    """Several pictures are looked at; only one can be painted over."""
+    over = mode == "variation" or upload.masked or upload.body.value.strength is not None
+    most = 1 if over else bounds.references
+    if len(upload.images) > most:
+        how = " with a strength or a mask" if over and bounds.references > 1 and mode != "variation" else ""
         raise InvalidRequest(
-            f"The request has {len(upload.images)} pictures; the model '{ref.id}' takes {bounds.references}.",
+            f"The request has {len(upload.images)} pictures; the model '{ref.id}' takes {most}{how}.",
             param="image",
         )
 
@@ -138,7 +142,7 @@ def _stored(context: Context, pictures: Pictures, wanted: ImageRequest, mode: st
     if pictures.mask is not None:
         said["mask"] = context.blobs.put(pictures.mask)
     strength = wanted.strength
-    if strength is None and mode == "generate":
+    if strength is None and mode == "generate" and len(pictures.images) == 1:
         strength = _USUAL_STRENGTH
     return said if strength is None else {**said, "strength": strength}
 

@@ -75,6 +75,10 @@ class ImageUpload:
         if self._form is not None:
             await self._form.close()
 
+    @property
+    def masked(self) -> bool:
+        return self._mask is not None
+
     async def pictures(self, settings: Settings) -> Pictures:
         """Raises InvalidRequest for what is no picture, for a mask that does not fit, and PayloadTooLarge."""
         digest = hashlib.sha256(self.body.raw)

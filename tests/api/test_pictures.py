@@ -252,20 +252,22 @@ def test_openais_client_edits(sdk: openai.OpenAI, painter: ScriptedWorker, blobs
     answer = sdk.images.edit(
         model="klein",
         image=[("a.png", PNG), ("b.webp", encoded(picture(2, 20, 20), "WEBP"))],
-        mask=("mask.png", mask()),
         prompt="A fox in the snow",
         size="1024x1024",
         n=2,
-        extra_body={"strength": 0.5, "seed": 3, "steps": 2},
+        extra_body={"seed": 3, "steps": 2},
     )
     assert answer.data is not None
     assert [base64.b64decode(each.b64_json or "") for each in answer.data] == [made(0), made(1)]
     check_shape("ImagesResponse", answer.to_dict(mode="json"))
     payload = painter.runs[0].payload
     assert (payload["mode"], payload["prompt"], payload["n"]) == ("edit", "A fox in the snow", 2)
-    assert (payload["strength"], payload["seed"], payload["steps"]) == (0.5, 3, 2)
+    assert (payload["seed"], payload["steps"], "strength" in payload) == (3, 2, False)
     sizes = [open_picture(blobs.read(blob), 1e6).size for blob in payload["images"]]
     assert sizes == [(64, 48), (20, 20)]
+    sdk.images.edit(image=PNG, mask=mask(), prompt="x", extra_body={"strength": 0.5})
+    payload = painter.runs[1].payload
+    assert payload["strength"] == 0.5
     opacity = open_mask(blobs.read(payload["mask"]), 1e6)
     assert (opacity.getpixel((0, 0)), opacity.getpixel((63, 0))) == (0, 255)
 
@@ -355,6 +357,8 @@ def test_loras_are_files_below_the_model_roots(
         ({"image": "http://127.0.0.1:1/a.png"}, 400, "image", "public address"),
         ({"image": "/etc/passwd"}, 400, "image", "can't be used"),
         ({"image": [base64.b64encode(PNG).decode()] * 2}, 400, "image", "takes 1"),
+        ({"image": [data_url(PNG)] * 2, "strength": 1, "model": "klein"}, 400, "image", "takes 1 with"),
+        ({"image": [data_url(PNG)] * 5, "model": "klein"}, 400, "image", "takes 4"),
         ({"image": "A" * 3_000_000}, 413, "image", "2 MB"),
         ({"model": "tiny"}, 400, "model", "'llm'"),
         ({"model": "nobody-knows"}, 404, "model", "does not exist"),
