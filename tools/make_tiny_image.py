@@ -1,6 +1,6 @@
 """Makes models/tiny-image: a Z-Image of random weights in the hub's real layout.
 
-    .venv/bin/python tools/make_tiny_image.py
+    .venv/bin/python -m tools.make_tiny_image
 
 The seed is fixed: the same version of MLX gives the same files.
 """
@@ -8,7 +8,7 @@ The seed is fixed: the same version of MLX gives the same files.
 import argparse
 from pathlib import Path
 
-from tiny_image.checkpoint import parts, randomise, write_configs, write_weights
+from tests.support.z_image_checkpoint import parts, randomise, write_configs, write_weights
 
 MODEL = Path(__file__).resolve().parent.parent / "models" / "tiny-image"
 SEED = 20261121

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from mflux.models.common.config import ModelConfig
 from mflux.models.flux2 import flux2_initializer
+from mflux.models.flux2.model.flux2_text_encoder.qwen3_text_encoder import Qwen3TextEncoder
+from mflux.models.flux2.model.flux2_transformer.transformer import Flux2Transformer
 from mflux.models.flux2.variants import Flux2Klein, Flux2KleinEdit
 from mlx_vlm.models.z_image.pipeline import ZImagePipeline
 from PIL import Image
@@ -122,8 +124,8 @@ def sized(root: Path) -> ModelConfig:
     """What mflux needs to be told of a model of another size; the painter reads it from the model's files."""
     config = copy(ModelConfig.flux2_klein_4b())
     folder = root / "klein"
-    config.transformer_overrides = flux2._arguments(flux2.Flux2Transformer, folder / "transformer")
-    config.text_encoder_overrides = flux2._arguments(flux2.Qwen3TextEncoder, folder / "text_encoder")
+    config.transformer_overrides = flux2._arguments(Flux2Transformer, folder / "transformer")
+    config.text_encoder_overrides = flux2._arguments(Qwen3TextEncoder, folder / "text_encoder")
     return config
 
 
@@ -285,9 +287,14 @@ def test_a_task_that_is_removed_computes_nothing_more(
 ) -> None:
     studio.begin()
     transformer: Any = studio.engine._painter._pipeline.transformer  # type: ignore[attr-defined]
-    calls = []
+    calls: list[int] = []
     real = type(transformer).__call__
-    monkeypatch.setattr(type(transformer), "__call__", lambda *args: calls.append(1) or real(*args))
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(1)
+        return real(*arguments)
+
+    monkeypatch.setattr(type(transformer), "__call__", counted)
     told: list[Output] = []
     while not told:
         told = studio.engine.step()

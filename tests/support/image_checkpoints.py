@@ -15,7 +15,7 @@ from mflux.models.flux2.model.flux2_vae.vae import Flux2VAE
 from mflux.models.flux2.weights.flux2_weight_mapping import Flux2WeightMapping
 from mlx.utils import tree_flatten
 
-from tools.tiny_image.checkpoint import parts, randomise, tokenizer_files, write_configs, write_weights
+from tests.support.z_image_checkpoint import parts, randomise, tokenizer_files, write_configs, write_weights
 
 #: FLUX.2's text encoder is read after 9, 18 and 27 layers.
 _TEXT_LAYERS = 27
@@ -106,7 +106,8 @@ def _write_mapped(file: Path, module: Any, mapping: Any) -> None:
         for own, transform in targets
     }
     weights = {}
-    for own, array in tree_flatten(module.parameters()):
+    flat: Any = tree_flatten(module.parameters())
+    for own, array in flat:
         if own.startswith("rotary_emb."):
             continue
         name, transform = stored[own]

@@ -159,7 +159,8 @@ def blocks(change: npt.NDArray[np.bool_], size: int) -> npt.NDArray[np.bool_]:
 def to_pixels(decoded: mx.array) -> Pixels:
     """A decoder's [1, 3, height, width] from -1 to 1 as a picture, rounded as mflux rounds."""
     shown = np.array(mx.clip(decoded / 2 + 0.5, 0, 1).transpose(0, 2, 3, 1).astype(mx.float32))
-    return (shown * 255).round().astype(np.uint8)[0]
+    pixels: Pixels = (shown * 255).round().astype(np.uint8)[0]
+    return pixels
 
 
 def memory_of(*parts: Any) -> int:

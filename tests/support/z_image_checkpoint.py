@@ -142,7 +142,8 @@ def randomise(module: Any, seed: int) -> None:
     """Weights that let every input through: of what is no norm and no bias each row is about 1 long."""
     keys = iter(mx.random.split(mx.random.key(seed), 1000))
     weights = []
-    for name, array in tree_flatten(module.parameters()):
+    flat: Any = tree_flatten(module.parameters())
+    for name, array in flat:
         if name.endswith(("_pad_token", "bias", "running_mean")):
             made = mx.zeros(array.shape)
         elif array.ndim == 1:
@@ -157,7 +158,8 @@ def write_weights(folder: Path, modules: Mapping[str, Any], dtype: mx.Dtype = mx
     """The modules' weights under the hub's names, in the hub's order of axes."""
     for part, module in modules.items():
         weights = {}
-        for name, array in tree_flatten(module.parameters()):
+        flat: Any = tree_flatten(module.parameters())
+        for name, array in flat:
             if "rotary_emb" not in name:
                 stored = array.transpose(0, 3, 1, 2) if part == "vae" and array.ndim == 4 else array
                 weights[_stored_name(part, name)] = mx.contiguous(stored.astype(dtype))
