@@ -144,9 +144,9 @@ def test_times_of_words_and_segments_are_in_order_and_inside(system: System, cli
         assert answer.duration == SECONDS
         for spans in (answer.words or [], answer.segments or []):
             assert spans
-            starts = [span.start for span in spans]  # type: ignore[attr-defined]
+            starts = [span.start for span in spans]
             assert starts == sorted(starts)
-            assert all(0 <= span.start <= span.end <= answer.duration for span in spans)  # type: ignore[attr-defined]
+            assert all(0 <= span.start <= span.end <= answer.duration for span in spans)
 
 
 @pytest.mark.parametrize("form", ["srt", "vtt"])
@@ -154,7 +154,7 @@ def test_subtitles_are_read_by_a_player(
     system: System, long: Path, long_said: dict[str, Any], form: Any
 ) -> None:
     text = system.openai().audio.transcriptions.create(model="whisper", file=long, response_format=form)
-    cues = list(webvtt.from_buffer(text.splitlines(), format=form, strict=True))
+    cues = webvtt.from_buffer(text.splitlines(), format=form, strict=True).captions
     assert [" ".join(cue.lines) for cue in cues] == [each["text"].strip() for each in long_said["segments"]]
     times = [(cue.start_in_seconds, cue.end_in_seconds) for cue in cues]
     assert len(times) > 1
@@ -174,9 +174,9 @@ def test_ominix_body_and_a_translation(system: System, clips: dict[str, Path], s
             "duration": SECONDS,
             "usage": {"type": "duration", "seconds": SECONDS},
         }
-    with clips["wav"].open("rb") as file:
+    with clips["wav"].open("rb") as recording:
         plain = system.http.post(
-            "/v1/audio/translations", files={"file": file}, data={"response_format": "text"}
+            "/v1/audio/translations", files={"file": recording}, data={"response_format": "text"}
         ).raise_for_status()
     assert plain.headers["content-type"].startswith("text/plain")
     assert plain.text.strip()

@@ -1,0 +1,213 @@
+"""`/v1/audio/transcriptions`: what reaches the queue, in which forms it is answered, and what is refused."""
+
+import base64
+import io
+import json
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import redis
+
+from config.settings import Settings
+from jobs.request import Category
+from tests.support.api_server import ApiServer
+from tests.support.scripted_worker import Run, ScriptedWorker
+from tests.support.sounds import hum
+
+WORDS = [{"word": "Good", "start": 0.0, "end": 0.2}, {"word": "day", "start": 0.2, "end": 0.5}]
+RESULT: dict[str, Any] = {
+    "text": "Good day & <bye>.",
+    "language": "en",
+    "duration": 0.6,
+    "segments": [
+        {"id": 0, "start": 0.0, "end": 0.5, "text": " Good day", "tokens": [1, 2]},
+        {"id": 1, "start": 0.5, "end": 0.6, "text": " & <bye>.", "tokens": [3]},
+    ],
+    "words": WORDS,
+    "usage": {"seconds": 0.6},
+}
+PATHS = ("/v1/audio/transcriptions", "/audio/transcriptions", "/v1/audio/translations")
+
+
+@pytest.fixture
+def hearer(redis_url: str, clean_redis: redis.Redis) -> Iterator[ScriptedWorker]:
+    """A worker that hears RESULT in every recording, in two pieces."""
+
+    def hear(run: Run) -> None:
+        run.say("Good day", " & <bye>.")
+        run.end(result=RESULT)
+
+    with ScriptedWorker(redis_url, default=hear, category=Category.ASR) as worker:
+        yield worker
+
+
+@pytest.fixture
+def api(make_settings: Callable[..., Settings], model_root: Path, tmp_path: Path) -> Iterator[ApiServer]:
+    folder = model_root / "hears"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "whisper"}')
+    (folder / "model.safetensors").write_bytes(bytes(100))
+    settings = make_settings(asr_model="hears", data_dir=tmp_path, max_audio_mb=0.05, max_audio_seconds=1)
+    with ApiServer(settings) as server:
+        yield server
+
+
+def send(
+    http: httpx.Client, path: str = PATHS[0], file: bytes | None = None, **fields: Any
+) -> httpx.Response:
+    return http.post(path, files={"file": ("a.bin", hum() if file is None else file)}, data=fields)
+
+
+def told(hearer: ScriptedWorker) -> dict[str, Any]:
+    """What the engine is told, but for the recording."""
+    payload = dict(hearer.runs[-1].payload)
+    assert payload.pop("audio")
+    return payload
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_each_address_makes_its_own_kind_of_job(
+    path: str, http: httpx.Client, hearer: ScriptedWorker
+) -> None:
+    answer = send(
+        http, path, language="de", prompt="Ada", temperature="0.5", seed="7", model="gpt-4o-transcribe"
+    )
+    assert answer.json() == {
+        "text": RESULT["text"],
+        "language": "en",
+        "duration": 0.6,
+        "usage": {"type": "duration", "seconds": 0.6},
+    }
+    translated = path.endswith("translations")
+    assert hearer.runs[-1].claim.job_id.startswith("trsl-" if translated else "trsc-")
+    assert told(hearer) == {
+        "language": "de",
+        "prompt": "Ada",
+        "temperature": 0.5,
+        "seed": 7,
+        **({"translate": True} if translated else {}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "words"),
+    [
+        ({}, {"segments"}, False),
+        ({"timestamp_granularities": ["word", "segment"]}, {"words", "segments"}, True),
+        ({"timestamp_granularities": ["word"]}, {"words"}, True),
+        ({"timestamp_granularities": ["segment"]}, {"segments"}, False),
+        ({"extra_body": {"word_timestamps": True}}, {"words", "segments"}, True),
+    ],
+)
+def test_words_and_segments_are_told_to_who_asks(
+    asked: dict[str, Any], there: set[str], words: bool, sdk: openai.OpenAI, hearer: ScriptedWorker
+) -> None:
+    raw = sdk.audio.transcriptions.with_raw_response.create(
+        model="default", file=hum(), response_format="verbose_json", **asked
+    )
+    answer = json.loads(raw.content)
+    assert answer.keys() & {"words", "segments"} == there
+    assert answer.get("words", WORDS) == WORDS
+    assert answer["task"] == "transcribe"
+    assert told(hearer) == ({"words": True} if words else {})
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "text"),
+    [
+        ("text", "text/plain", "Good day & <bye>.\n"),
+        (
+            "srt",
+            "application/x-subrip",
+            "1\n00:00:00,000 --> 00:00:00,500\nGood day\n\n2\n00:00:00,500 --> 00:00:00,600\n& <bye>.\n",
+        ),
+        (
+            "vtt",
+            "text/vtt",
+            "WEBVTT\n\n00:00:00.000 --> 00:00:00.500\nGood day\n\n"
+            "00:00:00.500 --> 00:00:00.600\n&amp; &lt;bye&gt;.\n",
+        ),
+    ],
+)
+def test_what_is_no_json_says_what_it_is(
+    form: str, kind: str, text: str, http: httpx.Client, hearer: ScriptedWorker
+) -> None:
+    answer = send(http, response_format=form)
+    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+    assert answer.text == text
+
+
+def test_a_stream_tells_each_piece(sdk: openai.OpenAI, hearer: ScriptedWorker) -> None:
+    events = sdk.audio.transcriptions.create(model="default", file=hum(), stream=True)
+    assert [
+        (event.type, getattr(event, "delta", None) or getattr(event, "text", "")) for event in events
+    ] == [
+        ("transcript.text.delta", "Good day"),
+        ("transcript.text.delta", " & <bye>."),
+        ("transcript.text.done", RESULT["text"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"response_format": "docx"}, "response_format"),
+        ({"temperature": "1.5"}, "temperature"),
+        ({"temperature": "warm"}, "temperature"),
+        ({"prompt": "x" * 20_000}, "prompt"),
+        ({"timestamp_granularities[]": "syllable", "response_format": "verbose_json"}, None),
+        ({"timestamp_granularities[]": "word"}, None),
+        ({"stream": "true", "response_format": "srt"}, None),
+    ],
+)
+def test_what_nobody_can_answer_is_refused(
+    fields: dict[str, Any], param: str | None, http: httpx.Client, hearer: ScriptedWorker
+) -> None:
+    answer = send(http, **fields)
+    assert answer.status_code == 400, answer.text
+    if param is not None:
+        assert answer.json()["error"]["param"] == param
+    assert hearer.runs == []
+
+
+def long_silence() -> bytes:
+    """Two seconds in few bytes."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((1, 1, 8_000, 0, "NONE", "not compressed"))
+        writer.writeframes(bytes(16_000))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("file", "status", "code"),
+    [
+        (b"", 400, "invalid_audio"),
+        (bytes(60_000), 413, "request_too_large"),
+        (long_silence(), 400, "invalid_audio"),
+        ("?? no base64", 400, "invalid_audio"),
+        ("data:audio/wav,AAAA", 400, "invalid_audio"),
+        (None, 400, "missing_required_parameter"),
+    ],
+    ids=["empty", "too large", "too long", "no base64", "no base64 in a URL", "none"],
+)
+def test_files_that_cannot_be_used_leave_nothing_behind(
+    file: Any, status: int, code: str, http: httpx.Client, hearer: ScriptedWorker, tmp_path: Path
+) -> None:
+    if isinstance(file, bytes):
+        answers = [send(http, file=file)]
+        answers.append(http.post(PATHS[0], json={"file": base64.b64encode(file).decode() or "data:;base64,"}))
+    elif file is None:
+        answers = [http.post(PATHS[0], files={"other": b"x"}), http.post(PATHS[0], json={})]
+    else:
+        answers = [http.post(PATHS[0], json={"file": file})]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert answer.json()["error"]["param"] == "file"
+    assert hearer.runs == []
+    assert not any(each.is_file() for each in (tmp_path / "blobs").rglob("*"))
