@@ -7,7 +7,15 @@ import re
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from api.schemas.fields import RequestModel, Seed
@@ -44,12 +52,16 @@ def _size(value: str) -> str:
     return value
 
 
-def _no_transparency(value: object) -> object:
+def _background(value: object) -> object:
+    """Forms hold a truth as a word."""
     if value == "transparent":
         raise PydanticCustomError(
             "not_supported", "'transparent' is not supported: the models here fill the whole picture"
         )
-    return value
+    value = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    if value is None or isinstance(value, bool) or value in ("opaque", "auto"):
+        return value
+    raise ValueError("it must be true, false, 'opaque' or 'auto'")
 
 
 class Lora(BaseModel):
@@ -85,9 +97,10 @@ class ImageRequest(RequestModel):
     size: Annotated[str, AfterValidator(_size)] | None = None
     quality: Quality | None = None
     #: OpenAI's word for what is behind a picture, and ours for a job that nobody waits for
-    background: (
-        Annotated[bool | Literal["opaque", "auto", "transparent"], BeforeValidator(_no_transparency)] | None
-    ) = None
+    background: Annotated[
+        bool | Literal["opaque", "auto"] | None,
+        PlainValidator(_background, json_schema_input_type=bool | Literal["opaque", "auto"] | None),
+    ] = None
     output_format: Format | None = None
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
     response_format: Literal["b64_json", "url"] | None = None

@@ -5,6 +5,7 @@ set, as else nearly all would end at its name, a small bound of what is generate
 a model can read, so that all the rest reaches it too.
 """
 
+import base64
 from collections import defaultdict
 from itertools import count
 from typing import Any
@@ -15,17 +16,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from tests.support.minilm import NAME as MINILM
+from tests.support.pictures import encoded, picture
 from tests.support.system import System
 
 #: The same inputs each time; how long one takes says nothing.
 _STEADY = settings(
     max_examples=24, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
-_MODELS = {"/v1/embeddings": MINILM}
+_PICTURES = ("/v1/images/generations", "/v1/images/edits", "/v1/images/variations")
+_MODELS = {"/v1/embeddings": MINILM, **dict.fromkeys(_PICTURES, "tiny-image")}
+PNG = encoded(picture(1, 20, 20))
 _READABLE: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hello 🦊"}]},
     "/v1/completions": {"prompt": ["Hello", "🦊"]},
     "/v1/embeddings": {"input": ["Hello", "🦊"]},
+    "/v1/images/generations": {"prompt": "Hello 🦊", "image": None, "strength": None, "loras": None},
 }
 _ENDINGS = {"/v1/system/restart", "/v1/system/shutdown"}
 _LIMITS = ("max_tokens", "max_completion_tokens")
@@ -73,6 +78,13 @@ def _tame(case: "schemathesis.Case[Any]", *, readable: bool) -> None:
     body: dict[str, Any] = case.body
     if isinstance(body.get("model"), str):
         body["model"] = _MODELS.get(case.path, "tiny-chat")
+    if case.path in _PICTURES:
+        _make_quick(body)
+    if readable and case.path in _PICTURES[1:]:
+        form = case.media_type == "multipart/form-data"
+        body.update(image=PNG if form else base64.b64encode(PNG).decode(), prompt="Hello 🦊")
+        for name in ("images", "loras", "mask", "strength"):
+            body.pop(name, None)
     if readable:
         body.update(_READABLE.get(case.path, {}))
     for name in _LIMITS:
@@ -80,6 +92,17 @@ def _tame(case: "schemathesis.Case[Any]", *, readable: bool) -> None:
             body[name] = 4
     if case.path not in _MODELS and not any(body.get(name) for name in _LIMITS):
         body["max_tokens"] = 4
+
+
+def _make_quick(body: dict[str, Any]) -> None:
+    """Few steps of few small pictures, where it wants pictures that can be made at all."""
+    if isinstance(body.get("n"), int) and body["n"] > 2:
+        body["n"] = 2
+    for name in ("steps", "num_inference_steps"):
+        if isinstance(body.get(name), int) and body[name] > 2:
+            body[name] = 2
+    if body.get("size") in (None, "auto"):
+        body["size"] = "32x16"
 
 
 def _is_well(system: System) -> None:
