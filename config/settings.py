@@ -228,7 +228,7 @@ class Settings(BaseSettings):
         validation_alias="MAX_IMAGE_MB",
         gt=0,
         le=1_024,
-        description="Largest image, as a file, in MB; what is sent in a request is bounded by `MAX_BODY_MB` too.",
+        description="Largest image, as a file, in MB; in chats what is sent is bounded by `MAX_BODY_MB` too.",
     )
     max_image_megapixels: float = Field(
         default=50,
