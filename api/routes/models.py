@@ -32,6 +32,8 @@ router = APIRouter(tags=["models"])
 #: Routes whose path begins with a model's name. They come after every literal path.
 named = APIRouter(tags=["models"])
 
+#: OminiX' clients load a voice where they mean the model that speaks.
+_RECORDINGS = (".wav", ".mp3", ".flac", ".m4a", ".ogg")
 #: How MLX-GUI's loading priority is bounded.
 Priority = Annotated[
     int, Query(ge=-1000, le=1000, description="Of two loads that wait, the higher goes first.")
@@ -72,6 +74,13 @@ async def load(request: Request) -> Response:
     wanted = body.value
     asked = "llm" if wanted.model_type == "vlm" else wanted.model_type
     context = context_of(request)
+    if asked == "tts" and wanted.model.lower().endswith(_RECORDINGS):
+        raise InvalidRequest(
+            "A recording is not a model: load a speech model by its name, and give the recording as 'voice' in "
+            "/v1/audio/speech, or as TTS_REF_AUDIO.",
+            param="model",
+            code="unsupported_value",
+        )
     model_type = asked or (await context.look_up(wanted.model)).category or "llm"
     await _check_served(jobs_of(request), model_type)
     ref = await context.resolve(wanted.model, Category(model_type))

@@ -84,6 +84,8 @@ class Hub:
         self.models: dict[str, dict[str, File]] = {}
         self.private: dict[str, str] = {}
         self.gated: set[str] = set()
+        #: where questions for lists and details are sent on to
+        self.listing: str | None = None
         self.requests: list[Asked] = []
         self.faults = Faults()
         self.go = threading.Event()
@@ -187,6 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if path.startswith("/api/v1/models/"):
                 self._modelscope(path.removeprefix("/api/v1/models/"), query)
+            elif hub.listing and path.startswith("/api/models") and not path.startswith(self._own):
+                self._empty(302, {"Location": hub.listing + self.path})
             elif path.startswith("/api/models/"):
                 self._api(path.removeprefix("/api/models/"), query)
             elif path.startswith("/cdn/"):
@@ -196,6 +200,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self._resolve(path)
         except (ConnectionError, TimeoutError):
             self.close_connection = True
+
+    @property
+    def _own(self) -> tuple[str, ...]:
+        """How the addresses begin that tell of this hub's models."""
+        return tuple(f"/api/models/{repo_id}" for repo_id in self.hub.models)
 
     # -- the Hugging Face hub ------------------------------------------------------------------------------------
 
