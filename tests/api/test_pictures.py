@@ -178,6 +178,36 @@ def test_openais_client_gets_pictures_of_a_text(sdk: openai.OpenAI, painter: Scr
     }
 
 
+def test_what_the_older_servers_pages_ask_for(
+    make_api: Callable[..., ApiServer], painter: ScriptedWorker, model_root: Path
+) -> None:
+    schnell = model_root / "black-forest-labs" / "FLUX.1-schnell"
+    (schnell / "transformer").mkdir(parents=True)
+    (schnell / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    folders = {"zimage_model_dir": str(model_root / "paints"), "flux_model_dir": str(model_root / "klein")}
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("paints", {"model": "zimage", "size": "512x512", "n": 1}),
+        ("klein", {"model": "flux", "size": "1024x1024"}),
+        (
+            "paints",
+            {"model": "zimage", "size": "512x512", "image": base64.b64encode(PNG).decode(), "strength": 0.75},
+        ),
+        (
+            "black-forest-labs/FLUX.1-schnell",
+            {"model": "argmaxinc/mlx-FLUX.1-schnell", "n": 1, "size": "1024x1024"},
+        ),
+    ]
+    with httpx.Client(base_url=make_api(image_model="zimage", **folders).url, timeout=30) as http:
+        for model, body in bodies:
+            answer = paint(http, **body)
+            assert answer.status_code == 200, answer.text
+            (image,) = answer.json()["data"]
+            assert base64.b64decode(image["b64_json"]) == made(0)
+            assert http.get(image["url"]).content == made(0)
+            assert image["revised_prompt"] == "A fox"
+            assert painter.runs[-1].claim.model == model
+
+
 @pytest.mark.parametrize(
     ("form", "named"), [(None, {"b64_json", "url"}), ("url", {"url"}), ("b64_json", {"b64_json"})]
 )
