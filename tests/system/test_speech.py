@@ -240,7 +240,10 @@ def test_a_job_in_the_background_leaves_its_file(system: System) -> None:
     assert system.http.get(result["url"]).content == say(system)
 
 
-@pytest.mark.parametrize(("model", "word"), [("kokoro", "misaki"), ("gpt-sovits", "GPT-SoVITS")])
+@pytest.mark.parametrize(
+    ("model", "word"),
+    [("kokoro", "misaki"), ("gpt-sovits", "GPT-SoVITS"), ("lucasnewman/f5-tts-mlx", "F5-TTS")],
+)
 def test_what_is_not_served_says_why(model: str, word: str, system: System) -> None:
     answer = system.http.post("/v1/audio/speech", json={"input": TEXT, "model": model}, timeout=60)
     assert answer.status_code == 501, answer.text
