@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.checkpoints import random_qwen3
+from tests.support.hub import Hub
 from tests.support.minilm import put_minilm
 from tests.support.node import run_node
 from tests.support.system import REPO, System
@@ -56,11 +58,21 @@ EXAMPLES = [example for document in DOCUMENTS for example in examples(document)]
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     models = tmp_path_factory.mktemp("models")
     minilm, speaker = put_minilm(models), random_qwen3_tts(models / "speaker")
-    running = System(REPO / "models", "tiny-chat", EMBEDDING_MODEL=minilm, TTS_MODEL=speaker)
-    try:
-        yield running.start()
-    finally:
-        running.stop()
+    with Hub() as hub:
+        hub.add_folder("mlx-community/Qwen3-0.6B-4bit", random_qwen3(models / "small"))
+        running = System(
+            REPO / "models",
+            "tiny-chat",
+            EMBEDDING_MODEL=minilm,
+            TTS_MODEL=speaker,
+            HF_ENDPOINT=hub.url,
+            HF_HUB_CACHE=models / "cache",
+        )
+        try:
+            running.start().start_downloads()
+            yield running
+        finally:
+            running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +87,7 @@ def environment(system: System, tmp_path_factory: pytest.TempPathFactory) -> dic
         "CURL_HOME": str(home),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "REDIS_URL": system.redis.url,
+        "PORT": str(system.port),
         "LLM_MODEL": str(REPO / "models" / "tiny-chat"),
     }
 
