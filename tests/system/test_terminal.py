@@ -1,25 +1,35 @@
 """The terminal command against a running system, and without one."""
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from mlxq.__main__ import main
 from tests.support.hub import Hub
 from tests.support.system import REPO, System, free_port
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mlxq", *arguments],
-        cwd=REPO,
-        env={**os.environ, "COLUMNS": "150", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: str, **environment: str) -> Done:
+    """The command in this process: starting Python anew for each verb takes longer than the verbs do."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in {"COLUMNS": "150", **environment}.items():
+            patch.setenv(name, value)
+        code = main(arguments)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def mlxq(system: System, *arguments: str) -> str:
@@ -84,9 +94,16 @@ def test_list_works_without_a_server_and_the_others_say_what_is_missing(tmp_path
         "MLXQ_DATA_DIR": str(tmp_path),
         "HF_HUB_CACHE": str(tmp_path / "hub"),
     }
-    done = run("list", **nowhere)
-    assert done.returncode == 0
-    assert "tiny-chat" in done.stdout
+    listed = subprocess.run(
+        [sys.executable, "-m", "mlxq", "list"],
+        cwd=REPO,
+        env={**os.environ, **nowhere},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "tiny-chat" in listed.stdout
     for arguments in (["ps"], ["pull", "org/name"], ["rm", "tiny-chat"]):
         done = run(*arguments, **nowhere)
         assert done.returncode == 1
