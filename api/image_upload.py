@@ -26,6 +26,7 @@ from jobs.pictures import open_mask, open_picture
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 #: Fields of a form that hold pictures, and how many files, fields and bytes of a field it may have.
 _IMAGES, _MASK = ("image", "images"), "mask"
+_LORAS = "loras"
 _MOST_FILES, _MOST_FIELDS, _LARGEST_FIELD = 17, 100, 1 << 17
 #: Of zlib's levels: these files are read once more, and then thrown away.
 _LITTLE_WORK = 1
@@ -162,11 +163,16 @@ def _placed(sources: list[Any]) -> list[Sent]:
 
 
 def _fields(form: FormData, model: type[ImageRequest]) -> Body[ImageRequest]:
-    """What a form says beside its files; an empty field says nothing."""
+    """What a form says beside its files. An empty field says nothing; `loras` may come several times."""
     said: dict[str, Any] = {}
     for key, value in form.multi_items():
         name = key.removesuffix("[]")
-        if isinstance(value, str) and value != "" and name not in (*_IMAGES, _MASK):
+        if not isinstance(value, str) or value == "" or name in (*_IMAGES, _MASK):
+            continue
+        if name == _LORAS and name in said:
+            earlier = said[name]
+            said[name] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
+        else:
             said[name] = value
     known = model.harmless.union(model.model_fields)
     raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)

@@ -63,7 +63,8 @@ async def accepted(
     base = str(request.base_url)
     request.state.request_id = submission.job_id
     body: dict[str, Any]
-    if submission.attached or preference.wait:
+    # A look at the job tells when it may be done, where that can be foreseen.
+    if submission.attached or preference.wait or job.steps:
         body = job_object(base, await jobs_of(request).info(submission.job_id, with_result=True))
     else:
         body = accepted_job(base, job, submission)

@@ -226,6 +226,15 @@ def test_a_file_is_fetched_as_what_it_is(http: httpx.Client, painter: ScriptedWo
     assert http.get(url.replace("100", "101")).status_code == 404
 
 
+def test_a_file_whose_time_is_over_is_not_there(
+    http: httpx.Client, painter: ScriptedWorker, blobs: BlobStore
+) -> None:
+    url = paint(http, response_format="url").json()["data"][0]["url"]
+    assert blobs.sweep(age=-1) == 1
+    answer = http.get(url)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "file_not_found")
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -360,9 +369,12 @@ def test_loras_are_files_below_the_model_roots(
     ink = str(model_root / "styles" / "ink.safetensors")
     payload = told(painter, paint(http, loras=["styles", {"path": "styles/ink.safetensors", "scale": 0.5}]))
     assert payload["loras"] == [{"path": ink, "scale": 1.0}, {"path": ink, "scale": 0.5}]
-    form = {"prompt": "x", "loras": '[{"path": "styles", "scale": 2}]'}
+    form: dict[str, Any] = {"prompt": "x", "loras": '[{"path": "styles", "scale": 2}]'}
     payload = told(painter, http.post("/v1/images/edits", files={"image": PNG}, data=form))
     assert payload["loras"] == [{"path": ink, "scale": 2.0}]
+    form = {"prompt": "x", "loras[]": ["styles", "styles/ink.safetensors"]}
+    payload = told(painter, http.post("/v1/images/edits", files={"image": PNG}, data=form))
+    assert payload["loras"] == [{"path": ink, "scale": 1.0}] * 2
     (model_root / "link.safetensors").symlink_to(tmp_path / "secret.safetensors")
     for name in ("../secret.safetensors", str(tmp_path / "secret.safetensors"), "link.safetensors", "paints"):
         answer = paint(http, loras=[name])
@@ -579,15 +591,17 @@ def test_when_a_picture_may_be_done(
         ({"size": "1024x1024", "steps": 1, "n": 2}, 2 * megapixels),
         ({"size": "512x512", "quality": "high"}, 6 * megapixels / 4),
     ]
-    sent = [paint(http, model="klein", background=True, **fields).headers["location"] for fields, _ in wanted]
-    jobs = [http.get(each).json() for each in sent]
+    jobs = [paint(http, model="klein", background=True, **fields).json() for fields, _ in wanted]
     assert [job["position"] for job in jobs] == [1, 2, 3]
     assert [job["eta"] for job in jobs] == [
         round(10 * sum(work for _, work in wanted[: place + 1]), 1) for place in range(3)
     ]
     painter.play(lambda run: run.emit(EventType.PROGRESS, done=3, total=4))
-    painter.resume()
-    assert painter.claimed.acquire(timeout=10)
+    with http.stream("GET", jobs[0]["urls"]["events"]) as events:
+        painter.resume()
+        assert any(line.startswith('data: {"done":3') for line in events.iter_lines())
+    # One step of it is left.
+    assert http.get(jobs[0]["urls"]["get"]).json()["eta"] == round(10 * megapixels, 1)
 
 
 def test_pictures_as_a_stream(sdk: openai.OpenAI, painter: ScriptedWorker, blobs: BlobStore) -> None:
