@@ -306,6 +306,25 @@ def test_a_task_that_is_removed_computes_nothing_more(
     assert len(calls) == 2
 
 
+def test_out_of_memory_is_for_the_lane_other_failures_are_the_tasks(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(error: Exception) -> None:
+        def begin(*_: Any) -> Any:
+            raise error
+
+        monkeypatch.setattr(type(studio.engine._painter), "begin", begin)
+
+    fail(RuntimeError("secret"))
+    last = studio.outputs()[-1]
+    assert isinstance(last, Failed)
+    assert "secret" not in last.error.message
+    fail(MemoryError())
+    with pytest.raises(MemoryError):
+        studio.outputs()
+    assert studio.engine.step() == []
+
+
 # -- adapters and bits -----------------------------------------------------------------------------------------------
 
 
@@ -341,10 +360,10 @@ def test_an_adapter_of_another_model_is_refused_and_leaves_no_trace(studio: Stud
     wide = adapter(tmp_path / "wide.safetensors", "layers.0.attention.to_q", 64)
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
     for file in (strange, wide, str(tmp_path / "broken.safetensors"), str(tmp_path / "gone.safetensors")):
-        with pytest.raises(InvalidRequest) as raised:
-            studio.begin(loras=[{"path": file, "scale": 1.0}])
-        assert raised.value.param == "loras"
-        assert str(tmp_path) not in raised.value.message
+        last = studio.outputs(loras=[{"path": file, "scale": 1.0}])[-1]
+        assert isinstance(last, Failed)
+        assert (last.error.status, last.error.param) == (400, "loras")
+        assert str(tmp_path) not in last.error.message
     assert studio.files() == plain
 
 

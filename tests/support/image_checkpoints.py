@@ -21,13 +21,13 @@ from tests.support.z_image_checkpoint import parts, randomise, tokenizer_files, 
 _TEXT_LAYERS = 27
 
 
-def random_z_image(folder: Path, *, seed: int = 0, **sizes: Any) -> Path:
+def random_z_image(folder: Path, *, seed: int = 0, dtype: mx.Dtype = mx.bfloat16, **sizes: Any) -> Path:
     """Write a Z-Image-Turbo into `folder` and return it."""
     write_configs(folder, **sizes)
     modules = parts(folder)
     for number, module in enumerate(modules.values()):
         randomise(module, seed * 10 + number)
-    write_weights(folder, modules)
+    write_weights(folder, modules, dtype)
     return folder
 
 

@@ -21,6 +21,7 @@ from jobs.errors import EngineFailure, InvalidRequest, MlxqError
 from worker.engines.base import Done, Failed, Output, Progress, Shown
 from worker.engines.painters.painter import Canvas, Painter, Pixels, Wish, foreseen, picture, preview
 from worker.engines.picture_files import CONTENT_TYPES, encode, encode_preview
+from worker.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +61,6 @@ class ImageEngine:
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
         task = _Task(task_id, payload, self._wish(payload), int(payload.get("seed", seed)) % _SEEDS)
         task.artifact = int(payload.get("n", 1))
-        try:
-            self._painter.wear([(lora["path"], float(lora["scale"])) for lora in payload.get("loras") or []])
-        except (ValueError, FileNotFoundError) as error:
-            log.warning("adapters that do not fit: %s", error)
-            raise InvalidRequest(
-                f"The LoRA adapters can't be put on the model '{self._model_id}': they are not made for it.",
-                param="loras",
-            ) from error
         task.work = self._work(task)
         self._task = task
 
@@ -84,6 +77,9 @@ class ImageEngine:
             outputs = next(task.work)
         except Exception as error:
             self._end()
+            if is_out_of_memory(error):
+                # Whoever holds the other models can make room, and have the picture painted then.
+                raise
             return [Failed(task.id, _failure(error))]
         if outputs and isinstance(outputs[-1], Done):
             self._end()
@@ -143,6 +139,7 @@ class ImageEngine:
         """Read the prompt, then paint one picture after the other. It can be left after each yield."""
         painter, wish, began = self._painter, task.wish, time.monotonic()
         images: list[dict[str, Any]] = []
+        self._wear(task.payload.get("loras") or [])
         count, tokens = int(task.payload.get("n", 1)), 0
         if wish.strength == 0:
             # Nothing is painted over: the source, without what the model would lose of it.
@@ -169,6 +166,17 @@ class ImageEngine:
                 task.done += painter.decoding_steps
                 yield [Progress(task.id, task.done, total)] if painter.decoding_steps else []
         yield [Done(task.id, self._result(task, images, tokens, time.monotonic() - began))]
+
+    def _wear(self, loras: list[dict[str, Any]]) -> None:
+        """Paint with these adapters and no others. Raises InvalidRequest."""
+        try:
+            self._painter.wear([(lora["path"], float(lora["scale"])) for lora in loras])
+        except (ValueError, FileNotFoundError) as error:
+            log.warning("adapters that do not fit: %s", error)
+            raise InvalidRequest(
+                f"The LoRA adapters can't be put on the model '{self._model_id}': they are not made for it.",
+                param="loras",
+            ) from error
 
     def _shown(self, task: _Task, canvas: Canvas, number: int, step: int, steps: int) -> Iterator[Output]:
         """What those who watch get to see of a picture after a step of it; of the last one they get the picture."""
