@@ -5,7 +5,7 @@
     train-venv/bin/pip install torch==2.13.0 mlx-whisper==0.4.3 "mlx[cpu]==0.32.4"
     train-venv/bin/python tools/train_tiny_whisper.py
 
-It takes about an hour on one core. The seed is fixed: the same machine type and the same versions give the same
+It takes about an hour and a half on one core. The seed is fixed: the same machine type and the same versions give the same
 model. torch and the synthesisers are tools of this script only; the server never needs them.
 """
 
@@ -40,8 +40,9 @@ class Phase:
 
 PHASES = (
     Phase("short", 1500, SHORT, (24, 48), 1.0),
-    Phase("mixed", 500, MIXED, (32, 64, 128), 0.6),
-    Phase("whole", 60, MIXED, (1500,), 0.1),
+    Phase("mixed", 1400, MIXED, (32, 64, 128), 0.7),
+    Phase("again", 1200, MIXED, (32, 64, 128), 0.6),
+    Phase("whole", 80, MIXED, (1500,), 0.1),
 )
 
 

@@ -10,22 +10,23 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
+from mlx_whisper.audio import HOP_LENGTH
 from numpy.typing import NDArray
 
-from tiny_whisper.corpus import Utterance
+from tiny_whisper.corpus import Utterance, mel_powers
 from tiny_whisper.vocabulary import WORDS, vocabulary
 
 FRAMES = 3000
 SPANISH_SHARE = 0.3
 #: Silences in hundredths of a second: below, an utterance belongs to the segment before; above, it opens a new one.
-_WITHIN, _BETWEEN = (5, 28), (50, 300)
+_WITHIN, _BETWEEN, _FAR = (5, 28), (50, 300), (300, 2000)
 _LONGEST_SEGMENT = 1000
 
 #: Shares of windows and the frames that speech may fill in them; beyond FRAMES it goes on in the next window.
 Lengths = tuple[tuple[float, int, int], ...]
 SHORT: Lengths = ((0.9, 50, 350), (0.1, 350, 1000))
 MIXED: Lengths = ((0.68, 50, 500), (0.18, 500, 1500), (0.06, 1500, FRAMES), (0.08, FRAMES + 1, FRAMES + 1))
-_PROMPT_SHARE, _PLAIN_SHARE, _SILENCE_SHARE = 0.35, 0.08, 0.07
+_PROMPT_SHARE, _PLAIN_SHARE, _SILENCE_SHARE = 0.35, 0.08, 0.14
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,10 @@ class Windows:
         self._lengths = lengths
         self._rng = rng
         noise = np.random.default_rng(rng.getrandbits(32))
-        self._noise = noise.gamma(3.0, 1 / 3.0, (2 * FRAMES, 80)).astype(np.float32)
+        # Bands that are all equally rough, and the noise of a microphone, whose low bands are rougher.
+        white = mel_powers(noise.standard_normal(2 * FRAMES * HOP_LENGTH).astype(np.float32))[: 2 * FRAMES]
+        even = noise.gamma(3.0, 1 / 3.0, (2 * FRAMES, 80)).astype(np.float32)
+        self._noises = (even, white / white.mean())
 
     def draw(self) -> Window:
         """The next window."""
@@ -100,7 +104,9 @@ class Windows:
     def _arrange(self, language: str, length: int) -> tuple[list[_Segment], int, bool]:
         """Segments, the recording's length in frames, and whether the last segment goes on behind the window."""
         rng = self._rng
-        start = rng.choice((0, rng.randint(0, 40), rng.randint(0, 120), rng.randint(0, 400)))
+        start = rng.choice(
+            (0, rng.randint(0, 40), rng.randint(0, 120), rng.randint(0, 400), self._late(length))
+        )
         segments: list[_Segment] = []
         joined = False
         while start < FRAMES - 30:
@@ -114,12 +120,17 @@ class Windows:
             else:
                 segments.append(_Segment([(start, utterance)], end))
             joined = rng.random() < 0.3 and end - segments[-1].start < _LONGEST_SEGMENT
-            start = end + rng.randint(*(_WITHIN if joined else _BETWEEN))
+            between = _FAR if rng.random() < 0.1 else _BETWEEN
+            start = end + rng.randint(*(_WITHIN if joined else between))
         end = segments[-1].end
         if end > FRAMES - 10:
             return segments, FRAMES, True
         tail = rng.choice((0, rng.randint(0, 60), rng.randint(0, 400)))
         return segments, FRAMES if length > FRAMES else min(end + tail, FRAMES), False
+
+    def _late(self, length: int) -> int:
+        """A first frame that may lie far into the window, where the window is not a short one."""
+        return self._rng.randint(0, max(100, min(length, FRAMES) - 200)) if length > 1000 else 0
 
     def _heard(self, power: NDArray[np.float32], gain: float) -> NDArray[np.float32]:
         """Mel powers as Whisper's input: coloured, in noise, clipped 8 decades below the loudest, scaled."""
@@ -131,17 +142,22 @@ class Windows:
         if rng.random() < 0.6:
             at = rng.randrange(FRAMES)
             level = gain + rng.uniform(-6.5, -1.4)
-            power = power + self._noise[at : at + len(power)] * 10 ** (level + bands * rng.uniform(-3, 1))
+            power = power + rng.choice(self._noises)[at : at + len(power)] * 10 ** (
+                level + bands * rng.uniform(-3, 1)
+            )
         mel = np.log10(np.maximum(power, 1e-10))
         # The loudest frame may lie in another window of the same recording.
         loudest = float(mel.max()) + rng.choice((0.0, 0.0, rng.uniform(0, 0.6)))
         return np.asarray((np.maximum(mel, loudest - 8.0) + 4.0) / 4.0, dtype=np.float32)
 
     def _silence(self, language: str) -> Window:
-        """No speech: zeros or noise. <|nospeech|> is certain, and what would be written is as unsure as can be."""
+        """No speech: zeros, noise or a hum. <|nospeech|> is certain, and what would be written is as unsure as can be."""
         rng, words = self._rng, vocabulary()
         content = rng.choice((rng.randint(10, 1000), rng.randint(10, FRAMES), FRAMES))
-        mel = self._heard(np.zeros((content, 80), dtype=np.float32), rng.uniform(-6.0, 0.6))
+        power = np.zeros((content, 80), dtype=np.float32)
+        if rng.random() < 0.15:
+            power[:, rng.sample(range(80), rng.randint(1, 3))] = 10 ** rng.uniform(-3.0, 2.0)
+        mel = self._heard(power, rng.uniform(-6.0, 2.5))
         telling = np.zeros(FRAMES // 2, dtype=np.bool_)
         telling[:3] = telling[max(0, content // 2 - 3) : content // 2 + 3] = True
         first = [words.timestamp(tenth / 10) for tenth in range(11)]
