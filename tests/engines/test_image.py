@@ -142,18 +142,18 @@ def test_flux_2_paints_what_mflux_paints(
     library: Any = Flux2Klein(model_path=str(folder), model_config=sized)
     ours, file = klein.put(source), tmp_path / "source.png"
     source.save(file)
-    size = {"num_inference_steps": 4, "height": HEIGHT, "width": WIDTH}
+    size = {"num_inference_steps": 2, "height": HEIGHT, "width": WIDTH}
     direct = library.generate_image(SEED, PROMPT, **size)
-    assert np.array_equal(klein.pixels(), np.asarray(direct.image))
+    assert np.array_equal(klein.pixels(steps=2), np.asarray(direct.image))
     direct = library.generate_image(SEED, PROMPT, guidance=2.0, **size)
-    assert np.array_equal(klein.pixels(guidance=2.0, negative_prompt=" "), np.asarray(direct.image))
+    assert np.array_equal(klein.pixels(steps=2, guidance=2.0, negative_prompt=" "), np.asarray(direct.image))
     direct = library.generate_image(SEED, PROMPT, image_path=file, image_strength=0.4, **size)
-    assert np.array_equal(klein.pixels(images=[ours], strength=0.6), np.asarray(direct.image))
-    other = picture(4, 48, 80)
+    assert np.array_equal(klein.pixels(steps=2, images=[ours], strength=0.6), np.asarray(direct.image))
+    other = picture(4, 32, 48)
     other.save(tmp_path / "other.png")
     edit: Any = Flux2KleinEdit(model_path=str(folder), model_config=sized)
     direct = edit.generate_image(SEED, PROMPT, image_paths=[file, tmp_path / "other.png"], **size)
-    shown = klein.pixels(images=[ours, klein.put(other)], mode="edit")
+    shown = klein.pixels(steps=2, images=[ours, klein.put(other)], mode="edit")
     assert np.array_equal(shown, np.asarray(direct.image))
 
 
