@@ -5,8 +5,8 @@
     train-venv/bin/pip install torch==2.13.0 mlx-whisper==0.4.3 "mlx[cpu]==0.32.4"
     train-venv/bin/python tools/train_tiny_whisper.py
 
-It takes about an hour and a half on one core. The seed is fixed: the same machine type and the same versions give the same
-model. torch and the synthesisers are tools of this script only; the server never needs them.
+It takes about an hour and a half on one core. The seed is fixed: the same machine type and the same versions give
+the same model. torch and the synthesisers are tools of this script only; the server never needs them.
 """
 
 from __future__ import annotations

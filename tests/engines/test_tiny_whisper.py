@@ -31,7 +31,10 @@ def silence(seconds: float) -> Samples:
 
 def transcribe(sound: Samples, **options: Any) -> dict[str, Any]:
     # On a CPU float32 takes half as long as mlx-whisper's default.
-    return mlx_whisper.transcribe(sound, path_or_hf_repo=str(MODEL), **{"fp16": False, **options})
+    said: dict[str, Any] = mlx_whisper.transcribe(
+        sound, path_or_hf_repo=str(MODEL), **{"fp16": False, **options}
+    )
+    return said
 
 
 def text(answer: dict[str, Any]) -> str:

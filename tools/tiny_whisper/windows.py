@@ -151,7 +151,7 @@ class Windows:
         return np.asarray((np.maximum(mel, loudest - 8.0) + 4.0) / 4.0, dtype=np.float32)
 
     def _silence(self, language: str) -> Window:
-        """No speech: zeros, noise or a hum. <|nospeech|> is certain, and what would be written is as unsure as can be."""
+        """No speech: zeros, noise or a hum. <|nospeech|> is certain, and what would be written is quite unsure."""
         rng, words = self._rng, vocabulary()
         content = rng.choice((rng.randint(10, 1000), rng.randint(10, FRAMES), FRAMES))
         power = np.zeros((content, 80), dtype=np.float32)
