@@ -3,9 +3,11 @@
 Loaders import their library when they are called, on the thread that will own the model.
 """
 
+import gc
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from config.catalog import ModelRef
@@ -19,17 +21,32 @@ log = logging.getLogger(__name__)
 Loader = Callable[[ModelRef, Settings], Engine]
 
 #: The libraries import transformers, whose parts import one another on first use: by two threads at once that fails.
-_IMPORTING = threading.Lock()
+_IMPORTS = threading.Lock()
+#: set when the first library is here
+_settled = threading.Event()
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """One thread at a time. What the first import has brought stays for ever and is kept out of Python's collections:
+    each unload needs one, and it would hold up every other lane while it looks at all of transformers.
+    """
+    with _IMPORTS:
+        yield
+        if not _settled.is_set():
+            # No model is here yet, for each needs such an import before: nothing is kept that has to be freed.
+            _settled.set()
+            gc.freeze()
 
 
 def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
-    with _IMPORTING:
+    with _importing():
         from worker.engines.loading import folder, read_json
     ref = replace(ref, path=folder(ref))
     assert ref.path is not None
     config = read_json(ref.path / "config.json")
     if sees(ref.base_id, config):
-        with _IMPORTING:
+        with _importing():
             from worker.engines.llm import vision
 
             known = vision.knows(config)
@@ -40,43 +57,43 @@ def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
                 log.warning("%s does not load as a vision model (%s): text only", ref.id, str(error)[:200])
         else:
             log.warning("mlx-vlm has no models like %s: text only", ref.id)
-    with _IMPORTING:
+    with _importing():
         from worker.engines.llm import chat
     return chat.load(ref, settings)
 
 
 def _load_embedding(ref: ModelRef, settings: Settings) -> Engine:
-    with _IMPORTING:
+    with _importing():
         from worker.engines.embedding.engine import load
 
     return load(ref, settings)
 
 
 def _load_transcription(ref: ModelRef, settings: Settings) -> Engine:
-    with _IMPORTING:
+    with _importing():
         from worker.engines import asr
         from worker.engines.loading import folder
     path = folder(ref)
-    with _IMPORTING:
+    with _importing():
         family = asr.family(ref, path)
     return asr.engine(family.load(path), settings)
 
 
 def _load_speech(ref: ModelRef, settings: Settings) -> Engine:
-    with _IMPORTING:
+    with _importing():
         from worker.engines.tts import loading
     path = loading.folder(ref)
-    with _IMPORTING:
+    with _importing():
         kind = loading.kind_of(ref, path)
     return loading.load(ref, path, kind, settings)
 
 
 def _load_image(ref: ModelRef, settings: Settings) -> Engine:
-    with _IMPORTING:
+    with _importing():
         from worker.engines.loading import folder
         from worker.engines.painters import loading
     path = folder(ref)
-    with _IMPORTING:
+    with _importing():
         family, painter = loading.kind_of(ref, path)
     return loading.load(ref, path, family, painter, settings)
 
