@@ -53,6 +53,7 @@ def test_each_clip_is_written_down_between_its_ends(clip: str) -> None:
     assert 0 <= times[0] < times[-1] <= len(sound) / RATE + 0.1
 
 
+@pytest.mark.slow
 def test_half_precision_writes_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     # mlx-whisper keeps a model as it was first asked for.
     monkeypatch.setattr(mlx_whisper.transcribe.__globals__["ModelHolder"], "model", None)

@@ -47,7 +47,10 @@ _NAMES = (
 
 
 def load_whisper(path: Path) -> tuple[Any, mx.Dtype]:
-    """mlx-whisper's model and the type that it computes in: float16 or float32, as its weights are."""
+    """mlx-whisper's model and the type that it computes in: float16 or float32, as its weights are.
+
+    A CPU takes several times as long for float16, so there it is float32.
+    """
     config = read_json(path / "config.json")
     weights = _read(path)
     if "d_model" in config:
@@ -55,7 +58,13 @@ def load_whisper(path: Path) -> tuple[Any, mx.Dtype]:
             "alignment_heads": read_json(path / "generation_config.json").get("alignment_heads")
         }
         weights = _renamed(weights)
-    dtype = mx.float16 if weights["encoder.conv1.weight"].dtype == mx.float16 else mx.float32
+    half = weights["encoder.conv1.weight"].dtype == mx.float16
+    dtype = mx.float16 if half and mx.default_device() == mx.gpu else mx.float32
+    if half and dtype != mx.float16:
+        weights = {
+            name: array.astype(dtype) if array.dtype == mx.float16 else array
+            for name, array in weights.items()
+        }
     model = whisper.Whisper(whisper.ModelDimensions(**{name: config[name] for name in _SIZES}), dtype)
     if quantization := config.get("quantization"):
         nn.quantize(
