@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.support.system import System
+from tests.support.system import REPO, System
 
 
 @pytest.fixture
@@ -40,6 +40,12 @@ def test_a_conversation_goes_on_from_what_was_read(sdk: openai.OpenAI) -> None:
         assert answer.usage.prompt_tokens_details is not None
         known.append(answer.usage.prompt_tokens_details.cached_tokens or 0)
     assert known[-1] >= 32, "the turns before are not read again"
+
+
+def test_a_first_recording(sdk: openai.OpenAI) -> None:
+    clip = REPO / "tests" / "data" / "speech" / "digits.flac"
+    answer = sdk.audio.transcriptions.create(model="tiny-whisper", file=clip, language="en")
+    assert answer.text == "three one two"
 
 
 def test_the_sdks_own_accumulation_of_a_stream(sdk: openai.OpenAI) -> None:
