@@ -4,7 +4,9 @@
 
 Two servers with the same models run side by side, one with LANES=turns, one with LANES=overlap. Each round asks both
 for chats alone, a picture alone, and chats one after the other for as long as a picture takes; the order is turned
-every other round. Both models are random: the chat's has 1 M parameters, the picture's 25 M.
+every other round.
+
+Both models are random: the chat's has 1 M parameters, the picture's 64 M. Decoding weighs more than with real ones.
 """
 
 import argparse
@@ -45,7 +47,7 @@ def main() -> None:
     parser.add_argument("--size", default="64x64")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mlxq-images-") as scratch, contextlib.ExitStack() as stack:
-        painter = random_z_image(Path(scratch) / "painter", dtype=mx.float32, width=512, layers=8)
+        painter = random_z_image(Path(scratch) / "painter", dtype=mx.float32, width=512, layers=20)
         chat = model.random_qwen3(Path(scratch) / "chat", model.TINY)
         blas = preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
         environment = {**preload.environment(blas), "IMAGE_MODEL": str(painter)}
