@@ -166,7 +166,8 @@ class Memory:
 def _insufficient(needed: int, free: int) -> InvalidRequest:
     """In MLX-GUI's words."""
     return InvalidRequest(
-        f"Insufficient memory - This model requires {needed / GB:.1f}GB but you have {free / GB:.1f}GB available",
+        f"❌ Insufficient memory - This model requires {needed / GB:.1f}GB "
+        f"but you have {free / GB:.1f}GB available",
         param="model",
         code="insufficient_memory",
     )

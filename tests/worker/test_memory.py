@@ -14,7 +14,7 @@ from jobs.live_settings import LiveSettings, write
 from jobs.request import Category
 from jobs.status import EventType
 from tests.support.lanes import Bench
-from worker import device, host
+from worker import device, host, slots
 from worker.memory import Limits, Memory, is_out_of_memory
 
 pytestmark = pytest.mark.anyio
@@ -105,8 +105,15 @@ async def test_a_model_that_can_not_fit_is_refused_and_nobody_goes_for_it(
     assert not bench.engine.closed
     shutil.rmtree(large)
     assert (error.status, error.code) == (400, "insufficient_memory")
-    assert error.message.startswith("Insufficient memory - This model requires 0.0GB but you have")
+    assert error.message.startswith("❌ Insufficient memory - This model requires 0.0GB but you have")
     bench.host.drain()
+
+
+async def test_without_mlx_a_load_says_what_is_needed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "device", lambda: device.Device(mlx=False))
+    error = await bench.error(await bench.submit("first"))
+    assert (error.status, error.code) == (400, "mlx_not_compatible")
+    assert error.message == "❌ MLX requires Apple Silicon (M1/M2/M3) hardware"
 
 
 @dataclass(eq=False)
