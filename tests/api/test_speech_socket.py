@@ -63,7 +63,10 @@ def make_api(
 
 
 def opened(server: ApiServer, **options: Any) -> ClientConnection:
-    return connect(f"ws://127.0.0.1:{server.port}/ws/v1/tts", open_timeout=20, **options)
+    connection: ClientConnection = connect(
+        f"ws://127.0.0.1:{server.port}/ws/v1/tts", open_timeout=20, **options
+    )
+    return connection
 
 
 def ask(socket: ClientConnection, event: str, **fields: Any) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def emission(job_id: str, number: int) -> Emission:
 
 
 def start(gate: Gate) -> str:
-    (job_id,) = gate.take(1)
+    (job_id,) = gate.take(1) or [""]
     assert gate.claim([(job_id, "execution-1")])
     return job_id
 

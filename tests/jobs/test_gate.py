@@ -35,7 +35,7 @@ async def front(redis_url: str, clean_redis: redis.Redis) -> AsyncIterator[Async
 
 
 def start(gate: Gate, execution_id: str = "execution-1") -> str:
-    (job_id,) = gate.take(1)
+    (job_id,) = gate.take(1) or [""]
     assert gate.claim([(job_id, execution_id)])
     return job_id
 
@@ -125,7 +125,7 @@ async def test_a_job_that_was_cancelled_while_it_waited_is_never_claimed(
 ) -> None:
     submitted = request()
     await front.admit(submitted, 9)
-    (taken,) = gate.take(1)
+    (taken,) = gate.take(1) or [""]
     assert await front.cancel(submitted.id, "llm") == "cancelled"
     assert gate.claim([(taken, "execution-1")]) == []
     assert story(clean_redis, submitted.id) == ["cancelled"]
@@ -137,7 +137,7 @@ async def test_a_job_whose_caller_lost_patience_expires_instead_of_starting(
 ) -> None:
     submitted = request(expires_in=-1.0)
     await front.admit(submitted, 9)
-    (taken,) = gate.take(1)
+    (taken,) = gate.take(1) or [""]
     assert gate.claim([(taken, "execution-1")]) == []
     assert story(clean_redis, submitted.id) == ["expired"]
 
@@ -265,7 +265,7 @@ async def test_of_two_that_hold_the_same_id_only_one_can_claim_it(
     front: AsyncGate, gate: Gate, other: Gate
 ) -> None:
     await front.admit(request(), 9)
-    (taken,) = gate.take(1)
+    (taken,) = gate.take(1) or [""]
     assert gate.claim([(taken, "execution-1")])
     assert other.claim([(taken, "execution-2")]) == []
 
@@ -304,9 +304,9 @@ async def test_many_waiting_jobs_are_taken_at_once_in_their_order(
     for job in jobs:
         await front.admit(job, 9)
     await front.cancel(jobs[1].id, "llm")
-    taken = gate.take(1, most=3)
+    taken = gate.take(1, most=3) or []
     assert taken == [jobs[0].id, jobs[2].id, jobs[3].id]
     claims = gate.claim([(job_id, f"execution-{job_id}") for job_id in taken])
     assert [claim.job_id for claim in claims] == taken
-    gate.put_back(gate.take(1, most=3))
+    gate.put_back(gate.take(1, most=3) or ())
     assert gate.take(1, most=3) == [jobs[4].id]

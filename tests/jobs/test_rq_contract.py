@@ -42,7 +42,7 @@ def fetch(job_id: str, connection: redis.Redis) -> Job:
 
 
 def run(gate: Gate) -> tuple[str, str]:
-    (job_id,) = gate.take(1)
+    (job_id,) = gate.take(1) or [""]
     (claim,) = gate.claim([(job_id, "execution-1")])
     return claim.job_id, claim.execution_id
 
