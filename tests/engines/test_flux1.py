@@ -99,7 +99,12 @@ def painted(painter: flux1.Flux1, wish: Wish) -> Any:
     canvas = painter.begin(wish, painter.read(wish), 7)
     while canvas.left:
         canvas.step()
-    return finished(painter, canvas, wish)
+    decoding = finished(painter, canvas, wish)
+    while True:
+        try:
+            next(decoding)
+        except StopIteration as ended:
+            return ended.value
 
 
 @pytest.mark.parametrize("steps", [1, 4])

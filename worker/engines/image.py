@@ -6,7 +6,7 @@ knows no jobs and no HTTP. One thread owns it.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from config.catalog.image import Limits
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError
 from worker.engines.base import Done, Failed, Output, Progress, Shown
-from worker.engines.painters.painter import Canvas, Painter, Pixels, Wish, foreseen, picture, preview
+from worker.engines.painters.painter import Canvas, Painter, Pixels, Wish, picture, preview
 from worker.engines.picture_files import CONTENT_TYPES, encode, encode_preview
 from worker.memory import is_out_of_memory
 
@@ -160,9 +160,9 @@ class ImageEngine:
                     canvas.step()
                     task.done += 1
                     yield [Progress(task.id, task.done, total)]
-                    for shown in self._shown(task, canvas, number, step, steps):
-                        yield [shown]
-                images.append(self._put(task, number, picture(painter, canvas, wish)))
+                    yield from self._shown(task, canvas, number, step, steps)
+                pixels = yield from _unseen(picture(painter, canvas, wish))
+                images.append(self._put(task, number, pixels))
                 task.done += painter.decoding_steps
                 yield [Progress(task.id, task.done, total)] if painter.decoding_steps else []
         yield [Done(task.id, self._result(task, images, tokens, time.monotonic() - began))]
@@ -178,19 +178,20 @@ class ImageEngine:
                 param="loras",
             ) from error
 
-    def _shown(self, task: _Task, canvas: Canvas, number: int, step: int, steps: int) -> Iterator[Output]:
+    def _shown(
+        self, task: _Task, canvas: Canvas, number: int, step: int, steps: int
+    ) -> Iterator[list[Output]]:
         """What those who watch get to see of a picture after a step of it; of the last one they get the picture."""
         if task.payload.get("previews"):
             pixels = preview(self._painter, canvas, task.wish)
-            yield self._show(task, encode_preview(pixels), "image/jpeg", False, index=number, step=step)
+            yield [self._show(task, encode_preview(pixels), "image/jpeg", False, index=number, step=step)]
         wanted = int(task.payload.get("partial_images") or 0)
         # Evenly over the steps, none twice, none of the last step.
         numbers = [k for k in range(wanted) if (k + 1) * steps // (wanted + 1) == step < steps]
         if numbers:
-            pixels = foreseen(self._painter, canvas, task.wish)
+            pixels = yield from _unseen(picture(self._painter, canvas, task.wish, foreseen=True))
             file, kind = self._encode(task, number, pixels)
-            for partial in numbers[-1:]:
-                yield self._show(task, file, kind, True, index=number, number=partial)
+            yield [self._show(task, file, kind, True, index=number, number=numbers[-1])]
 
     def _show(self, task: _Task, file: bytes, kind: str, partial: bool, **data: int) -> Output:
         shown = Shown(task.id, task.artifact, self._blobs.put(file), kind, partial, dict(data))
@@ -268,6 +269,17 @@ class ImageEngine:
         if task is not None and task.work is not None:
             task.work.close()  # type: ignore[attr-defined]
             task.work = None
+
+
+def _unseen(work: Generator[None, None, Pixels]) -> Generator[list[Output], None, Pixels]:
+    """Steps of the engine that nobody is told of."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as ended:
+            pixels: Pixels = ended.value
+            return pixels
+        yield []
 
 
 def _failure(error: Exception) -> MlxqError:

@@ -18,6 +18,7 @@ from worker.engines.painters.loras import Wardrobe
 from worker.engines.painters.painter import (
     Canvas,
     Pixels,
+    Stage,
     Wish,
     Words,
     blocks,
@@ -117,5 +118,8 @@ class Flux1:
         unpacked: mx.array = FluxLatentCreator.unpack_latents(latents, wish.height, wish.width)
         return unpacked
 
-    def decode(self, latents: mx.array) -> Pixels:
-        return to_pixels(VAEUtil.decode(vae=self._model.vae, latent=latents))
+    def stages(self) -> list[Stage]:
+        return [lambda latents: VAEUtil.decode(vae=self._model.vae, latent=latents)]
+
+    def pixels(self, decoded: mx.array) -> Pixels:
+        return to_pixels(decoded)

@@ -33,6 +33,7 @@ from worker.engines.painters.loras import Wardrobe
 from worker.engines.painters.painter import (
     Canvas,
     Pixels,
+    Stage,
     Wish,
     Words,
     blocks,
@@ -133,8 +134,11 @@ class Flux2:
         unpacked: mx.array = self._vae.unpack_packed_latents(packed)
         return unpacked
 
-    def decode(self, latents: mx.array) -> Pixels:
-        return to_pixels(VAEUtil.decode(vae=self._vae, latent=latents))
+    def stages(self) -> list[Stage]:
+        return [lambda latents: VAEUtil.decode(vae=self._vae, latent=latents)]
+
+    def pixels(self, decoded: mx.array) -> Pixels:
+        return to_pixels(decoded)
 
     def _encode_text(self, text: str) -> tuple[mx.array, mx.array]:
         # The library can't read nothing; it takes a space for it.

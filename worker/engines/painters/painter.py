@@ -4,7 +4,7 @@ It knows latents, noise and masks; what is special about a family is its own fil
 [height, width, 3]; latents have their family's layout until `unpack`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from mlx.utils import tree_reduce
 from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
+Stage = Callable[[mx.array], mx.array]
 
 #: Latents of a preview's long side: 8 pixels each.
 _PREVIEW = 32
@@ -117,18 +118,27 @@ class Painter(Protocol):
     def unpack(self, canvas: Canvas, latents: mx.array, wish: Wish) -> mx.array:
         """Latents of the canvas as its decoder takes them: [1, channels, height / 8, width / 8]."""
 
-    def decode(self, latents: mx.array) -> Pixels: ...
+    def stages(self) -> list[Stage]:
+        """Decoding, one after the other: from what `unpack` returns to [1, 3, height, width] from -1 to 1."""
+
+    def pixels(self, decoded: mx.array) -> Pixels: ...
 
 
-def picture(painter: Painter, canvas: Canvas, wish: Wish) -> Pixels:
-    """What is on the canvas, in full size; where the source must not change it is the source."""
-    return _kept(painter.decode(painter.unpack(canvas, canvas.latents, wish)), wish)
+def picture(
+    painter: Painter, canvas: Canvas, wish: Wish, *, foreseen: bool = False
+) -> Generator[None, None, Pixels]:
+    """What is on the canvas, in full size, or what it will be, as far as that can be said now.
 
-
-def foreseen(painter: Painter, canvas: Canvas, wish: Wish) -> Pixels:
-    """What the canvas will be, as far as that can be said now, in full size."""
-    assert canvas.foreseen is not None
-    return _kept(painter.decode(painter.unpack(canvas, canvas.foreseen, wish)), wish)
+    Where the source must not change it is the source. It can be left after each stage of decoding.
+    """
+    latents = canvas.foreseen if foreseen else canvas.latents
+    assert latents is not None
+    latents = painter.unpack(canvas, latents, wish)
+    for stage in painter.stages():
+        latents = stage(latents)
+        mx.eval(latents)
+        yield
+    return _kept(painter.pixels(latents), wish)
 
 
 def preview(painter: Painter, canvas: Canvas, wish: Wish) -> Pixels:
@@ -141,7 +151,10 @@ def preview(painter: Painter, canvas: Canvas, wish: Wish) -> Pixels:
     down, across = min(factor, height), min(factor, width)
     height, width = height // down, width // across
     latents = latents[:, :, : height * down, : width * across]
-    return painter.decode(latents.reshape(1, channels, height, down, width, across).mean(axis=(3, 5)))
+    latents = latents.reshape(1, channels, height, down, width, across).mean(axis=(3, 5))
+    for stage in painter.stages():
+        latents = stage(latents)
+    return painter.pixels(latents)
 
 
 def first_step(steps: int, strength: float) -> int:

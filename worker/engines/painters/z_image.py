@@ -15,7 +15,7 @@ from mlx_vlm.models.mage_flow.scheduler import FlowMatchEulerDiscreteScheduler
 from mlx_vlm.models.z_image.pipeline import ZImagePipeline
 
 from worker.engines.painters.loras import Wardrobe
-from worker.engines.painters.painter import Canvas, Pixels, Wish, Words, blocks, first_step, memory_of
+from worker.engines.painters.painter import Canvas, Pixels, Stage, Wish, Words, blocks, first_step, memory_of
 
 #: What mlx-vlm calls the parts that mflux names as their files do.
 _RENAMED = {"all_x_embedder.2-1": "x_embedder", "all_final_layer.2-1": "final_layer"}
@@ -91,8 +91,25 @@ class ZImage:
     def unpack(self, canvas: Canvas, latents: mx.array, wish: Wish) -> mx.array:
         return latents.squeeze(2)
 
-    def decode(self, latents: mx.array) -> Pixels:
-        return np.array(self._pipeline._decode_latents(latents[:, :, None]))
+    def stages(self) -> list[Stage]:
+        """The library's decoder, part by part: as a whole it takes as long as several steps."""
+        config, decoder = self._pipeline.config.vae, self._pipeline.vae.decoder
+
+        def enter(latents: mx.array) -> mx.array:
+            inner: mx.array = decoder.conv_in((latents / config.scaling_factor) + config.shift_factor)
+            return inner
+
+        def leave(inner: mx.array) -> mx.array:
+            decoded: mx.array = decoder.conv_out(nn.silu(decoder.conv_norm_out(inner)))
+            return decoded
+
+        ups = [part for block in decoder.up_blocks for part in (*block.resnets, *block.upsamplers)]
+        return [enter, decoder.mid_block, *ups, leave]
+
+    def pixels(self, decoded: mx.array) -> Pixels:
+        shown = mx.round(mx.clip(decoded / 2.0 + 0.5, 0.0, 1.0) * 255.0).astype(mx.uint8)
+        pixels: Pixels = np.array(shown.transpose(0, 2, 3, 1))[0]
+        return pixels
 
     def _encode(self, wish: Wish) -> mx.array:
         vae = self._pipeline.config.vae
