@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import mlx.core as mx
 import pytest
 
 from config.catalog import ModelRef
@@ -187,6 +188,17 @@ def test_forty_requests_for_two_models_in_turns_make_few_switches(http: httpx.Cl
     waits = [job["timings"]["queued_seconds"] for job in done]
     print(f"{len(server.loads) - before} switches, the longest wait {max(waits):.2f} s")
     assert max(waits) <= PATIENCE + 1, "besides the patience, a load and a batch"
+
+
+def test_a_switch_never_holds_two_models(http: httpx.Client, server: Server) -> None:
+    http.post("/v1/models/load", json={"model": "first"}).raise_for_status()
+    engine = server.host.lanes[Category.LLM].slot.engine
+    assert engine is not None
+    with_one = mx.get_active_memory()
+    mx.reset_peak_memory()
+    http.post("/v1/models/load", json={"model": "second"}).raise_for_status()
+    # They are of one size.
+    assert mx.get_peak_memory() < with_one + 0.5 * engine.memory_bytes
 
 
 def test_prompts_are_forgotten_when_memory_is_needed(http: httpx.Client, server: Server) -> None:
