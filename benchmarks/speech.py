@@ -121,12 +121,12 @@ def _speed(http: httpx.Client, base_url: str, library: _Library, args: argparse.
 
 
 def _beside(http: httpx.Client, base_url: str) -> None:
-    """The time between two tokens of a chat, alone and while a long text is spoken."""
-    alone = statistics.median(gaps(http, base_url))
+    """The mean time between two tokens of a chat, alone and while a long text is spoken."""
+    alone = statistics.fmean(gaps(http, base_url))
     job = http.post(f"{base_url}/audio/speech", json={"input": LONG, "background": True}).json()["id"]
     while http.get(f"{base_url}/jobs/{job}").json()["status"] == "queued":
         time.sleep(0.01)
-    beside = statistics.median(gaps(http, base_url))
+    beside = statistics.fmean(gaps(http, base_url))
     state = http.get(f"{base_url}/jobs/{job}").json()["status"]
     http.delete(f"{base_url}/jobs/{job}")
     if state != "in_progress":

@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--minutes", type=int, default=10, help="of the recording")
-    parser.add_argument("--families", nargs="+", choices=MAKE, default=list(MAKE))
+    parser.add_argument("--families", nargs="*", choices=MAKE, default=list(MAKE))
     parser.add_argument("--bare", nargs=2, metavar=("FAMILY", "FOLDER"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.bare is not None:
@@ -150,26 +150,35 @@ def _speed(
 
 
 def _beside(http: httpx.Client, base_url: str, recording: Path, rounds: int) -> None:
-    """The time between two tokens of a chat: alone, beside a transcription, and beside that and speech."""
-    found: dict[str, list[float]] = {}
+    """The time between two tokens of a chat: alone, beside a transcription, and beside that and speech.
+
+    Of a chat the mean counts, for tokens that were held up come together; and the longest time without any.
+    """
+    found: dict[str, list[tuple[float, float]]] = {}
+
+    def chat(place: str) -> None:
+        between = list(gaps(http, base_url))
+        found.setdefault(place, []).append((statistics.fmean(between), max(between)))
+
     for _ in range(rounds):
-        found.setdefault("alone", []).append(statistics.median(gaps(http, base_url)))
+        chat("alone")
         heard = _hear(http, base_url, "whisper", recording, background="true")["id"]
         _wait(http, base_url, heard)
-        found.setdefault("beside a transcription", []).append(statistics.median(gaps(http, base_url)))
+        chat("beside a transcription")
         body = {"input": LONG, "background": True}
         spoken = http.post(f"{base_url}/audio/speech", json=body).raise_for_status().json()["id"]
         _wait(http, base_url, spoken)
-        found.setdefault("beside both", []).append(statistics.median(gaps(http, base_url)))
+        chat("beside both")
         for job in (heard, spoken):
             state = http.get(f"{base_url}/jobs/{job}").json()["status"]
             http.delete(f"{base_url}/jobs/{job}")
             if state != "in_progress":
                 raise SystemExit(f"It did not run all the while: job {job} is {state}. Use more --minutes.")
-    alone = statistics.median(found["alone"])
-    for place, medians in found.items():
-        between = statistics.median(medians)
-        print(f"between tokens, {place}: {between * 1e3:.2f} ms, {between / alone:.2f} of idle")
+    alone = statistics.median(mean for mean, _ in found["alone"])
+    for place, told in found.items():
+        mean, longest = (statistics.median(each) for each in zip(*told, strict=True))
+        ratio = f"{mean / alone:.2f} of idle; at most {longest * 1e3:.0f} ms"
+        print(f"between tokens, {place}: {mean * 1e3:.2f} ms, {ratio}")
 
 
 def _wait(http: httpx.Client, base_url: str, job: str) -> None:
