@@ -111,7 +111,7 @@ class Figures:
             "beside a picture: between tokens p50, ms": lambda m: at(self._beside[m].gaps, 0.5),
             "beside a picture: between tokens p99, ms": lambda m: at(self._beside[m].gaps, 0.99),
             "step of a picture alone p50, ms": lambda m: at(self._steps[m], 0.5),
-            "the longest between two of its ends, with all the parts of decoding, ms": lambda m: at(self._steps[m], 1.0),
+            "its longest, with all of decoding, ms": lambda m: at(self._steps[m], 1.0),
             "picture alone, ms": lambda m: 1e3 * statistics.median(self._seconds[m, "alone"]),
             "picture beside chats, ms": lambda m: 1e3 * statistics.median(self._seconds[m, "beside"]),
         }
