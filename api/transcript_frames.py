@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.streaming import data_frame
-from api.transcript import Piece
+from api.text.transcript import Piece
 
 
 class TranscriptFrames:

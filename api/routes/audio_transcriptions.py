@@ -15,7 +15,7 @@ from api.run import run
 from api.schemas.transcription import TranscriptionRequest, document
 from api.streaming import EventStream
 from api.submission import job_request
-from api.text_stream import TextStream
+from api.text.stream import TextStream
 from api.transcript_frames import TranscriptFrames
 from jobs.client import Submission
 from jobs.request import Category, Kind

@@ -6,8 +6,6 @@ from fastapi import APIRouter, Request, Response
 
 from api.body import read_body
 from api.context import context_of
-from api.grammar import check_schemas
-from api.images import settle_images
 from api.openapi import takes
 from api.prefer import preference
 from api.run import run
@@ -15,7 +13,9 @@ from api.schemas.chat import ChatRequest
 from api.schemas.chat_answer import ChatFrames
 from api.streaming import EventStream
 from api.submission import job_request, model_of
-from api.text_stream import TextStream
+from api.text.grammar import check_schemas
+from api.text.images import settle_images
+from api.text.stream import TextStream
 from jobs.errors import ModelNotFound
 from jobs.request import Category, Kind
 

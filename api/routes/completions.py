@@ -12,7 +12,7 @@ from api.schemas.completion import CompletionRequest
 from api.schemas.completion_answer import CompletionFrames
 from api.streaming import EventStream
 from api.submission import job_request, model_of
-from api.text_stream import TextStream
+from api.text.stream import TextStream
 from jobs.request import Category, Kind
 
 router = APIRouter(tags=["completions"])

@@ -5,11 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.context import context_of
-from api.image_job import image_job, keeps
-from api.image_stream import ImageStream
-from api.image_upload import ImageUpload, read_images
 from api.json_response import json_response
 from api.openapi import takes, takes_files
+from api.pictures.job import image_job, keeps
+from api.pictures.stream import ImageStream
+from api.pictures.upload import ImageUpload, read_images
 from api.prefer import preference
 from api.run import run
 from api.schemas.image_answer import images_response

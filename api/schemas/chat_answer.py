@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from api.schemas.usage import FINGERPRINT, usage
-from api.transcript import Piece
+from api.text.transcript import Piece
 
 
 def chat_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:

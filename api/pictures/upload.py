@@ -1,0 +1,208 @@
+"""A request for pictures on its way in: from a form or from JSON to what is asked, and the pictures it brings.
+
+It knows HTTP and picture files; it does not know models.
+"""
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from PIL import Image
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from api.body import Body, invalid, read_body
+from api.pictures.source import picture_bytes, refusals
+from api.schemas.images import ImageReference, ImageRequest
+from config.settings import Settings
+from jobs.errors import InvalidRequest
+from jobs.pictures import open_mask, open_picture
+
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+#: Fields of a form that hold pictures, and how many files, fields and bytes of a field it may have.
+_IMAGES, _MASK = ("image", "images"), "mask"
+_LORAS = "loras"
+_MOST_FILES, _MOST_FIELDS, _LARGEST_FIELD = 17, 100, 1 << 17
+#: Of zlib's levels: these files are read once more, and then thrown away.
+_LITTLE_WORK = 1
+
+Source = UploadFile | str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A picture as it was sent, and the field that held it."""
+
+    source: Source
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The pictures of a request, as PNG files that were made of them: upright, and with nothing but pixels.
+
+    `size` is that of the first. `fingerprint` stands for the whole request.
+    """
+
+    images: tuple[bytes, ...]
+    mask: bytes | None
+    size: tuple[int, int] | None
+    fingerprint: bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.images
+        if self.mask is not None:
+            yield self.mask
+
+
+class ImageUpload:
+    """A request for pictures. `body` is what it asks; `pictures` reads what it brings. Use as a context manager."""
+
+    def __init__(self, body: Body[Any], images: list[Sent], mask: Sent | None, form: FormData | None) -> None:
+        self.body = body
+        self.images = images
+        self._mask = mask
+        self._form = form
+
+    async def __aenter__(self) -> "ImageUpload":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._form is not None:
+            await self._form.close()
+
+    @property
+    def masked(self) -> bool:
+        return self._mask is not None
+
+    async def pictures(self, settings: Settings) -> Pictures:
+        """Raises InvalidRequest for what is no picture, for a mask that does not fit, and PayloadTooLarge."""
+        digest = hashlib.sha256(self.body.raw)
+        images, sizes = [], []
+        for sent in self.images:
+            file, size = await _read(sent, settings, digest)
+            images.append(file)
+            sizes.append(size)
+        mask = None
+        if self._mask is not None:
+            mask, size = await _read(self._mask, settings, digest, mask=True)
+            if not sizes:
+                raise InvalidRequest("A mask needs an image.", param=_MASK)
+            if size != sizes[0]:
+                said, needed = ("{}x{}".format(*each) for each in (size, sizes[0]))
+                raise InvalidRequest(
+                    f"The mask is {said} in size, and its image {needed}: they must be of the same size.",
+                    param=_MASK,
+                    code="invalid_image",
+                )
+        return Pictures(tuple(images), mask, sizes[0] if sizes else None, digest.digest())
+
+
+async def read_images(
+    request: Request, fields: type[ImageRequest], body: type[ImageRequest], *, required: bool = True
+) -> ImageUpload:
+    """The request: a form with these `fields`, or JSON with this `body`. Raises InvalidRequest."""
+    if request.headers.get("content-type", "").lower().startswith(_FORMS):
+        form = await request.form(
+            max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD
+        )
+        try:
+            upload = ImageUpload(_fields(form, fields), _images(form), _mask(form), form)
+            _check(upload, required)
+        except BaseException:
+            await form.close()
+            raise
+        return upload
+    read = await read_body(request, body)
+    upload = ImageUpload(read, _named(read.value), _named_mask(read.value), None)
+    _check(upload, required)
+    return upload
+
+
+def _check(upload: ImageUpload, required: bool) -> None:
+    if required and not upload.images:
+        raise InvalidRequest(
+            "Missing required parameter: 'image'.", param="image", code="missing_required_parameter"
+        )
+
+
+def _images(form: FormData) -> list[Sent]:
+    """In their order; `image[]` is how lists are written."""
+    found = [value for key, value in form.multi_items() if key.removesuffix("[]") in _IMAGES and value != ""]
+    return _placed(found)
+
+
+def _mask(form: FormData) -> Sent | None:
+    value = form.get(_MASK)
+    return Sent(value, _MASK) if value else None
+
+
+def _named(value: Any) -> list[Sent]:
+    """The same of JSON."""
+    image, images = getattr(value, "image", None), getattr(value, "images", None)
+    found = [image] if isinstance(image, str) else [*(image or ()), *(images or ())]
+    return _placed([each.image_url if isinstance(each, ImageReference) else each for each in found])
+
+
+def _named_mask(value: Any) -> Sent | None:
+    mask = getattr(value, "mask", None)
+    if isinstance(mask, ImageReference):
+        mask = mask.image_url
+    return Sent(mask, _MASK) if mask else None
+
+
+def _placed(sources: list[Any]) -> list[Sent]:
+    if len(sources) == 1:
+        return [Sent(sources[0], "image")]
+    return [Sent(source, f"image[{place}]") for place, source in enumerate(sources)]
+
+
+def _fields(form: FormData, model: type[ImageRequest]) -> Body[ImageRequest]:
+    """What a form says beside its files. An empty field says nothing; `loras` may come several times."""
+    said: dict[str, Any] = {}
+    for key, value in form.multi_items():
+        name = key.removesuffix("[]")
+        if not isinstance(value, str) or value == "" or name in (*_IMAGES, _MASK):
+            continue
+        if name == _LORAS and name in said:
+            earlier = said[name]
+            said[name] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
+        else:
+            said[name] = value
+    known = model.harmless.union(model.model_fields)
+    raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    return Body(raw, _validate(said, model), tuple(said.keys() - known))
+
+
+def _validate(said: Mapping[str, Any], model: type[ImageRequest]) -> ImageRequest:
+    try:
+        return model.model_validate(said, strict=False)
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None
+
+
+async def _read(
+    sent: Sent, settings: Settings, digest: Any, *, mask: bool = False
+) -> tuple[bytes, tuple[int, int]]:
+    with refusals(f"The picture in '{sent.place}'", sent.place):
+        data = await picture_bytes(sent.source, settings)
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+        return await asyncio.to_thread(_file, data, settings.max_image_megapixels * 1e6, mask)
+
+
+def _file(data: bytes, most: float, mask: bool) -> tuple[bytes, tuple[int, int]]:
+    if mask:
+        opacity = open_mask(data, most)
+        picture = Image.merge("LA", (Image.new("L", opacity.size), opacity))
+    else:
+        picture = open_picture(data, most)
+    picture.info.clear()
+    file = io.BytesIO()
+    picture.save(file, format="PNG", compress_level=_LITTLE_WORK)
+    return file.getvalue(), picture.size
