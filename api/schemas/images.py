@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import RequestModel, Seed
+from api.schemas.fields import KeepAlive, RequestModel, Seed
 
 Format = Literal["png", "jpeg", "webp"]
 Quality = Literal["low", "medium", "high", "auto", "standard", "hd"]
@@ -124,6 +124,7 @@ class ImageRequest(RequestModel):
     previews: bool | None = None
     metadata: bool | None = None
     on_disconnect: Literal["keep", "cancel"] | None = None
+    keep_alive: KeepAlive | None = None
 
     @property
     def text(self) -> str:
@@ -176,6 +177,7 @@ class ImageRequest(RequestModel):
             "guidance": self.guidance if self.guidance is not None else self.guidance_scale,
             "negative_prompt": self.negative_prompt or None,
             "partial_images": self.partial_images or None,
+            "keep_alive": self.keep_alive,
         }
         return {name: value for name, value in said.items() if value is not None or name == "compression"}
 
