@@ -34,7 +34,14 @@ def model_root(tmp_path: Path) -> Path:
 @pytest.fixture
 def make_settings(redis_url: str, clean_redis: redis.Redis, model_root: Path) -> MakeSettings:
     def make(**overrides: object) -> Settings:
-        values = {"redis_url": redis_url, "model_roots": (model_root,), "llm_model": "tiny", **overrides}
+        values = {
+            "redis_url": redis_url,
+            "model_roots": (model_root,),
+            "llm_model": "tiny",
+            # Else the one that comes along, outside of these roots.
+            "image_model": "org/paints",
+            **overrides,
+        }
         return Settings.model_validate(values)
 
     return make
