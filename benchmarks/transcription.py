@@ -2,8 +2,8 @@
 
     python -m benchmarks.transcription [--rounds 5] [--minutes 10] [--families whisper parakeet sensevoice]
 
-Both hear the same recording with the same random model in turns: mlxq as a file through HTTP, the library as samples
-in memory, in pieces that it cuts itself. The models are tiny: what mlxq adds weighs more here than with real ones.
+Both hear the same FLAC file with the same random model in turns, mlxq through HTTP; both read it by PyAV, the library
+as a whole before it begins. The models are tiny: what mlxq adds weighs more here than with real ones.
 A chat's inter-token latency is then taken in turns alone, beside a transcription, and beside that and a speech job.
 """
 
@@ -24,8 +24,9 @@ from benchmarks import model, preload
 from benchmarks.server import MLXQ, REPO, running
 from benchmarks.speech import LONG, gaps
 from tests.support.asr_checkpoints import random_parakeet, random_sensevoice, random_whisper
-from tests.support.audio import RATE, as_played, speech, write
+from tests.support.audio import RATE, speech, write
 from tests.support.tts_checkpoints import random_qwen3_tts
+from worker.audio import decode
 
 MAKE = {"whisper": random_whisper, "parakeet": random_parakeet, "sensevoice": random_sensevoice}
 #: Seconds of a piece that the library is given, where it does not cut long recordings well by itself.
@@ -37,16 +38,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--minutes", type=int, default=10, help="of the recording")
     parser.add_argument("--families", nargs="*", choices=MAKE, default=list(MAKE))
-    parser.add_argument("--bare", nargs=2, metavar=("FAMILY", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--bare", nargs=3, metavar=("FAMILY", "FOLDER", "FILE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.bare is not None:
-        _bare(args.bare[0], Path(args.bare[1]), args.minutes)
+        _bare(args.bare[0], *map(Path, args.bare[1:]))
         return
     with tempfile.TemporaryDirectory(prefix="mlxq-transcription-") as scratch:
         root = Path(scratch)
         for name in MAKE:
             MAKE[name](root / name)
-        recording = write(root / "recording.flac", _recording(args.minutes))
+        recording = write(root / "recording.flac", np.tile(speech(60, seed=1), args.minutes))
         chat = model.random_qwen3(root / "chat", model.TINY)
         environment = {
             **preload.environment(preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")),
@@ -56,7 +57,7 @@ def main() -> None:
         }
         with running(MLXQ, chat, environment) as server, httpx.Client(timeout=1200) as http:
             for name in args.families:
-                library = _Library(name, root / name, args.minutes, environment)
+                library = _Library(name, root / name, recording, environment)
                 try:
                     _speed(http, server.base_url, library, recording, args)
                 finally:
@@ -64,18 +65,14 @@ def main() -> None:
             _beside(http, server.base_url, recording, args.rounds)
 
 
-def _recording(minutes: int) -> Any:
-    return as_played(np.tile(speech(60, seed=1), minutes))
-
-
 class _Library:
     """The library by itself, in a process with the same libraries below it as the server's worker."""
 
-    def __init__(self, family: str, folder: Path, minutes: int, environment: dict[str, str]) -> None:
+    def __init__(self, family: str, folder: Path, recording: Path, environment: dict[str, str]) -> None:
         self.family = family
-        command = [sys.executable, "-m", "benchmarks.transcription", "--minutes", str(minutes)]
+        command = [sys.executable, "-m", "benchmarks.transcription"]
         self._process = subprocess.Popen(
-            [*command, "--bare", family, str(folder)],
+            [*command, "--bare", family, str(folder), str(recording)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -97,16 +94,16 @@ class _Library:
         self._process.wait()
 
 
-def _bare(family: str, folder: Path, minutes: int) -> None:
+def _bare(family: str, folder: Path, recording: Path) -> None:
     """What `_Library` runs: for each line of stdin, one of stdout."""
     import mlx.core as mx
     import mlx_whisper
     from mlx_audio.stt.utils import load_model
 
-    samples = _recording(minutes)
     theirs: Any = load_model(folder, model_type=family) if family != "whisper" else None
 
     def hear() -> str:
+        samples = np.concatenate(list(decode(recording, RATE)))
         if family == "whisper":
             return str(mlx_whisper.transcribe(samples, path_or_hf_repo=str(folder), fp16=False)["text"])
         pieces = (samples[start : start + PIECE * RATE] for start in range(0, len(samples), PIECE * RATE))
