@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from api.context import Context, OwnClient
 from api.edge import BodyLimit, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
-from api.hub import Hub
+from api.models.hub import Hub
 from api.openapi import Api
 from api.routes import (
     artifacts,

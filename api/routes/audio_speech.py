@@ -3,14 +3,14 @@
 from fastapi import APIRouter, Request, Response
 
 from api.artifacts import artifacts
+from api.audio.speech_job import speech_job
+from api.audio.speech_stream import ByteStream, FramedSpeech, PlainSpeech
 from api.body import read_body
 from api.openapi import takes
 from api.prefer import preference
 from api.routes.artifacts import file_response
 from api.run import run
 from api.schemas.speech import SpeechRequest
-from api.speech_job import speech_job
-from api.speech_stream import ByteStream, FramedSpeech, PlainSpeech
 from api.streaming import EventStream
 from jobs.audio_formats import CONTENT_TYPES, WHOLE
 from jobs.client import Submission

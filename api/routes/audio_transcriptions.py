@@ -7,16 +7,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
 
+from api.audio.recording import Upload, read_upload
+from api.audio.transcript_frames import TranscriptFrames
 from api.context import context_of
 from api.openapi import REFERENCE
 from api.prefer import preference
-from api.recording import Upload, read_upload
 from api.run import run
 from api.schemas.transcription import TranscriptionRequest, document
 from api.streaming import EventStream
 from api.submission import job_request
 from api.text.stream import TextStream
-from api.transcript_frames import TranscriptFrames
 from jobs.client import Submission
 from jobs.request import Category, Kind
 

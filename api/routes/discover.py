@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from huggingface_hub.hf_api import ModelInfo
 
-from api.hub import Hub, Search, Sort
 from api.json_response import json_response
 from api.machine import memory
+from api.models.hub import Hub, Search, Sort
 from api.schemas.discover import hub_categories, hub_compatible, hub_details, hub_list
 
 router = APIRouter(tags=["discover"])

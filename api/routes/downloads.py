@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.body import read_body
 from api.context import context_of, jobs_of
-from api.downloads import install as install_model
 from api.json_response import json_response
+from api.models.downloads import install as install_model
+from api.models.removal import remove
 from api.openapi import takes
 from api.prefer import preference
-from api.removal import remove
 from api.schemas.downloads import DownloadRequest, InstallRequest, deleted
 from api.security import admin
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.body import read_body
 from api.context import context_of, jobs_of
-from api.inventory import find
+from api.models.inventory import find
 from api.openapi import takes
 from api.prefer import preference
 from api.run import run

@@ -4,8 +4,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.body import read_body
 from api.context import context_of, jobs_of
-from api.inventory import find, inventory
 from api.json_response import json_response
+from api.models.inventory import find, inventory
 from api.openapi import takes
 from api.schemas.manager import PriorityUpdate, manager_model, manager_row, manager_status
 from api.security import admin

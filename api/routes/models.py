@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.body import read_body
 from api.context import context_of, jobs_of
-from api.inventory import engines, find, inventory, not_found, slots
 from api.json_response import json_response
+from api.models.inventory import engines, find, inventory, not_found, slots
 from api.openapi import takes
 from api.prefer import Preference, preference
 from api.run import run

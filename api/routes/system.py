@@ -6,8 +6,8 @@ from collections.abc import Callable
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.context import context_of, jobs_of
-from api.inventory import inventory
 from api.json_response import json_response
+from api.models.inventory import inventory
 from api.schemas.system import system_status
 from api.security import admin, at_the_machine
 from config import VERSION

@@ -20,14 +20,14 @@ from fastapi import APIRouter
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from api.audio.speech_job import speech_job
+from api.audio.speech_stream import pieces
 from api.body import parse_object, validate
 from api.context import context_of, jobs_of
 from api.disconnect import ClientGone
 from api.errors import error_body, to_error
 from api.prefer import SYNCHRONOUS
 from api.schemas.speech import SpeechRequest
-from api.speech_job import speech_job
-from api.speech_stream import pieces
 from api.waiting import call
 from jobs.errors import Forbidden, InvalidRequest
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.audio.voices import voices_of
 from api.context import Context, context_of
 from api.json_response import json_response
-from api.voices import voices_of
 from config.catalog import UnknownModel
 from jobs.request import Category
 

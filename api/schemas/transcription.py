@@ -5,8 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from api.audio.subtitles import srt, vtt
 from api.schemas.fields import KeepAlive, RequestModel, Seed
-from api.subtitles import srt, vtt
 
 Format = Literal["json", "text", "verbose_json", "srt", "vtt"]
 Granularity = Literal["word", "segment"]

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from starlette.requests import HTTPConnection
 
+from api.audio.voices import settle_voice
 from api.context import context_of
 from api.prefer import Preference
 from api.schemas.speech import SpeechRequest
 from api.submission import job_request
-from api.voices import settle_voice
 from config.catalog.tts import why_not
 from jobs.errors import InvalidRequest, NotSupported
 from jobs.request import Category, JobRequest, Kind

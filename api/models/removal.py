@@ -12,7 +12,7 @@ from pathlib import Path
 from starlette.types import Receive
 
 from api.context import Context
-from api.inventory import not_found, slots
+from api.models.inventory import not_found, slots
 from api.waiting import call, outcome
 from config.catalog import ModelRef, UnknownModel
 from config.catalog.installed import TRASH

@@ -1,0 +1,1 @@
+"""Models: which there are, where more can be had, how they come and go."""
