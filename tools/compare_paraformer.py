@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.support.paraformer_checkpoint import RATE, sound
 from worker.engines.asr.paraformer import load
-from worker.engines.transcription import Options
+from worker.engines.asr.transcription import Options
 from worker.models.paraformer.frontend import Frontend, read_cmvn
 from worker.models.paraformer.model import load as load_network
 

@@ -27,9 +27,9 @@ from tests.support.asr_checkpoints import (
 from tests.support.audio import RATE, Samples, as_played, speech, write
 from worker.engines.asr import engine, family, whisper
 from worker.engines.asr.pieces import cut
+from worker.engines.asr.transcription import Options, Piece, TranscriptionEngine
 from worker.engines.asr.whisper_mel import Spectrogram
 from worker.engines.base import Delta, Done, Failed, Output, Progress
-from worker.engines.transcription import Options, Piece, TranscriptionEngine
 
 
 @pytest.fixture(scope="module")

@@ -23,10 +23,10 @@ from config.settings import Settings
 from jobs.errors import MlxqError
 from tests.support.pictures import picture
 from worker.engines import ENGINES
-from worker.engines.image import ImageEngine
-from worker.engines.painters import flux1
-from worker.engines.painters.painter import Wish
-from worker.engines.painters.painter import picture as finished
+from worker.engines.image import flux1
+from worker.engines.image.engine import ImageEngine
+from worker.engines.image.painter import Wish
+from worker.engines.image.painter import picture as finished
 
 SIZE = (48, 32)
 FILES = (

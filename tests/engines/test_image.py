@@ -26,8 +26,8 @@ from tests.support.image_checkpoints import random_flux2, random_z_image
 from tests.support.pictures import encoded, picture
 from worker.engines import ENGINES
 from worker.engines.base import Done, Failed, Output, Progress, Shown
-from worker.engines.image import ImageEngine
-from worker.engines.painters import flux2
+from worker.engines.image import flux2
+from worker.engines.image.engine import ImageEngine
 
 PROMPT, SEED, WIDTH, HEIGHT = "a red circle", 7, 48, 32
 SIZE = (WIDTH, HEIGHT)

@@ -12,7 +12,7 @@ from jobs.errors import InvalidRequest
 from tests.support.paraformer_checkpoint import RATE, TINY, Sizes, cmvn, paraformer_checkpoint, sound
 from worker.engines.asr.paraformer import Paraformer, load
 from worker.engines.asr.pieces import Pieces
-from worker.engines.transcription import Options, Piece
+from worker.engines.asr.transcription import Options, Piece
 from worker.models.paraformer.frontend import Frontend, read_cmvn
 from worker.models.paraformer.model import load as load_network
 from worker.models.paraformer.predictor import integrate, times

@@ -28,7 +28,7 @@ from tests.support.paraformer_checkpoint import Sizes, paraformer_checkpoint
 from tests.support.stories import outcome, story
 from tests.support.system import System
 from worker.engines.asr.paraformer import load as load_paraformer
-from worker.engines.transcription import Options
+from worker.engines.asr.transcription import Options
 
 OTHERS = {"parakeet": random_parakeet, "qwen3_asr": random_qwen3_asr, "sensevoice": random_sensevoice}
 LOSSLESS = ("wav", "flac", "aiff")

@@ -90,8 +90,8 @@ def _load_speech(ref: ModelRef, settings: Settings) -> Engine:
 
 def _load_image(ref: ModelRef, settings: Settings) -> Engine:
     with _importing():
+        from worker.engines.image import loading
         from worker.engines.loading import folder
-        from worker.engines.painters import loading
     path = folder(ref)
     with _importing():
         family, painter = loading.kind_of(ref, path)

@@ -9,8 +9,8 @@ from config.catalog.speech import recogniser_family
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from worker.engines.asr.pieces import Pieces
+from worker.engines.asr.transcription import Reader, Recogniser, TranscriptionEngine
 from worker.engines.loading import read_json
-from worker.engines.transcription import Reader, Recogniser, TranscriptionEngine
 
 
 class Family(Protocol):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from jobs.errors import InvalidRequest
 from worker.audio import Samples
-from worker.engines.transcription import Options, Piece, Segment, Word
+from worker.engines.asr.transcription import Options, Piece, Segment, Word
 from worker.models.paraformer import model as network
 from worker.models.paraformer.frontend import SAMPLE_RATE, Frontend, read_cmvn
 from worker.models.paraformer.predictor import times

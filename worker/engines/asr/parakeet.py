@@ -7,7 +7,7 @@ import mlx.core as mx
 
 from worker.audio import Samples
 from worker.engines.asr.shared import check, load_stt, weight_bytes
-from worker.engines.transcription import Options, Piece, Segment, Word
+from worker.engines.asr.transcription import Options, Piece, Segment, Word
 
 
 class Parakeet:

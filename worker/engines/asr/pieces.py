@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from worker.audio import Samples
-from worker.engines.transcription import Options, Piece, Recogniser
+from worker.engines.asr.transcription import Options, Piece, Recogniser
 
 #: A piece is cut in this last part of it.
 _TAIL = 1 / 3

@@ -11,7 +11,7 @@ from mlx_whisper.tokenizer import LANGUAGES
 
 from worker.audio import Samples
 from worker.engines.asr.shared import check, load_stt, weight_bytes
-from worker.engines.transcription import Options, Piece, Segment
+from worker.engines.asr.transcription import Options, Piece, Segment
 
 _CODES = {name: code for code, name in LANGUAGES.items()}
 #: Speech has fewer tokens per second than this: more is a model that repeats itself for ever.

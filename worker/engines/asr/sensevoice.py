@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.audio import Samples
 from worker.engines.asr.shared import check, load_stt, weight_bytes
-from worker.engines.transcription import Options, Piece, Segment
+from worker.engines.asr.transcription import Options, Piece, Segment
 
 
 class SenseVoice:

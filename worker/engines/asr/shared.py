@@ -8,8 +8,8 @@ from mlx_audio.stt.utils import load_model
 from mlx_audio.utils import load_weights
 
 from jobs.errors import InvalidRequest
+from worker.engines.asr.transcription import Options
 from worker.engines.loading import read_json
-from worker.engines.transcription import Options
 
 
 def load_stt(path: Path, family: str) -> Any:

@@ -12,7 +12,7 @@ from config.catalog.image import FLUX1, FLUX2, Z_IMAGE, image_family, limits, mi
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
-from worker.engines.image import ImageEngine
+from worker.engines.image.engine import ImageEngine
 from worker.engines.loading import read_json
 
 _PAINTERS = {Z_IMAGE: ("z_image", "ZImage"), FLUX2: ("flux2", "Flux2"), FLUX1: ("flux1", "Flux1")}
@@ -46,7 +46,7 @@ def kind_of(ref: ModelRef, path: Path) -> tuple[str, Any]:
                 code="unsupported_model",
             )
     module, name = _PAINTERS[family]
-    return family, getattr(import_module(f"worker.engines.painters.{module}"), name)
+    return family, getattr(import_module(f"worker.engines.image.{module}"), name)
 
 
 def load(ref: ModelRef, path: Path, family: str, painter: Any, settings: Settings) -> ImageEngine:

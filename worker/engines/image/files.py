@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from worker.engines.painters.painter import Pixels
+from worker.engines.image.painter import Pixels
 
 CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 

@@ -14,8 +14,8 @@ from mflux.models.z_image.weights.z_image_lora_mapping import ZImageLoRAMapping
 from mlx_vlm.models.mage_flow.scheduler import FlowMatchEulerDiscreteScheduler
 from mlx_vlm.models.z_image.pipeline import ZImagePipeline
 
-from worker.engines.painters.loras import Wardrobe
-from worker.engines.painters.painter import Canvas, Pixels, Stage, Wish, Words, blocks, first_step, memory_of
+from worker.engines.image.loras import Wardrobe
+from worker.engines.image.painter import Canvas, Pixels, Stage, Wish, Words, blocks, first_step, memory_of
 
 #: What mlx-vlm calls the parts that mflux names as their files do.
 _RENAMED = {"all_x_embedder.2-1": "x_embedder", "all_final_layer.2-1": "final_layer"}

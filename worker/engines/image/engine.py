@@ -1,7 +1,7 @@
 """Pictures from text and pictures: one request at a time, one step of one picture in each step of the engine.
 
-It knows payloads, wishes and files; what is special about a model is its painter's business (`painters/`), and it
-knows no jobs and no HTTP. One thread owns it.
+It knows payloads, wishes and files; what is special about a model is its painter's business (a file per family beside
+this one), and it knows no jobs and no HTTP. One thread owns it.
 """
 
 import logging
@@ -19,8 +19,8 @@ from config.catalog.image import Limits
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError
 from worker.engines.base import Done, Failed, Output, Progress, Shown
-from worker.engines.painters.painter import Canvas, Painter, Pixels, Wish, picture, preview
-from worker.engines.picture_files import CONTENT_TYPES, encode, encode_preview
+from worker.engines.image.files import CONTENT_TYPES, encode, encode_preview
+from worker.engines.image.painter import Canvas, Painter, Pixels, Wish, picture, preview
 from worker.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)

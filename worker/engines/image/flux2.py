@@ -29,8 +29,8 @@ from mflux.models.flux2.weights.flux2_lora_mapping import Flux2LoRAMapping
 from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightDefinition
 from mflux.utils.apple_silicon import AppleSiliconUtil
 
-from worker.engines.painters.loras import Wardrobe
-from worker.engines.painters.painter import (
+from worker.engines.image.loras import Wardrobe
+from worker.engines.image.painter import (
     Canvas,
     Pixels,
     Stage,
