@@ -14,8 +14,10 @@ run: .venv/run.stamp
 mlxq: .venv/run.stamp
 	@$(BIN)/python -m mlxq $(ARGS)
 
+# Files of tests run beside each other; JOBS=0 runs all in one process.
+JOBS ?= 2
 test: .venv/dev.stamp .venv/clients.stamp
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
