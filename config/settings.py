@@ -106,6 +106,9 @@ class Settings(BaseSettings):
         validation_alias="TTS_REF_AUDIO",
         description="Recording of the voice that speaks when a request names none of its own.",
     )
+    tts_ref_text: str = Field(
+        default="", validation_alias="TTS_REF_TEXT", description="What is said in `TTS_REF_AUDIO`."
+    )
     voices_dir: Directory = Field(
         default_factory=lambda data: Path(data.get("data_dir", early.DATA_DIR)) / "voices",
         validation_alias="VOICES_DIR",

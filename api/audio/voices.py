@@ -71,6 +71,8 @@ def _usual(context: Context, voices: Voices, own: tuple[str, ...]) -> dict[str, 
         told = _registered(context, registered)
     elif context.settings.tts_ref_audio:
         told = {"reference": {"path": _checked(context, _own_recording(context), "TTS_REF_AUDIO")}}
+        if context.settings.tts_ref_text:
+            told["reference"]["text"] = context.settings.tts_ref_text
     else:
         return {}
     told["reference"]["usual"] = True
