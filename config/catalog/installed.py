@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.catalog.category import category_of
+from config.catalog.f5_tts import F5_TTS, is_f5_tts
 from config.catalog.image import image_family, missing_files
 from config.catalog.speech import is_paraformer
 
@@ -44,8 +45,8 @@ class Installed:
 
 
 def installed_models(roots: tuple[Path, ...]) -> Iterator[Installed]:
-    """Every complete model below the roots: a folder with `config.json` and weights, with a Paraformer's files, or
-    with the parts of a model that makes pictures.
+    """Every complete model below the roots: a folder with `config.json` and weights, with a Paraformer's or an
+    F5-TTS's files, or with the parts of a model that makes pictures.
 
     No link leads out.
     """
@@ -61,6 +62,8 @@ def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed 
     """The model in this folder, or None when it is not (yet) a whole one."""
     if is_paraformer(path):
         return Installed(model_id, path, cached, {})
+    if is_f5_tts(path):
+        return Installed(model_id, path, cached, {"model_type": F5_TTS})
     family = image_family(path)
     if family is not None:
         # The hub's cache fills up; a folder of the user's is shown as it is, and who wants it learns what it lacks.

@@ -1,9 +1,11 @@
-"""Which models speak, as mlx-audio calls their types, which voices they bring along, and which can't be served."""
+"""Which models speak, by mlx-audio's names of types, which voices they bring along, and which can't be served."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from config.catalog.f5_tts import F5_TTS
 
 QWEN3_TTS, INDEXTTS, KOKORO = "qwen3_tts", "indextts", "kokoro"
 
@@ -62,8 +64,6 @@ _INSTEAD = (
 #: Families that clients of other servers ask for, by a part of their names, and why they are not served.
 _UNSERVED = {
     "gpt-sovits": f"GPT-SoVITS is not supported yet: no library for MLX has it. {_INSTEAD}",
-    "f5-tts": "F5-TTS is not supported: its library, f5-tts-mlx, does not work with the MLX that this server has. "
-    + _INSTEAD,
 }
 
 
@@ -75,9 +75,9 @@ OPENAI_VOICES = (
 
 
 def speech_type(config: Mapping[str, Any], model_id: str) -> str | None:
-    """mlx-audio's name for the type of a model that speaks; None for one that does not."""
+    """The type of a model that speaks; None for one that does not."""
     said = str(config.get("model_type") or config.get("architecture") or "").lower()
-    if said in TYPES:
+    if said in TYPES or said == F5_TTS:
         return said
     if said == "llama" and "acoustic_dim" in config:
         return "tada"

@@ -274,7 +274,6 @@ def test_an_early_failure_is_an_error_and_a_late_one_breaks_off(
         ({"model": "tiny"}, 400, "model", "'llm'"),
         ({"model": "nobody-knows"}, 404, "model", "does not exist"),
         ({"model": "gpt-sovits"}, 501, "model", "Qwen3-TTS"),
-        ({"model": "lucasnewman/f5-tts-mlx"}, 501, "model", "Qwen3-TTS"),
     ],
 )
 def test_bad_input_never_reaches_the_queue(

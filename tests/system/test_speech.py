@@ -14,9 +14,11 @@ from mlx import core as mx
 from mlx_audio.tts.utils import load as load_directly
 from websockets.sync.client import connect
 
+from config.catalog.f5_tts import VOCODER
 from config.catalog.tts import TYPES
 from jobs.audio_formats import CONTENT_TYPES
 from tests.support.checkpoints import random_qwen3
+from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
 from tests.support.sounds import hum, samples_of, seconds_of
 from tests.support.stories import outcome
 from tests.support.system import System
@@ -39,6 +41,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random_qwen3_tts(root / "cast", "custom_voice", seed=3)
     random_qwen3_tts(root / "design", "voice_design", seed=4)
     random_indextts(root / "index", positions=40)
+    random_f5_tts(root / "f5", seed=6)
+    # Longer than the recording that the library brings along.
+    random_f5_tts(root / "f5-long", seconds=5.8, seed=7)
+    random_vocoder(root / VOCODER)
     random_qwen3(root / "chat", seed=1)
     (root / "kokoro").mkdir()
     (root / "kokoro" / "config.json").write_text(json.dumps({"istftnet": {}, "plbert": {}}))
@@ -138,6 +144,32 @@ def test_a_recording_gives_the_voice(model: str, system: System, root: Path, tmp
     assert same(ours, by_the_library(folder, **arguments))
     other = say(system, model=model, reference_audio=base64.b64encode(hum(90)).decode(), **transcript)
     assert ours != other
+
+
+def test_f5_tts_says_what_its_library_says(
+    client: openai.OpenAI, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = hum(200, seconds=1, rate=24_000)
+
+    def speak(voice: bytes) -> bytes:
+        sent = {"reference_audio": base64.b64encode(voice).decode(), "reference_text": "Hum.", "seed": SEED}
+        return client.audio.speech.create(model="f5", voice="alloy", input=TEXT, extra_body=sent).content
+
+    ours = speak(recording)
+    assert same(
+        ours, sample_directly(root / "f5", root / VOCODER, TEXT, recording, "Hum.", SEED, monkeypatch)
+    )
+    assert ours == speak(recording)
+    assert ours != speak(hum(90, seconds=1, rate=24_000))
+
+
+def test_f5_tts_has_a_voice_and_needs_the_words_of_others(system: System) -> None:
+    own = seconds_of(say(system, model="f5-long"), "wav")
+    assert own == pytest.approx(5.8 - 5.33, abs=0.1)
+    answer = system.http.post(
+        "/v1/audio/speech", json={"input": TEXT, "model": "f5", "voice": "ann"}, timeout=60
+    )
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "reference_text")
 
 
 def test_a_voice_of_the_registry_is_its_recording(system: System, voices: Path) -> None:
@@ -244,7 +276,7 @@ def test_a_job_in_the_background_leaves_its_file(system: System) -> None:
 
 @pytest.mark.parametrize(
     ("model", "word"),
-    [("kokoro", "misaki"), ("gpt-sovits", "GPT-SoVITS"), ("lucasnewman/f5-tts-mlx", "F5-TTS")],
+    [("kokoro", "misaki"), ("gpt-sovits", "GPT-SoVITS")],
 )
 def test_what_is_not_served_says_why(model: str, word: str, system: System) -> None:
     answer = system.http.post("/v1/audio/speech", json={"input": TEXT, "model": model}, timeout=60)

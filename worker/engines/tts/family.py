@@ -12,8 +12,10 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
+from mlx_audio.tts.utils import load as load_model
 
 from config.catalog.tts import own_voice
+from config.settings import Settings
 from jobs.errors import InvalidRequest
 from worker.audio import decode
 
@@ -56,6 +58,13 @@ class Family:
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
         """The folder that the library can load from."""
         return nullcontext(path)
+
+    @classmethod
+    def load(cls, path: Path, kind: str, settings: Settings) -> Any:
+        """The library's model. Raises MlxqError."""
+        with cls.prepared(path) as prepared:
+            # The library would judge a model by its folder's name before its type.
+            return load_model(prepared, model_type=kind, model_name_parts=[])
 
     def check(self) -> None:
         """Raises ValueError, which says what the library could not load."""

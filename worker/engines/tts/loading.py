@@ -1,4 +1,4 @@
-"""A speech model from its folder, by mlx-audio. Everything is for the thread that will own it."""
+"""A speech model from its folder, by its library. Everything is for the thread that will own it."""
 
 from importlib import import_module
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any
 
 from mlx.utils import tree_reduce
 from mlx_audio.tts.utils import get_model_and_args
-from mlx_audio.tts.utils import load as load_model
 
 from config.catalog import ModelRef
+from config.catalog.f5_tts import F5_TTS, is_f5_tts
 from config.catalog.tts import INDEXTTS, KOKORO, QWEN3_TTS, own_voices, speech_type, why_not
 from config.settings import Settings
 from jobs.blobs import BlobStore
@@ -19,7 +19,7 @@ from worker.engines.speech import SpeechEngine
 from worker.engines.tts.family import Family
 
 #: Families that the signature of their model does not say all about.
-_SPECIAL = {QWEN3_TTS: "qwen3_tts", INDEXTTS: "indextts", KOKORO: "kokoro"}
+_SPECIAL = {QWEN3_TTS: "qwen3_tts", INDEXTTS: "indextts", KOKORO: "kokoro", F5_TTS: "f5_tts"}
 
 
 def folder(ref: ModelRef) -> Path:
@@ -32,14 +32,17 @@ def folder(ref: ModelRef) -> Path:
 
 def kind_of(ref: ModelRef, path: Path) -> str:
     """The type of the model in this folder; its library is imported. Raises InvalidRequest when it does not speak."""
-    kind = speech_type(read_json(path / "config.json"), ref.id)
+    kind = F5_TTS if is_f5_tts(path) else speech_type(read_json(path / "config.json"), ref.id)
     if kind is None:
         raise InvalidRequest(
             f"The model '{ref.id}' does not speak, or is of a family that is not known.",
             param="model",
             code="unsupported_model",
         )
-    get_model_and_args(kind, [])
+    if kind in _SPECIAL:
+        import_module(f"worker.engines.tts.{_SPECIAL[kind]}")
+    if kind != F5_TTS:
+        get_model_and_args(kind, [])
     import_module("transformers.models.auto.tokenization_auto")
     return kind
 
@@ -48,9 +51,7 @@ def load(ref: ModelRef, path: Path, kind: str, settings: Settings) -> SpeechEngi
     """Load the model of this folder. For the owner thread."""
     special: Any = import_module(f"worker.engines.tts.{_SPECIAL[kind]}") if kind in _SPECIAL else None
     family: type[Family] = special.Special if special else Family
-    with family.prepared(path) as prepared:
-        # The library would judge a model by its folder's name before its type.
-        model: Any = load_model(prepared, model_type=kind, model_name_parts=[])
+    model = family.load(path, kind, settings)
     speaker = family(model, own_voices(path))
     try:
         speaker.check()

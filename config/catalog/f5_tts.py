@@ -1,0 +1,44 @@
+"""The files of an F5-TTS: its folder has no config.json, and its vocoder is a model of its own."""
+
+from pathlib import Path
+
+F5_TTS = "f5_tts"
+VOCABULARY, DURATION = "vocab.txt", "duration_v2.safetensors"
+#: The vocoder's name on the hub, and what it is made of.
+VOCODER = "lucasnewman/vocos-mel-24khz"
+VOCODER_FILES = ("config.yaml", "model.safetensors")
+#: Weights of the versions 1 and 0, the best first: a repository has all of them.
+V1 = ("model_v1.safetensors", "model_v1_8b.safetensors", "model_v1_4b.safetensors")
+V0 = ("model.safetensors", "model_8b.safetensors", "model_4b.safetensors")
+
+
+def is_f5_tts(path: Path) -> bool:
+    """Many other models have a vocab.txt beside a model.safetensors."""
+    if not (path / VOCABULARY).is_file():
+        return False
+    names = (*V1, *V0) if any(path.glob("duration*.safetensors")) else V1
+    return any((path / name).is_file() for name in names)
+
+
+def weights_of(path: Path) -> Path:
+    """The best weights in an F5-TTS's folder."""
+    return next(file for name in (*V1, *V0) if (file := path / name).is_file())
+
+
+def vocoder_of(path: Path, roots: tuple[Path, ...], cache: Path) -> Path | None:
+    """Where the vocoder lies: in or beside the model's folder, below a root, or in the hub's cache."""
+    name = VOCODER.rpartition("/")[2]
+    places = [path / name, path.parent / name]
+    for root in roots:
+        places += [root / VOCODER, root / name, *_snapshots(root)]
+    places += _snapshots(cache)
+    return next((place for place in places if all((place / file).is_file() for file in VOCODER_FILES)), None)
+
+
+def _snapshots(cache: Path) -> list[Path]:
+    """What the main branch of the vocoder's repository in a hub's cache points to."""
+    repository = cache / f"models--{VOCODER.replace('/', '--')}"
+    try:
+        return [repository / "snapshots" / (repository / "refs" / "main").read_text().strip()]
+    except OSError:
+        return []

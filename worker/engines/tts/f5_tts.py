@@ -1,0 +1,53 @@
+"""F5-TTS: it goes on in the voice of a recording whose words it knows; the library brings one along."""
+
+from pathlib import Path
+from typing import Any
+
+import f5_tts_mlx
+
+from config.catalog.f5_tts import VOCODER, vocoder_of
+from config.settings import Settings
+from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
+from worker.engines.tts.family import Family, Wish
+from worker.models.f5_tts.loading import load
+
+#: The library's own recording, and what is said in it.
+_RECORDING = Path(str(f5_tts_mlx.__file__)).parent / "tests" / "test_en_1_ref_short.wav"
+_TRANSCRIPT = "Some call me nature, others call me mother nature."
+#: Seconds of a recording; with what is said of a piece of text it has to be short enough for the model.
+_LONGEST_RECORDING = 30
+
+
+class Special(Family):
+    longest = 160
+
+    @classmethod
+    def load(cls, path: Path, kind: str, settings: Settings) -> Any:
+        vocoder = vocoder_of(path, settings.model_roots, settings.hub_cache)
+        if vocoder is None:
+            raise ModelNotFound(
+                f"F5-TTS needs the vocoder '{VOCODER}', which is not installed: fetch it with "
+                f"`mlxq pull {VOCODER}`, or put its folder beside the model's.",
+                param="model",
+            )
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            return load(path, vocoder, settings.data_dir)
+        except ValueError as error:
+            raise EngineFailure(f"The F5-TTS could not be loaded: {str(error)[:200]}.") from error
+
+    def arguments(self, wish: Wish) -> dict[str, Any]:
+        if wish.recording is None:
+            return {"ref_audio": self.recording(_RECORDING), "ref_text": _TRANSCRIPT}
+        if not (wish.transcript or "").strip():
+            raise InvalidRequest(
+                "The model has to know what is said in the recording of a voice: give it as 'reference_text', "
+                "as 'ref_text' in voices.json, or as TTS_REF_TEXT.",
+                param="reference_text",
+            )
+        arguments = super().arguments(wish)
+        if arguments["ref_audio"].shape[0] > _LONGEST_RECORDING * self.sample_rate:
+            raise InvalidRequest(
+                f"The model takes recordings of a voice of up to {_LONGEST_RECORDING} seconds.", param="voice"
+            )
+        return arguments
