@@ -1,15 +1,18 @@
 """`/v1/discover`: what the model hub has to offer. Only models for MLX are listed."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from huggingface_hub.hf_api import ModelInfo
 
 from api.json_response import json_response
 from api.machine import memory
-from api.models.hub import Hub, Search, Sort
+from api.models.hub import Hub
+from api.models.search import Search, Sort
 from api.schemas.discover import hub_categories, hub_compatible, hub_details, hub_list
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
 
 router = APIRouter(tags=["discover"])
 
@@ -106,7 +109,7 @@ async def details(request: Request, name: str) -> Response:
 
 async def _of_pipelines(
     request: Request, pipelines: tuple[str, ...], query: str, limit: int
-) -> list[ModelInfo]:
+) -> "list[ModelInfo]":
     """The most downloaded of several of the hub's pipelines."""
     hub = _hub(request)
     lists = await asyncio.gather(

@@ -4,14 +4,17 @@ The hub tells how many weights of which type a model has; what they take in memo
 of which it does not tell, the name may (`…-7B-…-4bit`).
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
-
-from huggingface_hub.hf_api import ModelInfo
+from typing import TYPE_CHECKING, Any
 
 from config.catalog.vision import sees
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
 
 #: Bytes of a weight by its type in safetensors; types with a part of a byte hold whole bytes of several weights.
 _BYTES = {
