@@ -19,7 +19,6 @@ from api.body import Body, invalid, read_body
 from api.context import Context
 from api.schemas.transcription import JsonTranscriptionRequest, TranscriptionRequest
 from jobs.errors import InvalidRequest, PayloadTooLarge
-from jobs.sound import UnreadableSound, probe
 
 #: Bytes of a file that are held at once.
 _CHUNK = 1 << 20
@@ -59,6 +58,9 @@ class Upload:
 
     async def store(self, context: Context) -> Recording:
         """Raises InvalidRequest for what can't be heard, and PayloadTooLarge."""
+        # FFmpeg takes time and memory: who never sends a recording never loads it.
+        from jobs.sound import UnreadableSound, probe
+
         settings = context.settings
         blob = await context.blobs.put_stream(self._chunks(settings.max_audio_bytes))
         try:

@@ -12,7 +12,6 @@ from config.catalog import ModelRef
 from config.catalog.tts import OPENAI_VOICES, own_voice, own_voices
 from config.voices import SPEEDS, Voice, Voices
 from jobs.errors import InvalidRequest
-from jobs.sound import UnreadableSound, probe
 
 #: How names of recordings end. What has one of these, or a separator, is a path.
 _RECORDINGS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aiff", ".aac", ".webm")
@@ -114,6 +113,9 @@ def _own_recording(context: Context) -> Path:
 
 def _checked(context: Context, path: Path, what: str) -> str:
     """The path of a recording that can be heard."""
+    # FFmpeg takes time and memory: who never sends a recording never loads it.
+    from jobs.sound import UnreadableSound, probe
+
     try:
         if not path.is_file():
             raise UnreadableSound("it is not there")
@@ -127,6 +129,8 @@ def _checked(context: Context, path: Path, what: str) -> str:
 
 def _sent(context: Context, data: str) -> dict[str, Any]:
     """A recording that came with the request, in base64 or as a data URL, as a file of the job."""
+    from jobs.sound import UnreadableSound, probe
+
     body = data.partition(",")[2] if data[:5].lower() == "data:" else data
     blob = ""
     try:
