@@ -36,7 +36,8 @@ LOCK := MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --universal 
 	--no-emit-index-url --no-header $(UPGRADE)
 lock: .venv/dev.stamp
 	$(LOCK) pyproject.toml -o requirements.lock
-	$(LOCK) --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --extra kokoro pyproject.toml -c requirements.lock -o requirements-kokoro.lock
+	$(LOCK) --extra kokoro --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --python-version 3.11 tests/clients/suites/requirements.in -o requirements-clients.lock
 
 .venv/bin/python:

