@@ -1,5 +1,6 @@
 """The files of an F5-TTS: its folder has no config.json, and its vocoder is a model of its own."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 F5_TTS = "f5_tts"
@@ -12,17 +13,25 @@ V1 = ("model_v1.safetensors", "model_v1_8b.safetensors", "model_v1_4b.safetensor
 V0 = ("model.safetensors", "model_8b.safetensors", "model_4b.safetensors")
 
 
+def best_weights(files: Collection[str]) -> str | None:
+    """Which of the files of an F5-TTS are its best weights; None: they are not those of one.
+
+    Many other models have a vocab.txt beside a model.safetensors.
+    """
+    if VOCABULARY not in files:
+        return None
+    known = any(name.startswith("duration") and name.endswith(".safetensors") for name in files)
+    return next((name for name in ((*V1, *V0) if known else V1) if name in files), None)
+
+
+def weights_of(path: Path) -> Path | None:
+    """The best weights in an F5-TTS's folder; None: it is not one."""
+    best = best_weights({file.name for file in path.iterdir()}) if path.is_dir() else None
+    return path / best if best is not None else None
+
+
 def is_f5_tts(path: Path) -> bool:
-    """Many other models have a vocab.txt beside a model.safetensors."""
-    if not (path / VOCABULARY).is_file():
-        return False
-    names = (*V1, *V0) if any(path.glob("duration*.safetensors")) else V1
-    return any((path / name).is_file() for name in names)
-
-
-def weights_of(path: Path) -> Path:
-    """The best weights in an F5-TTS's folder."""
-    return next(file for name in (*V1, *V0) if (file := path / name).is_file())
+    return (path / VOCABULARY).is_file() and weights_of(path) is not None
 
 
 def vocoder_of(path: Path, roots: tuple[Path, ...], cache: Path) -> Path | None:

@@ -278,6 +278,22 @@ def test_only_what_mlx_can_use_is_fetched(hub: Hub, settings: Settings) -> None:
         run(settings, "org/gguf")
 
 
+def test_of_all_sizes_of_an_f5_tts_the_best_is_fetched(hub: Hub, settings: Settings) -> None:
+    sizes = ("model", "model_8b", "model_v1", "model_v1_4b", "model_v1_8b")
+    hub.add(
+        "org/f5",
+        {f"{name}.safetensors": name.encode() for name in (*sizes, "duration_v2")} | {"vocab.txt": b"a"},
+    )
+    run(settings, "org/f5")
+    path = installed(settings, "org/f5")
+    assert path is not None
+    assert {each.name for each in path.iterdir()} == {
+        "duration_v2.safetensors",
+        "model_v1.safetensors",
+        "vocab.txt",
+    }
+
+
 @pytest.mark.parametrize("path", ["../../../evil.json", "/etc/evil.json", "a//b.json", "a/../../b.json"])
 def test_names_that_lead_out_of_the_cache_are_refused(hub: Hub, settings: Settings, path: str) -> None:
     hub.add("org/evil", files(**{path: b"{}"}))

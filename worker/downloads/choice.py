@@ -2,6 +2,7 @@
 
 from pathlib import PurePosixPath
 
+from config.catalog.f5_tts import V0, V1, best_weights
 from jobs.errors import InvalidRequest
 from worker.downloads.sources import RemoteFile
 
@@ -29,6 +30,10 @@ def wanted(repo_id: str, files: tuple[RemoteFile, ...]) -> list[RemoteFile]:
     if any(PurePosixPath(file.path).name.startswith("model") for file in weights):
         # The same weights once more, as their makers keep them.
         chosen = [file for file in chosen if not file.path.startswith("consolidated")]
+    best = best_weights({file.path for file in chosen})
+    if best is not None:
+        # An F5-TTS in all versions and sizes.
+        chosen = [file for file in chosen if file.path == best or file.path not in (*V1, *V0)]
     return chosen
 
 

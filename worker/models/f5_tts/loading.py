@@ -46,6 +46,8 @@ def load(path: Path, vocoder: Path, cache: Path) -> Model:
         sign: place for place, sign in enumerate((path / VOCABULARY).read_text("utf-8").split("\n"))
     }
     file = weights_of(path)
+    if file is None:
+        raise ValueError("its weights are missing")
     weights: Any = mx.load(str(file))
     if any(name.startswith(_TORCH) for name in weights):
         weights = _from_torch(weights)
