@@ -43,7 +43,7 @@ def _named(context: Context, ref: ModelRef, name: str) -> dict[str, Any]:
     if name in ("", "default"):
         return _usual(context, voices, own)
     if _is_path(name):
-        return {"reference": {"path": _allowed(context, name)}}
+        return {"reference": _recorded(context, _allowed(context, name))}
     registered = voices.find(name)
     if registered is not None:
         return _registered(context, registered)
@@ -69,9 +69,7 @@ def _usual(context: Context, voices: Voices, own: tuple[str, ...]) -> dict[str, 
     if registered is not None:
         told = _registered(context, registered)
     elif context.settings.tts_ref_audio:
-        told = {"reference": {"path": _checked(context, _own_recording(context), "TTS_REF_AUDIO")}}
-        if context.settings.tts_ref_text:
-            told["reference"]["text"] = context.settings.tts_ref_text
+        told = {"reference": _recorded(context, _checked(context, _own_recording(context), "TTS_REF_AUDIO"))}
     else:
         return {}
     told["reference"]["usual"] = True
@@ -105,6 +103,13 @@ def _allowed(context: Context, name: str) -> str:
             code="invalid_voice",
         )
     return _checked(context, path, "the voice")
+
+
+def _recorded(context: Context, path: str) -> dict[str, Any]:
+    """A recording by its path, with what is said in it where the settings tell it."""
+    words, own = context.settings.tts_ref_text, context.settings.tts_ref_audio
+    known = own and words and Path(path).resolve() == _own_recording(context).resolve()
+    return {"path": path, "text": words} if known else {"path": path}
 
 
 def _own_recording(context: Context) -> Path:

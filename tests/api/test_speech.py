@@ -346,14 +346,16 @@ def test_who_names_no_voice_hears_the_usual_one(
 ) -> None:
     own = tmp_path / "own.wav"
     own.write_bytes(hum(300))
-    with httpx.Client(base_url=make_api(tts_ref_audio=str(own)).url, timeout=30) as http:
-        usual = {"path": str(own), "usual": True}
+    settings = {"tts_ref_audio": str(own), "tts_ref_text": "Hum."}
+    with httpx.Client(base_url=make_api(**settings).url, timeout=30) as http:
+        usual = {"path": str(own), "text": "Hum.", "usual": True}
         assert told(http, speaker)["reference"] == usual
         assert told(http, speaker, voice="shimmer")["reference"] == usual
-        assert told(http, speaker, voice=str(own))["reference"] == {"path": str(own)}
+        assert told(http, speaker, voice=str(own))["reference"] == {"path": str(own), "text": "Hum."}
         assert "reference" not in told(http, speaker, model="many")
         register(voices, default="bob", bob={"ref_audio": "bob.wav"})
         assert told(http, speaker)["reference"]["path"].endswith("bob.wav")
+        assert told(http, speaker, voice="bob.wav")["reference"].keys() == {"path"}
 
 
 def test_the_registry_is_read_again_when_it_changes(

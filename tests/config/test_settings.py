@@ -56,6 +56,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "max_speech_characters": ("100", 100),
     "max_reference_seconds": ("30s", 30.0),
     "tts_ref_audio": ("~/me.wav", "~/me.wav"),
+    "tts_ref_text": ("It is me.", "It is me."),
     "voices_dir": ("/voices", Path("/voices")),
     "strict": ("1", True),
     "queue_limit": ("2000", 2000),
