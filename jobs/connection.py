@@ -8,7 +8,8 @@ from redis.retry import Retry
 
 #: Connections of one API process, the bus included; more requests wait for a free one.
 API_CONNECTIONS = 8
-#: Seconds to wait for a connection, and for an answer that is not meant to block.
+#: Seconds to wait for a connection, and for an answer that is not meant to block. A request of a crowd also waits
+#: that long until one of the others' connections is free: that they are busy does not mean that Redis is gone.
 CONNECT_TIMEOUT = 2.0
 ANSWER_TIMEOUT = 10.0
 
@@ -19,7 +20,7 @@ def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asy
         address,
         decode_responses=True,
         max_connections=1 if blocking_reads else API_CONNECTIONS,
-        timeout=CONNECT_TIMEOUT,
+        timeout=ANSWER_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=None if blocking_reads else ANSWER_TIMEOUT,
         # One more try, for a pooled connection that a restart of Redis has closed.

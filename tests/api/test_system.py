@@ -4,11 +4,13 @@ import contextlib
 import platform
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import openai
 import psutil
 import pytest
+import redis
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -63,6 +65,22 @@ def test_without_redis_the_server_says_so_and_comes_back(
             while http.get("/health").status_code == 503:
                 assert time.monotonic() < deadline, "it does not come back"
             assert http.post("/v1/chat/completions", json=chat("back")).status_code == 200
+
+
+def test_a_crowd_waits_while_redis_is_busy(make_settings: MakeSettings, redis_server: PrivateRedis) -> None:
+    """More requests than connections, each of them held up: none is told that Redis is gone."""
+    with contextlib.ExitStack() as stack:
+        api = stack.enter_context(ApiServer(make_settings(redis_url=redis_server.url)))
+        stack.enter_context(ScriptedWorker(redis_server.url))
+        http = stack.enter_context(httpx.Client(base_url=api.url, timeout=30))
+        http.post("/v1/chat/completions", json=chat()).raise_for_status()
+        pool = stack.enter_context(ThreadPoolExecutor(20))
+        with redis.Redis.from_url(redis_server.url) as connection:
+            connection.client_pause(3000)
+        answers = pool.map(
+            lambda n: http.post("/v1/chat/completions", json=chat(f"{n}")).status_code, range(20)
+        )
+        assert set(answers) == {200}
 
 
 def test_an_answer_survives_the_loss_of_redis(
