@@ -59,5 +59,9 @@ for i = #waiting, 1, -1 do
     end
   end
 end
+-- What was seen on its way to a lane has arrived.
+if #waiting == 0 then
+  redis.call('DEL', KEYS[6])
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', time - 60)
 return { requeued, failed }
