@@ -15,8 +15,8 @@ from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure, InvalidRequest, NotSupported
 from worker.engines.loading import folder as installed_folder
 from worker.engines.loading import read_json
-from worker.engines.speech import SpeechEngine
 from worker.engines.tts.family import Family
+from worker.engines.tts.speech import SpeechEngine
 
 #: Families that the signature of their model does not say all about.
 _SPECIAL = {QWEN3_TTS: "qwen3_tts", INDEXTTS: "indextts", KOKORO: "kokoro", F5_TTS: "f5_tts"}
