@@ -42,7 +42,9 @@ class Watch:
     (1 = next), None when it does not wait or is not known yet.
     """
 
-    def __init__(self, bus: "ResultBus", job_id: str, queue: str, after: str) -> None:
+    def __init__(self, bus: "ResultBus", job_id: str, queue: str, after: str, accepted: bool) -> None:
+        #: while it is not, that it is not there does not mean that it has vanished
+        self.accepted = accepted
         self.job_id = job_id
         self.queue = queue
         self.position: int | None = None
@@ -89,10 +91,11 @@ class Watch:
         try:
             while True:
                 self._missed_live = False
+                accepted = self.accepted
                 entries, alive = await self._bus.read(self.job_id, self.last_id)
                 for entry_id, fields in entries:
                     self._append(Event.parse(entry_id, orjson.loads(fields["e"])))
-                if not alive and not entries:
+                if accepted and not alive and not entries:
                     self._gone = True
                     self._wakeup.set()
                 if not self._missed_live:
@@ -137,9 +140,9 @@ class ResultBus:
         await end(*self._tasks)
         await self._channel.aclose()
 
-    def watch(self, job_id: str, queue: str, after: str = "0-0") -> Watch:
-        """Register interest in a job. Do this before it is enqueued; on an older job, `catch_up` the watch."""
-        watch = Watch(self, job_id, queue, after)
+    def watch(self, job_id: str, queue: str, after: str = "0-0", *, accepted: bool = True) -> Watch:
+        """Register interest in a job, before it is `accepted` (tell the watch when it is); else `catch_up` it."""
+        watch = Watch(self, job_id, queue, after, accepted)
         self._watches[job_id].append(watch)
         return watch
 

@@ -70,7 +70,7 @@ class JobClient:
 
         Raises QueueFull, Conflict (an idempotency key used for another body) or ServiceUnavailable.
         """
-        watch = self.bus.watch(request.id, request.category)
+        watch = self.bus.watch(request.id, request.category, accepted=False)
         try:
             submission = await self._admit(request)
             if submission.attached:
@@ -80,6 +80,7 @@ class JobClient:
                 await self._catch_up(watch, info)
                 submission = replace(submission, meta=info.meta)
             else:
+                watch.accepted = True
                 watch.position = submission.position
             yield submission, watch
         finally:

@@ -1,5 +1,6 @@
 """A watch tells a job's whole story, in order, once: whatever pub/sub lost."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -121,6 +122,21 @@ async def test_a_job_that_vanishes_does_not_leave_its_watch_waiting(
         connection.delete(keys.job(submission.job_id))
         with pytest.raises(JobNotFound):
             await watch.next(20)
+
+
+async def test_a_job_that_is_not_accepted_yet_has_not_vanished(
+    client: JobClient, connection: redis.Redis, gate: Gate
+) -> None:
+    """The bus comes back and looks for what it missed, while Redis still holds the submission up."""
+    connection.client_pause(1000, all=False)
+    connection.client_kill_filter(_type="pubsub")
+    async with client.submit(request()) as (_, watch):
+        first = asyncio.create_task(watch.next(5))
+        await asyncio.sleep(0)
+        job_id = start(gate)
+        event = await first
+    assert event is not None
+    assert (event.type, job_id) == ("started", watch.job_id)
 
 
 async def test_waiting_jobs_know_their_place(client: JobClient, gate: Gate) -> None:
