@@ -44,7 +44,10 @@ def ended(system: System, job_id: str) -> dict[str, Any]:
 def partial(cache: Path, repo_id: str) -> int:
     """Bytes that are here of a file that is not whole."""
     folder = cache / f"models--{repo_id.replace('/', '--')}" / "blobs"
-    return max((path.stat().st_size for path in folder.glob("*.incomplete")), default=0)
+    try:
+        return max((path.stat().st_size for path in folder.glob("*.incomplete")), default=0)
+    except FileNotFoundError:  # it has just become whole, or changed its name
+        return 0
 
 
 def listed(system: System) -> list[str]:
