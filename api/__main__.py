@@ -5,8 +5,11 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
 
 from api.app import create_app
+from api.caller import accepted_keys, address_of
 from api.server import listen, server
 from config.logs import configure_logging
 from config.settings import Settings, load_settings
@@ -37,6 +40,16 @@ def open_sockets(settings: Settings, usual: Settings) -> list[socket.socket]:
         return listen(usual.host, usual.port)
 
 
+def _warn(settings: Settings, addresses: Sequence[IPv4Address | IPv6Address | None]) -> None:
+    """One line when other machines can reach this server and no key is asked for."""
+    if not accepted_keys(settings) and any(each is None or not each.is_loopback for each in addresses):
+        log.warning(
+            "other machines can reach mlxq at HOST=%s and need no key: all of them may use the installed models. "
+            "Set API_KEYS, or HOST=127.0.0.1",
+            settings.host,
+        )
+
+
 def serve(settings: Settings, usual: Settings) -> int:
     """The status to exit with. `usual` are the settings of the environment."""
     try:
@@ -49,6 +62,7 @@ def serve(settings: Settings, usual: Settings) -> int:
         signal.signal(number, lambda *_: None)
     stop_with_parent()
     allow_many_connections()
+    _warn(settings, [address_of(each.getsockname()[0]) for each in sockets])
     host, port = sockets[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     app = create_app(settings)

@@ -38,7 +38,7 @@ from api.routes import (
     voices,
 )
 from api.routes import settings as settings_route
-from api.security import HostGuard, KeyGuard, listens_everywhere
+from api.security import CallerGuard, HostGuard, listens_everywhere
 from config import VERSION
 from config.settings import Settings, load_settings
 from jobs.client import JobClient
@@ -140,7 +140,7 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
             expose_headers=_EXPOSED,
         ),
         Middleware(ErrorBoundary),
-        Middleware(KeyGuard, keys=tuple(key.get_secret_value() for key in settings.api_keys)),
+        Middleware(CallerGuard, settings=settings),
         Middleware(BodyLimit, limit=settings.max_body_bytes, larger=_larger(settings)),
         Middleware(OwnClient, context=context),
     ]

@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar
 import orjson
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
+from api.caller import caller_of
 from api.schemas.fields import RequestModel
 from jobs.errors import InvalidRequest
 
@@ -46,8 +47,16 @@ async def read_body(request: Request, model: type[Model]) -> Body[Model]:
     """The body of this request as `model`. Raises InvalidRequest, whose `param` is the first wrong field."""
     raw = await request.body()
     data = parse_object(raw)
-    value = validate(model, data)
-    return Body(raw, value, tuple(data.keys() - _known_fields(model)))
+    ignored = data.keys() - _known_fields(model) | withhold(request, data)
+    return Body(raw, validate(model, data), tuple(ignored))
+
+
+def withhold(request: HTTPConnection, data: dict[str, Any]) -> set[str]:
+    """Take out what this caller may not say. Returns the names of what was there."""
+    taken = caller_of(request).withheld & data.keys()
+    for name in taken:
+        del data[name]
+    return set(taken)
 
 
 @cache

@@ -1,23 +1,20 @@
-"""Who may call: Host names (against DNS rebinding), API keys, and pages of other origins."""
-
-import hmac
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import urlsplit
+"""The doors: Host names (against DNS rebinding), then keys and origins, by which `api.caller` decides."""
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.caller import IN_PROCESS, Caller, Limit, Rights, address_of, caller_of, identify
 from api.errors import error_response
 from config.settings import Settings
 from jobs.errors import Forbidden, Unauthorized
 
-#: What Starlette's TestClient calls itself where a server puts the caller's address: there is no network then.
-_IN_PROCESS = "testclient"
 #: What a caller can ask for.
 _CALLS = ("http", "websocket")
 #: What anybody may ask.
 _OPEN_PATHS = ("/health",)
+#: Who asks for that without a key.
+_NOBODY = Caller(Rights.NOTHING, Limit.KEY, sees_all=False)
 
 
 def host_name(host: str) -> str:
@@ -30,15 +27,8 @@ def host_name(host: str) -> str:
 
 def listens_everywhere(host: str) -> bool:
     """Is this the address that stands for all of the machine's?"""
-    address = _address(host)
+    address = address_of(host)
     return address is not None and address.is_unspecified
-
-
-def _address(name: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(name.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return None
 
 
 class HostGuard:
@@ -63,7 +53,7 @@ class HostGuard:
             await error_response(error)(scope, receive, send)
 
     def _allows(self, scope: Scope) -> bool:
-        if scope.get("client") and scope["client"][0] == _IN_PROCESS:
+        if scope.get("client") and scope["client"][0] == IN_PROCESS:
             return True
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1:
@@ -72,30 +62,36 @@ class HostGuard:
         return (
             name in self.names
             or name.endswith(self.suffixes)
-            or (self.addresses and _address(name) is not None)
+            or (self.addresses and address_of(name) is not None)
         )
 
 
-class KeyGuard:
-    """Asks for one of the keys, as `Authorization: Bearer` or `x-api-key`. No keys: anybody may call."""
+class CallerGuard:
+    """Finds out who calls, for all that comes after it, and refuses those that may do nothing.
 
-    def __init__(self, app: ASGIApp, keys: tuple[str, ...]) -> None:
+    With keys, one of them is needed, as `Authorization: Bearer` or `x-api-key`.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.keys = tuple(key.encode() for key in keys)
+        self.settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in _CALLS and self.keys and scope["path"] not in _OPEN_PATHS:
+        if scope["type"] in _CALLS:
             key = caller_key(Headers(scope=scope))
-            if not key:
-                raise Unauthorized("An API key is needed: 'Authorization: Bearer KEY' or 'x-api-key: KEY'.")
-            if not self._knows(key.encode("latin-1")):
-                raise Unauthorized("The API key is not valid.")
+            caller = identify(scope, self.settings, key)
+            if scope["path"] in _OPEN_PATHS:
+                caller = caller or _NOBODY
+            elif caller is None:
+                raise Unauthorized(
+                    "The API key is not valid."
+                    if key
+                    else "An API key is needed: 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
+                )
+            else:
+                caller.need(Rights.USE_LOADED)
+            scope.setdefault("state", {})["caller"] = caller
         await self.app(scope, receive, send)
-
-    def _knows(self, key: bytes) -> bool:
-        """In the same time for every key."""
-        matches = [hmac.compare_digest(key, known) for known in self.keys]
-        return any(matches)
 
 
 def caller_key(headers: Headers) -> str:
@@ -107,25 +103,8 @@ def caller_key(headers: Headers) -> str:
 
 
 async def at_the_machine(request: Request) -> None:
-    """FastAPI dependency of what ends the server: with API keys set the key is enough, else only this machine may.
+    """FastAPI dependency of admin verbs: a key that may, or the user of this machine. Raises Forbidden.
 
-    Raises Forbidden.
+    Neither other machines nor pages of other origins may, unless there are keys.
     """
-    settings: Settings = request.app.state.settings
-    host = request.client.host if request.client else ""
-    address = _address(host)
-    if not (settings.api_keys or host == _IN_PROCESS or (address and address.is_loopback)):
-        raise Forbidden("Other machines may not do this; set API_KEYS and send a key.")
-
-
-async def admin(request: Request) -> None:
-    """FastAPI dependency of admin verbs: with API keys set the key is enough, else no page of another origin.
-
-    Raises Forbidden. A browser sends `Origin` with every request that could change something.
-    """
-    settings: Settings = request.app.state.settings
-    origin = request.headers.get("origin")
-    if settings.api_keys or origin is None:
-        return
-    if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
-        raise Forbidden("Pages of other origins may not do this; set API_KEYS and send a key.")
+    caller_of(request).need(Rights.ADMINISTER)

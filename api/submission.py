@@ -1,15 +1,19 @@
 """From a validated request to the JobRequest: whose it is, what identifies it, how long it may wait."""
 
+import asyncio
 import hashlib
 from typing import Any
 
 from starlette.requests import HTTPConnection
 
-from api.context import context_of
+from api.caller import Rights, caller_of
+from api.context import Context, context_of, jobs_of
+from api.models.inventory import present
 from api.prefer import Preference, is_retry, read_timeout
 from api.security import caller_key
 from config.catalog import ModelRef
 from config.settings import Settings
+from jobs.client import JobClient
 from jobs.download import download_request
 from jobs.errors import InvalidRequest
 from jobs.request import Category, JobRequest, Kind, new_job_id
@@ -21,9 +25,26 @@ _APP_HEADERS = ("x-app", "x-title", "user-agent")
 _LONGEST_APP = 64
 
 
-async def model_of(request: HTTPConnection, name: str, adapters: str | None) -> ModelRef:
-    """The model that a request for text names, with its adapter. Raises ModelNotFound and InvalidRequest."""
-    return await context_of(request).resolve(name, adapters=adapters)
+async def model_of(
+    request: HTTPConnection, name: str, category: Category = Category.LLM, adapters: str | None = None
+) -> ModelRef:
+    """The model that a request names, if its caller may use it now.
+
+    Raises ModelNotFound, InvalidRequest and Forbidden.
+    """
+    context, caller = context_of(request), caller_of(request)
+    ref = await context.resolve(name, category, adapters)
+    if caller.rights < Rights.USE_ANY and ref.path is None:
+        caller.need(Rights.USE_ANY, f"The model '{name}' is not installed and would be fetched;")
+    if caller.rights < Rights.USE_INSTALLED and not await _is_ready(context, jobs_of(request), ref, category):
+        caller.need(Rights.USE_INSTALLED, f"The model '{name}' is not in memory and would be loaded;")
+    return ref
+
+
+async def _is_ready(context: Context, jobs: JobClient, ref: ModelRef, category: Category) -> bool:
+    """Whether the model is in memory, or is the one that a setting keeps there."""
+    own = await asyncio.to_thread(context.catalog.chosen, category)
+    return (own is not None and own.id == ref.id) or ref.id in await present(jobs)
 
 
 def job_request(
@@ -47,6 +68,7 @@ def job_request(
     settings, app = context_of(request).settings, app_name(request)
     if isinstance(model, ModelRef):
         if model.path is None:
+            caller_of(request).need(Rights.USE_ANY)
             needs = download_request(settings, model.base_id, app=app)
         model = model.id
     caller = caller_key(headers) or (request.client.host if request.client else "")

@@ -205,6 +205,12 @@ class Settings(BaseSettings):
         validation_alias="API_KEYS",
         description="Comma-separated keys that clients must send; empty: any key, or none, is taken.",
     )
+    admin_keys: Secrets = Field(
+        default=(),
+        validation_alias="ADMIN_KEYS",
+        description="Comma-separated keys that see the jobs of all keys; where there are any, only they load, fetch "
+        "and delete models, change settings and end the server.",
+    )
     allowed_hosts: Names = Field(
         default_factory=_allowed_hosts,
         validation_alias="ALLOWED_HOSTS",
@@ -213,7 +219,8 @@ class Settings(BaseSettings):
     cors_origins: Names = Field(
         default=("*",),
         validation_alias="CORS_ORIGINS",
-        description="Comma-separated web origins that may call.",
+        description="Comma-separated web origins whose pages may use every model; with `*` those of others may use "
+        "what is there, without it nothing.",
     )
     max_body_mb: float = Field(
         default=10, validation_alias="MAX_BODY_MB", gt=0, le=10_240, description="Largest request body in MB."
@@ -524,7 +531,7 @@ def _stop(error: ValidationError) -> NoReturn:
     name = next(key for key in Settings.model_fields if where == key or where in variables(key))
     field = Settings.model_fields[name]
     variable = next((each for each in variables(name) if os.environ.get(each)), variables(name)[0])
-    secret = name in ("api_keys", "redis_url")
+    secret = name in ("api_keys", "admin_keys", "redis_url")
     shown = variable if secret else f"{variable}={os.environ.get(variable, '')!r}"
     allowed = bounds(field) or first["msg"].removeprefix("Value error, ")
     sys.stderr.write(f"mlxq: {shown} is wrong; allowed is {allowed}\n")

@@ -27,8 +27,8 @@ class Unreachable(Problem):
 
 class Server:
     def __init__(self, settings: Settings, url: str | None = None) -> None:
-        key = settings.api_keys[0].get_secret_value() if settings.api_keys else None
-        headers = {"authorization": f"Bearer {key}"} if key else {}
+        keys = (*settings.admin_keys, *settings.api_keys)
+        headers = {"authorization": f"Bearer {keys[0].get_secret_value()}"} if keys else {}
         self.url = (url or _address(settings)).rstrip("/")
         # Where a proxy is set for the internet, it is not meant for this machine.
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=False)

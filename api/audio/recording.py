@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from api.body import Body, invalid, read_body
+from api.body import Body, invalid, read_body, withhold
 from api.context import Context
 from api.schemas.transcription import JsonTranscriptionRequest, TranscriptionRequest
 from jobs.errors import InvalidRequest, PayloadTooLarge
@@ -95,7 +95,7 @@ async def read_upload(request: Request) -> Upload:
                 raise InvalidRequest(
                     "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
                 )
-            return Upload(_fields(form), file, form)
+            return Upload(_fields(request, form), file, form)
         except BaseException:
             await form.close()
             raise
@@ -103,7 +103,7 @@ async def read_upload(request: Request) -> Upload:
     return Upload(body, body.value.file, None)
 
 
-def _fields(form: FormData) -> Body[TranscriptionRequest]:
+def _fields(request: Request, form: FormData) -> Body[TranscriptionRequest]:
     """What a form says beside the file. Lists may be written as `name[]`; an empty field says nothing."""
     said: dict[str, Any] = {}
     for key, value in form.multi_items():
@@ -116,7 +116,8 @@ def _fields(form: FormData) -> Body[TranscriptionRequest]:
             said[name] = value
     known = TranscriptionRequest.harmless.union(TranscriptionRequest.model_fields)
     raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    return Body(raw, _validate(said), tuple(said.keys() - known))
+    ignored = said.keys() - known | withhold(request, said)
+    return Body(raw, _validate(said), tuple(ignored))
 
 
 def _validate(said: Mapping[str, Any]) -> TranscriptionRequest:

@@ -9,7 +9,7 @@ from api.audio.voices import settle_voice
 from api.context import context_of
 from api.prefer import Preference
 from api.schemas.speech import SpeechRequest
-from api.submission import job_request
+from api.submission import job_request, model_of
 from config.catalog.tts import why_not
 from jobs.errors import InvalidRequest, NotSupported
 from jobs.request import Category, JobRequest, Kind
@@ -33,7 +33,7 @@ async def speech_job(
     reason = why_not(wanted.model)
     if reason is not None:
         raise NotSupported(reason, param="model")
-    ref = await context.resolve(wanted.model, Category.TTS)
+    ref = await model_of(connection, wanted.model, Category.TTS)
     payload = {**wanted.payload(), **await settle_voice(context, ref, wanted)}
     job = job_request(
         connection,

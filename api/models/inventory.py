@@ -39,6 +39,11 @@ async def slots(jobs: JobClient) -> dict[str, dict[str, Any]]:
     return found
 
 
+async def present(jobs: JobClient) -> set[str]:
+    """The ids of the models that are in memory, or on their way there."""
+    return {slot["model"] for slot in (await slots(jobs)).values() if slot.get("state") in _PRESENT}
+
+
 async def engines(jobs: JobClient) -> list[str]:
     """Categories that a worker can serve."""
     return sorted({engine for worker in await jobs.workers() for engine in worker.get("engines", [])})

@@ -13,7 +13,7 @@ from api.context import Context, context_of
 from api.pictures.upload import ImageUpload, Pictures
 from api.prefer import Preference
 from api.schemas.images import GRID, ImageRequest
-from api.submission import job_request
+from api.submission import job_request, model_of
 from config.catalog import ModelRef, UnknownAdapter
 from config.catalog.image import Limits, image_family, limits
 from jobs.errors import InvalidRequest
@@ -30,7 +30,7 @@ async def image_job(request: Request, upload: ImageUpload, mode: str, preference
     """Raises InvalidRequest, ModelNotFound, PayloadTooLarge and InsufficientStorage."""
     wanted: ImageRequest = upload.body.value
     context = context_of(request)
-    ref = await context.resolve(wanted.model or "default", Category.IMAGE)
+    ref = await model_of(request, wanted.model or "default", Category.IMAGE)
     bounds = limits(await asyncio.to_thread(image_family, ref.path) if ref.path else None)
     _check_count(upload, mode, ref, bounds)
     if wanted.sides is not None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from api.body import Body, invalid, read_body
+from api.body import Body, invalid, read_body, withhold
 from api.pictures.source import picture_bytes, refusals
 from api.schemas.images import ImageReference, ImageRequest
 from config.settings import Settings
@@ -112,7 +112,7 @@ async def read_images(
             max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD
         )
         try:
-            upload = ImageUpload(_fields(form, fields), _images(form), _mask(form), form)
+            upload = ImageUpload(_fields(request, form, fields), _images(form), _mask(form), form)
             _check(upload, required)
         except BaseException:
             await form.close()
@@ -162,7 +162,7 @@ def _placed(sources: list[Any]) -> list[Sent]:
     return [Sent(source, f"image[{place}]") for place, source in enumerate(sources)]
 
 
-def _fields(form: FormData, model: type[ImageRequest]) -> Body[ImageRequest]:
+def _fields(request: Request, form: FormData, model: type[ImageRequest]) -> Body[ImageRequest]:
     """What a form says beside its files. An empty field says nothing; `loras` may come several times."""
     said: dict[str, Any] = {}
     for key, value in form.multi_items():
@@ -176,7 +176,8 @@ def _fields(form: FormData, model: type[ImageRequest]) -> Body[ImageRequest]:
             said[name] = value
     known = model.harmless.union(model.model_fields)
     raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    return Body(raw, _validate(said, model), tuple(said.keys() - known))
+    ignored = said.keys() - known | withhold(request, said)
+    return Body(raw, _validate(said, model), tuple(ignored))
 
 
 def _validate(said: Mapping[str, Any], model: type[ImageRequest]) -> ImageRequest:

@@ -15,7 +15,7 @@ from api.prefer import preference
 from api.run import run
 from api.schemas.transcription import TranscriptionRequest, document
 from api.streaming import EventStream
-from api.submission import job_request
+from api.submission import job_request, model_of
 from api.text.stream import TextStream
 from jobs.client import Submission
 from jobs.request import Category, Kind
@@ -73,7 +73,7 @@ async def translations(request: Request) -> Response:
 async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     wanted: TranscriptionRequest = upload.body.value
     context = context_of(request)
-    ref = await context.resolve(wanted.model, Category.ASR)
+    ref = await model_of(request, wanted.model, Category.ASR)
     recording = await upload.store(context)
     translate = kind is Kind.TRANSLATION
     preferred = preference(request.headers, background=bool(wanted.background))

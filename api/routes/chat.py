@@ -31,7 +31,7 @@ router = APIRouter(tags=["chat"])
 async def chat_completions(request: Request) -> Response:
     body = await read_body(request, ChatRequest)
     chat = body.value
-    ref = await model_of(request, chat.model, chat.adapters)
+    ref = await model_of(request, chat.model, adapters=chat.adapters)
     await check_schemas(chat.enforced)
     payload = chat.payload()
     headers = await settle_images(context_of(request), ref, payload, body.headers)

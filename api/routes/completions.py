@@ -27,7 +27,7 @@ router = APIRouter(tags=["completions"])
 async def completions(request: Request) -> Response:
     body = await read_body(request, CompletionRequest)
     wanted = body.value
-    ref = await model_of(request, wanted.model, wanted.adapters)
+    ref = await model_of(request, wanted.model, adapters=wanted.adapters)
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,

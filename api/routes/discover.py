@@ -3,8 +3,9 @@
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.caller import Rights, caller_of
 from api.json_response import json_response
 from api.machine import memory
 from api.models.hub import Hub
@@ -14,7 +15,13 @@ from api.schemas.discover import hub_categories, hub_compatible, hub_details, hu
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
-router = APIRouter(tags=["discover"])
+
+async def _not_for_pages(request: Request) -> None:
+    """The hub is asked with this machine's token. Raises Forbidden."""
+    caller_of(request).need(Rights.USE_INSTALLED, "The hub is asked with this machine's token;")
+
+
+router = APIRouter(tags=["discover"], dependencies=[Depends(_not_for_pages)])
 
 #: MLX-GUI's words for the hub's orders.
 _SORTS: dict[str, Sort] = {

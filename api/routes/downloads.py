@@ -12,7 +12,7 @@ from api.models.removal import remove
 from api.openapi import takes
 from api.prefer import preference
 from api.schemas.downloads import DownloadRequest, InstallRequest, deleted
-from api.security import admin
+from api.security import at_the_machine
 
 router = APIRouter(tags=["models"])
 
@@ -21,7 +21,7 @@ router = APIRouter(tags=["models"])
     "/v1/models/download",
     summary="Fetch a model from its hub",
     response_class=Response,
-    dependencies=[Depends(admin)],
+    dependencies=[Depends(at_the_machine)],
     openapi_extra=takes(DownloadRequest),
 )
 async def download(request: Request) -> Response:
@@ -35,7 +35,7 @@ async def download(request: Request) -> Response:
     "/v1/models/install",
     summary="Fetch a model and give it a name",
     response_class=Response,
-    dependencies=[Depends(admin)],
+    dependencies=[Depends(at_the_machine)],
     openapi_extra=takes(InstallRequest),
 )
 async def install(request: Request) -> Response:
@@ -49,7 +49,7 @@ async def install(request: Request) -> Response:
     "/v1/models/{name:path}",
     summary="Delete a model",
     response_class=Response,
-    dependencies=[Depends(admin)],
+    dependencies=[Depends(at_the_machine)],
 )
 async def delete(
     request: Request,

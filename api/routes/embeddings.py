@@ -5,12 +5,12 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from api.body import read_body
-from api.context import context_of, jobs_of
+from api.context import jobs_of
 from api.openapi import takes
 from api.prefer import preference
 from api.run import run
 from api.schemas.embeddings import EmbeddingRequest
-from api.submission import job_request
+from api.submission import job_request, model_of
 from jobs.request import Category, Kind
 
 router = APIRouter(tags=["embeddings"])
@@ -29,7 +29,7 @@ _DELIVERED = 15
 async def embeddings(request: Request) -> Response:
     body = await read_body(request, EmbeddingRequest)
     wanted = body.value
-    ref = await context_of(request).resolve(wanted.model, Category.EMBEDDING)
+    ref = await model_of(request, wanted.model, Category.EMBEDDING)
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,

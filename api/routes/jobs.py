@@ -14,7 +14,7 @@ from api.disconnect import while_connected
 from api.job_events import JobEvents
 from api.json_response import json_response
 from api.schemas.job import job_object
-from api.security import admin
+from api.security import at_the_machine
 from api.streaming import EventStream
 from api.waiting import next_event
 from jobs.errors import InvalidRequest, JobNotFound
@@ -32,7 +32,7 @@ _LARGEST = 2**64 - 1
 JobId = Annotated[str, Path(max_length=100)]
 
 
-@router.get("/v1/jobs", summary="List jobs", response_class=Response, dependencies=[Depends(admin)])
+@router.get("/v1/jobs", summary="List jobs", response_class=Response, dependencies=[Depends(at_the_machine)])
 async def list_jobs(
     request: Request,
     status: JobStatus | None = None,

@@ -8,7 +8,7 @@ from api.json_response import json_response
 from api.models.inventory import find, inventory
 from api.openapi import takes
 from api.schemas.manager import PriorityUpdate, manager_model, manager_row, manager_status
-from api.security import admin
+from api.security import at_the_machine
 
 router = APIRouter(tags=["manager"])
 
@@ -38,7 +38,7 @@ async def model_status(request: Request, name: str) -> Response:
     "/v1/manager/models/{name:path}/priority",
     summary="Let what waits for a model go before the rest of its queue",
     response_class=Response,
-    dependencies=[Depends(admin)],
+    dependencies=[Depends(at_the_machine)],
     openapi_extra=takes(PriorityUpdate),
 )
 async def priority(request: Request, name: str) -> Response:

@@ -21,7 +21,7 @@ from api.schemas.models import (
     model_list,
     model_status,
 )
-from api.security import admin
+from api.security import at_the_machine
 from api.submission import job_request
 from config.catalog import ModelRef
 from jobs.client import JobClient
@@ -66,7 +66,7 @@ async def status(request: Request) -> Response:
     "/v1/models/load",
     summary="Load a model, or switch to it",
     response_class=Response,
-    dependencies=[Depends(admin)],
+    dependencies=[Depends(at_the_machine)],
     openapi_extra=takes(LoadRequest),
 )
 async def load(request: Request) -> Response:
@@ -96,7 +96,7 @@ async def load(request: Request) -> Response:
     "/v1/models/unload",
     summary="Free the memory of a category's model, or of all",
     response_class=Response,
-    dependencies=[Depends(admin)],
+    dependencies=[Depends(at_the_machine)],
     openapi_extra=takes(UnloadRequest),
 )
 async def unload(request: Request) -> Response:
@@ -120,7 +120,7 @@ async def unload(request: Request) -> Response:
     "/v1/models/{name:path}/load",
     summary="Load a model, as MLX-GUI's clients ask for it",
     response_class=Response,
-    dependencies=[Depends(admin)],
+    dependencies=[Depends(at_the_machine)],
 )
 async def load_named(request: Request, name: str, priority: Priority = 0) -> Response:
     context, jobs = context_of(request), jobs_of(request)
@@ -140,7 +140,7 @@ async def load_named(request: Request, name: str, priority: Priority = 0) -> Res
     "/v1/models/{name:path}/unload",
     summary="Unload a model, as MLX-GUI's clients ask for it",
     response_class=Response,
-    dependencies=[Depends(admin)],
+    dependencies=[Depends(at_the_machine)],
 )
 async def unload_named(request: Request, name: str) -> Response:
     entry = await find(context_of(request), jobs_of(request), name)

@@ -7,9 +7,9 @@ from api.context import context_of, jobs_of
 from api.json_response import json_response
 from api.openapi import takes
 from api.schemas.settings import SettingUpdate, setting_changed
-from api.security import admin
+from api.security import at_the_machine
 
-router = APIRouter(tags=["settings"], dependencies=[Depends(admin)])
+router = APIRouter(tags=["settings"], dependencies=[Depends(at_the_machine)])
 
 
 @router.get("/v1/settings", summary="All settings that can be changed", response_class=Response)

@@ -13,7 +13,6 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from fastapi import APIRouter
@@ -29,7 +28,7 @@ from api.errors import error_body, to_error
 from api.prefer import SYNCHRONOUS
 from api.schemas.speech import SpeechRequest
 from api.waiting import call
-from jobs.errors import Forbidden, InvalidRequest
+from jobs.errors import InvalidRequest
 
 log = logging.getLogger(__name__)
 
@@ -43,20 +42,10 @@ _SETTINGS = ("model", "voice", "speed", "instructions", "instruct", "language", 
 
 @router.websocket("/ws/v1/tts")
 async def speak(socket: WebSocket) -> None:
-    _check_origin(socket)
     await socket.accept()
     async with _incoming(socket) as inbox:
         with contextlib.suppress(WebSocketDisconnect, ClientGone):
             await _Session(socket, inbox).run()
-
-
-def _check_origin(socket: WebSocket) -> None:
-    """Browsers ask nobody before they connect a page to another origin. Raises Forbidden."""
-    origin, allowed = socket.headers.get("origin"), context_of(socket).settings.cors_origins
-    if origin is None or "*" in allowed or origin in allowed:
-        return
-    if urlsplit(origin).netloc.lower() != socket.headers.get("host", "").lower():
-        raise Forbidden("Pages of this origin may not connect; CORS_ORIGINS names those that may.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,17 +66,17 @@ class Catalog:
     """Resolves names against the disk as it is now: a model that was just put there is found."""
 
     def __init__(self, settings: Settings) -> None:
+        image = settings.image_model or settings.zimage_model_dir or settings.flux_model_dir
         #: what the settings name, by category
         self._defaults = {
             LLM: settings.llm_model,
             EMBEDDING: settings.embedding_model,
             ASR: settings.asr_model,
             TTS: settings.tts_model,
-            IMAGE: settings.image_model
-            or settings.zimage_model_dir
-            or settings.flux_model_dir
-            or str(REPO / "models" / "tiny-image"),
+            IMAGE: image or str(REPO / "models" / "tiny-image"),
         }
+        #: categories whose default is nobody's choice
+        self._unchosen = () if image else (IMAGE,)
         #: folders that the settings name for families of models that make pictures
         self._image_folders = {"zimage": settings.zimage_model_dir, "flux": settings.flux_model_dir}
         self._roots = tuple(root.resolve() for root in settings.model_roots)
@@ -91,6 +91,13 @@ class Catalog:
         if not name:
             raise UnknownModel(f"There is no default {category} model: {category.upper()}_MODEL is not set.")
         return replace(self._named(name, self._own), category=category)
+
+    def chosen(self, category: str) -> ModelRef | None:
+        """The model that a setting names for a category, None where none does or it does not exist."""
+        try:
+            return None if category in self._unchosen else self.default(category)
+        except UnknownModel:
+            return None
 
     def resolve(self, name: str, category: str = LLM, adapter: str | None = None) -> ModelRef:
         """What `name` means; `category` is whose default an unclear name stands for. Raises UnknownModel.
