@@ -11,6 +11,7 @@ import pytest
 import redis
 from starlette.testclient import TestClient
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from api.app import create_app
 from config.settings import Settings
@@ -56,7 +57,7 @@ VERBS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/jobs", None),
 ]
 
-Call = Callable[..., httpx.Response]
+Call = Callable[..., Any]
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def call(
         address: str = "127.0.0.1",
         settings: dict[str, Any] | None = None,
         **headers: str,
-    ) -> httpx.Response:
+    ) -> Any:
         which = (address, json.dumps(settings))
         if which not in clients:
             values = {"allowed_hosts": "*", "data_dir": tmp_path, "hub_cache": tmp_path, **(settings or {})}
@@ -97,7 +98,7 @@ def call(
 
 
 def downloads(connection: redis.Redis) -> int:
-    return int(connection.llen(keys.queue("download")))  # type: ignore[arg-type]
+    return int(connection.llen(keys.queue("download")))
 
 
 @pytest.mark.parametrize(("path", "body"), USES)
@@ -193,8 +194,8 @@ def test_a_form_is_no_way_round(call: Call, make_settings: MakeSettings, held: S
         answer = http.post("/v1/images/edits", files={"image": base64.b64decode(PNG)}, data={"prompt": "x"})
         assert answer.status_code == 403
         with pytest.raises(Exception, match="403"):
-            connect(f"ws://127.0.0.1:{api.port}/ws/v1/nothing", origin=WEB)
-        with connect(f"ws://127.0.0.1:{api.port}/ws/v1/tts", origin=WEB) as socket:
+            connect(f"ws://127.0.0.1:{api.port}/ws/v1/nothing", origin=Origin(WEB))
+        with connect(f"ws://127.0.0.1:{api.port}/ws/v1/tts", origin=Origin(WEB)) as socket:
             socket.recv(20)
             socket.send(json.dumps({"event": "task_continue", "text": "Hello", "model": ABSENT}))
             told = json.loads(socket.recv(20))
