@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from api.context import Context
 from api.schemas.models import ModelEntry
 from config.catalog import Installed, UnknownModel
+from config.catalog.context import context_length
 from config.catalog.installed import read_model
 from config.catalog.registry import ModelSize, model_size
 from config.catalog.vision import sees
@@ -17,8 +18,6 @@ from jobs.errors import ModelNotFound, ServiceUnavailable
 from jobs.model_records import ModelRecord, model_records
 from jobs.request import Category
 
-#: Where the configurations of models say how much text they can take.
-_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length")
 #: States of a slot whose model is there, wherever it came from.
 _PRESENT = ("loaded", "loading")
 
@@ -145,17 +144,8 @@ def _entry(
         size=found.size if found else None,
         given_name=given,
         sees=category == Category.LLM and sees(model_id, found.model.config if found else None),
-        context_length=slot.get("context_length") or _context_length(found.model if found else None),
+        context_length=slot.get("context_length") or (context_length(found.model.config) if found else None),
         memory_bytes=slot.get("memory_bytes"),
         loaded_at=slot.get("loaded_at"),
         error=slot.get("error") or record.error,
     )
-
-
-def _context_length(model: Installed | None) -> int | None:
-    config = model.config if model else {}
-    # Models that also see or hear keep the text model's numbers one level deeper.
-    inner = config.get("text_config")
-    text = inner if isinstance(inner, dict) else {}
-    numbers = (part.get(key) for part in (config, text) for key in _CONTEXT_KEYS)
-    return next((number for number in numbers if isinstance(number, int)), None)

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from api.schemas.fields import Count
-from api.schemas.messages import Message
+from api.schemas.messages import Message, plain_messages
 from api.schemas.nesting import not_deeper_than
 from api.schemas.response_format import ResponseFormat
 from api.schemas.sampling import Sampling
@@ -40,6 +40,8 @@ class ChatRequest(Sampling):
 
     model: str
     messages: Annotated[list[Message], Field(min_length=1)]
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
 
     max_completion_tokens: Count | None = None
     max_tokens: Count | None = None
@@ -63,6 +65,17 @@ class ChatRequest(Sampling):
     function_call: Any = None
     modalities: list[Literal["text", "audio"]] | None = None
     audio: dict[str, Any] | None = None
+
+    @field_validator("continue_final_message")
+    @classmethod
+    def _only_an_assistants(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        if not value:
+            return value
+        if info.data.get("add_generation_prompt"):
+            raise PydanticCustomError("alone", "does not go together with add_generation_prompt")
+        if (messages := info.data.get("messages")) and messages[-1].role != "assistant":
+            raise PydanticCustomError("alone", "needs a last message of the role 'assistant'")
+        return value
 
     @field_validator("top_logprobs")
     @classmethod
@@ -152,7 +165,12 @@ class ChatRequest(Sampling):
 
     def payload(self) -> dict[str, Any]:
         """The job's payload, but for what the names in it mean."""
-        payload: dict[str, Any] = {"messages": [message.plain() for message in self.messages]}
+        payload: dict[str, Any] = {"messages": plain_messages(self.messages)}
+        last = self.messages[-1]
+        if self.continue_final_message or (last.prefix and last.role == "assistant"):
+            payload["continue_final_message"] = True
+        elif self.add_generation_prompt is False:
+            payload["add_generation_prompt"] = False
         max_tokens = self.max_completion_tokens or self.max_tokens
         if max_tokens is not None:
             payload["max_tokens"] = max_tokens

@@ -211,6 +211,67 @@ def test_a_conversation_with_tools_goes_on(http: httpx.Client, worker: ScriptedW
     ]
 
 
+def sent(http: httpx.Client, worker: ScriptedWorker, messages: list[Any], **fields: Any) -> dict[str, Any]:
+    """The payload that the engine gets for these messages."""
+    http.post(CHAT, json={"model": "tiny", "messages": messages, **fields}).raise_for_status()
+    return worker.runs[-1].payload
+
+
+def test_calls_and_results_are_taken_as_other_servers_write_them(
+    http: httpx.Client, worker: ScriptedWorker
+) -> None:
+    arguments: list[Any] = [{"city": "Rome"}, None, "", '{"city": "Ro']
+    calls = [{"function": {"name": f"f{number}", "arguments": a}} for number, a in enumerate(arguments)]
+    old = {"role": "assistant", "content": None, "function_call": {"name": "g", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "The weather?"},
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_name": "f1", "content": "second"},
+        {"role": "tool", "content": None},
+        {"role": "function", "name": "f3", "content": "fourth"},
+        old,
+        {"role": "tool", "tool_call_id": "call_2", "content": "third"},
+        {"role": "function", "name": "g", "content": "fifth"},
+    ]
+    told = sent(http, worker, messages)["messages"]
+    assert [call["function"]["arguments"] for call in told[1]["tool_calls"]] == [
+        '{"city":"Rome"}',
+        "",
+        "",
+        '{"city": "Ro',
+    ]
+    assert [call["id"] for call in told[1]["tool_calls"]] == ["call_0", "call_1", "call_2", "call_3"]
+    assert [m["tool_call_id"] for m in told if m["role"] == "tool"] == [
+        "call_1",
+        "call_0",
+        "call_3",
+        "call_2",
+        "call_4",
+    ]
+    assert told[5]["tool_calls"] == [
+        {"id": "call_4", "type": "function", "function": {"name": "g", "arguments": "{}"}}
+    ]
+
+
+def test_reasoning_of_earlier_answers_has_three_names(http: httpx.Client, worker: ScriptedWorker) -> None:
+    for name in ("reasoning_content", "reasoning", "thinking"):
+        told = sent(http, worker, [{"role": "user", "content": "a"}, {"role": "assistant", name: "Hm."}])
+        assert told["messages"][1] == {"role": "assistant", "content": "", "reasoning_content": "Hm."}
+
+
+def test_a_last_message_may_go_on(http: httpx.Client, worker: ScriptedWorker) -> None:
+    user, begun = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
+    assert sent(http, worker, [user, begun], continue_final_message=True)["continue_final_message"] is True
+    assert sent(http, worker, [user, {**begun, "prefix": True}])["continue_final_message"] is True
+    assert sent(http, worker, [user, begun], add_generation_prompt=False)["add_generation_prompt"] is False
+    for fields in ({}, {"add_generation_prompt": True}, {"continue_final_message": False}):
+        assert sent(http, worker, [user, begun], **fields).keys() == {"messages"}
+    assert sent(http, worker, [user, {**begun, "prefix": True}, user]).keys() == {"messages"}
+    both = {"continue_final_message": True, "add_generation_prompt": True}
+    error = check(http.post(CHAT, json={"model": "tiny", "messages": [user, begun], **both}))
+    assert error["param"] == "continue_final_message"
+
+
 def tool(**fields: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": "f", **fields}}
 

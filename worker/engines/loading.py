@@ -13,8 +13,10 @@ import orjson
 from mlx.utils import tree_reduce
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load, load_adapters
+from transformers import CONFIG_MAPPING
 
 from config.catalog import ModelRef
+from config.catalog.context import context_length, text_configs
 from jobs.errors import InvalidRequest, ModelNotFound
 from worker.models import provide
 
@@ -25,8 +27,8 @@ log = logging.getLogger(__name__)
 class LanguageModel:
     """`tokenizer` is mlx-lm's wrapper; `config` is config.json, `defaults` generation_config.json.
 
-    `context_length`: None when config.json names none. `vocabulary` is the width of the logits, which may be
-    larger than what the tokenizer knows.
+    `context_length`: None when neither config.json nor the class of its type names one. `vocabulary` is the width of
+    the logits, which may be larger than what the tokenizer knows.
     """
 
     model: Any
@@ -97,10 +99,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _context_length(config: dict[str, Any]) -> int | None:
-    for source in (config, config.get("text_config") or {}):
-        length = source.get("max_position_embeddings")
-        if isinstance(length, int) and length > 0:
-            return length
+    """What config.json says, or else what transformers' class for its type takes for granted."""
+    if (said := context_length(config)) is not None:
+        return said
+    for part in text_configs(config):
+        try:
+            default = CONFIG_MAPPING[str(part.get("model_type"))]().max_position_embeddings
+        except Exception:  # there is no such class, it has no such length, or it can't be made of nothing
+            continue
+        if isinstance(default, int) and default > 0:
+            return default
     return None
 
 

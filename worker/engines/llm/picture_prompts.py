@@ -16,6 +16,7 @@ from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
 from jobs.pictures import UnreadablePicture, open_picture
 from worker.engines.llm.prompt import Prompt, Prompts, no_images
+from worker.engines.llm.traits import Message, Refusal, Tool
 from worker.engines.loading import LanguageModel
 
 log = logging.getLogger(__name__)
@@ -63,33 +64,26 @@ class PicturePrompts(Prompts):
         files = [self._blobs.read(blob) for blob in blobs]
         text = self._text(payload, len(files))
         if not files:
-            return self._begun(self._tokenizer.encode(text, add_special_tokens=self._unmarked(text)))
+            return self._begun(self._tokenizer.encode(text, add_special_tokens=self._unmarked(text)), payload)
         try:
             pictures = [open_picture(file, self._max_pixels) for file in files]
         except UnreadablePicture as error:
             raise InvalidRequest(f"An image can't be used: {error}.", param="messages") from error
         inputs = self._inputs(text, pictures)
-        prompt = self._begun(inputs["input_ids"][0].tolist())
+        prompt = self._begun(inputs["input_ids"][0].tolist(), payload)
         return PicturePrompt(prompt.tokens, prompt.state, inputs, self._key(prompt.tokens, files))
 
-    def _text(self, payload: dict[str, Any], pictures: int) -> str:
-        """The chat as text, in which each picture has its mark."""
-        options = self._options(payload)
-        messages = [self._message(message) for message in payload["messages"]]
+    def _render(
+        self, messages: list[Message], tools: list[Tool] | None, pictures: int, **options: Any
+    ) -> str:
         try:
             formed = self._formed(messages, pictures)
             if any(isinstance(message, str) for message in formed):
                 # A model without roles: the library knows how it is asked.
                 return str(apply_chat_template(self._processor, self._config, messages, num_images=pictures))
-            return str(
-                self._apply_template(
-                    formed, tools=payload.get("tools"), add_generation_prompt=True, tokenize=False, **options
-                )
-            )
-        except Exception as error:  # templates raise whatever their authors chose
-            raise InvalidRequest(
-                f"The model's chat template refuses these messages: {error}", param="messages"
-            ) from error
+        except Exception as error:  # the library raises whatever its models' forms lead it to
+            raise Refusal(str(error)) from error
+        return super()._render(formed, tools, pictures, **options)
 
     def _formed(self, messages: list[dict[str, Any]], pictures: int) -> list[Any]:
         """The messages with their content as the model's template wants it."""

@@ -3,17 +3,15 @@
 It knows tokenizers and templates, not batches.
 """
 
-import contextlib
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import orjson
-
 from jobs.errors import ContextLengthExceeded, InvalidRequest
+from worker.engines.llm.history import Histories, cut, opened, readable
 from worker.engines.llm.splitter import CONTENT, REASONING
+from worker.engines.llm.traits import Message, Refusal, Tool
 from worker.engines.loading import LanguageModel
 
 #: What of rendering a template is the server's business and not the caller's.
@@ -59,6 +57,7 @@ class Prompts:
         self._apply_template = _template(language.tokenizer)
         # Mistral's templates refuse ids of calls that are not nine letters or digits.
         self._short_ids = parser_name(language.tokenizer) == "mistral"
+        self._histories: Histories | None = None
 
     def read(self, payload: dict[str, Any]) -> list[Prompt]:
         """The prompts of a payload, each short enough. Raises InvalidRequest, ContextLengthExceeded."""
@@ -68,10 +67,10 @@ class Prompts:
 
     def _checked(self, prompt: Prompt, param: str) -> Prompt:
         if not prompt.tokens:
-            raise InvalidRequest(f"The {param} are empty for this model.", param=param)
+            raise InvalidRequest(f"The {_are(param)} empty for this model.", param=param)
         if len(prompt.tokens) >= self.limit:
             raise ContextLengthExceeded(
-                f"This model's maximum context length is {self.limit} tokens, but the {param} have "
+                f"This model's maximum context length is {self.limit} tokens, but the {_have(param)} "
                 f"{len(prompt.tokens)} tokens. Shorten the {param}.",
                 param=param,
             )
@@ -93,24 +92,53 @@ class Prompts:
     def _chat(self, payload: dict[str, Any]) -> Prompt:
         if any(isinstance(message.get("content"), list) for message in payload["messages"]):
             raise no_images()
+        return self._begun(self._tokens(self._text(payload)), payload)
+
+    def _tokens(self, text: str) -> list[int]:
+        """A rendered template's, which writes the special tokens itself."""
+        tokens: list[int] = self._tokenizer._tokenizer(text, add_special_tokens=False, verbose=False)[
+            "input_ids"
+        ]
+        return tokens
+
+    def _begun(self, tokens: list[int], payload: dict[str, Any]) -> Prompt:
+        return Prompt(tokens, REASONING if self._reasoning_is_open(tokens, payload) else CONTENT)
+
+    def _text(self, payload: dict[str, Any], pictures: int = 0) -> str:
+        """The chat as text. `pictures`: how many it has."""
+        options = self._options(payload)
+        messages = readable(payload["messages"], short_ids=self._short_ids)
+        goes_on = bool(payload.get("continue_final_message"))
+        if goes_on:
+            messages = opened(messages)
+        begins = not goes_on and payload.get("add_generation_prompt", True)
+
+        def render(messages: list[Message], tools: list[Tool] | None) -> str:
+            return self._render(messages, tools, pictures, add_generation_prompt=begins, **options)
+
         try:
-            tokens = self._apply_template(
-                [self._message(message) for message in payload["messages"]],
-                tools=payload.get("tools"),
-                add_generation_prompt=True,
-                tokenize=True,
-                **self._options(payload),
-            )
-        except InvalidRequest:
-            raise
-        except Exception as error:  # templates raise whatever their authors chose
+            text = self._mending().render(messages, payload.get("tools"), render)
+            return cut(text) if goes_on else text
+        except Refusal as error:
             raise InvalidRequest(
                 f"The model's chat template refuses these messages: {error}", param="messages"
             ) from error
-        return self._begun(list(tokens))
 
-    def _begun(self, tokens: list[int]) -> Prompt:
-        return Prompt(tokens, REASONING if self._reasoning_is_open(tokens) else CONTENT)
+    def _mending(self) -> Histories:
+        if self._histories is None:
+            self._histories = Histories(
+                lambda messages, tools: self._render(messages, tools, 0, add_generation_prompt=True)
+            )
+        return self._histories
+
+    def _render(
+        self, messages: list[Message], tools: list[Tool] | None, pictures: int, **options: Any
+    ) -> str:
+        """Raises Refusal. What is passed to the template is its own: it may change it."""
+        try:
+            return str(self._apply_template(messages, tools=tools, tokenize=False, **options))
+        except Exception as error:  # templates raise whatever their authors chose
+            raise Refusal(str(error)) from error
 
     def _options(self, payload: dict[str, Any]) -> dict[str, Any]:
         """What the template hears of the request. Whether to think is left to its author, unless it is said."""
@@ -128,26 +156,16 @@ class Prompts:
             options.setdefault(self._tokenizer._thinking_kwarg, thinking)
         return options
 
-    def _message(self, message: dict[str, Any]) -> dict[str, Any]:
-        """A message as templates know it: arguments of calls are objects, not JSON text."""
-        message = dict(message)
-        if "tool_calls" in message:
-            message["tool_calls"] = [self._tool_call(call) for call in message["tool_calls"]]
-        if self._short_ids and "tool_call_id" in message:
-            message["tool_call_id"] = _short(message["tool_call_id"])
-        return message
-
-    def _tool_call(self, call: dict[str, Any]) -> dict[str, Any]:
-        function = dict(call["function"])
-        # What is no JSON the model itself wrote, and it may be shown what it wrote.
-        with contextlib.suppress(ValueError):
-            function["arguments"] = orjson.loads(function["arguments"])
-        return {**call, "id": _short(call["id"]) if self._short_ids else call["id"], "function": function}
-
-    def _reasoning_is_open(self, tokens: list[int]) -> bool:
+    def _reasoning_is_open(self, tokens: list[int], payload: dict[str, Any]) -> bool:
         start = self._tokenizer.think_start
         if start is None:
             return False
+        if payload.get("continue_final_message"):
+            last = payload["messages"][-1]
+            if not last["content"] and last.get("reasoning_content"):
+                return True
+            if start in last["content"]:
+                return bool(last["content"].rfind(start) > last["content"].rfind(self._tokenizer.think_end))
         tail: str = self._tokenizer.decode(tokens[-_TAIL:])
         return tail.rstrip().endswith(start)
 
@@ -173,5 +191,9 @@ def _template(tokenizer: Any) -> Callable[..., Any]:
     return partial(tokenizer._tokenizer.apply_chat_template, return_dict=False)
 
 
-def _short(call_id: str) -> str:
-    return hashlib.sha256(call_id.encode()).hexdigest()[:9]
+def _are(param: str) -> str:
+    return f"{param} {'are' if param == 'messages' else 'is'}"
+
+
+def _have(param: str) -> str:
+    return f"{param} {'have' if param == 'messages' else 'has'}"

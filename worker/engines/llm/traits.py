@@ -1,0 +1,118 @@
+"""What a chat template takes, and shows in the prompt: found out once, by short conversations.
+
+It knows roles and calls; it does not know requests.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Message = dict[str, Any]
+Tool = dict[str, Any]
+#: (messages, tools) → the prompt's text. Raises Refusal.
+Render = Callable[[list[Message], list[Tool] | None], str]
+
+
+class Refusal(Exception):
+    """The template raised an error. The message is its own, for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a template takes, and shows in the prompt. `arguments`: how it wants those of calls."""
+
+    system: bool = False
+    several_systems: bool = False
+    late_system: bool = False
+    users_in_a_row: bool = False
+    assistants_in_a_row: bool = False
+    assistant_first: bool = False
+    tools: bool = False
+    calls: bool = False
+    arguments: Literal["object", "text"] = "object"
+    broken_arguments: bool = False
+    parallel_calls: bool = False
+    user_after_result: bool = False
+
+
+def traits_of(probe: Render) -> tuple[Traits, Traits]:
+    """Asks the template, by conversations of two to five messages: what it shows, and the same without what it may
+    refuse for another reason.
+
+    Probes of roles hold nothing but texts: what they show holds for every text. Those of calls have arguments and
+    results that a template may want in another form, so that a refusal is no proof.
+    """
+    shown: dict[str, bool] = {}
+    likely: dict[str, bool] = {}
+
+    def ask(
+        trait: str, messages: list[Message], *texts: str, tools: list[Tool] | None = None, calls: bool = False
+    ) -> bool:
+        try:
+            text = probe(messages, tools)
+        except Refusal:
+            shown[trait], likely[trait] = False, calls
+        else:
+            shown[trait] = likely[trait] = all(each in text for each in texts)
+        return shown[trait]
+
+    user, assistant = _said("user", "probe_a"), _said("assistant", "probe_b")
+    later, system = _said("user", "probe_c"), _said("system", "probe_s")
+    ask("system", [system, user], "probe_s", "probe_a")
+    ask("several_systems", [system, _said("system", "probe_t"), user], "probe_s", "probe_t")
+    ask("late_system", [user, assistant, _said("system", "probe_t"), later], "probe_t", "probe_c")
+    ask("users_in_a_row", [user, later], "probe_a", "probe_c")
+    ask("assistants_in_a_row", [user, assistant, _said("assistant", "probe_d"), later], "probe_b", "probe_d")
+    ask("assistant_first", [assistant, user], "probe_b", "probe_a")
+    ask("tools", [user], "probe_tool", tools=[_PROBE_TOOL])
+
+    def ask_calls(trait: str, messages: list[Message], *texts: str) -> bool:
+        # Some templates write calls only where there are tools.
+        return ask(trait, messages, *texts, tools=[_PROBE_TOOL] if shown["tools"] else None, calls=True)
+
+    one, other = _result("probe_1", "probe_r"), _result("probe_2", "probe_t")
+    texts = ask_calls("broken_arguments", [user, _calls(_TEXT, "probe_1"), one], "probe_1", "probe_r")
+    objects = ask_calls("calls", [user, _calls(_OBJECT, "probe_1"), one], "probe_1", "probe_r")
+    form: Literal["object", "text"] = "text" if texts and not objects else "object"
+    given = _TEXT if form == "text" else _OBJECT
+    if form == "text":
+        shown["calls"] = likely["calls"] = True
+    elif not objects and likely["calls"]:
+        # A template without tools may refuse the result only, and leave out the call.
+        likely["calls"] = ask_calls("call", [user, _calls(given, "probe_1")], "probe_1") or likely["call"]
+        del shown["call"], likely["call"]
+    two = [user, _calls(given, "probe_1", "probe_2"), one, other]
+    ask_calls("parallel_calls", two, "probe_1", "probe_2", "probe_r", "probe_t")
+    ask_calls("user_after_result", [user, _calls(given, "probe_1"), one, later], "probe_r", "probe_c")
+    return Traits(**shown, arguments=form), Traits(**likely, arguments=form)
+
+
+#: Nine letters and digits, as Mistral's templates want the ids of calls.
+_PROBE_ID = "probe000"
+_OBJECT = {"probe_member": "probe_value"}
+_TEXT = json.dumps(_OBJECT)
+_PROBE_TOOL: Tool = {
+    "type": "function",
+    "function": {
+        "name": "probe_tool",
+        "description": "probe",
+        "parameters": {"type": "object", "properties": {"probe_member": {"type": "string"}}, "required": []},
+    },
+}
+
+
+def _said(role: str, text: str) -> Message:
+    return {"role": role, "content": text}
+
+
+def _calls(arguments: Any, *names: str) -> Message:
+    calls = [
+        {"id": _PROBE_ID + name[-1], "type": "function", "function": {"name": name, "arguments": arguments}}
+        for name in names
+    ]
+    return {"role": "assistant", "content": "", "tool_calls": calls}
+
+
+def _result(name: str, text: str) -> Message:
+    return {"role": "tool", "content": text, "tool_call_id": _PROBE_ID + name[-1], "name": name}
