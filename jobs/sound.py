@@ -4,8 +4,10 @@ The API opens a recording to refuse what can't be heard; the worker opens it aga
 reached that would open other files or addresses (playlists), whatever the recording says that it is.
 """
 
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -24,20 +26,68 @@ CHANNELS = range(1, 65)
 #: Seconds that a recording has at least, as in OpenAI's API.
 SHORTEST = 0.1
 
-_OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+_OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file,subfile"}
+#: How files begin that may be written one after another, by their first four bytes. libav's demuxers go on with the
+#: format of the first of them.
+_JOINED = {b"OggS": b"OggS\0\2", b"fLaC": b"fLaC\0\0\0\x22"}
+#: Files that are looked for in one.
+_MOST_PARTS = 1000
+#: libav's formats whose headers say how long they are. The lengths of others are estimates by their bit rate, or
+#: those of the first part.
+_MEASURED = frozenset({"aiff", "asf", "au", "caf", "matroska", "mov", "w64", "wav", "webm"})
+#: Seconds at which a recording begins by a clock that was not set for it.
+_EARLY = 0.5
+#: Hertz, by the number in the header of an ADTS frame.
+_ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+_ADTS_SAMPLES = 1024
 
 
 class UnreadableSound(ValueError):
     """The message says why, for the user."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes of a file that are a recording by themselves; of the whole file, `end` is None."""
+
+    start: int = 0
+    end: int | None = None
+
+
+def parts_of(path: Path) -> list[Part]:
+    """The recordings that lie one after another in this file: Ogg is made to be joined so, and FLAC is found so."""
+    with path.open("rb") as file:
+        mark = _JOINED.get(file.read(4))
+        if mark is None:
+            return [Part()]
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            starts, streams_end = [0], 0
+            place = data.find(mark)
+            while place >= 0 and len(starts) < _MOST_PARTS:
+                # The streams of one recording begin on pages that follow each other.
+                if place not in (0, streams_end):
+                    starts.append(place)
+                if mark.startswith(b"OggS"):
+                    lengths = (
+                        data[place + 27 : place + 27 + data[place + 26]] if place + 27 <= len(data) else b""
+                    )
+                    streams_end = place + 27 + len(lengths) + sum(lengths)
+                place = data.find(mark, place + len(mark))
+            if len(starts) == 1:
+                return [Part()]
+            return [Part(*place) for place in zip(starts, [*starts[1:], len(data)], strict=True)]
+
+
 @contextmanager
-def open_sound(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """The recording and its first audio stream. Raises UnreadableSound."""
+def open_sound(path: Path, part: Part | None = None) -> Iterator[tuple[InputContainer, AudioStream]]:
+    """The recording, or a part of it, and its first audio stream. Raises UnreadableSound."""
     if path.stat().st_size == 0:
         raise UnreadableSound("it is empty")
+    address = f"file:{path}"
+    if part is not None and part.end is not None:
+        address = f"subfile,,start,{part.start},end,{part.end},,:{address}"
     try:
-        container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="ignore")
+        container = av.open(address, options=_OPTIONS, metadata_errors="ignore")
     except (av.FFmpegError, ValueError, OSError) as error:
         raise UnreadableSound("it is no audio file, or it is broken") from error
     with container:
@@ -68,20 +118,26 @@ def frames_of(packet: "av.Packet[AudioStream]") -> list[AudioFrame]:
     return [frame for frame in packet.decode() if isinstance(frame, AudioFrame)]
 
 
+def usable(frame: AudioFrame) -> bool:
+    """Whether somebody made the frame: the header of each can say anything."""
+    return frame.sample_rate in RATES and len(frame.layout.channels) in CHANNELS
+
+
 def probe(path: Path, longest: float) -> float:
     """How many seconds a recording has: what its container says, or what its packets do.
 
-    Its beginning is decoded, its rest is believed: who decodes it all finds out. Raises UnreadableSound.
+    Its beginning is decoded, its rest is believed: who decodes it all finds out. No estimate refuses it: what is said
+    to be too long is counted. Raises UnreadableSound.
     """
     heard = 0.0
     with open_sound(path) as (container, stream):
         said = _length(container, stream)
-        if said is not None and said > longest:
-            raise _too_long(longest)
         bad = 0
         for packet in packets(container, stream):
             try:
-                heard += sum(frame.samples / frame.sample_rate for frame in frames_of(packet))
+                heard += sum(
+                    frame.samples / frame.sample_rate for frame in frames_of(packet) if usable(frame)
+                )
             except (av.FFmpegError, ValueError):
                 bad += 1
             if heard >= SHORTEST or bad > 50:
@@ -90,35 +146,63 @@ def probe(path: Path, longest: float) -> float:
         raise UnreadableSound("there is no sound in it")
     if heard < SHORTEST:
         raise UnreadableSound(f"it is shorter than {SHORTEST} s")
-    if said is None:
-        said = _count(path)
+    if said is None or said > longest:
+        said = _count(path, longest)
         if said > longest:
-            raise _too_long(longest)
+            raise too_long(longest)
     return max(said, heard)
 
 
 def _length(container: InputContainer, stream: AudioStream) -> float | None:
-    """Seconds by the headers."""
+    """Seconds by the headers; None where they do not know."""
+    if _MEASURED.isdisjoint(container.format.name.split(",")):
+        return None
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    if container.duration is not None:
-        return container.duration / av.time_base
-    return None
+    # This one is when the recording ends, by a clock that may have begun days before.
+    if container.duration is None or (container.start_time or 0) > _EARLY * av.time_base:
+        return None
+    return container.duration / av.time_base
 
 
-def _count(path: Path) -> float:
-    """Seconds by the times of the packets: recordings of browsers have no length in their header."""
-    with open_sound(path) as (container, stream):
-        first: int | None = None
-        last = 0
-        for packet in packets(container, stream):
-            if packet.pts is not None:
-                first = packet.pts if first is None else min(first, packet.pts)
-                last = max(last, packet.pts + (packet.duration or 0))
-        if first is None or stream.time_base is None:
-            return 0.0
-        return float((last - first) * stream.time_base)
+def _count(path: Path, longest: float) -> float:
+    """Seconds by the packets, until they are too many."""
+    seconds = 0.0
+    for number, part in enumerate(parts_of(path)):
+        try:
+            with open_sound(path, part) as (container, stream):
+                adts = container.format.name in ("aac", "mpegts")
+                first: int | None = None
+                last = counted = 0
+                base = float(stream.time_base or 0)
+                for packet in packets(container, stream):
+                    if adts and (own := _adts_seconds(packet)):
+                        seconds += own
+                    elif packet.duration:
+                        counted += packet.duration
+                    elif packet.pts is not None:
+                        first = packet.pts if first is None else first
+                        last = max(last, packet.pts)
+                    if seconds + counted * base > longest:
+                        break
+                # Where packets have no duration, their times tell.
+                seconds += (counted or last - (first or 0)) * base
+        except UnreadableSound:
+            if number == 0:
+                raise
+        if seconds > longest:
+            break
+    return seconds
 
 
-def _too_long(longest: float) -> UnreadableSound:
+def _adts_seconds(packet: "av.Packet[AudioStream]") -> float:
+    """Seconds of an ADTS frame: libav believes that all of them have the rate of the first."""
+    header = bytes(memoryview(packet)[:7])
+    if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
+        return 0.0
+    number = (header[2] >> 2) & 15
+    return _ADTS_SAMPLES * ((header[6] & 3) + 1) / _ADTS_RATES[number] if number < len(_ADTS_RATES) else 0.0
+
+
+def too_long(longest: float) -> UnreadableSound:
     return UnreadableSound(f"it is longer than {longest:g} s")

@@ -9,55 +9,136 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.stream import AudioStream
+from av.container import InputContainer
 
 from jobs.errors import InvalidRequest
-from jobs.sound import UnreadableSound, frames_of, open_sound, packets
+from jobs.sound import UnreadableSound, frames_of, open_sound, packets, parts_of, too_long, usable
+from worker.timeline import Timeline
 
 Samples = npt.NDArray[np.float32]
 
+#: Formats whose packets have times of their own; in others they are counted, and count less than the samples do.
+_TIMED = frozenset({"asf", "flv", "matroska", "mov", "mpeg", "mpegts", "ogg", "webm"})
+_BROADCAST = ("mpeg", "mpegts")
 
-def decode(path: Path, rate: int, longest: float = float("inf")) -> Iterator[Samples]:
+
+def decode(
+    path: Path, rate: int, longest: float = float("inf"), timeline: Timeline | None = None
+) -> Iterator[Samples]:
     """The samples [n] of a recording between -1 and 1, `rate` of them a second, all channels mixed.
 
-    A damaged packet is left out, as players do; a recording with more of them than of whole ones is refused, as
-    one that has more than `longest` seconds: InvalidRequest, which may come late.
+    With a `timeline` they stand where they are said: silence comes for a late start and for gaps. A damaged packet is
+    left out, as players do; a recording with more of them than of whole ones is refused, as one that has more than
+    `longest` seconds: InvalidRequest, which may come late.
     """
     try:
-        yield from _decode(path, rate, longest)
+        yield from _Decoder(path, rate, longest, timeline).run()
     except UnreadableSound as error:
         raise InvalidRequest(
             f"The audio can't be used: {error}.", param="file", code="invalid_audio"
         ) from error
 
 
-def _decode(path: Path, rate: int, longest: float) -> Iterator[Samples]:
-    room = longest * rate
-    whole = damaged = 0
-    with open_sound(path) as (container, stream):
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+class _Decoder:
+    def __init__(self, path: Path, rate: int, longest: float, timeline: Timeline | None) -> None:
+        self._path, self._rate, self._longest, self._timeline = path, rate, longest, timeline
+        self._room = longest * rate
+        #: samples that follow and were there before
+        self._skipped = 0
+        self._whole = self._damaged = 0
+        self._resampler: av.AudioResampler | None = None
+        self._form: tuple[str, str, int] | None = None
+
+    def run(self) -> Iterator[Samples]:
+        for number, part in enumerate(parts_of(self._path)):
+            try:
+                with open_sound(self._path, part) as (container, stream):
+                    yield from self._part(container, stream)
+            except UnreadableSound:
+                if number == 0 or self._room < 0:
+                    raise
+                self._damaged += 1
+        yield from self._rest()
+        if self._damaged > self._whole:
+            raise UnreadableSound("most of its data is broken")
+
+    def _part(self, container: InputContainer, stream: AudioStream) -> Iterator[Samples]:
+        form = container.format.name
+        timed = not _TIMED.isdisjoint(form.split(","))
+        if self._timeline is not None:
+            self._timeline.begin(_start(container) if timed else 0.0, broadcast=form in _BROADCAST)
         for packet in packets(container, stream):
             try:
                 frames = frames_of(packet)
             except (av.FFmpegError, ValueError):
-                damaged += 1
+                self._damaged += 1
                 continue
-            whole += bool(frames)
-            for frame in frames:
-                for piece in _resample(resampler, frame):
-                    room -= len(piece)
-                    if room < 0:
-                        raise UnreadableSound(f"it is longer than {longest:g} s")
-                    yield piece
-        yield from _resample(resampler, None)
-    if damaged > whole:
-        raise UnreadableSound("most of its data is broken")
+            good = [frame for frame in frames if usable(frame)]
+            self._whole += bool(good)
+            self._damaged += len(good) < len(frames)
+            for frame in good:
+                if self._timeline is not None:
+                    time = frame.time if timed else None
+                    yield from self._place(self._timeline.add(time, frame.samples / frame.sample_rate))
+                yield from self._mix(frame)
+
+    def _place(self, shift: float) -> Iterator[Samples]:
+        """What comes of a frame that begins `shift` seconds later than the one before it has ended."""
+        if shift == 0:
+            return
+        yield from self._rest()
+        if shift > 0:
+            yield from self._out(np.zeros(round(shift * self._rate), np.float32))
+        else:
+            self._skipped += round(-shift * self._rate)
+
+    def _mix(self, frame: av.AudioFrame) -> Iterator[Samples]:
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        if self._resampler is None or form != self._form:
+            # What the last one still holds is of another format.
+            yield from self._rest()
+            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self._rate)
+            self._form = form
+        frame.pts = None
+        yield from self._resample(self._resampler, frame)
+
+    def _rest(self) -> Iterator[Samples]:
+        resampler, self._resampler = self._resampler, None
+        if resampler is not None:
+            yield from self._resample(resampler, None)
+
+    def _resample(self, resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Samples]:
+        try:
+            resampled = resampler.resample(frame)
+        except (av.FFmpegError, ValueError):
+            self._damaged += 1
+            self._whole -= 1
+            return
+        for piece in resampled:
+            samples = piece.to_ndarray().reshape(-1)
+            yield from self._out(
+                np.nan_to_num(samples.astype(np.float32, copy=False), posinf=0.0, neginf=0.0)
+            )
+
+    def _out(self, samples: Samples) -> Iterator[Samples]:
+        skipped = min(self._skipped, len(samples))
+        self._skipped -= skipped
+        self._room -= len(samples) - skipped
+        if self._room < 0:
+            raise too_long(self._longest)
+        if skipped < len(samples):
+            yield samples[skipped:]
 
 
-def _resample(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Samples]:
-    try:
-        resampled = resampler.resample(frame)
-    except (av.FFmpegError, ValueError) as error:
-        raise UnreadableSound("its format changes on the way") from error
-    for piece in resampled:
-        samples = piece.to_ndarray().reshape(-1)
-        yield np.nan_to_num(samples.astype(np.float32, copy=False), posinf=0.0, neginf=0.0)
+def _start(container: InputContainer) -> float | None:
+    """When the recording begins by its own clock: with its sound or with its pictures, whichever is first."""
+    starts = [
+        float(stream.start_time * stream.time_base)
+        for stream in container.streams
+        if stream.type in ("audio", "video")
+        and stream.start_time is not None
+        and stream.time_base is not None
+        and not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    return min(starts, default=None)

@@ -29,7 +29,7 @@ _MOST_FIELDS, _LARGEST_FIELD = 100, 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """`seconds` by its own word."""
+    """`seconds` by its own word, or by its packets': who decodes it all finds out."""
 
     blob: str
     seconds: float

@@ -85,6 +85,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
         raw=upload.fingerprint,
         payload={
             "audio": recording.blob,
+            "seconds": round(recording.seconds, 3),
             **wanted.payload(),
             **({"translate": True} if translate else {}),
         },

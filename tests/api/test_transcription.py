@@ -67,6 +67,7 @@ def told(hearer: ScriptedWorker) -> dict[str, Any]:
     """What the engine is told, but for the recording."""
     payload = dict(hearer.runs[-1].payload)
     assert payload.pop("audio")
+    assert payload.pop("seconds") == 0.6
     return payload
 
 

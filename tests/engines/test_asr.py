@@ -209,7 +209,8 @@ def test_other_families_hear_what_their_library_hears(tmp_path: Path, name: str)
 def test_a_recording_is_told_as_it_is_understood(tmp_path: Path) -> None:
     random_sensevoice(tmp_path / "models" / "sense")
     speaker, blobs = loaded(tmp_path / "models", "sense")
-    told = run(speaker, audio=blobs.put(write(tmp_path / "clip.wav", speech(50)).read_bytes()))
+    clip = blobs.put(write(tmp_path / "clip.wav", speech(50)).read_bytes())
+    told = run(speaker, audio=clip, seconds=50.0)
     done = told[-1]
     assert isinstance(done, Done), done
     assert "".join(each.text for each in told if isinstance(each, Delta)) == done.result["text"]

@@ -5,7 +5,7 @@ One thread owns it.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,9 +14,9 @@ import mlx.core as mx
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure, MlxqError
-from jobs.sound import UnreadableSound, probe
 from worker.audio import Samples, decode
 from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.timeline import Timeline
 
 log = logging.getLogger(__name__)
 
@@ -103,9 +103,10 @@ class Reader(Protocol):
 class _Task:
     id: str
     reading: Reading
-    #: seconds that the recording says it has
+    #: seconds that the recording is believed to have, until all of it is decoded
     total: float
     clock: "_Clock"
+    timeline: Timeline
     #: what was last told of its progress
     told: tuple[int, int] = (0, 0)
     text: str = ""
@@ -121,11 +122,14 @@ class _Clock:
 
     def __init__(self, audio: Iterator[Samples], rate: int) -> None:
         self._audio, self._rate, self._samples = audio, rate, 0
+        #: whether these are all
+        self.ended = False
 
     def __iter__(self) -> Iterator[Samples]:
         for samples in self._audio:
             self._samples += len(samples)
             yield samples
+        self.ended = True
 
     @property
     def seconds(self) -> float:
@@ -147,12 +151,8 @@ class TranscriptionEngine:
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
         path = self._blobs.path(payload["audio"])
-        try:
-            total = probe(path, self._longest)
-        except UnreadableSound:
-            total = 0.0  # decoding says why
-        rate = self._reader.sample_rate
-        clock = _Clock(decode(path, rate, self._longest), rate)
+        rate, timeline = self._reader.sample_rate, Timeline()
+        clock = _Clock(decode(path, rate, self._longest, timeline), rate)
         options = Options(
             language=payload.get("language"),
             prompt=payload.get("prompt"),
@@ -161,7 +161,8 @@ class TranscriptionEngine:
             translate=bool(payload.get("translate")),
             seed=payload.get("seed", seed),
         )
-        self._tasks[task_id] = _Task(task_id, self._reader.read(iter(clock), options), total, clock)
+        reading = self._reader.read(iter(clock), options)
+        self._tasks[task_id] = _Task(task_id, reading, payload.get("seconds", 0.0), clock, timeline)
 
     def remove(self, task_id: str) -> None:
         self._tasks.pop(task_id, None)
@@ -177,7 +178,7 @@ class TranscriptionEngine:
             return [Failed(task.id, _failure(error))]
         outputs = self._tell(task, piece) if piece is not None else []
         ended = task.reading.ended
-        total = task.clock.seconds if ended else max(task.total, task.clock.seconds)
+        total = task.clock.seconds if task.clock.ended else max(task.total, task.clock.seconds)
         done = total if ended else min(task.reading.done, total)
         progress = round(done * 1000), round(total * 1000)
         if progress != task.told and done > 0:
@@ -212,8 +213,8 @@ class TranscriptionEngine:
 
 
 def _result(task: _Task) -> dict[str, Any]:
-    duration = round(task.clock.seconds, 3)
-    segments = _in_order([asdict(segment) for segment in task.segments], duration)
+    duration = round(task.timeline.time(task.clock.seconds), 3)
+    segments = _spans(task.segments, task.timeline, duration)
     return {
         "text": task.text,
         "language": task.language,
@@ -222,18 +223,19 @@ def _result(task: _Task) -> dict[str, Any]:
             {"id": number, **{key: value for key, value in segment.items() if value is not None}}
             for number, segment in enumerate(segments)
         ],
-        "words": _in_order([asdict(word) for word in task.words], duration),
+        "words": _spans(task.words, task.timeline, duration),
         "usage": {"seconds": duration},
     }
 
 
-def _in_order(spans: list[dict[str, Any]], duration: float) -> list[dict[str, Any]]:
-    """The same with times inside the recording, none of which begins before the one before it does."""
-    last = 0.0
-    for span in spans:
-        last = span["start"] = round(min(max(span["start"], last), duration), 3)
-        span["end"] = round(min(max(span["end"], last), duration), 3)
-    return spans
+def _spans(spans: Sequence[Segment | Word], timeline: Timeline, duration: float) -> list[dict[str, Any]]:
+    """What was said, by the recording's own time, of which nothing begins before what was said before it."""
+    told, last = [], 0.0
+    for each in spans:
+        start, end = timeline.span(each.start, each.end)
+        last = round(min(max(start, last), duration), 3)
+        told.append({**asdict(each), "start": last, "end": round(min(max(end, last), duration), 3)})
+    return told
 
 
 def _failure(error: Exception) -> MlxqError:
