@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from api.addresses import Addresses
 from api.context import Context, OwnClient
-from api.edge import BodyLimit, Paths, RequestIds
+from api.edge import BodyLimit, Heads, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
 from api.models.hub import Hub
 from api.openapi import Api
@@ -92,7 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.context = context
     app.state.hub = Hub(settings)
     spoken = (audio_speech, audio_transcriptions, voices, tts_socket, artifacts)
-    for resource in (
+    resources = (
         *spoken,
         system,
         chat,
@@ -107,9 +108,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings_route,
         manager,
         discover,
-    ):
-        app.include_router(resource.router)
-    app.include_router(models.named)
+    )
+    routers = [*(resource.router for resource in resources), models.named]
+    for router in routers:
+        app.include_router(router)
+    routes = [*app.router.routes, *(route for router in routers for route in router.routes)]
+    app.state.addresses = Addresses(routes)
     return app
 
 
@@ -131,12 +135,15 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
     return [
         Middleware(RequestIds),
         Middleware(Paths),
+        Middleware(Heads),
         Middleware(HostGuard, allowed=settings.allowed_hosts, addresses=listens_everywhere(settings.host)),
         Middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST", "PUT", "DELETE", "OPTIONS"),
+            allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"),
             allow_headers=("*",),
+            # Chrome asks this of a page on the net that calls the user's own machine.
+            allow_private_network=True,
             expose_headers=_EXPOSED,
         ),
         Middleware(ErrorBoundary),

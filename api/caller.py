@@ -130,6 +130,12 @@ def address_of(name: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def is_loopback(name: str) -> bool:
+    """Is this an address that only this machine itself has?"""
+    address = address_of(name)
+    return address is not None and address.is_loopback
+
+
 def _among(key: str, keys: tuple[str, ...]) -> bool:
     """In the same time for every key."""
     sent = key.encode("latin-1", "replace")

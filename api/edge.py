@@ -1,5 +1,7 @@
-"""What every request passes first: its id, its path without or with `/v1`, and the bound on its body."""
+"""What every request passes first: its id, its path, HEAD, and the bound on its body."""
 
+import asyncio
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -29,6 +31,8 @@ _VERSIONED = frozenset(
 )
 
 
+#: Slashes that clients leave between an address and a path that both have one.
+_SLASHES = re.compile("//+")
 #: Bytes that a form may have around its files.
 _FORM = 1 << 20
 
@@ -54,22 +58,62 @@ class RequestIds:
         await self.app(scope, receive, name)
 
 
+def plain_path(path: str) -> str:
+    """The path as routes know it: with the `/v1` that some clients leave out, without slashes that say nothing."""
+    path = _SLASHES.sub("/", path)
+    if path.partition("/")[0] == "" and path.split("/", 2)[1] in _VERSIONED:
+        path = f"/v1{path}"
+    return path.removesuffix("/") or "/"
+
+
 class Paths:
-    """Gives paths the `/v1` that some clients leave out, and takes away a trailing slash."""
+    """Makes paths plain."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            path = scope["path"]
-            if path.partition("/")[0] == "" and path.split("/", 2)[1] in _VERSIONED:
-                path = f"/v1{path}"
-            if len(path) > 1 and path.endswith("/"):
-                path = path.rstrip("/") or "/"
+        if scope["type"] in ("http", "websocket"):
+            path = plain_path(scope["path"])
             if path != scope["path"]:
                 scope = {**scope, "path": path, "raw_path": path.encode()}
         await self.app(scope, receive, send)
+
+
+class Heads:
+    """Answers HEAD as GET without its body (RFC 9110, 9.3.2).
+
+    The application meets a GET whose client leaves when it has the head, so that a stream ends there.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        answered = asyncio.Event()
+
+        async def leave() -> Message:
+            heard = asyncio.ensure_future(receive())
+            over = asyncio.ensure_future(answered.wait())
+            try:
+                await asyncio.wait((heard, over), return_when=asyncio.FIRST_COMPLETED)
+                return heard.result() if heard.done() else {"type": "http.disconnect"}
+            finally:
+                heard.cancel()
+                over.cancel()
+
+        async def head(message: Message) -> None:
+            if message["type"] != "http.response.start" and answered.is_set():
+                return
+            await send(message)
+            if message["type"] == "http.response.start":
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                answered.set()
+
+        await self.app({**scope, "method": "GET"}, leave, head)
 
 
 class BodyLimit:

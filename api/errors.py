@@ -101,8 +101,12 @@ def stopping() -> MlxqError:
 
 async def handle(request: Request, error: Exception) -> Response:
     """For FastAPI's table of exception handlers."""
-    headers = error.headers if isinstance(error, HTTPException) else None
-    return error_response(to_error(error), headers)
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    shown = to_error(error)
+    if shown.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Starlette knows the first route of a path only.
+        headers = {"Allow": request.app.state.addresses.allow(request.scope["path"])}
+    return error_response(shown, headers)
 
 
 class ErrorBoundary:

@@ -12,7 +12,7 @@ from jobs.errors import Forbidden, Unauthorized
 #: What a caller can ask for.
 _CALLS = ("http", "websocket")
 #: What anybody may ask.
-_OPEN_PATHS = ("/health",)
+OPEN_PATHS = ("/health",)
 #: Who asks for that without a key.
 _NOBODY = Caller(Rights.NOTHING, Limit.KEY, sees_all=False)
 
@@ -80,7 +80,7 @@ class CallerGuard:
         if scope["type"] in _CALLS:
             key = caller_key(Headers(scope=scope))
             caller = identify(scope, self.settings, key)
-            if scope["path"] in _OPEN_PATHS:
+            if scope["path"] in OPEN_PATHS:
                 caller = caller or _NOBODY
             elif caller is None:
                 raise Unauthorized(

@@ -226,6 +226,58 @@ class Settings(BaseSettings):
         default=10, validation_alias="MAX_BODY_MB", gt=0, le=10_240, description="Largest request body in MB."
     )
 
+    max_connections: int = Field(
+        default=4096,
+        validation_alias="MAX_CONNECTIONS",
+        ge=1,
+        le=1_000_000,
+        description="Connections that may be open, or fewer where the limit of open files is low.",
+    )
+    max_connections_per_address: int = Field(
+        default=256,
+        validation_alias="MAX_CONNECTIONS_PER_ADDRESS",
+        ge=1,
+        le=1_000_000,
+        description="Connections that one address may have open, other than this machine's and those of "
+        "`TRUSTED_PROXIES`; in IPv6 that is a /64 network.",
+    )
+    head_timeout: Seconds = Field(
+        default=20,
+        validation_alias="HEAD_TIMEOUT",
+        gt=0,
+        le=3600,
+        description="How long a request's line and headers may take to come.",
+    )
+    body_timeout: Seconds = Field(
+        default=30,
+        validation_alias="BODY_TIMEOUT",
+        gt=0,
+        le=3600,
+        description="How long each next piece of a request's body may take to come; fewer than 500 bytes a second "
+        "are too few.",
+    )
+    send_timeout: Seconds = Field(
+        default=300,
+        validation_alias="SEND_TIMEOUT",
+        gt=0,
+        le=86_400,
+        description="How long a client may read nothing of an answer that waits for it.",
+    )
+    keep_alive_timeout: Seconds = Field(
+        default=75,
+        validation_alias="KEEP_ALIVE_TIMEOUT",
+        gt=0,
+        le=3600,
+        description="How long a connection may be idle between two requests.",
+    )
+    websocket_idle_timeout: Seconds = Field(
+        default=300,
+        validation_alias="WEBSOCKET_IDLE_TIMEOUT",
+        gt=0,
+        le=86_400,
+        description="How long a WebSocket may be silent while nothing is spoken on it.",
+    )
+
     max_images: int = Field(
         default=32,
         validation_alias="MAX_IMAGES",

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -34,8 +34,10 @@ log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["audio"])
 
-#: Messages that may wait while a text is spoken; then the sender has to.
-_PENDING = 32
+#: Characters of messages that may wait while a text is spoken, and messages; then the sender has to wait.
+_PENDING, _MESSAGES = 1 << 18, 32
+#: How a WebSocket ends that its server gives up (RFC 6455, 7.4.1).
+_GOING_AWAY = 1001
 #: What `task_start` and `task_continue` may say, and the fields of a speech request that it is.
 _SETTINGS = ("model", "voice", "speed", "instructions", "instruct", "language", "seed")
 
@@ -48,12 +50,31 @@ async def speak(socket: WebSocket) -> None:
             await _Session(socket, inbox).run()
 
 
-@dataclass(frozen=True, slots=True)
 class _Inbox:
-    """What the client has said, and whether it has left. None in `messages`: it has."""
+    """What the client has said, and whether it has left. A sender waits while too much of it is unread."""
 
-    messages: "asyncio.Queue[str | None]"
-    gone: asyncio.Event
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+        self._messages: asyncio.Queue[str | None] = asyncio.Queue(_MESSAGES)
+        self._held = 0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def put(self, text: str | None) -> None:
+        """None: the client has left."""
+        await self._room.wait()
+        self._held += len(text or "")
+        if self._held >= _PENDING:
+            self._room.clear()
+        await self._messages.put(text)
+
+    async def take(self, patience: float) -> str | None:
+        """The next message. Raises TimeoutError after so many seconds of silence."""
+        text = await asyncio.wait_for(self._messages.get(), patience)
+        self._held -= len(text or "")
+        if self._held < _PENDING:
+            self._room.set()
+        return text
 
     async def receive(self) -> Message:
         """For `while_connected`: it returns when the client leaves."""
@@ -64,13 +85,13 @@ class _Inbox:
 @contextlib.asynccontextmanager
 async def _incoming(socket: WebSocket) -> AsyncIterator[_Inbox]:
     """Reads on while a text is spoken, so that a client that leaves is noticed."""
-    inbox = _Inbox(asyncio.Queue(_PENDING), asyncio.Event())
+    inbox = _Inbox()
 
     async def read() -> None:
         while (message := await socket.receive())["type"] != "websocket.disconnect":
-            await inbox.messages.put(message.get("text") or "")
+            await inbox.put(message.get("text") or "")
         inbox.gone.set()
-        await inbox.messages.put(None)
+        await inbox.put(None)
 
     reader = asyncio.create_task(read())
     try:
@@ -90,7 +111,15 @@ class _Session:
 
     async def run(self) -> None:
         await self._say("connected_success")
-        while (text := await self._inbox.messages.get()) is not None:
+        patience = context_of(self._socket).settings.websocket_idle_timeout
+        while True:
+            try:
+                text = await self._inbox.take(patience)
+            except TimeoutError:
+                await self._socket.close(_GOING_AWAY, f"Nothing came for {patience:g} seconds.")
+                return
+            if text is None:
+                return
             try:
                 message = parse_object(text.encode())
                 match message.get("event"):

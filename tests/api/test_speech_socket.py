@@ -1,8 +1,11 @@
 """Speech over a WebSocket, and who may open one."""
 
 import base64
+import contextlib
 import json
 import socket as sockets
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,15 +31,14 @@ PCM = bytes(range(200))
 @pytest.fixture
 def speaker(redis_url: str, clean_redis: redis.Redis, tmp_path: Path) -> Iterator[ScriptedWorker]:
     """A worker that says PCM in two parts."""
-    blobs = BlobStore(tmp_path / "blobs")
-
-    def speak(run: Run) -> None:
-        for part in (PCM[:90], PCM[90:]):
-            run.tell(base64.b64encode(part).decode(), field="audio")
-        run.end(result={"audio": blobs.put(PCM), "format": "pcm", "usage": {}})
-
-    with ScriptedWorker(redis_url, default=speak, category=Category.TTS) as worker:
+    with ScriptedWorker(redis_url, default=lambda run: speak(run, tmp_path), category=Category.TTS) as worker:
         yield worker
+
+
+def speak(run: Run, folder: Path) -> None:
+    for part in (PCM[:90], PCM[90:]):
+        run.tell(base64.b64encode(part).decode(), field="audio")
+    run.end(result={"audio": BlobStore(folder / "blobs").put(PCM), "format": "pcm", "usage": {}})
 
 
 @pytest.fixture
@@ -188,6 +190,88 @@ def test_who_leaves_cancels_what_is_being_said(
     job_id = speaker.runs[0].claim.job_id
     job = httpx.get(f"{server.url}/v1/jobs/{job_id}", params={"wait": 20}, timeout=30).json()
     assert (job["status"], left) == ("cancelled", [True])
+
+
+def test_a_silent_client_is_left_when_nothing_is_spoken(
+    make_api: Callable[..., ApiServer], speaker: ScriptedWorker, tmp_path: Path
+) -> None:
+    """Speaking takes longer here than a client may be silent."""
+
+    def slowly(run: Run) -> None:
+        time.sleep(0.6)
+        speak(run, tmp_path)
+
+    speaker.play(slowly)
+    with opened(make_api(websocket_idle_timeout=0.3)) as socket:
+        hear(socket)
+        assert sound(socket, ask(socket, "task_continue", text="Hi.")) == PCM
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(20)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1001
+
+
+def test_a_message_has_a_size(make_api: Callable[..., ApiServer], speaker: ScriptedWorker) -> None:
+    """In whatever pieces it comes."""
+    server = make_api(max_speech_characters=100)
+    for message in ("x" * 70_000, ["x" * 1000] * 70, ["x"] * 2000):
+        with opened(server) as socket:
+            hear(socket)
+            with contextlib.suppress(ConnectionClosed):
+                socket.send(message)
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv(20)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+    with opened(server) as socket:
+        hear(socket)
+        escaped = json.dumps({"event": "task_continue", "text": "\U0001f600" * 100})
+        assert len(escaped) > 1200
+        socket.send(escaped)
+        assert sound(socket, hear(socket)) == PCM
+
+
+def test_a_client_that_sends_ahead_has_to_wait(
+    make_api: Callable[..., ApiServer], speaker: ScriptedWorker
+) -> None:
+    """While a text is spoken the server takes a bounded part of what comes, and all of it afterwards."""
+    going = threading.Event()
+
+    def wait(run: Run) -> None:
+        assert going.wait(20)
+        run.cancelled()
+
+    speaker.play(wait)
+    message = json.dumps({"event": "dance", "padding": "x" * 100_000})
+    sent: list[int] = []
+
+    def send() -> None:
+        with contextlib.suppress(ConnectionClosed):
+            for number in range(300):
+                client.send(message)
+                sent.append(number)
+
+    with opened(make_api()) as client:
+        hear(client)
+        client.send(json.dumps({"event": "task_continue", "text": "Hi."}))
+        sender = threading.Thread(target=send)
+        sender.start()
+        before = -1
+        while len(sent) != before:
+            before = len(sent)
+            sender.join(0.5)
+        assert 2 <= before < 200
+        going.set()
+        told = [hear(client)["event"] for _ in range(301)]
+        sender.join(20)
+    assert (told, len(sent)) == (["error"] * 301, 300)
+
+
+def test_compression_is_not_agreed_to(make_api: Callable[..., ApiServer], speaker: ScriptedWorker) -> None:
+    """A few bytes of it could become any number of messages."""
+    with opened(make_api()) as socket:
+        assert socket.response is not None
+        assert "Sec-WebSocket-Extensions" not in socket.response.headers
 
 
 def test_a_key_is_asked_for(make_api: Callable[..., ApiServer], speaker: ScriptedWorker) -> None:
