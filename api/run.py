@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.answers import answer
 from api.context import context_of, jobs_of
 from api.json_response import json_response
+from api.ownership import visible_job
 from api.prefer import Preference
 from api.schemas.job import accepted_job, job_object, urls
 from api.waiting import call, outcome
@@ -65,7 +66,7 @@ async def accepted(
     body: dict[str, Any]
     # A look at the job tells when it may be done, where that can be foreseen.
     if submission.attached or preference.wait or job.steps:
-        body = job_object(base, await jobs_of(request).info(submission.job_id, with_result=True))
+        body = job_object(base, await visible_job(request, submission.job_id, with_result=True))
     else:
         body = accepted_job(base, job, submission)
     location = urls(base, submission.job_id)["get"]

@@ -65,11 +65,11 @@ def job_request(
     A model that is only on a hub is fetched first, by a job that this one waits for.
     """
     headers, needs = request.headers, None
-    settings, app = context_of(request).settings, app_name(request)
+    settings, app, owner = context_of(request).settings, app_name(request), caller_of(request).owner
     if isinstance(model, ModelRef):
         if model.path is None:
             caller_of(request).need(Rights.USE_ANY)
-            needs = download_request(settings, model.base_id, app=app)
+            needs = download_request(settings, model.base_id, app=app, owner=owner)
         model = model.id
     caller = caller_key(headers) or (request.client.host if request.client else "")
     # A stream's heartbeats keep its client: only a silent wait can outlast a read timeout.
@@ -84,6 +84,7 @@ def job_request(
         stream=stream,
         expires_in=patience,
         app=app,
+        owner=owner,
         idempotency_scope=_idempotency_scope(headers.get("idempotency-key"), caller),
         fingerprint=_digest(caller.encode(), request.scope["path"].encode(), raw),
         attach=is_retry(headers),

@@ -208,8 +208,11 @@ class JobClient:
         status: JobStatus | None = None,
         queue: str | None = None,
         app: str | None = None,
+        owner: str | None = None,
     ) -> tuple[list[JobInfo], bool]:
         """Jobs, newest first, after the job `after`. Returns the page and whether there is more.
+
+        With an `owner`, those of others do not exist, neither in the page nor as a cursor.
 
         The cursor is a job's place in time, so that it stays valid while jobs come and go. JobNotFound for an
         unknown cursor.
@@ -220,7 +223,8 @@ class JobClient:
             skip: str | None = None
             if after is not None:
                 score = await self.redis.zscore(keys.JOBS, after)
-                if score is None:
+                whose = await self.redis.hget(keys.job(after), "mlxq_owner") if owner is not None else None
+                if score is None or (whose is not None and whose != owner):
                     raise JobNotFound(f"No job with id '{after}' to go on after.")
                 upper, skip = repr(int(score)), after
             offset, passed = 0, skip is None
@@ -244,6 +248,7 @@ class JobClient:
                         (status and info.status is not status)
                         or (queue and info.category != queue)
                         or (app and info.app != app)
+                        or (owner is not None and info.owner != owner)
                     ):
                         continue
                     if len(page) == limit:

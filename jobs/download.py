@@ -10,7 +10,7 @@ LONGEST = 7 * 86_400.0
 
 
 def download_request(
-    settings: Settings, repo_id: str, *, app: str = "", name: str | None = None
+    settings: Settings, repo_id: str, *, app: str = "", owner: str = "", name: str | None = None
 ) -> JobRequest:
     """A request for the model of that hub id. While it is being fetched already, it means that job."""
     source = settings.model_source
@@ -22,6 +22,7 @@ def download_request(
         payload={"source": source},
         timeout=LONGEST,
         app=app,
+        owner=owner,
         fingerprint=f"download:{source}:{repo_id}",
         join=True,
         meta={"model": repo_id, "name": name, "created": int(time.time())},

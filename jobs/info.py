@@ -26,6 +26,7 @@ FIELDS = (
     "meta",
     "mlxq_priority",
     "mlxq_steps",
+    "mlxq_owner",
 )
 
 
@@ -51,6 +52,7 @@ class JobInfo:
     error: MlxqError | None = None
     progress: dict[str, Any] | None = None
     steps: int = 0
+    owner: str = ""
     eta: float | None = None
 
 
@@ -95,4 +97,5 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         priority=int(row["mlxq_priority"] or 0),
         progress=orjson.loads(row["mlxq_progress"]) if row["mlxq_progress"] else None,
         steps=int(row["mlxq_steps"] or 0),
+        owner=row["mlxq_owner"] or "",
     )

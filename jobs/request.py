@@ -77,10 +77,10 @@ class JobRequest:
 
     `model` is the resolved reference that the worker can load; `payload` is the validated request, JSON only.
     `timeout` is seconds of run time. `expires_in` is how many seconds the caller will wait for the start, None
-    for ever. `app` names the calling program in listings. `needs` is a job that must end well before this one may
-    run. `join`: while an earlier job of the same fingerprint has not ended, this request means that job.
-    `steps` is how many it is expected to take, and `step_size` how much one is, in a unit of its kind's own: from
-    them its time is guessed.
+    for ever. `app` names the calling program in listings; `owner` stands for the key that may see the job, and is
+    empty where there are no keys. `needs` is a job that must end well before this one may run. `join`: while an
+    earlier job of the same fingerprint has not ended, this request means that job. `steps` is how many it is
+    expected to take, and `step_size` how much one is, in a unit of its kind's own: from them its time is guessed.
     """
 
     id: str
@@ -92,6 +92,7 @@ class JobRequest:
     stream: bool = False
     expires_in: float | None = None
     app: str = ""
+    owner: str = ""
     idempotency_scope: str | None = None
     fingerprint: str | None = None
     attach: bool = False

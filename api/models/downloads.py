@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.caller import caller_of
 from api.context import Context, context_of, jobs_of
 from api.json_response import json_response
 from api.prefer import Preference
@@ -51,7 +52,8 @@ async def install(
             f"The model '{model_id}' is not installed, and the hub is offline: HF_HUB_OFFLINE is set.",
             param=param,
         )
-    job = download_request(context.settings, model_id, app=app_name(request), name=name)
+    owner = caller_of(request).owner
+    job = download_request(context.settings, model_id, app=app_name(request), owner=owner, name=name)
     if preference.wait == 0:
         return await accepted(request, job, await jobs.enqueue(job), preference, headers)
     async with call(context, jobs, job, request.receive, keep=True) as (submission, watch):

@@ -1,6 +1,6 @@
 """`GET /v1/jobs/{id}/artifacts/{n}`: the files of a job, while it runs and for as long as its result is kept.
 
-A job's id is a secret: who knows it may fetch what it made.
+A job's id is a secret: who knows it may fetch what it made, unless it is another key's.
 """
 
 from typing import Annotated
@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 
 from api.artifacts import Artifact, artifacts, picture
 from api.context import context_of, jobs_of
+from api.ownership import visible_job
 from api.routes.jobs import JobId
 from jobs.errors import NotFound
 
@@ -20,8 +21,7 @@ router = APIRouter(tags=["jobs"])
 async def get_artifact(
     request: Request, job_id: JobId, number: Annotated[int, Path(ge=0, le=10_000)]
 ) -> Response:
-    info = await jobs_of(request).info(job_id, with_result=True)
-    request.state.request_id = info.id
+    info = await visible_job(request, job_id, with_result=True)
     file = artifacts(info.kind, info.result).get(number)
     if file is None:
         # What it has shown on its way is no part of its result.

@@ -1,18 +1,21 @@
 """`/v1/jobs`: ask for a job, wait for it, watch it, cancel it, list them.
 
-A job's id is a secret of 96 bits: who knows it may ask. Listing is for the owner of the machine.
+A job's id is a secret of 96 bits: who knows it may ask. With keys, each sees the jobs of its own; without them,
+listing is for the user of the machine.
 """
 
 import asyncio
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
+from api.caller import caller_of
 from api.context import jobs_of
 from api.disconnect import while_connected
 from api.job_events import JobEvents
 from api.json_response import json_response
+from api.ownership import cancellable_job, visible_job
 from api.schemas.job import job_object
 from api.security import at_the_machine
 from api.streaming import EventStream
@@ -32,7 +35,7 @@ _LARGEST = 2**64 - 1
 JobId = Annotated[str, Path(max_length=100)]
 
 
-@router.get("/v1/jobs", summary="List jobs", response_class=Response, dependencies=[Depends(at_the_machine)])
+@router.get("/v1/jobs", summary="List jobs", response_class=Response)
 async def list_jobs(
     request: Request,
     status: JobStatus | None = None,
@@ -42,9 +45,13 @@ async def list_jobs(
     after: Annotated[str | None, Query(max_length=100, description="The last id of the page before.")] = None,
 ) -> Response:
     """Newest first. Rows have no results; requests are never shown."""
+    caller = caller_of(request)
+    if caller.sees_all:
+        await at_the_machine(request)
+    owner = None if caller.sees_all else caller.owner
     try:
         page, more = await jobs_of(request).jobs(
-            limit=limit, after=after, status=status, queue=queue, app=app
+            limit=limit, after=after, status=status, queue=queue, app=app, owner=owner
         )
     except JobNotFound as error:
         raise InvalidRequest(error.message, param="after") from None
@@ -82,8 +89,7 @@ async def events(
     """204 when there is nothing after that event: the job has ended."""
     seen = _event_id(request.headers.get("last-event-id") or after or "0-0")
     jobs = jobs_of(request)
-    info = await jobs.info(job_id)
-    request.state.request_id = info.id
+    info = await visible_job(request, job_id)
     if info.status.terminal:
         async with jobs.watch(job_id, seen) as watch:
             if watch.pending() is None:
@@ -97,21 +103,19 @@ async def events(
 @router.delete("/v1/jobs/{job_id}", include_in_schema=False, response_class=Response)
 async def cancel(request: Request, job_id: JobId) -> Response:
     """A waiting job is cancelled at once, a running one within one step. 409 when it has already ended."""
+    await cancellable_job(request, job_id)
     await jobs_of(request).cancel(job_id)
     return json_response(await _job(request, job_id))
 
 
 async def _job(request: Request, job_id: str) -> dict[str, Any]:
-    info = await jobs_of(request).info(job_id, with_result=True)
-    request.state.request_id = info.id
-    return job_object(str(request.base_url), info)
+    return job_object(str(request.base_url), await visible_job(request, job_id, with_result=True))
 
 
 async def _wait_for_end(request: Request, job_id: str, seconds: float) -> None:
     """Until the job has ended or the time is over. Raises ClientGone, and JobNotFound."""
     jobs = jobs_of(request)
-    info = await jobs.info(job_id)
-    if info.status.terminal:
+    if (await visible_job(request, job_id)).status.terminal:
         return
     clock = asyncio.get_running_loop().time
     deadline = clock() + seconds

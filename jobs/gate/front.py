@@ -60,6 +60,8 @@ class AsyncGate:
             "mlxq_app": request.app,
             "mlxq_submitted_ms": int(now.timestamp() * 1000),
         }
+        if request.owner:
+            fields["mlxq_owner"] = request.owner
         if request.priority:
             fields["mlxq_priority"] = request.priority
         if request.steps:
