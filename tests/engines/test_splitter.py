@@ -24,9 +24,9 @@ STORIES = [
 ]  # fmt: skip
 
 
-def split(markers: Markers, start: str, pieces: Iterator[str]) -> list[tuple[str, str]]:
+def split(markers: Markers, start: str, pieces: Iterator[str], **options: bool) -> list[tuple[str, str]]:
     """The parts, those of one kind that follow each other as one; a call is one part of its own."""
-    splitter = Splitter(markers, start)
+    splitter = Splitter(markers, start, **options)
     parts = [part for piece in pieces for part in splitter.feed(piece)] + splitter.finish()
     merged: list[tuple[str, str]] = []
     for kind, text in parts:
@@ -57,3 +57,21 @@ def test_content_goes_on_while_a_call_may_come() -> None:
     splitter = Splitter(MARKERS)
     assert splitter.feed("Hello") == [(CONTENT, "Hello")]
     assert splitter.feed(", world") == [(CONTENT, ", world")]
+
+
+HELD = [
+    ("an answer", CONTENT, '{"a": "<think> <tool_call>"}', [(CONTENT, '{"a": "<think> <tool_call>"}')]),
+    ("thought first", CONTENT, '\n<think>Hm.</think>\n"<think>"', [(REASONING, "Hm."), (CONTENT, '"<think>"')]),
+    ("opened before", REASONING, 'Hm.</think>["</think>"]', [(REASONING, "Hm."), (CONTENT, '["</think>"]')]),
+    ("a call", CONTENT, "<tool_call>x</tool_call>\n<tool_call>y</tool_call>", [(TOOL, "x"), (TOOL, "y")]),
+    ("a bare text", CONTENT, '"<think>"', [(CONTENT, '"<think>"')]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "text", "parts"), [story[1:] for story in HELD], ids=[s[0] for s in HELD])
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_content_that_obeys_a_grammar_holds_no_markers(
+    start: str, text: str, parts: list[tuple[str, str]], size: int
+) -> None:
+    pieces = (text[at : at + size] for at in range(0, len(text), size))
+    assert split(MARKERS, start, pieces, held=True) == parts

@@ -77,7 +77,8 @@ class Answers:
                 calls.tools, self._tokenizer.tool_parser, seed, index, several=calls.several
             )
         if calls is not None or self._tokenizer.has_thinking or self._own.structured:
-            sequence.splitter = Splitter(self._markers(payload, calls), prompt.state)
+            held = "grammar" in payload or (calls is not None and calls.enforced)
+            sequence.splitter = Splitter(self._markers(payload, calls), prompt.state, held=held)
         return sequence
 
     def processors(

@@ -60,15 +60,20 @@ class Markers:
 class Splitter:
     """Feed it text as it comes; it answers with (CONTENT | REASONING, text) and (TOOL, one whole call)."""
 
-    def __init__(self, markers: Markers, start: str = CONTENT) -> None:
-        """`start`: what comes first, as the prompt left it."""
+    def __init__(self, markers: Markers, start: str = CONTENT, *, held: bool = False) -> None:
+        """`start`: what comes first, as the prompt left it. `held`: content obeys a grammar, and holds no markers."""
         self._state: Any = make_text_state_machine(markers).make_state(start)
         self._call: list[str] = []
         #: white space that is shown only when something follows it
         self._space = {CONTENT: "", REASONING: ""}
-        self._begun = {CONTENT: start != REASONING, REASONING: False}
+        self._begun = {CONTENT: start != REASONING and not held, REASONING: False}
         self._shown = False
         self._called = False
+        #: what may come before content; None where markers count everywhere
+        self._leading = (
+            [each for each in (markers.think_start, markers.tool_call_start) if each] if held else None
+        )
+        self._verbatim = False
 
     @property
     def state(self) -> str:
@@ -77,6 +82,10 @@ class Splitter:
         return state
 
     def feed(self, text: str) -> list[tuple[str, str]]:
+        if self._leading is not None and self.state == CONTENT and not self._called:
+            text = self._begin_content(self._leading, text)
+        if self._verbatim:
+            return self._take([(CONTENT, text)])
         self._state, segments = TextStateMachine.split(self._state, text)
         return self._take(segments)
 
@@ -92,6 +101,16 @@ class Splitter:
         if space and self._begun[CONTENT] and not self._called:
             parts.append((CONTENT, space))
         return parts
+
+    def _begin_content(self, leading: list[str], text: str) -> str:
+        """The text, with what was held back for the sake of markers where content has begun."""
+        name, _, states, held = self._state
+        begun = (held + text).lstrip()
+        if self._verbatim or not begun or any(begun.startswith(each[: len(begun)]) for each in leading):
+            return text
+        self._verbatim = True
+        self._state = (name, states[name][0], states, "")
+        return str(held + text)
 
     def _take(self, segments: list[tuple[str, str]]) -> list[tuple[str, str]]:
         parts = []
