@@ -40,6 +40,7 @@ from api.routes import (
 )
 from api.routes import settings as settings_route
 from api.security import CallerGuard, HostGuard, listens_everywhere
+from api.uploads import OwnUploads
 from config import VERSION
 from config.settings import Settings, load_settings
 from jobs.client import JobClient
@@ -149,6 +150,7 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
         Middleware(ErrorBoundary),
         Middleware(CallerGuard, settings=settings),
         Middleware(BodyLimit, limit=settings.max_body_bytes, larger=_larger(settings)),
+        Middleware(OwnUploads, blobs=context.blobs),
         Middleware(OwnClient, context=context),
     ]
 

@@ -20,7 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.body import invalid
 from api.disconnect import ClientGone
-from jobs.errors import MAX_RETRY_AFTER, InvalidRequest, MlxqError, NotFound, ServiceUnavailable
+from jobs.errors import (
+    MAX_RETRY_AFTER,
+    InvalidRequest,
+    MlxqError,
+    NotFound,
+    ServiceUnavailable,
+    disk_full,
+    is_disk_full,
+)
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +84,9 @@ def to_error(error: Exception) -> MlxqError:
             return ClientGone("The client has left.")
         case RedisError():
             return ServiceUnavailable("The job queue is out of reach. Try again in a moment.", retry_after=2)
+        case _ if is_disk_full(error):
+            log.error("the disk is full", exc_info=error)
+            return disk_full()
         case _:
             log.error("unexpected %s", type(error).__name__, exc_info=error)
             return MlxqError("The server made a mistake; its log says more.")

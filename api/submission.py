@@ -11,6 +11,7 @@ from api.context import Context, context_of, jobs_of
 from api.models.inventory import present
 from api.prefer import Preference, is_retry, read_timeout
 from api.security import caller_key
+from api.uploads import uploads_of
 from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.client import JobClient
@@ -91,6 +92,7 @@ def job_request(
         needs=needs,
         priority=priority,
         meta=meta,
+        uploads=uploads_of(request),
     )
 
 

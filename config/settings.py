@@ -391,13 +391,21 @@ class Settings(BaseSettings):
         le=31_536_000,
         description="How long a finished job and its files can be fetched.",
     )
+    keep_request_kb: float = Field(
+        default=4,
+        validation_alias="KEEP_REQUEST_KB",
+        ge=0,
+        le=10_240,
+        description="Largest request, in KB, that stays with its job after the end, where RQ's tools show it; `0`: "
+        "none does. Larger ones are deleted when their job ends.",
+    )
     disk_limit_gb: float = Field(
         default=20,
         validation_alias="DISK_LIMIT_GB",
         ge=0,
         le=1_048_576,
-        description="Room on the disk, in GB, for what jobs are given and make; a request for pictures that may need "
-        "more is refused. `0`: as much as there is.",
+        description="Room on the disk, in GB, for what jobs are given and make; a request that may need more is "
+        "refused. `0`: as much as there is.",
     )
     events_ttl: Seconds = Field(
         default=3_600,

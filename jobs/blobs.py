@@ -1,6 +1,7 @@
 """Blobs: bytes that are too big for Redis. A job's payload holds their ids; API and worker share the folder.
 
-It knows files, not what is in them. A blob is not counted by its readers: it goes when it is old.
+It knows files, not what is in them. What requests bring along (`Uploads`) goes with the request or with its job; what
+jobs make goes when it is old.
 """
 
 import asyncio
@@ -9,20 +10,25 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import time
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from jobs.errors import BlobGone, InsufficientStorage
+from jobs.errors import BlobGone, InsufficientStorage, disk_full, is_disk_full
 
 #: Bytes that are left on the disk for all else.
 _RESERVE = 256 << 20
-_ID = re.compile(r"blob-[0-9a-f]{32}")
+#: Seconds for which a count of the folder's bytes holds while one file is written.
+_FRESH = 1.0
+#: How ids begin: of what jobs make, and of what requests bring along.
+MADE, SENT = "blob", "input"
+_ID = re.compile(rf"({MADE}|{SENT})-[0-9a-f]{{32}}")
 
 
 class BlobStore:
-    """The blobs in one folder, which is made when it is needed. Only the user can read them.
+    """The blobs in one folder, which is made when it is needed. Only the user can read them. Thread-safe.
 
     Together they may have `limit` bytes; 0: as many as the disk has room for.
     """
@@ -30,9 +36,16 @@ class BlobStore:
     def __init__(self, folder: Path, limit: int = 0) -> None:
         self._folder = folder
         self._limit = limit
+        self._lock = threading.Lock()
+        self._counted, self._counted_at = 0, float("-inf")
 
     def check_room(self, size: int) -> None:
         """Raises InsufficientStorage where `size` bytes more would be too many, for the limit or for the disk."""
+        self._recount()
+        with self._lock:
+            self._check(size)
+
+    def _check(self, size: int) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         room = shutil.disk_usage(self._folder).free - _RESERVE
         if self._limit:
@@ -44,26 +57,36 @@ class BlobStore:
             )
 
     def _used(self) -> int:
-        used = 0
-        with os.scandir(self._folder) as entries:
-            for entry in entries:
-                # Another process may sweep.
-                with contextlib.suppress(FileNotFoundError):
-                    used += entry.stat().st_size
-        return used
+        """Bytes in the folder: counted a moment ago, and what was written since."""
+        now = time.monotonic()
+        if now - self._counted_at > _FRESH:
+            self._counted, self._counted_at = 0, now
+            with os.scandir(self._folder) as entries:
+                for entry in entries:
+                    # Another process may sweep.
+                    with contextlib.suppress(FileNotFoundError):
+                        self._counted += entry.stat().st_size
+        return self._counted
 
-    def put(self, data: bytes) -> str:
-        """Store these bytes; returns their id, which nobody can guess."""
-        with self._new() as (blob_id, file):
-            file.write(data)
+    def put(self, data: bytes, kind: str = MADE) -> str:
+        """Store these bytes; returns their id, which nobody can guess. Raises InsufficientStorage."""
+        self._recount()
+        with self._new(kind) as (blob_id, file):
+            self._write(file, data)
         return blob_id
 
-    async def put_stream(self, chunks: AsyncIterable[bytes]) -> str:
-        """Store bytes as they come. When `chunks` raises, nothing is stored."""
-        with self._new() as (blob_id, file):
+    async def put_stream(self, chunks: AsyncIterable[bytes], kind: str = MADE) -> str:
+        """Store bytes as they come. When `chunks` raises, nothing is stored. Raises InsufficientStorage."""
+        with self._new(kind) as (blob_id, file):
             async for chunk in chunks:
-                await asyncio.to_thread(file.write, chunk)
+                await asyncio.to_thread(self._write, file, chunk)
         return blob_id
+
+    def _write(self, file: BinaryIO, data: bytes) -> None:
+        with self._lock:
+            self._check(len(data))
+            self._counted += len(data)
+        file.write(data)
 
     def path(self, blob_id: str) -> Path:
         """Where the blob lies. Raises BlobGone for an id that is none, or no more."""
@@ -86,29 +109,97 @@ class BlobStore:
         """Ids that are not there are ignored."""
         with contextlib.suppress(BlobGone, FileNotFoundError):
             self.path(blob_id).unlink()
+            self._recount()
+
+    def _recount(self) -> None:
+        with self._lock:
+            self._counted_at = float("-inf")
 
     def sweep(self, age: float) -> int:
-        """Delete what is older than `age` seconds, also what a crash left half-written. Returns how many."""
-        deleted = 0
-        limit = time.time() - age
-        for path in self._folder.glob("blob-*"):
+        """Delete what jobs made more than `age` seconds ago, and what a crash left half-written. Returns how many."""
+        old = [path for path in self._older(age) if not path.name.startswith(f"{SENT}-") or path.suffix]
+        return self._unlink(old)
+
+    def orphans(self, age: float) -> list[str]:
+        """Ids of what requests brought along more than `age` seconds ago."""
+        return [
+            path.name for path in self._older(age) if path.name.startswith(f"{SENT}-") and not path.suffix
+        ]
+
+    def delete_all(self, blob_ids: Collection[str]) -> int:
+        """Returns how many were there."""
+        return self._unlink([self._folder / blob_id for blob_id in blob_ids if _ID.fullmatch(blob_id)])
+
+    def _older(self, age: float) -> list[Path]:
+        found, limit = [], time.time() - age
+        for path in self._folder.glob("*-*"):
             # Another process may sweep too.
             with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < limit:
-                    path.unlink()
-                    deleted += 1
+                if path.name.startswith((f"{MADE}-", f"{SENT}-")) and path.stat().st_mtime < limit:
+                    found.append(path)
+        return found
+
+    def _unlink(self, paths: Collection[Path]) -> int:
+        deleted = 0
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+                deleted += 1
+        if deleted:
+            self._recount()
         return deleted
 
     @contextlib.contextmanager
-    def _new(self) -> Iterator[tuple[str, BinaryIO]]:
+    def _new(self, kind: str) -> Iterator[tuple[str, BinaryIO]]:
         """A file that gets its name when it is whole."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        blob_id = f"blob-{secrets.token_hex(16)}"
+        blob_id = f"{kind}-{secrets.token_hex(16)}"
         partial = self._folder / f"{blob_id}.part"
         try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 yield blob_id, file
             partial.rename(self._folder / blob_id)
-        except BaseException:
-            partial.unlink(missing_ok=True)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            self._recount()
+            if isinstance(error, OSError) and is_disk_full(error):
+                raise disk_full() from error
             raise
+
+
+class Uploads:
+    """The files that one request brings along. They are deleted with it, unless a job takes them over."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._ids: list[str] = []
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self._ids)
+
+    def put(self, data: bytes) -> str:
+        """As `BlobStore.put`."""
+        self._ids.append(self._blobs.put(data, SENT))
+        return self._ids[-1]
+
+    async def put_stream(self, chunks: AsyncIterable[bytes]) -> str:
+        """As `BlobStore.put_stream`."""
+        self._ids.append(await self._blobs.put_stream(chunks, SENT))
+        return self._ids[-1]
+
+    def delete(self, blob_id: str) -> None:
+        """One of them is of no use."""
+        self._blobs.delete(blob_id)
+        if blob_id in self._ids:
+            self._ids.remove(blob_id)
+
+    def hand_over(self) -> None:
+        """They are a job's from now on."""
+        self._ids.clear()
+
+    def discard(self) -> None:
+        """The request became no job."""
+        ids, self._ids = self._ids, []
+        self._blobs.delete_all(ids)

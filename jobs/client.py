@@ -1,7 +1,9 @@
 """JobClient: everything the API does with jobs. It knows Redis, not HTTP and not MLX."""
 
+import asyncio
 import base64
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,13 +18,18 @@ from config.settings import Settings
 from jobs import keys, live_settings
 from jobs.bus import ResultBus, Watch
 from jobs.connection import async_connection
-from jobs.errors import Conflict, JobNotFound, MlxqError, QueueFull, ServiceUnavailable
+from jobs.errors import Conflict, JobNotFound, MlxqError, QueueFull, ServiceUnavailable, disk_full
 from jobs.gate import Admission, AsyncGate, Ttl
 from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
 from jobs.live_settings import LiveSettings
 from jobs.pace import eta
 from jobs.request import Category, JobRequest
 from jobs.status import JobStatus
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two lines about the same shortage.
+_REMIND = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +50,29 @@ def _redis_errors() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
+        if "MISCONF" in str(error):
+            raise disk_full() from error
+        if str(error).startswith("OOM ") or " -OOM " in str(error):
+            raise _no_memory() from error
         raise ServiceUnavailable(
             "The job queue is out of reach. Try again in a moment.", retry_after=2
         ) from error
 
 
+def _no_memory() -> ServiceUnavailable:
+    return ServiceUnavailable("The queue is out of memory. Try again later.", retry_after=30)
+
+
 class JobClient:
     """Start it with the API and stop it with the API. Errors of Redis surface as ServiceUnavailable."""
 
-    def __init__(self, address: str, *, queue_limit: int, ttl: Ttl) -> None:
+    def __init__(self, address: str, *, queue_limit: int, ttl: Ttl, keep_bytes: int = 0) -> None:
+        """`keep_bytes`: requests up to this size stay with their jobs after the end."""
         self.redis: redis.asyncio.Redis = async_connection(address)
         self.bus = ResultBus(async_connection(address, blocking_reads=True), self.redis)
-        self._gate = AsyncGate(self.redis, ttl)
+        self._gate = AsyncGate(self.redis, ttl, keep_bytes=keep_bytes)
         self._queue_limit = queue_limit
+        self._told_of_memory = float("-inf")
 
     async def start(self) -> None:
         await self.bus.start()
@@ -92,10 +109,23 @@ class JobClient:
 
     async def _admit(self, request: JobRequest) -> Submission:
         after = (await self._admit(request.needs)).job_id if request.needs else ""
-        with _redis_errors():
-            verdict, detail = await self._gate.admit(request, self._queue_limit, after)
+        evicted = self._gate.evicted
+        try:
+            with _redis_errors():
+                verdict, detail = await self._gate.admit(request, self._queue_limit, after)
+        except BaseException:
+            # Redis may have accepted the job before it was lost: its files stay, and are swept if it has not.
+            if request.uploads is not None:
+                request.uploads.hand_over()
+            raise
+        if verdict is Admission.MEMORY or self._gate.evicted > evicted:
+            self._tell_of_memory()
+        if request.uploads is not None and verdict is not Admission.OK:
+            await asyncio.to_thread(request.uploads.discard)
         match verdict:
             case Admission.OK:
+                if request.uploads is not None:
+                    request.uploads.hand_over()
                 return Submission(request.id, False, int(detail) or None, request.meta)
             case Admission.EXISTS:
                 return Submission(detail, attached=True)
@@ -107,7 +137,23 @@ class JobClient:
                     retry_after=await self._retry_after(request.category, int(detail)),
                 )
             case Admission.MEMORY:
-                raise ServiceUnavailable("The queue is out of memory. Try again later.", retry_after=30)
+                raise _no_memory()
+
+    def _tell_of_memory(self) -> None:
+        """One line, and one a minute while it goes on."""
+        if time.monotonic() - self._told_of_memory < _REMIND:
+            return
+        self._told_of_memory = time.monotonic()
+        log.warning(
+            "Redis' memory is short (REDIS_MAXMEMORY_MB): %d ended jobs were deleted before their time so far; "
+            "requests are refused with 503 while that is not enough",
+            self._gate.evicted,
+        )
+
+    async def memory_short(self) -> bool:
+        """Whether Redis' memory is short, or was in the last minute."""
+        with _redis_errors():
+            return bool(await self.redis.exists(keys.MEMORY_SHORT))
 
     async def _retry_after(self, queue: str, depth: int) -> int:
         """A guess at when there is room again, from the waits of the last jobs: 1 to 120 s."""

@@ -4,6 +4,7 @@ Raised where the fact is known (API, gate or worker), carried through Redis as p
 HTTP in one place (`api/errors.py`).
 """
 
+import errno
 from typing import Any
 
 
@@ -103,6 +104,12 @@ class BlobGone(NotFound):
     code = "file_not_found"
 
 
+class RequestGone(NotFound):
+    """A job that has ended was queued again by hand, and its request was not kept."""
+
+    code = "request_not_kept"
+
+
 class Conflict(MlxqError):
     """The request contradicts what is already there. The OpenAI SDKs must not retry it."""
 
@@ -161,6 +168,23 @@ class InsufficientStorage(MlxqError):
     type = "server_error"
 
 
+#: How the system says that a disk, or what a user may have of it, is full.
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether this error, or one that led to it, is that of a full disk."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def disk_full() -> InsufficientStorage:
+    return InsufficientStorage("The server's disk is full: what this request needs could not be written.")
+
+
 class JobExpired(MlxqError):
     """The job waited longer than its caller would have waited for it, and was never started."""
 
@@ -181,6 +205,12 @@ class EngineFailure(MlxqError):
     """The engine raised while it served this job."""
 
     code = "engine_error"
+
+
+class OutputTooLarge(EngineFailure):
+    """What the job said or made is more than is kept of one job."""
+
+    code = "output_too_large"
 
 
 class OutOfMemory(EngineFailure):

@@ -10,6 +10,10 @@ JOBS = "mlxq:jobs"
 BUS = "mlxq:bus"
 #: Channel on which workers are told about cancellations.
 COMMANDS = "mlxq:commands"
+#: Files that no job needs any more, until a worker deletes them.
+GARBAGE = "mlxq:garbage"
+#: There while Redis' memory is short, and for a minute after.
+MEMORY_SHORT = "mlxq:memory-short"
 #: Live worker processes (each holds a `worker_state` that expires with its last beat).
 WORKER_STATES = "mlxq:workers"
 #: Settings that were changed while mlxq ran: key → value (JSON).

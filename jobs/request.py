@@ -2,11 +2,15 @@
 
 import secrets
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import orjson
+
+from jobs.blobs import Uploads
+from jobs.errors import RequestGone
 
 
 class Category(StrEnum):
@@ -81,6 +85,7 @@ class JobRequest:
     empty where there are no keys. `needs` is a job that must end well before this one may run. `join`: while an
     earlier job of the same fingerprint has not ended, this request means that job. `steps` is how many it is
     expected to take, and `step_size` how much one is, in a unit of its kind's own: from them its time is guessed.
+    `uploads` are the files that came with it: they are the job's once it is accepted.
     """
 
     id: str
@@ -102,6 +107,12 @@ class JobRequest:
     steps: int = 0
     step_size: float = 0.0
     meta: dict[str, Any] = field(default_factory=dict)
+    uploads: Uploads | None = field(default=None, compare=False)
+
+    @property
+    def inputs(self) -> Sequence[str]:
+        """The files that came with the request, by their ids."""
+        return () if self.uploads is None else self.uploads.ids
 
     def encode(self) -> bytes:
         """RQ's `data` field under its JSON serializer: (function, instance, args, kwargs)."""
@@ -135,8 +146,11 @@ class Claim:
 
     @staticmethod
     def decode(job_id: str, execution_id: str, attempt: int, data: bytes) -> "Claim":
+        """Raises RequestGone for a job that ended and was put into a queue again, ValueError for what is no job."""
         # RQ compresses the data of a job that it saves itself (a retry after its own clean-up).
         _, _, _, arguments = orjson.loads(data if data.startswith(b"[") else zlib.decompress(data))
+        if arguments.get("ended"):
+            raise RequestGone("The job has ended before, and its request was not kept: send it again.")
         return Claim(
             job_id=job_id,
             execution_id=execution_id,

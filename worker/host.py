@@ -35,7 +35,7 @@ from worker.lane import Lane
 from worker.memory import CACHE_SHARE, CPU_SHARE, GB, Limits, Memory
 from worker.registration import Registration, dead_workers
 from worker.slots import Slot
-from worker.sweep import sweep
+from worker.sweep import collect, sweep, sweep_orphans
 from worker.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 SWEEP = 30.0
 #: Seconds that a job's files are kept at least: it may have to wait before it runs, and to run again.
 SHORTEST_BLOB = 6 * 3600.0
+#: Seconds between two lines about the same shortage.
+_REMIND = 60.0
 
 
 class WorkerHost:
@@ -64,6 +66,7 @@ class WorkerHost:
         self._stopped_beating = threading.Event()
         self.hung = threading.Event()
         self.asked: str | None = None
+        self._evicted, self._told_of_memory = 0, float("-inf")
         self.live = LiveSource(self._redis, LiveSettings.of(settings), apply_log_level)
         catalog = Catalog(settings)
         self._catalog = catalog
@@ -227,6 +230,7 @@ class WorkerHost:
                 if time.monotonic() - swept >= min(SWEEP, self._ttl.result):
                     swept = time.monotonic()
                     sweep(self._redis)
+                    sweep_orphans(self._redis, self._blobs)
                     self._blobs.sweep(max(self._ttl.result, SHORTEST_BLOB))
             except (RedisError, OSError) as error:
                 log.warning("no heartbeat: %s", type(error).__name__)
@@ -235,6 +239,7 @@ class WorkerHost:
 
     def _beat(self) -> None:
         """Renew every lease, hear of cancellations and losses, and say what this process holds."""
+        self._relieve()
         for (category, lane), registration in zip(self.lanes.items(), self._registrations, strict=True):
             executions = lane.executions()
             lost, cancelled = self._gates[category].beat(executions)
@@ -245,8 +250,20 @@ class WorkerHost:
             registration.beat(busy=bool(executions), finished=lane.finished, failed=lane.failed)
         self.live.refresh()
         self._publish_state()
+        collect(self._redis, self._blobs)
         if self._pulse.is_alive():
             self.memory.sweep()
+
+    def _relieve(self) -> None:
+        """Ended jobs go before Redis is full: then not even a result could be written."""
+        deleted = next(iter(self._gates.values())).relieve()
+        self._evicted += deleted
+        if deleted and time.monotonic() - self._told_of_memory > _REMIND:
+            self._told_of_memory = time.monotonic()
+            log.warning(
+                "Redis' memory is short (REDIS_MAXMEMORY_MB): %d ended jobs were deleted before their time so far",
+                self._evicted,
+            )
 
     def _tell_state(self) -> None:
         """A slot has changed: whoever asks after this must hear of it. The next beat tells what this can't."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory
+from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_full, is_disk_full
 from jobs.gate import Ending, Gate
 from jobs.request import Kind
 from jobs.status import EventType
@@ -303,9 +303,8 @@ class Lane:
             self._end(task, error=error)
         except Exception as error:
             log.exception("job %s could not be started", claim.job_id)
-            self._end(
-                task, error=EngineFailure(f"The model failed on this request ({type(error).__name__}).")
-            )
+            failure = EngineFailure(f"The model failed on this request ({type(error).__name__}).")
+            self._end(task, error=disk_full() if is_disk_full(error) else failure)
         else:
             task.deadline = time.monotonic() + claim.timeout
             self._running[task.id] = task

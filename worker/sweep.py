@@ -6,10 +6,46 @@ from typing import Any
 import redis
 
 from jobs import keys
+from jobs.blobs import BlobStore
 from jobs.request import Category
 
-#: Listed jobs looked at in one go.
+#: Listed jobs looked at, and files deleted, in one go.
 _PAGE = 1000
+#: Seconds after which a file that was sent must belong to a job: longer than any request is read.
+ORPHAN_AGE = 3600.0
+
+
+def collect(connection: redis.Redis, blobs: BlobStore) -> int:
+    """Delete the files that ended jobs have thrown away. Returns how many."""
+    deleted = 0
+    while True:
+        # What this process takes off the list and dies over is found by `sweep_orphans`, or by its age.
+        files: Any = connection.lpop(keys.GARBAGE, _PAGE)
+        if not files:
+            return deleted
+        deleted += blobs.delete_all([file.decode() for file in files])
+
+
+def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN_AGE) -> int:
+    """Delete what requests brought along that became no job: a process died meanwhile. Returns how many."""
+    orphans = set(blobs.orphans(age))
+    if not orphans:
+        return 0
+    with connection.pipeline(transaction=True) as pipe:
+        for category in Category:
+            pipe.lrange(keys.queue(category), 0, -1)
+            pipe.lrange(keys.intermediate(category), 0, -1)
+            pipe.zrange(keys.deferred(category), 0, -1)
+            pipe.zrange(keys.started(category), 0, -1)
+        found: Any = pipe.execute()
+    # A running job is listed with its execution.
+    ids = {member.decode().partition(":")[0] for members in found for member in members}
+    with connection.pipeline(transaction=False) as pipe:
+        for job_id in ids:
+            pipe.hget(keys.job(job_id), "mlxq_inputs")
+        inputs = pipe.execute() if ids else []
+    needed = {blob for each in inputs if each for blob in each.decode().split()}
+    return blobs.delete_all(orphans - needed)
 
 
 def sweep(connection: redis.Redis) -> int:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from api.body import Body, invalid, read_body, withhold
 from api.context import Context
 from api.schemas.transcription import JsonTranscriptionRequest, TranscriptionRequest
+from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest, PayloadTooLarge
 
 #: Bytes of a file that are held at once.
@@ -56,23 +57,21 @@ class Upload:
         """Stands for the whole request, once it is stored."""
         return self._digest.digest()
 
-    async def store(self, context: Context) -> Recording:
-        """Raises InvalidRequest for what can't be heard, and PayloadTooLarge."""
+    async def store(self, context: Context, uploads: Uploads) -> Recording:
+        """Keep it among the request's files. Raises InvalidRequest for what can't be heard, and PayloadTooLarge."""
         # FFmpeg takes time and memory: who never sends a recording never loads it.
         from jobs.sound import UnreadableSound, probe
 
         settings = context.settings
-        blob = await context.blobs.put_stream(self._chunks(settings.max_audio_bytes))
+        if isinstance(self._file, UploadFile) and self._file.size:
+            await asyncio.to_thread(context.blobs.check_room, self._file.size)
+        blob = await uploads.put_stream(self._chunks(settings.max_audio_bytes))
         try:
             seconds = await asyncio.to_thread(probe, context.blobs.path(blob), settings.max_audio_seconds)
         except UnreadableSound as error:
-            context.blobs.delete(blob)
             raise InvalidRequest(
                 f"The audio can't be used: {error}.", param="file", code="invalid_audio"
             ) from error
-        except BaseException:
-            context.blobs.delete(blob)
-            raise
         return Recording(blob, seconds)
 
     async def _chunks(self, limit: int) -> AsyncIterator[bytes]:

@@ -1,5 +1,6 @@
 """From a request for speech to its job, for both ways that it can come."""
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -10,12 +11,15 @@ from api.context import context_of
 from api.prefer import Preference
 from api.schemas.speech import SpeechRequest
 from api.submission import job_request, model_of
+from api.uploads import uploads_of
 from config.catalog.tts import why_not
 from jobs.errors import InvalidRequest, NotSupported
 from jobs.request import Category, JobRequest, Kind
 
 #: Seconds of run time that each character adds.
 _PER_CHARACTER = 0.1
+#: Bytes of the sound that each character may become: a tenth of a second of WAV.
+_BYTES_PER_CHARACTER = 4800
 
 
 async def speech_job(
@@ -34,7 +38,8 @@ async def speech_job(
     if reason is not None:
         raise NotSupported(reason, param="model")
     ref = await model_of(connection, wanted.model, Category.TTS)
-    payload = {**wanted.payload(), **await settle_voice(context, ref, wanted)}
+    await asyncio.to_thread(context.blobs.check_room, len(wanted.input) * _BYTES_PER_CHARACTER)
+    payload = {**wanted.payload(), **await settle_voice(context, uploads_of(connection), ref, wanted)}
     job = job_request(
         connection,
         category=Category.TTS,

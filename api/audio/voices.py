@@ -11,15 +11,18 @@ from api.schemas.speech import SpeechRequest
 from config.catalog import ModelRef
 from config.catalog.tts import OPENAI_VOICES, own_voice, own_voices
 from config.voices import SPEEDS, Voice, Voices
+from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 
 #: How names of recordings end. What has one of these, or a separator, is a path.
 _RECORDINGS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aiff", ".aac", ".webm")
 
 
-async def settle_voice(context: Context, ref: ModelRef, wanted: SpeechRequest) -> dict[str, Any]:
+async def settle_voice(
+    context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest
+) -> dict[str, Any]:
     """What the engine is told of the voice: `voice` or `reference`, and `speed`. Raises InvalidRequest."""
-    return await asyncio.to_thread(_settle, context, ref, wanted)
+    return await asyncio.to_thread(_settle, context, uploads, ref, wanted)
 
 
 def voices_of(ref: ModelRef) -> tuple[str, ...]:
@@ -27,9 +30,9 @@ def voices_of(ref: ModelRef) -> tuple[str, ...]:
     return own_voices(ref.path) if ref.path is not None else ()
 
 
-def _settle(context: Context, ref: ModelRef, wanted: SpeechRequest) -> dict[str, Any]:
+def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest) -> dict[str, Any]:
     if wanted.reference_audio is not None:
-        told: dict[str, Any] = {"reference": _sent(context, wanted.reference_audio)}
+        told: dict[str, Any] = {"reference": _sent(context, uploads, wanted.reference_audio)}
         if wanted.transcript is not None:
             told["reference"]["text"] = wanted.transcript
     else:
@@ -132,19 +135,17 @@ def _checked(context: Context, path: Path, what: str) -> str:
     return str(path)
 
 
-def _sent(context: Context, data: str) -> dict[str, Any]:
+def _sent(context: Context, uploads: Uploads, data: str) -> dict[str, Any]:
     """A recording that came with the request, in base64 or as a data URL, as a file of the job."""
     from jobs.sound import UnreadableSound, probe
 
     body = data.partition(",")[2] if data[:5].lower() == "data:" else data
     blob = ""
     try:
-        blob = context.blobs.put(
-            binascii.a2b_base64("".join(body.split()).rstrip("=") + "==", strict_mode=False)
-        )
+        blob = uploads.put(binascii.a2b_base64("".join(body.split()).rstrip("=") + "==", strict_mode=False))
         probe(context.blobs.path(blob), context.settings.max_reference_seconds)
     except ValueError as error:  # no base64, or nothing that can be heard
-        context.blobs.delete(blob)
+        uploads.delete(blob)
         reason = str(error) if isinstance(error, UnreadableSound) else "it is not in base64"
         raise InvalidRequest(
             f"The recording in 'reference_audio' can't be used: {reason}.",

@@ -14,8 +14,10 @@ from api.pictures.upload import ImageUpload, Pictures
 from api.prefer import Preference
 from api.schemas.images import GRID, ImageRequest
 from api.submission import job_request, model_of
+from api.uploads import uploads_of
 from config.catalog import ModelRef, UnknownAdapter
 from config.catalog.image import Limits, image_family, limits
+from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 from jobs.request import Category, JobRequest, Kind
 
@@ -45,7 +47,7 @@ async def image_job(request: Request, upload: ImageUpload, mode: str, preference
     steps = wanted.wanted_steps(bounds.steps)
     payload = {
         **wanted.payload(),
-        **await asyncio.to_thread(_stored, context, pictures, wanted, mode),
+        **await asyncio.to_thread(_stored, uploads_of(request), pictures, wanted, mode),
         "mode": mode,
         "width": width,
         "height": height,
@@ -134,13 +136,13 @@ def _loras(context: Context, wanted: ImageRequest) -> list[dict[str, Any]]:
         raise InvalidRequest(str(error), param="loras") from None
 
 
-def _stored(context: Context, pictures: Pictures, wanted: ImageRequest, mode: str) -> dict[str, Any]:
+def _stored(uploads: Uploads, pictures: Pictures, wanted: ImageRequest, mode: str) -> dict[str, Any]:
     """What the engine is told of the pictures that were sent, which are blobs from here on."""
     if not pictures.images:
         return {}
-    said: dict[str, Any] = {"images": [context.blobs.put(file) for file in pictures.images]}
+    said: dict[str, Any] = {"images": [uploads.put(file) for file in pictures.images]}
     if pictures.mask is not None:
-        said["mask"] = context.blobs.put(pictures.mask)
+        said["mask"] = uploads.put(pictures.mask)
     strength = wanted.strength
     if strength is None and mode == "generate" and len(pictures.images) == 1:
         strength = _USUAL_STRENGTH

@@ -17,6 +17,7 @@ from api.schemas.transcription import TranscriptionRequest, document
 from api.streaming import EventStream
 from api.submission import job_request, model_of
 from api.text.stream import TextStream
+from api.uploads import uploads_of
 from jobs.client import Submission
 from jobs.request import Category, Kind
 
@@ -74,7 +75,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     wanted: TranscriptionRequest = upload.body.value
     context = context_of(request)
     ref = await model_of(request, wanted.model, Category.ASR)
-    recording = await upload.store(context)
+    recording = await upload.store(context, uploads_of(request))
     translate = kind is Kind.TRANSLATION
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(

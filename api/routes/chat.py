@@ -16,6 +16,7 @@ from api.submission import job_request, model_of
 from api.text.grammar import check_schemas
 from api.text.images import settle_images
 from api.text.stream import TextStream
+from api.uploads import uploads_of
 from jobs.errors import ModelNotFound
 from jobs.request import Category, Kind
 
@@ -34,7 +35,7 @@ async def chat_completions(request: Request) -> Response:
     ref = await model_of(request, chat.model, adapters=chat.adapters)
     await check_schemas(chat.enforced)
     payload = chat.payload()
-    headers = await settle_images(context_of(request), ref, payload, body.headers)
+    headers = await settle_images(context_of(request), uploads_of(request), ref, payload, body.headers)
     if chat.draft_model is not None:
         payload["draft_model"] = await _draft_model(request, chat.draft_model)
     preferred = preference(request.headers, background=bool(chat.background))

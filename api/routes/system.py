@@ -29,12 +29,19 @@ async def root() -> Response:
 
 @router.get("/health", summary="Can requests be served?", response_class=Response)
 async def health(request: Request) -> Response:
-    """503 names the part that is lost."""
-    redis, worker = "ok", "unknown"
+    """503 names the part that is lost. `degraded`: requests are served, and something is short."""
+    redis, worker, jobs = "ok", "unknown", jobs_of(request)
+    short = False
     try:
-        worker = "ok" if await jobs_of(request).workers() else "lost"
+        worker = "ok" if await jobs.workers() else "lost"
+        short = await jobs.memory_short()
     except ServiceUnavailable:
         redis = "lost"
+    if short and (redis, worker) == ("ok", "ok"):
+        reason = "Redis' memory is short: results of ended jobs are deleted before their time."
+        return json_response(
+            {"status": "degraded", "redis": "memory_short", "worker": "ok", "reason": reason}
+        )
     if (redis, worker) == ("ok", "ok"):
         return json_response({"status": "healthy"})
     return json_response({"status": "unhealthy", "redis": redis, "worker": worker}, 503, {"retry-after": "2"})

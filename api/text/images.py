@@ -11,6 +11,7 @@ from config.catalog import ModelRef
 from config.catalog.installed import read_model
 from config.catalog.vision import sees
 from config.settings import Settings
+from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 from jobs.pictures import open_picture
 
@@ -21,12 +22,12 @@ Place = tuple[dict[str, Any], str]
 
 
 async def settle_images(
-    context: Context, ref: ModelRef, payload: dict[str, Any], headers: Mapping[str, str]
+    context: Context, uploads: Uploads, ref: ModelRef, payload: dict[str, Any], headers: Mapping[str, str]
 ) -> dict[str, str]:
     """Make the image parts of a chat's payload what the engine takes. Returns the response's headers.
 
-    For a model that sees they become blobs. For one that does not they are left out, which a `warning` header
-    says, or refused where STRICT is set. Raises InvalidRequest and PayloadTooLarge, naming the part.
+    For a model that sees they become files of the request. For one that does not they are left out, which a
+    `warning` header says, or refused where STRICT is set. Raises InvalidRequest and PayloadTooLarge, naming the part.
     """
     messages = payload["messages"]
     images = _images(messages)
@@ -46,7 +47,7 @@ async def settle_images(
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     for (part, _), file in zip(images, files, strict=True):
-        blob = await asyncio.to_thread(context.blobs.put, file.result())
+        blob = await asyncio.to_thread(uploads.put, file.result())
         part.clear()
         part.update(type="image", blob=blob)
     return dict(headers)

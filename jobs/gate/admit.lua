@@ -2,7 +2,8 @@
 -- KEYS: job, queue, idempotency key or '', retry key or ''
 -- ARGV: id, queue's name for rq:queues, limit, body fingerprint, attach (0|1, 2: only to a job that lives), record ttl,
 --       expires_in or '', high-water mark of memory (0..1), the job that it waits for or '', then field, value, ... of the job's hash
--- Returns {'ok', position, 0 while it waits for a job} | {'exists', id} | {'conflict', id} | {'full', depth} | {'memory'}
+-- Returns {'ok', position, 0 while it waits for a job} | {'exists', id} | {'conflict', id} | {'full', depth} | {'memory'};
+-- after 'ok' and 'memory' the number of ended jobs that were deleted to make room.
 local id, limit, fingerprint = ARGV[1], tonumber(ARGV[3]), ARGV[4]
 local record_ttl = tonumber(ARGV[6])
 
@@ -59,13 +60,9 @@ if depth >= limit then
   return { 'full', depth }
 end
 
-local memory = redis.call('INFO', 'memory')
-local maximum = tonumber(string.match(memory, 'maxmemory:(%d+)'))
-if maximum and maximum > 0 then
-  local used = tonumber(string.match(memory, 'used_memory:(%d+)'))
-  if used > maximum * tonumber(ARGV[8]) then
-    return { 'memory' }
-  end
+local short, evicted = make_room(tonumber(ARGV[8]), record_ttl)
+if short then
+  return { 'memory', 0, evicted }
 end
 
 redis.call('HSET', KEYS[1], unpack(ARGV, 10))
@@ -85,6 +82,6 @@ if other ~= '' then
   redis.call('HSET', KEYS[1], 'status', 'deferred', 'dependency_ids', cjson.encode({ other }))
   redis.call('SADD', 'rq:job:' .. other .. ':dependents', id)
   redis.call('ZADD', deferred, now(), id)
-  return { 'ok', 0 }
+  return { 'ok', 0, evicted }
 end
-return { 'ok', wait_in_line(KEYS[2], id) }
+return { 'ok', wait_in_line(KEYS[2], id), evicted }

@@ -1,7 +1,7 @@
 -- End an execution that this worker still holds.
 -- KEYS: job, started registry, registry of the end, results stream
 -- ARGV: id, execution, status (finished|failed|canceled), now (ISO), ttl, events ttl, event,
---       exception text or '', error (JSON) or '', then field, value, ... of RQ's Result
+--       exception text or '', error (JSON) or '', files that the result names or '', then field, value, ... of RQ's Result
 -- Returns 1, or 0 when the execution was lost: then nothing is written.
 local id, execution = ARGV[1], ARGV[2]
 if not redis.call('ZSCORE', KEYS[2], id .. ':' .. execution) then
@@ -12,6 +12,9 @@ redis.call('DEL', 'rq:executions:' .. id)
 if ARGV[8] ~= '' then
   redis.call('HSET', KEYS[1], 'exc_info', ARGV[8], 'mlxq_error', ARGV[9])
 end
-redis.call('XADD', KEYS[4], 'MAXLEN', 10, '*', unpack(ARGV, 10))
+if ARGV[10] ~= '' then
+  redis.call('HSET', KEYS[1], 'mlxq_outputs', ARGV[10])
+end
+redis.call('XADD', KEYS[4], 'MAXLEN', 10, '*', unpack(ARGV, 11))
 conclude(id, ARGV[3], KEYS[3], ARGV[7], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
 return 1

@@ -11,12 +11,9 @@ import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from jobs import keys
-from jobs.gate.scripts import Ttl, iso_now, script
+from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.request import JobRequest
 from jobs.status import EventType, encode_event
-
-#: Share of Redis' maxmemory above which no job is accepted.
-MEMORY_MARK = 0.8
 
 
 class Admission(Enum):
@@ -29,11 +26,14 @@ class Admission(Enum):
 
 
 class AsyncGate:
-    """Accepts jobs and cancels them."""
+    """Accepts jobs and cancels them. `evicted` counts the ended jobs that had to go to make room for others."""
 
-    def __init__(self, connection: redis.asyncio.Redis, ttl: Ttl) -> None:
+    def __init__(self, connection: redis.asyncio.Redis, ttl: Ttl, *, keep_bytes: int = 0) -> None:
+        """`keep_bytes`: requests up to this size stay with their jobs after the end."""
         self._redis = connection
         self._ttl = ttl
+        self._keep_bytes = keep_bytes
+        self.evicted = 0
 
     async def admit(self, request: JobRequest, limit: int, after: str = "") -> tuple[Admission, str]:
         """Accept the job in one round trip; it waits for the end of the job `after` if that has not ended.
@@ -42,9 +42,12 @@ class AsyncGate:
         """
         now = datetime.now(UTC)
         iso = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        data = request.encode()
+        idempotency = keys.idempotency(request.idempotency_scope) if request.idempotency_scope else ""
+        retry = keys.retry(request.fingerprint) if request.fingerprint else ""
         fields: dict[str, Any] = {
             "status": "queued",
-            "data": request.encode(),
+            "data": data,
             "created_at": iso,
             "enqueued_at": iso,
             "origin": request.category.value,
@@ -66,6 +69,15 @@ class AsyncGate:
             fields["mlxq_priority"] = request.priority
         if request.steps:
             fields |= {"mlxq_steps": request.steps, "mlxq_step_size": request.step_size}
+        if len(data) <= self._keep_bytes:
+            fields["mlxq_keep"] = 1
+        if request.inputs:
+            fields["mlxq_inputs"] = " ".join(request.inputs)
+        # The records that lead to the job go with it.
+        if retry:
+            fields["mlxq_retry"] = retry
+        if idempotency:
+            fields["mlxq_idempotency"] = idempotency
         arguments: list[Any] = [
             request.id,
             keys.queue(request.category),
@@ -81,10 +93,11 @@ class AsyncGate:
         names = [
             keys.job(request.id),
             keys.queue(request.category),
-            keys.idempotency(request.idempotency_scope) if request.idempotency_scope else "",
-            keys.retry(request.fingerprint) if request.fingerprint else "",
+            idempotency,
+            retry,
         ]
         verdict = await self._run("admit", names, arguments)
+        self.evicted += int(verdict[2]) if len(verdict) > 2 else 0
         detail = verdict[1] if len(verdict) > 1 else ""
         return Admission(verdict[0]), str(detail)
 

@@ -6,6 +6,9 @@ from functools import cache
 from hashlib import sha1
 from pathlib import Path
 
+#: Share of Redis' maxmemory above which ended jobs are deleted, and no job is accepted if that does not help.
+MEMORY_MARK = 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Ttl:

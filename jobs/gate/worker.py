@@ -2,9 +2,10 @@
 
 import base64
 import itertools
+import re
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -13,9 +14,9 @@ import redis
 from redis.exceptions import NoScriptError
 
 from jobs import keys
-from jobs.errors import InvalidRequest, MlxqError, WorkerDied
-from jobs.gate.scripts import Ttl, iso_now, script
-from jobs.request import Claim
+from jobs.errors import InvalidRequest, MlxqError, OutputTooLarge, RequestGone, WorkerDied
+from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
+from jobs.request import Category, Claim
 from jobs.status import EventType, encode_event
 
 #: Seconds that an execution belongs to its worker after a beat, and between two beats.
@@ -23,6 +24,12 @@ LEASE = 6.0
 BEAT = 1.5
 #: Seconds after which a job that was taken off the queue but not claimed is put back.
 UNCLAIMED_GRACE = 2.0
+
+#: Bytes of the largest result, as JSON: it is kept twice, as RQ's and as the job's last event.
+LARGEST_RESULT = 64 << 20
+#: Queues whose results name files.
+FILE_MAKERS = frozenset({Category.TTS, Category.IMAGE})
+_BLOB = re.compile(rb"blob-[0-9a-f]{32}")
 
 #: RQ's `Result.Type`.
 RESULT_SUCCESSFUL, RESULT_FAILED, RESULT_STOPPED = 1, 2, 3
@@ -136,9 +143,11 @@ class Gate:
                 continue
             try:
                 claims.append(Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2]))
-            except (LookupError, TypeError, ValueError, zlib.error):
-                error = InvalidRequest("This is no mlxq job: something else put it into the queue.")
+            except RequestGone as error:
                 self.write([], [Ending(job_id, execution_id, error=error)])
+            except (LookupError, TypeError, ValueError, AttributeError, zlib.error):
+                no_job = InvalidRequest("This is no mlxq job: something else put it into the queue.")
+                self.write([], [Ending(job_id, execution_id, error=no_job)])
         return claims
 
     def _claim_call(self, job_id: str, execution_id: str) -> _Call:
@@ -245,21 +254,32 @@ class Gate:
         )
         return int(answer[0]), int(answer[1])
 
+    def relieve(self) -> int:
+        """Delete ended jobs, the oldest first, while Redis' memory is short. Returns how many."""
+        return int(self._run("relieve", [], [MEMORY_MARK, self._ttl.result]))
+
     def _finish_call(self, ending: Ending) -> _Call:
+        result = None if ending.result is None else orjson.dumps(ending.result)
+        if result is not None and len(result) > LARGEST_RESULT:
+            limit = f"{LARGEST_RESULT >> 20} MB"
+            ending = replace(ending, result=None, error=OutputTooLarge(f"The result is larger than {limit}."))
+            result = None
         if ending.error is not None:
             status, registry, kind = "failed", keys.failed(self.queue), RESULT_FAILED
             event = encode_event(EventType.FAILED, error=ending.error.to_dict())
-        elif ending.result is not None:
+        elif result is not None:
             status, registry, kind = "finished", keys.finished(self.queue), RESULT_SUCCESSFUL
-            event = encode_event(EventType.COMPLETED, result=ending.result)
+            event = encode_event(EventType.COMPLETED, result=orjson.Fragment(result))
         else:
             status, registry, kind = "canceled", keys.cancelled(self.queue), RESULT_STOPPED
             event = encode_event(EventType.CANCELLED)
         exception = ending.error.message if ending.error else ""
         names = [keys.job(ending.job_id), keys.started(self.queue), registry, keys.results(ending.job_id)]
         fields = _result_fields(
-            kind, self.worker, ending.execution_id, return_value=ending.result, exc_string=exception
+            kind, self.worker, ending.execution_id, return_value=result, exc_string=exception
         )
+        makes_files = result is not None and self.queue in FILE_MAKERS
+        outputs = b" ".join(sorted(set(_BLOB.findall(result)))) if result is not None and makes_files else b""
         arguments = [
             ending.job_id,
             ending.execution_id,
@@ -270,6 +290,7 @@ class Gate:
             event,
             exception,
             orjson.dumps(ending.error.to_dict()) if ending.error else "",
+            outputs,
             *fields,
         ]
         return _Call("finish", names, arguments)
@@ -299,14 +320,14 @@ class Gate:
 
 
 def _result_fields(
-    kind: int, worker: str, execution_id: str, *, return_value: Any = None, exc_string: str = ""
+    kind: int, worker: str, execution_id: str, *, return_value: bytes | None = None, exc_string: str = ""
 ) -> list[Any]:
-    """RQ's Result as the flat field list of its stream entry (rq.results.Result.serialize)."""
+    """RQ's Result, its value in JSON, as the flat field list of its stream entry (rq.results.Result.serialize)."""
     fields: list[Any] = ["type", kind, "worker_name", worker]
     if execution_id:
         fields += ["execution_id", execution_id]
     if return_value is not None:
-        fields += ["return_value", base64.b64encode(orjson.dumps(return_value))]
+        fields += ["return_value", base64.b64encode(return_value)]
     if exc_string:
         fields += ["exc_string", base64.b64encode(zlib.compress(exc_string.encode()))]
     return fields

@@ -13,7 +13,7 @@ import mlx.core as mx
 
 from config.settings import Settings
 from jobs.blobs import BlobStore
-from jobs.errors import EngineFailure, MlxqError
+from jobs.errors import EngineFailure, MlxqError, disk_full, is_disk_full
 from worker.audio import Samples, decode
 from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.timeline import Timeline
@@ -241,5 +241,7 @@ def _spans(spans: Sequence[Segment | Word], timeline: Timeline, duration: float)
 def _failure(error: Exception) -> MlxqError:
     if isinstance(error, MlxqError):
         return error
+    if is_disk_full(error):
+        return disk_full()
     log.error("a recording could not be transcribed", exc_info=error)
     return EngineFailure(f"The model failed on this request ({type(error).__name__}).")

@@ -17,7 +17,7 @@ from PIL import Image
 
 from config.catalog.image import Limits
 from jobs.blobs import BlobStore
-from jobs.errors import EngineFailure, InvalidRequest, MlxqError
+from jobs.errors import EngineFailure, InsufficientStorage, InvalidRequest, MlxqError, disk_full, is_disk_full
 from worker.engines.base import Done, Failed, Output, Progress, Shown
 from worker.engines.image.files import CONTENT_TYPES, encode, encode_preview
 from worker.engines.image.painter import Canvas, Painter, Pixels, Wish, picture, preview
@@ -184,19 +184,25 @@ class ImageEngine:
         """What those who watch get to see of a picture after a step of it; of the last one they get the picture."""
         if task.payload.get("previews"):
             pixels = preview(self._painter, canvas, task.wish)
-            yield [self._show(task, encode_preview(pixels), "image/jpeg", False, index=number, step=step)]
+            yield self._show(task, encode_preview(pixels), "image/jpeg", False, index=number, step=step)
         wanted = int(task.payload.get("partial_images") or 0)
         # Evenly over the steps, none twice, none of the last step.
         numbers = [k for k in range(wanted) if (k + 1) * steps // (wanted + 1) == step < steps]
         if numbers:
             pixels = yield from _unseen(picture(self._painter, canvas, task.wish, foreseen=True))
             file, kind = self._encode(task, number, pixels)
-            yield [self._show(task, file, kind, True, index=number, number=numbers[-1])]
+            yield self._show(task, file, kind, True, index=number, number=numbers[-1])
 
-    def _show(self, task: _Task, file: bytes, kind: str, partial: bool, **data: int) -> Output:
-        shown = Shown(task.id, task.artifact, self._blobs.put(file), kind, partial, dict(data))
+    def _show(self, task: _Task, file: bytes, kind: str, partial: bool, **data: int) -> list[Output]:
+        """A file that shows how far the picture is; none where the disk has no room for it."""
+        try:
+            blob = self._blobs.put(file)
+        except InsufficientStorage as error:
+            log.warning("no preview: %s", error.message)
+            return []
+        shown = Shown(task.id, task.artifact, blob, kind, partial, dict(data))
         task.artifact += 1
-        return shown
+        return [shown]
 
     def _put(self, task: _Task, number: int, pixels: Pixels) -> dict[str, Any]:
         """Keep a finished picture; returns what the result says of it."""
@@ -285,5 +291,7 @@ def _unseen(work: Generator[None, None, Pixels]) -> Generator[list[Output], None
 def _failure(error: Exception) -> MlxqError:
     if isinstance(error, MlxqError):
         return error
+    if is_disk_full(error):
+        return disk_full()
     log.error("a picture could not be painted", exc_info=error)
     return EngineFailure(f"The model failed on this request ({type(error).__name__}).")

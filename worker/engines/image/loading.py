@@ -52,5 +52,8 @@ def kind_of(ref: ModelRef, path: Path) -> tuple[str, Any]:
 def load(ref: ModelRef, path: Path, family: str, painter: Any, settings: Settings) -> ImageEngine:
     """Load the model of this folder. For the owner thread."""
     return ImageEngine(
-        painter(path, settings.image_quantize), ref.id, limits(family), BlobStore(settings.blob_folder)
+        painter(path, settings.image_quantize),
+        ref.id,
+        limits(family),
+        BlobStore(settings.blob_folder, settings.disk_limit_bytes),
     )

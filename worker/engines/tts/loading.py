@@ -58,4 +58,9 @@ def load(ref: ModelRef, path: Path, kind: str, settings: Settings) -> SpeechEngi
     except ValueError as error:
         raise EngineFailure(f"The model '{ref.id}' could not be loaded: {error}.") from error
     memory = int(tree_reduce(lambda n, a: n + a.nbytes, model.parameters(), 0))
-    return SpeechEngine(speaker, BlobStore(settings.blob_folder), memory, settings.max_reference_seconds)
+    return SpeechEngine(
+        speaker,
+        BlobStore(settings.blob_folder, settings.disk_limit_bytes),
+        memory,
+        settings.max_reference_seconds,
+    )

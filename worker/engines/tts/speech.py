@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from jobs.audio_formats import CONTENT_TYPES
 from jobs.blobs import BlobStore
-from jobs.errors import EngineFailure, InvalidRequest, MlxqError
+from jobs.errors import EngineFailure, InvalidRequest, MlxqError, disk_full, is_disk_full
 from worker.audio import decode
 from worker.encoder import Encoder
 from worker.engines.base import Delta, Done, Failed, Output, Progress
@@ -202,5 +202,7 @@ class SpeechEngine:
 def _failure(error: Exception) -> MlxqError:
     if isinstance(error, MlxqError):
         return error
+    if is_disk_full(error):
+        return disk_full()
     log.error("a text could not be spoken", exc_info=error)
     return EngineFailure(f"The model failed on this request ({type(error).__name__}).")

@@ -1,0 +1,36 @@
+"""The files of a request: stored while it is read, and deleted with it when it becomes no job."""
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jobs.blobs import BlobStore, Uploads
+
+
+def uploads_of(request: HTTPConnection) -> Uploads:
+    uploads: Uploads = request.state.uploads
+    return uploads
+
+
+class OwnUploads:
+    """Gives each request its `Uploads`. What no job has taken over by then is deleted before the answer begins."""
+
+    def __init__(self, app: ASGIApp, blobs: BlobStore) -> None:
+        self.app = app
+        self.blobs = blobs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        uploads = Uploads(self.blobs)
+        scope.setdefault("state", {})["uploads"] = uploads
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                uploads.discard()
+            await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        finally:
+            uploads.discard()
