@@ -72,7 +72,7 @@ class JobClient:
         self.bus = ResultBus(async_connection(address, blocking_reads=True), self.redis)
         self._gate = AsyncGate(self.redis, ttl, keep_bytes=keep_bytes)
         self._queue_limit = queue_limit
-        self._told_of_memory = float("-inf")
+        self._told_of_memory = self._short_at = float("-inf")
 
     async def start(self) -> None:
         await self.bus.start()
@@ -119,6 +119,7 @@ class JobClient:
                 request.uploads.hand_over()
             raise
         if verdict is Admission.MEMORY or self._gate.evicted > evicted:
+            self._short_at = time.monotonic()
             self._tell_of_memory()
         if request.uploads is not None and verdict is not Admission.OK:
             await asyncio.to_thread(request.uploads.discard)
@@ -151,7 +152,9 @@ class JobClient:
         )
 
     async def memory_short(self) -> bool:
-        """Whether Redis' memory is short, or was in the last minute."""
+        """Whether Redis' memory is short, or was in the last minute. A Redis that is quite full can't say so."""
+        if time.monotonic() - self._short_at < _REMIND:
+            return True
         with _redis_errors():
             return bool(await self.redis.exists(keys.MEMORY_SHORT))
 

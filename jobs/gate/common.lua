@@ -229,7 +229,6 @@ local function make_room(share, ttl)
   if not memory_above(share) then
     return false, 0
   end
-  redis.pcall('SET', 'mlxq:memory-short', '1', 'EX', SHORT_FOR)
   local deleted, oldest, place = 0, {}, 1
   while deleted < MOST_EVICTED and memory_above(share * RELIEF) do
     -- Beyond the first ones another registry may hold older jobs.
@@ -242,5 +241,6 @@ local function make_room(share, ttl)
     evict(oldest[place].id, oldest[place].registry)
     deleted, place = deleted + 1, place + 1
   end
+  redis.pcall('SET', 'mlxq:memory-short', '1', 'EX', SHORT_FOR)
   return memory_above(share), deleted
 end

@@ -13,6 +13,7 @@ from starlette.datastructures import UploadFile
 from config.settings import Settings
 from jobs.request import Category
 from tests.support.api_server import ApiServer
+from tests.support.jobs import counted_memory, memory_of
 from tests.support.scripted_worker import ScriptedWorker
 from tests.support.sounds import hum
 
@@ -83,13 +84,9 @@ def test_a_request_leaves_no_file_when_redis_is_short_of_memory(
     make_api: Callable[..., str], hearer: ScriptedWorker, clean_redis: redis.Redis, tmp_path: Path
 ) -> None:
     url = make_api()
-    before = str(clean_redis.config_get("maxmemory")["maxmemory"])
-    clean_redis.config_set("maxmemory", int(clean_redis.info("memory")["used_memory"]) + 100_000)
-    try:
+    with memory_of(clean_redis, -counted_memory(clean_redis) // 2):
         assert send(url).status_code == 503
         health = httpx.get(f"{url}/health", timeout=30)
-    finally:
-        clean_redis.config_set("maxmemory", before)
     assert files(tmp_path) == []
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
     assert "memory" in health.json()["reason"]

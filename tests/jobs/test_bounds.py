@@ -1,8 +1,7 @@
 """What ended jobs may keep: their requests go with the end, the oldest of them when Redis' memory is short."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from jobs.errors import (
 from jobs.gate import Admission, AsyncGate, Ending, Gate
 from jobs.request import Category, Kind
 from jobs.status import JobStatus
-from tests.support.jobs import TTL, request
+from tests.support.jobs import TTL, counted_memory, memory_of, request
 
 pytestmark = pytest.mark.anyio
 
@@ -166,17 +165,6 @@ async def test_a_result_that_is_too_large_is_an_error_and_not_a_full_redis(
 # -- memory ------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def memory_of(connection: redis.Redis, more: int) -> Iterator[None]:
-    """Redis may have `more` bytes than it has now."""
-    before = str(connection.config_get("maxmemory")["maxmemory"])
-    connection.config_set("maxmemory", int(connection.info("memory")["used_memory"]) + more)
-    try:
-        yield
-    finally:
-        connection.config_set("maxmemory", before)
-
-
 async def ended_job(client: JobClient, gate: Gate, size: int, seconds_ago: float = 60) -> str:
     """A job with a result of so many bytes, which ended so long ago."""
     job_id = (await client.enqueue(request(fingerprint=f"body-{size}-{seconds_ago}"))).job_id
@@ -197,7 +185,7 @@ async def test_the_oldest_ended_jobs_make_room_for_new_ones(
 ) -> None:
     old = [await ended_job(client, gate, 300_000, 100 - number) for number in range(6)]
     just_ended = await ended_job(client, gate, 1000, 0)
-    used = int(clean_redis.info("memory")["used_memory"])
+    used = counted_memory(clean_redis)
     # The mark lies at 0.8 of it: a little of what is there is too much.
     with memory_of(clean_redis, used // 4 - 600_000), caplog.at_level(logging.WARNING, "jobs.client"):
         accepted = await client.enqueue(request())
@@ -221,7 +209,6 @@ async def test_records_that_lead_to_an_evicted_job_go_with_it(
     await ended_job(client, gate, 600_000)
     assert clean_redis.keys("mlxq:retry:*")
     with memory_of(clean_redis, 0):
-        clean_redis.config_set("maxmemory", int(clean_redis.info("memory")["used_memory"]))
         assert gate.relieve() == 1
     assert clean_redis.keys("mlxq:retry:*") == []
 

@@ -12,7 +12,7 @@ from jobs import keys
 from jobs.connection import async_connection
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
 from jobs.status import EventType, encode_event
-from tests.support.jobs import TTL, request
+from tests.support.jobs import TTL, memory_of, request
 
 pytestmark = pytest.mark.anyio
 
@@ -83,12 +83,8 @@ async def test_exactly_as_many_jobs_wait_as_may(front: AsyncGate, clean_redis: r
 async def test_no_job_is_taken_in_when_redis_is_nearly_full(
     front: AsyncGate, clean_redis: redis.Redis
 ) -> None:
-    limit = str(clean_redis.config_get("maxmemory")["maxmemory"])
-    clean_redis.config_set("maxmemory", clean_redis.info("memory")["used_memory"] + 100_000)
-    try:
+    with memory_of(clean_redis, 100_000):
         verdict, _ = await front.admit(request(), limit=32)
-    finally:
-        clean_redis.config_set("maxmemory", limit)
     assert verdict is Admission.MEMORY
     assert clean_redis.llen(keys.queue("llm")) == 0
 

@@ -1,6 +1,10 @@
-"""A job as the API would hand it in."""
+"""A job as the API would hand it in, and a Redis that is nearly full."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import redis
 
 from jobs.gate import Ttl
 from jobs.request import Category, JobRequest, Kind, new_job_id
@@ -20,3 +24,20 @@ def request(**changes: Any) -> JobRequest:
         "meta": {"model": "tiny"},
     }
     return JobRequest(**{**fields, **changes})
+
+
+def counted_memory(connection: redis.Redis) -> int:
+    """Bytes that count against Redis' maxmemory now."""
+    memory: Any = connection.info("memory")
+    return int(memory["used_memory"]) - int(memory["mem_not_counted_for_evict"])
+
+
+@contextmanager
+def memory_of(connection: redis.Redis, more: int) -> Iterator[None]:
+    """Redis may have `more` bytes than it has now; fewer where it is negative."""
+    before: Any = connection.config_get("maxmemory")
+    connection.config_set("maxmemory", counted_memory(connection) + more)
+    try:
+        yield
+    finally:
+        connection.config_set("maxmemory", before["maxmemory"])
