@@ -8,6 +8,7 @@ Prints one JSON object of figures, named as those of `benchmarks.load`. No HTTP,
 import argparse
 import itertools
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def _tokens(tokenizer: object, text: str) -> list[int]:
     return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True))  # type: ignore[attr-defined]
 
 
+def _serve(generator: BatchGenerator, tokenizer: object) -> None:
+    """One stream scenario for each line: `n` prompts, `tokens` of each answer, `seed`."""
+    for line in sys.stdin:
+        asked = json.loads(line)
+        scenario = Scenario(f"stream at {asked['n']}", asked["n"], 1, asked["tokens"], stream=True)
+        print(json.dumps(figures(measure(generator, tokenizer, scenario, asked["seed"]))), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -72,6 +81,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--seed", default="0")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--waves", action="store_true", help="run the waves that stdin asks for, a line each")
     args = parser.parse_args()
     process, rss = psutil.Process(), {}
     rss["RSS after import MB"] = process.memory_info().rss / 1e6
@@ -81,6 +91,9 @@ def main() -> None:
     generator = BatchGenerator(model)
     _wave(generator, [_tokens(tokenizer, "Hello")], 1)
     rss["start to first answer s"] = time.perf_counter() - start
+    if args.waves:
+        _serve(generator, tokenizer)
+        return
     measure(generator, tokenizer, WARM_UP, args.seed)
     found: dict[str, float] = dict(rss)
     for scenario in SCENARIOS:

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,15 @@ class Server:
     process: psutil.Process
     first_answer: float
     redis_url: str
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the process tree so far."""
+        total = 0.0
+        for process in _tree(self.process):
+            with suppress(psutil.Error):
+                times = process.cpu_times()
+                total += times.user + times.system
+        return total
 
     def memory(self) -> Memory:
         rss, pss, by_process = 0.0, 0.0, dict[str, float]()
