@@ -1,77 +1,118 @@
-"""What a model writes becomes content, reasoning and calls, however the text is cut into pieces."""
+"""White space, states and ends of what the splitter reads; what families write is in test_formats."""
 
-from collections.abc import Iterator
+# ruff: noqa: E501 (what is written stands on one line)
+
+import json
 
 import pytest
 
-from worker.engines.llm.splitter import CONTENT, REASONING, TOOL, Markers, Splitter
+from tests.support.written import family, read, splits, tool
+from worker.engines.llm.formats.typed import Tools
+from worker.engines.llm.splitter import ARGUMENTS, CALL, CLOSED, CONTENT, REASONING, Splitter
 
-MARKERS = Markers("<think>", "</think>", "<tool_call>", "</tool_call>")
+CALLED = '<tool_call>{"name": "noop", "arguments": {}}</tool_call>'
+TOOLS = [tool("noop"), tool("write_file", {"content": {"type": "string"}})]
 
 STORIES = [
-    ("plain", CONTENT, " Hello there. \n", [(CONTENT, " Hello there. \n")]),
-    ("thought first", CONTENT, "<think>\nHm.\n</think>\n\nYes.", [(REASONING, "Hm."), (CONTENT, "Yes.")]),
-    ("opened before", REASONING, "Hm.\n\nSo.\n</think>\nYes.\n", [(REASONING, "Hm.\n\nSo."), (CONTENT, "Yes.\n")]),
-    ("nothing thought", CONTENT, "<think>\n\n</think>\n\nYes.", [(CONTENT, "Yes.")]),
-    ("thought without end", REASONING, "Hm, 1 < 2 </thin", [(REASONING, "Hm, 1 < 2 </thin")]),
-    ("one call", CONTENT, '<tool_call>\n{"a": 1}\n</tool_call>', [(TOOL, '\n{"a": 1}\n')]),
-    ("words, then a call", CONTENT, "I look.\n<tool_call>x</tool_call>\n", [(CONTENT, "I look."), (TOOL, "x")]),
-    ("two calls", CONTENT, "<tool_call>x</tool_call>\n<tool_call>y</tool_call>", [(TOOL, "x"), (TOOL, "y")]),
-    ("a call cut off", CONTENT, "<tool_call>{", [(TOOL, "{")]),
-    ("thought and called", REASONING, "Hm.</think><tool_call>x</tool_call>", [(REASONING, "Hm."), (TOOL, "x")]),
-    ("almost a marker", CONTENT, "a <tool_cal b <", [(CONTENT, "a <tool_cal b <")]),
-    ("spaces inside", CONTENT, "a \n\n b", [(CONTENT, "a \n\n b")]),
-]  # fmt: skip
-
-
-def split(markers: Markers, start: str, pieces: Iterator[str], **options: bool) -> list[tuple[str, str]]:
-    """The parts, those of one kind that follow each other as one; a call is one part of its own."""
-    splitter = Splitter(markers, start, **options)
-    parts = [part for piece in pieces for part in splitter.feed(piece)] + splitter.finish()
-    merged: list[tuple[str, str]] = []
-    for kind, text in parts:
-        if merged and merged[-1][0] == kind != TOOL:
-            merged[-1] = (kind, merged[-1][1] + text)
-        else:
-            merged.append((kind, text))
-    return merged
+    ("plain", CONTENT, " Hello there. \n", (" Hello there. \n", "")),
+    ("thought first", CONTENT, "<think>\nHm.\n</think>\n\nYes.", ("Yes.", "Hm.")),
+    ("opened before", REASONING, "Hm.\n\nSo.\n</think>\nYes.\n", ("Yes.\n", "Hm.\n\nSo.")),
+    ("nothing thought", CONTENT, "<think>\n\n</think>\n\nYes.", ("Yes.", "")),
+    ("thought twice", CONTENT, "<think>a</think>\n<think>b</think>c", ("c", "ab")),
+    ("almost a marker", CONTENT, "a <tool_cal b <", ("a <tool_cal b <", "")),
+    ("spaces inside", CONTENT, "a \n\n b", ("a \n\n b", "")),
+    ("nothing but space", CONTENT, " \n", (" \n", "")),
+    ("a call", CONTENT, f"I look.\n{CALLED}\n", ("I look.", "")),
+    ("a call between", CONTENT, f"I look.\n{CALLED}\nDone.", ("I look.\n\nDone.", "")),
+    ("text behind a call", CONTENT, f"{CALLED}\nDone.\n", ("Done.", "")),
+]
 
 
 @pytest.mark.parametrize(
-    ("start", "text", "parts"), [story[1:] for story in STORIES], ids=[s[0] for s in STORIES]
+    ("start", "text", "parts"), [each[1:] for each in STORIES], ids=[s[0] for s in STORIES]
 )
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_it_is_the_same_in_pieces_of_any_size(
-    start: str, text: str, parts: list[tuple[str, str]], size: int
+@pytest.mark.parametrize("tools", [True, False])
+def test_white_space_belongs_to_what_is_shown(
+    start: str, text: str, parts: tuple[str, str], tools: bool
 ) -> None:
-    pieces = (text[place : place + size] for place in range(0, len(text), size))
-    assert split(MARKERS, start, pieces) == parts
-
-
-def test_without_tools_the_markers_of_calls_are_content() -> None:
-    text = "Write <tool_call> to call."
-    assert split(MARKERS.without_calls(), CONTENT, iter([text])) == [(CONTENT, text)]
+    if not tools and CALLED in text:
+        parts = (text, "")
+    for pieces in splits(text):
+        result = read(family(), pieces, TOOLS if tools else None, start)
+        assert (result.content, result.reasoning) == parts
 
 
 def test_content_goes_on_while_a_call_may_come() -> None:
-    splitter = Splitter(MARKERS)
-    assert splitter.feed("Hello") == [(CONTENT, "Hello")]
-    assert splitter.feed(", world") == [(CONTENT, ", world")]
+    splitter = Splitter(family(), CONTENT, Tools(TOOLS))
+    assert splitter.feed("Hello") == [(CONTENT, "Hello", 0)]
+    assert splitter.feed(", world <") == [(CONTENT, ", world", 5)]
+    assert splitter.feed("b>") == [(CONTENT, " ", 12), (CONTENT, "<b>", 13)]
 
 
-HELD = [
-    ("an answer", CONTENT, '{"a": "<think> <tool_call>"}', [(CONTENT, '{"a": "<think> <tool_call>"}')]),
-    ("thought first", CONTENT, '\n<think>Hm.</think>\n"<think>"', [(REASONING, "Hm."), (CONTENT, '"<think>"')]),
-    ("opened before", REASONING, 'Hm.</think>["</think>"]', [(REASONING, "Hm."), (CONTENT, '["</think>"]')]),
-    ("a call", CONTENT, "<tool_call>x</tool_call>\n<tool_call>y</tool_call>", [(TOOL, "x"), (TOOL, "y")]),
-    ("a bare text", CONTENT, '"<think>"', [(CONTENT, '"<think>"')]),
-]  # fmt: skip
+def test_without_tools_content_is_plain_once_it_has_begun() -> None:
+    splitter = Splitter(family(), REASONING)
+    assert (splitter.state, splitter.plain) == (REASONING, False)
+    assert splitter.feed("Hm.</think>\n\n") == [(REASONING, "Hm.", 0)]
+    assert (splitter.state, splitter.plain) == (CONTENT, False)
+    assert splitter.feed("So. ") == [(CONTENT, "So.", 13), (CONTENT, " ", 16)]
+    assert splitter.plain
+    assert splitter.feed("<think> ") == [(CONTENT, "<think> ", 17)]
+    assert splitter.finish() == []
+    assert splitter.thought == [[0, 3]]
 
 
-@pytest.mark.parametrize(("start", "text", "parts"), [story[1:] for story in HELD], ids=[s[0] for s in HELD])
-@pytest.mark.parametrize("size", [1, 2, 5])
-def test_content_that_obeys_a_grammar_holds_no_markers(
-    start: str, text: str, parts: list[tuple[str, str]], size: int
-) -> None:
-    pieces = (text[at : at + size] for at in range(0, len(text), size))
-    assert split(MARKERS, start, pieces, held=True) == parts
+def test_a_calls_name_comes_first_and_its_arguments_as_they_are_written() -> None:
+    splitter = Splitter(family(), CONTENT, Tools(TOOLS))
+    told = []
+    for piece in ('<tool_call>{"na', 'me": "write_file", "argu', 'ments": {"cont', 'ent": "once', " upon", ' a time"}}', "</tool_call>"):  # fmt: skip
+        told.append([(kind, text) for kind, text, _ in splitter.feed(piece)])
+    assert told == [
+        [],
+        [],
+        [(CALL, "write_file"), (ARGUMENTS, '{"cont')],
+        [(ARGUMENTS, 'ent": "once')],
+        [(ARGUMENTS, " upon")],
+        [(ARGUMENTS, ' a time"}'), (CLOSED, "")],
+        [],
+    ]
+
+
+LONG = "".join(f'Line {number}: it\'s "so" \\ {number}.\n' for number in range(8))
+WRITTEN = {
+    "hermes": f"<tool_call>\n{json.dumps({'name': 'write_file', 'arguments': {'content': LONG}})}\n</tool_call>",
+    "coder": f"<tool_call>\n<function=write_file>\n<parameter=content>\n{LONG}\n</parameter>\n</function>\n</tool_call>",
+    "glm": f"<tool_call>write_file<arg_key>content</arg_key><arg_value>{LONG}</arg_value></tool_call>",
+    "gemma": f'<|tool_call>call:write_file{{content:<|"|>{LONG}<|"|>}}<tool_call|>',
+    "pythonic": f"[write_file(content={json.dumps(LONG)})]",
+    "mistral": f"[TOOL_CALLS]write_file[ARGS]{json.dumps({'content': LONG})}",
+    "harmony": f"<|channel|>commentary to=functions.write_file<|message|>{json.dumps({'content': LONG})}<|call|>",
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_arguments_come_in_pieces_that_are_json_together(name: str) -> None:
+    text = WRITTEN[name]
+    of = family("<|tool_call>", "[TOOL_CALLS]", "<|channel|>" if name == "harmony" else "")
+    splitter = Splitter(of, CONTENT, Tools(TOOLS))
+    told: list[str] = []
+    for place in range(0, len(text), 4):
+        told += [part for kind, part, _ in splitter.feed(text[place : place + 4]) if kind == ARGUMENTS]
+    told += [part for kind, part, _ in splitter.finish() if kind == ARGUMENTS]
+    assert len(told) > 40
+    assert json.loads("".join(told)) == {"content": LONG}
+
+
+def test_content_that_obeys_a_grammar_holds_no_markers() -> None:
+    text = '{"say": "<think>, [TOOL_CALLS] and <tool_call>{"}'
+    for pieces in splits(text):
+        assert read(family("[TOOL_CALLS]"), pieces, TOOLS, held=True).parts == (text, "", [])
+        thought = ["<think>Hm.</think>", *pieces]
+        assert read(family("[TOOL_CALLS]"), thought, TOOLS, held=True).parts == (text, "Hm.", [])
+
+
+def test_an_enforced_call_is_read_whatever_the_family() -> None:
+    text = '<tool_call>\n{"name": "write_file", "arguments": {"content": "</tool_call>"}}\n</tool_call>\n'
+    for signs in ((), ("<|channel|>",), ("[TOOL_CALLS]",), ("<|tool_call>",), ("<minimax:tool_call>",)):
+        for pieces in splits(text + text):
+            calls = read(family(*signs), pieces, TOOLS, held=True).calls
+            assert calls == [("write_file", '{"content": "</tool_call>"}')] * 2

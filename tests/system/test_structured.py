@@ -236,8 +236,17 @@ def test_what_is_put_together_from_parts_still_holds(random_weights: openai.Open
     assert answer.message.content.startswith('{"a": 1')
 
 
-def test_a_call_that_the_length_cuts_is_no_content(random_weights: openai.OpenAI) -> None:
-    answer = ask(random_weights, 1, tools=TOOLS, tool_choice="required", max_tokens=30).choices[0]
+def test_a_call_that_the_length_cuts_is_told_as_far_as_it_goes(random_weights: openai.OpenAI) -> None:
+    options: Any = {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "set_light"}}}
+    whole = ask(random_weights, 1, **options).choices[0].message.tool_calls[0]
+    assert len(whole.function.arguments) > 20
+    # Tokens are single bytes: 51 of them come before the arguments.
+    answer = ask(random_weights, 1, max_tokens=65, **options).choices[0]
     assert answer.finish_reason == "length"
     assert not answer.message.content
-    assert not answer.message.tool_calls
+    [cut] = answer.message.tool_calls
+    assert cut.function.name == "set_light"
+    assert cut.function.arguments
+    assert whole.function.arguments.startswith(cut.function.arguments)
+    assert len(cut.function.arguments) < len(whole.function.arguments)
+    assert stream(random_weights, 1, max_tokens=65, **options) == [("set_light", cut.function.arguments)]

@@ -7,12 +7,14 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from typing import Any
 
+from worker.engines.llm.formats.family import Family
+from worker.engines.llm.formats.typed import Tools
 from worker.engines.llm.grammar import Constraint, Grammars, json_grammar
 from worker.engines.llm.logprobs import Tap
 from worker.engines.llm.prompt import Prompt, parser_name
 from worker.engines.llm.sampling import Guard, LogitsProcessor, make_processors
 from worker.engines.llm.sequence import Sequence
-from worker.engines.llm.splitter import REASONING, Markers, Splitter
+from worker.engines.llm.splitter import REASONING, Splitter
 from worker.engines.llm.stops import StopMatcher
 from worker.engines.llm.tools import ToolCalls, answer_or_calls_grammar, calls_grammar, holds_json, term
 from worker.engines.llm.vocabulary import Vocabulary
@@ -54,7 +56,7 @@ class Answers:
         self._tokenizer = language.tokenizer
         self._defaults = language.defaults
         self._json_calls = holds_json(parser_name(language.tokenizer))
-        self._own = Markers.of(language.tokenizer)
+        self._family = Family.of(language.tokenizer)
         self.vocabulary = Vocabulary(language.tokenizer, language.vocabulary)
         self._grammars = Grammars(self.vocabulary)
 
@@ -73,12 +75,14 @@ class Answers:
             return sequence
         calls = _Calls.read(payload)
         if calls is not None:
-            sequence.calls = ToolCalls(
-                calls.tools, self._tokenizer.tool_parser, seed, index, several=calls.several
-            )
-        if calls is not None or self._tokenizer.has_thinking or self._own.structured:
-            held = "grammar" in payload or (calls is not None and calls.enforced)
-            sequence.splitter = Splitter(self._markers(payload, calls), prompt.state, held=held)
+            sequence.calls = ToolCalls(seed, index, several=calls.several)
+        sequence.splitter = Splitter(
+            self._family,
+            prompt.state,
+            Tools(calls.tools) if calls is not None else None,
+            several=calls is None or calls.several,
+            held="grammar" in payload or (calls is not None and calls.enforced),
+        )
         return sequence
 
     def processors(
@@ -96,7 +100,7 @@ class Answers:
         schema = (payload.get("grammar") or {}).get("json_schema")
         calls = _Calls.read(payload)
         # What is thought is free: the grammar begins where the reasoning ends.
-        trigger = self._tokenizer.think_end_tokens if prompt.state == REASONING else ()
+        trigger = (self._tokenizer.think_end_tokens or ()) if prompt.state == REASONING else ()
         if calls is not None and (calls.enforced or schema is not None):
             start, end = self._terms()
             if schema is None or calls.enforced:
@@ -115,13 +119,6 @@ class Answers:
     def constrained(self, payload: dict[str, Any]) -> bool:
         calls = _Calls.read(payload)
         return "grammar" in payload or (calls is not None and (calls.enforced or calls.strict))
-
-    def _markers(self, payload: dict[str, Any], calls: _Calls | None) -> Markers:
-        if calls is None:
-            return self._own.without_calls()
-        if calls.enforced or "grammar" in payload:
-            return self._own.with_calls(*self._enforced_markers())
-        return self._own
 
     def _enforced_markers(self) -> tuple[str, str]:
         if self._json_calls:

@@ -41,6 +41,58 @@ class Tap:
         return entry(token, _log_softmax(self._logits.popleft()[0]), self._top, self._vocabulary)
 
 
+class Spelling:
+    """Which tokens spell the content of one answer, in terms of characters that they have written."""
+
+    def __init__(self) -> None:
+        #: tokens that may be content: their entry, and the characters that they wrote
+        self._written: deque[tuple[Entry, int, int]] = deque()
+        #: tokens that have written no character yet: they are part of the next one
+        self._unwritten: list[Entry] = []
+        self._length = 0
+        #: tokens of content, by how much content there was before them
+        self._spelled: deque[tuple[int, Entry]] = deque()
+        self._content = self._shown = 0
+
+    def add(self, entry: Entry) -> None:
+        """One token more."""
+        self._unwritten.append(entry)
+
+    def reaches(self, length: int) -> None:
+        """So many characters have been written by all tokens."""
+        if length > self._length:
+            self._written.extend((each, self._length, length) for each in self._unwritten)
+            self._unwritten.clear()
+            self._length = length
+
+    def content(self, place: int, length: int) -> None:
+        """So many characters from character `place` on are content."""
+        if place >= 0:
+            written = self._written
+            while written and written[0][2] <= place:
+                written.popleft()
+            while written and written[0][1] < place + length:
+                each, start, _ = written.popleft()
+                self._spelled.append((self._content + max(0, start - place), each))
+        self._content += length
+
+    def close(self, *, content: bool) -> None:
+        """No more will be written. `content`: tokens that have not made up a character are content."""
+        if content:
+            self._spelled.extend((self._content, each) for each in self._unwritten)
+            self._content += bool(self._unwritten)
+            self._shown += bool(self._unwritten)
+            self._unwritten.clear()
+
+    def shown(self, length: int) -> list[Entry]:
+        """The tokens of the next so many characters of content."""
+        self._shown += length
+        shown = []
+        while self._spelled and self._spelled[0][0] < self._shown:
+            shown.append(self._spelled.popleft()[1])
+        return shown
+
+
 def entry(token: int, logprobs: mx.array, top: int, vocabulary: Vocabulary) -> Entry:
     """`logprobs` [vocabulary], float32 → token, bytes, logprob and its `top` likeliest alternatives."""
     top = min(top, logprobs.size)

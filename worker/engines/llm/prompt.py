@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from jobs.errors import ContextLengthExceeded, InvalidRequest
+from worker.engines.llm.formats.family import Family
 from worker.engines.llm.history import Histories, cut, opened, readable
 from worker.engines.llm.splitter import CONTENT, REASONING
 from worker.engines.llm.traits import Message, Refusal, Tool
@@ -36,7 +37,7 @@ RENDERING = frozenset(
 #: Context length of a model whose config.json names none.
 UNKNOWN_CONTEXT = 32768
 #: Tokens at the end of a prompt in which an opened block of reasoning is looked for.
-_TAIL = 16
+_TAIL = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Prompts:
         self._tokenizer = language.tokenizer
         self._vocabulary = language.vocabulary
         self._apply_template = _template(language.tokenizer)
+        self._family = Family.of(language.tokenizer)
         # Mistral's templates refuse ids of calls that are not nine letters or digits.
         self._short_ids = parser_name(language.tokenizer) == "mistral"
         self._histories: Histories | None = None
@@ -157,17 +159,15 @@ class Prompts:
         return options
 
     def _reasoning_is_open(self, tokens: list[int], payload: dict[str, Any]) -> bool:
-        start = self._tokenizer.think_start
-        if start is None:
-            return False
         if payload.get("continue_final_message"):
             last = payload["messages"][-1]
             if not last["content"] and last.get("reasoning_content"):
                 return True
-            if start in last["content"]:
-                return bool(last["content"].rfind(start) > last["content"].rfind(self._tokenizer.think_end))
+            for start, end in self._family.thinking.items():
+                if start in last["content"]:
+                    return bool(last["content"].rfind(start) > last["content"].rfind(end))
         tail: str = self._tokenizer.decode(tokens[-_TAIL:])
-        return tail.rstrip().endswith(start)
+        return self._family.opened(tail)
 
 
 def no_images() -> InvalidRequest:

@@ -4,14 +4,15 @@ Half characters and text that may become a stop string are held back; markers of
 out. It does not know where tokens come from.
 """
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
 from worker.engines.base import Delta
 from worker.engines.llm.batch import Row, Token
-from worker.engines.llm.logprobs import Entry, Tap
+from worker.engines.llm.logprobs import Entry, Spelling, Tap
 from worker.engines.llm.sampling import Guard
-from worker.engines.llm.splitter import CONTENT, REASONING, Splitter
+from worker.engines.llm.splitter import CALL, CLOSED, CONTENT, REASONING, Part, Splitter
 from worker.engines.llm.stops import StopMatcher
 from worker.engines.llm.tools import ToolCalls
 
@@ -32,7 +33,6 @@ class Sequence:
     row: Row | None = None
     reason: str | None = None
     tokens: int = 0
-    reasoning_tokens: int = 0
     drafted_tokens: int = 0
     #: whether its tokens' log-probabilities are summed up, for the choice among several answers
     scored: bool = False
@@ -40,7 +40,10 @@ class Sequence:
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     logprobs: list[Entry] = field(default_factory=list)
-    _untold: list[Entry] = field(default_factory=list)
+    #: how much text there was before each token, as long as some of it may be reasoning
+    _starts: list[int] = field(default_factory=list)
+    _length: int = 0
+    _spelling: Spelling = field(default_factory=Spelling)
 
     def feed(self, token: Token) -> list[Delta]:
         """One token more. Raises what the guard has caught."""
@@ -48,8 +51,6 @@ class Sequence:
             raise self.guard.error
         self.tokens += 1
         self.drafted_tokens += token.drafted
-        if self.splitter is not None and self.splitter.state == REASONING:
-            self.reasoning_tokens += 1
         ended = token.reason is not None
         if token.reason != "stop":
             self.detokenizer.add_token(token.token)
@@ -59,6 +60,12 @@ class Sequence:
         piece: str = self.detokenizer.last_segment
         if ended:
             piece = piece.rstrip("\ufffd")
+        splitter = self.splitter
+        if splitter is not None and not splitter.plain:
+            self._starts.append(self._length)
+        self._length += len(piece)
+        if self.tap is not None:
+            self._spelling.reaches(self._length)
         deltas = self._show(piece)
         if self.stops.stopped or (self.calls is not None and self.calls.full):
             self.reason = "stop"
@@ -67,9 +74,19 @@ class Sequence:
             deltas += self._finish()
         if self.reason == "stop" and self.calls is not None and self.calls.made:
             self.reason = "tool_calls"
-        if self.reason is not None and self._untold:
-            deltas.append(self._delta("", CONTENT))
         return deltas
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """The tokens of the reasoning, without those of its markers."""
+        if self.splitter is None:
+            return 0
+        ends = [*self._starts[1:], self._length]
+        count = 0
+        for start, *closed in self.splitter.thought:
+            end = closed[0] if closed else self._length
+            count += max(0, bisect_left(self._starts, end) - bisect_right(ends, start))
+        return count
 
     def result(self) -> dict[str, Any]:
         """The choice as part of the job's result."""
@@ -90,62 +107,62 @@ class Sequence:
         if self.scored:
             logprob: Any = token.logprobs[token.token].item()
             self.likelihood += logprob
-        if self.tap is None:
-            return
-        noted = self.tap.entry(token.token)
-        if self.splitter is None or self.splitter.state == CONTENT:
-            self.logprobs.append(noted)
-            self._untold.append(noted)
+        if self.tap is not None:
+            self._spelling.add(self.tap.entry(token.token))
 
     def _show(self, piece: str) -> list[Delta]:
         if self.splitter is None:
-            return self._content(self.stops.feed(piece))
+            return self._content(piece, self._length - len(piece))
         return self._parts(self.splitter.feed(piece))
 
     def _finish(self) -> list[Delta]:
         """What was held back."""
-        deltas = [] if self.splitter is None else self._parts(self.splitter.finish(), last=True)
-        return deltas + self._content(self.stops.flush())
+        deltas = []
+        if self.splitter is not None:
+            deltas = self._parts(self.splitter.finish(cut=self.reason == "length"))
+        if not self.stops.stopped:
+            thought = self.splitter is not None and self.splitter.state == REASONING
+            self._spelling.close(content=not thought)
+            deltas += self._delta(self.stops.flush())
+        return deltas
 
-    def _parts(self, parts: list[tuple[str, str]], *, last: bool = False) -> list[Delta]:
+    def _parts(self, parts: list[Part]) -> list[Delta]:
         deltas: list[Delta] = []
-        for kind, text in parts:
+        for kind, text, place in parts:
             if self.stops.stopped:
                 break
             if kind == CONTENT:
-                deltas += self._content(self.stops.feed(text))
+                deltas += self._content(text, place)
             elif kind == REASONING:
                 self.reasoning.append(text)
-                deltas.append(self._delta(text, REASONING))
+                deltas.append(Delta(self.task_id, text, self.index, "reasoning"))
             else:
-                deltas += self._call(text, cut=last and self.reason == "length")
+                deltas += self._call(kind, text)
         return deltas
 
-    def _content(self, text: str) -> list[Delta]:
-        if not text:
-            return []
-        self.text.append(text)
-        return [self._delta(text, CONTENT)]
+    def _content(self, text: str, place: int) -> list[Delta]:
+        """Content that begins at character `place` of all that was written."""
+        if self.tap is not None:
+            self._spelling.content(place, len(text))
+        return self._delta(self.stops.feed(text))
 
-    def _call(self, text: str, *, cut: bool) -> list[Delta]:
-        """A tool call as its deltas; what is none is content, and a call that the length has cut is nothing."""
+    def _call(self, kind: str, text: str) -> list[Delta]:
+        """A tool call: its name, a piece of its arguments, or its end."""
         assert self.calls is not None, "the splitter looks for calls only where there are tools"
-        made = self.calls.read(text)
-        if made is None:
-            return [] if cut else self._content(text.strip())
-        return [
-            Delta(
-                self.task_id,
-                call["arguments"],
-                self.index,
-                "tool_call",
-                call={"index": number, "id": call["id"], "name": call["name"]},
-            )
-            for number, call in made
-        ]
+        if kind == CLOSED:
+            self.calls.close()
+            return []
+        call = self.calls.open(text) if kind == CALL else self.calls.add(text)
+        return [Delta(self.task_id, "" if kind == CALL else text, self.index, "tool_call", call=call)]
 
-    def _delta(self, text: str, kind: str) -> Delta:
-        if kind == REASONING:
-            return Delta(self.task_id, text, self.index, "reasoning")
-        untold, self._untold = self._untold, []
-        return Delta(self.task_id, text, self.index, logprobs=untold or None)
+    def _delta(self, text: str) -> list[Delta]:
+        """Content that may be shown."""
+        told = None
+        if self.tap is not None:
+            told = self._spelling.shown(len(text)) or None
+            self.logprobs += told or ()
+        if not text and not told:
+            return []
+        if text:
+            self.text.append(text)
+        return [Delta(self.task_id, text, self.index, logprobs=told)]

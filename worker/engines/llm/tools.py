@@ -1,12 +1,11 @@
 """Tool calls: from what a model writes to calls, and the grammar that makes it write some.
 
-How a model writes a call is its own affair; mlx-lm knows 14 ways. A call that is enforced is JSON, between the
-model's own markers where these hold JSON.
+How models write calls by themselves is read in `formats`. A call that is enforced is JSON, between the model's own
+markers where these hold JSON.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -25,60 +24,38 @@ _NO_PARAMETERS = {"type": "object", "properties": {}, "additionalProperties": Fa
 class ToolCalls:
     """The calls of one answer. `made` are those so far: id, name, and arguments as JSON text."""
 
-    def __init__(
-        self, tools: list[Tool], parser: Callable[..., Any] | None, seed: int, index: int, *, several: bool
-    ) -> None:
+    def __init__(self, seed: int, index: int, *, several: bool) -> None:
         """`seed` and `index` make the ids: the same when the job is run again."""
-        self.made: list[Call] = []
-        self._tools = tools
-        self._names = {tool["function"]["name"] for tool in tools}
-        self._parser = parser
+        self._opened: list[tuple[str, list[str]]] = []
+        self._closed = 0
         self._seed = f"{seed}:{index}"
-        self._most = None if several else 1
+        self._several = several
+
+    @property
+    def made(self) -> list[Call]:
+        return [
+            {"id": self._id(number), "name": name, "arguments": "".join(arguments)}
+            for number, (name, arguments) in enumerate(self._opened)
+        ]
 
     @property
     def full(self) -> bool:
-        return self._most is not None and len(self.made) >= self._most
+        """Whether the only call that is wanted has been made."""
+        return not self._several and self._closed > 0
 
-    def read(self, text: str) -> list[tuple[int, Call]] | None:
-        """The calls in what the model wrote, with their numbers; None when there is none."""
-        found = [call for call in map(self._call, self._parse(text)) if call is not None]
-        if not found:
-            return None
-        numbered = []
-        for name, arguments in found:
-            if self.full:
-                break
-            number = len(self.made)
-            self.made.append({"id": self._id(number), "name": name, "arguments": arguments})
-            numbered.append((number, self.made[-1]))
-        return numbered
+    def open(self, name: str) -> dict[str, Any]:
+        """A call begins. Returns what its first delta says of it."""
+        number = len(self._opened)
+        self._opened.append((name, []))
+        return {"index": number, "id": self._id(number), "name": name}
 
-    def _parse(self, text: str) -> list[Any]:
-        try:
-            return list(_json_values(text))
-        except ValueError:
-            pass
-        if self._parser is None:
-            return []
-        try:
-            parsed = self._parser(text, self._tools)
-        except Exception:  # the library's parsers raise whatever a broken call leads them to
-            return []
-        return parsed if isinstance(parsed, list) else [parsed]
+    def add(self, arguments: str) -> dict[str, Any]:
+        """More of its arguments. Returns what a further delta says of it."""
+        self._opened[-1][1].append(arguments)
+        return {"index": len(self._opened) - 1}
 
-    def _call(self, parsed: Any) -> tuple[str, str] | None:
-        if not isinstance(parsed, dict) or parsed.get("name") not in self._names:
-            return None
-        arguments = parsed.get("arguments", parsed.get("parameters", {}))
-        if isinstance(arguments, str):
-            try:
-                arguments = json.loads(arguments or "{}")
-            except ValueError:
-                return None
-        if not isinstance(arguments, dict):
-            return None
-        return parsed["name"], json.dumps(arguments, ensure_ascii=False)
+    def close(self) -> None:
+        self._closed += 1
 
     def _id(self, number: int) -> str:
         return "call_" + hashlib.sha256(f"{self._seed}:{number}".encode()).hexdigest()[:24]
@@ -132,17 +109,3 @@ def _rules(tools: list[Tool], *, every: bool) -> list[str]:
 def term(marker: str, token_id: int | None) -> str:
     """A marker as a Lark term: by its id where it is a special token, which no text can spell."""
     return json.dumps(marker) if token_id is None else f"<[{token_id}]>"
-
-
-def _json_values(text: str) -> Iterator[Any]:
-    """JSON values that follow each other. Raises ValueError for anything else."""
-    decoder = json.JSONDecoder()
-    text = text.strip()
-    if not text:
-        raise ValueError("there is nothing")
-    while text:
-        value, end = decoder.raw_decode(text)
-        if not isinstance(value, dict | list):
-            raise ValueError("no object")
-        yield from value if isinstance(value, list) else [value]
-        text = text[end:].lstrip(" \t\r\n,")

@@ -1,0 +1,46 @@
+"""Answers of several messages, each behind a header that says whom it is for: Harmony of gpt-oss, Muse Spark.
+
+Harmony: `<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>commentary to=functions.NAME
+<|constrain|>json<|message|>{…}<|call|>`. Muse Spark has no channels: `to=self<|message|>…<|eom|>`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import regex
+
+from worker.engines.llm.formats.headed import known
+from worker.engines.llm.formats.typed import Tools
+
+#: Markers behind a message. The last two begin the next one's header.
+ENDS = ("<|end|>", "<|call|>", "<|return|>", "<|eom|>", "<|eot|>", "<|start|>", "<|channel|>")
+HEADERS = frozenset(ENDS[-2:])
+#: How a prompt ends that has opened a message of thoughts.
+THINKING = ("<|channel|>analysis<|message|>", "to=self<|message|>")
+
+HEADER = regex.compile(
+    r"(?:\s*<\|(?:end|call|return|eom|eot)\|>)*\s*(?:<\|start\|>\s*\w+\s*)?(?:to=[^\s<]+\s*)?"
+    r"(?:<\|channel\|>\s*(?P<channel>\w*)[^<]*(?:<\|constrain\|>[^<]*)?)?<\|message\|>"
+)
+_TO = regex.compile(r"to=([^\s<]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`tool`: what a message calls, None for one that is to be read. `thought`: whether it is reasoning.
+
+    `certain`: it is a call also where nothing follows, and no markers have to.
+    """
+
+    thought: bool = False
+    tool: str | None = None
+    certain: bool = False
+
+    @staticmethod
+    def of(header: Any, tools: Tools) -> "Message":
+        found = _TO.search(header[0])
+        to, channel = found[1] if found else "", header["channel"] or ""
+        tool = known(to, tools)
+        if tool is not None and (to.startswith("functions.") or channel != "final"):
+            return Message(tool=tool, certain=bool(channel))
+        return Message(thought=channel == "analysis" or to == "self")

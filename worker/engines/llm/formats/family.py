@@ -1,0 +1,97 @@
+"""How one model writes: the rows of the table that count for it, put together."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import regex
+
+from worker.engines.llm.formats.calls import Calls
+from worker.engines.llm.formats.channels import ENDS, THINKING
+from worker.engines.llm.formats.table import ROWS
+
+
+class Markers:
+    """Markers that are looked for in text that comes in pieces."""
+
+    def __init__(self, markers: list[str]) -> None:
+        longest_first = sorted(set(markers), key=len, reverse=True)
+        self._any = regex.compile("|".join(map(regex.escape, longest_first)) or r"(?!)")
+        self._begun = (
+            regex.compile("[" + "".join({regex.escape(each[0]) for each in markers}) + "]")
+            if markers
+            else None
+        )
+        self._markers = longest_first
+        self._longest = max(map(len, markers), default=1)
+
+    def search(self, text: str, start: int) -> Any:
+        return self._any.search(text, start)
+
+    def held(self, text: str, start: int) -> int:
+        """How many characters at the end may be the beginning of a marker."""
+        start = max(start, len(text) - self._longest + 1)
+        if self._begun is None:
+            return 0
+        while (found := self._begun.search(text, start)) is not None:
+            end = text[found.start() :]
+            if any(marker.startswith(end) for marker in self._markers):
+                return len(end)
+            start = found.start() + 1
+        return 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """`thinking` and `calls` by what opens them."""
+
+    thinking: dict[str, str]
+    calls: dict[str, Calls]
+    frames: frozenset[str]
+    channels: bool
+    #: what may come in content, with tools and without, and in reasoning
+    with_tools: Markers
+    without_tools: Markers
+
+    @staticmethod
+    def of(tokenizer: Any) -> "Family":
+        """The family of a model, by its template, its vocabulary and what its files say of its parser."""
+        vocabulary = tokenizer.get_vocab()
+        said = getattr(tokenizer, "init_kwargs", {})
+        signs = [
+            *_templates(getattr(tokenizer, "chat_template", None)),
+            *(str(said.get(each) or "") for each in ("tool_parser_type", "chat_template_type")),
+        ]
+        return Family.made(lambda sign: sign in vocabulary or any(sign in each for each in signs))
+
+    @staticmethod
+    def made(has: Any) -> "Family":
+        """The family of a model that has some of the signs."""
+        rows = [row for row in ROWS if not row.signs or any(map(has, row.signs))]
+        calls = {start: each for row in rows for each in row.calls for start in each.starts}
+        frames = frozenset(frame for row in rows for frame in row.frames)
+        channels = any(row.channels for row in rows)
+        ends = [*frames, *(ENDS if channels else ())]
+        return Family(
+            thinking={start: end for row in rows for start, end in row.thinking},
+            calls=calls,
+            frames=frames,
+            channels=channels,
+            with_tools=Markers([*calls, *ends]),
+            without_tools=Markers(ends),
+        )
+
+    def opened(self, prompt: str) -> bool:
+        """Whether a prompt ends where reasoning has been opened."""
+        starts = (*self.thinking, *(THINKING if self.channels else ()))
+        return prompt.rstrip().endswith(starts)
+
+
+def _templates(template: Any) -> list[str]:
+    """The texts of a template, which may be several with names."""
+    if isinstance(template, str):
+        return [template]
+    if isinstance(template, dict):
+        return [text for each in template.values() for text in _templates(each)]
+    if isinstance(template, list):
+        return [text for each in template for text in _templates(each)]
+    return []

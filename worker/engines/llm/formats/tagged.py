@@ -1,0 +1,311 @@
+"""Calls whose arguments stand between tags, without quotation marks: Qwen3-Coder, GLM, MiniMax, DeepSeek V3.2, …
+
+Values may hold any text, the tags too: a closing tag counts only where what follows it can follow an argument. Where
+both can be meant, because the whole call is closed and text comes, the last such place is taken.
+"""
+
+# ruff: noqa: RUF001 (DeepSeek writes wide bars)
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import regex
+
+from worker.engines.llm.formats.calls import Report, Verdict, arguments
+from worker.engines.llm.formats.near_json import escaped
+from worker.engines.llm.formats.source import Source, Wait, overlap
+from worker.engines.llm.formats.typed import TEXT, UNTEXT, Kind, Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """`call` opens a call and `argument` an argument, each with its name in the group `name`; `argument` may have the
+    group `text`, which says whether the value is one. `section`: the markers around calls, if there are any.
+    `lines`: values stand on lines of their own. `guess`: values of unknown types are JSON where they can be.
+    `whole`: what may stand around all arguments as one JSON object.
+    """
+
+    call: Any
+    call_end: str
+    argument: Any
+    argument_end: str
+    section: tuple[str, str] = ("", "")
+    lines: bool = False
+    guess: bool = True
+    whole: tuple[Any, str] | None = None
+
+    def __call__(self, source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
+        verdict = Verdict.NONE
+        while not report.full:
+            found = yield from source.match(self.call, source.pos)
+            if found is None:
+                return verdict
+            if (name := found["name"].strip()) not in tools:
+                return verdict if verdict is Verdict.READ else Verdict.BROKEN
+            source.pos = found.end()
+            report.open(name)
+            yield from _Call(self, source, tools, report, name).read()
+            report.close()
+            verdict = Verdict.READ
+        return verdict
+
+
+class _Call:
+    """One call, from behind its opening tag to behind its closing one."""
+
+    def __init__(self, tags: Tagged, source: Source, tools: Tools, report: Report, name: str) -> None:
+        self._tags, self._source, self._tools, self._report = tags, source, tools, report
+        self._name = name
+        self._given: set[str] = set()
+        #: where the call would end whose last argument's end is in question
+        self._closed = 0
+        #: whether the text was cut where that can't be told
+        self._unsure = False
+
+    def read(self) -> Wait[None]:
+        tags, source, report = self._tags, self._source, self._report
+        if tags.whole is not None and (found := (yield from source.match(tags.whole[0], source.pos))):
+            source.pos = found.end()
+            yield from arguments(source, report, (tags.whole[1],))
+            yield from source.take(tags.whole[1])
+            yield from source.take(tags.call_end)
+            return
+        report.add("{")
+        while (found := (yield from source.match(tags.argument, source.pos))) is not None:
+            argument = found["name"].strip()
+            source.pos = found.end()
+            report.add((", " if self._given else "") + json.dumps(argument, ensure_ascii=False) + ": ")
+            self._given.add(argument)
+            if not (yield from self._value(self._kind(argument, found))):
+                return
+        if (yield from source.take(tags.call_end)) or not source.cut:
+            report.add("}")
+
+    def _kind(self, argument: str, found: Any) -> Kind:
+        said = found.groupdict().get("text")
+        if said is None:
+            return self._tools.kind(self._name, argument)
+        return TEXT if said in ("true", "string") else UNTEXT
+
+    def _value(self, kind: Kind) -> Wait[bool]:
+        """One value and its closing tag; False where the text ends in it."""
+        tags, source = self._tags, self._source
+        if tags.lines and (yield from source.at("\n", source.pos)):
+            source.pos += 1
+        end, marker = tags.argument_end, tags.argument_end
+        if (yield from source.at("<![CDATA[", source.pos)):
+            source.pos += len("<![CDATA[")
+            marker = "]]>" + end
+        text = _Text(source, self._report, kind, tags)
+        candidate, length, scan = -1, 0, source.pos
+        while True:
+            place, closing = self._closing(marker, scan)
+            if candidate < 0:
+                text.show(place, (marker, tags.call_end))
+            elif self._next_call(candidate + length, place):
+                break
+            if place is None:
+                if source.ended:
+                    break
+                scan = max(scan, len(source.text) - max(len(marker), len(tags.call_end)) + 1)
+                yield
+                continue
+            verdict = yield from self._closes(place + closing, bare=not closing)
+            if self._unsure:
+                break
+            if verdict is not False:
+                candidate, length = place, closing
+            if verdict:
+                break
+            scan = place + (closing or len(tags.call_end)) if verdict is False else self._closed
+        if candidate < 0:
+            text.break_off()
+            return False
+        text.finish(candidate)
+        source.pos = candidate + length
+        return True
+
+    def _closing(self, marker: str, start: int) -> tuple[int | None, int]:
+        """The next place that may end the value, and the length of its tag: a call may end without one."""
+        text = self._source.text
+        places = [
+            (place, length)
+            for place, length in (
+                (text.find(marker, start), len(marker)),
+                (text.find(self._tags.call_end, start), 0),
+            )
+            if place >= 0
+        ]
+        return min(places, default=(None, 0))
+
+    def _closes(self, place: int, *, bare: bool) -> Wait[bool | None]:
+        """Whether what follows ends an argument; None where it may. `bare`: it has no closing tag of its own."""
+        tags, source = self._tags, self._source
+        found = None if bare else (yield from source.match(tags.argument, place))
+        if found is not None:
+            argument = found["name"].strip()
+            return argument not in self._given and self._tools.takes(self._name, argument)
+        start, end = tags.section
+        place = yield from source.solid(place)
+        closed = yield from source.at(tags.call_end, place)
+        if closed:
+            place = yield from source.solid(place + len(tags.call_end))
+            self._closed = place
+        if place >= len(source.text):
+            self._unsure = source.cut and not (closed and not end)
+            return None if source.cut else True
+        if end and (yield from source.at(end, place)):
+            closed = True
+            place = yield from source.solid(place + len(end))
+            if place >= len(source.text):
+                return None if source.cut else True
+            self._closed = place
+            if (yield from source.at(start, place)):
+                place += len(start)
+        elif bare:
+            return False
+        if not closed:
+            return False
+        found = yield from source.match(tags.call, place)
+        if found is not None and found["name"].strip() in self._tools:
+            return True
+        return None
+
+    def _next_call(self, start: int, stop: int | None) -> bool:
+        """Whether another call of one of the tools begins in the text between two places."""
+        text = self._source.text
+        found = self._tags.call.search(text, start, len(text) if stop is None else stop)
+        return found is not None and found["name"].strip() in self._tools
+
+
+class _Text:
+    """A value on its way: strings are passed on as they come, others when they are whole."""
+
+    def __init__(self, source: Source, report: Report, kind: Kind, tags: Tagged) -> None:
+        self._source, self._report, self._kind, self._tags = source, report, kind, tags
+        self._start = self._shown = source.pos
+        #: None: not yet known
+        self._streams: bool | None = None
+
+    def show(self, stop: int | None, markers: tuple[str, ...]) -> None:
+        """Pass on what belongs to the value for certain: the text before `stop`, or before what may be a marker."""
+        source, text = self._source, self._source.text
+        if stop is None:
+            if source.cut:
+                return
+            stop = len(text)
+            if not source.ended:
+                stop -= max(overlap(text, marker, self._shown) for marker in markers)
+        if self._tags.lines and stop > self._shown and text[stop - 1] == "\n":
+            stop -= 1
+        if self._streams is None:
+            self._streams = self._decide(text[self._start : stop])
+            if self._streams:
+                self._report.add('"')
+        if self._streams and stop > self._shown:
+            self._report.add(escaped(text[self._shown : stop]))
+            self._shown = stop
+
+    def finish(self, stop: int) -> None:
+        text = self._source.text[self._start : stop]
+        if self._tags.lines:
+            text = text.removesuffix("\n")
+        if self._streams:
+            self._report.add(escaped(text[self._shown - self._start :]) + '"')
+        else:
+            self._report.add(self._kind.json(text, guess=self._tags.guess))
+
+    def break_off(self) -> None:
+        """The text has ended in the value: a string is left open, anything else out."""
+        self._source.pos = len(self._source.text)
+        if self._streams and not self._source.cut:
+            self._report.add(escaped(self._source.text[self._shown :]))
+
+    def _decide(self, text: str) -> bool | None:
+        """Whether the value is a string, whatever comes; None where that is still open."""
+        begun = text.strip()
+        if self._kind.text:
+            open_ = "null" in self._kind.types and ("null".startswith(begun) or "None".startswith(begun))
+            return None if open_ else True
+        if not self._kind.types and not self._tags.guess:
+            return begun[0] not in "{[" if begun else None
+        return False
+
+
+def _tag(pattern: str) -> Any:
+    return regex.compile(pattern)
+
+
+QWEN_CODER = Tagged(
+    _tag(r"\s*<function=(?P<name>[^<>\n]+)>"),
+    "</function>",
+    _tag(r"\s*<parameter=(?P<name>[^<>\n]+)>"),
+    "</parameter>",
+    ("<tool_call>", "</tool_call>"),
+    lines=True,
+    guess=False,
+)
+SEED = Tagged(
+    QWEN_CODER.call,
+    "</function>",
+    QWEN_CODER.argument,
+    "</parameter>",
+    ("<seed:tool_call>", "</seed:tool_call>"),
+    guess=False,
+)
+GLM = Tagged(
+    _tag(r"(?:\s*<tool_call>)?\s*(?P<name>[\w.-]+)\s*(?=<arg_key>|</tool_call>)"),
+    "</tool_call>",
+    _tag(r"\s*<arg_key>(?P<name>.*?)</arg_key>\s*<arg_value>"),
+    "</arg_value>",
+)
+LONGCAT = Tagged(
+    _tag(r"(?:\s*<longcat_tool_call>)?\s*(?P<name>[\w.-]+)\s*(?=<longcat_arg_key>|</longcat_tool_call>)"),
+    "</longcat_tool_call>",
+    _tag(r"\s*<longcat_arg_key>(?P<name>.*?)</longcat_arg_key>\s*<longcat_arg_value>"),
+    "</longcat_arg_value>",
+)
+_NAME = r"""(?:"(?P<name>[^"<>]*)"|'(?P<name>[^'<>]*)'|(?P<name>[^\s"'<>]+))"""
+MINIMAX = Tagged(
+    _tag(rf"\s*<invoke name={_NAME}>"),
+    "</invoke>",
+    _tag(rf"\s*<parameter name={_NAME}>"),
+    "</parameter>",
+    ("<minimax:tool_call>", "</minimax:tool_call>"),
+)
+MINICPM5 = Tagged(
+    _tag(rf"\s*<function name={_NAME}>"),
+    "</function>",
+    _tag(rf"\s*<param name={_NAME}>"),
+    "</param>",
+)
+MUSE = Tagged(
+    _tag(rf"\s*<atem:invoke\s(?:[^>]*?\s)?name={_NAME}>"),
+    "</atem:invoke>",
+    _tag(rf"\s*<atem:parameter\s(?:[^>]*?\s)?name={_NAME}[^>]*>"),
+    "</atem:parameter>",
+    ("<atem:function_calls>", "</atem:function_calls>"),
+)
+DSML = Tagged(
+    _tag(rf"\s*<｜DSML｜invoke name={_NAME}>"),
+    "</｜DSML｜invoke>",
+    _tag(rf'\s*<｜DSML｜parameter name={_NAME}(?: string="(?P<text>true|false)")?>'),
+    "</｜DSML｜parameter>",
+    ("<｜DSML｜function_calls>", "</｜DSML｜function_calls>"),
+)
+_ATTRIBUTES = r"(?:\s+(?!key=|tool=|type=)[\w-]+=\"[^\"]*\")*"
+KIMI_K3 = Tagged(
+    _tag(rf'\s*<\|open\|>call{_ATTRIBUTES}\s+tool="(?P<name>[^"]*)"{_ATTRIBUTES}\s*<\|sep\|>'),
+    "<|close|>call<|sep|>",
+    _tag(
+        rf'\s*<\|open\|>argument{_ATTRIBUTES}\s+key="(?P<name>[^"]*)"{_ATTRIBUTES}'
+        rf'(?:\s+type="(?P<text>[^"]*)")?{_ATTRIBUTES}\s*<\|sep\|>'
+    ),
+    "<|close|>argument<|sep|>",
+    ("<|open|>tools<|sep|>", "<|close|>tools<|sep|>"),
+    whole=(
+        _tag(rf'\s*<\|open\|>json{_ATTRIBUTES}(?:\s+type="[^"]*")?\s*<\|sep\|>\s*'),
+        "<|close|>json<|sep|>",
+    ),
+)
