@@ -22,7 +22,6 @@ _ANSWERS: dict[str, _Answer] = {
     Kind.COMPLETION: text_completion,
     Kind.GENERATE: generated,
     Kind.EMBEDDING: embedding_list,
-    Kind.SPEECH: spoken,
     Kind.TRANSCRIPTION: transcribed,
     Kind.TRANSLATION: transcribed,
     Kind.DOWNLOAD: downloaded,
@@ -35,4 +34,6 @@ def answer(kind: str, job_id: str, meta: dict[str, Any], result: dict[str, Any],
     """`base`: the server's own address, as its client knows it. Raises KeyError for a kind that no route submits."""
     if kind == Kind.IMAGE:
         return images_response(job_id, meta, result, base)
+    if kind == Kind.SPEECH:
+        return spoken(job_id, meta, result, base)
     return _ANSWERS[kind](job_id, meta, result)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,7 @@ from api.addresses import Addresses
 from api.context import Context, OwnClient
 from api.edge import BodyLimit, Heads, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
+from api.forwarded import Forwarded
 from api.models.hub import Hub
 from api.openapi import Api
 from api.routes import (
@@ -39,7 +41,7 @@ from api.routes import (
     voices,
 )
 from api.routes import settings as settings_route
-from api.security import CallerGuard, HostGuard, listens_everywhere
+from api.security import CallerGuard, HostGuard, host_name, listens_everywhere
 from api.uploads import OwnUploads
 from config import VERSION
 from config.settings import Settings, load_settings
@@ -131,13 +133,20 @@ def _larger(settings: Settings) -> dict[str, int]:
     }
 
 
+def _hosts(settings: Settings) -> tuple[str, ...]:
+    """The names that are answered."""
+    public = urlsplit(settings.public_url).netloc
+    return (*settings.allowed_hosts, *([host_name(public)] if public else []))
+
+
 def _middleware(settings: Settings, context: Context) -> list[Middleware]:
     """The outermost first. Errors are rendered inside CORS, so that pages can read them."""
     return [
         Middleware(RequestIds),
+        Middleware(Forwarded, trusted=settings.trusted_proxies, public_url=settings.public_url),
         Middleware(Paths),
         Middleware(Heads),
-        Middleware(HostGuard, allowed=settings.allowed_hosts, addresses=listens_everywhere(settings.host)),
+        Middleware(HostGuard, allowed=_hosts(settings), addresses=listens_everywhere(settings.host)),
         Middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,

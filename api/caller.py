@@ -5,22 +5,23 @@ It knows keys, origins of web pages and addresses of machines; it knows no route
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from config.settings import Settings
+from config.settings import CONTAINER_NAMES, Settings
 from jobs.errors import Forbidden
 
 #: What Starlette's TestClient calls itself where a server puts the caller's address: there is no network then.
 IN_PROCESS = "testclient"
 #: Headers by which proxies say for whom they ask. Whoever comes through one is not at this machine.
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_FORWARDED, _FORWARDED_PREFIX = frozenset({"forwarded", "via", "x-real-ip"}), "x-forwarded-"
 #: Schemes of origins that a browser gives to no page of the web: windows of desktop programs.
 _APP_SCHEMES = frozenset({"app", "capacitor", "file", "tauri", "vscode-file", "vscode-webview"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -92,7 +93,7 @@ def identify(scope: Scope, settings: Settings, key: str) -> Caller | None:
         if admin or not administers:
             return Caller(owner=_owner(key), sees_all=admin)
         return Caller(Rights.USE_ANY, Limit.KEY, _owner(key), sees_all=False)
-    page = _page(Headers(scope=scope), settings.cors_origins)
+    page = _page(Headers(scope=scope), settings)
     if page <= Rights.USE_INSTALLED or at_this_machine(scope):
         return Caller(page, None if page is Rights.ADMINISTER else Limit.PAGE)
     return Caller(Rights.USE_INSTALLED, Limit.MACHINE)
@@ -106,7 +107,7 @@ def accepted_keys(settings: Settings) -> tuple[str, ...]:
 def at_this_machine(scope: Scope) -> bool:
     """Does the connection come from this machine itself?
 
-    A request that a proxy passes on does not, although the proxy may run here.
+    A request that a proxy passes on does not, although the proxy may run here, nor does that of a container.
     """
     client, server = scope.get("client"), scope.get("server")
     if not client:
@@ -114,11 +115,19 @@ def at_this_machine(scope: Scope) -> bool:
     if client[0] == IN_PROCESS:
         return True
     address = address_of(client[0])
-    if address is None or any(name in Headers(scope=scope) for name in _FORWARDED):
+    if address is None or _is_passed_on(Headers(scope=scope)):
         return False
     # From one of this machine's own addresses to the same one.
     own = server is not None and address_of(server[0] or "") == address
     return address.is_loopback or (own and not address.is_unspecified)
+
+
+def _is_passed_on(headers: Headers) -> bool:
+    """The names that containers have for their host are other machines': a page could rebind them to this one."""
+    if any(name in _FORWARDED or name.startswith(_FORWARDED_PREFIX) for name in headers):
+        return True
+    host = _split(f"http://{headers.get('host', '')}")
+    return host is not None and host[1] in CONTAINER_NAMES
 
 
 def address_of(name: str) -> IPv4Address | IPv6Address | None:
@@ -136,6 +145,14 @@ def is_loopback(name: str) -> bool:
     return address is not None and address.is_loopback
 
 
+def is_within(name: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Is this an address of one of these networks?"""
+    address = address_of(name)
+    return address is not None and any(
+        address in each for each in networks if each.version == address.version
+    )
+
+
 def _among(key: str, keys: tuple[str, ...]) -> bool:
     """In the same time for every key."""
     sent = key.encode("latin-1", "replace")
@@ -147,14 +164,15 @@ def _owner(key: str) -> str:
     return hashlib.sha256(b"mlxq owner\0" + key.encode("latin-1", "replace")).hexdigest()[:32]
 
 
-def _page(headers: Headers, allowed: tuple[str, ...]) -> Rights:
+def _page(headers: Headers, settings: Settings) -> Rights:
     """What the web page may do that sent the request; everything where no page did."""
+    allowed = settings.cors_origins
     origin = headers.get("origin")
     if origin is None:
         # Links and images of pages come without an origin. They only read, and no page sees the answer.
         foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
         return Rights.USE_LOADED if foreign else Rights.ADMINISTER
-    if _same_origin(origin, headers.get("host", "")):
+    if any(_same_origin(origin, host) for host in (headers.get("host", ""), settings.public_host) if host):
         return Rights.ADMINISTER
     if origin in allowed:
         return Rights.USE_ANY

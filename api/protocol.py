@@ -59,7 +59,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         assert isinstance(config, ServerConfig)
         self._doors = config.doors
-        self._sockets = config.addresses.sockets
+        self._sockets = tuple(config.addresses.sockets)
         self._admission = Admission.OPEN
         self._phase = _Phase.BETWEEN
         #: a head that asks for a protocol which it does not get, without that
@@ -164,7 +164,8 @@ class Protocol(HttpToolsProtocol):
         return (
             self._admission is Admission.OPEN
             and self.scope.get("method") == "GET"
-            and plain_path(self.url.partition(b"?")[0].decode("latin-1")) in self._sockets
+            # Before it there may be the sub-path of a proxy.
+            and plain_path(self.url.partition(b"?")[0].decode("latin-1")).endswith(self._sockets)
             and super()._should_upgrade()
         )
 

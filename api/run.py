@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.answers import answer
 from api.context import context_of, jobs_of
+from api.forwarded import base_of
 from api.json_response import json_response
 from api.ownership import visible_job
 from api.prefer import Preference
@@ -47,7 +48,7 @@ async def run(
     extra = {**(headers or {}), **_applied(preference)}
     if respond is not None:
         return await asyncio.to_thread(respond, submission, result, extra)
-    told = (job.kind, submission.job_id, submission.meta, result, str(request.base_url))
+    told = (job.kind, submission.job_id, submission.meta, result, base_of(request))
     # Thousands of vectors take long to write as numbers: other requests go on meanwhile.
     body = await asyncio.to_thread(answer, *told) if job.kind is Kind.EMBEDDING else answer(*told)
     return json_response(body, headers=extra)
@@ -61,7 +62,7 @@ async def accepted(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """202: where the job can be asked for."""
-    base = str(request.base_url)
+    base = base_of(request)
     request.state.request_id = submission.job_id
     body: dict[str, Any]
     # A look at the job tells when it may be done, where that can be foreseen.

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import logging
 import math
 import socket
@@ -10,7 +11,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from api.caller import is_loopback
+from api.caller import is_loopback, is_within
 from api.connections import Connections, Limits
 from api.protocol import Protocol, ServerConfig
 from api.socket_protocol import SocketProtocol
@@ -79,6 +80,11 @@ def _listener(family: socket.AddressFamily, address: Any) -> socket.socket:
     return listener
 
 
+def _is_unbounded(settings: Settings, address: str) -> bool:
+    """This machine, and a proxy that asks for many, may have as many connections as there are."""
+    return is_loopback(address) or is_within(address, settings.trusted_proxies)
+
+
 def server(app: FastAPI) -> uvicorn.Server:
     """Run it with `run(sockets=listen(…))`."""
     settings: Settings = app.state.settings
@@ -86,7 +92,7 @@ def server(app: FastAPI) -> uvicorn.Server:
     return uvicorn.Server(
         ServerConfig(
             app,
-            Connections(limits, unbounded=is_loopback),
+            Connections(limits, unbounded=functools.partial(_is_unbounded, settings)),
             app.state.addresses,
             loop="uvloop",
             http=Protocol,

@@ -54,7 +54,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             super().data_received(data)
 
     def handle_parser_exception(self) -> None:
-        """Tell why, then read on for a moment: unread bytes would turn the close into a reset, which tells nothing."""
+        """Tell why, then read on for a moment: unread bytes would make a reset of the close."""
         assert self.conn.close_sent is not None
         code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
         self._failed = self.close_sent = self.disconnected = True

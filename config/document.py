@@ -18,7 +18,7 @@ _IN_WORDS = {
     "modelscope_token": "empty",
     "model_roots": "`models/`, the hub's cache",
     "voices_dir": "`~/.mlxq/voices`",
-    "allowed_hosts": "loopback names and `HOST`",
+    "allowed_hosts": "loopback names, those of containers for their host, and `HOST`",
 }
 
 
@@ -28,7 +28,7 @@ def _default(name: str) -> str:
         return _IN_WORDS[name]
     if value in ("", ()):
         return "empty"
-    shown = ",".join(value) if isinstance(value, tuple) else value
+    shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
     return f"`{shown:g}`" if isinstance(shown, int | float) else f"`{shown}`"
 
 

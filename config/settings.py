@@ -15,11 +15,19 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config import early
-from config.values import Directories, Directory, Names, Seconds, Secrets, bounds
+from config.values import LOOPBACK_NETWORKS, Directories, Directory, Names, Networks, Seconds, Secrets, bounds
 
 REPO = Path(__file__).resolve().parent.parent
 
 LOOPBACK_NAMES = ("localhost", "*.localhost", "127.0.0.1", "[::1]", "::1")
+#: The names that containers have for the machine they run on.
+CONTAINER_NAMES = (
+    "host.docker.internal",
+    "gateway.docker.internal",
+    "host.containers.internal",
+    "host.lima.internal",
+    "host.orb.internal",
+)
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
@@ -32,7 +40,7 @@ def _hub_cache() -> Path:
 
 
 def _allowed_hosts(data: dict[str, Any]) -> tuple[str, ...]:
-    """Loopback names, and the address that the user chose to listen on unless it means "all of them"."""
+    """Names of this machine, and the address that the user chose to listen on unless it means "all of them"."""
     host = str(data.get("host", "localhost"))
     try:
         address = ip_address(host)
@@ -40,7 +48,8 @@ def _allowed_hosts(data: dict[str, Any]) -> tuple[str, ...]:
         name = host
     else:
         name = "localhost" if address.is_unspecified else f"[{address}]" if address.version == 6 else host
-    return LOOPBACK_NAMES if name in LOOPBACK_NAMES else (*LOOPBACK_NAMES, name)
+    usual = (*LOOPBACK_NAMES, *CONTAINER_NAMES)
+    return usual if name in usual else (*usual, name)
 
 
 class Settings(BaseSettings):
@@ -215,6 +224,18 @@ class Settings(BaseSettings):
         default_factory=_allowed_hosts,
         validation_alias="ALLOWED_HOSTS",
         description="Comma-separated `Host` names that are answered (against DNS rebinding); `*` allows all.",
+    )
+    public_url: str = Field(
+        default="",
+        validation_alias="PUBLIC_URL",
+        description="The server's address as clients know it, with its sub-path, such as "
+        "`https://ai.example.com/mlxq`; empty: what the request says, or a proxy of `TRUSTED_PROXIES`.",
+    )
+    trusted_proxies: Networks = Field(
+        default=LOOPBACK_NETWORKS,
+        validation_alias="TRUSTED_PROXIES",
+        description="Comma-separated addresses and networks whose `Forwarded` and `X-Forwarded-*` headers count; "
+        "`none`: nobody's.",
     )
     cors_origins: Names = Field(
         default=("*",),
@@ -512,6 +533,16 @@ class Settings(BaseSettings):
             raise ValueError("a redis://, rediss:// or unix:// address, or nothing for the embedded Redis")
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        """Clients give `/v1` with the address; here it belongs to the paths."""
+        parts = urlsplit(value.rstrip("/"))
+        more = parts.username or parts.query or parts.fragment
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or more):
+            raise ValueError("an http:// or https:// address without a query")
+        return parts.geturl().removesuffix("/v1")
+
     @field_validator("hf_endpoint", "modelscope_endpoint")
     @classmethod
     def _check_endpoint(cls, value: str) -> str:
@@ -551,6 +582,11 @@ class Settings(BaseSettings):
         """The address without user, password and query: for logs and error messages."""
         parts = urlsplit(self.redis_address)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
+    def public_host(self) -> str:
+        """Host and port of `public_url`."""
+        return urlsplit(self.public_url).netloc
 
     @property
     def max_body_bytes(self) -> int:

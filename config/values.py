@@ -5,6 +5,7 @@ It knows `30m`, `a, b` and `~/x:/y`; it does not know any setting.
 
 import os
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
+
+LOOPBACK_NETWORKS: tuple[IPv4Network | IPv6Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1"))
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) *(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -43,8 +46,21 @@ def _directory(value: object) -> object:
     return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
 
 
+def _networks(value: object) -> object:
+    """`10.0.0.0/8, ::1` as networks; `none` as no network."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() == "none":
+        return ()
+    try:
+        return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("addresses and networks, such as 10.0.0.1, 192.168.0.0/16, or none") from None
+
+
 Seconds = Annotated[float, BeforeValidator(_duration), Field(allow_inf_nan=False)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_names)]
 Directory = Annotated[Path, BeforeValidator(_directory)]
 Directories = Annotated[tuple[Directory, ...], NoDecode, BeforeValidator(_paths)]

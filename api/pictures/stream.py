@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.types import Receive
 
 from api.context import context_of, jobs_of
+from api.forwarded import base_of
 from api.schemas.image_answer import completed_image, partial_image
 from api.streaming import HEARTBEAT, PATIENCE, Heart, Write
 from api.waiting import call, next_event, result_of
@@ -67,7 +68,7 @@ class ImageStream:
 
     def _completed(self, job_id: str, meta: dict[str, Any], result: dict[str, Any], index: int) -> bytes:
         read = context_of(self.request).blobs.read
-        return _frame(completed_image(job_id, meta, result, index, str(self.request.base_url), read))
+        return _frame(completed_image(job_id, meta, result, index, base_of(self.request), read))
 
 
 def _frame(event: dict[str, Any]) -> bytes:

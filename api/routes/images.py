@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.context import context_of
+from api.forwarded import base_of
 from api.json_response import json_response
 from api.openapi import takes, takes_files
 from api.pictures.job import image_job, keeps
@@ -73,7 +74,7 @@ async def _answer(request: Request, upload: ImageUpload, mode: str) -> Response:
         return EventStream(ImageStream(request, job, keep), upload.body.headers)
 
     def whole(submission: Submission, result: dict[str, Any], headers: dict[str, str]) -> Response:
-        base = str(request.base_url)
+        base = base_of(request)
         body = images_response(submission.job_id, submission.meta, result, base, context.blobs.read)
         return json_response(body, headers=headers)
 

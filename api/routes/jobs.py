@@ -13,6 +13,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from api.caller import caller_of
 from api.context import jobs_of
 from api.disconnect import while_connected
+from api.forwarded import base_of
 from api.job_events import JobEvents
 from api.json_response import json_response
 from api.ownership import cancellable_job, visible_job
@@ -55,7 +56,7 @@ async def list_jobs(
         )
     except JobNotFound as error:
         raise InvalidRequest(error.message, param="after") from None
-    base = str(request.base_url)
+    base = base_of(request)
     return json_response(
         {
             "object": "list",
@@ -94,7 +95,7 @@ async def events(
         async with jobs.watch(job_id, seen) as watch:
             if watch.pending() is None:
                 return Response(status_code=204)
-    return EventStream(JobEvents(jobs, job_id, seen, str(request.base_url)))
+    return EventStream(JobEvents(jobs, job_id, seen, base_of(request)))
 
 
 @router.post("/v1/jobs/{job_id}/cancel", summary="Cancel a job", response_class=Response)
@@ -109,7 +110,7 @@ async def cancel(request: Request, job_id: JobId) -> Response:
 
 
 async def _job(request: Request, job_id: str) -> dict[str, Any]:
-    return job_object(str(request.base_url), await visible_job(request, job_id, with_result=True))
+    return job_object(base_of(request), await visible_job(request, job_id, with_result=True))
 
 
 async def _wait_for_end(request: Request, job_id: str, seconds: float) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
+from api.artifacts import file_url
 from api.schemas.fields import KeepAlive, RequestModel, Seed
 
 Format = Literal["wav", "mp3", "flac", "opus", "aac", "pcm"]
@@ -67,7 +68,7 @@ class SpeechRequest(RequestModel):
         return {name: value for name, value in said.items() if value is not None}
 
 
-def spoken(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+def spoken(job_id: str, meta: dict[str, Any], result: dict[str, Any], base: str) -> dict[str, Any]:
     """The result of a job that nobody waited for: where its file can be fetched."""
     return {
         "object": "audio.speech",
@@ -76,7 +77,7 @@ def spoken(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[st
         "content_type": result["content_type"],
         "duration": result["duration"],
         "sample_rate": result["sample_rate"],
-        "url": f"/v1/jobs/{job_id}/artifacts/0",
+        "url": file_url(base, job_id, 0),
         "usage": usage(result["usage"]),
     }
 

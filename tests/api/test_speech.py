@@ -418,7 +418,7 @@ def test_a_job_in_the_background_leaves_a_file(
         "content_type": "audio/mpeg",
         "duration": 1.5,
         "sample_rate": 24_000,
-        "url": f"/v1/jobs/{job['id']}/artifacts/0",
+        "url": f"{http.base_url}/v1/jobs/{job['id']}/artifacts/0",
         "usage": {**USAGE, "total_tokens": 7},
     }
     file = http.get(job["result"]["url"])

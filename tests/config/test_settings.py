@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,6 +45,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "modelscope_endpoint": ("modelscope.example", "https://modelscope.example"),
     "modelscope_token": ("ms_secret", SecretStr("ms_secret")),
     "allowed_hosts": ("mac.local, *", ("mac.local", "*")),
+    "public_url": ("https://ai.example/mlxq/v1/", "https://ai.example/mlxq"),
+    "trusted_proxies": ("10.0.0.1, fd00::/8", (ip_network("10.0.0.1"), ip_network("fd00::/8"))),
     "cors_origins": ("https://a.example,https://b.example", ("https://a.example", "https://b.example")),
     "max_body_mb": ("0.5", 0.5),
     "max_connections": ("100", 100),
@@ -159,6 +162,8 @@ WRONG = [
     ("CHAT_TIMEOUT", "-1s", "seconds above 0 and up to 86400, or such as 90s, 30m, 24h"),
     ("RESULT_TTL", "inf", "seconds from 1 to 31536000, or such as 90s, 30m, 24h"),
     ("SUPERVISE", "maybe", "1 or 0"),
+    ("PUBLIC_URL", "ai.example", "an http:// or https:// address without a query"),
+    ("TRUSTED_PROXIES", "nginx", "addresses and networks, such as 10.0.0.1, 192.168.0.0/16, or none"),
     ("LOG_LEVEL", "loud", "one of debug, info, warning, error, critical"),
 ]
 
