@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from api.app import create_app
 from api.caller import accepted_keys, address_of
 from api.server import listen, server
+from config.code_wall import close_to_models
 from config.logs import configure_logging
 from config.settings import Settings, load_settings
 from jobs.live_settings import at_start
@@ -85,6 +86,7 @@ def main() -> int:
     usual = load_settings()
     settings = at_start(usual)
     configure_logging(settings.log_level, "api")
+    close_to_models(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return serve(settings, usual)
 

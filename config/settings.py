@@ -168,6 +168,11 @@ class Settings(BaseSettings):
         validation_alias="MODEL_ROOTS",
         description="Folders, parted by `:` or `,`, that a local path given as a model must lie in.",
     )
+    model_links: bool = Field(
+        default=False,
+        validation_alias="MODEL_LINKS",
+        description="Whether links in the model roots may lead out of them: to folders and files on another disk.",
+    )
     auto_download: bool = Field(
         default=True,
         validation_alias="AUTO_DOWNLOAD",
@@ -596,6 +601,11 @@ class Settings(BaseSettings):
     def blob_folder(self) -> Path:
         """Where the big inputs of jobs lie. API and worker share it."""
         return self.data_dir / "blobs"
+
+    @property
+    def view_folder(self) -> Path:
+        """Where the worker keeps what libraries may see of models: links and small files."""
+        return self.data_dir / "views"
 
     @property
     def disk_limit_bytes(self) -> int:

@@ -6,11 +6,13 @@ import signal
 import sys
 import threading
 
+from config.code_wall import close_to_models
 from config.logs import configure_logging
 from config.settings import load_settings
 from jobs.commands import RESTART
 from jobs.live_settings import at_start
 from jobs.supervisor import start_again, stop_with_parent
+from worker.guard.view import remove_left_behind
 from worker.host import WorkerHost
 
 log = logging.getLogger("worker")
@@ -22,6 +24,8 @@ HUNG = 70
 def main() -> int:
     settings = at_start(load_settings())
     configure_logging(settings.log_level, "worker")
+    close_to_models(settings)
+    remove_left_behind(settings.view_folder)
     # Many threads hand work to each other: switch between them sooner than every 5 ms.
     sys.setswitchinterval(0.001)
     stop = threading.Event()

@@ -37,6 +37,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "model_roots": (f"/a{os.pathsep}/b, /c", (Path("/a"), Path("/b"), Path("/c"))),
     "hub_cache": ("/hub", Path("/hub")),
     "auto_download": ("0", False),
+    "model_links": ("1", True),
     "model_source": ("modelscope", "modelscope"),
     "downloads": ("4", 4),
     "hf_endpoint": ("https://hf-mirror.example/", "https://hf-mirror.example"),

@@ -27,6 +27,7 @@ from worker.engines.image import flux1
 from worker.engines.image.engine import ImageEngine
 from worker.engines.image.painter import Wish
 from worker.engines.image.painter import picture as finished
+from worker.guard import source_of
 
 SIZE = (48, 32)
 FILES = (
@@ -174,7 +175,7 @@ def test_the_library_gets_the_folder_the_bits_and_the_variant(
     engine = load(tmp_path, image_quantize=8)
     assert isinstance(engine, ImageEngine)
     (arguments,) = asked
-    assert (arguments["quantize"], arguments["model_path"]) == (8, str(path.resolve()))
+    assert (arguments["quantize"], source_of(Path(arguments["model_path"]))) == (8, path.resolve())
     assert arguments["model_config"] is getattr(ModelConfig, name)()
     assert engine._painter.steps == steps
     assert engine.memory_bytes > 0

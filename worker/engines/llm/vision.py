@@ -126,9 +126,7 @@ class VisionEngine(ChatEngine):
 
 
 def knows(config: dict[str, Any]) -> bool:
-    """Whether mlx-vlm has this type of model. Code that a checkpoint brings along is not run."""
-    if "model_file" in config:
-        return False
+    """Whether mlx-vlm has this type of model."""
     try:
         mlx_vlm.utils.get_model_and_args(config)
     except (ImportError, KeyError, ValueError):

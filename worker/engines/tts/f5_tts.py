@@ -9,6 +9,7 @@ from config.catalog.f5_tts import VOCODER, vocoder_of
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
 from worker.engines.tts.family import Family, Wish
+from worker.guard import opened_folder, source_of
 from worker.models.f5_tts.loading import load
 
 #: The library's own recording, and what is said in it.
@@ -23,7 +24,7 @@ class Special(Family):
 
     @classmethod
     def load(cls, path: Path, kind: str, settings: Settings) -> Any:
-        vocoder = vocoder_of(path, settings.model_roots, settings.hub_cache)
+        vocoder = vocoder_of(source_of(path), settings.model_roots, settings.hub_cache)
         if vocoder is None:
             raise ModelNotFound(
                 f"F5-TTS needs the vocoder '{VOCODER}', which is not installed: fetch it with "
@@ -32,7 +33,8 @@ class Special(Family):
             )
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         try:
-            return load(path, vocoder, settings.data_dir)
+            with opened_folder(vocoder, VOCODER, settings) as viewed:
+                return load(path, viewed, settings.data_dir)
         except ValueError as error:
             raise EngineFailure(f"The F5-TTS could not be loaded: {str(error)[:200]}.") from error
 

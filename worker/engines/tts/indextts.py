@@ -9,6 +9,7 @@ from typing import Any
 
 from mlx_audio.tts.models.indextts.normalize import normalize, tokenize_by_CJK_char
 
+from config.foreign_json import read_object
 from jobs.errors import InvalidRequest
 from worker.engines.tts.family import Family, Wish
 
@@ -51,7 +52,7 @@ def _with_own_tokenizer(path: Path) -> Iterator[Path]:
         folder = Path(scratch)
         for file in path.iterdir():
             (folder / file.name).symlink_to(file.resolve())
-        config = json.loads((path / "config.json").read_bytes())
+        config = read_object(path / "config.json")
         (folder / "config.json").unlink()
         (folder / "config.json").write_text(json.dumps({**config, "tokenizer_name": str(path.resolve())}))
         yield folder

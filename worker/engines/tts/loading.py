@@ -10,11 +10,11 @@ from mlx_audio.tts.utils import get_model_and_args
 from config.catalog import ModelRef
 from config.catalog.f5_tts import F5_TTS, is_f5_tts
 from config.catalog.tts import INDEXTTS, KOKORO, QWEN3_TTS, own_voices, speech_type, why_not
+from config.foreign_json import read_object
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure, InvalidRequest, NotSupported
 from worker.engines.loading import folder as installed_folder
-from worker.engines.loading import read_json
 from worker.engines.tts.family import Family
 from worker.engines.tts.speech import SpeechEngine
 
@@ -32,7 +32,7 @@ def folder(ref: ModelRef) -> Path:
 
 def kind_of(ref: ModelRef, path: Path) -> str:
     """The type of the model in this folder; its library is imported. Raises InvalidRequest when it does not speak."""
-    kind = F5_TTS if is_f5_tts(path) else speech_type(read_json(path / "config.json"), ref.id)
+    kind = F5_TTS if is_f5_tts(path) else speech_type(read_object(path / "config.json"), ref.id)
     if kind is None:
         raise InvalidRequest(
             f"The model '{ref.id}' does not speak, or is of a family that is not known.",

@@ -1,0 +1,122 @@
+"""The guard in front of every load: a model is data, and no code that comes with it is ever run.
+
+Libraries see a clean view of a model's folder (`view.py`), their own doors for code are closed (`libraries.py`), and
+the interpreter refuses what comes through nevertheless (`config/code_wall.py`).
+"""
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from config.catalog import ModelRef
+from config.code_wall import close_to_models, foreign
+from config.settings import Settings
+from jobs.errors import InvalidRequest, MlxqError, ModelNotFound
+from worker.guard.view import UnfitFolder, View, make_view
+
+Engine = TypeVar("Engine")
+
+#: Where the folders lie that views were made of, by the views' own.
+_sources: dict[Path, Path] = {}
+#: What a library raises when it finds no class for a tokenizer, a processor or a network.
+_AT_A_LOSS = (AttributeError, ImportError, KeyError, OSError, TypeError, ValueError)
+
+
+def guarded(ref: ModelRef, settings: Settings, load: Callable[[ModelRef], Engine]) -> Engine:
+    """What `load` makes of a clean view of the model, which stays for as long as the engine does.
+
+    Raises MlxqError.
+    """
+    ref, views = _viewed(ref, settings)
+    try:
+        engine = load(ref)
+    except Exception as error:
+        _close(views)
+        if (explained := _explained(ref, views, error)) is not None:
+            raise explained from error
+        raise
+    # Some libraries read voices and the like when they are first asked for.
+    weakref.finalize(engine, _close, views)
+    return engine
+
+
+@contextmanager
+def opened(ref: ModelRef, settings: Settings) -> Iterator[ModelRef]:
+    """A clean view of a model that is read at once: one that drafts. Raises MlxqError."""
+    ref, views = _viewed(ref, settings)
+    try:
+        yield ref
+    except Exception as error:
+        if (explained := _explained(ref, views, error)) is not None:
+            raise explained from error
+        raise
+    finally:
+        _close(views)
+
+
+@contextmanager
+def opened_folder(folder: Path, name: str, settings: Settings) -> Iterator[Path]:
+    """A clean view of a folder that belongs to a model, for as long as the model is loaded. Raises MlxqError."""
+    view = _view(folder, name, settings)
+    try:
+        yield view.path
+    finally:
+        _close([view])
+
+
+def source_of(path: Path) -> Path:
+    """Where the folder lies that this view was made of; a folder that is no view itself."""
+    return _sources.get(path, path)
+
+
+def _viewed(ref: ModelRef, settings: Settings) -> tuple[ModelRef, list[View]]:
+    if ref.path is None:
+        raise ModelNotFound(f"The model '{ref.base_id}' is not installed.", param="model")
+    close_to_models(settings)
+    views = [_view(ref.path, ref.base_id, settings)]
+    ref = replace(ref, path=views[0].path)
+    if ref.adapter is not None:
+        try:
+            views.append(_view(ref.adapter.path, ref.adapter.id, settings))
+        except BaseException:
+            _close(views)
+            raise
+        ref = replace(ref, adapter=replace(ref.adapter, path=views[1].path))
+    return ref, views
+
+
+def _view(folder: Path, name: str, settings: Settings) -> View:
+    inside = tuple(root.resolve() for root in (*settings.model_roots, settings.hub_cache))
+    try:
+        view = make_view(folder, settings.view_folder, inside, links=settings.model_links)
+    except UnfitFolder as error:
+        raise _unsupported(f"The model '{name}' {error}.") from None
+    _sources[view.path] = folder
+    return view
+
+
+def _close(views: list[View]) -> None:
+    for view in views:
+        _sources.pop(view.path, None)
+        view.close()
+
+
+def _explained(ref: ModelRef, views: list[View], error: Exception) -> InvalidRequest | None:
+    """The error for the caller if a load failed for lack of code that is not run here."""
+    if foreign(error):
+        return _unsupported(f"The model '{ref.id}' needs code of its own, which is not run here.")
+    if isinstance(error, MlxqError) or not isinstance(error, _AT_A_LOSS):
+        return None
+    if any(view.code for view in views):
+        return _unsupported(
+            f"The model '{ref.id}' could not be loaded without the code of its own that it names, which is not run "
+            f"here ({type(error).__name__})."
+        )
+    return None
+
+
+def _unsupported(message: str) -> InvalidRequest:
+    return InvalidRequest(message, param="model", code="unsupported_model")

@@ -1,0 +1,194 @@
+"""A clean view of a model's folder: what a library may see of it.
+
+The view is a private folder: links to weights and other plain data, and the JSON files, parsed once and written anew
+without what would make a library look for code. Nothing else is in it: no Python, no pickle, no program. It knows
+files; it does not know families of models.
+"""
+
+import logging
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from config import foreign_json
+from config.foreign_json import UnsoundJson
+
+log = logging.getLogger(__name__)
+
+#: Weights: no reader of theirs runs what is in them.
+_WEIGHTS = frozenset({".safetensors", ".npz", ".gguf"})
+#: What else models are made of: texts, tokenizers, templates, voices.
+_DATA = frozenset(
+    {
+        ".bpe",
+        ".jinja",
+        ".jsonl",
+        ".model",
+        ".mvn",
+        ".npy",
+        ".spm",
+        ".tiktoken",
+        ".txt",
+        ".vocab",
+        ".yaml",
+        ".yml",
+    }
+    | {".flac", ".mp3", ".wav"}
+)
+#: What a training leaves behind; no library reads it, and it is full of NaN.
+_LOGS = frozenset({"all_results.json", "eval_results.json", "train_results.json", "trainer_state.json"})
+#: Keys that name code: which class of the repository, or of another one, is to be imported.
+_CODE = frozenset({"auto_map", "code_revision", "custom_generate", "custom_pipelines", "trust_remote_code"})
+#: The key by which mlx-lm and mlx-vlm find a model's own network.
+_MODEL_FILE = "model_file"
+#: Bytes of a JSON file that is linked, not written anew, when there is nothing to remove from it.
+_SMALL = 1 << 20
+#: Files and levels of folders of a model.
+_MOST_FILES, _DEEPEST = 20_000, 5
+
+
+class UnfitFolder(ValueError):
+    """No view can be made of the folder. The message is for the user and continues "the model …"."""
+
+
+@dataclass(slots=True, weakref_slot=True)
+class View:
+    """`path` is the clean folder, with the name of the real one. `code`: files that name code, which is left out."""
+
+    path: Path
+    source: Path
+    code: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Remove it. Files that are open stay readable."""
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+def make_view(source: Path, scratch: Path, inside: tuple[Path, ...], *, links: bool = False) -> View:
+    """A clean view of a model's folder, below `scratch`.
+
+    `inside`: resolved folders that links to files may lead to, beside the model's own. Weights may lie anywhere, and
+    with `links` everything may. Raises UnfitFolder, and OSError.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    private = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=scratch))
+    view = View(private / source.name, source)
+    allowed = None if links else (source.resolve(), *_repository(source), *inside)
+    try:
+        view.path.mkdir()
+        _fill(view, source, view.path, allowed, _DEEPEST, [0])
+    except BaseException:
+        view.close()
+        raise
+    return view
+
+
+def remove_left_behind(scratch: Path) -> None:
+    """Remove the views of processes that have ended."""
+    for folder in scratch.iterdir() if scratch.is_dir() else ():
+        number = folder.name.partition("-")[0]
+        if number.isdecimal() and not _alive(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill(
+    view: View, source: Path, target: Path, allowed: tuple[Path, ...] | None, levels: int, count: list[int]
+) -> None:
+    for entry in sorted(source.iterdir()):
+        count[0] += 1
+        if count[0] > _MOST_FILES:
+            raise UnfitFolder(f"has more than {_MOST_FILES} files")
+        try:
+            real = entry.resolve(strict=True)
+            mode = real.stat().st_mode
+        except (OSError, RuntimeError):
+            continue
+        name = entry.relative_to(view.source).as_posix()
+        suffix = entry.suffix.lower()
+        if stat.S_ISDIR(mode):
+            if entry.name.startswith(".") or not levels:
+                continue
+            _refuse_outside(name, real, allowed)
+            (target / entry.name).mkdir()
+            _fill(view, entry, target / entry.name, allowed, levels - 1, count)
+        elif not stat.S_ISREG(mode):
+            continue
+        elif suffix in _WEIGHTS:
+            (target / entry.name).symlink_to(real)
+        elif suffix in _DATA:
+            _refuse_outside(name, real, allowed)
+            (target / entry.name).symlink_to(real)
+        elif suffix == ".json" and entry.name not in _LOGS:
+            _refuse_outside(name, real, allowed)
+            _take_json(view, name, real, target / entry.name)
+
+
+def _take_json(view: View, name: str, real: Path, target: Path) -> None:
+    try:
+        value = foreign_json.read(real)
+    except UnsoundJson as error:
+        raise UnfitFolder(f"has a file '{_shown(name)}' that can't be used: it {error}") from None
+    if isinstance(value, dict) and isinstance(value.get(_MODEL_FILE), str):
+        raise UnfitFolder(f"needs code of its own ('{_MODEL_FILE}' in {_shown(name)}), which is not run here")
+    removed = _without_code(value)
+    if removed:
+        view.code.append(name)
+    if not removed and real.stat().st_size > _SMALL:
+        target.symlink_to(real)
+    else:
+        target.write_bytes(foreign_json.write(value))
+
+
+def _without_code(value: Any) -> bool:
+    """Remove what names code, at any depth; whether there was any. A vocabulary may have such words: with numbers."""
+    removed = False
+    for container in _containers(value):
+        if isinstance(container, dict):
+            for key in _CODE & container.keys():
+                if not isinstance(container[key], int | float) or isinstance(container[key], bool):
+                    del container[key]
+                    removed = True
+    return removed
+
+
+def _containers(value: Any) -> Iterator[Any]:
+    level = [value]
+    while level:
+        outer = level.pop()
+        if isinstance(outer, dict):
+            yield outer
+            level += [inner for inner in outer.values() if isinstance(inner, dict | list)]
+        elif isinstance(outer, list):
+            level += [inner for inner in outer if isinstance(inner, dict | list)]
+
+
+def _repository(source: Path) -> tuple[Path, ...]:
+    """A snapshot in a hub's cache is made of links to its repository's blobs."""
+    parent = source.resolve().parent
+    return (parent.parent,) if parent.name == "snapshots" else ()
+
+
+def _refuse_outside(name: str, real: Path, allowed: tuple[Path, ...] | None) -> None:
+    if allowed is not None and not any(real.is_relative_to(folder) for folder in allowed):
+        raise UnfitFolder(
+            f"has a link '{_shown(name)}' that leads out of the model roots, which MODEL_LINKS=1 allows"
+        )
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "replace").decode()[:120]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
