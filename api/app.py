@@ -1,6 +1,7 @@
 """The application: routes, middleware in their order, and what starts and stops with it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -179,4 +180,7 @@ async def _announce_redis(client: JobClient, label: str) -> None:
         else:
             if spoke:
                 log.info("Redis at %s is there", label)
+            with contextlib.suppress(MlxqError):
+                if denied := await client.denied():
+                    log.error("%s", denied)
             return

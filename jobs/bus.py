@@ -17,7 +17,8 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from jobs import keys
-from jobs.errors import JobNotFound
+from jobs.errors import JobNotFound, MlxqError, RedisDenied
+from jobs.permissions import check_async
 from jobs.status import Event
 from jobs.tasks import end
 
@@ -57,10 +58,21 @@ class Watch:
         self._catching_up = False
         self._missed_live = False
         self._gone = False
+        self._error: MlxqError | None = None
+
+    def fail(self, error: MlxqError) -> None:
+        """There is no more to be had of Redis."""
+        self._error = error
+        self._wakeup.set()
 
     async def next(self, timeout: float | None = None) -> Event | None:
-        """The next event, or None after `timeout` seconds without one. JobNotFound when the job has vanished."""
+        """The next event, or None after `timeout` seconds without one.
+
+        Raises JobNotFound when the job has vanished, and RedisDenied when Redis lets nobody write or read it.
+        """
         while not self._events:
+            if self._error is not None:
+                raise self._error
             if self._gone:
                 raise JobNotFound(f"Job '{self.job_id}' does not exist any more.")
             self._wakeup.clear()
@@ -204,6 +216,10 @@ class ResultBus:
         for watch in silent:
             watch.heard_at = now
         await self._catch_up(silent)
+        if silent:
+            denied = await check_async(self._redis)
+            for watch in silent if denied else ():
+                watch.fail(RedisDenied(str(denied), retry_after=30))
         waiting = defaultdict(list)
         for watches in self._watches.values():
             for watch in watches:

@@ -18,11 +18,20 @@ from config.settings import Settings
 from jobs import keys, live_settings
 from jobs.bus import ResultBus, Watch
 from jobs.connection import async_connection
-from jobs.errors import Conflict, JobNotFound, MlxqError, QueueFull, ServiceUnavailable, disk_full
+from jobs.errors import (
+    Conflict,
+    JobNotFound,
+    MlxqError,
+    QueueFull,
+    RedisDenied,
+    ServiceUnavailable,
+    disk_full,
+)
 from jobs.gate import Admission, AsyncGate, Ttl
 from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
 from jobs.live_settings import LiveSettings
 from jobs.pace import eta
+from jobs.permissions import check_async, is_denied
 from jobs.request import Category, JobRequest
 from jobs.status import JobStatus
 
@@ -30,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two lines about the same shortage.
 _REMIND = 60.0
+#: Seconds for which Redis' user may still do what it could.
+_RECHECK = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,11 @@ def _redis_errors() -> Iterator[None]:
     except (RedisError, OSError) as error:
         if "MISCONF" in str(error):
             raise disk_full() from error
+        if is_denied(error):
+            raise RedisDenied(
+                "The server's Redis user lacks a permission that mlxq needs; /health says which.",
+                retry_after=30,
+            ) from error
         if str(error).startswith("OOM ") or " -OOM " in str(error):
             raise _no_memory() from error
         raise ServiceUnavailable(
@@ -72,6 +88,7 @@ class JobClient:
         self.bus = ResultBus(async_connection(address, blocking_reads=True), self.redis)
         self._gate = AsyncGate(self.redis, ttl, keep_bytes=keep_bytes)
         self._queue_limit = queue_limit
+        self._allowed_at = float("-inf")
         self._told_of_memory = self._short_at = float("-inf")
 
     async def start(self) -> None:
@@ -150,6 +167,17 @@ class JobClient:
             "requests are refused with 503 while that is not enough",
             self._gate.evicted,
         )
+
+    async def denied(self) -> str | None:
+        """What the Redis user may not do and must, in a sentence; None where it may all."""
+        now = time.monotonic()
+        if now - self._allowed_at < _RECHECK:
+            return None
+        with _redis_errors():
+            found = await check_async(self.redis)
+        if not found:
+            self._allowed_at = now
+        return str(found) if found else None
 
     async def memory_short(self) -> bool:
         """Whether Redis' memory is short, or was in the last minute. A Redis that is quite full can't say so."""

@@ -1,9 +1,13 @@
 """Connections to Redis: bounded, named and quick to say that Redis is gone."""
 
+import contextlib
+from collections.abc import Callable
+
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 #: Connections of one API process, the bus included; more requests wait for a free one.
@@ -30,11 +34,21 @@ def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asy
 
 
 def connection(address: str, *, name: str | None = None) -> redis.Redis:
-    """A client for threads, speaking bytes."""
+    """A client for threads, speaking bytes. Its connections have no `name` where the user may not give them one."""
     return redis.Redis.from_url(
         address,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=ANSWER_TIMEOUT,
         retry=Retry(NoBackoff(), 1),
-        client_name=name,
+        **({} if name is None else {"redis_connect_func": _naming(name)}),
     )
+
+
+def _naming(name: str) -> Callable[[redis.Connection], None]:
+    def connect(link: redis.Connection) -> None:
+        link.on_connect()  # type: ignore[no-untyped-call]
+        link.send_command("CLIENT", "SETNAME", name)  # type: ignore[no-untyped-call]
+        with contextlib.suppress(ResponseError):
+            link.read_response()
+
+    return connect

@@ -160,6 +160,10 @@ class ServiceUnavailable(MlxqError):
     retryable = True
 
 
+class RedisDenied(ServiceUnavailable):
+    """The Redis user may not do what mlxq needs: trying again does not help until it may."""
+
+
 class InsufficientStorage(MlxqError):
     """What is to be kept does not fit on the disk."""
 

@@ -27,6 +27,7 @@ from jobs.commands import RESTART, SHUTDOWN
 from jobs.connection import connection
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
+from jobs.permissions import check
 from jobs.request import Category
 from worker.device import device, hold
 from worker.engines import ENGINES, Loader
@@ -202,11 +203,16 @@ class WorkerHost:
             return None
 
     def _wait_for_redis(self, stop: threading.Event) -> bool:
-        warned = False
+        warned, told = False, ""
         while not stop.is_set():
             try:
-                self._redis.ping()
-                return True
+                denied = check(self._redis)
+                if not denied:
+                    return True
+                if str(denied) != told:
+                    log.error("%s", denied)
+                    told = str(denied)
+                stop.wait(1.0)
             except (RedisError, OSError) as error:
                 if not warned:
                     log.warning(

@@ -17,9 +17,13 @@ from redis.exceptions import RedisError
 
 from jobs.errors import EngineFailure
 from jobs.gate import Emission, Ending, Gate
+from jobs.permissions import is_denied
 from jobs.status import EventType, encode_event
 
 log = logging.getLogger(__name__)
+
+#: Seconds until it tries again what its Redis user may not do.
+_DENIED = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,15 @@ class Outbox:
                     log.error("gave up writing to Redis: the jobs in hand will be run again")
                     return
                 if pause == 0.05:
-                    log.warning("Redis is away (%s): results are kept until it is back", type(error).__name__)
+                    why = "lets this user not write" if is_denied(error) else "is away"
+                    log.warning(
+                        "Redis %s (%s): results are kept until it takes them", why, type(error).__name__
+                    )
+                if is_denied(error):
+                    # Somebody has to change the user's rights first.
+                    pause = _DENIED
                 time.sleep(pause)
-                pause = min(pause * 2, 0.5)
+                pause = min(pause * 2, max(0.5, pause))
                 continue
             for execution_id in lost:
                 self._on_lost(execution_id)

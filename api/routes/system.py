@@ -12,7 +12,7 @@ from api.schemas.system import system_status
 from api.security import at_the_machine
 from config import VERSION
 from jobs.commands import RESTART, SHUTDOWN
-from jobs.errors import NotSupported, ServiceUnavailable
+from jobs.errors import NotSupported, RedisDenied, ServiceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,12 @@ async def health(request: Request) -> Response:
     redis, worker, jobs = "ok", "unknown", jobs_of(request)
     short = False
     try:
+        if denied := await jobs.denied():
+            return _unhealthy({"redis": "denied", "worker": worker, "reason": denied})
         worker = "ok" if await jobs.workers() else "lost"
         short = await jobs.memory_short()
+    except RedisDenied as error:
+        return _unhealthy({"redis": "denied", "worker": worker, "reason": error.message})
     except ServiceUnavailable:
         redis = "lost"
     if short and (redis, worker) == ("ok", "ok"):
@@ -44,7 +48,11 @@ async def health(request: Request) -> Response:
         )
     if (redis, worker) == ("ok", "ok"):
         return json_response({"status": "healthy"})
-    return json_response({"status": "unhealthy", "redis": redis, "worker": worker}, 503, {"retry-after": "2"})
+    return _unhealthy({"redis": redis, "worker": worker})
+
+
+def _unhealthy(parts: dict[str, str]) -> Response:
+    return json_response({"status": "unhealthy", **parts}, 503, {"retry-after": "2"})
 
 
 @router.get("/v1/system/status", summary="Memory, device and models", response_class=Response)

@@ -91,8 +91,11 @@ local conclude
 -- Their model is not there then, which is a 404; a full disk is told as what it is.
 local function settle_dependents(id, status, event, now_iso, ttl, events_ttl)
   local key = 'rq:job:' .. id .. ':dependents'
-  local waiting = {}
-  for _, dependent in ipairs(redis.call('SMEMBERS', key)) do
+  local dependents, waiting = redis.call('SMEMBERS', key), {}
+  if #dependents == 0 then
+    return
+  end
+  for _, dependent in ipairs(dependents) do
     local job = redis.call('HMGET', 'rq:job:' .. dependent, 'status', 'origin')
     if job[1] == 'deferred' then
       local since = redis.call('ZSCORE', 'rq:deferred:' .. job[2], dependent)
@@ -170,19 +173,23 @@ local RELIEF = 0.95
 -- Seconds for which Redis' memory counts as short after the last time that it was.
 local SHORT_FOR = 60
 
+-- The number behind these words, or 0.
+local function number_in(text, words)
+  local _, last = string.find(text, words, 1, true)
+  return last and tonumber(string.match(text, '^%d+', last + 1)) or 0
+end
+
 -- Whether more than this share of Redis' memory is in use. False where Redis has no bound, or does not tell.
 local function memory_above(share)
   local memory = redis.pcall('INFO', 'memory')
   if type(memory) ~= 'string' then
     return false
   end
-  local maximum = tonumber(string.match(memory, 'maxmemory:(%d+)')) or 0
+  local maximum = number_in(memory, 'maxmemory:')
   if maximum == 0 then
     return false
   end
-  local used = tonumber(string.match(memory, 'used_memory:(%d+)')) or 0
-  local aside = tonumber(string.match(memory, 'mem_not_counted_for_evict:(%d+)')) or 0
-  return used - aside > maximum * share
+  return number_in(memory, 'used_memory:') - number_in(memory, 'mem_not_counted_for_evict:') > maximum * share
 end
 
 -- Forget an ended job: its keys, its place in lists, and the files that it made.

@@ -7,8 +7,8 @@ local id, execution = ARGV[1], ARGV[2]
 if not redis.call('ZSCORE', KEYS[2], id .. ':' .. execution) then
   return 0
 end
-drop_execution(KEYS[2], id, execution)
-redis.call('DEL', 'rq:executions:' .. id)
+redis.call('ZREM', KEYS[2], id .. ':' .. execution)
+redis.call('DEL', 'rq:execution:' .. id .. ':' .. execution, 'rq:executions:' .. id)
 if ARGV[8] ~= '' then
   redis.call('HSET', KEYS[1], 'exc_info', ARGV[8], 'mlxq_error', ARGV[9])
 end

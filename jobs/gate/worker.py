@@ -27,6 +27,8 @@ UNCLAIMED_GRACE = 2.0
 
 #: Bytes of the largest result, as JSON: it is kept twice, as RQ's and as the job's last event.
 LARGEST_RESULT = 64 << 20
+#: Bytes of all events of an execution: speech for an hour, or a million tokens.
+LARGEST_STORY = 256 << 20
 #: Queues whose results name files.
 FILE_MAKERS = frozenset({Category.TTS, Category.IMAGE})
 _BLOB = re.compile(rb"blob-[0-9a-f]{32}")
@@ -118,7 +120,10 @@ class Gate:
         return None if answer is None else [job_id.decode() for job_id in answer]
 
     def stop_waiting(self, client_name: str) -> None:
-        """End a `take` that another thread waits in, on its connection of that name, as if its time was over."""
+        """End a `take` that another thread waits in, on its connection of that name, as if its time was over.
+
+        Where the user may not do that, the `take` ends by itself.
+        """
         for client in self._redis.client_list():
             if client["name"] == client_name:
                 self._redis.client_unblock(int(client["id"]))
@@ -180,13 +185,21 @@ class Gate:
         """
         calls: list[_Call] = []
         if events:
-            arguments = list(itertools.chain.from_iterable(events))
-            calls.append(_Call("emit", [], arguments))
+            calls.append(_Call("emit", [], [LARGEST_STORY, *itertools.chain.from_iterable(events)]))
         calls += [self._finish_call(ending) for ending in endings]
         answers = self._run_many(calls)
-        lost = {execution.decode() for execution in answers[0]} if events else set()
+        lost = {execution.decode() for execution in answers[0][0]} if events else set()
+        if events and answers[0][1]:
+            lost |= self._end_talkative(events, {execution.decode() for execution in answers[0][1]})
         ends = answers[1:] if events else answers
         return lost | {e.execution_id for e, done in zip(endings, ends, strict=True) if not done}
+
+    def _end_talkative(self, events: Sequence[Emission], over: set[str]) -> set[str]:
+        """Fail the executions whose events are more than Redis keeps of one job."""
+        error = OutputTooLarge(f"The job has said more than {LARGEST_STORY >> 20} MB.")
+        jobs = {event.execution_id: event.job_id for event in events if event.execution_id in over}
+        self.write([], [Ending(job_id, execution, error=error) for execution, job_id in jobs.items()])
+        return set(jobs)
 
     def progress(self, job_id: str, execution_id: str, done: dict[str, Any]) -> bool:
         """Say how far a job is, to whoever watches it and to the jobs that wait for it. False: it is not ours."""

@@ -185,3 +185,22 @@ def test_only_the_owner_ends_the_server(
         assert answer.status_code == status, (keys, address, headers)
         assert len(ended) - before == (status == 200)
     assert set(ended) == {verb == "restart"}
+
+
+def test_health_says_what_the_redis_user_may_not_do(
+    make_settings: MakeSettings, redis_url: str, clean_redis: redis.Redis
+) -> None:
+    rights = ("reset", "on", ">secret", "~*", "&*", "+@all", "-blmove", "-evalsha")
+    clean_redis.execute_command("ACL", "SETUSER", "careful", *rights)  # type: ignore[no-untyped-call]
+    try:
+        settings = make_settings(redis_url=redis_url.replace("unix://", "unix://careful:secret@"))
+        with ApiServer(settings) as server, httpx.Client(base_url=server.url, timeout=30) as http:
+            health = http.get("/health")
+            assert (health.status_code, health.json()["redis"]) == (503, "denied")
+            assert "BLMOVE, EVALSHA" in health.json()["reason"]
+            body = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}]}
+            refused = http.post("/v1/chat/completions", json=body)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "service_unavailable")
+            assert "permission" in refused.json()["error"]["message"]
+    finally:
+        clean_redis.execute_command("ACL", "DELUSER", "careful")  # type: ignore[no-untyped-call]

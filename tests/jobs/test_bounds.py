@@ -23,9 +23,9 @@ from jobs.errors import (
     QueueFull,
     ServiceUnavailable,
 )
-from jobs.gate import Admission, AsyncGate, Ending, Gate
+from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
 from jobs.request import Category, Kind
-from jobs.status import JobStatus
+from jobs.status import EventType, JobStatus, encode_event
 from tests.support.jobs import TTL, counted_memory, memory_of, request
 
 pytestmark = pytest.mark.anyio
@@ -160,6 +160,28 @@ async def test_a_result_that_is_too_large_is_an_error_and_not_a_full_redis(
     assert info.result is None
     assert info.error is not None
     assert info.error.code == "output_too_large"
+
+
+async def test_a_job_that_says_too_much_fails_and_its_neighbours_go_on(
+    front: AsyncGate, gate: Gate, client: JobClient, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.gate.worker.LARGEST_STORY", 1000)
+    await front.admit(request(), 10)
+    await front.admit(request(), 10)
+    first, second = run(gate), run(gate)
+    delta = encode_event(EventType.DELTA, index=0, text="x" * 400)
+    lost = set()
+    for number in range(1, 5):
+        lost |= gate.write([Emission(first, "execution-1", number, delta)], [])
+    short = encode_event(EventType.DELTA, index=0, text="y")
+    assert not gate.write([Emission(second, "execution-1", 1, short)], [])
+
+    assert lost == {"execution-1"}
+    assert (await client.info(second)).status is JobStatus.IN_PROGRESS
+    info = await client.info(first, with_result=True)
+    assert info.error is not None
+    assert info.error.code == "output_too_large"
+    assert int(clean_redis.xlen(keys.events(first))) == 4, "started, two deltas, failed"
 
 
 # -- memory ------------------------------------------------------------------------------------------------------

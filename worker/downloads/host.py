@@ -24,6 +24,7 @@ from jobs.commands import RESTART, SHUTDOWN
 from jobs.connection import async_connection, connection
 from jobs.errors import EngineFailure, MlxqError
 from jobs.gate import BEAT, Ending, Gate, Ttl
+from jobs.permissions import check
 from jobs.request import Category, Claim
 from worker.downloads.defaults import fetch_defaults
 from worker.downloads.store import clear_trash
@@ -95,11 +96,16 @@ class DownloadHost:
     # -- coming and going ----------------------------------------------------------------------------------------
 
     async def _wait_for_redis(self, stop: asyncio.Event) -> bool:
-        warned = False
+        warned, told = False, ""
         while not stop.is_set():
             try:
-                await asyncio.to_thread(self._redis.ping)
-                return True
+                denied = await asyncio.to_thread(check, self._redis)
+                if not denied:
+                    return True
+                if str(denied) != told:
+                    log.error("%s", denied)
+                    told = str(denied)
+                await asyncio.sleep(1.0)
             except (RedisError, OSError) as error:
                 if not warned:
                     log.warning(
