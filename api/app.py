@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from api.addresses import Addresses
+from api.coding import Decoding
 from api.context import Context, OwnClient
 from api.edge import BodyLimit, Heads, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
@@ -160,6 +161,7 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
         Middleware(ErrorBoundary),
         Middleware(CallerGuard, settings=settings),
         Middleware(BodyLimit, limit=settings.max_body_bytes, larger=_larger(settings)),
+        Middleware(Decoding, limit=settings.max_body_bytes, larger=_larger(settings)),
         Middleware(OwnUploads, blobs=context.blobs),
         Middleware(OwnClient, context=context),
     ]
