@@ -1,7 +1,6 @@
 """`python -m api`: serve on HOST and PORT until SIGINT or SIGTERM."""
 
 import logging
-import resource
 import signal
 import socket
 import sys
@@ -15,19 +14,10 @@ from config.code_wall import close_to_models
 from config.logs import configure_logging
 from config.settings import Settings, load_settings
 from jobs.live_settings import at_start
+from jobs.open_files import allow_many_files
 from jobs.supervisor import WRONG_SETTING, say, start_again, stop_with_parent
 
 log = logging.getLogger("api")
-
-_OPEN_FILES = 10_240
-
-
-def allow_many_connections() -> None:
-    """Raise the soft limit of open files, which is 256 on a Mac: every waiting client is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def open_sockets(settings: Settings, usual: Settings) -> list[socket.socket]:
@@ -62,7 +52,7 @@ def serve(settings: Settings, usual: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     stop_with_parent()
-    allow_many_connections()
+    allow_many_files()
     _warn(settings, [address_of(each.getsockname()[0]) for each in sockets])
     host, port = sockets[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)

@@ -11,6 +11,7 @@ from config.logs import configure_logging
 from config.settings import load_settings
 from jobs.commands import RESTART
 from jobs.live_settings import at_start
+from jobs.open_files import allow_many_files
 from jobs.supervisor import start_again, stop_with_parent
 from worker.guard.view import remove_left_behind
 from worker.host import WorkerHost
@@ -32,6 +33,7 @@ def main() -> int:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
     stop_with_parent()
+    allow_many_files()
     host = WorkerHost(settings)
     if not host.start(stop):
         return 0

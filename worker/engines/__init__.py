@@ -5,6 +5,7 @@ Loaders import their library when they are called, on the thread that will own t
 
 import gc
 import logging
+import resource
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,11 +30,31 @@ _settled = threading.Event()
 
 
 @contextmanager
-def _importing() -> Iterator[None]:
-    """One thread at a time. What the first import has brought stays for ever and is kept out of Python's collections:
-    each unload needs one, and it would hold up every other lane while it looks at all of transformers.
+def _own_limits() -> Iterator[None]:
+    """mlx-lm sets the limit of open files to (2048, 4096) when it is imported. That fails where the hard limit is
+    lower, and would lower a higher one for good.
     """
-    with _IMPORTS:
+    real = resource.setrlimit
+
+    def setrlimit(which: int, limits: tuple[int, int]) -> None:
+        if which != resource.RLIMIT_NOFILE:
+            real(which, limits)
+
+    resource.setrlimit = setrlimit
+    try:
+        yield
+    finally:
+        resource.setrlimit = real
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """One thread at a time, and without a change of this process' limits.
+
+    What the first import has brought stays for ever and is kept out of Python's collections: each unload needs one,
+    and it would hold up every other lane while it looks at all of transformers.
+    """
+    with _IMPORTS, _own_limits():
         yield
         if not _settled.is_set():
             # No model is here yet, for each needs such an import before: nothing is kept that has to be freed.
