@@ -31,6 +31,11 @@ def open_sockets(settings: Settings, usual: Settings) -> list[socket.socket]:
         return listen(usual.host, usual.port)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether uvicorn's record is an error. That a stop ends the requests which still run is none."""
+    return not record.msg.startswith("Cancel %s running task")
+
+
 def _warn(settings: Settings, addresses: Sequence[IPv4Address | IPv6Address | None]) -> None:
     """One line when other machines can reach this server and no key is asked for."""
     if not accepted_keys(settings) and any(each is None or not each.is_loopback for each in addresses):
@@ -77,7 +82,9 @@ def main() -> int:
     settings = at_start(usual)
     configure_logging(settings.log_level, "api")
     close_to_models(settings)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    uvicorn = logging.getLogger("uvicorn.error")
+    uvicorn.setLevel(logging.WARNING)
+    uvicorn.addFilter(_is_news)
     return serve(settings, usual)
 
 

@@ -7,7 +7,7 @@ import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
 from pydantic import BeforeValidator, Field, SecretStr
@@ -67,9 +67,12 @@ Directories = Annotated[tuple[Directory, ...], NoDecode, BeforeValidator(_paths)
 
 
 def bounds(field: FieldInfo) -> str:
-    """What a number or a switch may be, in words; empty for a field without such a rule."""
+    """What a number, a switch or a choice may be, in words; empty for a field without such a rule."""
     if field.annotation is bool:
         return "1 or 0"
+    if get_origin(field.annotation) is Literal:
+        *others, last = map(str, get_args(field.annotation))
+        return f"{', '.join(others)} or {last}"
     rules = {type(rule): rule for rule in field.metadata}
     low, above, high = rules.get(Ge), rules.get(Gt), rules.get(Le)
     if high is None:

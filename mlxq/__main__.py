@@ -10,17 +10,27 @@ from mlxq.server import Problem, Server
 
 
 def parser() -> argparse.ArgumentParser:
-    program = argparse.ArgumentParser(prog="mlxq", description="The models of mlxq, from the terminal.")
-    program.add_argument("--url", help="address of the server; by default HOST and PORT of the environment")
+    address = argparse.ArgumentParser(add_help=False)
+    # A default of the verb's would take the place of what stands before the verb.
+    address.add_argument(
+        "--url",
+        default=argparse.SUPPRESS,
+        help="address of the server; by default HOST and PORT of the environment",
+    )
+    program = argparse.ArgumentParser(
+        prog="mlxq", description="The models of mlxq, from the terminal.", parents=[address]
+    )
     verbs = program.add_subparsers(dest="verb", required=True, metavar="VERB")
-    one = verbs.add_parser("pull", help="fetch a model from its hub")
+    one = verbs.add_parser("pull", help="fetch a model from its hub", parents=[address])
     one.add_argument("model", help="its name on the hub, org/name")
     one.add_argument("--name", help="what it shall be called, too")
-    one = verbs.add_parser("rm", help="delete a model")
+    one = verbs.add_parser("rm", help="delete a model", parents=[address])
     one.add_argument("model")
     one.add_argument("--keep-files", action="store_true", help="only forget it")
-    verbs.add_parser("list", aliases=["ls"], help="what is installed; works without a server, too")
-    verbs.add_parser("ps", help="what is in memory, and what is being fetched")
+    verbs.add_parser(
+        "list", aliases=["ls"], help="what is installed; works without a server, too", parents=[address]
+    )
+    verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
     return program
 
 
@@ -36,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "ps": processes,
     }
     try:
-        with Server(settings, wanted.url) as server:
+        with Server(settings, getattr(wanted, "url", None)) as server:
             verbs[wanted.verb](server)
     except Problem as problem:
         print(f"mlxq: {problem}", file=sys.stderr)

@@ -35,10 +35,11 @@ def pull(server: Server, model: str, name: str | None) -> None:
     result: dict[str, Any] = {}
     try:
         with _bar(console) as bar:
-            task = bar.add_task(escape(model), total=None)
+            # A download that ends at once, as of a model that does not exist, shows no bar.
+            task = bar.add_task(escape(model), total=None, visible=False)
             for kind, data in server.events(answer["id"]):
                 if kind == "progress":
-                    bar.update(task, completed=data["done"], total=data["total"])
+                    bar.update(task, completed=data["done"], total=data["total"], visible=True)
                 elif kind in _ENDS:
                     _check(kind, data)
                     result = data["result"]
@@ -63,8 +64,7 @@ def list_models(server: Server, settings: Settings) -> None:
     try:
         answer = server.ask("GET", "/v1/models")
         models = [
-            (row["id"], row["type"], _gigabytes(size["memory_required_gb"]), row["status"])
-            for row, size in zip(answer["data"], answer["models"], strict=False)
+            (row["id"], row["type"], _known(row["size_bytes"]), row["status"]) for row in answer["data"]
         ]
     except Unreachable:
         known = Catalog(settings)
@@ -80,10 +80,7 @@ def list_models(server: Server, settings: Settings) -> None:
 def processes(server: Server) -> None:
     """What is in memory, and what is being fetched."""
     loaded = server.ask("GET", "/v1/models", loaded="true")
-    rows = [
-        (row["id"], row["type"], _gigabytes(size["memory_required_gb"]), row["status"])
-        for row, size in zip(loaded["data"], loaded["models"], strict=False)
-    ]
+    rows = [(row["id"], row["type"], _known(row["memory_bytes"]), row["status"]) for row in loaded["data"]]
     jobs = server.ask("GET", "/v1/jobs", queue="download", status="in_progress")
     for job in jobs["data"]:
         progress = job["progress"] or {"done": 0, "total": 0}
@@ -122,8 +119,8 @@ def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     console.print(table, width=None if console.is_terminal else 1000, soft_wrap=not console.is_terminal)
 
 
-def _gigabytes(size: float | None) -> str:
-    return "" if size is None else _size(int(size * 1e9))
+def _known(size: int | None) -> str:
+    return "" if size is None else _size(size)
 
 
 def _size(number: int) -> str:

@@ -57,7 +57,11 @@ def folder() -> Iterator[Path]:
 def start(folder: Path) -> Iterator[Start]:
     started: list[Program] = []
 
-    def run(*arguments: str, **environment: str) -> Program:
+    def run(
+        *arguments: str,
+        command: tuple[str, ...] = ("-m", "honcho", "start", "--no-colour"),
+        **environment: str,
+    ) -> Program:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         variables = {
             "MLXQ_DATA_DIR": str(folder / "data"),
@@ -66,8 +70,7 @@ def start(folder: Path) -> Iterator[Start]:
             "PYTHONUNBUFFERED": "1",  # as the Makefile says
             **environment,
         }
-        command = [sys.executable, "-m", "honcho", "start", "--no-colour", *arguments]
-        started.append(Program(command, variables, cwd=str(folder)))
+        started.append(Program([sys.executable, *command, *arguments], variables, cwd=str(folder)))
         return started[-1]
 
     yield run
@@ -90,6 +93,15 @@ def test_a_stop_leaves_no_process_and_no_socket(start: Start, folder: Path, numb
     program.stop(number)
     assert all(is_gone(process.pid) for process in tree)
     assert [path.name for path in (folder / "data").iterdir()] == ["redis"]
+
+
+def test_ctrl_c_is_no_error(folder: Path, start: Start) -> None:
+    """`make run` would report one."""
+    (folder / "mlxq").symlink_to(REPO / "mlxq")
+    program = start(command=("-m", "mlxq.start", "--no-colour"))
+    wait_until_up(program)
+    program.send(signal.SIGINT)
+    assert program.wait() == 0
 
 
 def test_all_have_written_before_redis_ends(start: Start, folder: Path) -> None:

@@ -111,6 +111,8 @@ class ModelEntry:
             "status": self.state,
             "endpoints": _ENDPOINTS.get(self.category, []),
             "context_length": self.context_length,
+            "size_bytes": self.size.disk_bytes if self.size else None,
+            "memory_bytes": self.memory_bytes,
         }
 
     def row(self) -> dict[str, Any]:
@@ -136,9 +138,7 @@ class ModelEntry:
             "version": None,
             "number": self.record.number,
             "huggingface_id": self.hub_id,
-            "size_bytes": self.size.disk_bytes if self.size else None,
             "memory_required_gb": gigabytes(self.required_bytes),
-            "memory_bytes": self.memory_bytes,
             "use_count": self.record.uses,
             "last_used_at": moment(self.record.last_used),
             "loaded_at": self.loaded_at,

@@ -237,7 +237,8 @@ class Gate:
     def recover(self, max_attempts: int, dead_workers: Sequence[str] = ()) -> tuple[int, int]:
         """Bring back what dead workers left on this queue. Returns how many jobs were (requeued, failed)."""
         error = WorkerDied(
-            f"The worker died {max_attempts} times while it ran this job; it is not tried again."
+            f"The worker died {'once' if max_attempts == 1 else f'{max_attempts} times'} while it ran this job; "
+            "it is not tried again."
         )
         result = _result_fields(RESULT_FAILED, "", "", exc_string=error.message)
         answer = self._run(

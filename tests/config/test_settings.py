@@ -4,6 +4,7 @@ import sys
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Literal, get_origin
 from urllib.parse import urlsplit
 
 import pytest
@@ -165,6 +166,9 @@ WRONG = [
     ("SUPERVISE", "maybe", "1 or 0"),
     ("PUBLIC_URL", "ai.example", "an http:// or https:// address without a query"),
     ("TRUSTED_PROXIES", "nginx", "addresses and networks, such as 10.0.0.1, 192.168.0.0/16, or none"),
+    ("LANES", "sideways", "turns or overlap"),
+    ("MODEL_SOURCE", "hub", "huggingface or modelscope"),
+    ("IMAGE_QUANTIZE", "5", "0, 4 or 8"),
     ("LOG_LEVEL", "loud", "one of debug, info, warning, error, critical"),
 ]
 
@@ -192,11 +196,11 @@ def test_every_number_and_switch_has_bounds(monkeypatch: pytest.MonkeyPatch, nam
             load_settings()
 
 
-def test_numbers_and_switches_are_all_there_is_to_bound() -> None:
+def test_numbers_switches_and_choices_are_all_there_is_to_bound() -> None:
     kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
-    assert {name for name, kind in kinds.items() if kind in (int, float, bool)} == {
-        name for name, field in Settings.model_fields.items() if bounds(field)
-    }
+    assert {
+        name for name, kind in kinds.items() if kind in (int, float, bool) or get_origin(kind) is Literal
+    } == {name for name, field in Settings.model_fields.items() if bounds(field)}
 
 
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,18 @@ NUMBERS = (
     10**30,
     0.1,
 )
-OTHERS: tuple[Any, ...] = (None, True, False, [], {}, [None], [[]], [{}], {"": ""}, {"a": {"b": [1, {"c": None}]}})
+OTHERS: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    {"": ""},
+    {"a": {"b": [1, {"c": None}]}},
+)
 #: Written as they are: no JSON library would write them.
 RAW = (
     b"NaN",

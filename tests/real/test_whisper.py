@@ -20,7 +20,9 @@ def test_it_hears_five_sentences(client: openai.OpenAI) -> None:
     wrong = total = 0
     for name, said in texts.items():
         clip = CLIPS / f"{name}.flac"
-        heard = client.audio.transcriptions.create(model="whisper-base", file=clip, language="en", temperature=0)
+        heard = client.audio.transcriptions.create(
+            model="whisper-base", file=clip, language="en", temperature=0
+        )
         wrong += errors(words(said), words(heard.text))
         total += len(words(said))
     assert total > 60

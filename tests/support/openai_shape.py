@@ -16,7 +16,17 @@ EXTENSIONS = {
     "ChatCompletionResponseMessage": ("reasoning_content",),
     "ChatCompletionStreamResponseDelta": ("reasoning_content",),
     "Model": (
-        *("context_length", "endpoints", "parent", "permission", "root", "status", "type"),
+        *(
+            "context_length",
+            "endpoints",
+            "memory_bytes",
+            "parent",
+            "permission",
+            "root",
+            "size_bytes",
+            "status",
+            "type",
+        ),
         # MLX-GUI's fields, when one model is asked for.
         *("created_at", "error_message", "last_used_at", "loaded_at", "memory_bytes", "memory_required_gb"),
         *("huggingface_id", "metadata", "name", "number", "path", "size_bytes", "updated_at", "use_count"),

@@ -47,7 +47,8 @@ def test_pull_list_ps_and_rm(fetching: System, hub: Hub) -> None:
     assert "300.0/300.0 kB" in said, "the bar has come to its end"
     assert "already installed" in mlxq(fetching, "pull", "org/terminal")
     assert hub.counts()["model.safetensors"] == 1
-    assert "org/terminal" in mlxq(fetching, "list")
+    listed = next(line for line in mlxq(fetching, "list").splitlines() if "org/terminal" in line)
+    assert "300.0 kB" in listed
     fetching.http.post("/v1/models/first/load").raise_for_status()
     assert "first" in mlxq(fetching, "ps")
     assert "Model 'brief' deleted successfully" in mlxq(fetching, "rm", "brief")
@@ -81,8 +82,10 @@ def test_ps_shows_what_is_being_fetched(fetching: System, hub: Hub) -> None:
 def test_what_the_server_refuses_is_said_in_one_line(
     fetching: System, arguments: list[str], words: str
 ) -> None:
-    done = run("--url", fetching.url, *arguments)
+    # The address may stand on both sides of the verb.
+    done = run(*arguments, "--url", fetching.url)
     assert done.returncode == 1
+    assert done.stdout.strip() == "", "no bar of a download that never was"
     assert done.stderr.startswith("mlxq: ")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
