@@ -4,7 +4,6 @@ It knows HTTP and files; it does not know what is asked of the recording.
 """
 
 import asyncio
-import binascii
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
+from api.base64_text import from_base64
 from api.body import Body, invalid, read_body, withhold
 from api.context import Context
 from api.schemas.transcription import JsonTranscriptionRequest, TranscriptionRequest
@@ -141,8 +141,8 @@ def _decode(text: str) -> bytes:
         if not comma or not head.lower().endswith(";base64"):
             raise _no_base64()
     try:
-        return binascii.a2b_base64(text + "==")
-    except ValueError as error:  # also what is not ASCII
+        return from_base64(text)
+    except ValueError as error:
         raise _no_base64() from error
 
 

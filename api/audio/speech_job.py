@@ -12,7 +12,9 @@ from api.prefer import Preference
 from api.schemas.speech import SpeechRequest
 from api.submission import job_request, model_of
 from api.uploads import uploads_of
+from config.catalog import ModelRef
 from config.catalog.tts import why_not
+from config.catalog.tts_options import options_of
 from jobs.errors import InvalidRequest, NotSupported
 from jobs.request import Category, JobRequest, Kind
 
@@ -24,8 +26,11 @@ _BYTES_PER_CHARACTER = 4800
 
 async def speech_job(
     connection: HTTPConnection, wanted: SpeechRequest, raw: bytes, preference: Preference, *, live: bool
-) -> JobRequest:
-    """`live`: its sound is told while it is made. Raises InvalidRequest, ModelNotFound and NotSupported."""
+) -> tuple[JobRequest, list[str]]:
+    """The job, and warnings of what does not count. `live`: its sound is told while it is made.
+
+    Raises InvalidRequest, ModelNotFound and NotSupported.
+    """
     context = context_of(connection)
     settings = context.settings
     if len(wanted.input) > settings.max_speech_characters:
@@ -39,7 +44,9 @@ async def speech_job(
         raise NotSupported(reason, param="model")
     ref = await model_of(connection, wanted.model, Category.TTS)
     await asyncio.to_thread(context.blobs.check_room, len(wanted.input) * _BYTES_PER_CHARACTER)
-    payload = {**wanted.payload(), **await settle_voice(context, uploads_of(connection), ref, wanted)}
+    voice = await settle_voice(context, uploads_of(connection), ref, wanted)
+    payload = {**wanted.payload(), **voice}
+    warnings = await asyncio.to_thread(_without_effect, ref, wanted, "reference" in voice)
     job = job_request(
         connection,
         category=Category.TTS,
@@ -51,4 +58,22 @@ async def speech_job(
         preference=preference,
         stream=live,
     )
-    return replace(job, timeout=job.timeout + _PER_CHARACTER * len(wanted.input))
+    return replace(job, timeout=job.timeout + _PER_CHARACTER * len(wanted.input)), warnings
+
+
+def _without_effect(ref: ModelRef, wanted: SpeechRequest, recording: bool) -> list[str]:
+    """What was asked for and the model takes no notice of."""
+    taken = options_of(ref.path, ref.id) if ref.path is not None else None
+    asked = {
+        "instructions": wanted.instructions or wanted.instruct,
+        "language": wanted.language,
+        "reference_text": wanted.transcript,
+    }
+    warnings = [
+        f"'{name}' has no effect: the model '{ref.id}' takes none"
+        for name, value in asked.items()
+        if value and taken is not None and name not in taken
+    ]
+    if wanted.transcript and not recording and (taken is None or "reference_text" in taken):
+        warnings.append("'reference_text' has no effect without the recording of a voice")
+    return warnings

@@ -1,11 +1,11 @@
 """Whose voice a request means: a name of voices.json, a recording, or one of the model's own."""
 
 import asyncio
-import binascii
 import os
 from pathlib import Path
 from typing import Any
 
+from api.base64_text import from_base64
 from api.context import Context
 from api.schemas.speech import SpeechRequest
 from config.catalog import ModelRef
@@ -33,10 +33,13 @@ def voices_of(ref: ModelRef) -> tuple[str, ...]:
 def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest) -> dict[str, Any]:
     if wanted.reference_audio is not None:
         told: dict[str, Any] = {"reference": _sent(context, uploads, wanted.reference_audio)}
-        if wanted.transcript is not None:
-            told["reference"]["text"] = wanted.transcript
     else:
         told = _named(context, ref, wanted.voice or "")
+    reference = told.get("reference")
+    if reference is not None and wanted.transcript is not None:
+        # Who names no recording does not know the usual one: what is said in it is known better.
+        known = reference.get("text") if reference.get("usual") else None
+        told["reference"] = {**reference, "text": known or wanted.transcript}
     speed = max(SPEEDS[0], min(wanted.speed * told.pop("speed", 1.0), SPEEDS[1]))
     return told if speed == 1 else {**told, "speed": speed}
 
@@ -142,7 +145,7 @@ def _sent(context: Context, uploads: Uploads, data: str) -> dict[str, Any]:
     body = data.partition(",")[2] if data[:5].lower() == "data:" else data
     blob = ""
     try:
-        blob = uploads.put(binascii.a2b_base64("".join(body.split()).rstrip("=") + "==", strict_mode=False))
+        blob = uploads.put(from_base64(body))
         probe(context.blobs.path(blob), context.settings.max_reference_seconds)
     except ValueError as error:  # no base64, or nothing that can be heard
         uploads.delete(blob)

@@ -4,12 +4,12 @@ It does not look into them.
 """
 
 import asyncio
-import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from starlette.datastructures import UploadFile
 
+from api.base64_text import from_base64
 from api.fetch import FetchError, fetch
 from config.settings import Settings
 from jobs.errors import InvalidRequest, PayloadTooLarge
@@ -66,8 +66,8 @@ def decode(text: str, limit: int) -> bytes:
     if len(text) * 3 // 4 > limit + 3:
         raise _too_large(limit)
     try:
-        return binascii.a2b_base64(text + "==")
-    except ValueError as error:  # also what is not ASCII
+        return from_base64(text)
+    except ValueError as error:
         raise UnreadablePicture(f"{what} is not in base64") from error
 
 

@@ -12,6 +12,7 @@ from api.routes.artifacts import file_response
 from api.run import run
 from api.schemas.speech import SpeechRequest
 from api.streaming import EventStream
+from api.warning import warned
 from jobs.audio_formats import CONTENT_TYPES, WHOLE
 from jobs.client import Submission
 
@@ -30,14 +31,15 @@ async def speech(request: Request) -> Response:
     form = wanted.response_format
     preferred = preference(request.headers, background=bool(wanted.background))
     live = preferred.synchronous and (wanted.stream_format is not None or form not in WHOLE)
-    job = await speech_job(request, wanted, body.raw, preferred, live=live)
+    job, warnings = await speech_job(request, wanted, body.raw, preferred, live=live)
+    told = warned(body.headers, warnings)
     if wanted.stream_format == "sse" and live:
-        return EventStream(FramedSpeech(request, job), body.headers)
+        return EventStream(FramedSpeech(request, job), told)
     if live:
-        return ByteStream(PlainSpeech(request, job), CONTENT_TYPES[form], body.headers)
+        return ByteStream(PlainSpeech(request, job), CONTENT_TYPES[form], told)
 
     def whole(_: Submission, result: dict[str, object], headers: dict[str, str]) -> Response:
         file = artifacts(job.kind, result)[0]
         return file_response(request, file, f"speech.{file.suffix}", headers)
 
-    return await run(request, job, preferred, body.headers, respond=whole)
+    return await run(request, job, preferred, told, respond=whole)

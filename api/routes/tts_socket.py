@@ -150,14 +150,15 @@ class _Session:
         if not isinstance(said["input"], str):
             raise InvalidRequest("Missing required parameter: 'text'.", param="text")
         wanted = validate(SpeechRequest, said)
-        job = await speech_job(self._socket, wanted, orjson.dumps(said), SYNCHRONOUS, live=True)
+        job, warnings = await speech_job(self._socket, wanted, orjson.dumps(said), SYNCHRONOUS, live=True)
         # The connection's headers are not the job's: each text is a request of its own.
         job = replace(job, idempotency_scope=None, fingerprint=None, attach=False)
         context, jobs = context_of(self._socket), jobs_of(self._socket)
         async with call(context, jobs, job, self._inbox.receive) as (accepted, watch):
             async for data in pieces(context, watch):
                 await self._say("task_progress", data={"audio": data.hex()}, is_final=False)
-        await self._say("task_progress", data={"audio": ""}, is_final=True, job_id=accepted.job_id)
+        told = {"warnings": warnings} if warnings else {}
+        await self._say("task_progress", data={"audio": ""}, is_final=True, job_id=accepted.job_id, **told)
 
     async def _say(self, event: str, **data: Any) -> None:
         await self._socket.send_text(orjson.dumps({"event": event, **data}).decode())

@@ -3,8 +3,10 @@
 import re
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from jobs.languages import language_tag
 
 #: The largest number that every engine can count to.
 MAX_COUNT = 2**31 - 1
@@ -37,6 +39,9 @@ KeepAlive = Annotated[
     Field(ge=-1e9, le=1e9),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
 ]
+
+#: A tag of BCP 47, a code or a name; None and 'auto' leave it to the model.
+Language = Annotated[str | None, Field(max_length=64), AfterValidator(language_tag)]
 
 
 class RequestModel(BaseModel):

@@ -5,7 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, PlainValidator
 
 from api.artifacts import file_url
-from api.schemas.fields import KeepAlive, RequestModel, Seed
+from api.schemas.fields import KeepAlive, Language, RequestModel, Seed
+from jobs.spoken_text import has_words
 
 Format = Literal["wav", "mp3", "flac", "opus", "aac", "pcm"]
 Speed = Annotated[float, Field(ge=0.25, le=4)]
@@ -26,6 +27,8 @@ def _voice(value: object) -> str:
 def _text(value: str) -> str:
     if not value.strip():
         raise ValueError("it is empty")
+    if not has_words(value):
+        raise ValueError("it has nothing that can be said: no letter and no digit")
     return value
 
 
@@ -45,7 +48,7 @@ class SpeechRequest(RequestModel):
     reference_audio: str | None = None
     reference_text: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
     ref_text: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
-    language: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    language: Language = None
     seed: Seed | None = None
     keep_alive: KeepAlive | None = None
     background: bool | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from api.audio.subtitles import srt, vtt
-from api.schemas.fields import KeepAlive, RequestModel, Seed
+from api.schemas.fields import KeepAlive, Language, RequestModel, Seed
 
 Format = Literal["json", "text", "verbose_json", "srt", "vtt"]
 Granularity = Literal["word", "segment"]
@@ -20,7 +20,7 @@ class TranscriptionRequest(RequestModel):
     harmless: ClassVar[frozenset[str]] = frozenset({"file", "include", "chunking_strategy", "user"})
 
     model: str = "default"
-    language: Annotated[str, Field(max_length=64)] | None = None
+    language: Language = None
     prompt: Annotated[str, Field(max_length=_LONGEST_PROMPT)] | None = None
     response_format: Format = "json"
     temperature: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -56,7 +56,7 @@ class TranscriptionRequest(RequestModel):
     def payload(self) -> dict[str, Any]:
         """What the engine is told, but for the recording."""
         said = {
-            "language": self.language or None,
+            "language": self.language,
             "prompt": self.prompt or None,
             "temperature": self.temperature,
             "seed": self.seed,
@@ -89,7 +89,8 @@ def transcribed(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> di
         return {**said, form: document(form, result)}
     said.update(language=result["language"] or "", duration=result["duration"])
     if form == "verbose_json":
-        said["task"] = meta["task"]
+        # MLX-GUI's field beside OpenAI's.
+        said.update(task=meta["task"], model=meta["model"])
         if meta["segments"]:
             said["segments"] = [_segment(segment) for segment in result["segments"]]
         if meta["words"]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from api.context import Context
 from api.pictures.source import from_address, refusals
+from api.warning import warned
 from config.catalog import ModelRef
 from config.catalog.installed import read_model
 from config.catalog.vision import sees
@@ -85,9 +86,7 @@ def _leave_out(
             texts = [part["text"] for part in message["content"] if part["type"] == "text"]
             message["content"] = "".join(texts)
     log.warning("%d images were left out: %s takes text only", len(images), ref.id)
-    warning = f'299 mlxq "{len(images)} images were left out: the model takes text only"'
-    said = headers.get("warning")
-    return {**headers, "warning": f"{said}, {warning}" if said else warning}
+    return warned(headers, [f"{len(images)} images were left out: the model takes text only"])
 
 
 async def _file(url: str, place: str, settings: Settings) -> bytes:

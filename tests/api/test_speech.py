@@ -92,6 +92,7 @@ def make_api(
         model_root / "many",
         {"model_type": "qwen3_tts", "talker_config": {"spk_id": {"vivian": 1, "ryan": 2}}},
     )
+    put(model_root / "index", {"model_type": "indextts"})
     running: list[ApiServer] = []
 
     def make(**settings: Any) -> ApiServer:
@@ -315,6 +316,13 @@ def test_bad_input_never_reaches_the_queue(
             {"instruct": "Slowly.", "language": "en", "seed": 7},
             {"instructions": "Slowly.", "language": "en", "seed": 7},
         ),
+        ({"language": "en_US"}, {"language": "en-US"}),
+        ({"language": "Deutsch"}, {"language": "de"}),
+        ({"language": "auto"}, {}),
+        ({"language": ""}, {}),
+        ({"language": None}, {}),
+        ({"voice": "more/eve.wav", "reference_text": "Hum."}, {"file": "eve.wav", "text": "Hum."}),
+        ({"voice": "ann", "ref_text": "Ho."}, {"file": "ann.wav", "text": "Ho.", "speed": 0.5}),
     ],
 )
 def test_what_the_engine_is_told(
@@ -327,6 +335,52 @@ def test_what_the_engine_is_told(
         payload |= reference
     assert payload.pop("format") == "wav"
     assert payload == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "warned"),
+    [
+        ("speaks", {"voice": "ann.wav", "reference_text": "Hum.", "language": "en"}, []),
+        ("many", {"instructions": "Slowly."}, ["'instructions'"]),
+        ("index", {"voice": "ann.wav", "reference_text": "Hum."}, ["'reference_text'"]),
+        (
+            "index",
+            {"voice": "ann.wav", "language": "en", "instruct": "Sing."},
+            ["'instructions'", "'language'"],
+        ),
+        ("speaks", {"reference_text": "Hum."}, ["'reference_text' has no effect without the recording"]),
+    ],
+)
+@pytest.mark.parametrize("form", ["wav", "mp3"])
+def test_what_does_not_count_is_told(
+    model: str,
+    fields: dict[str, Any],
+    warned: list[str],
+    form: str,
+    http: httpx.Client,
+    speaker: ScriptedWorker,
+) -> None:
+    answer = say(http, model=model, response_format=form, **fields)
+    assert answer.status_code == 200, answer.text
+    warning = answer.headers.get("warning", "")
+    assert warning.count("299 mlxq") == len(warned), warning
+    for each in warned:
+        assert each in warning
+
+
+@pytest.mark.parametrize("text", ["🎉", "😀🎉 …", "*", "~~~", "。", "؟", "—!?", "️⃣", "「」", "- - -\n***"])
+def test_a_text_without_words_is_refused(text: str, http: httpx.Client, speaker: ScriptedWorker) -> None:
+    answer = say(http, text)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "input")
+    assert "nothing that can be said" in answer.json()["error"]["message"]
+    assert speaker.runs == []
+
+
+@pytest.mark.parametrize("text", ["1", "٣", "あ", "Ω.", "你好", "é", "1️⃣"])
+def test_a_letter_or_a_digit_of_any_script_is_a_text(
+    text: str, http: httpx.Client, speaker: ScriptedWorker
+) -> None:
+    assert say(http, text).status_code == 200
 
 
 def test_a_recording_that_is_sent_is_a_file_of_the_job(

@@ -141,6 +141,7 @@ def test_texts_that_are_sent_ahead_are_spoken_in_order(
         ("{}", "Unknown event"),
         ('{"event": "task_continue"}', "'text'"),
         ('{"event": "task_continue", "text": ""}', "empty"),
+        ('{"event": "task_continue", "text": "🎉 *"}', "nothing that can be said"),
         ('{"event": "task_continue", "text": "Hi.", "voice_id": "eve"}', "Known are ann, bob"),
         ('{"event": "task_continue", "text": "Hi.", "voice_id": "/etc/passwd"}', "voices folder"),
         ('{"event": "task_continue", "text": "Hi.", "speed": 9}', "speed"),

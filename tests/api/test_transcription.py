@@ -114,7 +114,7 @@ def test_words_and_segments_are_told_to_who_asks(
     answer = json.loads(raw.content)
     assert answer.keys() & {"words", "segments"} == there
     assert answer.get("words", WORDS) == WORDS
-    assert answer["task"] == "transcribe"
+    assert (answer["task"], answer["model"]) == ("transcribe", "default")
     assert told(hearer) == ({"words": True} if words else {})
 
 
@@ -141,6 +141,33 @@ def test_what_is_no_json_says_what_it_is(
     answer = send(http, response_format=form)
     assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
     assert answer.text == text
+
+
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        ("auto", None),
+        ("", None),
+        ("en_US", "en-US"),
+        ("EN", "en"),
+        ("Deutsch", "de"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_a_language_may_be_written_in_many_ways(
+    said: str, language: str | None, http: httpx.Client, hearer: ScriptedWorker
+) -> None:
+    assert send(http, language=said).status_code == 200
+    assert told(hearer) == ({"language": language} if language else {})
+    data = base64.b64encode(hum()).decode()
+    assert http.post(PATHS[0], json={"file": data, "language": said}).status_code == 200
+    assert told(hearer) == ({"language": language} if language else {})
+
+
+def test_base64_may_be_written_in_both_alphabets(http: httpx.Client, hearer: ScriptedWorker) -> None:
+    data = base64.encodebytes(hum()).decode()
+    for text in (data, base64.urlsafe_b64encode(hum()).decode().rstrip("=")):
+        assert http.post(PATHS[0], json={"file": text}).status_code == 200
 
 
 def test_a_stream_tells_each_piece(sdk: openai.OpenAI, hearer: ScriptedWorker) -> None:
@@ -192,10 +219,11 @@ def long_silence() -> bytes:
         (bytes(60_000), 413, "request_too_large"),
         (long_silence(), 400, "invalid_audio"),
         ("?? no base64", 400, "invalid_audio"),
+        ("@@@", 400, "invalid_audio"),
         ("data:audio/wav,AAAA", 400, "invalid_audio"),
         (None, 400, "missing_required_parameter"),
     ],
-    ids=["empty", "too large", "too long", "no base64", "no base64 in a URL", "none"],
+    ids=["empty", "too large", "too long", "no base64", "signs only", "no base64 in a URL", "none"],
 )
 def test_files_that_cannot_be_used_leave_nothing_behind(
     file: Any, status: int, code: str, http: httpx.Client, hearer: ScriptedWorker, tmp_path: Path
@@ -207,6 +235,7 @@ def test_files_that_cannot_be_used_leave_nothing_behind(
         answers = [http.post(PATHS[0], files={"other": b"x"}), http.post(PATHS[0], json={})]
     else:
         answers = [http.post(PATHS[0], json={"file": file})]
+        assert "not in base64" in answers[0].json()["error"]["message"]
     for answer in answers:
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         assert answer.json()["error"]["param"] == "file"

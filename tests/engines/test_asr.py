@@ -187,7 +187,7 @@ def run(speaker: TranscriptionEngine, **payload: Any) -> list[Output]:
 FAMILIES: dict[str, tuple[Any, dict[str, Any]]] = {
     "parakeet": (random_parakeet, {}),
     "qwen3_asr": (random_qwen3_asr, {"language": "German", "system_prompt": "Ada", "max_tokens": 120}),
-    "sensevoice": (random_sensevoice, {"language": "de", "use_itn": True}),
+    "sensevoice": (random_sensevoice, {"language": "ja", "use_itn": True}),
 }
 
 
@@ -199,10 +199,13 @@ def test_other_families_hear_what_their_library_hears(tmp_path: Path, name: str)
     theirs = load_model(folder, model_type=name).generate(mx.array(samples), **options)
     speaker, blobs = loaded(tmp_path / "models", name)
     blob = blobs.put(write(tmp_path / "clip.flac", samples).read_bytes())
-    *_, done = run(speaker, audio=blob, language="de", prompt="Ada")
+    *_, done = run(speaker, audio=blob, language="ja-JP" if name == "sensevoice" else "de", prompt="Ada")
     assert isinstance(done, Done), done
     assert done.result["text"] == theirs.text.strip() != ""
     assert done.result["duration"] == 6.0
+    if name != "parakeet":  # it is told no language
+        with pytest.raises(InvalidRequest, match=r"none of the model.s languages: .*(English|english|en)"):
+            raise _failure(run(speaker, audio=blob, language="Klingon")[-1])
     speaker.close()
 
 

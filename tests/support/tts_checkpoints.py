@@ -172,7 +172,7 @@ def _parameters(model: Any) -> Any:
 def random_indextts(folder: Path, *, seed: int = 0, positions: int = 40) -> Path:
     """An IndexTTS whose config.json names a tokenizer on a hub. Its text and its sound share `positions`."""
     folder.mkdir(parents=True)
-    _sentencepiece(folder / "tokenizer.model")
+    sentencepiece_tokenizer(folder / "tokenizer.model")
     config = {
         "tokenizer_name": "nobody/has-this",
         "bigvgan": {
@@ -233,7 +233,7 @@ def with_its_tokenizer(folder: Path, copy: Path) -> Path:
     return copy
 
 
-def _sentencepiece(path: Path) -> None:
+def sentencepiece_tokenizer(path: Path, *, byte_fallback: bool = True) -> None:
     """A tokenizer of single signs."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -242,7 +242,7 @@ def _sentencepiece(path: Path) -> None:
         model_type="char",
         vocab_size=300,
         hard_vocab_limit=False,
-        byte_fallback=True,
+        byte_fallback=byte_fallback,
         minloglevel=2,
     )
     path.write_bytes(model.getvalue())

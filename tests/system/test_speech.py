@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,9 @@ from mlx import core as mx
 from mlx_audio.tts.utils import load as load_directly
 from websockets.sync.client import connect
 
-from config.catalog.f5_tts import VOCODER
+from config.catalog.f5_tts import F5_TTS, VOCODER
 from config.catalog.tts import TYPES
+from config.catalog.tts_options import INSTRUCTIONS, LANGUAGE, TRANSCRIPT
 from jobs.audio_formats import CONTENT_TYPES
 from tests.support.checkpoints import random_qwen3
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
@@ -297,3 +299,24 @@ def test_the_catalog_knows_the_librarys_types() -> None:
     from mlx_audio.registry import supported_model_types
 
     assert supported_model_types("tts") - {"dense", "llama", "qwen3"} == TYPES
+
+
+def test_what_models_listen_to_is_what_their_library_takes() -> None:
+    from mlx_audio.tts.utils import get_model_and_args
+
+    names = {
+        "reference_text": {"ref_text"},
+        "language": {"lang_code", "language", "lang"},
+        "instructions": {"instruct"},
+    }
+    taken: dict[str, set[str]] = {name: set() for name in names}
+    for kind in TYPES - {"spark"}:  # its library is not installed
+        parameters = inspect.signature(get_model_and_args(kind, [])[0].Model.generate).parameters
+        for name, theirs in names.items():
+            if theirs & parameters.keys():
+                taken[name].add(kind)
+    assert taken == {
+        "reference_text": TRANSCRIPT - {F5_TTS},
+        "language": LANGUAGE,
+        "instructions": INSTRUCTIONS,
+    }

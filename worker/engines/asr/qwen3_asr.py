@@ -9,6 +9,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_whisper.tokenizer import LANGUAGES
 
+from jobs.languages import choose
 from worker.audio import Samples
 from worker.engines.asr.shared import check, load_stt, weight_bytes
 from worker.engines.asr.transcription import Options, Piece, Segment
@@ -26,6 +27,7 @@ class Qwen3Asr:
         self._model = model
         self.sample_rate = int(model.sample_rate)
         self.memory_bytes = weight_bytes(model)
+        self._languages = model.config.support_languages or tuple(LANGUAGES.values())
 
     def recognise(self, audio: Samples, options: Options, offset: float) -> Piece:
         check(options, words=False)
@@ -34,7 +36,7 @@ class Qwen3Asr:
             mx.random.seed((options.seed + round(offset * 1000)) % 2**64)
         said = self._model.generate(
             audio,
-            language=LANGUAGES.get(options.language or "", options.language),
+            language=options.language and choose(options.language, self._languages),
             system_prompt=options.prompt,
             temperature=options.temperature or 0.0,
             max_tokens=max(_FEWEST_TOKENS, round(seconds * _TOKENS_PER_SECOND)),

@@ -6,9 +6,12 @@ It knows the language, and of a piece no times.
 from pathlib import Path
 from typing import Any
 
+from jobs.languages import choose
 from worker.audio import Samples
 from worker.engines.asr.shared import check, load_stt, weight_bytes
 from worker.engines.asr.transcription import Options, Piece, Segment
+
+_LANGUAGES = ("zh", "en", "yue", "ja", "ko")
 
 
 class SenseVoice:
@@ -26,8 +29,9 @@ class SenseVoice:
         check(options, words=False)
         if len(audio) < self._shortest:
             return Piece("")
-        said = self._model.generate(audio, language=options.language or "auto", use_itn=True)
-        language = options.language or (said.language if said.language in self._model.lid_dict else None)
+        asked = options.language and choose(options.language, _LANGUAGES)
+        said = self._model.generate(audio, language=asked or "auto", use_itn=True)
+        language = asked or (said.language if said.language in _LANGUAGES else None)
         text = said.text.strip()
         end = offset + len(audio) / self.sample_rate
         return Piece(text, [Segment(offset, end, text)] if text else [], language=language)

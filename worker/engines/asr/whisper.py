@@ -15,9 +15,10 @@ import numpy as np
 from mlx_whisper.audio import FRAMES_PER_SECOND, HOP_LENGTH, N_FRAMES, SAMPLE_RATE
 from mlx_whisper.decoding import DecodingOptions, DecodingResult
 from mlx_whisper.timing import add_word_timestamps
-from mlx_whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, get_tokenizer
+from mlx_whisper.tokenizer import LANGUAGES, get_tokenizer
 
 from jobs.errors import EngineFailure, InvalidRequest
+from jobs.languages import choose
 from worker.audio import Samples
 from worker.engines.asr.shared import weight_bytes
 from worker.engines.asr.transcription import Options, Piece, Segment, Word
@@ -44,7 +45,7 @@ class Whisper:
         self._dtype = dtype
 
     def read(self, audio: Iterator[Samples], options: Options) -> "WhisperReading":
-        language = options.language and _code(options.language)
+        language = options.language and choose(options.language, LANGUAGES)
         if not self._model.is_multilingual and (options.translate or language not in (None, "en")):
             raise InvalidRequest("This model hears English only.", param="language", code="unsupported_value")
         return WhisperReading(self._model, self._dtype, audio, options, language)
@@ -246,14 +247,3 @@ class WhisperReading:
 
 def load(path: Path) -> Whisper:
     return Whisper(*load_whisper(path))
-
-
-def _code(language: str) -> str:
-    """A language's code, of its code or its English name."""
-    name = language.lower()
-    name = name if name in LANGUAGES else TO_LANGUAGE_CODE.get(name, name.partition("-")[0])
-    if name not in LANGUAGES:
-        raise InvalidRequest(
-            f"Invalid 'language': '{language[:32]}' is no language that this model knows.", param="language"
-        )
-    return name

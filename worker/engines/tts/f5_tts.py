@@ -38,6 +38,14 @@ class Special(Family):
         except ValueError as error:
             raise EngineFailure(f"The F5-TTS could not be loaded: {str(error)[:200]}.") from error
 
+    def check_text(self, text: str) -> None:
+        if not self.model.knows(text):
+            raise InvalidRequest(
+                "The model has no signs for this text: it speaks English and Chinese.",
+                param="input",
+                code="unsupported_value",
+            )
+
     def arguments(self, wish: Wish) -> dict[str, Any]:
         if wish.recording is None:
             return {"ref_audio": self.recording(_RECORDING), "ref_text": _TRANSCRIPT}

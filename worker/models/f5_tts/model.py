@@ -14,6 +14,8 @@ import mlx.core as mx
 from f5_tts_mlx.cfm import F5TTS
 from f5_tts_mlx.utils import convert_char_to_pinyin, list_str_to_idx
 
+from jobs.spoken_text import has_words
+
 SAMPLE_RATE, HOP = 24_000, 256
 #: The library's own: steps, strength of the text, how much of the way the first steps take, frames at most.
 STEPS, GUIDANCE, SWAY, LONGEST = 8, 2.0, -1.0, 4096
@@ -41,6 +43,11 @@ class Model:
         predictor = self._flow._duration_predictor
         vocoder = self._flow._vocoder.__self__
         return [each.parameters() for each in (self._flow, predictor, vocoder) if each is not None]
+
+    def knows(self, text: str) -> bool:
+        """Whether there is a sign for any letter or digit of the text."""
+        known = self._flow._vocab_char_map
+        return any(sign in known and has_words(sign) for sign in convert_char_to_pinyin([text])[0])
 
     def generate(self, text: str, ref_audio: mx.array, ref_text: str) -> Iterator[Sound]:
         """Says the text with the voice of a recording, in which `ref_text` is said."""
