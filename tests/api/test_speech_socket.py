@@ -226,7 +226,7 @@ def test_a_message_has_a_size(make_api: Callable[..., ApiServer], speaker: Scrip
         assert closed.value.rcvd.code == 1009
     with opened(server) as socket:
         hear(socket)
-        escaped = json.dumps({"event": "task_continue", "text": "\U0001f600" * 100})
+        escaped = json.dumps({"event": "task_continue", "text": "\U0001d400" * 100})
         assert len(escaped) > 1200
         socket.send(escaped)
         assert sound(socket, hear(socket)) == PCM
