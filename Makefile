@@ -43,6 +43,8 @@ lock: .venv/dev.stamp
 	$(LOCK) --extra kokoro pyproject.toml -c requirements.lock -o requirements-kokoro.lock
 	$(LOCK) --extra kokoro --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --python-version 3.11 tests/clients/suites/requirements.in -o requirements-clients.lock
+	$(BIN)/uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 requirements-api.in -c requirements.lock -o requirements-api.lock
 	$(LOCK) --no-deps requirements-real.in -o requirements-real.lock
 
 .venv/bin/python:
