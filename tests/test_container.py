@@ -1,4 +1,4 @@
-"""The container of the API, as far as it goes without Docker: its steps in a folder and an environment of their own."""
+"""The API's container, as far as it goes without Docker: its steps in a folder and an environment of its own."""
 
 import re
 import shutil

@@ -24,6 +24,8 @@ from jobs.errors import (
 from tests.support.hub import Hub
 from worker.downloads import fetch
 from worker.downloads.download import download
+from worker.downloads.sources import RemoteFile
+from worker.downloads.store import Store
 
 SIZE = 600_000
 CONFIG = b'{"model_type": "qwen3"}'
@@ -58,6 +60,23 @@ def settings(the_hub: Hub, tmp_path: Path) -> Settings:
 
 def files(**more: bytes) -> dict[str, bytes]:
     return {"config.json": CONFIG, "sub/deep.json": b"{}", "model.safetensors": os.urandom(SIZE), **more}
+
+
+def test_a_file_that_another_download_brings_meanwhile_is_not_fetched_again(tmp_path: Path) -> None:
+    """It is brought between this download's look and its open: 23 bytes were counted twice so, under load."""
+    store = Store(tmp_path, "org/model")
+    store.prepare()
+    file = RemoteFile(path="config.json", size=len(CONFIG), blob="0123", url="http://127.0.0.1:9/none")
+    assert not store.has(file)
+    other, ours = store.partial(file), store.partial(file)
+    assert other.open()
+    assert not ours.open(), "it is locked"
+    other.write(CONFIG)
+    other.keep()
+    other.close()
+    assert not ours.open(), "it is here"
+    assert store.has(file)
+    assert [path.name for path in (store.folder / "blobs").iterdir()] == ["0123"]
 
 
 def run(settings: Settings, name: str = "org/model", source: str = "huggingface") -> dict[str, Any]:

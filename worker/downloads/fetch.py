@@ -47,7 +47,8 @@ async def fetch(
     partial, before = store.partial(file), store.held(file)
     while not store.has(file):
         if not await asyncio.to_thread(partial.open):
-            await asyncio.sleep(PAUSE)
+            if not store.has(file):
+                await asyncio.sleep(PAUSE)
             continue
         try:
             await _Fetch(client, headers, file, partial, meter).run()

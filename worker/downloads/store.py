@@ -67,7 +67,7 @@ class Store:
             )
 
     def partial(self, file: RemoteFile) -> "Partial":
-        return Partial(self._partial(file), self._blobs / file.blob, self)
+        return Partial(self._partial(file), self._blobs / file.blob, self, file)
 
     def publish(self, listing: Listing, files: list[RemoteFile]) -> Path:
         """Make the snapshot of these files, all of which are here, the one that counts. Returns its folder."""
@@ -95,12 +95,12 @@ class Store:
 class Partial:
     """A file that is being fetched, locked against other processes while it is open."""
 
-    def __init__(self, path: Path, blob: Path, store: Store) -> None:
-        self._path, self._blob, self._store = path, blob, store
+    def __init__(self, path: Path, blob: Path, store: Store, file: RemoteFile) -> None:
+        self._path, self._blob, self._store, self._remote = path, blob, store, file
         self.size = 0
 
     def open(self) -> bool:
-        """False when another process fetches the same file."""
+        """False when another download fetches the same file, or has brought it."""
         with self._store.enough():
             self._path.touch()
         try:
@@ -114,6 +114,11 @@ class Partial:
             return False
         if not self._path.exists() or os.fstat(handle.fileno()).st_ino != self._path.stat().st_ino:
             # Its owner has finished between our open and our lock.
+            handle.close()
+            return False
+        if self._store.has(self._remote):
+            # Its owner had finished before our open, which has made an empty one.
+            self._path.unlink()
             handle.close()
             return False
         self._file: BinaryIO = handle
