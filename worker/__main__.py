@@ -6,13 +6,14 @@ import signal
 import sys
 import threading
 
+from config.catalog.check import missing
 from config.code_wall import close_to_models
 from config.logs import configure_logging
 from config.settings import load_settings
 from jobs.commands import RESTART
 from jobs.live_settings import at_start
 from jobs.open_files import allow_many_files
-from jobs.supervisor import start_again, stop_with_parent
+from jobs.supervisor import WRONG_SETTING, say, start_again, stop_with_parent
 from worker.guard.view import remove_left_behind
 from worker.host import WorkerHost
 
@@ -34,7 +35,11 @@ def main() -> int:
         signal.signal(signum, lambda *_: stop.set())
     stop_with_parent()
     allow_many_files()
-    host = WorkerHost(settings)
+    wrong = missing(settings)
+    if final := next((each for each in wrong if each.final), None):
+        say(str(final))
+        return WRONG_SETTING
+    host = WorkerHost(settings, missing=wrong)
     if not host.start(stop):
         return 0
     while not stop.wait(0.2) and host.asked is None:

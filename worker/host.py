@@ -10,7 +10,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ import psutil
 from redis.exceptions import RedisError
 
 from config.catalog import Catalog, UnknownModel
+from config.catalog.check import Missing
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import BlobStore
@@ -55,7 +56,13 @@ class WorkerHost:
     `hung` is set when an engine hangs in native code; `asked` is SHUTDOWN or RESTART when somebody wants that.
     """
 
-    def __init__(self, settings: Settings, engines: Mapping[Category, Loader] = ENGINES) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engines: Mapping[Category, Loader] = ENGINES,
+        missing: Sequence[Missing] = (),
+    ) -> None:
+        """`missing`: what the settings name and a download, or a disk that is plugged in, may still bring."""
         self._settings = settings
         self._ttl = Ttl(int(settings.result_ttl), int(settings.events_ttl))
         self._redis = connection(settings.redis_address)
@@ -67,6 +74,7 @@ class WorkerHost:
         self._stopped_beating = threading.Event()
         self.hung = threading.Event()
         self.asked: str | None = None
+        self._missing = missing
         self._evicted, self._told_of_memory = 0, float("-inf")
         self.live = LiveSource(self._redis, LiveSettings.of(settings), apply_log_level)
         catalog = Catalog(settings)
@@ -128,6 +136,8 @@ class WorkerHost:
 
         False when `stop` was set before Redis was there: then nothing was started.
         """
+        for each in self._missing:
+            log.warning("%s", each)
         preloads = {category: self._preload(category) for category in self.lanes}
         if not self._wait_for_redis(stop or self._stop):
             return False
@@ -306,7 +316,19 @@ class WorkerHost:
             "slots": {category.value: asdict(lane.slot.snapshot()) for category, lane in self.lanes.items()},
             "memory": _memory(),
             "device": asdict(device()),
+            "trouble": list(self._trouble()),
         }
+
+    def _trouble(self) -> Iterator[str]:
+        """What the settings ask for and is not so: sentences for /health, without values of settings."""
+        for each in self._missing:
+            lane = self.lanes.get(Category(each.category)) if each.category else None
+            if lane is None or lane.model is None:
+                yield f"{each.variable}: {each.reason}."
+        for category, lane in self.lanes.items():
+            slot = lane.slot.snapshot()
+            if slot.state == "error" and slot.model is not None and lane.pins(slot.model):
+                yield f"{category.upper()}_MODEL: {slot.error}"
 
     # -- commands ------------------------------------------------------------------------------------------------
 

@@ -29,26 +29,29 @@ async def root() -> Response:
 
 @router.get("/health", summary="Can requests be served?", response_class=Response)
 async def health(request: Request) -> Response:
-    """503 names the part that is lost. `degraded`: requests are served, and something is short."""
+    """503 names the part that is lost. `degraded`: requests are served, and `reason` says what is short or lacking."""
     redis, worker, jobs = "ok", "unknown", jobs_of(request)
-    short = False
+    reasons: list[str] = []
     try:
         if denied := await jobs.denied():
             return _unhealthy({"redis": "denied", "worker": worker, "reason": denied})
-        worker = "ok" if await jobs.workers() else "lost"
-        short = await jobs.memory_short()
+        workers = await jobs.workers()
+        worker = "ok" if workers else "lost"
+        if await jobs.memory_short():
+            redis = "memory_short"
+            reasons.append("Redis' memory is short: results of ended jobs are deleted before their time.")
+        # Workers on one Redis mostly have the same settings.
+        reasons += dict.fromkeys(text for each in workers for text in each.get("trouble", ()))
     except RedisDenied as error:
         return _unhealthy({"redis": "denied", "worker": worker, "reason": error.message})
     except ServiceUnavailable:
         redis = "lost"
-    if short and (redis, worker) == ("ok", "ok"):
-        reason = "Redis' memory is short: results of ended jobs are deleted before their time."
-        return json_response(
-            {"status": "degraded", "redis": "memory_short", "worker": "ok", "reason": reason}
-        )
-    if (redis, worker) == ("ok", "ok"):
-        return json_response({"status": "healthy"})
-    return _unhealthy({"redis": redis, "worker": worker})
+    if redis == "lost" or worker != "ok":
+        return _unhealthy({"redis": redis, "worker": worker})
+    if reasons:
+        parts = {"redis": redis, "worker": worker, "reason": " ".join(reasons)}
+        return json_response({"status": "degraded", **parts})
+    return json_response({"status": "healthy"})
 
 
 def _unhealthy(parts: dict[str, str]) -> Response:
