@@ -29,7 +29,7 @@ async def root() -> Response:
 
 @router.get("/health", summary="Can requests be served?", response_class=Response)
 async def health(request: Request) -> Response:
-    """503 names the part that is lost. `degraded`: requests are served, and `reason` says what is short or lacking."""
+    """503 names the part that is lost. `degraded`: requests are served, and `reason` says what is missing."""
     redis, worker, jobs = "ok", "unknown", jobs_of(request)
     reasons: list[str] = []
     try:
