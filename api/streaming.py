@@ -53,7 +53,7 @@ class Heart:
 
     def hear(self, event: Event) -> None:
         match event.type:
-            case EventType.STARTED | EventType.DELTA:
+            case EventType.STARTED | EventType.LOADED | EventType.DELTA:
                 self._state = "generating"
             case EventType.LOADING:
                 self._state = "loading model"

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import contextlib
 import logging
+import math
+import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,10 +17,11 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from config.settings import Settings
-from jobs import keys, live_settings
+from jobs import keys, listing, live_settings
 from jobs.bus import ResultBus, Watch
 from jobs.connection import async_connection
 from jobs.errors import (
+    MAX_RETRY_AFTER,
     Conflict,
     JobNotFound,
     MlxqError,
@@ -29,13 +32,17 @@ from jobs.errors import (
 )
 from jobs.gate import Admission, AsyncGate, Ttl
 from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
+from jobs.listing import Wanted
 from jobs.live_settings import LiveSettings
-from jobs.pace import eta
+from jobs.pace import eta, next_place
 from jobs.permissions import check_async, is_denied
-from jobs.request import Category, JobRequest
+from jobs.request import JobRequest
 from jobs.status import JobStatus
 
 log = logging.getLogger(__name__)
+
+#: All jobs.
+ANY = Wanted()
 
 #: Seconds between two lines about the same shortage.
 _REMIND = 60.0
@@ -152,7 +159,7 @@ class JobClient:
             case Admission.FULL:
                 raise QueueFull(
                     f"The {request.category} queue is full ({detail} jobs wait). Try again later.",
-                    retry_after=await self._retry_after(request.category, int(detail)),
+                    retry_after=await self._retry_after(request.category),
                 )
             case Admission.MEMORY:
                 raise _no_memory()
@@ -186,10 +193,12 @@ class JobClient:
         with _redis_errors():
             return bool(await self.redis.exists(keys.MEMORY_SHORT))
 
-    async def _retry_after(self, queue: str, depth: int) -> int:
-        """A guess at when there is room again, from the waits of the last jobs: 1 to 120 s."""
-        median = await self._median_wait(queue)
-        return max(1, min(120, round((median or 1.0) / max(depth, 1)) or 1))
+    async def _retry_after(self, queue: str) -> int:
+        """Seconds after which a place may be free, and a little more, so that not all come back together."""
+        with contextlib.suppress(RedisError, OSError):
+            seconds = await next_place(self.redis, queue)
+            return max(1, min(MAX_RETRY_AFTER, math.ceil(seconds * random.uniform(1.0, 1.25))))
+        return 1
 
     @asynccontextmanager
     async def watch(self, job_id: str, after: str = "0-0") -> AsyncIterator[Watch]:
@@ -278,83 +287,16 @@ class JobClient:
         return blob, content_type
 
     async def jobs(
-        self,
-        *,
-        limit: int = 20,
-        after: str | None = None,
-        status: JobStatus | None = None,
-        queue: str | None = None,
-        app: str | None = None,
-        owner: str | None = None,
+        self, wanted: Wanted = ANY, *, limit: int = 20, after: str | None = None
     ) -> tuple[list[JobInfo], bool]:
-        """Jobs, newest first, after the job `after`. Returns the page and whether there is more.
-
-        With an `owner`, those of others do not exist, neither in the page nor as a cursor.
-
-        The cursor is a job's place in time, so that it stays valid while jobs come and go. JobNotFound for an
-        unknown cursor.
-        """
-        page: list[JobInfo] = []
+        """Jobs, newest first, after the job `after`; and whether there are more. JobNotFound for a wrong cursor."""
         with _redis_errors():
-            upper = "+inf"
-            skip: str | None = None
-            if after is not None:
-                score = await self.redis.zscore(keys.JOBS, after)
-                whose = await self.redis.hget(keys.job(after), "mlxq_owner") if owner is not None else None
-                if score is None or (whose is not None and whose != owner):
-                    raise JobNotFound(f"No job with id '{after}' to go on after.")
-                upper, skip = repr(int(score)), after
-            offset, passed = 0, skip is None
-            while True:
-                ids: Any = await self.redis.zrevrangebyscore(keys.JOBS, upper, "-inf", start=offset, num=100)
-                if not ids:
-                    return page, False
-                offset += len(ids)
-                async with self.redis.pipeline(transaction=False) as pipe:
-                    for job_id in ids:
-                        pipe.hmget(keys.job(job_id), FIELDS)
-                    rows = await pipe.execute()
-                for job_id, values in zip(ids, rows, strict=True):
-                    if not passed:
-                        passed = job_id == skip
-                        continue
-                    if values[0] is None:
-                        continue
-                    info = decode(job_id, values)
-                    if (
-                        (status and info.status is not status)
-                        or (queue and info.category != queue)
-                        or (app and info.app != app)
-                        or (owner is not None and info.owner != owner)
-                    ):
-                        continue
-                    if len(page) == limit:
-                        return page, True
-                    page.append(info)
+            return await listing.page(self.redis, wanted, limit, after)
 
     async def stats(self) -> dict[str, QueueStats]:
         """Every category's queue."""
-        stats = {}
         with _redis_errors():
-            for category in Category:
-                async with self.redis.pipeline(transaction=False) as pipe:
-                    pipe.llen(keys.queue(category))
-                    pipe.zcard(keys.deferred(category))
-                    pipe.zcard(keys.started(category))
-                    pipe.zcard(keys.finished(category))
-                    pipe.zcard(keys.failed(category))
-                    pipe.zcard(keys.cancelled(category))
-                    counts: list[Any] = await pipe.execute()
-                wait = await self._median_wait(category)
-                waiting, deferred, running, finished, failed, cancelled = map(int, counts)
-                stats[category.value] = QueueStats(
-                    waiting + deferred, running, finished, failed, cancelled, wait
-                )
-        return stats
-
-    async def _median_wait(self, queue: str) -> float | None:
-        waits = sorted(int(value) for value in await self.redis.lrange(keys.waits(queue), 0, -1))
-        return waits[len(waits) // 2] / 1000 if waits else None
+            return await listing.stats(self.redis)
 
     async def prioritise(self, queue: str, model: str, priority: int) -> int:
         """Let the jobs that wait for a model go before those of a lower priority. Returns how many they are."""
@@ -363,20 +305,8 @@ class JobClient:
 
     async def waiting(self) -> list[JobInfo]:
         """Every job that waits, each queue in its order; `position` is the place in its queue."""
-        found = []
         with _redis_errors():
-            for category in Category:
-                ids: Any = await self.redis.lrange(keys.queue(category), 0, -1)
-                async with self.redis.pipeline(transaction=False) as pipe:
-                    for job_id in ids:
-                        pipe.hmget(keys.job(job_id), FIELDS)
-                    rows = await pipe.execute() if ids else []
-                found += [
-                    replace(decode(job_id, values), position=place)
-                    for place, (job_id, values) in enumerate(zip(ids, rows, strict=True), start=1)
-                    if values[0] is not None
-                ]
-        return found
+            return await listing.waiting(self.redis)
 
     async def command(self, command: str) -> None:
         """Tell all workers."""

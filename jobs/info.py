@@ -27,6 +27,8 @@ FIELDS = (
     "mlxq_priority",
     "mlxq_steps",
     "mlxq_owner",
+    "mlxq_ran_ms",
+    "mlxq_loading",
 )
 
 
@@ -53,6 +55,10 @@ class JobInfo:
     progress: dict[str, Any] | None = None
     steps: int = 0
     owner: str = ""
+    #: Unix seconds since which its model works on it: a load before that is not counted as its run
+    ran_at: float | None = None
+    #: whether it waits for its model to be loaded
+    loading: bool = False
     eta: float | None = None
 
 
@@ -98,4 +104,6 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         progress=orjson.loads(row["mlxq_progress"]) if row["mlxq_progress"] else None,
         steps=int(row["mlxq_steps"] or 0),
         owner=row["mlxq_owner"] or "",
+        ran_at=int(row["mlxq_ran_ms"]) / 1000 if row["mlxq_ran_ms"] else None,
+        loading=bool(row["mlxq_loading"]),
     )

@@ -121,6 +121,11 @@ def waits(name: str) -> str:
     return f"mlxq:waits:{name}"
 
 
+def runs(name: str) -> str:
+    """How long the last jobs of a queue ran, newest first: "milliseconds model"."""
+    return f"mlxq:runs:{name}"
+
+
 def workers_of(queue_name: str) -> str:
     """The workers that listen to a queue (RQ)."""
     return f"rq:workers:{queue_name}"

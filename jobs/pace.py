@@ -1,9 +1,10 @@
-"""How long steps take, learned from the last ones of the same model on this machine; and so when a job may be done.
+"""How long steps and jobs take, learned from the last ones on this machine; and so when a job may be done.
 
-`emit.lua` learns: seconds of a step, for each unit of its size. It is a guess: a step of twice the pixels takes at
-least twice as long.
+`emit.lua` learns the seconds of a step of a model, for each unit of its size, and the gate how long the last jobs of
+a queue ran. Both are guesses: a step of twice the pixels takes at least twice as long.
 """
 
+from statistics import median
 from typing import Any
 
 import orjson
@@ -15,6 +16,10 @@ from jobs.status import JobStatus
 
 #: Fields of a job's hash that a guess needs.
 _FIELDS = ("mlxq_model", "mlxq_steps", "mlxq_step_size", "mlxq_progress")
+#: What of its usual time a job still takes that has run longer than usual.
+_OVERDUE = 0.25
+#: Seconds that a job is thought to run of which nothing is known.
+_UNKNOWN = 2.0
 
 
 async def eta(connection: redis.asyncio.Redis, info: JobInfo) -> float | None:
@@ -52,3 +57,40 @@ def _progress(said: str | None, steps: int) -> tuple[int, int]:
         return 0, steps
     progress = orjson.loads(said)
     return int(progress.get("done", 0)), int(progress.get("total", steps))
+
+
+async def next_place(connection: redis.asyncio.Redis, queue: str) -> float:
+    """Seconds until a place in this queue may be free: until the first job that waits is taken from it.
+
+    That is when one of the running jobs ends, or all of them, where it waits for another model.
+    """
+    async with connection.pipeline(transaction=False) as pipe:
+        pipe.time()
+        pipe.zrange(keys.started(queue), 0, -1)
+        pipe.lindex(keys.queue(queue), 0)
+        pipe.lrange(keys.runs(queue), 0, -1)
+        pipe.hgetall(keys.PACES)
+        clock, running, head, runs, paces = await pipe.execute()
+    now = clock[0] + clock[1] / 1e6
+    ids = [*(str(each).partition(":")[0] for each in running), *([head] if head else [])]
+    async with connection.pipeline(transaction=False) as pipe:
+        for job_id in ids:
+            pipe.hmget(keys.job(job_id), *_FIELDS, "mlxq_ran_ms")
+        rows: list[Any] = await pipe.execute() if ids else []
+    left = [_remaining(row, now, runs, paces) for row in rows[: len(running)]]
+    if not left:
+        return 1.0
+    switches = bool(head) and any(row[0] != rows[-1][0] for row in rows[: len(running)])
+    return max(left) if switches else min(left)
+
+
+def _remaining(row: list[str | None], now: float, runs: list[str], paces: dict[str, str]) -> float:
+    """Seconds that a running job may still take: by its steps, else by what others took, else by its own time."""
+    *steps, ran = row
+    if (left := _left(steps, paces)) is not None:
+        return left
+    gone = max(0.0, now - int(ran) / 1000) if ran else 0.0
+    told = [each.partition(" ") for each in runs]
+    same = [int(each) / 1000 for each, _, model in told if model == row[0]]
+    usual = median(same or [int(each) / 1000 for each, _, _ in told] or [max(_UNKNOWN, 2 * gone)])
+    return max(usual - gone, usual * _OVERDUE)

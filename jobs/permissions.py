@@ -36,6 +36,7 @@ _ON_TEXT: tuple[Command, ...] = (
     *((name, _KEY, 0, -1) for name in ("LRANGE", "LTRIM", "ZRANGE", "ZRANGEBYSCORE", "ZREMRANGEBYSCORE")),
     *((name, _KEY, "x", 1) for name in ("HSET", "HSETNX", "HINCRBY")),
     ("ZREVRANGEBYSCORE", _KEY, 0, -1),
+    ("LINDEX", _KEY, 0),
     ("ZADD", _KEY, 0, "x"),
     ("ZSCAN", _KEY, 0),
     ("LREM", _KEY, 0, "x"),

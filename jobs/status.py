@@ -52,6 +52,8 @@ class EventType(StrEnum):
     STARTED = "started"
     #: the job waits for its model; `model`
     LOADING = "loading"
+    #: the job's model is in memory: it runs from now on; `model`
+    LOADED = "loaded"
     #: new output; `text`
     DELTA = "delta"
     #: `done` of `total`

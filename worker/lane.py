@@ -292,6 +292,8 @@ class Lane:
             if claim.kind is Kind.LOAD:
                 self._end(task, result={"status": "loaded", "model": self.slot.model})
                 return True
+            if switch:
+                self._outbox.put([task.message(EventType.LOADED, model=claim.model)])
             engine = self.slot.engine
             assert engine is not None
             engine.add(task.id, claim.payload, task.seed)

@@ -22,6 +22,7 @@ from api.security import at_the_machine
 from api.streaming import EventStream
 from api.waiting import next_event
 from jobs.errors import InvalidRequest, JobNotFound
+from jobs.listing import Wanted
 from jobs.request import Category
 from jobs.status import JobStatus
 
@@ -51,9 +52,7 @@ async def list_jobs(
         await at_the_machine(request)
     owner = None if caller.sees_all else caller.owner
     try:
-        page, more = await jobs_of(request).jobs(
-            limit=limit, after=after, status=status, queue=queue, app=app, owner=owner
-        )
+        page, more = await jobs_of(request).jobs(Wanted(status, queue, app, owner), limit=limit, after=after)
     except JobNotFound as error:
         raise InvalidRequest(error.message, param="after") from None
     base = base_of(request)

@@ -57,13 +57,15 @@ def job_object(base: str, info: JobInfo) -> dict[str, Any]:
         "eta": info.eta if info.progress is None else info.progress.get("eta", info.eta),
         "progress": info.progress,
         "attempts": info.attempts,
+        "loading": info.loading and info.status is JobStatus.IN_PROGRESS,
         "cancelling": info.cancelling and not info.status.terminal,
         "timings": {
             "created_at": created,
             "started_at": started,
             "ended_at": ended,
             "queued_seconds": _between(created, started),
-            "run_seconds": _between(started, ended),
+            "loading_seconds": _between(started, ended if info.loading else info.ran_at),
+            "run_seconds": None if info.loading else _between(info.ran_at or started, ended),
         },
         "result": result,
         "error": None if info.error is None else error_body(info.error)["error"],
@@ -77,4 +79,4 @@ def _seconds(iso: str | None) -> float | None:
 
 
 def _between(start: float | None, end: float | None) -> float | None:
-    return None if start is None or end is None else round(end - start, 3)
+    return None if start is None or end is None else round(max(0.0, end - start), 3)

@@ -2,6 +2,7 @@
 -- KEYS: queue, intermediate list
 -- ARGV: most, loaded model or '', ms (Unix) since when it is loaded, patience in ms, whether it works (0|1), window
 -- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits.
+-- A job that needs another model is not taken while the lane works: when its patience is over, nothing is.
 local most, loaded, since = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local patience, works, window = tonumber(ARGV[4]), ARGV[5] == '1', tonumber(ARGV[6])
 
@@ -17,6 +18,8 @@ local function job(id)
     model = fields[1] or '',
     -- Loading and unloading are not overtaken, and what is not ours is taken as it comes.
     orders = not kind or kind == 'load' or kind == 'unload',
+    unloads = kind == 'unload',
+    foreign = not kind,
     submitted = tonumber(fields[3] or 0),
   }
 end
@@ -41,7 +44,15 @@ local function take(model, first)
 end
 
 local head = job(ids[1])
-if head.orders or head.model == loaded or loaded == '' then
+if head.foreign then
+  return take(head.model, 1)
+end
+-- What needs the slot for itself waits here until the lane has nothing in hand: there it would count as running.
+local switches = head.unloads or head.model ~= loaded
+if works and switches and head.orders then
+  return {}
+end
+if head.orders or not switches or loaded == '' then
   return take(head.model, 1)
 end
 if now() * 1000 - math.max(head.submitted, since) < patience then
@@ -50,4 +61,4 @@ if now() * 1000 - math.max(head.submitted, since) < patience then
     return taken
   end
 end
-return take(head.model, 1)
+return works and {} or take(head.model, 1)

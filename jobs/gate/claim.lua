@@ -25,7 +25,7 @@ end
 
 local attempt = redis.call('HINCRBY', KEYS[1], 'mlxq_attempts', 1)
 redis.call('HSET', KEYS[1], 'status', 'started', 'started_at', ARGV[5], 'last_heartbeat', ARGV[5],
-  'worker_name', ARGV[3])
+  'worker_name', ARGV[3], 'mlxq_ran_ms', math.floor(time * 1000))
 local key = 'rq:execution:' .. id .. ':' .. execution
 redis.call('HSET', key, 'id', execution, 'created_at', ARGV[6], 'last_heartbeat', ARGV[6],
   'worker_name', ARGV[3], 'emitted', 0)

@@ -3,6 +3,8 @@
 local BUS = 'mlxq:bus'
 local COMMANDS = 'mlxq:commands'
 local GARBAGE = 'mlxq:garbage'
+-- Runs of each queue that are remembered.
+local RUNS = 64
 -- More entries than any model emits: a bound against runaways, not a window.
 local MAX_EVENTS = 100000
 
@@ -134,11 +136,18 @@ end
 -- Its request goes, unless it was marked to be kept, and so do the files that it brought along.
 function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   local key = 'rq:job:' .. id
-  local job = redis.call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model')
+  local job = redis.call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin')
   if job[1] or not job[3] then
     redis.call('HSET', key, 'status', status, 'ended_at', now_iso)
   else
     redis.call('HSET', key, 'status', status, 'ended_at', now_iso, 'data', without_request(job[3], job[4] or ''))
+  end
+  if status == 'finished' and job[5] then
+    -- How long jobs run, by the last ones of their queue (jobs/pace.py).
+    local runs = 'mlxq:runs:' .. job[6]
+    if redis.call('LPUSH', runs, math.floor(now() * 1000 - job[5]) .. ' ' .. (job[4] or '')) > 2 * RUNS then
+      redis.call('LTRIM', runs, 0, RUNS - 1)
+    end
   end
   if job[2] then
     throw_away(job[2])
@@ -157,7 +166,7 @@ end
 local function requeue(id, queue, event)
   local key = 'rq:job:' .. id
   redis.call('HSET', key, 'status', 'queued')
-  redis.call('HDEL', key, 'started_at', 'worker_name')
+  redis.call('HDEL', key, 'started_at', 'worker_name', 'mlxq_ran_ms', 'mlxq_loading')
   redis.call('LPUSH', queue, id)
   emit(events_key(id), id, event, true)
 end

@@ -5,6 +5,8 @@
 -- The last progress is kept with the job, for whoever asks later; so is where its files lie that a step has made.
 local PROGRESS = '{"type":"progress",'
 local FILES = { ['{"type":"preview",'] = true, ['{"type":"partial",'] = true }
+-- A job that waits for its model does not run yet. Both are of one length.
+local LOADING, LOADED = '{"type":"loading', '{"type":"loaded"'
 -- How much the pace of a model follows its last step.
 local NEWS = 0.3
 
@@ -42,6 +44,11 @@ for i = 2, #ARGV, 4 do
     if string.sub(ARGV[i + 3], 1, #PROGRESS) == PROGRESS then
       redis.call('HSET', 'rq:job:' .. id, 'mlxq_progress', '{' .. string.sub(ARGV[i + 3], #PROGRESS + 1))
       learn(id, key, cjson.decode(ARGV[i + 3]).done)
+    elseif string.sub(ARGV[i + 3], 1, #LOADING) == LOADING then
+      redis.call('HSET', 'rq:job:' .. id, 'mlxq_loading', '1')
+    elseif string.sub(ARGV[i + 3], 1, #LOADED) == LOADED then
+      redis.call('HDEL', 'rq:job:' .. id, 'mlxq_loading')
+      redis.call('HSET', 'rq:job:' .. id, 'mlxq_ran_ms', math.floor(now() * 1000))
     elseif FILES[string.sub(ARGV[i + 3], 1, 18)] then
       local file = cjson.decode(ARGV[i + 3])
       redis.call('HSET', files_key(id), file.artifact, file.blob .. ' ' .. file.content_type)

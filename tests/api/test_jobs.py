@@ -54,6 +54,8 @@ def test_a_job_is_accepted_at_once(http: httpx.Client, worker: ScriptedWorker) -
     assert (job["object"], job["status"], job["position"]) == ("job", "queued", 1)
     second = http.post(CHAT, json=chat("later still", background=True)).json()
     assert http.get(second["urls"]["get"]).json()["position"] == 2
+    listed = {row["id"]: row["position"] for row in http.get("/v1/jobs").json()["data"]}
+    assert listed == {job["id"]: 1, second["id"]: 2}
     worker.resume()
     job = http.get(job["urls"]["get"], params={"wait": 20}).json()
     assert job["status"] == "completed"

@@ -1,0 +1,129 @@
+"""Lists of jobs: all of them by their age, those that wait, and each queue in numbers. It only reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import redis.asyncio
+
+from jobs import keys
+from jobs.errors import JobNotFound
+from jobs.info import FIELDS, JobInfo, QueueStats, decode
+from jobs.request import Category
+from jobs.status import JobStatus
+
+#: Jobs looked at in one go.
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs to list; None: any. With an `owner`, those of others do not exist, not even as a cursor."""
+
+    status: JobStatus | None = None
+    queue: str | None = None
+    app: str | None = None
+    owner: str | None = None
+
+    def __call__(self, info: JobInfo) -> bool:
+        return (
+            self.status in (None, info.status)
+            and self.queue in (None, info.category)
+            and self.app in (None, info.app)
+            and self.owner in (None, info.owner)
+        )
+
+
+async def page(
+    connection: redis.asyncio.Redis, wanted: Wanted, limit: int, after: str | None
+) -> tuple[list[JobInfo], bool]:
+    """Jobs, newest first, after the job `after`, and whether there are more. JobNotFound for an unknown cursor.
+
+    The cursor is a job's place in time, so that it stays valid while jobs come and go.
+    """
+    found: list[JobInfo] = []
+    upper, skip = "+inf", None
+    if after is not None:
+        score = await connection.zscore(keys.JOBS, after)
+        whose = None
+        if wanted.owner is not None:
+            whose = await connection.hget(keys.job(after), "mlxq_owner")
+        if score is None or (whose is not None and whose != wanted.owner):
+            raise JobNotFound(f"No job with id '{after}' to go on after.")
+        upper, skip = repr(int(score)), after
+    offset, passed, more = 0, skip is None, False
+    while not more:
+        ids: Any = await connection.zrevrangebyscore(keys.JOBS, upper, "-inf", start=offset, num=_PAGE)
+        if not ids:
+            break
+        offset += len(ids)
+        for job_id, info in zip(ids, await read(connection, ids), strict=True):
+            if not passed:
+                passed = job_id == skip
+            elif info is not None and wanted(info):
+                if len(found) == limit:
+                    more = True
+                    break
+                found.append(info)
+    return await _placed(connection, found), more
+
+
+async def read(connection: redis.asyncio.Redis, ids: Sequence[str]) -> list[JobInfo | None]:
+    """These jobs as they stand; None for those that are gone."""
+    async with connection.pipeline(transaction=False) as pipe:
+        for job_id in ids:
+            pipe.hmget(keys.job(job_id), FIELDS)
+        rows: list[Any] = await pipe.execute() if ids else []
+    return [
+        None if values[0] is None else decode(job_id, values)
+        for job_id, values in zip(ids, rows, strict=True)
+    ]
+
+
+async def _placed(connection: redis.asyncio.Redis, infos: list[JobInfo]) -> list[JobInfo]:
+    """The same, with the places of those that wait: each queue is read once."""
+    queues = sorted({info.category for info in infos if info.status is JobStatus.QUEUED})
+    if not queues:
+        return infos
+    async with connection.pipeline(transaction=False) as pipe:
+        for queue in queues:
+            pipe.lrange(keys.queue(queue), 0, -1)
+        lists: list[Any] = await pipe.execute()
+    places = {str(job_id): place for ids in lists for place, job_id in enumerate(ids, start=1)}
+    return [
+        replace(info, position=places.get(info.id)) if info.status is JobStatus.QUEUED else info
+        for info in infos
+    ]
+
+
+async def waiting(connection: redis.asyncio.Redis) -> list[JobInfo]:
+    """Every job that waits, each queue in its order; `position` is the place in its queue."""
+    found: list[JobInfo] = []
+    for category in Category:
+        ids: Any = await connection.lrange(keys.queue(category), 0, -1)
+        found += [
+            replace(info, position=place)
+            for place, info in enumerate(await read(connection, ids), start=1)
+            if info is not None
+        ]
+    return found
+
+
+async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
+    """Every category's queue."""
+    found = {}
+    for category in Category:
+        async with connection.pipeline(transaction=False) as pipe:
+            pipe.llen(keys.queue(category))
+            pipe.zcard(keys.deferred(category))
+            pipe.zcard(keys.started(category))
+            pipe.zcard(keys.finished(category))
+            pipe.zcard(keys.failed(category))
+            pipe.zcard(keys.cancelled(category))
+            pipe.lrange(keys.waits(category), 0, -1)
+            *counts, waits = await pipe.execute()
+        queued, deferred, running, finished, failed, cancelled = map(int, counts)
+        lasted = sorted(map(int, waits))
+        median = lasted[len(lasted) // 2] / 1000 if lasted else None
+        found[category.value] = QueueStats(queued + deferred, running, finished, failed, cancelled, median)
+    return found
