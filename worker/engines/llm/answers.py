@@ -4,12 +4,16 @@ It turns a payload into a Sequence and the grammars that its tokens have to obey
 """
 
 from collections.abc import Sequence as Seq
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from worker.engines.llm.constraint import Opening, Start
+from worker.engines.llm.formats.channels import FINAL, HEADERS_START
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.formats.typed import Tools
-from worker.engines.llm.grammar import Constraint, Grammars, json_grammar
+from worker.engines.llm.grammar import Grammars, Written, json_grammar
 from worker.engines.llm.logprobs import Tap
 from worker.engines.llm.prompt import Prompt, parser_name
 from worker.engines.llm.sampling import Guard, LogitsProcessor, make_processors
@@ -22,6 +26,9 @@ from worker.engines.loading import LanguageModel
 
 #: Where calls stand in the answer of a model whose own way is not JSON, when calls are enforced.
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
+
+#: Tokens at the end of a prompt in which a closed block of reasoning is looked for.
+_TAIL = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,36 +92,69 @@ class Answers:
         )
         return sequence
 
+    def prepare(self, payload: dict[str, Any]) -> "Future[None] | None":
+        """Has the grammar of a request compiled; None if there is none, or if it is there. See Grammars.prepare."""
+        return self._grammars.prepare(lambda: self._written(payload)) if self.constrained(payload) else None
+
+    def close(self) -> None:
+        self._grammars.close()
+
     def processors(
-        self, sequence: Sequence, payload: dict[str, Any], prompt: Prompt
+        self, sequence: Sequence, payload: dict[str, Any], prompt: Prompt, most: int
     ) -> list[LogitsProcessor]:
-        """What has a say in the answer's tokens, in its order."""
+        """What has a say in the answer's at most `most` tokens, in its order."""
         processors: list[LogitsProcessor] = make_processors(payload, self._defaults, self.vocabulary.size)
-        processors += self._constraints(payload, prompt)
+        written = self._written(payload) if self.constrained(payload) else None
+        if written is not None:
+            processors.append(self._grammars.constraint(written, self._start(written, payload, prompt), most))
         if sequence.tap is not None:
             processors.append(sequence.tap)
         return [sequence.guard.processor(each) for each in processors]
 
-    def _constraints(self, payload: dict[str, Any], prompt: Prompt) -> list[Constraint]:
-        """The grammar of one answer, if there is one. Raises InvalidRequest when it can't be enforced."""
+    def _written(self, payload: dict[str, Any]) -> Written | None:
+        """The grammar of one answer, if there is one."""
         schema = (payload.get("grammar") or {}).get("json_schema")
         calls = _Calls.read(payload)
-        # What is thought is free: the grammar begins where the reasoning ends.
-        trigger = (self._tokenizer.think_end_tokens or ()) if prompt.state == REASONING else ()
         if calls is not None and (calls.enforced or schema is not None):
             start, end = self._terms()
             if schema is None or calls.enforced:
-                grammar = calls_grammar(calls.tools, start, end, several=calls.several)
-            else:
-                grammar = answer_or_calls_grammar(schema, calls.tools, start, end, several=calls.several)
-            return [self._grammars.constraint(grammar, trigger, param="tools")]
+                return Written(calls_grammar(calls.tools, start, end, several=calls.several), "tools")
+            text = answer_or_calls_grammar(schema, calls.tools, start, end, several=calls.several)
+            return Written(text, "tools")
         if schema is not None:
-            return [self._grammars.constraint(json_grammar(schema), trigger)]
+            return Written(json_grammar(schema), "response_format")
         if calls is not None and calls.strict and self._json_calls:
-            grammar = calls_grammar(calls.tools, "", self._terms()[1], several=False, opened=True)
-            trigger = self._tokenizer.tool_call_start_tokens
-            return [self._grammars.constraint(grammar, trigger, repeat=True, param="tools")]
-        return []
+            text = calls_grammar(calls.tools, "", self._terms()[1], several=False, opened=True)
+            return Written(text, "tools", repeat=True)
+        return None
+
+    def _start(self, written: Written, payload: dict[str, Any], prompt: Prompt) -> Start:
+        """Where it begins. What is thought is free: whether the prompt or the model itself opens the reasoning."""
+        if written.repeat:
+            return Start(after=(self._tokenizer.tool_call_start.encode(),), end=True)
+        if prompt.state == REASONING:
+            return Start(after=tuple({opening.closing for opening in self._openings.values()}))
+        return Start() if self._silent(payload, prompt) else Start(openings=self._openings)
+
+    def _silent(self, payload: dict[str, Any], prompt: Prompt) -> bool:
+        """Whether thinking is turned off: by the request, or by a prompt that has closed it already."""
+        options = payload.get("chat_template_kwargs") or {}
+        said = options.get(self._tokenizer._thinking_kwarg, payload.get("enable_thinking"))
+        if said is False or (said is None and payload.get("reasoning_effort") == "none"):
+            return True
+        tail: str = self._tokenizer.decode(prompt.tokens[-_TAIL:])
+        return tail.rstrip().endswith(tuple(self._family.thinking.values()))
+
+    @cached_property
+    def _openings(self) -> dict[int, Opening]:
+        """How this model may begin to think, by the first token."""
+        found: dict[int, Opening] = {}
+        pairs = {**self._family.thinking, **({HEADERS_START: FINAL} if self._family.channels else {})}
+        for start, end in pairs.items():
+            tokens = self._tokenizer.encode(start, add_special_tokens=False)
+            if tokens:
+                found[tokens[0]] = Opening(tuple(tokens[1:]), end.encode())
+        return found
 
     def constrained(self, payload: dict[str, Any]) -> bool:
         calls = _Calls.read(payload)

@@ -1,23 +1,29 @@
-"""Grammars inside the batch: logits processors that let only such tokens through as a grammar allows (llguidance).
+"""Grammars of a model: from JSON schemas to what llguidance has compiled, within bounds."""
 
-A grammar begins with the answer, or when the model has written certain tokens: the end of its reasoning, the
-start of a tool call. Masks are made on the CPU and applied by MLX, so that it works on any device.
-"""
-
-from collections import OrderedDict, deque
-from collections.abc import Sequence
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import mlx.core as mx
-import numpy as np
 import orjson
-from llguidance import LLMatcher
+from llguidance import LLMatcher, LLParserLimits
 
-from jobs.errors import EngineFailure, InvalidRequest
+from jobs.errors import InvalidRequest
+from worker.engines.llm.constraint import Constraint, Limits, Start, first_line
 from worker.engines.llm.vocabulary import Vocabulary
 
-#: Compiled grammars that are remembered.
-_REMEMBERED = 64
+#: What compiling a grammar and each of its steps may take: states of about a kilobyte, and the library's own defaults.
+LIMITS = LLParserLimits(max_lexer_states=20_000, verbose_errors=False)
+#: Bytes of all compiled grammars that are remembered.
+MOST_BYTES = 64 << 20
+_SMALLEST_BYTES, _BYTES_PER_LETTER, _BYTES_PER_STATE = 64 << 10, 40, 400
+_MULTIPLES = re.compile(r'multipleOf\\?":(?:0\.0*)?([0-9]{1,9})')
+#: Tokens that one token may add to the shortest end of an answer, by the letters of its grammar.
+_NARROWEST, _WIDEST, _LETTERS = 32, 512, 4
 #: JSON with one space after a comma or colon, as models write it, and none elsewhere, where a weak one gets lost.
 PLAIN_JSON: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 #: Where a JSON schema holds further ones: by name, in a row, alone.
@@ -26,6 +32,18 @@ _SCHEMAS = ("items", "additionalProperties")
 _PARTS = frozenset({"anyOf", "oneOf", "if", "$ref", "dependentSchemas"})
 #: Keywords beside `properties` that speak of other members.
 _OPEN = frozenset({"additionalProperties", "patternProperties", "$ref", "unevaluatedProperties"})
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A grammar as llguidance reads it. `repeat`: it holds each time when its start comes, else once.
+
+    `param`: the request's parameter that asks for it.
+    """
+
+    text: str
+    param: str
+    repeat: bool = False
 
 
 def json_grammar(schema: dict[str, Any]) -> str:
@@ -71,80 +89,69 @@ def _closed(schema: Any) -> Any:
 
 
 class Grammars:
-    """The grammars of one model."""
+    """The grammars of one model, compiled on threads of their own: it takes a second, and others decode meanwhile."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._compiled: OrderedDict[str, LLMatcher] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="grammar")
 
-    def constraint(
-        self,
-        grammar: str,
-        trigger: Sequence[int] = (),
-        *,
-        repeat: bool = False,
-        param: str = "response_format",
-    ) -> "Constraint":
-        """The processor of one sequence: see Constraint. Raises InvalidRequest for a grammar that is none."""
-        return Constraint(self._compile(grammar, param), self._vocabulary.size, trigger, repeat=repeat)
+    def prepare(self, written: Callable[[], Written | None]) -> "Future[None] | None":
+        """Compile what `written` says, unless that is done already. The future raises InvalidRequest."""
+        if self._vocabulary.is_read:
+            wanted = written()
+            if wanted is None or wanted.text in self._compiled:
+                return None
+        return self._threads.submit(self._prepare, written)
 
-    def _compile(self, grammar: str, param: str) -> LLMatcher:
-        known = self._compiled.get(grammar)
-        if known is None:
-            known = LLMatcher(self._vocabulary.grammars, grammar, log_level=0)
-            if known.is_error():
-                raise InvalidRequest(f"This can't be enforced: {_first_line(known.get_error())}", param=param)
-            self._compiled[grammar] = known
-            if len(self._compiled) > _REMEMBERED:
-                self._compiled.popitem(last=False)
-        self._compiled.move_to_end(grammar)
-        return known
+    def constraint(self, wanted: Written, start: Start, most: int) -> Constraint:
+        """The processor of one sequence of at most `most` tokens. Raises InvalidRequest for a grammar that is none."""
+        zone = min(max(_NARROWEST, len(wanted.text) // _LETTERS), _WIDEST)
+        return Constraint(
+            self._compile(wanted), self._limits, start, repeat=wanted.repeat, most=most, zone=zone
+        )
 
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-class Constraint:
-    """One sequence's grammar, as mlx-lm's logits processor: tokens so far, logits [1, vocabulary] → logits.
+    @cached_property
+    def _limits(self) -> Limits:
+        return Limits(self._vocabulary)
 
-    It begins at once, or after the tokens of `trigger`. When the grammar has ended, only an end token may follow;
-    with `repeat` anything may, until the trigger comes again.
-    """
+    def _prepare(self, written: Callable[[], Written | None]) -> None:
+        wanted = written()
+        if wanted is not None:
+            self._compile(wanted)
+            _ = self._limits
 
-    def __init__(
-        self, grammar: LLMatcher, vocabulary: int, trigger: Sequence[int] = (), *, repeat: bool = False
-    ) -> None:
-        self._grammar = grammar
-        self._width = vocabulary
-        self._trigger = tuple(trigger)
-        self._recent: deque[int] = deque(maxlen=max(1, len(self._trigger)))
-        self._repeat = repeat
-        self._matcher: LLMatcher | None = None if self._trigger else grammar.deep_copy()
-        self._begun = False
+    def _compile(self, wanted: Written) -> LLMatcher:
+        with self._lock:
+            if (known := self._compiled.get(wanted.text)) is not None:
+                self._compiled.move_to_end(wanted.text)
+                return known
+        matcher = LLMatcher(self._vocabulary.grammars, wanted.text, log_level=0, limits=LIMITS)
+        if not matcher.is_error():
+            matcher.compute_bitmask()
+        if matcher.is_error():
+            reason = first_line(matcher.get_error())
+            raise InvalidRequest(f"This can't be enforced: {reason}", param=wanted.param)
+        with self._lock:
+            self._remember(wanted.text, matcher)
+        return matcher
 
-    def __call__(self, tokens: mx.array, logits: mx.array) -> mx.array:
-        if self._begun:
-            last: Any = tokens[-1].item()
-            self._take(last)
-        self._begun = True
-        if self._matcher is None:
-            return logits
-        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
-        allowed = np.unpackbits(bits, bitorder="little")[: logits.shape[-1]].view(bool)
-        if len(allowed) < logits.shape[-1]:
-            allowed = np.pad(allowed, (0, logits.shape[-1] - len(allowed)))
-        return mx.where(mx.array(allowed), logits, -mx.inf)
-
-    def _take(self, token: int) -> None:
-        matcher = self._matcher
-        if matcher is None:
-            self._recent.append(token)
-            if tuple(self._recent) == self._trigger:
-                self._matcher = self._grammar.deep_copy()
-                self._recent.clear()
+    def _remember(self, text: str, matcher: LLMatcher) -> None:
+        if text in self._compiled:
             return
-        if not matcher.is_stopped() and not matcher.consume_token(token):
-            raise EngineFailure(f"The grammar broke off: {_first_line(matcher.get_error())}")
-        if self._repeat and matcher.is_stopped():
-            self._matcher = None
+        self._compiled[text] = matcher
+        self._bytes += size_of(text)
+        while self._bytes > MOST_BYTES and len(self._compiled) > 1:
+            oldest, _ = self._compiled.popitem(last=False)
+            self._bytes -= size_of(oldest)
 
 
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0][:300]
+def size_of(grammar: str) -> int:
+    """Bytes that a compiled grammar takes, by its text: an upper bound that was measured."""
+    multiples = sum(int(digits) for digits in _MULTIPLES.findall(grammar))
+    return _SMALLEST_BYTES + _BYTES_PER_LETTER * len(grammar) + _BYTES_PER_STATE * multiples

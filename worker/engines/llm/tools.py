@@ -88,7 +88,8 @@ def answer_or_calls_grammar(
 
 def _calls(first: str, start: str, end: str, several: bool) -> str:
     one = f'"\\n" call "\\n" {end}'
-    further = f' ("\\n" {start} {one}){{0,{MOST_CALLS - 1}}}' if several else ""
+    # After a line break the answer may still end: only what comes next tells a further call from other text.
+    further = f' ("\\n" {start} {one}){{0,{MOST_CALLS - 1}}} "\\n"?' if several else ""
     return f"{first} {one}{further}"
 
 

@@ -24,6 +24,11 @@ class Vocabulary:
         return LLTokenizer(TokenizerWrapper(self._speller), eos_token=list(self.ends) or None)
 
     @property
+    def is_read(self) -> bool:
+        """Whether `grammars` is there already."""
+        return "grammars" in vars(self)
+
+    @property
     def ends(self) -> tuple[int, ...]:
         """The tokens that end an answer."""
         return tuple(token for token in sorted(self._tokenizer.eos_token_ids) if token < self.size)

@@ -15,6 +15,8 @@ from worker.engines.llm.formats.typed import Tools
 #: Markers behind a message. The last two begin the next one's header.
 ENDS = ("<|end|>", "<|call|>", "<|return|>", "<|eom|>", "<|eot|>", "<|start|>", "<|channel|>")
 HEADERS = frozenset(ENDS[-2:])
+#: What begins an answer in Harmony, and the header behind which it speaks to the user.
+HEADERS_START, FINAL = "<|channel|>", "<|channel|>final<|message|>"
 #: How a prompt ends that has opened a message of thoughts.
 THINKING = ("<|channel|>analysis<|message|>", "to=self<|message|>")
 

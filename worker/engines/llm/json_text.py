@@ -1,0 +1,41 @@
+"""Follows the bytes of JSON as they are written: inside a string or not, and how long a number has become."""
+
+_QUOTE, _BACKSLASH = 0x22, 0x5C
+_DIGITS = frozenset(b"0123456789")
+#: Digits that one part of a number may have. 19 hold every 64-bit integer, 17 tell every double from its neighbours.
+_WHOLE, _FRACTION, _EXPONENT = 19, 17, 2
+
+
+class JsonText:
+    """Feed it bytes. It does not check them: what is no JSON, such as the markers around a call, passes."""
+
+    __slots__ = ("_digits", "_escaped", "_most", "in_string")
+
+    def __init__(self, other: "JsonText | None" = None) -> None:
+        self.in_string = False if other is None else other.in_string
+        self._escaped = False if other is None else other._escaped
+        self._digits = 0 if other is None else other._digits
+        self._most = _WHOLE if other is None else other._most
+
+    @property
+    def digits_end(self) -> bool:
+        """Whether the number that is being written has digits enough."""
+        return self._digits >= self._most
+
+    def feed(self, raw: bytes) -> None:
+        for byte in raw:
+            if self.in_string:
+                if self._escaped:
+                    self._escaped = False
+                elif byte == _BACKSLASH:
+                    self._escaped = True
+                elif byte == _QUOTE:
+                    self.in_string = False
+            elif byte in _DIGITS:
+                self._digits += 1
+            else:
+                self._digits = 0
+                if byte != 0x2D or self._most != _EXPONENT:  # the sign of an exponent changes nothing
+                    self._most = _FRACTION if byte == 0x2E else _EXPONENT if byte in b"eE+" else _WHOLE
+                if byte == _QUOTE:
+                    self.in_string = True
