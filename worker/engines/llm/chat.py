@@ -6,6 +6,7 @@ BatchGenerator and the streams of MLX can't change threads.
 
 import logging
 import time
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from worker.engines.llm.prompt_cache import PromptCache
 from worker.engines.llm.sampling import Sampling, make_sampler
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
+from worker.engines.llm.unready import PAUSE, Unready
 from worker.engines.loading import LanguageModel, load_language_model
 from worker.guard import opened
 
@@ -71,6 +73,8 @@ class ChatEngine:
         self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
         self._prompts = PromptCache(settings.prompt_cache_bytes, CACHED_PROMPTS)
         self._tasks: dict[str, _Task] = {}
+        #: tasks whose grammars are being compiled
+        self._unready: dict[str, Unready] = {}
         #: answers that nothing has to be computed for
         self._ready: list[Output] = []
         #: tokens and caches of ended sequences, to be kept when there is time
@@ -83,6 +87,13 @@ class ChatEngine:
             self._with_draft(self._default_draft)
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+        compiling = self._answers.prepare(payload)
+        if compiling is None:
+            self._add(task_id, payload, seed)
+        else:
+            self._unready[task_id] = Unready(task_id, payload, seed, compiling)
+
+    def _add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
         prompts = self._reader.read(payload)
         n = payload.get("n") or 1
         each = max(n, payload.get("best_of") or 0)
@@ -107,12 +118,15 @@ class ChatEngine:
             task.cached += self._start(task.runner, rows, prompt)
 
     def remove(self, task_id: str) -> None:
+        self._unready.pop(task_id, None)
         task = self._tasks.pop(task_id, None)
         if task is not None:
             for row in task.rows.values():
                 task.runner.remove(row)
 
     def step(self) -> list[Output]:
+        if self._unready:
+            self._take_ready()
         outputs, self._ready = self._ready, []
         tokens = self._batch.step()
         for solo in self._drafted.values():
@@ -138,6 +152,8 @@ class ChatEngine:
             mx.clear_cache()
 
     def close(self) -> None:
+        self._unready.clear()
+        self._answers.close()
         self._tasks.clear()
         self._finished.clear()
         self._batch.close()
@@ -154,6 +170,20 @@ class ChatEngine:
     def forget(self) -> None:
         """Let go of them. Any thread may ask for it; whoever is being answered has what it needs."""
         self._prompts.clear()
+
+    def _take_ready(self) -> None:
+        """Begin the tasks whose grammars have been compiled. With nothing else to do, wait a moment for one."""
+        if not self._tasks:
+            wait([task.compiling for task in self._unready.values()], PAUSE, FIRST_COMPLETED)
+        for task in [task for task in self._unready.values() if task.is_settled]:
+            del self._unready[task.id]
+            try:
+                task.check()
+                self._add(task.id, task.payload, task.seed)
+            except Exception as error:
+                if not isinstance(error, MlxqError):
+                    log.exception("a request could not be started")
+                self._ready.append(Failed(task.id, _failure(error)))
 
     def _advance(self, task: _Task, sequence: Sequence, token: Token, outputs: list[Output]) -> None:
         """Turn one token of one sequence into text, and end the sequence where it ends."""
@@ -189,15 +219,14 @@ class ChatEngine:
 
     def _row(self, sequence: Sequence, payload: dict[str, Any], prompt: Prompt, sampling: Sampling) -> Row:
         endless = payload.get("ignore_eos") and not self._answers.constrained(payload)
+        most = min(payload.get("max_tokens") or DEFAULT_MAX_TOKENS, self._reader.limit - len(prompt.tokens))
         sampler = make_sampler(sampling, self._language.vocabulary)
         return Row(
             owner=sequence,
             sampler=sequence.guard.sampler(sampler),
-            processors=self._answers.processors(sequence, payload, prompt),
+            processors=self._answers.processors(sequence, payload, prompt, most),
             stops=StopSequences() if endless else self._stop_tokens,
-            max_tokens=min(
-                payload.get("max_tokens") or DEFAULT_MAX_TOKENS, self._reader.limit - len(prompt.tokens)
-            ),
+            max_tokens=most,
         )
 
     def _echo(self, task: _Task, payload: dict[str, Any]) -> None:

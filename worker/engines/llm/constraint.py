@@ -4,16 +4,19 @@ The grammar begins with the answer, or when the model has written certain text: 
 a tool call. Masks are made on the CPU and applied by MLX, so that it works on any device.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 from llguidance import LLMatcher
 
 from jobs.errors import EngineFailure
-from worker.engines.llm.closing import Closer
+from worker.engines.llm.closing import LONGEST, Closer
 from worker.engines.llm.json_text import JsonText
+from worker.engines.llm.loop import Loop
 from worker.engines.llm.vocabulary import Vocabulary
 
 #: Line breaks that may come before what the grammar describes.
@@ -53,9 +56,13 @@ class Limits:
         self.digits = np.array([raw[:1].isdigit() for raw in self.tokens], dtype=bool)
         breaks = [token for token, raw in enumerate(self.tokens) if raw and not raw.strip(b"\n")]
         self.breaks = frozenset(breaks)
-        self.ends = self.mask(vocabulary.ends)
 
-    def mask(self, tokens: "tuple[int, ...] | list[int] | frozenset[int]") -> mx.array:
+    @cached_property
+    def ends(self) -> mx.array:
+        # Made by the engine's thread: arrays of MLX stay with theirs.
+        return self.mask(self.vocabulary.ends)
+
+    def mask(self, tokens: Iterable[int]) -> mx.array:
         allowed = np.zeros(self.vocabulary.size, dtype=bool)
         allowed[list(tokens)] = True
         return mx.array(allowed)
@@ -94,6 +101,7 @@ class Constraint:
         self._leading = True
         self._breaks = 0
         self._text = JsonText()
+        self._loop = Loop()
         self._end: list[int] | None = None
         #: tokens left at which the shortest end is looked for again; none: it can't be reached
         self._look_at: int | None = most
@@ -101,7 +109,8 @@ class Constraint:
 
     def __call__(self, tokens: mx.array, logits: mx.array) -> mx.array:
         if self._begun:
-            self._take(int(tokens[-1].item()))
+            last: Any = tokens[-1].item()
+            self._take(last)
         self._begun = True
         if self._forced:
             return mx.where(self._limits.mask([self._forced[0]]), logits, -mx.inf)
@@ -120,19 +129,27 @@ class Constraint:
         bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
         if matcher.is_error():
             raise EngineFailure(f"The grammar broke off: {first_line(matcher.get_error())}")
-        allowed = np.unpackbits(bits, bitorder="little")[:width].view(bool)
+        allowed: np.ndarray = np.unpackbits(bits, bitorder="little")[:width].view(bool)
         if len(allowed) < width:
             allowed = np.pad(allowed, (0, width - len(allowed)))
         if self._text.digits_end and not self._text.in_string:
             without = allowed & ~self._limits.digits
             # A bound or a multiple may ask for more digits still.
             allowed = without if without.any() else allowed
-        if self._look_at is not None and self._left is not None and not matcher.is_stopped():
+        if (
+            self._loop.seen
+            and (end := self._limits.closer.end(matcher, self._text, LONGEST))
+            and allowed[end[0]]
+        ):
+            # One step towards the end leads out of the text or the list that it repeats itself in.
+            allowed[:] = False
+            allowed[end[0]] = True
+        elif self._look_at is not None and self._left is not None and not matcher.is_stopped():
             allowed = self._closing(matcher, allowed, self._left)
         return allowed
 
     def _closing(self, matcher: LLMatcher, allowed: np.ndarray, left: int) -> np.ndarray:
-        """The tokens after which the answer can still be ended. `left`: tokens that it may have, the end among them."""
+        """The tokens after which the answer can still be ended; it may have `left` more, its end among them."""
         assert self._look_at is not None
         if left > self._look_at:
             return allowed
@@ -196,10 +213,12 @@ class Constraint:
             raise EngineFailure(f"The grammar broke off: {first_line(matcher.get_error())}")
         raw = self._limits.tokens[token]
         self._text.feed(raw)
+        self._loop.add(token)
         if self._end is not None:
-            # What is added to a text leaves its end as it is.
-            same = self._text.in_string and b'"' not in raw and b"\\" not in raw
-            self._end = self._end[1:] if self._end[:1] == [token] else self._end if same else None
+            if self._end[:1] == [token]:
+                self._end = self._end[1:]
+            elif not self._limits.closer.stays(self._end, matcher, token):
+                self._end = None
         if self._repeat and matcher.is_stopped():
             self._matcher = None
 

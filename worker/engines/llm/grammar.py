@@ -16,7 +16,7 @@ from jobs.errors import InvalidRequest
 from worker.engines.llm.constraint import Constraint, Limits, Start, first_line
 from worker.engines.llm.vocabulary import Vocabulary
 
-#: What compiling a grammar and each of its steps may take: states of about a kilobyte, and the library's own defaults.
+#: What a grammar and each of its steps may take: states of about a kilobyte, and the library's own defaults.
 LIMITS = LLParserLimits(max_lexer_states=20_000, verbose_errors=False)
 #: Bytes of all compiled grammars that are remembered.
 MOST_BYTES = 64 << 20
@@ -107,7 +107,7 @@ class Grammars:
         return self._threads.submit(self._prepare, written)
 
     def constraint(self, wanted: Written, start: Start, most: int) -> Constraint:
-        """The processor of one sequence of at most `most` tokens. Raises InvalidRequest for a grammar that is none."""
+        """The processor of one sequence of at most `most` tokens. Raises InvalidRequest if it can't be enforced."""
         zone = min(max(_NARROWEST, len(wanted.text) // _LETTERS), _WIDEST)
         return Constraint(
             self._compile(wanted), self._limits, start, repeat=wanted.repeat, most=most, zone=zone

@@ -2,8 +2,8 @@
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 _DIGITS = frozenset(b"0123456789")
-#: Digits that one part of a number may have. 19 hold every 64-bit integer, 17 tell every double from its neighbours.
-_WHOLE, _FRACTION, _EXPONENT = 19, 17, 2
+#: Digits that one part of a number may have. 20 hold every 64-bit integer, 17 tell every double from its neighbours.
+_WHOLE, _FRACTION, _EXPONENT = 20, 17, 2
 
 
 class JsonText:
@@ -11,11 +11,17 @@ class JsonText:
 
     __slots__ = ("_digits", "_escaped", "_most", "in_string")
 
-    def __init__(self, other: "JsonText | None" = None) -> None:
-        self.in_string = False if other is None else other.in_string
-        self._escaped = False if other is None else other._escaped
-        self._digits = 0 if other is None else other._digits
-        self._most = _WHOLE if other is None else other._most
+    def __init__(self) -> None:
+        self.in_string = False
+        self._escaped = False
+        self._digits = 0
+        self._most = _WHOLE
+
+    def copy(self) -> "JsonText":
+        other = JsonText()
+        other.in_string, other._escaped = self.in_string, self._escaped
+        other._digits, other._most = self._digits, self._most
+        return other
 
     @property
     def digits_end(self) -> bool:
