@@ -20,6 +20,10 @@ Model = TypeVar("Model", bound=RequestModel)
 _CODES = {"missing": "missing_required_parameter", "not_supported": "unsupported_value"}
 #: Pydantic's prefixes that say nothing to a client.
 _NOISE = re.compile(r"^(Value error|Assertion failed), |^Input ")
+#: Pydantic's words for these are Python's.
+_NO_OBJECT, _OBJECT = ("dict_type", "model_type", "model_attributes_type"), "should be an object"
+#: Where data has no field of a location.
+_NOTHING = object()
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}")
 #: Ignored fields that are named in the warning; the rest is counted.
 _NAMED = 10
@@ -77,30 +81,59 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     return data
 
 
-def validate(model: type[Model], data: Mapping[str, Any]) -> Model:
-    """Raises InvalidRequest."""
+def validate(model: type[Model], data: Mapping[str, Any], *, strict: bool | None = None) -> Model:
+    """Raises InvalidRequest. Forms, whose values are all texts, are not `strict`."""
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, strict=strict)
     except ValidationError as error:
-        raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None
+        raise invalid(error.errors(include_url=False, include_input=False), data) from None
 
 
-def invalid(errors: Sequence[ErrorDetails]) -> InvalidRequest:
-    """The first of pydantic's errors as one of ours."""
+def invalid(errors: Sequence[ErrorDetails], data: object = None) -> InvalidRequest:
+    """The first of pydantic's errors about this data as one of ours."""
     first = errors[0]
-    param = field_path(first["loc"])
+    param = _param(first, data)
+    code = _CODES.get(first["type"], "invalid_value")
     if first["type"] == "missing":
-        message = f"Missing required parameter: '{param}'."
-    else:
-        message = f"Invalid '{param}': {_NOISE.sub('', first['msg'])}." if param else f"{first['msg']}."
-    return InvalidRequest(message, param=param, code=_CODES.get(first["type"], "invalid_value"))
+        return InvalidRequest(f"Missing required parameter: '{param}'.", param=param, code=code)
+    # A field that may be one of several kinds of values has an error for each.
+    said = dict.fromkeys(_words(each) for each in errors if _param(each, data) == param)
+    message = " or ".join([next(iter(said)), *(each.removeprefix("should be ") for each in [*said][1:])])
+    return InvalidRequest(
+        f"Invalid '{param}': {message}." if param else f"{message[:1].upper()}{message[1:]}.",
+        param=param,
+        code=code,
+    )
 
 
-def field_path(location: Sequence[int | str]) -> str | None:
-    """A field as OpenAI names it: `messages[0].content`."""
+def _words(error: ErrorDetails) -> str:
+    return _OBJECT if error["type"] in _NO_OBJECT else _NOISE.sub("", error["msg"])
+
+
+def _param(error: ErrorDetails, data: object) -> str | None:
+    """The field that an error is about; one that concerns several fields names one of them itself."""
+    location, context = error["loc"], error.get("ctx", {})
+    named = context.get("param")
+    if isinstance(named, str):
+        return field_path((*location, named), data, absent=True)
+    return field_path(location, data, absent=error["type"] == "missing")
+
+
+def field_path(location: Sequence[int | str], data: object = None, *, absent: bool = False) -> str | None:
+    """A field as OpenAI names it: `messages[0].content`. With `absent`, its last part need not be in the data.
+
+    Pydantic's locations also name the kinds of values that it has tried: those are no part of `data`.
+    """
     path = ""
-    for part in location:
-        if part == "[key]":
+    for place, part in enumerate(location):
+        if isinstance(part, int):
+            path += f"[{part}]"
+            data = data[part] if isinstance(data, list) and part < len(data) else None
             continue
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        known = data is None or (
+            isinstance(data, Mapping) and (part in data or (absent and place == len(location) - 1))
+        )
+        if part != "[key]" and (known or not path):
+            path += f".{part}" if path else part
+            data = data.get(part, _NOTHING) if isinstance(data, Mapping) else data
     return path[:200] or None

@@ -5,17 +5,16 @@ It knows HTTP and files; it does not know what is asked of the recording.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from api.base64_text import from_base64
-from api.body import Body, invalid, read_body, withhold
+from api.body import Body, read_body, validate, withhold
 from api.context import Context
 from api.schemas.transcription import JsonTranscriptionRequest, TranscriptionRequest
 from jobs.blobs import Uploads
@@ -116,14 +115,7 @@ def _fields(request: Request, form: FormData) -> Body[TranscriptionRequest]:
     known = TranscriptionRequest.harmless.union(TranscriptionRequest.model_fields)
     raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     ignored = said.keys() - known | withhold(request, said)
-    return Body(raw, _validate(said), tuple(ignored))
-
-
-def _validate(said: Mapping[str, Any]) -> TranscriptionRequest:
-    try:
-        return TranscriptionRequest.model_validate(said, strict=False)
-    except ValidationError as error:
-        raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None
+    return Body(raw, validate(TranscriptionRequest, said, strict=False), tuple(ignored))
 
 
 async def _pieces(file: UploadFile | str) -> AsyncIterator[bytes]:

@@ -6,17 +6,16 @@ It knows HTTP and picture files; it does not know models.
 import asyncio
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from PIL import Image
-from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from api.body import Body, invalid, read_body, withhold
+from api.body import Body, read_body, validate, withhold
 from api.pictures.source import picture_bytes, refusals
 from api.schemas.images import ImageReference, ImageRequest
 from config.settings import Settings
@@ -177,14 +176,7 @@ def _fields(request: Request, form: FormData, model: type[ImageRequest]) -> Body
     known = model.harmless.union(model.model_fields)
     raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     ignored = said.keys() - known | withhold(request, said)
-    return Body(raw, _validate(said, model), tuple(ignored))
-
-
-def _validate(said: Mapping[str, Any], model: type[ImageRequest]) -> ImageRequest:
-    try:
-        return model.model_validate(said, strict=False)
-    except ValidationError as error:
-        raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None
+    return Body(raw, validate(model, said, strict=False), tuple(ignored))
 
 
 async def _read(

@@ -1,9 +1,17 @@
 """Types that several requests share. Strict: JSON's own types, without coercion, infinities or NaN."""
 
 import re
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from jobs.languages import language_tag
@@ -44,6 +52,11 @@ KeepAlive = Annotated[
 Language = Annotated[str | None, Field(max_length=64), AfterValidator(language_tag)]
 
 
+def wrong(param: str, message: str) -> PydanticCustomError:
+    """For a model whose fields do not go together: `param` is the one that is to blame."""
+    return PydanticCustomError("wrong", "{message}", {"message": message, "param": param})
+
+
 class RequestModel(BaseModel):
     """A request body. Fields that it does not know are ignored; `api/body.py` names them to the client."""
 
@@ -51,3 +64,11 @@ class RequestModel(BaseModel):
 
     #: Fields that clients send and that mean nothing here, and may.
     harmless: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, data: Any) -> Any:
+        """Clients of typed languages write every field that they know."""
+        if isinstance(data, dict) and None in data.values():
+            return {name: value for name, value in data.items() if value is not None}
+        return data

@@ -81,7 +81,7 @@ def _read_choice(value: Any) -> Any:
     raise PydanticCustomError(
         "choice",
         "must be 'none', 'auto', 'required', "
-        '{{"type": "function", "function": {{"name": …}}}} or OpenAI\'s allowed_tools',
+        '{"type": "function", "function": {"name": …}} or OpenAI\'s allowed_tools',
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from api.audio.subtitles import srt, vtt
-from api.schemas.fields import KeepAlive, Language, RequestModel, Seed
+from api.schemas.fields import KeepAlive, Language, RequestModel, Seed, wrong
 
 Format = Literal["json", "text", "verbose_json", "srt", "vtt"]
 Granularity = Literal["word", "segment"]
@@ -39,9 +39,11 @@ class TranscriptionRequest(RequestModel):
     @model_validator(mode="after")
     def _check(self) -> "TranscriptionRequest":
         if (self.timestamp_granularities or self.word_timestamps) and self.response_format != "verbose_json":
-            raise ValueError("timestamps of words or segments need the response_format 'verbose_json'")
+            raise wrong(
+                "response_format", "must be 'verbose_json' where timestamps of words or segments are wanted"
+            )
         if self.stream and self.response_format not in ("json", "text"):
-            raise ValueError(f"the response_format '{self.response_format}' can't be streamed")
+            raise wrong("stream", f"the response_format '{self.response_format}' can't be streamed")
         return self
 
     @property

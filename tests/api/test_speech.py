@@ -245,7 +245,7 @@ def test_an_early_failure_is_an_error_and_a_late_one_breaks_off(
     [
         ({"input": ""}, 400, "input", "empty"),
         ({"input": " \n"}, 400, "input", "empty"),
-        ({"input": None}, 400, "input", "string"),
+        ({"input": None}, 400, "input", "Missing"),
         ({"input": "x" * 4097}, 400, "input", "4097 characters"),
         ({"response_format": "ogg"}, 400, "response_format", "'opus'"),
         ({"stream_format": "raw"}, 400, "stream_format", "'sse'"),

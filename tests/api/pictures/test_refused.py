@@ -19,7 +19,7 @@ from tests.support.scripted_worker import ScriptedWorker
 @pytest.mark.parametrize(
     ("fields", "status", "param", "words"),
     [
-        ({"prompt": None}, 400, "prompt", "string"),
+        ({"prompt": None}, 400, "prompt", "Missing"),
         ({"prompt": " "}, 400, "prompt", "empty"),
         ({"prompt": "x" * 32_001}, 400, "prompt", "32000"),
         ({"n": 0}, 400, "n", "1"),
