@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds until it tries again what its Redis user may not do.
 _DENIED = 5.0
+#: Characters of a call's arguments up to which deltas are merged: clients show them as they are made.
+_ARGUMENTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +152,6 @@ def _continues(before: dict[str, Any], delta: dict[str, Any]) -> bool:
     if before.get("field") != delta.get("field"):
         return False
     call, of = delta.get("call"), before.get("call")
-    return call is None or (of is not None and "id" not in call and call["index"] == of["index"])
+    if call is None or of is None:
+        return call is None
+    return "id" not in call and call["index"] == of["index"] and len(before["text"]) < _ARGUMENTS

@@ -84,6 +84,8 @@ WIRES = [
     Wire("llama 3, python tag", ("<|python_tag|>",), f'<|python_tag|>{{"name": "get_weather", "parameters": {JSON}}}', [OSLO]),
     Wire("llama 3, built in", ("<|python_tag|>",), '<|python_tag|>get_weather.call(city="Oslo", days=2)', [OSLO]),
     Wire("llama 3, custom", ("<|python_tag|>",), f"<function=get_weather>{JSON}</function>", [OSLO]),
+    Wire("fenced", (), f'```json\n{{"name": "get_weather", "arguments": {JSON}}}\n```', [OSLO]),
+    Wire("fenced, an answer", (), '```json\n{"name": "Oslo"}\n```', [], '```json\n{"name": "Oslo"}\n```'),
     Wire("llama 3, an answer", ("<|start_header_id|>",), '{"name": "Oslo", "parameters": {"a": 1}}', [], '{"name": "Oslo", "parameters": {"a": 1}}'),
     Wire("llama 3, an object", ("<|start_header_id|>",), '{"city": "Oslo"}', [], '{"city": "Oslo"}'),
     Wire("llama 3, in mid-answer", ("<|start_header_id|>",), 'Try {"name": "noop", "parameters": {}}', [], 'Try {"name": "noop", "parameters": {}}'),

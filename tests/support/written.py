@@ -66,7 +66,7 @@ def read(
     return result
 
 
-def splits(text: str, *, seed: int = 1, some: int = 60) -> list[list[str]]:
+def splits(text: str, *, seed: int = 1, some: int = 25) -> list[list[str]]:
     """The text in pieces: whole, character by character, cut once at each of `some` places, and at random."""
     places = list(range(1, len(text)))
     draw = random.Random(seed)

@@ -3,12 +3,15 @@
 It knows where markers count and what white space around them belongs to; families and their calls are in `formats`.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from worker.engines.llm.formats.bracketed import Pythonic
 from worker.engines.llm.formats.calls import Calls, Verdict, arguments, bare
 from worker.engines.llm.formats.channels import ENDS, HEADER, HEADERS, Message
 from worker.engines.llm.formats.family import Family, Markers
+from worker.engines.llm.formats.family import markers as markers_of
 from worker.engines.llm.formats.source import Source, Wait
 from worker.engines.llm.formats.typed import Tools
 
@@ -60,6 +63,8 @@ class Splitter:
         self._space: dict[str, list[Part]] = {CONTENT: [], REASONING: []}
         self._begun = {CONTENT: start == CONTENT, REASONING: False}
         self._shown = False
+        #: while nothing is held back: what the text is, and how a marker in it is found
+        self._quick: tuple[str, Callable[[str], Any]] | None = None
         self._run = self._read(start)
         next(self._run)
 
@@ -68,6 +73,10 @@ class Splitter:
         if self.plain:
             place, source.base = source.base, source.base + len(text)
             return [(CONTENT, text, place)] if text else []
+        quick = self._quick
+        if quick is not None and text and not text[-1].isspace() and quick[1](text) is None:
+            place, source.base = source.base, source.base + len(text)
+            return [(quick[0], text, place)]
         source.text += text
         return self._go_on()
 
@@ -207,10 +216,22 @@ class Splitter:
                 continue
             whole = source.ended and not (source.cut and self._opened)
             self._show(CONTENT, len(source.text) - (0 if whole else markers.held(source.text, source.pos)))
-            source.forget()
             if source.ended:
                 return True
-            yield
+            yield from self._more(CONTENT, markers)
+
+    def _more(self, kind: str, markers: Markers) -> Wait[None]:
+        """Wait for more text of a kind, which needs no second look where no marker can begin in it."""
+        self._source.forget()
+        if (
+            not self._source.text
+            and self._begun[kind]
+            and not self._space[kind]
+            and (self._shown or kind == REASONING)
+        ):
+            self._quick = (kind, markers.begin)
+        yield
+        self._quick = None
 
     def _rest(self) -> Wait[None]:
         """Nothing more is wanted."""
@@ -238,7 +259,7 @@ class Splitter:
                 if start[0] == char and (yield from source.at(start, place)):
                     return False
             self._pass_on()
-        elif self._tools is not None and char in "[{" and not self._opened:
+        elif self._tools is not None and char in "[{`" and not self._opened:
             begin, source.pos = source.pos, place
             verdict = yield from bare(source, self._tools, self)
             if verdict is not Verdict.READ and char == "[":
@@ -268,7 +289,7 @@ class Splitter:
         self.state = REASONING
         self.thought.append([source.base + source.pos])
         calls = () if self._tools is None or self._family.channels else tuple(self._family.calls)
-        markers = Markers([*ends, *calls])
+        markers = markers_of(*ends, *calls)
         while True:
             found = markers.search(source.text, source.pos)
             if found is not None:
@@ -285,11 +306,10 @@ class Splitter:
             self._show(
                 REASONING, len(source.text) - (0 if source.ended else markers.held(source.text, source.pos))
             )
-            source.forget()
             if source.ended:
-                self._end_reasoning(source.base)
+                self._end_reasoning(source.base + source.pos)
                 return
-            yield
+            yield from self._more(REASONING, markers)
 
     def _end_reasoning(self, place: int) -> None:
         self.thought[-1].append(place)

@@ -78,8 +78,13 @@ def objects(*ends: str) -> Reader:
 
 
 def bare(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Objects without any marker: certain only once the name and the arguments have been seen."""
-    verdict = yield from _objects(source, tools, report, (), bare=True)
+    """Objects without any marker, perhaps fenced as code: certain once the name and the arguments have been seen."""
+    fenced = yield from source.take("```")
+    if fenced:
+        yield from source.take("json")
+    verdict = yield from _objects(source, tools, report, ("```",) if fenced else (), bare=True)
+    if fenced and verdict is Verdict.READ:
+        yield from source.take("```")
     return verdict if verdict is Verdict.READ else Verdict.NONE
 
 

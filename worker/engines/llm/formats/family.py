@@ -1,6 +1,8 @@
 """How one model writes: the rows of the table that count for it, put together."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import regex
@@ -9,30 +11,30 @@ from worker.engines.llm.formats.calls import Calls
 from worker.engines.llm.formats.channels import ENDS, THINKING
 from worker.engines.llm.formats.table import ROWS
 
+_NEVER = r"(?!)"
+
 
 class Markers:
     """Markers that are looked for in text that comes in pieces."""
 
-    def __init__(self, markers: list[str]) -> None:
+    def __init__(self, markers: Iterable[str]) -> None:
         longest_first = sorted(set(markers), key=len, reverse=True)
-        self._any = regex.compile("|".join(map(regex.escape, longest_first)) or r"(?!)")
-        self._begun = (
-            regex.compile("[" + "".join({regex.escape(each[0]) for each in markers}) + "]")
-            if markers
-            else None
-        )
-        self._markers = longest_first
-        self._longest = max(map(len, markers), default=1)
+        first = "".join(sorted({regex.escape(each[0]) for each in longest_first}))
+        self._any = regex.compile("|".join(map(regex.escape, longest_first)) or _NEVER)
+        #: finds what may begin one of them
+        self.begin = regex.compile(f"[{first}]" if first else _NEVER).search
+        self._markers = tuple(longest_first)
+        self._longest = max(map(len, longest_first), default=1)
 
     def search(self, text: str, start: int) -> Any:
-        return self._any.search(text, start)
+        """The first marker from a position on."""
+        begun = self.begin(text, start)
+        return None if begun is None else self._any.search(text, begun.start())
 
     def held(self, text: str, start: int) -> int:
         """How many characters at the end may be the beginning of a marker."""
         start = max(start, len(text) - self._longest + 1)
-        if self._begun is None:
-            return 0
-        while (found := self._begun.search(text, start)) is not None:
+        while (found := self.begin(text, start)) is not None:
             end = text[found.start() :]
             if any(marker.startswith(end) for marker in self._markers):
                 return len(end)
@@ -64,7 +66,7 @@ class Family:
         return Family.made(lambda sign: sign in vocabulary or any(sign in each for each in signs))
 
     @staticmethod
-    def made(has: Any) -> "Family":
+    def made(has: Callable[[str], bool]) -> "Family":
         """The family of a model that has some of the signs."""
         rows = [row for row in ROWS if not row.signs or any(map(has, row.signs))]
         calls = {start: each for row in rows for each in row.calls for start in each.starts}
@@ -84,6 +86,11 @@ class Family:
         """Whether a prompt ends where reasoning has been opened."""
         starts = (*self.thinking, *(THINKING if self.channels else ()))
         return prompt.rstrip().endswith(starts)
+
+
+@lru_cache(maxsize=64)
+def markers(*markers: str) -> Markers:
+    return Markers(markers)
 
 
 def _templates(template: Any) -> list[str]:

@@ -20,7 +20,11 @@ _NUMBER = regex.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _SCALAR = regex.compile(r"""[^\s,\[\]{}()"'<;]+""")
 _WORDS = regex.compile(r"""[^,\[\]{}()"'<\n;]+""")
 _KEY = regex.compile(r"[\w$.-]+")
-_HEX4, _HEX2 = regex.compile(r"[0-9a-fA-F]{4}"), regex.compile(r"[0-9a-fA-F]{2}")
+#: A key of a family with its own quotation mark, which writes none around keys.
+_BARE_KEY = regex.compile(r"[^:,{}\[\]<\"']+")
+#: The digits of an escape, JSON's and Python's.
+_DIGITS = {"u": regex.compile(r"[0-9a-fA-F]{4}"), "x": regex.compile(r"[0-9a-fA-F]{2}")}
+_LONGEST_ESCAPE = 6
 #: What follows the end of a string: of a key, of a value in an object, in a list, of a keyword argument.
 _AFTER_KEY = regex.compile(r"\s*:")
 _AFTER = {
@@ -121,8 +125,8 @@ class NearJson:
             return (yield from self._quoted())
         if char in "\"'":
             return (yield from self._string(char, key=True))
-        start = source.pos
-        while (found := _KEY.match(source.text, start)) and found.end() == len(source.text):
+        start, bare = source.pos, _BARE_KEY if self._quote else _KEY
+        while (found := bare.match(source.text, start)) and found.end() == len(source.text):
             if source.ended:
                 break
             yield
@@ -131,7 +135,7 @@ class NearJson:
         source.pos = found.end()
         if source.cut and source.pos == len(source.text):
             return False
-        self._write(json.dumps(found[0], ensure_ascii=False))
+        self._write(json.dumps(found[0].strip(), ensure_ascii=False))
         return True
 
     def _scalar(self, char: str) -> Wait[bool]:
@@ -241,7 +245,12 @@ class NearJson:
     def _escape(self) -> Wait[bool]:
         source = self._source
         char = yield from source.char(source.pos + 1)
-        if not char:
+        digits = None
+        if pattern := _DIGITS.get(char):
+            digits = yield from source.match(pattern, source.pos + 2)
+        if not char or (
+            source.cut and pattern and not digits and len(source.text) - source.pos < _LONGEST_ESCAPE
+        ):
             source.pos = len(source.text)
             return False
         if char in '"\\/bfnrt':
@@ -250,12 +259,9 @@ class NearJson:
             self._write("'")
         elif char == "\n":
             self._write("\\n")
-        elif char == "u" and (found := (yield from source.match(_HEX4, source.pos + 2))):
-            self._write("\\u" + found[0])
-            source.pos = found.end() - 2
-        elif char == "x" and (found := (yield from source.match(_HEX2, source.pos + 2))):
-            self._write(escaped(chr(int(found[0], 16))))
-            source.pos = found.end() - 2
+        elif digits:
+            self._write("\\u" + digits[0] if char == "u" else escaped(chr(int(digits[0], 16))))
+            source.pos = digits.end() - 2
         else:
             self._write("\\\\")
             source.pos -= 1

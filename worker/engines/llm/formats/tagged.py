@@ -93,6 +93,8 @@ class _Call:
         tags, source = self._tags, self._source
         if tags.lines and (yield from source.at("\n", source.pos)):
             source.pos += 1
+        if kind.structured and (yield from source.char((yield from source.solid(source.pos)))) in ("{", "["):
+            return (yield from self._structure())
         end, marker = tags.argument_end, tags.argument_end
         if (yield from source.at("<![CDATA[", source.pos)):
             source.pos += len("<![CDATA[")
@@ -124,6 +126,15 @@ class _Call:
             return False
         text.finish(candidate)
         source.pos = candidate + length
+        return True
+
+    def _structure(self) -> Wait[bool]:
+        """An object or a list, which shows itself where it ends."""
+        tags, source = self._tags, self._source
+        yield from arguments(source, self._report, (tags.argument_end, tags.call_end))
+        if source.pos >= len(source.text) and source.cut:
+            return False
+        yield from source.take(tags.argument_end)
         return True
 
     def _closing(self, marker: str, start: int) -> tuple[int | None, int]:

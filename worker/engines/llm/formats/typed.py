@@ -32,6 +32,11 @@ class Kind:
         """Whether it is always a string, null apart."""
         return "string" in self.types and self.types <= {"string", "null"} and not self.constants
 
+    @property
+    def structured(self) -> bool:
+        """Whether it is always an object or a list, null apart."""
+        return bool(self.types & {"object", "array"}) and self.types <= {"object", "array", "null"}
+
     def json(self, text: str, *, guess: bool) -> str:
         """What was written for a value, as JSON. `guess`: whether values of unknown types are read as JSON."""
         value = self._value(text, guess)

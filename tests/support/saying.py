@@ -1,0 +1,78 @@
+"""A checkpoint that always says the same tokens, whatever it is asked: real MLX, and a text that a test chooses.
+
+Its only layer does nothing; the embedding of a token is the token, and the head knows what follows each.
+"""
+
+import json
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+from tokenizers import AddedToken
+
+from tests.support.checkpoints import byte_tokenizer
+
+_START, _END = "<|im_start|>", "<|im_end|>"
+_TEMPLATE = (
+    "{{% for message in messages %}}<|im_start|>{{{{ message.role }}}}\n{{{{ message.content }}}}<|im_end|>\n"
+    "{{% endfor %}}<|im_start|>{opening}"
+)
+
+
+def saying(folder: Path, pieces: list[str], *, markers: tuple[str, ...] = (), opening: str = "") -> Path:
+    """Write a model into `folder` that says `pieces`, each one token, all different.
+
+    `markers`: special tokens of its vocabulary. `opening`: how its prompt ends.
+    """
+    assert len(set(pieces)) == len(pieces), "a token is followed by one other only"
+    folder.mkdir(parents=True)
+    tokenizer = byte_tokenizer([_START, _END, *markers])
+    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in pieces if piece not in markers])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    size = tokenizer.get_vocab_size()
+    width = -(-size // 32) * 32
+    said = [tokenizer.token_to_id(piece) for piece in [*pieces, _END]]
+    follows = np.full(size, said[0])
+    follows[said[:-1]] = said[1:]
+    embedding, head = np.zeros((size, width), np.float32), np.zeros((size, width), np.float32)
+    embedding[range(size), range(size)] = 1
+    head[follows, range(size)] = 1
+    none = {"o_proj": (width, 32), "q_proj": (32, width), "k_proj": (32, width), "v_proj": (32, width)}
+    layer = {f"self_attn.{name}": mx.zeros(shape) for name, shape in none.items()}
+    layer |= {"mlp.down_proj": mx.zeros((width, 32)), "mlp.gate_proj": mx.zeros((32, width))}
+    layer |= {"mlp.up_proj": mx.zeros((32, width)), "input_layernorm": mx.ones(width)}
+    layer["post_attention_layernorm"] = mx.ones(width)
+    weights = {f"model.layers.0.{name}.weight": value for name, value in layer.items()}
+    weights |= {"model.embed_tokens.weight": mx.array(embedding), "lm_head.weight": mx.array(head)}
+    weights["model.norm.weight"] = mx.ones(width)
+    mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
+    end = tokenizer.token_to_id(_END)
+    files = {
+        "config.json": {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "hidden_size": width,
+            "num_hidden_layers": 1,
+            "intermediate_size": 32,
+            "num_attention_heads": 1,
+            "num_key_value_heads": 1,
+            "head_dim": 32,
+            "rms_norm_eps": 1e-6,
+            "vocab_size": size,
+            "max_position_embeddings": 4096,
+            "rope_theta": 10000.0,
+            "tie_word_embeddings": False,
+            "eos_token_id": end,
+        },
+        "generation_config.json": {"eos_token_id": end, "do_sample": False},
+        "tokenizer_config.json": {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "eos_token": _END,
+            "pad_token": _END,
+            "model_max_length": 4096,
+        },
+    }
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content))
+    (folder / "chat_template.jinja").write_text(_TEMPLATE.format(opening=opening))
+    return folder
