@@ -160,6 +160,19 @@ class ServiceUnavailable(MlxqError):
     retryable = True
 
 
+class HubUnavailable(ServiceUnavailable):
+    """The model hub is offline, out of reach, or does not want to answer now."""
+
+    code = "hub_unavailable"
+
+    @classmethod
+    def because(cls, error: Exception) -> "HubUnavailable":
+        return cls(
+            f"The model hub is out of reach ({type(error).__name__}). Installed models work all the same.",
+            retry_after=30,
+        )
+
+
 class RedisDenied(ServiceUnavailable):
     """The Redis user may not do what mlxq needs: trying again does not help until it may."""
 

@@ -12,10 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from api.models.search import PATIENCE, HubUnavailable, Search
+from api.models.search import PATIENCE, Search
 from config.catalog import is_hub_id
 from config.settings import Settings
-from jobs.errors import ModelNotFound
+from jobs.errors import HubUnavailable, ModelNotFound
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo

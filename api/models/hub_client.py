@@ -16,10 +16,10 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import ModelInfo
 
-from api.models.search import PATIENCE, HubUnavailable, Search
+from api.models.search import PATIENCE, Search
 from config import VERSION
 from config.settings import Settings
-from jobs.errors import ModelNotFound
+from jobs.errors import HubUnavailable, ModelNotFound
 
 #: What mlxq wants to know of each model of a list.
 _FIELDS: Any = [

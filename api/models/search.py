@@ -1,27 +1,12 @@
-"""What can be asked of the hub, and that it did not answer."""
+"""What can be asked of the hub."""
 
 from dataclasses import dataclass
 from typing import Literal
-
-from jobs.errors import ServiceUnavailable
 
 Sort = Literal["created_at", "downloads", "last_modified", "likes", "trending_score"]
 
 #: Seconds that the hub has for one answer.
 PATIENCE = 15.0
-
-
-class HubUnavailable(ServiceUnavailable):
-    """The hub is offline, out of reach, or does not want to answer now."""
-
-    code = "hub_unavailable"
-
-    @classmethod
-    def because(cls, error: Exception) -> "HubUnavailable":
-        return cls(
-            f"The model hub is out of reach ({type(error).__name__}). Installed models work all the same.",
-            retry_after=30,
-        )
 
 
 @dataclass(frozen=True, slots=True)

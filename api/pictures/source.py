@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from starlette.datastructures import UploadFile
 
 from api.base64_text import from_base64
-from api.fetch import FetchError, fetch
+from api.fetch import FetchError, TooLarge, fetch
 from config.settings import Settings
 from jobs.errors import InvalidRequest, PayloadTooLarge
 from jobs.pictures import UnreadablePicture
@@ -50,9 +50,12 @@ async def from_address(url: str, settings: Settings) -> bytes:
     limit = settings.max_image_bytes
     if url[:5].lower() == "data:":
         return await asyncio.to_thread(decode, url, limit)
-    return await fetch(
-        url, limit=limit, timeout=settings.image_fetch_timeout, private=settings.allow_private_urls
-    )
+    try:
+        return await fetch(
+            url, limit=limit, timeout=settings.image_fetch_timeout, private=settings.allow_private_urls
+        )
+    except TooLarge:
+        raise _too_large(limit) from None
 
 
 def decode(text: str, limit: int) -> bytes:

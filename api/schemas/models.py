@@ -141,7 +141,7 @@ class ModelEntry:
             "memory_required_gb": gigabytes(self.required_bytes),
             "use_count": self.record.uses,
             "last_used_at": moment(self.record.last_used),
-            "loaded_at": self.loaded_at,
+            "loaded_at": moment(self.loaded_at),
             "created_at": moment(self.created),
             "updated_at": moment(self.created),
             "error_message": self.error,

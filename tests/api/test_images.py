@@ -204,7 +204,6 @@ def test_what_the_web_does_wrong_is_told(
     reasons = {
         "/missing": "status 404",
         "/slow": "longer than 1 s",
-        "/large": "larger than 0.1 MB",
         "/circle": "redirected too often",
         "/file": "only http",
         "/page": "no JPEG, PNG, GIF or WebP",
@@ -212,6 +211,9 @@ def test_what_the_web_does_wrong_is_told(
     try:
         for path, reason in reasons.items():
             assert reason in refused(show(server, part(web.url(path))))
+        large = show(server, part(web.url("/large")))
+        assert (large.status_code, large.json()["error"]["param"]) == (413, "messages[0].content[0]")
+        assert "larger than 0.1 MB" in large.json()["error"]["message"]
     finally:
         held.set()
     assert worker.runs == []

@@ -15,11 +15,11 @@ from config.catalog import Catalog, UnknownModel
 from config.settings import Settings
 from jobs.errors import (
     Forbidden,
+    HubUnavailable,
     InsufficientStorage,
     InvalidRequest,
     MlxqError,
     ModelNotFound,
-    ServiceUnavailable,
 )
 from tests.support.hub import Hub
 from worker.downloads import fetch
@@ -160,14 +160,14 @@ def test_a_hub_in_trouble_is_asked_again(hub: Hub, settings: Settings, status: i
 @pytest.mark.parametrize("status", [429, 500])
 def test_a_hub_that_stays_in_trouble_is_given_up(hub: Hub, settings: Settings, status: int) -> None:
     hub.faults.answers = [(status, {"Retry-After": "0"} if status == 429 else {})] * 100
-    with pytest.raises(ServiceUnavailable) as trouble:
+    with pytest.raises(HubUnavailable) as trouble:
         run(settings)
     assert str(status) in trouble.value.message
     assert installed(settings) is None
 
 
 def test_a_hub_that_is_not_there(hub: Hub, settings: Settings) -> None:
-    with pytest.raises(ServiceUnavailable) as trouble:
+    with pytest.raises(HubUnavailable) as trouble:
         run(settings.model_copy(update={"hf_endpoint": "http://127.0.0.1:1"}))
     assert "out of reach" in trouble.value.message
     assert "127.0.0.1" not in trouble.value.message
@@ -177,7 +177,7 @@ def test_a_hub_that_is_not_there(hub: Hub, settings: Settings) -> None:
 def test_a_wrong_checksum_is_never_installed(hub: Hub, settings: Settings, path: str) -> None:
     file = hub.models["org/model"][path]
     file.served = file.content[:-1] + b"?"
-    with pytest.raises(ServiceUnavailable) as wrong:
+    with pytest.raises(HubUnavailable) as wrong:
         run(settings)
     assert "checksum" in wrong.value.message
     assert installed(settings) is None
@@ -206,7 +206,7 @@ def test_more_or_less_than_was_said_is_never_installed(hub: Hub, settings: Setti
     file = hub.models["org/model"]["model.safetensors"]
     for served in (file.content + b"more", file.content[:1000]):
         file.served = served
-        with pytest.raises(ServiceUnavailable):
+        with pytest.raises(HubUnavailable):
             run(settings)
         assert installed(settings) is None
     file.served = None

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import httpx
 
-from jobs.errors import ServiceUnavailable
+from jobs.errors import HubUnavailable
 from worker.downloads.meter import Meter
 from worker.downloads.sources import HubTrouble, RemoteFile
 from worker.downloads.store import Partial, Store
@@ -83,7 +83,7 @@ class _Fetch:
                 return
             log.warning("the hash of %s is wrong: it is thrown away", self._file.path)
             self._restart()
-        raise ServiceUnavailable(
+        raise HubUnavailable(
             f"The file '{self._file.path}' came with a wrong checksum, twice; it was thrown away.",
             retry_after=60,
         )

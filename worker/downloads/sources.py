@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from jobs.errors import Forbidden, InvalidRequest, MlxqError, ModelNotFound, ServiceUnavailable
+from jobs.errors import Forbidden, HubUnavailable, InvalidRequest, MlxqError, ModelNotFound
 
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -71,14 +71,12 @@ def refusal(repo_id: str, status: int, variable: str) -> MlxqError:
         )
     if status in (404, 410):
         return ModelNotFound(f"The model '{repo_id}' does not exist on the hub.", param="model")
-    return ServiceUnavailable(
-        f"The hub refuses the model '{repo_id}' with the status {status}.", retry_after=60
-    )
+    return HubUnavailable(f"The hub refuses the model '{repo_id}' with the status {status}.", retry_after=60)
 
 
 def unreachable(repo_id: str, reason: str) -> MlxqError:
     """The error when the hub stayed in trouble."""
-    return ServiceUnavailable(
+    return HubUnavailable(
         f"The model '{repo_id}' is not installed, and it could not be fetched: {reason}.", retry_after=60
     )
 

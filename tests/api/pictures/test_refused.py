@@ -47,7 +47,7 @@ from tests.support.scripted_worker import ScriptedWorker
         ({"on_disconnect": "wait"}, 400, "on_disconnect", "'keep'"),
         ({"loras": [{"scale": 1}]}, 400, "loras[0].path", "Missing"),
         ({"loras": ["styles"] * 9}, 400, "loras", "8"),
-        ({"image": "###"}, 400, "image", "no JPEG"),
+        ({"image": "###"}, 400, "image", "not in base64"),
         ({"image": "héllo"}, 400, "image", "base64"),
         ({"image": "data:image/png,abc"}, 400, "image", "base64"),
         ({"image": base64.b64encode(PNG[:200]).decode()}, 400, "image", "can't be used"),
