@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -259,14 +260,17 @@ class Catalog:
             raise
 
     def _path(self, name: str) -> ModelRef:
-        try:
+        """The model in this folder. One message for all that is wrong: what lies outside the roots is not told."""
+        model = None
+        with suppress(OSError, RuntimeError):
             path = Path(name).expanduser().resolve(strict=True)
-        except (OSError, RuntimeError):
-            return self._unknown(name)
-        if not any(path.is_relative_to(root) for root in self._roots):
-            return self._unknown(name)
-        model = read_model(path, self._id_of(path, path.name))
-        return _ref(model) if model else self._unknown(name)
+            if any(path.is_relative_to(root) for root in self._roots):
+                model = read_model(path, self._id_of(path, path.name))
+        if model is None:
+            raise UnknownModel(
+                f"The model '{name}' does not exist: a path means a model's folder in one of the MODEL_ROOTS."
+            )
+        return _ref(model)
 
     def _id_of(self, path: Path, name: str) -> str:
         """A path's name below its root; outside the roots `name`."""

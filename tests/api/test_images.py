@@ -212,7 +212,7 @@ def test_what_the_web_does_wrong_is_told(
         for path, reason in reasons.items():
             assert reason in refused(show(server, part(web.url(path))))
         large = show(server, part(web.url("/large")))
-        assert (large.status_code, large.json()["error"]["param"]) == (413, "messages[0].content[0]")
+        assert (large.status_code, large.json()["error"]["param"]) == (413, "messages[1].content[0]")
         assert "larger than 0.1 MB" in large.json()["error"]["message"]
     finally:
         held.set()

@@ -134,3 +134,17 @@ def test_a_hub_id_is_accepted_if_it_may_be_fetched(
             answer = httpx.post(f"{api.url}/v1/chat/completions", json=body, headers=headers)
             assert answer.status_code == status
             assert httpx.get(f"{api.url}/v1/models/some-org/some-model").status_code == 404
+
+
+def test_a_path_outside_the_roots_is_told_of_them(
+    http: httpx.Client, worker: ScriptedWorker, tmp_path: Path
+) -> None:
+    """The same whether it exists or not: what lies elsewhere is not told."""
+    for path in (str(tmp_path), f"{tmp_path}/none"):
+        answer = http.post(
+            "/v1/chat/completions", json={"model": path, "messages": [{"role": "user", "content": "x"}]}
+        )
+        assert answer.status_code == 404
+        assert answer.json()["error"]["message"] == (
+            f"The model '{path}' does not exist: a path means a model's folder in one of the MODEL_ROOTS."
+        )
