@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 #: The OpenAI SDKs try these again unless they are told not to; for ours that can only waste the GPU.
 _NEVER_RETRY = (409, 501, 504, 507)
 _WAIT_FIRST = (429, 503)
+#: Characters that a client is told of an error.
+_LONGEST_MESSAGE = 2_000
 
 
 class Unsupported(MlxqError):
@@ -44,15 +46,18 @@ class Unsupported(MlxqError):
 
 
 def error_body(error: MlxqError) -> dict[str, Any]:
-    """OpenAI's error object."""
+    """OpenAI's error object. A message that quotes the request is cut: it is no place for megabytes."""
+    message = error.message
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[: _LONGEST_MESSAGE - 1]}…"
     return {
         "error": {
-            "message": error.message,
+            "message": message,
             "type": error.type,
             "param": error.param,
             "code": error.code,
         },
-        "detail": error.message,
+        "detail": message,
     }
 
 

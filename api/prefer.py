@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 #: Longest wait that `Prefer: wait` can ask for, in seconds.
 LONGEST_WAIT = 600.0
 
-_WAIT = re.compile(r"wait=\"?(\d{1,9})\"?")
+_WAIT = re.compile(r"wait=\"?([0-9]{1,9})\"?")
 
 
 @dataclass(frozen=True, slots=True)

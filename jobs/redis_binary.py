@@ -19,7 +19,7 @@ OLDEST = (6, 2)
 FOLDER_SINCE = (7, 0)
 FOLDER = "appendonlydir"
 
-_VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
+_VERSION = re.compile(r"\bv=([0-9]+)\.([0-9]+)")
 
 
 class RedisUnusableError(Exception):

@@ -15,16 +15,16 @@ from starlette.requests import Request
 
 from api.base64_text import from_base64
 from api.body import Body, read_body, validate, withhold
+from api.caller import caller_of
 from api.context import Context
+from api.form import FormLimits, is_form, read_form
 from api.schemas.transcription import JsonTranscriptionRequest, TranscriptionRequest
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest, PayloadTooLarge
 
 #: Bytes of a file that are held at once.
 _CHUNK = 1 << 20
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-#: Fields of a form, and bytes of one.
-_MOST_FIELDS, _LARGEST_FIELD = 100, 1 << 16
+_LIMITS = FormLimits(files=1, fields=100, field_bytes=1 << 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ class Upload:
 
 async def read_upload(request: Request) -> Upload:
     """The request, in either form. Raises InvalidRequest."""
-    if request.headers.get("content-type", "").lower().startswith(_FORMS):
-        form = await request.form(max_files=1, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD)
+    if is_form(request):
+        form = await read_form(request, _LIMITS)
         try:
             file = form.get("file")
             if not isinstance(file, UploadFile):
@@ -114,7 +114,7 @@ def _fields(request: Request, form: FormData) -> Body[TranscriptionRequest]:
             said[name] = value
     known = TranscriptionRequest.harmless.union(TranscriptionRequest.model_fields)
     raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    ignored = said.keys() - known | withhold(request, said)
+    ignored = said.keys() - known | withhold(said, caller_of(request).withheld)
     return Body(raw, validate(TranscriptionRequest, said, strict=False), tuple(ignored))
 
 

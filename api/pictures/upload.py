@@ -16,17 +16,18 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from api.body import Body, read_body, validate, withhold
+from api.caller import caller_of
+from api.form import FormLimits, is_form, read_form
 from api.pictures.source import picture_bytes, refusals
 from api.schemas.images import ImageReference, ImageRequest
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.pictures import open_mask, open_picture
 
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-#: Fields of a form that hold pictures, and how many files, fields and bytes of a field it may have.
+#: Fields of a form that hold pictures.
 _IMAGES, _MASK = ("image", "images"), "mask"
 _LORAS = "loras"
-_MOST_FILES, _MOST_FIELDS, _LARGEST_FIELD = 17, 100, 1 << 17
+_LIMITS = FormLimits(files=17, fields=100, field_bytes=1 << 17)
 #: Of zlib's levels: these files are read once more, and then thrown away.
 _LITTLE_WORK = 1
 
@@ -106,10 +107,8 @@ async def read_images(
     request: Request, fields: type[ImageRequest], body: type[ImageRequest], *, required: bool = True
 ) -> ImageUpload:
     """The request: a form with these `fields`, or JSON with this `body`. Raises InvalidRequest."""
-    if request.headers.get("content-type", "").lower().startswith(_FORMS):
-        form = await request.form(
-            max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_LARGEST_FIELD
-        )
+    if is_form(request):
+        form = await read_form(request, _LIMITS)
         try:
             upload = ImageUpload(_fields(request, form, fields), _images(form), _mask(form), form)
             _check(upload, required)
@@ -175,7 +174,7 @@ def _fields(request: Request, form: FormData, model: type[ImageRequest]) -> Body
             said[name] = value
     known = model.harmless.union(model.model_fields)
     raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    ignored = said.keys() - known | withhold(request, said)
+    ignored = said.keys() - known | withhold(said, caller_of(request).withheld)
     return Body(raw, validate(model, said, strict=False), tuple(ignored))
 
 

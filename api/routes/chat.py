@@ -34,7 +34,7 @@ async def chat_completions(request: Request) -> Response:
     chat = body.value
     ref = await model_of(request, chat.model, adapters=chat.adapters)
     await check_schemas(chat.enforced)
-    payload = chat.payload()
+    payload = await body.work(chat.payload)
     headers = await settle_images(context_of(request), uploads_of(request), ref, payload, body.headers)
     if chat.draft_model is not None:
         payload["draft_model"] = await _draft_model(request, chat.draft_model)

@@ -31,7 +31,7 @@ router = APIRouter(tags=["jobs"])
 #: Longest `?wait=` in seconds.
 LONGEST_WAIT = 60
 
-_EVENT_ID = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?")
+_EVENT_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 _LARGEST = 2**64 - 1
 
 JobId = Annotated[str, Path(max_length=100)]

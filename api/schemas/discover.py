@@ -44,8 +44,8 @@ _TYPES = {
 #: What names tell of a model whose pipeline is not known.
 _NAMES = (("whisper", "audio"), ("parakeet", "audio"), ("embed", "feature-extraction"))
 
-_WEIGHTS = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
-_BITS = re.compile(r"(\d+)-?bit")
+_WEIGHTS = re.compile(r"(?<![a-z0-9.])([0-9]+(?:\.[0-9]+)?)([bm])(?![a-z0-9])")
+_BITS = re.compile(r"([0-9]+)-?bit")
 
 _SMALL, _LARGE = 10.0, 50.0
 #: Models of one category that are named.
@@ -164,7 +164,7 @@ def _is_mlx(model: ModelInfo) -> bool:
 def _description(model: ModelInfo) -> str:
     """In words what name and tags say: the hub has no descriptions in its lists."""
     bits = _BITS.search(model.id.lower())
-    name = re.sub(r"[-_]?\d+-?bit.*", "", model.id.rpartition("/")[2], flags=re.IGNORECASE)
+    name = re.sub(r"[-_]?[0-9]+-?bit.*", "", model.id.rpartition("/")[2], flags=re.IGNORECASE)
     quantised = f" quantized to {bits[1]}-bit" if bits else ""
     return f"{re.sub('[-_]+', ' ', name).strip()}{quantised}{' for MLX' if _is_mlx(model) else ''}"
 

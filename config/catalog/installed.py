@@ -17,7 +17,7 @@ _DEPTH = 2
 #: How a folder is called while it is being deleted. What begins with a dot is no model.
 TRASH = ".deleted-"
 #: A part of weights that were split, as the hubs name it.
-_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.safetensors")
+_SHARD = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
