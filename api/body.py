@@ -16,6 +16,7 @@ from starlette.requests import Request
 from api.caller import caller_of
 from api.json_size import check_size
 from api.schemas.fields import RequestModel
+from api.warning import warned
 from jobs.errors import InvalidRequest
 
 Model = TypeVar("Model", bound=RequestModel)
@@ -54,7 +55,7 @@ class Body(Generic[Model]):
             return {}
         named = [name if _PLAIN_NAME.fullmatch(name) else "?" for name in sorted(self.ignored)[:_NAMED]]
         more = f" and {len(self.ignored) - _NAMED} more" if len(self.ignored) > _NAMED else ""
-        return {"warning": f'299 mlxq "ignored fields: {", ".join(named)}{more}"'}
+        return warned({}, [f"ignored fields: {', '.join(named)}{more}"])
 
     async def work(self, task: Callable[[], Result]) -> Result:
         """Do what takes as long as the body is large: beside the event loop where that is long."""
