@@ -89,10 +89,10 @@ def test_no_header_of_a_request_is_a_mistake_of_the_server(
 
 def test_field_names_in_any_script_are_counted_in_ascii(http: httpx.Client, worker: ScriptedWorker) -> None:
     for name in ("größe", "поле", "字段", 'a"b', "a\\b", "a\nb", "😀", "x" * 9_000):
-        answer = http.post("/v1/chat/completions", json=chat(**{name: 1}))
+        answer = http.post("/v1/chat/completions", json=chat() | {name: 1})
         assert answer.status_code == 200
         assert answer.headers["warning"] == '299 mlxq "ignored fields: ?"'
-    answer = http.post("/v1/chat/completions", json=chat(**{f"f{i:03}": 1 for i in range(500)}))
+    answer = http.post("/v1/chat/completions", json=chat() | {f"f{i:03}": 1 for i in range(500)})
     assert answer.headers["warning"].endswith('f009 and 490 more"')
 
 
@@ -119,7 +119,7 @@ def test_values_of_headers_stay_short() -> None:
 
 @pytest.mark.parametrize("value", ["wait=٣", "wait=³"])
 def test_digits_are_those_of_ascii(http: httpx.Client, worker: ScriptedWorker, value: str) -> None:
-    answer = http.post("/v1/chat/completions", json=chat(), headers={"prefer": value.encode()})
+    answer = http.post("/v1/chat/completions", json=chat(), headers={b"prefer": value.encode()})
     assert (answer.status_code, answer.headers.get("preference-applied")) == (200, None)
     answer = http.post("/v1/chat/completions", json=chat(keep_alive="٣m"))
     assert answer.status_code == 400
