@@ -58,9 +58,9 @@ def test_one_error_is_made_of_many(
 ) -> None:
     counts: list[int] = []
 
-    def count(errors: Any) -> InvalidRequest:
+    def count(errors: Any, data: Any) -> InvalidRequest:
         counts.append(len(errors))
-        return invalid(errors)
+        return invalid(errors, data)
 
     monkeypatch.setattr("api.body.invalid", count)
     answer = http.post(path, json=body)
