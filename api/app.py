@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from api.access_log import AccessLog
 from api.addresses import Addresses
 from api.coding import Decoding
 from api.context import Context, OwnClient
@@ -144,6 +145,7 @@ def _hosts(settings: Settings) -> tuple[str, ...]:
 def _middleware(settings: Settings, context: Context) -> list[Middleware]:
     """The outermost first. Errors are rendered inside CORS, so that pages can read them."""
     return [
+        Middleware(AccessLog, which=settings.access_log),
         Middleware(RequestIds),
         Middleware(Forwarded, trusted=settings.trusted_proxies, public_url=settings.public_url),
         Middleware(Paths),

@@ -10,6 +10,7 @@ from starlette.types import Receive
 
 from api.context import Context
 from api.disconnect import ClientGone, while_connected
+from config.logs import CONCERNED
 from jobs.bus import Watch
 from jobs.client import JobClient, Submission
 from jobs.errors import (
@@ -37,6 +38,7 @@ async def call(
     """
     async with jobs.submit(request) as (submission, watch):
         job_id = submission.job_id
+        CONCERNED.set(lambda: (job_id,))
         context.callers[job_id] += 1
         gone = False
         try:

@@ -7,10 +7,21 @@ and addresses with passwords never are: callers pass ids and `Settings.redis_lab
 import logging
 import sys
 import traceback
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from types import TracebackType
 
 #: Libraries that report at INFO what is only of interest when something of theirs is being debugged.
 QUIET = ("asyncio", "httpcore", "httpx", "huggingface_hub", "multipart", "rq", "uvicorn.access", "urllib3")
+
+#: Ids of the jobs that this thread or task works on now: every line that it logs names them.
+CONCERNED: ContextVar[Callable[[], Sequence[str]]] = ContextVar("concerned", default=tuple)
+#: So many of them at most.
+_NAMED = 4
+
+#: Characters that could end a line or change how a terminal shows it: controls, line ends, changes of direction.
+_HARMFUL = (*range(32), *range(127, 160), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _HARMFUL}
 
 #: The innermost frames of a traceback tell the story.
 _FRAMES = 20
@@ -26,7 +37,12 @@ class _OneLine(logging.Formatter):
         return "".join(traceback.format_exception(*ei, limit=-_FRAMES))
 
     def format(self, record: logging.LogRecord) -> str:
-        return " | ".join(part.rstrip() for part in super().format(record).splitlines() if part.strip())
+        line = " | ".join(part.rstrip() for part in super().format(record).splitlines() if part.strip())
+        ids = [each for each in CONCERNED.get()() if each not in line]
+        if ids:
+            more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+            line = f"{line} [{', '.join(ids[:_NAMED])}{more}]"
+        return line.translate(_ESCAPES)
 
 
 def configure_logging(level: str, process_name: str) -> None:

@@ -525,6 +525,11 @@ class Settings(BaseSettings):
         validation_alias="SUPERVISE",
         description="Restart the API or the worker when it crashes.",
     )
+    access_log: Literal["off", "errors", "all"] = Field(
+        default="errors",
+        validation_alias="ACCESS_LOG",
+        description="Requests that have a line in the log: `all`, those refused or failed (`errors`), or `off`.",
+    )
     log_level: str = Field(
         default="info",
         validation_alias=AliasChoices("LOG_LEVEL", "MLX_OMNI_LOG_LEVEL"),

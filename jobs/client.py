@@ -32,6 +32,7 @@ from jobs.errors import (
 )
 from jobs.gate import Admission, AsyncGate, Ttl
 from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
+from jobs.job_log import log_end
 from jobs.listing import Wanted
 from jobs.live_settings import LiveSettings
 from jobs.pace import eta, next_place
@@ -225,12 +226,24 @@ class JobClient:
         Raises JobNotFound, or Conflict when the job has already ended.
         """
         with _redis_errors():
-            queue = await self.redis.hget(keys.job(job_id), "origin")
+            said: Any = await self.redis.hmget(
+                keys.job(job_id), "origin", "mlxq_kind", "mlxq_model", "mlxq_app", "mlxq_submitted_ms"
+            )
+            queue, kind, model, app, submitted = said
             if queue is None:
                 raise JobNotFound(f"No job with id '{job_id}'.")
             answer = await self._gate.cancel(job_id, str(queue))
         match answer:
             case "cancelled":
+                waited = max(0.0, time.time() - int(submitted) / 1000) if submitted else None
+                log_end(
+                    job_id,
+                    JobStatus.CANCELLED,
+                    kind=kind or "",
+                    model=model or "",
+                    app=app or "",
+                    waited=waited,
+                )
                 return JobStatus.CANCELLED
             case "cancelling":
                 return JobStatus.IN_PROGRESS

@@ -143,6 +143,9 @@ class Claim:
     payload: dict[str, Any]
     timeout: float
     stream: bool
+    #: who asked for it, and how many seconds ago it was submitted when it was claimed
+    app: str = ""
+    waited: float | None = None
 
     @staticmethod
     def decode(job_id: str, execution_id: str, attempt: int, data: bytes) -> "Claim":

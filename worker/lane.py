@@ -18,6 +18,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from config.logs import CONCERNED
 from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_full, is_disk_full
 from jobs.gate import Ending, Gate
 from jobs.request import Kind
@@ -68,6 +69,7 @@ class Lane:
         self._cancels: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._waiting: deque[Task] = deque()
         self._running: dict[str, Task] = {}
+        self._beginning: Task | None = None
         self._preload: str | None = None
         self._idle_since = time.monotonic()
         self._evictions: queue.SimpleQueue[Future[bool]] = queue.SimpleQueue()
@@ -193,7 +195,7 @@ class Lane:
         if endings:
             self._gate.write([], endings)
         for ending in endings:
-            self._forget(ending.execution_id)
+            self._ended(ending, lost=False)
 
     def close(self, patience: float) -> bool:
         """End the threads; the model is freed on its own. False when the engine is still in the middle of a step."""
@@ -212,6 +214,7 @@ class Lane:
     # -- the engine thread ---------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        CONCERNED.set(self._concerned)
         try:
             if self._preload is not None:
                 self._load_ahead(self._preload)
@@ -259,7 +262,12 @@ class Lane:
             self._leave(*self._cancels.get())
         while not self._evictions.empty():
             self._empty(self._evictions.get())
-        while self._waiting and self._begin(self._waiting[0]):
+        while self._waiting:
+            self._beginning = self._waiting[0]
+            begun = self._begin(self._beginning)
+            self._beginning = None
+            if not begun:
+                break
             self._waiting.popleft()
         # While the head waits for the slot, what comes later waits in its queue, where it can be seen.
         self._feeder.hold(bool(self._waiting))
@@ -308,7 +316,8 @@ class Lane:
             failure = EngineFailure(f"The model failed on this request ({type(error).__name__}).")
             self._end(task, error=disk_full() if is_disk_full(error) else failure)
         else:
-            task.deadline = time.monotonic() + claim.timeout
+            task.began = time.monotonic()
+            task.deadline = task.began + claim.timeout
             self._running[task.id] = task
         return True
 
@@ -422,9 +431,17 @@ class Lane:
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
 
-    def _ended(self, execution_id: str) -> None:
+    def _ended(self, ending: Ending, lost: bool) -> None:
         """The outbox has written the end of an execution: it is not beaten for any more."""
-        self._forget(execution_id)
+        task = self._tasks.get(ending.execution_id)
+        if task is not None and not lost:
+            task.log_end(ending)
+        self._forget(ending.execution_id)
+
+    def _concerned(self) -> list[str]:
+        """The jobs that lines of the engine's thread are about."""
+        tasks = [self._beginning] if self._beginning is not None else list(self._running.values())
+        return [task.claim.job_id for task in tasks]
 
     def _forget(self, execution_id: str) -> None:
         if self._tasks.pop(execution_id, None) is not None:

@@ -39,9 +39,14 @@ class Message:
 
 
 class Outbox:
-    """One writer thread. `on_lost` hears of executions that belong to somebody else by now."""
+    """One writer thread. `on_lost` hears of executions that belong to somebody else by now.
 
-    def __init__(self, gate: Gate, on_lost: Callable[[str], None], on_ended: Callable[[str], None]) -> None:
+    `on_ended` hears of each ending that was written, or was not because its execution is lost.
+    """
+
+    def __init__(
+        self, gate: Gate, on_lost: Callable[[str], None], on_ended: Callable[[Ending, bool], None]
+    ) -> None:
         self._gate = gate
         self._on_lost = on_lost
         self._on_ended = on_ended
@@ -113,7 +118,7 @@ class Outbox:
             for execution_id in lost:
                 self._on_lost(execution_id)
             for ending in endings:
-                self._on_ended(ending.execution_id)
+                self._on_ended(ending, ending.execution_id in lost)
             return
 
 

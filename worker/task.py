@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.gate import Ending
+from jobs.job_log import log_execution
 from jobs.request import Claim
 from jobs.status import EventType
 from worker.engines.base import Delta
@@ -20,6 +22,8 @@ class Task:
 
     claim: Claim
     deadline: float = float("inf")
+    #: when its model began to work on it, on the monotonic clock
+    began: float | None = None
     _held: list[Message] = field(default_factory=list)
     _told_at: float = field(default_factory=time.monotonic)
     _told: bool = False
@@ -32,6 +36,11 @@ class Task:
     def seed(self) -> int:
         """A seed for a job that names none: the same when it is run again."""
         return int.from_bytes(hashlib.sha256(self.claim.job_id.encode()).digest()[:8])
+
+    def log_end(self, ending: Ending) -> None:
+        """The end of its job, as it was written."""
+        ran = None if self.began is None else time.monotonic() - self.began
+        log_execution(self.claim, ran, result=ending.result, error=ending.error)
 
     def message(self, event: EventType, **data: Any) -> Message:
         return Message(self.claim.job_id, self.id, event, data)

@@ -2,13 +2,13 @@
 -- KEYS: job, intermediate list, started registry, cancelled registry
 -- ARGV: id, execution, worker, lease (s), now (ISO), epoch, result ttl, events ttl, expired event, waits key,
 --       uses of models, last use of models
--- Returns {'ok', attempt, data} | {'lost'} (somebody else recovered it) | {'gone'} | {'dropped'} | {'expired'}
+-- Returns {'ok', attempt, data, ms that it waited or '', app} | {'lost'} (somebody else recovered it) | {'gone'} | {'dropped'} | {'expired'}
 local id, execution = ARGV[1], ARGV[2]
 if redis.call('LREM', KEYS[2], 1, id) == 0 then
   return { 'lost' }
 end
 local job = redis.call('HMGET', KEYS[1], 'status', 'data', 'mlxq_expires_at', 'mlxq_submitted_ms',
-  'mlxq_model', 'mlxq_kind')
+  'mlxq_model', 'mlxq_kind', 'mlxq_app')
 if not job[1] or not job[2] then
   return { 'gone' }
 end
@@ -51,4 +51,4 @@ if attempt > 1 then
 end
 frames[#frames + 1] = append(stream, id, '{"type":"started","attempt":' .. attempt .. '}', true)
 publish(frames)
-return { 'ok', attempt, job[2] }
+return { 'ok', attempt, job[2], job[4] and math.floor(time * 1000 - tonumber(job[4])) or '', job[7] or '' }

@@ -94,8 +94,9 @@ local conclude
 local function settle_dependents(id, status, event, now_iso, ttl, events_ttl)
   local key = 'rq:job:' .. id .. ':dependents'
   local dependents, waiting = redis.call('SMEMBERS', key), {}
+  local failed = {}
   if #dependents == 0 then
-    return
+    return failed
   end
   for _, dependent in ipairs(dependents) do
     local job = redis.call('HMGET', 'rq:job:' .. dependent, 'status', 'origin')
@@ -127,13 +128,15 @@ local function settle_dependents(id, status, event, now_iso, ttl, events_ttl)
       redis.call('HSET', hash, 'exc_info', error.message, 'mlxq_error', cjson.encode(error))
       conclude(job.id, 'failed', 'rq:failed:' .. job.queue,
         cjson.encode({ type = 'failed', error = error }), now_iso, ttl, events_ttl)
+      failed[#failed + 1] = job.id
     end
   end
+  return failed
 end
 
 -- The end of a job: status, registry, times to live, the terminal event.
 -- `status` is RQ's word, `registry` the queue's registry of that end.
--- Its request goes, unless it was marked to be kept, and so do the files that it brought along.
+-- Returns the ids of jobs that waited for it and failed with it. Its request goes, unless it was marked to be kept, and so do the files that it brought along.
 function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   local key = 'rq:job:' .. id
   local job = redis.call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin')
@@ -159,7 +162,7 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   redis.call('EXPIRE', files_key(id), ttl)
   emit(events_key(id), id, event, true)
   redis.call('EXPIRE', events_key(id), events_ttl)
-  settle_dependents(id, status, event, now_iso, ttl, events_ttl)
+  return settle_dependents(id, status, event, now_iso, ttl, events_ttl)
 end
 
 -- Put a started job back at the front of its queue.

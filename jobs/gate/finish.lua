@@ -2,7 +2,8 @@
 -- KEYS: job, started registry, registry of the end, results stream
 -- ARGV: id, execution, status (finished|failed|canceled), now (ISO), ttl, events ttl, event,
 --       exception text or '', error (JSON) or '', files that the result names or '', then field, value, ... of RQ's Result
--- Returns 1, or 0 when the execution was lost: then nothing is written.
+-- Returns { 1, ids of jobs that waited for it and failed with it }, or 0 when the execution was lost: then nothing is
+-- written.
 local id, execution = ARGV[1], ARGV[2]
 if not redis.call('ZSCORE', KEYS[2], id .. ':' .. execution) then
   return 0
@@ -16,5 +17,5 @@ if ARGV[10] ~= '' then
   redis.call('HSET', KEYS[1], 'mlxq_outputs', ARGV[10])
 end
 redis.call('XADD', KEYS[4], 'MAXLEN', 10, '*', unpack(ARGV, 11))
-conclude(id, ARGV[3], KEYS[3], ARGV[7], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
-return 1
+local failed = conclude(id, ARGV[3], KEYS[3], ARGV[7], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+return { 1, unpack(failed) }

@@ -3,7 +3,7 @@
 -- KEYS: queue, intermediate list, started registry, failed registry, cancelled registry, seen
 -- ARGV: now (ISO), most crashes a job may see, grace for unclaimed jobs (s), ttl, events ttl, requeued event, failed event,
 --       cancelled event, exception text, result fields as a JSON list, error (JSON), then names of dead workers
--- Returns {requeued, failed}
+-- Returns { ids of requeued jobs, of failed ones, of cancelled ones }
 local time = now()
 local dead = {}
 for i = 12, #ARGV do
@@ -20,7 +20,7 @@ if next(dead) then
   end
 end
 
-local requeued, failed = 0, 0
+local requeued, failed, cancelled = {}, {}, {}
 -- The oldest lease last, so that it ends up at the very front.
 for i = #expired, 1, -1 do
   local id, execution = string.match(expired[i], '^(.*):(.-)$')
@@ -29,14 +29,15 @@ for i = #expired, 1, -1 do
   if job[1] == 'started' then
     if job[2] then
       conclude(id, 'canceled', KEYS[5], ARGV[8], ARGV[1], ttl, events_ttl)
+      cancelled[#cancelled + 1] = id
     elseif redis.call('HINCRBY', 'rq:job:' .. id, 'mlxq_crashes', 1) >= tonumber(ARGV[2]) then
       redis.call('HSET', 'rq:job:' .. id, 'exc_info', ARGV[9], 'mlxq_error', ARGV[11])
       redis.call('XADD', 'rq:results:' .. id, 'MAXLEN', 10, '*', unpack(cjson.decode(ARGV[10])))
       conclude(id, 'failed', KEYS[4], ARGV[7], ARGV[1], ttl, events_ttl)
-      failed = failed + 1
+      failed[#failed + 1] = id
     else
       requeue(id, KEYS[1], ARGV[6])
-      requeued = requeued + 1
+      requeued[#requeued + 1] = id
     end
   end
 end
@@ -55,7 +56,7 @@ for i = #waiting, 1, -1 do
       redis.call('LREM', KEYS[2], 1, id)
       redis.call('ZREM', KEYS[6], id)
       redis.call('LPUSH', KEYS[1], id)
-      requeued = requeued + 1
+      requeued[#requeued + 1] = id
     end
   end
 end
@@ -64,4 +65,4 @@ if #waiting == 0 then
   redis.call('DEL', KEYS[6])
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', time - 60)
-return { requeued, failed }
+return { requeued, failed, cancelled }

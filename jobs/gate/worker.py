@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import logging
 import re
 import zlib
 from collections.abc import Callable, Sequence
@@ -14,10 +15,13 @@ import redis
 from redis.exceptions import NoScriptError
 
 from jobs import keys
-from jobs.errors import InvalidRequest, MlxqError, OutputTooLarge, RequestGone, WorkerDied
+from jobs.errors import InvalidRequest, MlxqError, ModelNotFound, OutputTooLarge, RequestGone, WorkerDied
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
+from jobs.job_log import log_end
 from jobs.request import Category, Claim
-from jobs.status import EventType, encode_event
+from jobs.status import EventType, JobStatus, encode_event
+
+log = logging.getLogger(__name__)
 
 #: Seconds that an execution belongs to its worker after a beat, and between two beats.
 LEASE = 6.0
@@ -144,15 +148,21 @@ class Gate:
         claims = []
         answers = self._run_many([self._claim_call(*each) for each in taken])
         for (job_id, execution_id), verdict in zip(taken, answers, strict=True):
+            if verdict[0] == b"expired":
+                log_end(job_id, JobStatus.EXPIRED)
             if verdict[0] != b"ok":
                 continue
             try:
-                claims.append(Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2]))
+                claim = Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2])
+                waited = None if verdict[3] == b"" else int(verdict[3]) / 1000
+                claims.append(replace(claim, waited=waited, app=verdict[4].decode(errors="replace")))
             except RequestGone as error:
                 self.write([], [Ending(job_id, execution_id, error=error)])
+                log_end(job_id, JobStatus.FAILED, error=error)
             except (LookupError, TypeError, ValueError, AttributeError, zlib.error):
                 no_job = InvalidRequest("This is no mlxq job: something else put it into the queue.")
                 self.write([], [Ending(job_id, execution_id, error=no_job)])
+                log_end(job_id, JobStatus.FAILED, error=no_job)
         return claims
 
     def _claim_call(self, job_id: str, execution_id: str) -> _Call:
@@ -192,6 +202,8 @@ class Gate:
         if events and answers[0][1]:
             lost |= self._end_talkative(events, {execution.decode() for execution in answers[0][1]})
         ends = answers[1:] if events else answers
+        for dependents in ends:
+            _log_dependents(dependents)
         return lost | {e.execution_id for e, done in zip(endings, ends, strict=True) if not done}
 
     def _end_talkative(self, events: Sequence[Emission], over: set[str]) -> set[str]:
@@ -199,6 +211,8 @@ class Gate:
         error = OutputTooLarge(f"The job has said more than {LARGEST_STORY >> 20} MB.")
         jobs = {event.execution_id: event.job_id for event in events if event.execution_id in over}
         self.write([], [Ending(job_id, execution, error=error) for execution, job_id in jobs.items()])
+        for job_id in jobs.values():
+            log_end(job_id, JobStatus.FAILED, error=error)
         return set(jobs)
 
     def progress(self, job_id: str, execution_id: str, done: dict[str, Any]) -> bool:
@@ -266,7 +280,14 @@ class Gate:
                 *dead_workers,
             ],
         )
-        return int(answer[0]), int(answer[1])
+        requeued, failed, cancelled = ([each.decode() for each in ids] for ids in answer)
+        for job_id in requeued:
+            log.warning("job %s goes back to its queue: its worker died, or never began it", job_id)
+        for job_id in failed:
+            log_end(job_id, JobStatus.FAILED, error=error)
+        for job_id in cancelled:
+            log_end(job_id, JobStatus.CANCELLED)
+        return len(requeued), len(failed)
 
     def relieve(self) -> int:
         """Delete ended jobs, the oldest first, while Redis' memory is short. Returns how many."""
@@ -331,6 +352,12 @@ class Gate:
             elif isinstance(answer, Exception):
                 raise answer
         return answers
+
+
+def _log_dependents(finished: Any) -> None:
+    """`finish.lua` tells which jobs failed because the one that they waited for did."""
+    for job_id in finished[1:] if isinstance(finished, list) else ():
+        log_end(job_id.decode(), JobStatus.FAILED, error=ModelNotFound("Its model could not be fetched."))
 
 
 def _result_fields(

@@ -24,3 +24,21 @@ def test_an_event_is_a_line_with_its_process() -> None:
     assert "ERROR worker slots: failed | Traceback" in failed
     assert failed.endswith("ZeroDivisionError: division by zero")
     assert logging.getLogger("slots").handlers == []
+
+
+def test_what_clients_say_stays_one_harmless_line() -> None:
+    code = """
+import logging
+from config.logs import CONCERNED, configure_logging
+configure_logging("info", "api")
+log = logging.getLogger("x")
+log.info("app %s", "a\\n2026 ERROR fake\\x1b[2J\\u202e\\u2028\\x85\\x00")
+CONCERNED.set(lambda: ["chatcmpl-1", "chatcmpl-2"])
+log.info("a request failed")
+log.info("job chatcmpl-1 is named once")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said, failed, named = run.stderr.split("\n")[:3]
+    assert said.endswith(r"app a | 2026 ERROR fake\x1b[2J\u202e | \x00")
+    assert failed.endswith("a request failed [chatcmpl-1, chatcmpl-2]")
+    assert named.endswith("job chatcmpl-1 is named once [chatcmpl-2]")

@@ -78,6 +78,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "image_timeout": ("1h", 3600.0),
     "load_timeout": ("500ms", 0.5),
     "result_ttl": ("24h", 86_400.0),
+    "access_log": ("all", "all"),
     "keep_request_kb": ("1.5", 1.5),
     "disk_limit_gb": ("1.5", 1.5),
     "events_ttl": ("1.5h", 5_400.0),

@@ -9,10 +9,11 @@ import logging
 import os
 import secrets
 import socket
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from jobs.commands import RESTART, SHUTDOWN
 from jobs.connection import async_connection, connection
 from jobs.errors import EngineFailure, MlxqError
 from jobs.gate import BEAT, Ending, Gate, Ttl
+from jobs.job_log import log_execution
 from jobs.permissions import check
 from jobs.request import Category, Claim
 from worker.downloads.defaults import fetch_defaults
@@ -45,6 +47,8 @@ READERS = 8
 class Running:
     claim: Claim
     task: "asyncio.Task[None]"
+    #: on the monotonic clock
+    began: float = field(default_factory=time.monotonic)
     #: why it was cancelled: its job is `cancelled`, `lost` to another worker, or to be put `back`
     end: str = ""
 
@@ -265,8 +269,12 @@ class DownloadHost:
     def _on_lost(self, execution_id: str) -> None:
         self._loop.call_soon_threadsafe(self._leave, execution_id, "lost")
 
-    def _on_ended(self, execution_id: str) -> None:
-        self._loop.call_soon_threadsafe(self._forget, execution_id)
+    def _on_ended(self, ending: Ending, lost: bool) -> None:
+        running = self._running.get(ending.execution_id)
+        if running is not None and not lost:
+            ran = time.monotonic() - running.began
+            log_execution(running.claim, ran, result=ending.result, error=ending.error)
+        self._loop.call_soon_threadsafe(self._forget, ending.execution_id)
 
     def _forget(self, execution_id: str) -> None:
         if self._running.pop(execution_id, None) is not None:
