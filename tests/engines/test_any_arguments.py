@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.support.written import family, read, tool
 from worker.engines.llm.formats.table import ROWS
 from worker.engines.llm.formats.typed import Tools
-from worker.engines.llm.splitter import CONTENT, REASONING, Splitter
+from worker.engines.llm.parts import CONTENT, REASONING
+from worker.engines.llm.splitter import Splitter
 
 Arguments = dict[str, Any]
 

@@ -127,6 +127,8 @@ WIRES = [
     Wire("command a", ("<|START_ACTION|>",), f'<|START_THINKING|>Hm.<|END_THINKING|><|START_ACTION|>[\n{{"tool_call_id": "0", "tool_name": "get_weather", "parameters": {JSON}}}\n]<|END_ACTION|>', [OSLO], "", "Hm."),
     Wire("command a, answers", ("<|START_ACTION|>",), "<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Sure.<|END_RESPONSE|>", [], "Sure.", "Hm."),
     Wire("jamba", ("<tool_calls>",), f'<tool_calls>[\n{{"name": "get_weather", "arguments": {JSON}}}\n]</tool_calls>', [OSLO]),
+    Wire("minimax m1", ("<tool_calls>",), f'<tool_calls>\n{{"name": "get_weather", "arguments": {JSON}}}\n{{"name": "noop", "arguments": {{}}}}\n</tool_calls>', [OSLO, NOOP]),
+    Wire("hunyuan", ("<tool_calls>",), f"<tool_calls>\n<tool_call>get_weather\n```json\n{JSON}\n```\n</tool_call>\n<tool_call>noop\n```json\n{{}}\n```\n</tool_call>\n</tool_calls>", [OSLO, NOOP]),
     Wire("nemotron", ("<TOOLCALL>",), f'<TOOLCALL>[{{"name": "get_weather", "arguments": {JSON}}}]</TOOLCALL>', [OSLO]),
     Wire("olmo 3", ("<function_calls>",), "<function_calls>get_weather(city=\"Oslo\", days=2)\nnoop()\n</function_calls>", [OSLO, NOOP]),
     Wire("internlm", ("<|action_start|>",), f'<|action_start|><|plugin|>{{"name": "get_weather", "parameters": {JSON}}}<|action_end|>', [OSLO]),

@@ -31,7 +31,8 @@ def saying(folder: Path, pieces: list[str], *, markers: tuple[str, ...] = (), op
     tokenizer.save(str(folder / "tokenizer.json"))
     size = tokenizer.get_vocab_size()
     width = -(-size // 32) * 32
-    said = [tokenizer.token_to_id(piece) for piece in [*pieces, _END]]
+    vocabulary = tokenizer.get_vocab()
+    said = [vocabulary[piece] for piece in [*pieces, _END]]
     follows = np.full(size, said[0])
     follows[said[:-1]] = said[1:]
     embedding, head = np.zeros((size, width), np.float32), np.zeros((size, width), np.float32)

@@ -7,7 +7,8 @@ from typing import Any
 
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.formats.typed import Tools
-from worker.engines.llm.splitter import ARGUMENTS, CALL, CLOSED, CONTENT, REASONING, Splitter
+from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED, CONTENT, REASONING
+from worker.engines.llm.splitter import Splitter
 
 Call = tuple[str, str]
 

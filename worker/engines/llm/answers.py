@@ -15,10 +15,11 @@ from worker.engines.llm.formats.family import Family
 from worker.engines.llm.formats.typed import Tools
 from worker.engines.llm.grammar import Grammars, Written, json_grammar
 from worker.engines.llm.logprobs import Tap
+from worker.engines.llm.parts import REASONING
 from worker.engines.llm.prompt import Prompt, parser_name
 from worker.engines.llm.sampling import Guard, LogitsProcessor, make_processors
 from worker.engines.llm.sequence import Sequence
-from worker.engines.llm.splitter import REASONING, Splitter
+from worker.engines.llm.splitter import Splitter
 from worker.engines.llm.stops import StopMatcher
 from worker.engines.llm.tools import ToolCalls, answer_or_calls_grammar, calls_grammar, holds_json, term
 from worker.engines.llm.vocabulary import Vocabulary

@@ -11,7 +11,7 @@ from typing import Any
 from jobs.errors import ContextLengthExceeded, InvalidRequest
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.history import Histories, cut, opened, readable
-from worker.engines.llm.splitter import CONTENT, REASONING
+from worker.engines.llm.parts import CONTENT, REASONING
 from worker.engines.llm.traits import Message, Refusal, Tool
 from worker.engines.loading import LanguageModel
 

@@ -11,8 +11,9 @@ from typing import Any
 from worker.engines.base import Delta
 from worker.engines.llm.batch import Row, Token
 from worker.engines.llm.logprobs import Entry, Spelling, Tap
+from worker.engines.llm.parts import CALL, CLOSED, CONTENT, REASONING, Part
 from worker.engines.llm.sampling import Guard
-from worker.engines.llm.splitter import CALL, CLOSED, CONTENT, REASONING, Part, Splitter
+from worker.engines.llm.splitter import Splitter
 from worker.engines.llm.stops import StopMatcher
 from worker.engines.llm.tools import ToolCalls
 

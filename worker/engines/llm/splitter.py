@@ -1,9 +1,9 @@
 """Splits what a model writes into content, reasoning and tool calls, without the markers between them.
 
-It knows where markers count and what white space around them belongs to; families and their calls are in `formats`.
+It knows where markers count; families and their calls are in `formats`, what is shown of a text is in `parts`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -14,17 +14,11 @@ from worker.engines.llm.formats.family import Family, Markers
 from worker.engines.llm.formats.family import markers as markers_of
 from worker.engines.llm.formats.source import Source, Wait
 from worker.engines.llm.formats.typed import Tools
+from worker.engines.llm.parts import CONTENT, REASONING, Part, Parts
 
-CONTENT, REASONING = "content", "reasoning"
-#: A call with its name, a piece of its arguments, its end.
-CALL, ARGUMENTS, CLOSED = "call", "arguments", "closed"
+__all__ = ["CONTENT", "REASONING", "Splitter"]
 
-#: What a text is, the text, and the number of its first character in all that the model wrote; -1 where it is not
-#: the model's.
-Part = tuple[str, str, int]
-
-#: What stands between two messages of the same kind in one answer.
-_GAP = "\n\n"
+#: Calls in Python that stand where content begins.
 _BARE_LIST = Pythonic(listed=True)
 
 
@@ -53,16 +47,9 @@ class Splitter:
         self.thought: list[list[int]] = []
         self._family = family
         self._tools = tools if tools else None
-        self._several, self._held = several, held
+        self._held = held
         self._source = Source()
-        self._parts: list[Part] = []
-        #: parts of a call that may turn out to be none
-        self._aside: list[Part] | None = None
-        self._opened = 0
-        #: white space that is shown only when something follows it, and where it began
-        self._space: dict[str, list[Part]] = {CONTENT: [], REASONING: []}
-        self._begun = {CONTENT: start == CONTENT, REASONING: False}
-        self._shown = False
+        self._parts = Parts(self._source, start, several=several)
         #: while nothing is held back: what the text is, and how a marker in it is found
         self._quick: tuple[str, Callable[[str], Any]] | None = None
         self._run = self._read(start)
@@ -83,45 +70,12 @@ class Splitter:
     def finish(self, *, cut: bool = False) -> list[Part]:
         """What was held back, when no more text will come. `cut`: because of max_tokens."""
         self._source.ended, self._source.cut = True, cut
-        parts = [] if self.plain else self._go_on()
-        # White space at the end is the model's own, unless it belongs to a call.
-        if self._begun[CONTENT] and not self._opened:
-            parts += self._space[CONTENT]
-        return parts
-
-    # What readers of calls report.
-
-    @property
-    def full(self) -> bool:
-        return not self._several and self._opened > 0
-
-    def open(self, name: str) -> None:
-        self._opened += 1
-        if not self._shown:
-            # Content that begins behind a call begins on a line of its own.
-            self._begun[CONTENT], self._space[CONTENT] = False, []
-        self._put(CALL, name)
-
-    def add(self, text: str) -> None:
-        if text:
-            self._put(ARGUMENTS, text)
-
-    def close(self) -> None:
-        self._put(CLOSED, "")
-
-    # The text from its beginning to its end.
+        return [] if self.plain else self._go_on() + self._parts.end()
 
     def _go_on(self) -> list[Part]:
         with suppress(StopIteration):
             self._run.send(None)
-        parts, self._parts = self._parts, []
-        return parts
-
-    def _put(self, kind: str, text: str) -> None:
-        parts = self._parts if self._aside is None else self._aside
-        if kind == ARGUMENTS and parts and parts[-1][0] == ARGUMENTS:
-            text = parts.pop()[1] + text
-        parts.append((kind, text, -1))
+        return self._parts.take()
 
     def _read(self, start: str) -> Wait[None]:
         yield
@@ -152,13 +106,13 @@ class Splitter:
                 continue
             source.pos = header.end()
             message = Message.of(header, self._tools or _NO_TOOLS)
-            if message.tool is not None and not self.full:
+            if message.tool is not None and not self._parts.full:
                 yield from self._message_call(message)
             elif message.thought:
-                self._gap(REASONING)
+                self._parts.gap(REASONING)
                 yield from self._reasoning(ENDS)
             else:
-                self._gap(CONTENT)
+                self._parts.gap(CONTENT)
                 if (yield from self._content()):
                     return
 
@@ -175,19 +129,19 @@ class Splitter:
     def _message_call(self, message: Message) -> Wait[None]:
         source = self._source
         char = yield from source.skip_space()
-        if char == "{" or (message.certain and (not char or (yield from self._at_any(ENDS)))):
-            self.open(message.tool or "")
+        if char == "{" or (message.certain and (not char or (yield from self._any_at(ENDS, source.pos)))):
+            self._parts.open(message.tool or "")
             if char == "{":
-                yield from arguments(source, self, ENDS)
+                yield from arguments(source, self._parts, ENDS)
             elif not source.cut:
-                self.add("{}")
-            self.close()
+                self._parts.add("{}")
+            self._parts.close()
         elif (yield from self._content()):
             return
 
-    def _at_any(self, markers: tuple[str, ...]) -> Wait[bool]:
+    def _any_at(self, markers: Iterable[str], place: int) -> Wait[bool]:
         for marker in markers:
-            if (yield from self._source.at(marker, self._source.pos)):
+            if (yield from self._source.at(marker, place)):
                 return True
         return False
 
@@ -196,13 +150,13 @@ class Splitter:
         source, family = self._source, self._family
         markers = family.without_tools if self._tools is None else family.with_tools
         while True:
-            if not self._shown and (yield from self._beginning()):
+            if not self._parts.shown and (yield from self._beginning()):
                 continue
             if self.plain:
                 return True
             found = markers.search(source.text, source.pos)
             if found is not None:
-                self._show(CONTENT, found.start())
+                self._parts.show(CONTENT, found.start())
                 if found[0] in ENDS and family.channels:
                     if found[0] not in HEADERS:
                         source.pos = found.end()
@@ -210,12 +164,14 @@ class Splitter:
                 source.pos = found.end()
                 if found[0] not in family.frames:
                     yield from self._call(family.calls[found[0]], found.start())
-                    if self.full:
+                    if self._parts.full:
                         yield from self._rest()
                 source.forget()
                 continue
-            whole = source.ended and not (source.cut and self._opened)
-            self._show(CONTENT, len(source.text) - (0 if whole else markers.held(source.text, source.pos)))
+            whole = source.ended and not (source.cut and self._parts.opened)
+            self._parts.show(
+                CONTENT, len(source.text) - (0 if whole else markers.held(source.text, source.pos))
+            )
             if source.ended:
                 return True
             yield from self._more(CONTENT, markers)
@@ -223,12 +179,7 @@ class Splitter:
     def _more(self, kind: str, markers: Markers) -> Wait[None]:
         """Wait for more text of a kind, which needs no second look where no marker can begin in it."""
         self._source.forget()
-        if (
-            not self._source.text
-            and self._begun[kind]
-            and not self._space[kind]
-            and (self._shown or kind == REASONING)
-        ):
+        if not self._source.text and self._parts.flows(kind):
             self._quick = (kind, markers.begin)
         yield
         self._quick = None
@@ -259,14 +210,14 @@ class Splitter:
                 if start[0] == char and (yield from source.at(start, place)):
                     return False
             self._pass_on()
-        elif self._tools is not None and char in "[{`" and not self._opened:
+        elif self._tools is not None and char in "[{`" and not self._parts.opened:
             begin, source.pos = source.pos, place
-            verdict = yield from bare(source, self._tools, self)
+            verdict = yield from bare(source, self._tools, self._parts)
             if verdict is not Verdict.READ and char == "[":
                 source.pos = place
-                verdict = yield from _BARE_LIST(source, self._tools, self)
+                verdict = yield from _BARE_LIST(source, self._tools, self._parts)
             if verdict is Verdict.READ:
-                if self.full:
+                if self._parts.full:
                     yield from self._rest()
                 return True
             source.pos = begin
@@ -277,9 +228,8 @@ class Splitter:
     def _pass_on(self) -> None:
         """From here on there is only content."""
         source = self._source
-        self._show(CONTENT, len(source.text))
-        self._parts += self._space[CONTENT]
-        self._space[CONTENT] = []
+        self._parts.show(CONTENT, len(source.text))
+        self._parts.show_space()
         source.forget()
         self.plain = True
 
@@ -293,7 +243,7 @@ class Splitter:
         while True:
             found = markers.search(source.text, source.pos)
             if found is not None:
-                self._show(REASONING, found.start())
+                self._parts.show(REASONING, found.start())
                 source.pos = found.end()
                 if found[0] in ends:
                     if found[0] in HEADERS:
@@ -303,7 +253,7 @@ class Splitter:
                 if (yield from self._call_in_reasoning(self._family.calls[found[0]], found.start())):
                     return
                 continue
-            self._show(
+            self._parts.show(
                 REASONING, len(source.text) - (0 if source.ended else markers.held(source.text, source.pos))
             )
             if source.ended:
@@ -314,93 +264,48 @@ class Splitter:
     def _end_reasoning(self, place: int) -> None:
         self.thought[-1].append(place)
         self.state = CONTENT
-        self._space[REASONING] = []
-        if not self._shown:
-            # What follows the reasoning begins on a line of its own.
-            self._begun[CONTENT] = False
+        self._parts.reasoning_ends()
 
     def _call(self, calls: Calls, start: int) -> Wait[None]:
         """A call behind the marker that begins at `start`; what is none is shown."""
         source, inner = self._source, self._source.pos
-        verdict = yield from calls.read(source, self._tools or _NO_TOOLS, self)
+        verdict = yield from calls.read(source, self._tools or _NO_TOOLS, self._parts)
         if verdict is Verdict.READ:
-            if calls.end and not self.full and not (yield from source.take(calls.end)) and source.cut:
+            if calls.end and not self._parts.full and not (yield from source.take(calls.end)) and source.cut:
                 # What has been cut belongs to the call.
                 source.pos = len(source.text)
             return
         source.pos = inner
         if verdict is Verdict.NONE and not source.cut:
             source.pos = start
-            self._show(CONTENT, inner)
+            self._parts.show(CONTENT, inner)
         elif calls.end:
             # It was meant as a call: its markers are left out.
             end = yield from source.find(calls.end, inner)
             stop = end if end >= 0 else len(source.text)
             source.pos = yield from source.solid(inner)
-            self._show(CONTENT, inner + len(source.text[inner:stop].rstrip()))
+            self._parts.show(CONTENT, inner + len(source.text[inner:stop].rstrip()))
             source.pos = end + len(calls.end) if end >= 0 else stop
 
     def _call_in_reasoning(self, calls: Calls, start: int) -> Wait[bool]:
         """A call before the reasoning has ended counts if the answer ends with it; else it was only thought of."""
         source, inner = self._source, self._source.pos
-        self._aside, opened = [], self._opened
-        verdict = yield from calls.read(source, self._tools or _NO_TOOLS, self)
-        last = source.pos
+        opened = self._parts.set_aside()
+        verdict = yield from calls.read(source, self._tools or _NO_TOOLS, self._parts)
         if verdict is Verdict.READ:
-            if calls.end:
-                yield from source.take(calls.end)
-            last = source.pos
-            place = yield from source.solid(last)
-            found = None
-            if place < len(source.text):
-                found = yield from self._marker_at(place)
+            yield from source.take(calls.end)
+            place = yield from source.solid(source.pos)
+            found = place < len(source.text) and (yield from self._any_at(self._family.calls, place))
             rest = source.text[place:]
             begun = source.cut and any(each.startswith(rest) for each in (calls.end, *self._family.calls))
             if not rest or found or begun:
-                self._parts += self._aside
-                self._aside = None
+                self._parts.accept()
                 self._end_reasoning(source.base + start)
                 return True
-        self._aside, self._opened = None, opened
+        self._parts.drop(opened)
         source.pos = start
-        self._show(REASONING, inner)
+        self._parts.show(REASONING, inner)
         return False
-
-    def _marker_at(self, place: int) -> Wait[bool]:
-        for start in self._family.calls:
-            if (yield from self._source.at(start, place)):
-                return True
-        return False
-
-    # White space.
-
-    def _gap(self, kind: str) -> None:
-        """Another message of the same kind begins."""
-        if self._begun[kind] and (self._shown or kind == REASONING):
-            self._space[kind] = [(kind, _GAP, -1)]
-
-    def _show(self, kind: str, stop: int) -> None:
-        """Pass the text up to `stop` on, without white space at its end, and none at the beginning of all."""
-        source = self._source
-        start, text = source.pos, source.text[source.pos : stop]
-        source.pos = max(stop, start)
-        if not text:
-            return
-        if not self._begun[kind]:
-            bare = text.lstrip()
-            if not bare:
-                return
-            start, text = start + len(text) - len(bare), bare
-            self._begun[kind] = True
-        shown, place = text.rstrip(), source.base + start
-        if shown:
-            self._parts += self._space[kind]
-            self._parts.append((kind, shown, place))
-            self._space[kind] = []
-        if len(shown) < len(text):
-            self._space[kind].append((kind, text[len(shown) :], place + len(shown)))
-        if shown and kind == CONTENT:
-            self._shown = True
 
 
 _NO_TOOLS = Tools([])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import regex
 
-from worker.engines.llm.formats import tagged
+from worker.engines.llm.formats import tags
 from worker.engines.llm.formats.bracketed import Gemma, Pythonic
 from worker.engines.llm.formats.calls import Calls, Report, Verdict, objects
 from worker.engines.llm.formats.headed import DEEPSEEK, FUNCTION, KIMI_K2, NAMED, mistral
@@ -35,9 +35,9 @@ def _tool_call(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
     if char and char in "{[":
         return (yield from _HERMES(source, tools, report))
     if char == "<":
-        return (yield from tagged.QWEN_CODER(source, tools, report))
-    if (yield from source.match(tagged.GLM.call, source.pos)) is not None:
-        return (yield from tagged.GLM(source, tools, report))
+        return (yield from tags.QWEN_CODER(source, tools, report))
+    if (yield from source.match(tags.GLM.call, source.pos)) is not None:
+        return (yield from tags.GLM(source, tools, report))
     return (yield from NAMED(source, tools, report))
 
 
@@ -47,7 +47,7 @@ def _function(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
         verdict = yield from FUNCTION(source, tools, report)
     else:
         source.pos -= len("<function=")
-        verdict = yield from tagged.QWEN_CODER(source, tools, report)
+        verdict = yield from tags.QWEN_CODER(source, tools, report)
     # Without a marker of its own it is a call only where it names a tool.
     return verdict if verdict is Verdict.READ else Verdict.NONE
 
@@ -55,7 +55,7 @@ def _function(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
 def _named_function(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
     """Behind <function name=."""
     source.pos -= len("<function name=")
-    verdict = yield from tagged.MINICPM5(source, tools, report)
+    verdict = yield from tags.MINICPM5(source, tools, report)
     return verdict if verdict is Verdict.READ else Verdict.NONE
 
 
@@ -72,7 +72,18 @@ def _python_tag(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
     return (yield from (_OBJECTS if char == "{" else _PYTHON)(source, tools, report))
 
 
-_HERMES = objects("</tool_call>")
+def _tool_calls(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
+    """Behind <tool_calls>: JSON objects, or calls with markers of their own."""
+    verdict = Verdict.NONE
+    while not report.full and (yield from source.take("<tool_call>")):
+        if (yield from _tool_call(source, tools, report)) is not Verdict.READ:
+            return verdict if verdict is Verdict.READ else Verdict.BROKEN
+        yield from source.take("</tool_call>")
+        verdict = Verdict.READ
+    return verdict if verdict is Verdict.READ else (yield from _LISTED(source, tools, report))
+
+
+_HERMES, _LISTED = objects("</tool_call>"), objects("</tool_calls>")
 _LFM_PYTHON, _LFM_JSON = Pythonic(ends=("<|tool_call_end|>",)), objects("<|tool_call_end|>")
 _OBJECTS, _PYTHON = objects(), Pythonic()
 _JSON_BEGINS = regex.compile(r"\s*(?:\[\s*)?\{")
@@ -111,7 +122,7 @@ ROWS: tuple[Row, ...] = (
         ("｜DSML｜", "deepseek_v32"),
         calls=(
             Calls(
-                ("<｜DSML｜function_calls>", "<｜DSML｜tool_calls>"), "</｜DSML｜function_calls>", tagged.DSML
+                ("<｜DSML｜function_calls>", "<｜DSML｜tool_calls>"), "</｜DSML｜function_calls>", tags.DSML
             ),
         ),
     ),
@@ -124,7 +135,7 @@ ROWS: tuple[Row, ...] = (
         "Kimi K3",
         ("<|end_of_msg|>",),
         thinking=(("<|open|>think<|sep|>", "<|close|>think<|sep|>"),),
-        calls=(Calls(("<|open|>tools<|sep|>",), "<|close|>tools<|sep|>", tagged.KIMI_K3),),
+        calls=(Calls(("<|open|>tools<|sep|>",), "<|close|>tools<|sep|>", tags.KIMI_K3),),
         frames=("<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>"),
     ),
     Row("Kimi-VL", ("◁think▷",), thinking=(("◁think▷", "◁/think▷"),)),
@@ -148,7 +159,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "MiniMax M2",
         ("<minimax:tool_call>",),
-        calls=(Calls(("<minimax:tool_call>",), "</minimax:tool_call>", tagged.MINIMAX),),
+        calls=(Calls(("<minimax:tool_call>",), "</minimax:tool_call>", tags.MINIMAX),),
     ),
     Row(
         "MiniCPM5",
@@ -159,7 +170,7 @@ ROWS: tuple[Row, ...] = (
         "LongCat",
         ("<longcat_tool_call>", "<longcat_think>"),
         thinking=(("<longcat_think>", "</longcat_think>"),),
-        calls=(Calls(("<longcat_tool_call>",), "</longcat_tool_call>", tagged.LONGCAT),),
+        calls=(Calls(("<longcat_tool_call>",), "</longcat_tool_call>", tags.LONGCAT),),
     ),
     Row(
         "LFM2",
@@ -169,14 +180,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         "Muse Spark",
         ("<atem:function_calls>", "muse_spark"),
-        calls=(Calls(("<atem:function_calls>",), "</atem:function_calls>", tagged.MUSE),),
+        calls=(Calls(("<atem:function_calls>",), "</atem:function_calls>", tags.MUSE),),
         channels=True,
     ),
     Row(
         "Seed-OSS",
         ("<seed:tool_call>", "<seed:think>"),
         thinking=(("<seed:think>", "</seed:think>"),),
-        calls=(Calls(("<seed:tool_call>",), "</seed:tool_call>", tagged.SEED),),
+        calls=(Calls(("<seed:tool_call>",), "</seed:tool_call>", tags.SEED),),
     ),
     Row(
         "Granite 3, Phi 4",
@@ -192,9 +203,9 @@ ROWS: tuple[Row, ...] = (
         frames=("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"),
     ),
     Row(
-        "Jamba",
+        "Jamba, MiniMax M1, Hunyuan",
         ("<tool_calls>",),
-        calls=(Calls(("<tool_calls>",), "</tool_calls>", objects("</tool_calls>")),),
+        calls=(Calls(("<tool_calls>",), "</tool_calls>", _tool_calls),),
     ),
     Row(
         "Nemotron",
