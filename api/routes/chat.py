@@ -17,6 +17,7 @@ from api.text.grammar import check_schemas
 from api.text.images import settle_images
 from api.text.stream import TextStream
 from api.uploads import uploads_of
+from api.warning import warned
 from jobs.errors import ModelNotFound
 from jobs.request import Category, Kind
 
@@ -35,7 +36,8 @@ async def chat_completions(request: Request) -> Response:
     ref = await model_of(request, chat.model, adapters=chat.adapters)
     await check_schemas(chat.enforced)
     payload = await body.work(chat.payload)
-    headers = await settle_images(context_of(request), uploads_of(request), ref, payload, body.headers)
+    headers = warned(body.headers, chat.unheeded)
+    headers = await settle_images(context_of(request), uploads_of(request), ref, payload, headers)
     if chat.draft_model is not None:
         payload["draft_model"] = await _draft_model(request, chat.draft_model)
     preferred = preference(request.headers, background=bool(chat.background))
@@ -46,7 +48,12 @@ async def chat_completions(request: Request) -> Response:
         model=ref,
         raw=body.raw,
         payload=payload,
-        meta={"model": chat.model, "created": int(time.time()), "include_usage": chat.include_usage},
+        meta={
+            "model": chat.model,
+            "created": int(time.time()),
+            "include_usage": chat.include_usage,
+            **({"legacy": True} if chat.legacy else {}),
+        },
         preference=preferred,
         stream=bool(chat.stream),
     )

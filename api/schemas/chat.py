@@ -7,12 +7,23 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from api.schemas.fields import Count
+from api.schemas.fields import CountOrNone
 from api.schemas.messages import Message, plain_messages
 from api.schemas.nesting import not_deeper_than
 from api.schemas.response_format import ResponseFormat
 from api.schemas.sampling import Sampling
-from api.schemas.tools import Tool, ToolChoice, chosen, demands, named_by, no_two_of_a_name
+from api.schemas.tools import (
+    FunctionChoice,
+    FunctionTool,
+    NamedFunction,
+    NamedTool,
+    Tool,
+    ToolChoice,
+    chosen,
+    demands,
+    distinct,
+    named_by,
+)
 
 #: Fields that clients send and that have no meaning for a model on the own machine.
 HARMLESS = frozenset(
@@ -43,8 +54,8 @@ class ChatRequest(Sampling):
     add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
 
-    max_completion_tokens: Count | None = None
-    max_tokens: Count | None = None
+    max_completion_tokens: CountOrNone | None = None
+    max_tokens: CountOrNone | None = None
     n: Annotated[int, Field(ge=1, le=8)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
@@ -58,11 +69,13 @@ class ChatRequest(Sampling):
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
 
+    #: what these were before there were tools
+    functions: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
+    function_call: FunctionChoice | None = None
+
     adapters: Annotated[str, Field(min_length=1)] | None = None
     draft_model: Annotated[str, Field(min_length=1)] | None = None
 
-    functions: list[Any] | None = None
-    function_call: Any = None
     modalities: list[Literal["text", "audio"]] | None = None
     audio: dict[str, Any] | None = None
 
@@ -93,7 +106,21 @@ class ChatRequest(Sampling):
     @field_validator("tools")
     @classmethod
     def _distinct(cls, value: list[Tool] | None) -> list[Tool] | None:
-        no_two_of_a_name(value or [])
+        if not value:
+            return value
+        return [Tool(type="function", function=each) for each in distinct([tool.function for tool in value])]
+
+    @field_validator("functions")
+    @classmethod
+    def _distinct_functions(cls, value: list[FunctionTool] | None) -> list[FunctionTool] | None:
+        return distinct(value) if value else value
+
+    @field_validator("function_call")
+    @classmethod
+    def _of_the_functions(cls, value: FunctionChoice | None, info: ValidationInfo) -> FunctionChoice | None:
+        if isinstance(value, NamedFunction):
+            there = {function.name for function in info.data.get("functions") or ()}
+            _among(there, [value.name], "functions")
         return value
 
     @field_validator("tool_choice")
@@ -101,15 +128,7 @@ class ChatRequest(Sampling):
     def _of_the_tools(cls, value: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
         if value in (None, "none", "auto"):
             return value
-        tools = info.data.get("tools")
-        if not tools:
-            raise PydanticCustomError("alone", "needs tools to choose from")
-        there = {tool.function.name for tool in tools}
-        missing = next((name for name in named_by(value) if name not in there), None)
-        if missing is not None:
-            raise PydanticCustomError(
-                "unknown", "names '{name}', which is not among the tools", {"name": missing}
-            )
+        _among({tool.function.name for tool in info.data.get("tools") or ()}, named_by(value), "tools")
         return value
 
     @field_validator("draft_model")
@@ -120,6 +139,7 @@ class ChatRequest(Sampling):
         held = (
             bool(wanted and wanted.enforced)
             or demands(said.get("tool_choice"))
+            or isinstance(said.get("function_call"), NamedFunction)
             or any(tool.function.strict for tool in tools)
         )
         if value is not None and (held or said.get("logprobs")):
@@ -129,21 +149,41 @@ class ChatRequest(Sampling):
             )
         return value
 
-    @field_validator("functions", "function_call")
+    @field_validator("modalities")
     @classmethod
-    def _tools_instead(cls, value: Any) -> Any:
-        if value not in (None, [], "none", "auto"):
-            raise PydanticCustomError(
-                "not_supported", "is no longer part of the API: use tools and tool_choice"
-            )
+    def _some_text(cls, value: list[str] | None) -> list[str] | None:
+        if value and "text" not in value:
+            raise PydanticCustomError("not_supported", "must hold 'text': audio output is not supported")
         return value
 
-    @field_validator("modalities", "audio")
-    @classmethod
-    def _no_audio(cls, value: Any) -> Any:
-        if value not in (None, [], ["text"]):
-            raise PydanticCustomError("not_supported", "audio output is not supported yet")
-        return value
+    @property
+    def legacy(self) -> bool:
+        """Whether functions are called as they were before there were tools."""
+        return bool(self.functions) and not self.tools
+
+    @property
+    def unheeded(self) -> list[str]:
+        """What was asked for and does not count."""
+        said = []
+        if self.audio is not None or "audio" in (self.modalities or ()):
+            said.append("no audio is made: the answer is text")
+        if self.functions and self.tools:
+            said.append("functions are ignored where there are tools")
+        return said
+
+    @property
+    def _offered(self) -> list[Tool]:
+        if self.legacy:
+            return [Tool(type="function", function=function) for function in self.functions or ()]
+        return self.tools or []
+
+    @property
+    def _choice(self) -> ToolChoice | None:
+        if not self.legacy:
+            return self.tool_choice
+        if isinstance(self.function_call, NamedFunction):
+            return NamedTool(type="function", function=self.function_call)
+        return self.function_call
 
     @property
     def enforced(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -151,14 +191,15 @@ class ChatRequest(Sampling):
         if self.response_format and (schema := self.response_format.enforced):
             yield f"response_format.{schema[0]}", schema[1]
         held = self._held_tools()
-        for place, tool in enumerate(self.tools or ()):
+        for place, tool in enumerate(self._offered):
             parameters = tool.function.parameters
             if parameters is not None and tool.function.name in held:
-                yield f"tools[{place}].function.parameters", parameters
+                field = f"functions[{place}]" if self.legacy else f"tools[{place}].function"
+                yield f"{field}.parameters", parameters
 
     def _held_tools(self) -> set[str]:
         """The functions whose calls are held to their schemas."""
-        tools, choice = chosen(self.tools or [], self.tool_choice)
+        tools, choice = chosen(self._offered, self._choice)
         if isinstance(choice, dict):
             return {choice["name"]}
         return {tool.function.name for tool in tools if choice == "required" or tool.function.strict}
@@ -171,7 +212,7 @@ class ChatRequest(Sampling):
             payload["continue_final_message"] = True
         elif self.add_generation_prompt is False:
             payload["add_generation_prompt"] = False
-        max_tokens = self.max_completion_tokens or self.max_tokens
+        max_tokens = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
         if max_tokens is not None:
             payload["max_tokens"] = max_tokens
         payload |= self.sampling()
@@ -187,12 +228,23 @@ class ChatRequest(Sampling):
         return payload | self._tools()
 
     def _tools(self) -> dict[str, Any]:
-        tools, choice = chosen(self.tools or [], self.tool_choice)
+        tools, choice = chosen(self._offered, self._choice)
         if not tools:
             return {}
         said: dict[str, Any] = {"tools": [tool.plain() for tool in tools]}
         if choice is not None:
             said["tool_choice"] = choice
-        if self.parallel_tool_calls is False:
+        if self.parallel_tool_calls is False or self.legacy:
             said["parallel_tool_calls"] = False
         return said
+
+
+def _among(there: set[str], named: list[str], field: str) -> None:
+    """Raises pydantic's error unless all that a choice names is there."""
+    if not there:
+        raise PydanticCustomError("alone", f"needs {field} to choose from")
+    missing = next((name for name in named if name not in there), None)
+    if missing is not None:
+        raise PydanticCustomError(
+            "unknown", f"names '{{name}}', which is not among the {field}", {"name": missing}
+        )

@@ -18,9 +18,9 @@ def chat_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -
         "choices": [
             {
                 "index": choice["index"],
-                "message": _message(choice),
+                "message": _message(choice, legacy=_is_legacy(meta)),
                 "logprobs": _logprobs(choice.get("logprobs")),
-                "finish_reason": choice["finish_reason"],
+                "finish_reason": _reason(choice["finish_reason"], legacy=_is_legacy(meta)),
             }
             for choice in result["choices"]
         ],
@@ -29,7 +29,16 @@ def chat_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -
     }
 
 
-def _message(choice: dict[str, Any]) -> dict[str, Any]:
+def _is_legacy(meta: dict[str, Any]) -> bool:
+    """Whether the request had `functions`, whose answers have another form than those of `tools`."""
+    return bool(meta.get("legacy"))
+
+
+def _reason(reason: str, *, legacy: bool) -> str:
+    return "function_call" if legacy and reason == "tool_calls" else reason
+
+
+def _message(choice: dict[str, Any], *, legacy: bool) -> dict[str, Any]:
     calls = choice.get("tool_calls")
     message: dict[str, Any] = {
         "role": "assistant",
@@ -38,7 +47,9 @@ def _message(choice: dict[str, Any]) -> dict[str, Any]:
     }
     if choice.get("reasoning"):
         message["reasoning_content"] = choice["reasoning"]
-    if calls:
+    if calls and legacy:
+        message["function_call"] = {"name": calls[0]["name"], "arguments": calls[0]["arguments"]}
+    elif calls:
         message["tool_calls"] = [
             {
                 "id": call["id"],
@@ -82,6 +93,7 @@ class ChatFrames:
         self._head = b"data: " + head[:-1]
         self._tail = (b',"usage":null' if include_usage else b"") + b"}\n\n"
         self._choices = choices
+        self._legacy = _is_legacy(meta)
         self._deltas = [
             self._head + b',"choices":[{"index":%d,"delta":{"content":' % index for index in range(choices)
         ]
@@ -96,12 +108,14 @@ class ChatFrames:
             return self._deltas[piece.choice] + orjson.dumps(piece.text) + self._delta_end
         if piece.field == "reasoning":
             return self._choice(piece.choice, {"reasoning_content": piece.text})
+        if piece.call is not None and self._legacy:
+            return self._choice(piece.choice, {"function_call": _legacy_call(piece.call, piece.text)})
         if piece.call is not None:
             return self._choice(piece.choice, {"tool_calls": [_call(piece.call, piece.text)]})
         return self._choice(piece.choice, {"content": piece.text}, logprobs=_logprobs(piece.logprobs))
 
     def finish(self, index: int, reason: str) -> bytes:
-        return self._choice(index, {}, reason)
+        return self._choice(index, {}, _reason(reason, legacy=self._legacy))
 
     def usage(self, counts: dict[str, Any]) -> bytes:
         return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(counts)) + b"}\n\n"
@@ -123,3 +137,8 @@ def _call(call: dict[str, Any], arguments: str) -> dict[str, Any]:
         return {"index": call["index"], "function": {"arguments": arguments}}
     function = {"name": call["name"], "arguments": arguments}
     return {"index": call["index"], "id": call["id"], "type": "function", "function": function}
+
+
+def _legacy_call(call: dict[str, Any], arguments: str) -> dict[str, Any]:
+    """The same where there is one call at most."""
+    return {"name": call["name"], "arguments": arguments} if "name" in call else {"arguments": arguments}

@@ -74,7 +74,7 @@ class CompletionRequest(Sampling):
     max_tokens: Annotated[int, Field(ge=0, le=MAX_COUNT)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     n: Annotated[int, Field(ge=1, le=MOST)] | None = None
-    best_of: Annotated[int, Field(ge=1, le=20)] | None = None
+    best_of: Annotated[int, Field(ge=0, le=20)] | None = None
     suffix: str | None = None
 
     adapters: Annotated[str, Field(min_length=1)] | None = None
@@ -94,7 +94,7 @@ class CompletionRequest(Sampling):
     @field_validator("best_of")
     @classmethod
     def _enough_to_choose_from(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if value is not None and value < (info.data.get("n") or 1):
+        if value and value < (info.data.get("n") or 1):
             raise PydanticCustomError("range", "must not be smaller than n")
         if value is not None and value > 1 and info.data.get("stream"):
             raise PydanticCustomError("not_supported", "can't be streamed: the best is known at the end only")

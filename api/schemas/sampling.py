@@ -65,6 +65,14 @@ class Sampling(RequestModel):
     stream_options: StreamOptions | None = None
     background: bool | None = None
 
+    @field_validator("logit_bias", mode="before")
+    @classmethod
+    def _words_without_weight(cls, value: Any) -> Any:
+        """A bias of 0 changes nothing, whatever it is for: SDKs' own examples have words there."""
+        if not isinstance(value, dict):
+            return value
+        return {token: bias for token, bias in value.items() if bias != 0 or str(token).isdecimal()}
+
     @field_validator("stop", mode="before")
     @classmethod
     def _one_stop_is_a_list(cls, value: Any) -> Any:

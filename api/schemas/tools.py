@@ -62,12 +62,15 @@ class AllowedChoice(RequestModel):
     allowed_tools: AllowedTools
 
 
-def no_two_of_a_name(tools: list[Tool]) -> None:
-    """Raises pydantic's error."""
-    names = [tool.function.name for tool in tools]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise PydanticCustomError("twice", "must not hold two functions named '{name}'", {"name": twice})
+def distinct(functions: list[FunctionTool]) -> list[FunctionTool]:
+    """Each once. Raises pydantic's error where two that differ have one name."""
+    found: dict[str, FunctionTool] = {}
+    for function in functions:
+        if found.setdefault(function.name, function) != function:
+            raise PydanticCustomError(
+                "twice", "must not hold two functions named '{name}'", {"name": function.name}
+            )
+    return list(found.values())
 
 
 def _read_choice(value: Any) -> Any:
@@ -92,6 +95,18 @@ def _kind(value: Any) -> Any:
 ToolChoice = Annotated[
     Literal["none", "auto", "required"] | NamedTool | AllowedChoice, BeforeValidator(_read_choice)
 ]
+
+
+def _read_function_choice(value: Any) -> Any:
+    if value in ("none", "auto"):
+        return value
+    with contextlib.suppress(ValidationError):
+        return NamedFunction.model_validate(value)
+    raise PydanticCustomError("choice", "must be 'none', 'auto' or {\"name\": …}")
+
+
+#: The choice among `functions`, as it was written before there were tools.
+FunctionChoice = Annotated[Literal["none", "auto"] | NamedFunction, BeforeValidator(_read_function_choice)]
 
 
 def chosen(tools: list[Tool], choice: ToolChoice | None) -> tuple[list[Tool], str | dict[str, str] | None]:

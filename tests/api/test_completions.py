@@ -199,7 +199,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"n": 0}, "n"),
     ({"n": 129}, "n"),
     ({"n": 3, "best_of": 2}, "best_of"),
-    ({"best_of": 0}, "best_of"),
+    ({"best_of": -1}, "best_of"),
     ({"best_of": 21}, "best_of"),
     ({"best_of": 2, "stream": True}, "best_of"),
     ({"suffix": "the end"}, "suffix"),

@@ -289,7 +289,7 @@ TOOLS: list[tuple[dict[str, Any], str]] = [
     ({"tools": [tool(parameters=nested(100))]}, "tools[0].function.parameters"),
     ({"tools": [tool(description=5)]}, "tools[0].function.description"),
     ({"tools": [tool(strict="yes")]}, "tools[0].function.strict"),
-    ({"tools": [tool(), tool()]}, "tools"),
+    ({"tools": [tool(), tool(description="another")]}, "tools"),
     ({"tools": [{"type": "function", "function": {"name": f"f{n}"}} for n in range(129)]}, "tools"),
     ({"tool_choice": "required"}, "tool_choice"),
     ({"tool_choice": "required", "tools": []}, "tool_choice"),
