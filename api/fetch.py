@@ -4,18 +4,17 @@ A name is resolved once, and the connection goes to an address that was checked;
 """
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from functools import cache
 
 import httpx
 
+from api.public_address import is_public
+
 #: Redirects that are followed.
 _HOPS = 5
 _SCHEMES = ("http", "https")
-#: IPv6 addresses that lead to any IPv4 address, private ones too.
-_TUNNELS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "2001::/32", "2002::/16")))
 
 
 class FetchError(Exception):
@@ -89,20 +88,10 @@ async def _addresses(url: httpx.URL, private: bool) -> list[str]:
         addresses = [str(each[4][0]) for each in found]
     except (OSError, UnicodeError):
         addresses = []
-    if not addresses or not (private or all(map(_is_public, addresses))):
+    if not addresses or not (private or all(map(is_public, addresses))):
         # One message for both: whether an inner name exists is nobody's business.
         raise FetchError("its host has no public address")
     return addresses
-
-
-def _is_public(address: str) -> bool:
-    ip = ipaddress.ip_address(address)
-    if ip.version == 6:
-        if ip.ipv4_mapped is not None:
-            return _is_public(str(ip.ipv4_mapped))
-        if ip.is_site_local or any(ip in tunnel for tunnel in _TUNNELS):
-            return False
-    return ip.is_global and not ip.is_multicast
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:

@@ -12,7 +12,10 @@ from contextvars import ContextVar
 from types import TracebackType
 
 #: Libraries that report at INFO what is only of interest when something of theirs is being debugged.
-QUIET = ("asyncio", "httpcore", "httpx", "huggingface_hub", "multipart", "rq", "uvicorn.access", "urllib3")
+QUIET = ("asyncio", "multipart", "python_multipart", "rq", "uvicorn.access")
+#: Libraries that write whole addresses and headers, with the secrets in them, or messages of clients: not at debug
+#: either.
+SILENT = ("httpcore", "httpx", "huggingface_hub", "urllib3", "websockets")
 
 #: Ids of the jobs that this thread or task works on now: every line that it logs names them.
 CONCERNED: ContextVar[Callable[[], Sequence[str]]] = ContextVar("concerned", default=tuple)
@@ -53,3 +56,5 @@ def configure_logging(level: str, process_name: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import api.fetch
+from api.public_address import is_public
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.pictures import open_picture
@@ -228,7 +229,7 @@ def test_a_redirect_does_not_lead_into_the_private_network(
     make_api: Callable[..., ApiServer], worker: ScriptedWorker, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """127.0.0.1 stands for the internet here, and everything else is private."""
-    monkeypatch.setattr(api.fetch, "_is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(api.fetch, "is_public", lambda address: address == "127.0.0.1")
     web.serve("/cat.png", PICTURE)
     server = make_api()
     assert show(server, part(web.redirect("/good", "/cat.png"))).status_code == 200
@@ -258,12 +259,42 @@ def test_a_redirect_does_not_lead_into_the_private_network(
         ("fec0::1", False),
         ("ff02::1", False),
         ("::ffff:10.0.0.1", False),
+        ("1.1.1.1", True),
+        ("192.0.0.8", False),
+        ("192.0.0.170", False),
+        ("192.0.2.1", False),
+        ("192.88.99.1", False),
+        ("198.18.0.1", False),
+        ("198.51.100.1", False),
+        ("203.0.113.1", False),
+        ("240.0.0.1", False),
+        ("239.255.255.250", False),
+        # Ways to write an IPv4 address as IPv6, or to reach it: NAT64 of all and of one network, SIIT,
+        # IPv4-compatible, 6to4 and Teredo.
         ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("64:ff9b:1:a::a00:1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("::10.0.0.1", False),
+        ("::8.8.8.8", False),
         ("2002:7f00:1::", False),
+        ("2002:c0a8:101::1", False),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
+        ("2001:20::1", False),
+        ("2001:db8::1", False),
+        ("3fff::1", False),
+        ("5f00::1", False),
+        ("100::1", False),
+        ("4000::1", False),
+        ("2a00:1450:4001::1", True),
+        ("2001:4860:4860::8888", True),
     ],
 )
 def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert api.fetch._is_public(address) is public
+    assert is_public(address) is public
 
 
 def test_a_text_model_answers_without_the_images_and_says_so(

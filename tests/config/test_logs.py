@@ -16,6 +16,30 @@ except ZeroDivisionError:
     log.exception("failed")
 """
 
+FETCH = """
+import http.server, threading
+import httpx
+from config.logs import configure_logging
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header("location", "/elsewhere?signature=secret")
+        self.send_header("content-length", "0")
+        self.end_headers()
+    def log_message(self, *_): pass
+
+configure_logging("debug", "api")
+server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+httpx.get(f"http://127.0.0.1:{server.server_port}/a?token=secret", headers={"cookie": "secret"})
+"""
+
+
+def test_addresses_are_not_logged_with_their_secrets() -> None:
+    run = subprocess.run([sys.executable, "-c", FETCH], capture_output=True, text=True, check=True)
+    assert "secret" not in run.stderr
+
 
 def test_an_event_is_a_line_with_its_process() -> None:
     run = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
