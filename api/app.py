@@ -13,12 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from api.access_log import AccessLog
 from api.addresses import Addresses
 from api.coding import Decoding
 from api.context import Context, OwnClient
+from api.cors import Cors, Defence
 from api.edge import BodyLimit, Heads, Paths, RequestIds
 from api.errors import ErrorBoundary, handle
 from api.forwarded import Forwarded
@@ -30,6 +30,7 @@ from api.routes import (
     audio_transcriptions,
     chat,
     completions,
+    description,
     discover,
     downloads,
     embeddings,
@@ -92,6 +93,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="One queue for all the AI on a Mac: OpenAI's API in front of MLX models.",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         exception_handlers={HTTPException: handle, RequestValidationError: handle, MlxqError: handle},
         middleware=_middleware(settings, context),
     )
@@ -102,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     resources = (
         *spoken,
         system,
+        description,
         chat,
         completions,
         generate,
@@ -146,13 +150,14 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
     """The outermost first. Errors are rendered inside CORS, so that pages can read them."""
     return [
         Middleware(AccessLog, which=settings.access_log),
+        Middleware(Defence),
         Middleware(RequestIds),
         Middleware(Forwarded, trusted=settings.trusted_proxies, public_url=settings.public_url),
         Middleware(Paths),
         Middleware(Heads),
         Middleware(HostGuard, allowed=_hosts(settings), addresses=listens_everywhere(settings.host)),
         Middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"),
             allow_headers=("*",),

@@ -20,8 +20,8 @@ _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5}
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){0,8}")
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _USUAL_PORTS = {"http": "80", "https": "443"}
-#: FastAPI's own pages, whose links begin with the sub-path.
-_PAGES = ("/docs", "/redoc", "/openapi.json")
+#: The description of the API, which names the sub-path.
+_PAGES = ("/docs", "/openapi.json")
 #: A pair of the header `Forwarded` (RFC 7239, 4).
 _PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"\\]*)"|([^\s";,]*))\s*')
 

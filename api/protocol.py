@@ -224,7 +224,10 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, error: MlxqError) -> None:
         body = orjson.dumps(error_body(error))
-        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        head = (
+            b"content-type: application/json\r\nx-content-type-options: nosniff\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n"
+        )
         self.transport.write(b"".join((STATUS_LINE[error.status], head % len(body), body)))
         self.transport.close()
 
