@@ -13,7 +13,7 @@ from api.schemas.chat import ChatRequest
 from api.schemas.chat_answer import ChatFrames
 from api.streaming import EventStream
 from api.submission import job_request, model_of
-from api.text.grammar import check_schemas
+from api.text.grammar import settle_schemas
 from api.text.images import settle_images
 from api.text.stream import TextStream
 from api.uploads import uploads_of
@@ -34,9 +34,8 @@ async def chat_completions(request: Request) -> Response:
     body = await read_body(request, ChatRequest)
     chat = body.value
     ref = await model_of(request, chat.model, adapters=chat.adapters)
-    await check_schemas(chat.enforced)
     payload = await body.work(chat.payload)
-    headers = warned(body.headers, chat.unheeded)
+    headers = warned(body.headers, [*chat.unheeded, *await settle_schemas(list(chat.enforced), payload)])
     headers = await settle_images(context_of(request), uploads_of(request), ref, payload, headers)
     if chat.draft_model is not None:
         payload["draft_model"] = await _draft_model(request, chat.draft_model)

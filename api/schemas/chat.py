@@ -24,6 +24,7 @@ from api.schemas.tools import (
     distinct,
     named_by,
 )
+from api.text.grammar import Wanted
 
 #: Fields that clients send and that have no meaning for a model on the own machine.
 HARMLESS = frozenset(
@@ -186,16 +187,16 @@ class ChatRequest(Sampling):
         return self.function_call
 
     @property
-    def enforced(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every schema that the answer will be held to, with the field it stands in."""
+    def enforced(self) -> Iterator[Wanted]:
+        """Every schema that the answer will be held to."""
         if self.response_format and (schema := self.response_format.enforced):
-            yield f"response_format.{schema[0]}", schema[1]
+            yield Wanted(f"response_format.{schema[0]}", schema[1])
         held = self._held_tools()
         for place, tool in enumerate(self._offered):
             parameters = tool.function.parameters
             if parameters is not None and tool.function.name in held:
                 field = f"functions[{place}]" if self.legacy else f"tools[{place}].function"
-                yield f"{field}.parameters", parameters
+                yield Wanted(f"{field}.parameters", parameters, tool.function.name)
 
     def _held_tools(self) -> set[str]:
         """The functions whose calls are held to their schemas."""

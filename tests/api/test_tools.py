@@ -300,10 +300,6 @@ TOOLS: list[tuple[dict[str, Any], str]] = [
     ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {}}, "tools": [tool()]}, "tool_choice"),
     ({"tool_choice": 5, "tools": [tool()]}, "tool_choice"),
     ({"parallel_tool_calls": "no"}, "parallel_tool_calls"),
-    # What the answer will be held to must be enforceable.
-    ({"tools": [tool(parameters=UNIQUE, strict=True)]}, "tools[0].function.parameters"),
-    ({"tools": [tool(parameters=UNIQUE)], "tool_choice": "required"}, "tools[0].function.parameters"),
-    ({"tools": [WEATHER, tool(parameters=UNIQUE)], "tool_choice": NAMED}, "tools[1].function.parameters"),
     # A draft model guesses ahead of a grammar.
     ({"draft_model": "org/other", "response_format": {"type": "json_object"}}, "draft_model"),
     ({"draft_model": "org/other", "tools": [tool()], "tool_choice": "required"}, "draft_model"),

@@ -5,10 +5,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import mlx.core as mx
 import pytest
 
+from api.text.json_schema import Rewriting
 from config.catalog import ModelRef
+from tests.support.schemas import TAKEN
 from worker.engines.llm.answers import Answers
 from worker.engines.llm.prompt import Prompt
 from worker.engines.llm.splitter import CONTENT, REASONING
@@ -38,8 +41,18 @@ def answers() -> tuple[Answers, Any]:
     return Answers(language), language.tokenizer
 
 
-def write(wish: str, most: int = 200, prompt: str = "", state: str = CONTENT, **payload: Any) -> str:
-    """What comes of a wish: its tokens where they may come, else an end, a quotation mark or the first that may."""
+def write(
+    wish: str,
+    most: int = 200,
+    prompt: str = "",
+    state: str = CONTENT,
+    seed: int | None = None,
+    **payload: Any,
+) -> str:
+    """What comes of a wish: its tokens where they may come, else an end, a quotation mark or the first that may.
+
+    With a `seed` what comes is any token that may.
+    """
     engine, tokenizer = answers()
     payload = {"messages": [], "temperature": 0, **payload}
     begun = Prompt(tokenizer.encode(prompt or "x", add_special_tokens=False), state)
@@ -50,13 +63,17 @@ def write(wish: str, most: int = 200, prompt: str = "", state: str = CONTENT, **
     while len(written) < most:
         logits = mx.zeros((1, engine.vocabulary.size))
         logits[0, quote], logits[0, engine.vocabulary.ends[0]] = 1.0, 2.0
-        if wishes:
+        if seed is not None:
+            logits = mx.random.normal(
+                (1, engine.vocabulary.size), key=mx.random.key(1000 * seed + len(written))
+            )
+        elif wishes:
             logits[0, wishes[0]] = 9.0
         allowed = processor(mx.array([*begun.tokens, *written]), logits)
         token: Any = mx.argmax(allowed).item()
         best: Any = allowed.max().item()
         assert best > -1e9, "something has to be allowed"
-        if wishes and token == wishes[0]:
+        if seed is None and wishes and token == wishes[0]:
             wishes.pop(0)
         if token in engine.vocabulary.ends:
             return str(tokenizer.decode(written)) + END
@@ -193,3 +210,15 @@ def test_a_text_that_repeats_itself_for_ever_is_ended() -> None:
     )
     assert numbers.endswith("]" + END)
     assert len(numbers) < 2000
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_is_written_under_peoples_schemas_holds_to_them(name: str) -> None:
+    schema = Rewriting(TAKEN[name]).result
+    kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
+    # Nulls are no JSON schema.
+    validator = kind(schema if "null" in name else TAKEN[name], format_checker=kind.FORMAT_CHECKER)
+    for seed in range(4):
+        written = write("", 160, seed=seed, enable_thinking=False, grammar={"json_schema": schema})
+        assert written.endswith(END)
+        validator.validate(json.loads(written.removesuffix(END)))

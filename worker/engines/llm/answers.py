@@ -34,9 +34,13 @@ _TAIL = 16
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """What a request says of tools. `enforced`: at least one call has to come."""
+    """What a request says of tools. `enforced`: at least one call has to come.
+
+    `held`: the tools with the schemas that their calls are held to.
+    """
 
     tools: list[dict[str, Any]]
+    held: list[dict[str, Any]]
     enforced: bool
     several: bool
     strict: bool
@@ -49,8 +53,10 @@ class _Calls:
         choice = payload.get("tool_choice")
         if isinstance(choice, dict):
             tools = [tool for tool in tools if tool["function"]["name"] == choice["name"]]
+        schemas = payload.get("tool_schemas") or {}
         return _Calls(
             tools,
+            [_with_schema(tool, schemas.get(tool["function"]["name"])) for tool in tools],
             enforced=choice is not None,
             several=payload.get("parallel_tool_calls") is not False and not isinstance(choice, dict),
             strict=any(tool["function"].get("strict") for tool in tools),
@@ -119,13 +125,13 @@ class Answers:
         if calls is not None and (calls.enforced or schema is not None):
             start, end = self._terms()
             if schema is None or calls.enforced:
-                return Written(calls_grammar(calls.tools, start, end, several=calls.several), "tools")
-            text = answer_or_calls_grammar(schema, calls.tools, start, end, several=calls.several)
+                return Written(calls_grammar(calls.held, start, end, several=calls.several), "tools")
+            text = answer_or_calls_grammar(schema, calls.held, start, end, several=calls.several)
             return Written(text, "tools")
         if schema is not None:
             return Written(json_grammar(schema), "response_format")
         if calls is not None and calls.strict and self._json_calls:
-            text = calls_grammar(calls.tools, "", self._terms()[1], several=False, opened=True)
+            text = calls_grammar(calls.held, "", self._terms()[1], several=False, opened=True)
             return Written(text, "tools", repeat=True)
         return None
 
@@ -173,6 +179,10 @@ class Answers:
         """The id of a marker that no text can spell."""
         token: int | None = self._tokenizer.get_vocab().get(marker)
         return token if token is not None and self.vocabulary.grammars.is_special_token(token) else None
+
+
+def _with_schema(tool: dict[str, Any], schema: dict[str, Any] | None) -> dict[str, Any]:
+    return tool if schema is None else {**tool, "function": {**tool["function"], "parameters": schema}}
 
 
 def _continue(detokenizer: Any) -> None:
