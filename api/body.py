@@ -77,7 +77,7 @@ async def _apart(size: int, task: Callable[[], Result]) -> Result:
 
 def _read(raw: bytes, model: type[Model], withheld: frozenset[str]) -> Body[Model]:
     data = parse_object(raw)
-    ignored = data.keys() - _known_fields(model) | withhold(data, withheld)
+    ignored = data.keys() - known_fields(model) | withhold(data, withheld)
     return Body(raw, validate(model, data), tuple(ignored))
 
 
@@ -90,7 +90,7 @@ def withhold(data: dict[str, Any], withheld: frozenset[str]) -> set[str]:
 
 
 @cache
-def _known_fields(model: type[RequestModel]) -> frozenset[str]:
+def known_fields(model: type[RequestModel]) -> frozenset[str]:
     return model.harmless.union(model.model_fields)
 
 
@@ -157,7 +157,7 @@ def field_path(location: Sequence[int | str], data: object = None, *, absent: bo
     for place, part in enumerate(location):
         if isinstance(part, int):
             path += f"[{part}]"
-            data = data[part] if isinstance(data, list) and part < len(data) else None
+            data = data[part] if isinstance(data, list) and part < len(data) else _NOTHING
             continue
         known = data is None or (
             isinstance(data, Mapping) and (part in data or (absent and place == len(location) - 1))

@@ -9,22 +9,22 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from api.base64_text import from_base64
-from api.body import Body, read_body, validate, withhold
+from api.body import Body, read_body
 from api.caller import caller_of
 from api.context import Context
-from api.form import FormLimits, is_form, read_form
+from api.form import Form, FormLimits, is_form, read_form
 from api.schemas.transcription import JsonTranscriptionRequest, TranscriptionRequest
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest, PayloadTooLarge
 
 #: Bytes of a file that are held at once.
 _CHUNK = 1 << 20
-_LIMITS = FormLimits(files=1, fields=100, field_bytes=1 << 16)
+_FILE, _LISTS = "file", ("timestamp_granularities",)
+_LIMITS = FormLimits(files=1, fields=100, field_bytes=1 << 16, holders=(_FILE,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Recording:
 class Upload:
     """A request with a recording. `body` is what it asks; `store` keeps the recording. Use as a context manager."""
 
-    def __init__(self, body: Body[Any], file: UploadFile | str, form: FormData | None) -> None:
+    def __init__(self, body: Body[Any], file: UploadFile | str, form: Form | None) -> None:
         self.body = body
         self._file = file
         self._form = form
@@ -88,34 +88,18 @@ async def read_upload(request: Request) -> Upload:
     if is_form(request):
         form = await read_form(request, _LIMITS)
         try:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
+            files = form.files(_FILE)
+            if not files:
                 raise InvalidRequest(
-                    "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
+                    "Missing required parameter: 'file'.", param=_FILE, code="missing_required_parameter"
                 )
-            return Upload(_fields(request, form), file, form)
+            fields = form.body(TranscriptionRequest, caller_of(request).withheld, _LISTS)
+            return Upload(fields, files[0], form)
         except BaseException:
             await form.close()
             raise
     body = await read_body(request, JsonTranscriptionRequest)
     return Upload(body, body.value.file, None)
-
-
-def _fields(request: Request, form: FormData) -> Body[TranscriptionRequest]:
-    """What a form says beside the file. Lists may be written as `name[]`; an empty field says nothing."""
-    said: dict[str, Any] = {}
-    for key, value in form.multi_items():
-        name = key.removesuffix("[]")
-        if not isinstance(value, str) or value == "" or name == "file":
-            continue
-        if name == "timestamp_granularities":
-            said.setdefault(name, []).append(value)
-        else:
-            said[name] = value
-    known = TranscriptionRequest.harmless.union(TranscriptionRequest.model_fields)
-    raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    ignored = said.keys() - known | withhold(said, caller_of(request).withheld)
-    return Body(raw, validate(TranscriptionRequest, said, strict=False), tuple(ignored))
 
 
 async def _pieces(file: UploadFile | str) -> AsyncIterator[bytes]:

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from PIL import Image
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from api.body import Body, read_body, validate, withhold
+from api.body import Body, read_body
 from api.caller import caller_of
-from api.form import FormLimits, is_form, read_form
+from api.form import Form, FormLimits, is_form, read_form
 from api.pictures.source import picture_bytes, refusals
 from api.schemas.images import ImageReference, ImageRequest
 from config.settings import Settings
@@ -26,8 +25,8 @@ from jobs.pictures import open_mask, open_picture
 
 #: Fields of a form that hold pictures.
 _IMAGES, _MASK = ("image", "images"), "mask"
-_LORAS = "loras"
-_LIMITS = FormLimits(files=17, fields=100, field_bytes=1 << 17)
+_LISTS = ("loras",)
+_LIMITS = FormLimits(files=17, fields=100, field_bytes=1 << 17, holders=(*_IMAGES, _MASK))
 #: Of zlib's levels: these files are read once more, and then thrown away.
 _LITTLE_WORK = 1
 
@@ -63,7 +62,7 @@ class Pictures:
 class ImageUpload:
     """A request for pictures. `body` is what it asks; `pictures` reads what it brings. Use as a context manager."""
 
-    def __init__(self, body: Body[Any], images: list[Sent], mask: Sent | None, form: FormData | None) -> None:
+    def __init__(self, body: Body[Any], images: list[Sent], mask: Sent | None, form: Form | None) -> None:
         self.body = body
         self.images = images
         self._mask = mask
@@ -110,7 +109,8 @@ async def read_images(
     if is_form(request):
         form = await read_form(request, _LIMITS)
         try:
-            upload = ImageUpload(_fields(request, form, fields), _images(form), _mask(form), form)
+            asked = form.body(fields, caller_of(request).withheld, _LISTS)
+            upload = ImageUpload(asked, _placed(form.files(*_IMAGES)), _mask(form), form)
             _check(upload, required)
         except BaseException:
             await form.close()
@@ -129,15 +129,9 @@ def _check(upload: ImageUpload, required: bool) -> None:
         )
 
 
-def _images(form: FormData) -> list[Sent]:
-    """In their order; `image[]` is how lists are written."""
-    found = [value for key, value in form.multi_items() if key.removesuffix("[]") in _IMAGES and value != ""]
-    return _placed(found)
-
-
-def _mask(form: FormData) -> Sent | None:
-    value = form.get(_MASK)
-    return Sent(value, _MASK) if value else None
+def _mask(form: Form) -> Sent | None:
+    masks = form.files(_MASK)
+    return Sent(masks[-1], _MASK) if masks else None
 
 
 def _named(value: Any) -> list[Sent]:
@@ -158,24 +152,6 @@ def _placed(sources: list[Any]) -> list[Sent]:
     if len(sources) == 1:
         return [Sent(sources[0], "image")]
     return [Sent(source, f"image[{place}]") for place, source in enumerate(sources)]
-
-
-def _fields(request: Request, form: FormData, model: type[ImageRequest]) -> Body[ImageRequest]:
-    """What a form says beside its files. An empty field says nothing; `loras` may come several times."""
-    said: dict[str, Any] = {}
-    for key, value in form.multi_items():
-        name = key.removesuffix("[]")
-        if not isinstance(value, str) or value == "" or name in (*_IMAGES, _MASK):
-            continue
-        if name == _LORAS and name in said:
-            earlier = said[name]
-            said[name] = [*(earlier if isinstance(earlier, list) else [earlier]), value]
-        else:
-            said[name] = value
-    known = model.harmless.union(model.model_fields)
-    raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    ignored = said.keys() - known | withhold(said, caller_of(request).withheld)
-    return Body(raw, validate(model, said, strict=False), tuple(ignored))
 
 
 async def _read(
