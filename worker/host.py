@@ -29,7 +29,7 @@ from jobs.connection import connection
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.permissions import check
-from jobs.request import Category
+from jobs.request import Category, Kind
 from worker.device import device, hold
 from worker.engines import ENGINES, Loader
 from worker.feeder import feeder_name
@@ -115,6 +115,12 @@ class WorkerHost:
         lane.slot.room = lambda name, needed: self.memory.room(lane, name, needed, pinned=lane.pins(name))
         lane.slot.hold_device = self._hold_device
         lane.relieve = lambda: self.memory.relieve(lane)
+        lane.tell_others = lambda kind, model: self._tell_others(lane, kind, model)
+
+    def _tell_others(self, lane: Lane, kind: Kind, model: str) -> None:
+        """A load or an unload is meant for every worker, and only one was given its job."""
+        with contextlib.suppress(RedisError, OSError):
+            self._redis.publish(keys.COMMANDS, f"{kind} {lane.name} {self.name} {model}")
 
     def _limits(self) -> Limits:
         live = self.live.current
@@ -263,7 +269,13 @@ class WorkerHost:
                 lane.drop(execution_id)
             for execution_id in cancelled:
                 lane.cancel(execution_id)
-            registration.beat(busy=bool(executions), finished=lane.finished, failed=lane.failed)
+            registration.beat(
+                busy=bool(executions),
+                finished=lane.finished,
+                failed=lane.failed,
+                job=executions[0][0] if executions else None,
+                worked=lane.worked,
+            )
         self.live.refresh()
         self._publish_state()
         collect(self._redis, self._blobs)
@@ -348,6 +360,11 @@ class WorkerHost:
 
     def _obey(self, command: str) -> None:
         verb, _, job_id = command.partition(" ")
+        if verb in (Kind.LOAD, Kind.UNLOAD):
+            category, _, rest = job_id.partition(" ")
+            sender, _, model = rest.partition(" ")
+            if sender != self.name and category in self.lanes:
+                self.lanes[Category(category)].order(Kind(verb), model)
         if verb == CHANGED:
             self.live.refresh()
         if verb in (SHUTDOWN, RESTART):

@@ -70,6 +70,11 @@ class Lane:
         self._waiting: deque[Task] = deque()
         self._running: dict[str, Task] = {}
         self._beginning: Task | None = None
+        #: loads and unloads that another worker was given, for all
+        self._orders: queue.SimpleQueue[tuple[Kind, str]] = queue.SimpleQueue()
+        self._ordered: deque[tuple[Kind, str]] = deque()
+        #: hears of a load or an unload that was a job of this lane
+        self.tell_others: Callable[[Kind, str], None] = lambda *_: None
         self._preload: str | None = None
         self._idle_since = time.monotonic()
         self._evictions: queue.SimpleQueue[Future[bool]] = queue.SimpleQueue()
@@ -90,6 +95,7 @@ class Lane:
         self._engine_thread = threading.Thread(target=self._run, name=f"{self.name}-engine", daemon=True)
         self.finished = 0
         self.failed = 0
+        self._worked, self._works_since = 0.0, 0.0
 
     # -- from the host's threads -------------------------------------------------------------------------------
 
@@ -145,6 +151,11 @@ class Lane:
         """Since when nothing is in hand, on the monotonic clock; None while something is."""
         return None if self._tasks else self._idle_since
 
+    @property
+    def worked(self) -> float:
+        """Seconds for which it had jobs in hand."""
+        return self._worked + (time.monotonic() - self._works_since if self._tasks else 0.0)
+
     def evict(self, *, wait: bool = True) -> bool:
         """Empty the slot on the engine thread, unless there is work again; say whether it is empty."""
         asked: Future[bool] = Future()
@@ -158,6 +169,11 @@ class Lane:
             # Whatever it is busy with, it shall not lose its model later.
             asked.cancel()
             return False
+
+    def order(self, kind: Kind, model: str) -> None:
+        """Load or unload a model ('': any) as another worker did, when nothing runs any more."""
+        self._orders.put((kind, model))
+        self._inbox.put(None)
 
     def stalled(self, step_timeout: float) -> bool:
         """Whether the engine thread hangs in native code: one step, or one load, takes longer than it may."""
@@ -208,6 +224,8 @@ class Lane:
 
     def _accept(self, task: Task) -> None:
         """On the feeder's thread."""
+        if not self._tasks:
+            self._works_since = time.monotonic()
         self._tasks[task.id] = task
         self._inbox.put(task)
 
@@ -262,7 +280,11 @@ class Lane:
             self._leave(*self._cancels.get())
         while not self._evictions.empty():
             self._empty(self._evictions.get())
-        while self._waiting:
+        while not self._orders.empty():
+            self._ordered.append(self._orders.get())
+        while self._ordered and not self._running:
+            self._obey(*self._ordered.popleft())
+        while self._waiting and not self._ordered:
             self._beginning = self._waiting[0]
             begun = self._begin(self._beginning)
             self._beginning = None
@@ -270,7 +292,14 @@ class Lane:
                 break
             self._waiting.popleft()
         # While the head waits for the slot, what comes later waits in its queue, where it can be seen.
-        self._feeder.hold(bool(self._waiting))
+        self._feeder.hold(bool(self._waiting or self._ordered))
+
+    def _obey(self, kind: Kind, model: str) -> None:
+        if kind is Kind.LOAD and model != self.slot.model:
+            with contextlib.suppress(MlxqError):  # the slot tells it
+                self._load(model)
+        elif kind is Kind.UNLOAD and model in ("", self.slot.model):
+            self.slot.unload()
 
     def _empty(self, asked: "Future[bool]") -> None:
         """Unload for others, if nothing needs the model now."""
@@ -436,6 +465,8 @@ class Lane:
         task = self._tasks.get(ending.execution_id)
         if task is not None and not lost:
             task.log_end(ending)
+            if task.claim.kind in (Kind.LOAD, Kind.UNLOAD) and ending.result is not None:
+                self.tell_others(task.claim.kind, task.claim.model)
         self._forget(ending.execution_id)
 
     def _concerned(self) -> list[str]:
@@ -448,6 +479,7 @@ class Lane:
             empty = not self._tasks
             if empty:
                 self._idle_since = time.monotonic()
+                self._worked += self._idle_since - self._works_since
             self._feeder.leave(empty=empty)
             with self._idle:
                 self._idle.notify_all()

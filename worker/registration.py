@@ -3,6 +3,7 @@
 The layout is RQ's (`rq.worker.BaseWorker.register_birth`, pinned by the contract tests).
 """
 
+import contextlib
 import os
 import platform
 import socket
@@ -21,6 +22,7 @@ LISTED = 60
 RQ_LAYOUT = "2.12.0"
 #: Seconds that a process may seem younger than its registration: the system counts its start in ticks.
 _CLOCK_SLACK = 1.0
+_LOOPBACK = "127.0.0.1"
 
 
 class Registration:
@@ -42,7 +44,7 @@ class Registration:
                     "queues": self._queue,
                     "pid": os.getpid(),
                     "hostname": socket.gethostname(),
-                    "ip_address": "unknown",
+                    "ip_address": _own_address(self._redis),
                     "version": RQ_LAYOUT,
                     "python_version": platform.python_version(),
                     "state": "idle",
@@ -55,7 +57,10 @@ class Registration:
             pipe.expire(key, LISTED)
             pipe.execute()
 
-    def beat(self, *, busy: bool, finished: int, failed: int) -> None:
+    def beat(
+        self, *, busy: bool, finished: int, failed: int, job: str | None = None, worked: float = 0.0
+    ) -> None:
+        """`job`: the one that it has in hand for longest. `worked`: seconds for which it had any."""
         key = keys.worker(self.name)
         if not self._redis.exists(key):
             self.register()
@@ -67,8 +72,12 @@ class Registration:
                     "state": "busy" if busy else "idle",
                     "successful_job_count": finished,
                     "failed_job_count": failed,
+                    "total_working_time": round(worked, 3),
+                    **({"current_job": job} if job else {}),
                 },
             )
+            if not job:
+                pipe.hdel(key, "current_job")
             pipe.expire(key, LISTED)
             pipe.execute()
 
@@ -79,6 +88,18 @@ class Registration:
             pipe.srem(keys.workers_of(self._queue), key)
             pipe.delete(key)
             pipe.execute()
+
+
+def _own_address(connection: redis.Redis) -> str:
+    """The address of this machine as Redis' machine sees it."""
+    options = connection.connection_pool.connection_kwargs
+    if "host" not in options:
+        return _LOOPBACK
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Nothing is sent: the system chooses the way.
+        probe.connect((options["host"], int(options.get("port", 6379))))
+        return str(probe.getsockname()[0])
+    return _LOOPBACK
 
 
 def dead_workers(connection: redis.Redis, queues: Collection[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from api.context import Context
+from api.models.workers import PRESENT, held
 from api.schemas.models import ModelEntry
 from config.catalog import Installed, UnknownModel
 from config.catalog.context import context_length
@@ -18,9 +19,6 @@ from jobs.errors import ModelNotFound, ServiceUnavailable
 from jobs.model_records import ModelRecord, model_records
 from jobs.request import Category
 
-#: States of a slot whose model is there, wherever it came from.
-_PRESENT = ("loaded", "loading")
-
 
 @dataclass(frozen=True, slots=True)
 class _OnDisk:
@@ -28,19 +26,9 @@ class _OnDisk:
     size: ModelSize
 
 
-async def slots(jobs: JobClient) -> dict[str, dict[str, Any]]:
-    """Each category's slot as a worker told it; a loaded one wins when there are several workers."""
-    found: dict[str, dict[str, Any]] = {}
-    for worker in await jobs.workers():
-        for category, slot in worker.get("slots", {}).items():
-            if category not in found or slot.get("state") == "loaded":
-                found[category] = slot
-    return found
-
-
 async def present(jobs: JobClient) -> set[str]:
-    """The ids of the models that are in memory, or on their way there."""
-    return {slot["model"] for slot in (await slots(jobs)).values() if slot.get("state") in _PRESENT}
+    """The ids of the models that are in the memory of a worker, or on their way there."""
+    return {each.model for each in await held(jobs) if each.model}
 
 
 async def engines(jobs: JobClient) -> list[str]:
@@ -51,12 +39,12 @@ async def engines(jobs: JobClient) -> list[str]:
 async def inventory(context: Context, jobs: JobClient) -> list[ModelEntry]:
     """Every model under the roots, the defaults and all loaded ones; of the hub's cache only those and what was
     installed by mlxq. The loaded ones come first."""
-    held = await _held(jobs)
-    found = await asyncio.to_thread(_on_disk, context, frozenset(held))
-    ids = sorted({*found, *(each for each, (_, slot) in held.items() if slot["state"] in _PRESENT)})
+    slots = await _held(jobs)
+    found = await asyncio.to_thread(_on_disk, context, frozenset(slots))
+    ids = sorted({*found, *(each for each, (_, slot) in slots.items() if slot["state"] in PRESENT)})
     records = await _records(jobs, ids)
     names = _names(context)
-    entries = [_entry(each, found.get(each), held.get(each), records[each], names.get(each)) for each in ids]
+    entries = [_entry(each, found.get(each), slots.get(each), records[each], names.get(each)) for each in ids]
     return sorted(entries, key=lambda entry: (not entry.loaded, entry.id))
 
 
@@ -68,12 +56,12 @@ async def find(context: Context, jobs: JobClient, name: str) -> ModelEntry:
         ref = await context.look_up(name)
     except ModelNotFound:
         raise not_found(name) from None
-    held = await _held(jobs)
-    if ref.path is None and (ref.id not in held or held[ref.id][1]["state"] not in _PRESENT):
+    slots = await _held(jobs)
+    if ref.path is None and (ref.id not in slots or slots[ref.id][1]["state"] not in PRESENT):
         raise not_found(name)
     model = await asyncio.to_thread(_read, ref.path, ref.id) if ref.path else None
     records = await _records(jobs, [ref.id])
-    return _entry(ref.id, model, held.get(ref.id), records[ref.id], _names(context).get(ref.id))
+    return _entry(ref.id, model, slots.get(ref.id), records[ref.id], _names(context).get(ref.id))
 
 
 def not_found(name: str) -> ModelNotFound:
@@ -83,8 +71,13 @@ def not_found(name: str) -> ModelNotFound:
 
 async def _held(jobs: JobClient) -> dict[str, tuple[str, dict[str, Any]]]:
     """What is in the slots, or was to be: by the model's id its category and its slot."""
-    found = await slots(jobs)
-    return {slot["model"]: (category, slot) for category, slot in found.items() if slot["model"]}
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for each in await held(jobs):
+        model = each.slot.get("model")
+        # Of several workers one that has it loaded tells most of it.
+        if model and (model not in found or each.slot.get("state") == "loaded"):
+            found[model] = (each.category, each.slot)
+    return found
 
 
 async def _records(jobs: JobClient, ids: list[str]) -> dict[str, ModelRecord]:

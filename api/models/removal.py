@@ -12,7 +12,8 @@ from pathlib import Path
 from starlette.types import Receive
 
 from api.context import Context
-from api.models.inventory import not_found, slots
+from api.models.inventory import not_found
+from api.models.workers import held, obeyed
 from api.waiting import call, outcome
 from config.catalog import ModelRef, UnknownModel
 from config.catalog.installed import TRASH
@@ -23,8 +24,6 @@ from jobs.request import Category, JobRequest, Kind, new_job_id
 from jobs.usage import jobs_for
 
 log = logging.getLogger(__name__)
-
-_HELD = ("loaded", "loading")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,13 @@ async def remove(context: Context, jobs: JobClient, name: str, receive: Receive,
     waiting = await jobs_for(jobs.redis, model_id)
     if waiting:
         raise Conflict(f"Model '{name}' is in use: {len(waiting)} jobs need it.", param="model")
-    for category, slot in (await slots(jobs)).items():
-        held = str(slot.get("model"))
-        if (held == model_id or held.startswith(f"{model_id}+")) and slot.get("state") in _HELD:
-            await _unload(context, jobs, Category(category), held, receive)
+    before = await held(jobs)
+    for category, model in sorted({(each.category, each.model) for each in before if each.model}):
+        if model == model_id or model.startswith(f"{model_id}+"):
+            await _unload(context, jobs, Category(category), model, receive)
+            rows = await obeyed(jobs, Kind.UNLOAD, category, model, before)
+            if any(row["status"] == "busy" for row in rows):
+                raise Conflict(f"Model '{name}' is in use by another worker.", param="model")
     await asyncio.to_thread(_delete, context, place, files)
     context.forget_names()
 

@@ -1,14 +1,18 @@
 """`/v1/models`: what there is, what is loaded, load and unload. Literal paths come before `{name}`."""
 
 import time
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.body import read_body
 from api.context import context_of, jobs_of
 from api.json_response import json_response
-from api.models.inventory import engines, find, inventory, not_found, slots
+from api.models.inventory import engines, find, inventory, not_found
+from api.models.workers import PATIENCE, Held, held, obeyed
 from api.openapi import takes
 from api.prefer import Preference, preference
 from api.run import run
@@ -34,6 +38,8 @@ named = APIRouter(tags=["models"])
 
 #: OminiX' clients load a voice where they mean the model that speaks.
 _RECORDINGS = (".wav", ".mp3", ".flac", ".m4a", ".ogg")
+#: Seconds in which other workers begin to load a model, when they work on nothing else.
+_LOADS = 2.0
 #: How MLX-GUI's loading priority is bounded.
 Priority = Annotated[
     int, Query(ge=-1000, le=1000, description="Of two loads that wait, the higher goes first.")
@@ -89,7 +95,8 @@ async def load(request: Request) -> Response:
         "model_type": wanted.model_type or model_type,
     }
     job = _job(request, body.raw, Kind.LOAD, Category(model_type), ref, meta, wanted.background)
-    return await run(request, job, _preference(request, wanted.background), body.headers)
+    response = await run(request, job, _preference(request, wanted.background), body.headers)
+    return await _told(request, response, Kind.LOAD, model_type, ref.id, [])
 
 
 @router.post(
@@ -102,18 +109,28 @@ async def load(request: Request) -> Response:
 async def unload(request: Request) -> Response:
     body = await read_body(request, UnloadRequest)
     wanted = body.value
-    served, held = await _served(jobs_of(request)), await slots(jobs_of(request))
+    jobs = jobs_of(request)
+    served, before = await _served(jobs), await held(jobs)
     asked = "llm" if wanted.model_type == "vlm" else wanted.model_type
-    response: Response | None = None
-    for category in served if asked == "all" else [asked]:
-        model = held.get(category, {}).get("model")
-        meta = {"message": _unloaded(category, model), "model_type": wanted.model_type, "model": model}
-        if category not in served:
-            return json_response(model_changed(None, meta, {"status": "unloaded"}), headers=body.headers)
+    categories = served if asked == "all" else [asked]
+    freed = {each: _models_in(before, each) for each in categories}
+    message = _unloaded(freed, asked)
+    if asked not in ("all", *served):
+        meta = {"message": message, "model_type": wanted.model_type, "model": None}
+        return json_response(model_changed(None, meta, {"status": "unloaded"}), headers=body.headers)
+    rows: list[dict[str, Any]] = []
+    for category in categories:
+        model = freed[category][0] if len(freed[category]) == 1 and asked != "all" else None
+        meta = {"message": message, "model_type": wanted.model_type, "model": model}
         job = _job(request, body.raw, Kind.UNLOAD, Category(category), "", meta, wanted.background)
         response = await run(request, job, _preference(request, wanted.background), body.headers)
-    assert response is not None
-    return response
+        if response.status_code == HTTPStatus.OK:
+            told = await obeyed(jobs, Kind.UNLOAD, category, "", before)
+            rows += [{"model_type": category, **row} for row in told]
+    if asked == "all":
+        named = [{"model_type": each, "model": model} for each in categories for model in freed[each]]
+        response = _more(response, {"unloaded": named})
+    return _with_workers(response, rows)
 
 
 @named.post(
@@ -133,7 +150,8 @@ async def load_named(request: Request, name: str, priority: Priority = 0) -> Res
     meta = {"message": f"Model '{name}' loaded successfully", "model_type": category.value}
     raw = f"{priority}".encode()
     job = _job(request, raw, Kind.LOAD, category, ref, meta, None, priority)
-    return await run(request, job, _preference(request, None))
+    response = await run(request, job, _preference(request, None))
+    return await _told(request, response, Kind.LOAD, category, ref.id, [])
 
 
 @named.post(
@@ -152,8 +170,10 @@ async def unload_named(request: Request, name: str) -> Response:
     if not entry.loaded and entry.state != "loading":
         meta["message"] = f"Model '{name}' was not loaded"
         return json_response(model_changed(None, meta, {"status": "not_loaded"}))
+    before = await held(jobs_of(request))
     job = _job(request, b"", Kind.UNLOAD, Category(entry.category), entry.id, meta, None)
-    return await run(request, job, _preference(request, None))
+    response = await run(request, job, _preference(request, None))
+    return await _told(request, response, Kind.UNLOAD, entry.category, entry.id, before)
 
 
 @named.get("/v1/models/{name:path}/health", summary="Would it answer at once?", response_class=Response)
@@ -184,8 +204,43 @@ async def _served(jobs: JobClient) -> list[str]:
     return sorted({Category.LLM.value, *await engines(jobs)})
 
 
-def _unloaded(category: str, model: str | None) -> str:
-    return f"Model '{model}' unloaded successfully" if model else f"No {category} model was loaded"
+async def _told(
+    request: Request, response: Response, kind: Kind, category: str, model: str, before: list[Held]
+) -> Response:
+    """The answer, and what became of it in each worker where there are several."""
+    jobs = jobs_of(request)
+    if response.status_code != HTTPStatus.OK or len(await jobs.workers()) < 2:
+        return response
+    patience = _LOADS if kind is Kind.LOAD else PATIENCE
+    return _with_workers(response, await obeyed(jobs, kind, category, model, before, patience))
+
+
+def _models_in(slots: list[Held], category: str) -> list[str]:
+    """The models of a category that workers hold, each once."""
+    return sorted({each.model for each in slots if each.category == category and each.model})
+
+
+def _unloaded(freed: Mapping[str, list[str]], asked: str) -> str:
+    named = [(category, model) for category, models in freed.items() for model in models]
+    if not named:
+        return "No model was loaded" if asked == "all" else f"No {asked} model was loaded"
+    if len(named) == 1:
+        return f"Model '{named[0][1]}' unloaded successfully"
+    return "Unloaded " + ", ".join(f"'{model}' ({category})" for category, model in named)
+
+
+def _with_workers(response: Response, rows: list[dict[str, Any]]) -> Response:
+    """With several workers, what became of it in each."""
+    several = len({row["worker"] for row in rows}) > 1
+    return _more(response, {"workers": rows}) if several else response
+
+
+def _more(response: Response, fields: Mapping[str, Any]) -> Response:
+    """The same answer with more in it; what is only accepted says it later."""
+    if response.status_code != HTTPStatus.OK:
+        return response
+    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    return json_response({**orjson.loads(bytes(response.body)), **fields}, headers=headers)
 
 
 def _preference(request: Request, background: bool | None) -> Preference:

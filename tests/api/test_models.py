@@ -4,8 +4,12 @@ from pathlib import Path
 
 import httpx
 import openai
+import orjson
 import pytest
+import redis
 
+from jobs import keys
+from jobs.request import Category
 from tests.api.conftest import MakeSettings, put_model
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
@@ -114,6 +118,34 @@ def test_unload(http: httpx.Client, worker: ScriptedWorker) -> None:
     assert nothing.status_code == 200
     assert nothing.json()["status"] == "unloaded"
     assert len(worker.runs) == 2
+
+
+def test_unload_all_says_what_it_did(
+    http: httpx.Client, worker: ScriptedWorker, redis_url: str, clean_redis: redis.Redis
+) -> None:
+    def announce(**models: str | None) -> None:
+        slots = {
+            name: {"model": model, "state": "loaded" if model else "empty"} for name, model in models.items()
+        }
+        state = {"name": "one", "engines": list(models), "slots": slots, "seen_at": "", "memory": {}}
+        clean_redis.set(keys.worker_state("scripted"), orjson.dumps(state))
+
+    with ScriptedWorker(redis_url, category=Category.TTS) as speaker:
+        announce(llm="tiny", tts="org/voice")
+        answer = http.post("/v1/models/unload", json={"model_type": "all"}).json()
+        assert answer["message"] == "Unloaded 'tiny' (llm), 'org/voice' (tts)"
+        assert answer["unloaded"] == [
+            {"model_type": "llm", "model": "tiny"},
+            {"model_type": "tts", "model": "org/voice"},
+        ]
+        assert "workers" not in answer
+        announce(llm=None, tts="org/voice")
+        answer = http.post("/v1/models/unload", json={"model_type": "all"}).json()
+        assert (answer["message"], answer["model"]) == ("Model 'org/voice' unloaded successfully", None)
+        announce(llm=None, tts=None)
+        answer = http.post("/v1/models/unload", json={"model_type": "all"}).json()
+        assert (answer["message"], answer["unloaded"]) == ("No model was loaded", [])
+        assert len(speaker.runs) == 3
 
 
 def test_a_model_that_was_just_put_there_is_found(

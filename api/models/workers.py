@@ -1,0 +1,77 @@
+"""What each worker holds, and whether all of them have done what a load or an unload wants.
+
+One worker takes the job; it tells the others, which obey as soon as they work on nothing else.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.client import JobClient
+from jobs.request import Kind
+
+#: States of a slot whose model is there, wherever it came from.
+PRESENT = ("loaded", "loading")
+#: Seconds that the others are waited for, and between two looks at them.
+PATIENCE = 10.0
+_LOOK = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A slot of a worker, as the worker told it."""
+
+    worker: str
+    category: str
+    slot: dict[str, Any]
+
+    @property
+    def model(self) -> str | None:
+        """The model that is there, or comes."""
+        return self.slot.get("model") if self.slot.get("state") in PRESENT else None
+
+
+async def held(jobs: JobClient) -> list[Held]:
+    """All slots of all workers."""
+    return [
+        Held(str(worker["name"]), category, slot)
+        for worker in await jobs.workers()
+        for category, slot in worker.get("slots", {}).items()
+    ]
+
+
+async def obeyed(
+    jobs: JobClient, kind: Kind, category: str, model: str, before: list[Held], patience: float = PATIENCE
+) -> list[dict[str, Any]]:
+    """What became of a load or an unload of this model ('': any) in each worker; `before` is what they held then.
+
+    `status` is `loaded`, `loading`, `unloaded`, `empty` (nothing was to be unloaded) or `busy`: it works, and obeys
+    when it has ended that. Waits a while for those that are busy; the only worker has had the job itself.
+    """
+
+    def done(there: str | None) -> bool:
+        if kind is Kind.LOAD:
+            return there == model
+        return there is None or model not in ("", there)
+
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        now = [each for each in await held(jobs) if each.category == category]
+        if (
+            len(now) < 2
+            or all(done(each.model) for each in now)
+            or asyncio.get_running_loop().time() > deadline
+        ):
+            break
+        await asyncio.sleep(_LOOK)
+    was = {each.worker: each.model for each in before if each.category == category}
+    return [_row(kind, each, was.get(each.worker), len(now) < 2 or done(each.model), model) for each in now]
+
+
+def _row(kind: Kind, now: Held, before: str | None, done: bool, model: str) -> dict[str, Any]:
+    if not done:
+        return {"worker": now.worker, "model": now.model, "status": "busy"}
+    if kind is Kind.LOAD:
+        return {"worker": now.worker, "model": now.model, "status": now.slot["state"]}
+    freed = before if before is not None and model in ("", before) else None
+    return {"worker": now.worker, "model": freed, "status": "empty" if freed is None else "unloaded"}
