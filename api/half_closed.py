@@ -3,6 +3,9 @@
 TCP tells both in the same way, by a FIN. The client's own kernel knows: it answers bytes that nobody can read any
 more with a reset. The byte that is sent here to learn that is urgent data (RFC 9293, 3.8.5), which is no part of the
 stream that a client reads. It is sent once a connection: a second one could push the first into the stream.
+
+A relay of TCP that passes the FIN on and reads further itself looks like a client that does. What its client has left
+is found out by the first byte of the answer.
 """
 
 import asyncio

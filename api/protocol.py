@@ -97,6 +97,11 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.scope["method"] = self.parser.get_method().decode("ascii")
+        if self.scope["method"] == "CONNECT":
+            # The parser takes what follows for a tunnel's content.
+            self._again = b""
+            self.send_400_response("CONNECT is for proxies, and this is none.")
+            return
         if self.parser.should_upgrade() and not self._should_upgrade():
             self._again = self._head_without_upgrade()
             return
@@ -127,7 +132,7 @@ class Protocol(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         """The parser stops where another protocol may begin; a request that stays HTTP is then read without that."""
-        while data:
+        while data and not self.transport.is_closing():
             try:
                 self.parser.feed_data(data)
                 return

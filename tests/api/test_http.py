@@ -143,6 +143,37 @@ def test_a_body_with_an_upgrade_is_answered(api: ApiServer, worker: ScriptedWork
         assert parts(answer)[0] == status, path
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"CONNECT example.com:443 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"CONNECT example.com:443 HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nGET /",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nconnection: upgrade\r\nupgrade websocket\r\n\r\n",
+    ],
+)
+def test_other_protocols_are_refused(api: ApiServer, raw: bytes) -> None:
+    with connect(api.port) as client:
+        client.sendall(raw)
+        assert error(read_all(client))[0] == 400
+    assert httpx.get(f"{api.url}/").status_code == 200
+
+
+def test_requests_behind_an_upgrade_that_is_none(api: ApiServer, worker: ScriptedWorker) -> None:
+    """Sent at once: each is answered, in order."""
+    upgrade = {
+        "connection": "Upgrade, HTTP2-Settings",
+        "upgrade": "h2c",
+        "http2-settings": "AAMAAABkAAQAoAAA",
+    }
+    one, two = request(CHAT, chat("one"), headers=upgrade), request(CHAT, chat("two"), headers=upgrade)
+    with connect(api.port) as client:
+        client.sendall(one + two + request("/", headers={"connection": "close"}))
+        raw = read_all(client).decode()
+    assert raw.count("HTTP/1.1 200") == 3
+    assert raw.index('"content":"one"') < raw.index('"content":"two"') < raw.index('"name":"mlxq"')
+
+
 def test_a_key_is_asked_for_before_an_upgrade(make_settings: MakeSettings) -> None:
     upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
     key = {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}
