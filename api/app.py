@@ -100,7 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.context = context
-    app.state.hub = Hub(settings)
+    app.state.hub = Hub(settings, context.reach)
     spoken = (audio_speech, audio_transcriptions, voices, tts_socket, artifacts)
     resources = (
         *spoken,

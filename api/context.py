@@ -10,6 +10,7 @@ import anyio
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.models.reach import HubReach, unreachable
 from config.catalog import Catalog, ModelRef, UnknownAdapter, UnknownModel
 from config.settings import Settings
 from config.voices import VoiceRegistry
@@ -32,6 +33,7 @@ class Context:
         self.catalog = Catalog(settings)
         self.blobs = BlobStore(settings.blob_folder, settings.disk_limit_bytes)
         self.voices = VoiceRegistry(settings.voices_dir)
+        self.reach = HubReach(settings)
         #: How many synchronous calls wait for a job: only the last one that leaves cancels it.
         self.callers: Counter[str] = Counter()
         self._known: dict[tuple[str, Category, str | None], tuple[float, ModelRef]] = {}
@@ -73,6 +75,14 @@ class Context:
                 code="unsupported_model",
             )
         return ref
+
+    async def at_hand(self, ref: ModelRef) -> ModelRef:
+        """The same model if it is here or the hub answers, else what answers in its place. Raises HubUnavailable."""
+        if ref.path is not None or await self.reach.check():
+            return ref
+        if ref.instead is None:
+            raise unreachable(model=ref.base_id)
+        return ref.instead
 
     async def look_up(
         self, name: str, category: Category = Category.LLM, adapters: str | None = None

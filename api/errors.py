@@ -65,7 +65,8 @@ def error_response(error: MlxqError, headers: Mapping[str, str] | None = None) -
     extra = dict(headers or {})
     if error.status in _WAIT_FIRST:
         extra["retry-after"] = str(max(1, min(MAX_RETRY_AFTER, error.retry_after or 1)))
-    if error.status in _NEVER_RETRY:
+    # A hub that is out of reach will be so for a while: the message helps now.
+    if error.status in _NEVER_RETRY or error.code == "hub_unavailable":
         extra["x-should-retry"] = "false"
     if error.status == HTTPStatus.UNAUTHORIZED:
         extra["www-authenticate"] = "Bearer"

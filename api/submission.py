@@ -31,12 +31,15 @@ async def model_of(
 ) -> ModelRef:
     """The model that a request names, if its caller may use it now.
 
-    Raises ModelNotFound, InvalidRequest and Forbidden.
+    Raises ModelNotFound, InvalidRequest, Forbidden and HubUnavailable.
     """
     context, caller = context_of(request), caller_of(request)
     ref = await context.resolve(name, category, adapters)
+    if caller.rights < Rights.USE_ANY and ref.instead is not None:
+        ref = ref.instead
     if caller.rights < Rights.USE_ANY and ref.path is None:
         caller.need(Rights.USE_ANY, f"The model '{name}' is not installed and would be fetched;")
+    ref = await context.at_hand(ref)
     if caller.rights < Rights.USE_INSTALLED and not await _is_ready(context, jobs_of(request), ref, category):
         caller.need(Rights.USE_INSTALLED, f"The model '{name}' is not in memory and would be loaded;")
     return ref

@@ -126,7 +126,8 @@ class Settings(BaseSettings):
     image_model: str = Field(
         default="",
         validation_alias="IMAGE_MODEL",
-        description="Image model, loaded at start; without one the random `models/tiny-image` answers.",
+        description="Image model, loaded at start; without one an installed model is the default, else the random "
+        "`models/tiny-image`.",
     )
     zimage_model_dir: str = Field(
         default="",

@@ -164,6 +164,8 @@ class HubUnavailable(ServiceUnavailable):
     """The model hub is offline, out of reach, or does not want to answer now."""
 
     code = "hub_unavailable"
+    #: whether it did not answer at all
+    out_of_reach: bool = False
 
     @classmethod
     def because(cls, error: Exception) -> "HubUnavailable":

@@ -13,15 +13,33 @@ from api.schemas.speech import SpeechRequest
 from api.submission import job_request, model_of
 from api.uploads import uploads_of
 from config.catalog import ModelRef
+from config.catalog.kokoro import lacks_libraries
 from config.catalog.tts import why_not
 from config.catalog.tts_options import options_of
-from jobs.errors import InvalidRequest, NotSupported
+from jobs.errors import HubUnavailable, InvalidRequest, ModelNotFound, NotSupported
 from jobs.request import Category, JobRequest, Kind
 
 #: Seconds of run time that each character adds.
 _PER_CHARACTER = 0.1
 #: Bytes of the sound that each character may become: a tenth of a second of WAV.
 _BYTES_PER_CHARACTER = 4800
+
+
+async def speaker_of(connection: HTTPConnection, name: str) -> ModelRef:
+    """The model that speaks. What can't run here is said before it is fetched: NotSupported."""
+    reason = why_not(name)
+    if reason is not None:
+        raise NotSupported(reason, param="model")
+    lacking = await asyncio.to_thread(lacks_libraries, name)
+    try:
+        ref = await model_of(connection, name, Category.TTS)
+    except (ModelNotFound, HubUnavailable):
+        if lacking is not None:
+            raise NotSupported(lacking, param="model") from None
+        raise
+    if ref.path is None and lacking is not None:
+        raise NotSupported(lacking, param="model")
+    return ref
 
 
 async def speech_job(
@@ -39,10 +57,7 @@ async def speech_job(
             param="input",
             code="string_above_max_length",
         )
-    reason = why_not(wanted.model)
-    if reason is not None:
-        raise NotSupported(reason, param="model")
-    ref = await model_of(connection, wanted.model, Category.TTS)
+    ref = await speaker_of(connection, wanted.model)
     await asyncio.to_thread(context.blobs.check_room, len(wanted.input) * _BYTES_PER_CHARACTER)
     voice = await settle_voice(context, uploads_of(connection), ref, wanted)
     payload = {**wanted.payload(), **voice}

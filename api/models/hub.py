@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from api.models.reach import HubReach
 from api.models.search import PATIENCE, Search
 from config.catalog import is_hub_id
 from config.settings import Settings
@@ -34,8 +35,11 @@ Answer = TypeVar("Answer")
 class Hub:
     """One per application; used from its event loop."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: Settings, reach: HubReach, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
+        self._reach = reach
         self._client: HubClient | None = None
         self._making = threading.Lock()
         self._clock = clock
@@ -85,11 +89,19 @@ class Hub:
     async def _fetch(self, what: Hashable, ask: Callable[[], Answer]) -> Answer:
         if self._settings.hf_hub_offline:
             raise HubUnavailable("The model hub is offline: HF_HUB_OFFLINE is set.", retry_after=60)
+        if (lost := self._reach.lost) is not None:
+            raise lost
         try:
             async with asyncio.timeout(2 * PATIENCE):
                 answer = await self._in_thread(ask)
         except TimeoutError as error:
+            self._reach.tell(answers=False)
             raise HubUnavailable.because(error) from error
+        except HubUnavailable as error:
+            if error.out_of_reach:
+                self._reach.tell(answers=False)
+            raise
+        self._reach.tell(answers=True)
         self._answers[what] = (self._clock(), answer)
         while len(self._answers) > _KEPT:
             self._answers.popitem(last=False)

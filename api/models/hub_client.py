@@ -67,7 +67,9 @@ def _errors(what: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise _refused(error) from error
     except (OSError, httpx.HTTPError, ValueError, LookupError, TypeError) as error:
-        raise HubUnavailable.because(error) from error
+        unavailable = HubUnavailable.because(error)
+        unavailable.out_of_reach = isinstance(error, OSError | httpx.TransportError)
+        raise unavailable from error
 
 
 def _refused(error: HfHubHTTPError) -> HubUnavailable:

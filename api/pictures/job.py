@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 
 from api.context import Context, context_of
+from api.pictures.effect import without_effect
 from api.pictures.upload import ImageUpload, Pictures
 from api.prefer import Preference
 from api.schemas.images import GRID, ImageRequest
@@ -22,24 +23,31 @@ from jobs.errors import InvalidRequest
 from jobs.request import Category, JobRequest, Kind
 
 #: Pixels of a picture whose size nobody names.
-_USUAL_SIDE = 1024
+_USUAL_SIDE, _SMALL_SIDE = 1024, 256
 _USUAL_STRENGTH = 0.75
 #: Bytes of a pixel in the largest file there can be of it.
 _PIXEL = 3
 
 
-async def image_job(request: Request, upload: ImageUpload, mode: str, preference: Preference) -> JobRequest:
-    """Raises InvalidRequest, ModelNotFound, PayloadTooLarge and InsufficientStorage."""
+async def image_job(
+    request: Request, upload: ImageUpload, mode: str, preference: Preference
+) -> tuple[JobRequest, list[str]]:
+    """The job, and warnings of what does not count.
+
+    Raises InvalidRequest, ModelNotFound, PayloadTooLarge and InsufficientStorage.
+    """
     wanted: ImageRequest = upload.body.value
     context = context_of(request)
     ref = await model_of(request, wanted.model or "default", Category.IMAGE)
     bounds = limits(await asyncio.to_thread(image_family, ref.path) if ref.path else None)
+    warnings = await asyncio.to_thread(without_effect, ref, wanted)
     _check_count(upload, mode, ref, bounds)
     if wanted.sides is not None:
         _check_size(wanted.sides, bounds)
     loras = await asyncio.to_thread(_loras, context, wanted)
     pictures = await upload.pictures(context.settings)
-    width, height = wanted.sides or _suiting(pictures.size, bounds)
+    # A model that was shipped paints noise: little of it is enough.
+    width, height = wanted.sides or _suiting(pictures.size, bounds, _SMALL_SIDE if ref.note else _USUAL_SIDE)
     await asyncio.to_thread(
         context.blobs.check_room, wanted.count * width * height * _PIXEL + sum(map(len, pictures))
     )
@@ -77,7 +85,7 @@ async def image_job(request: Request, upload: ImageUpload, mode: str, preference
         stream=bool(wanted.stream),
     )
     seed = wanted.wanted_seed
-    return replace(
+    job = replace(
         job,
         payload={**payload, "seed": _seed_of(job.id) if seed is None else seed},
         timeout=job.timeout * wanted.count,
@@ -86,6 +94,7 @@ async def image_job(request: Request, upload: ImageUpload, mode: str, preference
         steps=wanted.count * (steps or bounds.steps),
         step_size=width * height / 1e6,
     )
+    return job, warnings
 
 
 def keeps(context: Context, wanted: ImageRequest) -> bool:
@@ -114,12 +123,12 @@ def _check_size(sides: tuple[int, int], bounds: Limits) -> None:
         )
 
 
-def _suiting(size: tuple[int, int] | None, bounds: Limits) -> tuple[int, int]:
+def _suiting(size: tuple[int, int] | None, bounds: Limits, usual: int) -> tuple[int, int]:
     """A size in the shape of the picture that was sent, and not much larger than usual; without one a square."""
     if size is None:
-        side = min(_USUAL_SIDE, bounds.longest)
+        side = min(usual, bounds.longest)
         return side, side
-    shrink = min(1.0, _USUAL_SIDE / math.sqrt(size[0] * size[1]))
+    shrink = min(1.0, usual / math.sqrt(size[0] * size[1]))
 
     def fitting(side: int) -> int:
         return max(bounds.shortest, min(bounds.longest, round(side * shrink / GRID) * GRID))

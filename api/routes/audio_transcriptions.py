@@ -18,6 +18,7 @@ from api.streaming import EventStream
 from api.submission import job_request, model_of
 from api.text.stream import TextStream
 from api.uploads import uploads_of
+from api.warning import warned
 from jobs.client import Submission
 from jobs.request import Category, Kind
 
@@ -75,6 +76,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     wanted: TranscriptionRequest = upload.body.value
     context = context_of(request)
     ref = await model_of(request, wanted.model, Category.ASR)
+    told = warned(upload.body.headers, [ref.note] if ref.note else [])
     recording = await upload.store(context, uploads_of(request))
     translate = kind is Kind.TRANSLATION
     preferred = preference(request.headers, background=bool(wanted.background))
@@ -100,16 +102,14 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     )
     job = replace(job, timeout=job.timeout + recording.seconds)
     if wanted.stream and preferred.wait != 0:
-        return EventStream(
-            TextStream(request, job, TranscriptFrames, include_usage=False), upload.body.headers
-        )
+        return EventStream(TextStream(request, job, TranscriptFrames, include_usage=False), told)
     form = wanted.response_format
     if form not in _CONTENT_TYPES:
-        return await run(request, job, preferred, upload.body.headers)
+        return await run(request, job, preferred, told)
 
     def plain(_: Submission, result: dict[str, Any], headers: dict[str, str]) -> Response:
         return PlainTextResponse(
             document(form, result), headers={**headers, "content-type": _CONTENT_TYPES[form]}
         )
 
-    return await run(request, job, preferred, upload.body.headers, respond=plain)
+    return await run(request, job, preferred, told, respond=plain)

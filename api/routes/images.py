@@ -23,6 +23,7 @@ from api.schemas.images import (
     VariationRequest,
 )
 from api.streaming import EventStream
+from api.warning import warned
 from jobs.client import Submission
 
 router = APIRouter(tags=["images"])
@@ -68,14 +69,15 @@ async def _answer(request: Request, upload: ImageUpload, mode: str) -> Response:
     wanted: ImageRequest = upload.body.value
     context = context_of(request)
     preferred = preference(request.headers, background=wanted.background is True)
-    job = await image_job(request, upload, mode, preferred)
+    job, warnings = await image_job(request, upload, mode, preferred)
+    told = warned(upload.body.headers, warnings)
     keep = keeps(context, wanted)
     if wanted.stream and preferred.synchronous:
-        return EventStream(ImageStream(request, job, keep), upload.body.headers)
+        return EventStream(ImageStream(request, job, keep), told)
 
     def whole(submission: Submission, result: dict[str, Any], headers: dict[str, str]) -> Response:
         base = base_of(request)
         body = images_response(submission.job_id, submission.meta, result, base, context.blobs.read)
         return json_response(body, headers=headers)
 
-    return await run(request, job, preferred, upload.body.headers, respond=whole, keep=keep)
+    return await run(request, job, preferred, told, respond=whole, keep=keep)

@@ -1,5 +1,6 @@
 """`/v1/models`: what there is, what is loaded, load and unload. Literal paths come before `{name}`."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -50,9 +51,14 @@ Priority = Annotated[
 async def list_models(
     request: Request,
     loaded: Annotated[bool, Query(description="Only those that are in memory.")] = False,
+    aliases: Annotated[
+        bool, Query(description="Also other names of these models, such as `default`.")
+    ] = False,
 ) -> Response:
-    entries = await inventory(context_of(request), jobs_of(request))
-    return json_response(model_list([entry for entry in entries if entry.loaded or not loaded]))
+    context = context_of(request)
+    entries = [each for each in await inventory(context, jobs_of(request)) if each.loaded or not loaded]
+    names = await asyncio.to_thread(lambda: list(context.catalog.aliases())) if aliases else []
+    return json_response(model_list(entries, [(name, ref.id) for name, ref in names]))
 
 
 @router.get("/v1/models/status", summary="The loaded model of each category", response_class=Response)
@@ -89,7 +95,7 @@ async def load(request: Request) -> Response:
         )
     model_type = asked or (await context.look_up(wanted.model)).category or "llm"
     await _check_served(jobs_of(request), model_type)
-    ref = await context.resolve(wanted.model, Category(model_type))
+    ref = await context.at_hand(await context.resolve(wanted.model, Category(model_type)))
     meta = {
         "message": f"Model '{ref.id}' loaded successfully",
         "model_type": wanted.model_type or model_type,
@@ -142,7 +148,7 @@ async def unload(request: Request) -> Response:
 async def load_named(request: Request, name: str, priority: Priority = 0) -> Response:
     context, jobs = context_of(request), jobs_of(request)
     try:
-        ref = await context.look_up(name)
+        ref = await context.at_hand(await context.look_up(name))
     except ModelNotFound:
         raise not_found(name) from None
     category = Category(ref.category or "llm")

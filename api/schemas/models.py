@@ -1,5 +1,6 @@
 """`/v1/models`: a row per model in OpenAI's shape and one in MLX-GUI's; the bodies of load and unload."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -177,10 +178,19 @@ def model_changed(job_id: str | None, meta: dict[str, Any], result: dict[str, An
     }
 
 
-def model_list(entries: list[ModelEntry]) -> dict[str, Any]:
-    """OpenAI's list and MLX-GUI's in one body. A name that a user gave is a row of its own in OpenAI's."""
+def model_list(entries: list[ModelEntry], aliases: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    """OpenAI's list and MLX-GUI's in one body. A name that a user gave is a row of its own in OpenAI's.
+
+    So are `aliases`, each with the id of its model, which is the row's `root`.
+    """
     rows = [entry.openai() for entry in entries]
     given = [{**e.openai(), "id": e.given_name} for e in entries if e.given_name]
+    taken, by_id = {row["id"] for row in rows + given}, {entry.id: entry for entry in entries}
+    given += [
+        {**by_id[model].openai(), "id": name}
+        for name, model in aliases
+        if model in by_id and name not in taken
+    ]
     return {"object": "list", "data": rows + given, "models": [entry.row() for entry in entries]}
 
 

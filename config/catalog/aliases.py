@@ -1,5 +1,9 @@
 """Names that stand for a model without being one."""
 
+from config.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
+from config.catalog.image import ALIASES as IMAGE_ALIASES
+from config.catalog.tts import KOKORO
+
 #: The model of the category's own setting.
 DEFAULT = "default"
 
@@ -12,13 +16,11 @@ SPEECH = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
 #: What OpenAI calls the models that make pictures: the default one.
 IMAGES = ("dall-e-2", "dall-e-3", "gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "chatgpt-image-latest")
 
-#: What OpenAI calls its newer models that transcribe: the default one.
-TRANSCRIPTION = ("gpt-4o-transcribe", "gpt-4o-mini-transcribe")
+#: What OpenAI calls its models that transcribe: the default one.
+TRANSCRIPTION = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 
-#: What OpenAI calls its oldest, and the short names of Whisper's sizes.
-WHISPER_1 = "whisper-1"
+#: The short names of Whisper's sizes.
 WHISPERS = {
-    WHISPER_1: "mlx-community/whisper-tiny",
     "whisper-tiny": "mlx-community/whisper-tiny",
     "whisper-base": "mlx-community/whisper-base",
     "whisper-small": "mlx-community/whisper-small",
@@ -48,4 +50,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "glm4": ("glm4", "glm4_moe"),
     "llama": ("llama", "llama4"),
     "minicpm": ("minicpm", "minicpm3", "minicpm_sala"),
+}
+
+#: Every name that may stand for a model, by the category of those who use it; `default` is the chat's.
+ALIASES: dict[str, tuple[str, ...]] = {
+    LLM: (DEFAULT, *FAMILIES),
+    EMBEDDING: EMBEDDINGS,
+    ASR: (*TRANSCRIPTION, *WHISPERS, *RECOGNISERS),
+    TTS: (*SPEECH, KOKORO),
+    IMAGE: (*IMAGES, *IMAGE_ALIASES),
 }

@@ -4,13 +4,14 @@
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.catalog.adapters import Adapter, find_adapter
 from config.catalog.aliases import (
+    ALIASES,
     DEFAULT,
     EMBEDDINGS,
     FAMILIES,
@@ -18,16 +19,18 @@ from config.catalog.aliases import (
     RECOGNISERS,
     SPEECH,
     TRANSCRIPTION,
-    WHISPER_1,
     WHISPERS,
 )
 from config.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
 from config.catalog.image import ALIASES as IMAGE_ALIASES
 from config.catalog.image import FOLDER_OF as IMAGE_FOLDER_OF
 from config.catalog.installed import Installed, cached_model, installed_models, read_model
+from config.catalog.kokoro import KOKORO_82M
 from config.catalog.loras import find_lora
 from config.catalog.records import Records
-from config.catalog.speech import recogniser_family
+from config.catalog.speech import WHISPER, recogniser_family
+from config.catalog.tts import KOKORO, speech_type
+from config.catalog.usual import RECOMMENDED, SHIPPED, SHIPPED_NAMES, advice, best, warning
 from config.settings import REPO, Settings
 
 #: `org/name` as the hubs allow it.
@@ -56,6 +59,10 @@ class ModelRef:
     path: Path | None
     adapter: Adapter | None = None
     category: str | None = None
+    #: what a client is told about the model that answers
+    note: str = ""
+    #: what answers where the model can't be fetched
+    instead: "ModelRef | None" = None
 
     @property
     def base_id(self) -> str:
@@ -144,7 +151,7 @@ class Catalog:
     def _common(self, name: str, category: str) -> ModelRef:
         """What a request's name means."""
         if name in ("", DEFAULT):
-            return self.default(category)
+            return self._usual(category, shipped=True)
         for each in (category, *(other for other in self._defaults if other != category)):
             setting = self._defaults.get(each, "")
             if setting and name in (setting, _short(setting)):
@@ -168,19 +175,19 @@ class Catalog:
         if families and name.lower() in FAMILIES:
             return self._family(name)
         if families and name in EMBEDDINGS:
-            return self.default(EMBEDDING)
+            return self._usual(EMBEDDING)
         if families and name in SPEECH:
-            return self.default(TTS)
+            return self._usual(TTS)
         if families and name in IMAGES:
-            return self.default(IMAGE)
+            return self._usual(IMAGE)
         if name.lower() in IMAGE_ALIASES:
             return self._image(name.lower())
         if families and name in TRANSCRIPTION:
-            return self.default(ASR)
+            return self._usual(ASR, shipped=True)
         if families and name.lower() in RECOGNISERS:
             return self._recogniser(name)
         if name.lower() in WHISPERS:
-            return self._whisper(name.lower(), families=families)
+            return self._find(WHISPERS[name.lower()], families=False)
         if name.startswith(("/", "~", ".")):
             return self._path(name)
         same = {model.id: model for model in installed if model.id.rpartition("/")[2] == name}
@@ -188,7 +195,38 @@ class Catalog:
             return _ref(next(iter(same.values())))
         if len(same) > 1:
             raise UnknownModel(f"The model name '{name}' is ambiguous: {', '.join(sorted(same))}.")
+        if name.lower() == KOKORO:
+            return self._kokoro(installed)
+        if name in SHIPPED_NAMES.values() and (own := read_model(SHIPPED / name, name)):
+            return _ref(own)
         return self._on_hub(name) if is_hub_id(name) else self._unknown(name)
+
+    def _usual(self, category: str, *, shipped: bool = False) -> ModelRef:
+        """What answers to those who know no model: a setting's, an installed one, one that may be fetched.
+
+        `shipped`: else one that comes with mlxq, which says so. Raises UnknownModel.
+        """
+        if category not in self._unchosen and self._defaults.get(category):
+            return self.default(category)
+        found = best(self.installed(), category)
+        if found is not None:
+            return _ref(found)
+        own = SHIPPED_NAMES.get(category, "") if shipped else ""
+        model = read_model(SHIPPED / own, own) if own else None
+        instead = replace(_ref(model), note=warning(category)) if model else None
+        if category == ASR:
+            with suppress(UnknownModel):
+                return replace(self._on_hub(RECOMMENDED[ASR].model), instead=instead)
+        if instead is None:
+            raise UnknownModel(advice(category))
+        return instead
+
+    def _kokoro(self, installed: list[Installed]) -> ModelRef:
+        """The family by its name: whichever of it is here, else the hub's."""
+        for model in installed:
+            if model.category == TTS and speech_type(model.config, model.id) == KOKORO:
+                return _ref(model)
+        return self._on_hub(KOKORO_82M)
 
     def _on_hub(self, name: str) -> ModelRef:
         """A model that lies in the hub's cache, wherever that is, or that has to be fetched."""
@@ -200,8 +238,19 @@ class Catalog:
                 f"The model '{name}' is not installed, and the hub is offline: HF_HUB_OFFLINE is set."
             )
         if not self._auto_download:
-            raise UnknownModel(f"The model '{name}' is not installed, and AUTO_DOWNLOAD is off.")
+            raise UnknownModel(
+                f"The model '{name}' is not installed, and AUTO_DOWNLOAD is off: `mlxq pull {name}` fetches it."
+            )
         return ModelRef(name, None)
+
+    def aliases(self) -> Iterator[tuple[str, ModelRef]]:
+        """Names that stand for a model that is here, and the model."""
+        for category, names in ALIASES.items():
+            for name in names:
+                with suppress(UnknownModel):
+                    ref = self.resolve(name, category)
+                    if ref.path is not None:
+                        yield name, ref
 
     def lora(self, name: str) -> Path:
         """The LoRA file of that name, for a model that makes pictures. Raises UnknownAdapter."""
@@ -238,26 +287,16 @@ class Catalog:
 
     def _recogniser(self, name: str) -> ModelRef:
         """A family of models that transcribe: the default one, if it is of that family."""
-        default = self.default(ASR)
+        default, family = self._usual(ASR), RECOGNISERS[name.lower()]
         model = read_model(default.path, default.id) if default.path else None
-        if model and recogniser_family(model.config, model.path) == RECOGNISERS[name.lower()]:
-            return default
-        return self._unknown(name)
+        known = recogniser_family(model.config, model.path) if model else WHISPER
+        return default if known == family else self._unknown(name)
 
     def _image(self, name: str) -> ModelRef:
         """A model that makes pictures, by its short name: the folder that a setting has for it, or the hub's."""
         folder = self._image_folders.get(IMAGE_FOLDER_OF.get(name, ""), "")
         ref = self._own(folder) if folder else self._find(IMAGE_ALIASES[name], families=False)
         return replace(ref, category=IMAGE)
-
-    def _whisper(self, name: str, *, families: bool) -> ModelRef:
-        """A size of Whisper. Clients that know no name but OpenAI's get the default where it can't be had."""
-        try:
-            return self._find(WHISPERS[name], families=False)
-        except UnknownModel:
-            if families and name == WHISPER_1 and self._defaults[ASR]:
-                return self.default(ASR)
-            raise
 
     def _path(self, name: str) -> ModelRef:
         """The model in this folder. One message for all that is wrong: what lies outside the roots is not told."""

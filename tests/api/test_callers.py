@@ -20,6 +20,7 @@ from tests.api.conftest import MakeSettings
 from tests.api.requests import chat, completion
 from tests.program import Program
 from tests.support.api_server import ApiServer
+from tests.support.hub_listing import HubListing
 from tests.support.scripted_worker import ScriptedWorker
 from tests.support.sounds import hum
 
@@ -85,14 +86,16 @@ def call(
     ) -> Any:
         which = (address, json.dumps(settings))
         if which not in clients:
-            values = {"allowed_hosts": "*", "data_dir": tmp_path, "hub_cache": tmp_path, **(settings or {})}
+            own = {"allowed_hosts": "*", "data_dir": tmp_path, "hub_cache": tmp_path, "hf_endpoint": hub.url}
+            values = {**own, **(settings or {})}
             app = create_app(make_settings(**values))
             clients[which] = TestClient(app, client=(address, 1), base_url="http://127.0.0.1:8080")
             clients[which].__enter__()
         told = {name.replace("_", "-"): value for name, value in headers.items()}
         return clients[which].request(method, path, json=body, headers=told)
 
-    yield send
+    with HubListing() as hub:
+        yield send
     for client in clients.values():
         client.__exit__(None, None, None)
 

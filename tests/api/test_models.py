@@ -13,6 +13,7 @@ from jobs.request import Category
 from tests.api.conftest import MakeSettings, put_model
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
+from tests.support.hub_listing import HubListing
 from tests.support.scripted_worker import ScriptedWorker
 
 
@@ -162,7 +163,7 @@ def test_a_hub_id_is_accepted_if_it_may_be_fetched(
     body = chat() | {"model": "some-org/some-model"}
     headers = {"prefer": "respond-async"}
     for allowed, status in ((True, 202), (False, 404)):
-        with ApiServer(make_settings(auto_download=allowed)) as api:
+        with HubListing() as hub, ApiServer(make_settings(auto_download=allowed, hf_endpoint=hub.url)) as api:
             answer = httpx.post(f"{api.url}/v1/chat/completions", json=body, headers=headers)
             assert answer.status_code == status
             assert httpx.get(f"{api.url}/v1/models/some-org/some-model").status_code == 404

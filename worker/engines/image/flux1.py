@@ -34,6 +34,7 @@ class Flux1:
     sees = False
     decoding_steps = 0
     most_guidance: float | None = None
+    negatives = False
 
     def __init__(self, path: Path, quantize: int) -> None:
         config = read_object(path / "transformer" / "config.json")
@@ -44,6 +45,7 @@ class Flux1:
             model_config=ModelConfig.dev() if dev else ModelConfig.schnell(),
         )
         self.steps, self.guidance = (25, 3.5) if dev else (4, 0.0)
+        self.guided = dev
         self.use(model)
 
     def use(self, model: Any) -> None:

@@ -49,6 +49,7 @@ class Flux2:
     sees = True
     decoding_steps = 0
     most_guidance: float | None = None
+    guided = negatives = True
 
     def __init__(self, path: Path, quantize: int) -> None:
         weights = WeightLoader.load(weight_definition=Flux2KleinWeightDefinition, model_path=str(path))

@@ -102,6 +102,9 @@ class Painter(Protocol):
     guidance: float
     #: the highest guidance that the model was made for, None: any
     most_guidance: float | None
+    #: whether another guidance changes a picture, and whether, above 1, what is not wanted does
+    guided: bool
+    negatives: bool
     #: whether it can look at pictures without starting from them
     sees: bool
     #: decoding counts as this many of the steps that were asked for

