@@ -33,6 +33,8 @@ _VERSIONED = frozenset(
 
 #: Slashes that clients leave between an address and a path that both have one.
 _SLASHES = re.compile("//+")
+#: Behind this is a model's name, whose slashes are its own: they may have been written as %2F.
+_NAMES = "/models/"
 #: Bytes that a form may have around its files.
 _FORM = 1 << 20
 
@@ -60,7 +62,8 @@ class RequestIds:
 
 def plain_path(path: str) -> str:
     """The path as routes know it: with the `/v1` that some clients leave out, without slashes that say nothing."""
-    path = _SLASHES.sub("/", path)
+    before, mark, name = path.partition(_NAMES)
+    path = _SLASHES.sub("/", before + mark) + name
     if path.partition("/")[0] == "" and path.split("/", 2)[1] in _VERSIONED:
         path = f"/v1{path}"
     return path.removesuffix("/") or "/"
