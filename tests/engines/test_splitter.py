@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (what is written stands on one line)
 
 import json
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,8 @@ STORIES = [
     ("thought first", CONTENT, "<think>\nHm.\n</think>\n\nYes.", ("Yes.", "Hm.")),
     ("opened before", REASONING, "Hm.\n\nSo.\n</think>\nYes.\n", ("Yes.\n", "Hm.\n\nSo.")),
     ("nothing thought", CONTENT, "<think>\n\n</think>\n\nYes.", ("Yes.", "")),
-    ("thought twice", CONTENT, "<think>a</think>\n<think>b</think>c", ("c", "ab")),
+    ("thought once", CONTENT, "<think>a</think>\n<think> is a mark.", ("<think> is a mark.", "a")),
+    ("nothing thought at first", CONTENT, "<think>\n</think>\n<think>b</think>c", ("c", "b")),
     ("almost a marker", CONTENT, "a <tool_cal b <", ("a <tool_cal b <", "")),
     ("spaces inside", CONTENT, "a \n\n b", ("a \n\n b", "")),
     ("nothing but space", CONTENT, " \n", (" \n", "")),
@@ -109,6 +111,30 @@ def test_content_that_obeys_a_grammar_holds_no_markers() -> None:
         assert read(family("[TOOL_CALLS]"), pieces, TOOLS, held=True).parts == (text, "", [])
         thought = ["<think>Hm.</think>", *pieces]
         assert read(family("[TOOL_CALLS]"), thought, TOOLS, held=True).parts == (text, "Hm.", [])
+
+
+@pytest.mark.parametrize("tools", [None, TOOLS])
+def test_content_that_the_prompt_has_begun_goes_on(tools: Any) -> None:
+    text = " <think> is a mark.\n"
+    for pieces in splits(text):
+        assert read(family(), pieces, tools, begun=True).parts == (text, "", [])
+        opened = ["Hm.</think>", *pieces]
+        assert read(family(), opened, tools, REASONING, begun=True).parts == (text.lstrip(), "Hm.", [])
+        assert read(family(), [*pieces[:-1], pieces[-1].rstrip(), CALLED], tools, begun=True).calls == (
+            [("noop", "{}")] if tools else []
+        )
+
+
+def test_a_model_of_channels_may_think_before_it_obeys() -> None:
+    thought = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>"
+    for pieces in splits(thought + '{"say": "<|end|> <think>"}'):
+        assert read(family("<|channel|>"), pieces, TOOLS, held=True).parts == (
+            '{"say": "<|end|> <think>"}',
+            "Hm.",
+            [],
+        )
+    for pieces in splits(thought + CALLED):
+        assert read(family("<|channel|>"), pieces, TOOLS, held=True).parts == ("", "Hm.", [("noop", "{}")])
 
 
 def test_an_enforced_call_is_read_whatever_the_family() -> None:

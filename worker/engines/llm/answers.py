@@ -96,6 +96,7 @@ class Answers:
             Tools(calls.tools) if calls is not None else None,
             several=calls is None or calls.several,
             held="grammar" in payload or (calls is not None and calls.enforced),
+            begun=bool(payload.get("continue_final_message") and payload["messages"][-1].get("content")),
         )
         return sequence
 

@@ -46,6 +46,11 @@ class Parts:
         """Whether no further call is wanted."""
         return not self._several and self.opened > 0
 
+    @property
+    def thought(self) -> bool:
+        """Whether there has been reasoning."""
+        return self._begun[REASONING]
+
     def open(self, name: str) -> None:
         """A call begins."""
         self.opened += 1

@@ -36,9 +36,11 @@ class Splitter:
         *,
         several: bool = True,
         held: bool = False,
+        begun: bool = False,
     ) -> None:
         """`start`: what comes first, as the prompt left it. Without tools there are no calls. `several`: whether more
-        than one call is wanted. `held`: content obeys a grammar; once begun, no marker in it counts.
+        than one call is wanted. `held`: content obeys a grammar; once begun, no marker in it counts. `begun`: the
+        prompt holds the beginning of the content.
         """
         self.state = start
         #: where the text is nothing but content from here on: then feeding it may be left out
@@ -50,6 +52,7 @@ class Splitter:
         self._held = held
         self._source = Source()
         self._parts = Parts(self._source, start, several=several)
+        self._parts.shown = begun and start == CONTENT
         #: while nothing is held back: what the text is, and how a marker in it is found
         self._quick: tuple[str, Callable[[str], Any]] | None = None
         self._run = self._read(start)
@@ -152,6 +155,8 @@ class Splitter:
         while True:
             if not self._parts.shown and (yield from self._beginning()):
                 continue
+            if self._parts.shown and self._tools is None and not family.frames and not family.channels:
+                self._pass_on()
             if self.plain:
                 return True
             found = markers.search(source.text, source.pos)
@@ -200,7 +205,8 @@ class Splitter:
         char = source.text[place : place + 1]
         if not char:
             return False
-        for start, end in family.thinking.items():
+        # It thinks once: behind its thoughts a mark is text.
+        for start, end in () if self._parts.thought else family.thinking.items():
             if start[0] == char and (yield from source.at(start, place)):
                 source.pos = place + len(start)
                 yield from self._reasoning((end,))
