@@ -181,7 +181,7 @@ def test_an_address_of_the_network_has_a_share(
     """As if this machine were another one."""
     monkeypatch.setattr("api.server.is_loopback", lambda address: False)
     worker.pause()
-    api = make_api(max_connections_per_address=2)
+    api = make_api(max_connections_per_address=2, trusted_proxies="none")
     clients = [connect(api.port) for _ in range(2)]
     try:
         for client in clients:
