@@ -14,6 +14,8 @@ from jobs.status import JobStatus
 
 #: Jobs looked at in one go.
 _PAGE = 100
+#: The last waits of a queue that its median is of.
+_WAITS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
             pipe.zcard(keys.finished(category))
             pipe.zcard(keys.failed(category))
             pipe.zcard(keys.cancelled(category))
-            pipe.lrange(keys.waits(category), 0, -1)
+            pipe.lrange(keys.waits(category), 0, _WAITS - 1)
             *counts, waits = await pipe.execute()
         queued, deferred, running, finished, failed, cancelled = map(int, counts)
         lasted = sorted(map(int, waits))

@@ -70,11 +70,15 @@ class Denied:
     commands: tuple[str, ...] = ()
     keys: bool = False
     channels: bool = False
+    #: no rights at all help: Redis can't write to its own disk
+    disk_full: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.commands) or self.keys or self.channels
+        return bool(self.commands) or self.keys or self.channels or self.disk_full
 
     def __str__(self) -> str:
+        if self.disk_full:
+            return "Redis can't write to its disk, which is full or broken, and takes nothing."
         lacks = []
         if self.commands:
             lacks.append(f"may not run {', '.join(self.commands)}")
@@ -120,6 +124,7 @@ async def check_async(connection: redis.asyncio.Redis) -> Denied:
 def _denied(answers: Sequence[Any], subscribed: BaseException | None) -> Denied:
     commands: list[str] = []
     lacks_keys = lacks_channels = False
+    full = any(isinstance(answer, RedisError) and "MISCONF" in str(answer) for answer in answers)
     answered = [
         *zip((str(command[0]) for command in PROBES), answers, strict=True),
         ("SUBSCRIBE", subscribed),
@@ -133,4 +138,4 @@ def _denied(answers: Sequence[Any], subscribed: BaseException | None) -> Denied:
             lacks_keys = True
         elif name not in commands:
             commands.append(name)
-    return Denied(tuple(sorted(commands)), lacks_keys, lacks_channels)
+    return Denied(tuple(sorted(commands)), lacks_keys, lacks_channels, full)

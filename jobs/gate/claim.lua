@@ -36,8 +36,9 @@ redis.call('ZADD', KEYS[3], time + tonumber(ARGV[4]), id .. ':' .. execution)
 
 local stream = events_key(id)
 if attempt == 1 and job[4] then
-  redis.call('LPUSH', ARGV[10], math.floor(time * 1000 - tonumber(job[4])))
-  redis.call('LTRIM', ARGV[10], 0, 255)
+  if redis.call('LPUSH', ARGV[10], math.floor(time * 1000 - tonumber(job[4]))) > 512 then
+    redis.call('LTRIM', ARGV[10], 0, 255)
+  end
 end
 if job[5] and job[6] ~= 'load' and job[6] ~= 'unload' and job[6] ~= 'download' then
   if attempt == 1 then

@@ -18,11 +18,16 @@ class Ttl:
     events: int
 
 
+#: Every function of a script is made anew with each call: the others do without these.
+_LOOK_AT_MEMORY = frozenset({"admit", "relieve"})
+
+
 @cache
 def script(name: str) -> tuple[str, str]:
     """The text of a script and its SHA-1, by which Redis knows it."""
     folder = Path(__file__).parent
-    text = (folder / "common.lua").read_text() + "\n" + (folder / f"{name}.lua").read_text()
+    parts = ["common", *(["memory"] if name in _LOOK_AT_MEMORY else []), name]
+    text = "\n".join((folder / f"{part}.lua").read_text() for part in parts)
     return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 

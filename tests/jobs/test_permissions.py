@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from jobs import bus, gate, keys
+from jobs import bus, gate, keys, permissions
 from jobs.client import JobClient
 from jobs.connection import connection
 from jobs.errors import RedisDenied
@@ -85,6 +85,12 @@ def test_missing_keys_and_channels_are_named(user: Callable[..., str]) -> None:
 def test_who_may_do_all_lacks_nothing_and_the_check_leaves_nothing(clean_redis: redis.Redis) -> None:
     assert not check(clean_redis)
     assert clean_redis.keys("*") == []
+
+
+def test_a_redis_whose_disk_is_full_is_told_as_that(clean_redis: redis.Redis) -> None:
+    answers = [redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device")]
+    answers += [True] * (len(PROBES) - 1)
+    assert "disk" in str(permissions._denied(answers, None))
 
 
 def test_every_command_of_the_gate_is_tried() -> None:
