@@ -20,7 +20,7 @@ from jobs.errors import InvalidRequest
 LARGEST = 128 * 1024
 
 #: How often a schema comes again: programs send the same few.
-_REMEMBERED = 512
+_REMEMBERED = 128
 _LONGEST_REASON = 300
 #: As the worker's: what is too complex for it is refused here.
 _LIMITS = LLParserLimits(max_lexer_states=20_000, verbose_errors=False)
@@ -134,12 +134,9 @@ def _problem(schema: bytes) -> str | None:
     matcher.try_consume_tokens(matcher.compute_ff_tokens())
     matcher.compute_bitmask()
     if matcher.is_error():
-        if (
-            matcher.stop_reason() in ("LexerTooComplex", "ParserTooComplex")
-            and "complex" in matcher.get_error()
-        ):
-            return "The schema can't be enforced: it is too complex."
-        return "The schema can't be enforced: no text satisfies it."
+        if matcher.get_error().startswith("NoExtension"):
+            return "The schema can't be enforced: no text satisfies it."
+        return "The schema can't be enforced: it is too complex."
     return None
 
 

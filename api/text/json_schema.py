@@ -75,8 +75,10 @@ _DELICATE = {
 }
 #: Characters of a pattern with all its repetitions written out.
 LARGEST_PATTERN = 20_000
-#: Remainders that all factors of a schema may have together.
-LARGEST_MULTIPLE = 10_000
+#: Remainders that all factors of a schema may have together, and those of a factor between two bounds.
+LARGEST_MULTIPLE, LARGEST_BOUNDED = 10_000, 1_000
+#: Multiples between two bounds that are written out instead.
+_MOST_WRITTEN_OUT = 500
 #: Bounds beyond which no number is written anyway.
 _FARTHEST = 1e100
 _LARGEST = 9 * 10**18
@@ -170,11 +172,32 @@ class Rewriting:
         # The point moves behind the last digit: 0.25 counts as 25.
         digits = int(f"{factor:.12f}".replace(".", "").rstrip("0") or 1)
         digits = int(factor) if float(factor).is_integer() else digits
+        bounds = [
+            said.get("minimum", said.get("exclusiveMinimum")),
+            said.get("maximum", said.get("exclusiveMaximum")),
+        ]
+        if digits > LARGEST_BOUNDED and None not in bounds:
+            self._written_out(said, factor, *bounds)
+            return
         # Where schemas are put together the remainders of their factors multiply.
         if prod({*self._factors, digits}) > LARGEST_MULTIPLE:
             self._refuse(said, "multipleOf", f"it has more than {LARGEST_MULTIPLE:,} remainders")
         else:
             self._factors.add(digits)
+
+    def _written_out(self, said: dict[str, Any], factor: Any, low: Any, high: Any) -> None:
+        """A few multiples as an enum; with many the automaton would have a state for each digit and remainder."""
+        whole = all(isinstance(each, int) for each in (factor, low, high))
+        if not whole or (high - low) // factor > _MOST_WRITTEN_OUT or "enum" in said or "const" in said:
+            self._refuse(
+                said, "multipleOf", f"it has more than {LARGEST_BOUNDED:,} remainders between two bounds"
+            )
+            return
+        beyond = {said.get("exclusiveMinimum"), said.get("exclusiveMaximum")}
+        said["enum"] = [
+            each for each in range(-(-low // factor) * factor, high + 1, factor) if each not in beyond
+        ]
+        del said["multipleOf"]
 
     def _refuse(self, said: dict[str, Any], key: str, reason: str) -> None:
         if not self._loose:

@@ -56,6 +56,10 @@ def test_one_tool_that_can_not_be_enforced_loosens_itself_only(
 TOO_LARGE = {
     "a multiple": one({"type": "integer", "multipleOf": 299993}),
     "multiples": one({"allOf": [{"type": "integer", "multipleOf": factor} for factor in (97, 89, 83)]}),
+    "a multiple between bounds": one(
+        {"type": "integer", "minimum": 0, "maximum": 10**15, "multipleOf": 9973}
+    ),
+    "members": {"type": "object", "properties": {f"k{number}": {} for number in range(1200)}},
     "repetitions": one({"type": "string", "pattern": "^(a{1000}){1000}$"}),
     "repetitions of repetitions": one({"type": "string", "pattern": "^((([ab]{9}){0,99}){99}){99,}$"}),
     "names": {"type": "object", "patternProperties": {"^(x{999}){999}$": {"type": "integer"}}},

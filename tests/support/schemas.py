@@ -136,6 +136,7 @@ TAKEN: dict[str, dict[str, Any]] = {
     ),
     "int64": one({"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}),
     "doubles": one({"type": "number", "minimum": -1.7976931348623157e308, "maximum": 1.7976931348623157e308}),
+    "hours in seconds": one({"type": "integer", "minimum": 0, "exclusiveMaximum": 86400, "multipleOf": 3600}),
     "switched off": one(
         {"type": "array", "items": {"type": "boolean"}, "uniqueItems": False, "minItems": 0, "maxItems": 3}
     ),

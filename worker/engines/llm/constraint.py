@@ -13,7 +13,7 @@ import mlx.core as mx
 import numpy as np
 from llguidance import LLMatcher
 
-from jobs.errors import EngineFailure
+from jobs.errors import EngineFailure, InvalidRequest, MlxqError
 from worker.engines.llm.closing import LONGEST, Closer
 from worker.engines.llm.json_text import JsonText
 from worker.engines.llm.loop import Loop
@@ -128,7 +128,7 @@ class Constraint:
     def _allowed(self, matcher: LLMatcher, width: int) -> np.ndarray:
         bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
         if matcher.is_error():
-            raise EngineFailure(f"The grammar broke off: {first_line(matcher.get_error())}")
+            raise _broken(matcher)
         allowed: np.ndarray = np.unpackbits(bits, bitorder="little")[:width].view(bool)
         if len(allowed) < width:
             allowed = np.pad(allowed, (0, width - len(allowed)))
@@ -210,7 +210,7 @@ class Constraint:
 
     def _consume(self, matcher: LLMatcher, token: int) -> None:
         if not matcher.is_stopped() and not matcher.consume_token(token):
-            raise EngineFailure(f"The grammar broke off: {first_line(matcher.get_error())}")
+            raise _broken(matcher)
         raw = self._limits.tokens[token]
         self._text.feed(raw)
         self._loop.add(token)
@@ -231,6 +231,15 @@ def _continued(allowed: mx.array, ends: mx.array, logits: mx.array) -> mx.array:
     further = mx.where(allowed & ~ends, logits, -mx.inf).max(axis=-1, keepdims=True)
     forbidden = mx.where(allowed, -mx.inf, logits).max(axis=-1, keepdims=True)
     return allowed & (ends | (further >= forbidden))
+
+
+def _broken(matcher: LLMatcher) -> MlxqError:
+    reason = first_line(matcher.get_error())
+    if any(sign in reason for sign in ("too many", "too complex", "; max is ", "fuel")):
+        return InvalidRequest(
+            f"The schema can't be enforced: it is too complex ({reason}).", code="invalid_json_schema"
+        )
+    return EngineFailure(f"The grammar broke off: {reason}")
 
 
 def first_line(text: str) -> str:
