@@ -1,5 +1,6 @@
 """The calls of one answer: their ids, and when there are enough of them."""
 
+from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED
 from worker.engines.llm.tools import ToolCalls
 
 
@@ -35,3 +36,47 @@ def test_one_call_is_enough_where_several_are_not_wanted() -> None:
     calls.close()
     assert calls.full
     assert not made().full
+
+
+def told(calls: ToolCalls, name: str, *arguments: str) -> list[tuple[str, str]]:
+    parts = [(CALL, name), *((ARGUMENTS, piece) for piece in arguments), (CLOSED, "")]
+    shown = [each for part in parts for each in calls.told(*part)]
+    for kind, text in shown:
+        match kind:
+            case "call":
+                calls.open(text)
+            case "arguments":
+                calls.add(text)
+            case _:
+                calls.close()
+    return shown
+
+
+def test_a_call_that_repeats_another_ends_an_enforced_answer() -> None:
+    calls = made(distinct=True)
+    told(calls, "look", '{"city": ', '"Rome"}')
+    assert told(calls, "look", '{"city": "', 'Oslo"}')[1:] == [
+        (ARGUMENTS, '{"city": "'),
+        (ARGUMENTS, 'Oslo"}'),
+        (CLOSED, ""),
+    ]
+    assert told(calls, "wait", '{"city": "Rome"}')[-1] == (CLOSED, "")
+    assert not calls.full
+    assert told(calls, "look", "{", '"city": "Oslo', '"}') == []
+    assert calls.full
+    assert [call["arguments"] for call in calls.made] == [
+        '{"city": "Rome"}',
+        '{"city": "Oslo"}',
+        '{"city": "Rome"}',
+    ]
+
+
+def test_a_call_that_begins_like_another_is_told_whole() -> None:
+    calls = made(distinct=True)
+    told(calls, "look", '{"city": "Rome"}')
+    # Cut by the length.
+    assert told(calls, "look", '{"city": "Ro')[-2:] == [(ARGUMENTS, '{"city": "Ro'), (CLOSED, "")]
+    again = made()
+    assert told(again, "look", "{}") == told(again, "look", "{}"), (
+        "a model may repeat itself where it is free"
+    )

@@ -89,7 +89,7 @@ class Answers:
             return sequence
         calls = _Calls.read(payload)
         if calls is not None:
-            sequence.calls = ToolCalls(seed, index, several=calls.several)
+            sequence.calls = ToolCalls(seed, index, several=calls.several, distinct=calls.enforced)
         sequence.splitter = Splitter(
             self._family,
             prompt.state,

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 #: Entries of the prompt cache; its bytes are what really bounds it.
 CACHED_PROMPTS = 64
-#: max_tokens when the request names none.
+#: max_tokens when neither the request nor the model's generation_config.json (`max_new_tokens`) names any.
 DEFAULT_MAX_TOKENS = 16384
 #: Tokens of a prompt whose log-probabilities are made at once: each is a row as wide as the vocabulary.
 SCORED_STEP = 128
@@ -70,6 +70,8 @@ class ChatEngine:
         self._settings = settings
         self._reader = reader or Prompts(language)
         self._answers = Answers(language)
+        usual = language.defaults.get("max_new_tokens")
+        self._usual_length = usual if isinstance(usual, int) and usual > 0 else DEFAULT_MAX_TOKENS
         self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
         self._prompts = PromptCache(settings.prompt_cache_bytes, CACHED_PROMPTS)
         self._tasks: dict[str, _Task] = {}
@@ -219,7 +221,8 @@ class ChatEngine:
 
     def _row(self, sequence: Sequence, payload: dict[str, Any], prompt: Prompt, sampling: Sampling) -> Row:
         endless = payload.get("ignore_eos") and not self._answers.constrained(payload)
-        most = min(payload.get("max_tokens") or DEFAULT_MAX_TOKENS, self._reader.limit - len(prompt.tokens))
+        wanted = payload.get("max_tokens") or self._usual_length
+        most = min(wanted, self._reader.limit - len(prompt.tokens))
         sampler = make_sampler(sampling, self._language.vocabulary)
         return Row(
             owner=sequence,

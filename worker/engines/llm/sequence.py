@@ -150,11 +150,15 @@ class Sequence:
     def _call(self, kind: str, text: str) -> list[Delta]:
         """A tool call: its name, a piece of its arguments, or its end."""
         assert self.calls is not None, "the splitter looks for calls only where there are tools"
-        if kind == CLOSED:
-            self.calls.close()
-            return []
-        call = self.calls.open(text) if kind == CALL else self.calls.add(text)
-        return [Delta(self.task_id, "" if kind == CALL else text, self.index, "tool_call", call=call)]
+        deltas: list[Delta] = []
+        for told, piece in self.calls.told(kind, text):
+            if told == CLOSED:
+                self.calls.close()
+                continue
+            call = self.calls.open(piece) if told == CALL else self.calls.add(piece)
+            piece = "" if told == CALL else piece
+            deltas.append(Delta(self.task_id, piece, self.index, "tool_call", call=call))
+        return deltas
 
     def _delta(self, text: str) -> list[Delta]:
         """Content that may be shown."""

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from worker.engines.llm.grammar import PLAIN_JSON, closed
+from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED
 
 Tool = dict[str, Any]
 Call = dict[str, str]
@@ -24,12 +25,19 @@ _NO_PARAMETERS = {"type": "object", "properties": {}, "additionalProperties": Fa
 class ToolCalls:
     """The calls of one answer. `made` are those so far: id, name, and arguments as JSON text."""
 
-    def __init__(self, seed: int, index: int, *, several: bool) -> None:
-        """`seed` and `index` make the ids: the same when the job is run again."""
+    def __init__(self, seed: int, index: int, *, several: bool, distinct: bool = False) -> None:
+        """`seed` and `index` make the ids: the same when the job is run again.
+
+        `distinct`: a call that repeats an earlier one ends the answer.
+        """
         self._opened: list[tuple[str, list[str]]] = []
         self._closed = 0
         self._seed = f"{seed}:{index}"
         self._several = several
+        self._distinct = distinct
+        #: parts of a call that so far repeats an earlier one
+        self._waiting: list[tuple[str, str]] = []
+        self._repeated = False
 
     @property
     def made(self) -> list[Call]:
@@ -40,8 +48,24 @@ class ToolCalls:
 
     @property
     def full(self) -> bool:
-        """Whether the only call that is wanted has been made."""
-        return not self._several and self._closed > 0
+        """Whether all calls that are wanted have been made."""
+        return self._repeated or (not self._several and self._closed > 0)
+
+    def told(self, kind: str, text: str) -> list[tuple[str, str]]:
+        """The parts of calls that are certain to count, after this one."""
+        waiting = [*self._waiting, (kind, text)]
+        if not self._distinct or (not self._waiting and kind != CALL):
+            return [(kind, text)]
+        name = waiting[0][1]
+        begun = "".join(each for part, each in waiting if part == ARGUMENTS)
+        others = ["".join(arguments) for other, arguments in self._opened if other == name]
+        if kind == CLOSED:
+            self._waiting = []
+            self._repeated = begun in others
+            return [] if self._repeated else waiting
+        same = any(other.startswith(begun) for other in others)
+        self._waiting = waiting if same else []
+        return [] if same else waiting
 
     def open(self, name: str) -> dict[str, Any]:
         """A call begins. Returns what its first delta says of it."""
