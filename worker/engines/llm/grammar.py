@@ -20,7 +20,7 @@ from worker.engines.llm.vocabulary import Vocabulary
 LIMITS = LLParserLimits(max_lexer_states=20_000, verbose_errors=False)
 #: Bytes of all compiled grammars that are remembered.
 MOST_BYTES = 64 << 20
-_SMALLEST_BYTES, _BYTES_PER_LETTER, _BYTES_PER_STATE = 64 << 10, 40, 400
+_SMALLEST_BYTES, _BYTES_PER_LETTER, _BYTES_PER_STATE = 128 << 10, 150, 400
 _MULTIPLES = re.compile(r'multipleOf\\?":(?:0\.0*)?([0-9]{1,9})')
 #: Tokens that one token may add to the shortest end of an answer, by the letters of its grammar.
 _NARROWEST, _WIDEST, _LETTERS = 32, 512, 4
