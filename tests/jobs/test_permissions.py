@@ -88,8 +88,8 @@ def test_who_may_do_all_lacks_nothing_and_the_check_leaves_nothing(clean_redis: 
 
 
 def test_a_redis_whose_disk_is_full_is_told_as_that(clean_redis: redis.Redis) -> None:
-    answers = [redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device")]
-    answers += [True] * (len(PROBES) - 1)
+    refused = redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device")
+    answers: list[object] = [refused, *[True] * (len(PROBES) - 1)]
     assert "disk" in str(permissions._denied(answers, None))
 
 
