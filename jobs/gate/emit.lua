@@ -1,12 +1,14 @@
 -- One engine step: an event for each of many jobs, in one round trip and one message on the bus.
--- ARGV: most bytes of an execution's events, then id, execution, number, event, and the same again, ... The numbers of an execution rise: an event that
+-- ARGV: id, execution, number, event, then the same again, ... The numbers of an execution rise: an event that
 -- was written before (the answer was lost, the worker writes again) is not written twice.
--- Returns { the executions that this worker has lost, those that said too much }: their events were not written.
+-- Returns the executions that this worker has lost: their events were not written.
 -- The last progress is kept with the job, for whoever asks later; so is where its files lie that a step has made.
 local PROGRESS = '{"type":"progress",'
 local FILES = { ['{"type":"preview",'] = true, ['{"type":"partial",'] = true }
 -- A job that waits for its model does not run yet. Both are of one length.
 local LOADING, LOADED = '{"type":"loading', '{"type":"loaded"'
+-- Where the type of an event begins, and how that of a delta does.
+local TYPE, DELTA = #'{"type":"' + 1, string.byte('d')
 -- How much the pace of a model follows its last step.
 local NEWS = 0.3
 
@@ -28,20 +30,18 @@ local function learn(id, key, done)
   end
 end
 
-local frames, lost, over = {}, {}, {}
-local most = tonumber(ARGV[1])
-for i = 2, #ARGV, 4 do
+local frames, lost = {}, {}
+for i = 1, #ARGV, 4 do
   local id, execution, number = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   local key = 'rq:execution:' .. id .. ':' .. execution
-  local before = redis.call('HMGET', key, 'emitted', 'bytes')
-  local size = tonumber(before[2] or 0) + #ARGV[i + 3]
-  if not before[1] then
+  local last = redis.call('HGET', key, 'emitted')
+  if not last then
     lost[#lost + 1] = execution
-  elseif size > most then
-    over[#over + 1] = execution
-  elseif tonumber(before[1]) < number then
-    redis.call('HSET', key, 'emitted', number, 'bytes', size)
-    if string.sub(ARGV[i + 3], 1, #PROGRESS) == PROGRESS then
+  elseif tonumber(last) < number then
+    redis.call('HSET', key, 'emitted', number)
+    if string.byte(ARGV[i + 3], TYPE) == DELTA then
+      -- The usual case: nothing but the stream is told.
+    elseif string.sub(ARGV[i + 3], 1, #PROGRESS) == PROGRESS then
       redis.call('HSET', 'rq:job:' .. id, 'mlxq_progress', '{' .. string.sub(ARGV[i + 3], #PROGRESS + 1))
       learn(id, key, cjson.decode(ARGV[i + 3]).done)
     elseif string.sub(ARGV[i + 3], 1, #LOADING) == LOADING then
@@ -57,4 +57,4 @@ for i = 2, #ARGV, 4 do
   end
 end
 publish(frames)
-return { lost, over }
+return lost

@@ -96,6 +96,8 @@ class Gate:
         self.queue = queue
         self.worker = worker
         self._ttl = ttl
+        #: of each execution the number of its last event, and the bytes of all
+        self._said: dict[str, tuple[int, int]] = {}
 
     def take(
         self, timeout: int, most: int = 1, favour: Callable[[], Favour] = lambda: ANY_MODEL
@@ -193,27 +195,43 @@ class Gate:
 
         Returns the executions that are no longer ours: nothing was written for them.
         """
+        over = self._talkative(events)
+        if over:
+            events = [event for event in events if event.execution_id not in over]
+            endings = [ending for ending in endings if ending.execution_id not in over]
+            if not events and not endings:
+                return over
         calls: list[_Call] = []
         if events:
-            calls.append(_Call("emit", [], [LARGEST_STORY, *itertools.chain.from_iterable(events)]))
+            arguments = list(itertools.chain.from_iterable(events))
+            calls.append(_Call("emit", [], arguments))
         calls += [self._finish_call(ending) for ending in endings]
         answers = self._run_many(calls)
-        lost = {execution.decode() for execution in answers[0][0]} if events else set()
-        if events and answers[0][1]:
-            lost |= self._end_talkative(events, {execution.decode() for execution in answers[0][1]})
+        lost = {execution.decode() for execution in answers[0]} if events else set()
         ends = answers[1:] if events else answers
         for dependents in ends:
             _log_dependents(dependents)
-        return lost | {e.execution_id for e, done in zip(endings, ends, strict=True) if not done}
+        lost |= {e.execution_id for e, done in zip(endings, ends, strict=True) if not done}
+        for execution_id in (*lost, *over, *(ending.execution_id for ending in endings)):
+            self._said.pop(execution_id, None)
+        return lost | over
 
-    def _end_talkative(self, events: Sequence[Emission], over: set[str]) -> set[str]:
-        """Fail the executions whose events are more than Redis keeps of one job."""
-        error = OutputTooLarge(f"The job has said more than {LARGEST_STORY >> 20} MB.")
-        jobs = {event.execution_id: event.job_id for event in events if event.execution_id in over}
-        self.write([], [Ending(job_id, execution, error=error) for execution, job_id in jobs.items()])
-        for job_id in jobs.values():
-            log_end(job_id, JobStatus.FAILED, error=error)
-        return set(jobs)
+    def _talkative(self, events: Sequence[Emission]) -> set[str]:
+        """Count what executions say; those whose events are more than Redis keeps of one job are failed."""
+        over: dict[str, str] = {}
+        for job_id, execution, number, event in events:
+            counted, size = self._said.get(execution, (0, 0))
+            # What is written again was counted before.
+            if number > counted:
+                self._said[execution] = (number, size + len(event))
+                if size + len(event) > LARGEST_STORY:
+                    over[execution] = job_id
+        if over:
+            error = OutputTooLarge(f"The job has said more than {LARGEST_STORY >> 20} MB.")
+            self.write([], [Ending(job_id, execution, error=error) for execution, job_id in over.items()])
+            for job_id in over.values():
+                log_end(job_id, JobStatus.FAILED, error=error)
+        return set(over)
 
     def progress(self, job_id: str, execution_id: str, done: dict[str, Any]) -> bool:
         """Say how far a job is, to whoever watches it and to the jobs that wait for it. False: it is not ours."""
@@ -230,6 +248,7 @@ class Gate:
 
     def release(self, job_id: str, execution_id: str) -> bool:
         """Put a running job back at the front of the queue, because this worker drains."""
+        self._said.pop(execution_id, None)
         event = encode_event(EventType.REQUEUED)
         names = [keys.started(self.queue), keys.queue(self.queue)]
         return bool(self._run("release", names, [job_id, execution_id, event]))

@@ -57,9 +57,9 @@ def fetch(job_id: str, connection: redis.Redis) -> Job:
     return Job.fetch(job_id, connection=connection, serializer=JSONSerializer)
 
 
-def run(gate: Gate) -> str:
+def run(gate: Gate, execution_id: str = "execution-1") -> str:
     (job_id,) = gate.take(1) or [""]
-    assert gate.claim([(job_id, "execution-1")])
+    assert gate.claim([(job_id, execution_id)])
     return job_id
 
 
@@ -168,15 +168,16 @@ async def test_a_job_that_says_too_much_fails_and_its_neighbours_go_on(
     monkeypatch.setattr("jobs.gate.worker.LARGEST_STORY", 1000)
     await front.admit(request(), 10)
     await front.admit(request(), 10)
-    first, second = run(gate), run(gate)
+    first, second = run(gate), run(gate, "execution-2")
     delta = encode_event(EventType.DELTA, index=0, text="x" * 400)
     lost = set()
     for number in range(1, 5):
         lost |= gate.write([Emission(first, "execution-1", number, delta)], [])
     short = encode_event(EventType.DELTA, index=0, text="y")
-    assert not gate.write([Emission(second, "execution-1", 1, short)], [])
+    assert not gate.write([Emission(second, "execution-2", 1, short)], [])
 
     assert lost == {"execution-1"}
+    assert gate._said.keys() == {"execution-2"}
     assert (await client.info(second)).status is JobStatus.IN_PROGRESS
     info = await client.info(first, with_result=True)
     assert info.error is not None
