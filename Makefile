@@ -19,7 +19,7 @@ JOBS ?= 2
 test: .venv/dev.stamp .venv/clients.stamp
 	$(BIN)/python -m pytest -m 'not real' -n $(JOBS) --dist loadfile $(ARGS)
 
-# Models with their real weights, of packages that carry them: 240 MB.
+# Models with their real weights, of packages that carry them: 330 MB.
 test-real: .venv/dev.stamp .venv/real.stamp
 	$(BIN)/python -m pytest -m real $(ARGS) tests/real
 

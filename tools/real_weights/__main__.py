@@ -3,9 +3,13 @@
 import sys
 from pathlib import Path
 
-from tools.real_weights import smollm2, whisper_base
+from tools.real_weights import kokoro, smollm2, whisper_base
 
-MODELS = {"smollm2-135m-instruct": smollm2.convert, "whisper-base": whisper_base.convert}
+MODELS = {
+    "smollm2-135m-instruct": smollm2.convert,
+    "whisper-base": whisper_base.convert,
+    "kokoro": kokoro.convert,
+}
 
 
 def main() -> None:
