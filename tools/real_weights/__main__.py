@@ -1,9 +1,9 @@
-"""`python -m tools.real_weights PACKAGES FOLDER` writes every model that is not there yet."""
+"""`python -m real_weights PACKAGES FOLDER` writes every model that is not there yet."""
 
 import sys
 from pathlib import Path
 
-from tools.real_weights import kokoro, smollm2, whisper_base
+from real_weights import kokoro, smollm2, whisper_base
 
 MODELS = {
     "smollm2-135m-instruct": smollm2.convert,
