@@ -65,9 +65,13 @@ class Context:
         """What a model's name means to a request of that category; the disk is read off the event loop.
 
         With `adapters`, the name of a LoRA adapter, it is another model. Raises ModelNotFound, and InvalidRequest for
-        a model of another category.
+        a model of another category or one that can't be used.
         """
         ref = await self.look_up(name, category, adapters)
+        if ref.fault is not None:
+            raise InvalidRequest(
+                f"The model '{ref.id}' can't be used. {ref.fault.reason}", param="model", code=ref.fault.code
+            )
         if ref.category not in (None, category):
             raise InvalidRequest(
                 f"The model '{name}' is not of the category '{category}' but of '{ref.category}'.",

@@ -32,11 +32,15 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
-def _hub_cache() -> Path:
-    """Where huggingface_hub keeps its downloads, by its own rules."""
+def _hub_home() -> Path:
+    """Where huggingface_hub keeps all that it keeps, by its own rules."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
-    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser().absolute()
+    return Path(os.environ.get("HF_HOME") or f"{cache}/huggingface").expanduser().absolute()
+
+
+def _hub_cache() -> Path:
+    """Where it keeps its downloads."""
+    return Path(os.environ.get("HF_HUB_CACHE") or _hub_home() / "hub").expanduser().absolute()
 
 
 def _allowed_hosts(data: dict[str, Any]) -> tuple[str, ...]:
@@ -612,6 +616,11 @@ class Settings(BaseSettings):
     def view_folder(self) -> Path:
         """Where the worker keeps what libraries may see of models: links and small files."""
         return self.data_dir / "views"
+
+    def may_hold_models(self, folder: Path) -> bool:
+        """Whether the environment allows that models are kept in this folder: it lies below one that it names."""
+        allowed = (self.data_dir, _hub_home(), self.hub_cache, *self.model_roots)
+        return any(folder.resolve().is_relative_to(place.resolve()) for place in allowed)
 
     @property
     def disk_limit_bytes(self) -> int:

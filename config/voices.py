@@ -6,7 +6,6 @@
 It reads names and paths; it opens no recording. What is wrong in the file is logged and left out.
 """
 
-import json
 import logging
 import math
 import threading
@@ -15,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from config import foreign_json
+
 log = logging.getLogger(__name__)
 
 FILE = "voices.json"
+_LONGEST = 4 << 20
 #: What a speaker's speed may be changed by.
 SPEEDS = (0.25, 4.0)
 
@@ -72,7 +74,7 @@ class VoiceRegistry:
             if seen != self._seen:
                 self._seen = seen
                 try:
-                    content = json.loads(self._file.read_bytes())
+                    content = foreign_json.read(self._file, _LONGEST)
                     if not isinstance(content, dict):
                         raise ValueError("it must be an object")
                 except (OSError, ValueError) as error:

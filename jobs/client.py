@@ -333,6 +333,7 @@ class JobClient:
 
     async def change_setting(self, settings: Settings, key: str, value: object) -> LiveSettings:
         """Change one of them for all processes. Raises NotFound and InvalidRequest."""
+        await asyncio.to_thread(live_settings.check_allowed, settings, key, value)
         with _redis_errors():
             return await live_settings.write(self.redis, LiveSettings.of(settings), key, value)
 

@@ -120,13 +120,28 @@ class LiveSettings(BaseModel):
             "batch_size": self.max_concurrent_requests,
             "log_level": self.log_level.lower(),
         }
-        if self.huggingface_cache_dir:
-            cache = Path(self.huggingface_cache_dir)
+        cache = Path(self.huggingface_cache_dir)
+        if self.huggingface_cache_dir and not settings.may_hold_models(cache):
+            log.warning("huggingface_cache_dir=%s is not allowed by the environment: passed over", cache)
+        elif self.huggingface_cache_dir:
             roots = [root for root in settings.model_roots if root not in (settings.hub_cache, cache)]
             updates |= {"hub_cache": cache, "model_roots": (*roots, cache)}
         if self.bind_to_all_interfaces != was.bind_to_all_interfaces:
             updates["host"] = _ANYWHERE if self.bind_to_all_interfaces else _HERE
         return settings.model_copy(update=updates)
+
+
+def check_allowed(settings: Settings, key: str, value: object) -> None:
+    """Raises InvalidRequest for a value that the environment's `settings` do not allow."""
+    if key != "huggingface_cache_dir" or not isinstance(value, str) or not value.startswith("/"):
+        return
+    if "\0" not in value and not settings.may_hold_models(Path(value)):
+        raise InvalidRequest(
+            "Invalid value for 'huggingface_cache_dir': the folder must lie below the data folder, HF_HOME or one of "
+            "the MODEL_ROOTS, as the server's environment sets them.",
+            param="value",
+            code="invalid_value",
+        )
 
 
 async def read(client: redis.asyncio.Redis, usual: LiveSettings) -> LiveSettings:

@@ -19,6 +19,7 @@ from jobs.request import Category
 from worker.device import device
 from worker.engines import Loader
 from worker.engines.base import Engine, Remembers
+from worker.guard.sizes import check_sizes
 from worker.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
@@ -97,8 +98,13 @@ class Slot:
             raise ModelNotFound(str(error), param="model") from error
         if ref.path is None:
             raise ModelNotFound(f"The model '{ref.id}' is not installed.", param="model")
+        if ref.fault is not None:
+            raise InvalidRequest(
+                f"The model '{ref.id}' can't be used. {ref.fault.reason}", param="model", code=ref.fault.code
+            )
         if not device().mlx:
             raise InvalidRequest(NO_MLX, param="model", code="mlx_not_compatible")
+        check_sizes(ref)
         needed = model_size(ref.path).weight_bytes or 0
         # What can't fit at all does not cost anybody the model that is there.
         self.check(needed)

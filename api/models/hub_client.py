@@ -66,7 +66,15 @@ def _errors(what: str) -> Iterator[None]:
         raise ModelNotFound(f"Model '{what}' not found on HuggingFace", param="model") from None
     except HfHubHTTPError as error:
         raise _refused(error) from error
-    except (OSError, httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+    except (
+        OSError,
+        httpx.HTTPError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         unavailable = HubUnavailable.because(error)
         unavailable.out_of_reach = isinstance(error, OSError | httpx.TransportError)
         raise unavailable from error

@@ -127,12 +127,12 @@ def _entry(
     given: str | None,
 ) -> ModelEntry:
     category, slot = place or (found.model.category if found else Category.LLM.value, {})
-    state = slot.get("state", "available")
+    state = str(slot.get("state", "available"))
     return ModelEntry(
         id=model_id,
         category=category,
         record=record,
-        state="available" if state == "empty" else state,
+        state=_state(state, found),
         installed=found.model if found else None,
         size=found.size if found else None,
         given_name=given,
@@ -140,5 +140,16 @@ def _entry(
         context_length=slot.get("context_length") or (context_length(found.model.config) if found else None),
         memory_bytes=slot.get("memory_bytes"),
         loaded_at=slot.get("loaded_at"),
-        error=slot.get("error") or record.error,
+        error=slot.get("error") or _reason(found) or record.error,
     )
+
+
+def _state(slot: str, found: _OnDisk | None) -> str:
+    """The slot's; a model that can't be read is in none."""
+    if slot not in ("empty", "available"):
+        return slot
+    return "error" if found is not None and found.model.fault else "available"
+
+
+def _reason(found: _OnDisk | None) -> str | None:
+    return found.model.fault.reason if found is not None and found.model.fault else None

@@ -85,10 +85,19 @@ def _folder(context: Context, ref: ModelRef, name: str) -> Path:
     path = ref.path.absolute()
     if path.resolve().is_relative_to((REPO / "models").resolve()):
         raise Forbidden(f"Model '{name}' comes with mlxq and is not deleted.", param="model")
-    for root in context.settings.model_roots:
-        if path != root and path.is_relative_to(root) and path.resolve().is_relative_to(root.resolve()):
-            return path
+    roots = (*context.settings.model_roots, cache)
+    # A root may lie in another one.
+    kept = (*roots, context.settings.data_dir)
+    if not any(place.resolve().is_relative_to(path.resolve()) for place in kept):
+        for root in roots:
+            if path != root and path.is_relative_to(root) and _is_in(path, root):
+                return path
     raise Forbidden(f"Model '{name}' lies outside the model roots and is not deleted.", param="model")
+
+
+def _is_in(path: Path, root: Path) -> bool:
+    """Whether the folder lies in this root, or a link that does, which goes alone."""
+    return (path.parent if path.is_symlink() else path).resolve().is_relative_to(root.resolve())
 
 
 async def _unload(

@@ -3,10 +3,11 @@
 It looks at names of files and at small JSON files; it never opens weights.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from config.catalog.model_config import LONGEST
+from config.foreign_json import read_object
 
 Z_IMAGE, FLUX2, FLUX1 = "z_image", "flux2", "flux1"
 TYPES = frozenset({Z_IMAGE, FLUX2, FLUX1})
@@ -87,7 +88,7 @@ def image_family(path: Path) -> str | None:
     if not (path / "transformer").is_dir():
         return None
     for file in ("model_index.json", "transformer/config.json"):
-        family = _CLASSES.get(str(_read(path / file).get("_class_name", "")))
+        family = _CLASSES.get(str(read_object(path / file, LONGEST).get("_class_name", "")))
         if family is not None:
             return family
     return None
@@ -98,7 +99,7 @@ def missing_files(path: Path, family: str) -> list[str]:
     missing = [pattern for pattern in _NEEDED[family] if not any(path.glob(pattern))]
     for part in _PARTS:
         for index in sorted((path / part).glob(_INDEX)):
-            named = _read(index).get("weight_map")
+            named = read_object(index).get("weight_map")
             files = sorted({str(name) for name in named.values()}) if isinstance(named, dict) else []
             missing += [f"{part}/{name}" for name in files if not (path / part / Path(name).name).exists()]
     return missing
@@ -106,11 +107,3 @@ def missing_files(path: Path, family: str) -> list[str]:
 
 def limits(family: str | None) -> Limits:
     return _LIMITS.get(family or "", _ANY)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

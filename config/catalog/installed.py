@@ -1,6 +1,6 @@
 """The models that lie on this machine: folders under the model roots, and snapshots in the hub's cache."""
 
-import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,24 +10,43 @@ from typing import Any
 from config.catalog.category import category_of
 from config.catalog.f5_tts import F5_TTS, is_f5_tts
 from config.catalog.image import image_family, missing_files
+from config.catalog.model_config import read_config
+from config.catalog.places import is_inside, tell_once
 from config.catalog.speech import is_paraformer
+from config.foreign_json import UnsoundJson
 
 #: How deep below a root a model may lie: `name` or `org/name`.
 _DEPTH = 2
 #: How a folder is called while it is being deleted. What begins with a dot is no model.
 TRASH = ".deleted-"
+#: The last second of the year 9999: a file may say that it is from any time.
+_LATEST = 253_402_300_799
+#: The name of a snapshot: a commit's.
+_REVISION = re.compile(r"(?!\.+$)[\w.-]{1,128}", re.ASCII)
 #: A part of weights that were split, as the hubs name it.
 _SHARD = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a model that is there can't be used: the code of the error, and a sentence for the user."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Installed:
-    """A model folder. `id` is its name below its root, or its hub id; `cached`: it lies in the hub's cache."""
+    """A model folder. `id` is its name below its root, or its hub id; `cached`: it lies in the hub's cache.
+
+    `fault`: why it can't be used although it is there.
+    """
 
     id: str
     path: Path
     cached: bool
     config: dict[str, Any] = field(repr=False)
+    fault: Fault | None = None
 
     @property
     def model_type(self) -> str:
@@ -41,25 +60,41 @@ class Installed:
     def created(self) -> int:
         """When the folder was put there, Unix seconds."""
         file = self.path / "config.json"
-        return int((file if file.exists() else self.path).stat().st_mtime)
+        try:
+            changed = (file if file.exists() else self.path).stat().st_mtime
+        except OSError:
+            return 0
+        return int(min(max(changed, 0), _LATEST))
 
 
-def installed_models(roots: tuple[Path, ...]) -> Iterator[Installed]:
+def installed_models(roots: tuple[Path, ...], *, links: bool = False) -> Iterator[Installed]:
     """Every complete model below the roots: a folder with `config.json` and weights, with a Paraformer's or an
     F5-TTS's files, or with the parts of a model that makes pictures.
 
-    No link leads out.
+    No link leads out, unless `links` says so. A folder that can't be read is passed over, with a line in the log.
     """
     resolved = [root.resolve() for root in roots]
     for root in roots:
-        if root.is_dir():
-            for model in _below(root, "", _DEPTH):
-                if any(model.path.resolve().is_relative_to(each) for each in resolved):
-                    yield model
+        for model in _below(root, "", _DEPTH):
+            if is_inside(model.path, resolved, links=links):
+                yield model
+            else:
+                tell_once(
+                    "the model folder %s is a link out of the model roots and is not listed: MODEL_LINKS=1 allows it",
+                    model.path,
+                )
 
 
 def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed | None:
-    """The model in this folder, or None when it is not (yet) a whole one."""
+    """The model in this folder, or None when it is not (yet) a whole one, or can't be read."""
+    try:
+        return _read_model(path, model_id, cached)
+    except OSError as error:
+        tell_once(f"the folder %s can't be read ({error.strerror or type(error).__name__})", path)
+        return None
+
+
+def _read_model(path: Path, model_id: str, cached: bool) -> Installed | None:
     if is_paraformer(path):
         return Installed(model_id, path, cached, {})
     if is_f5_tts(path):
@@ -70,15 +105,15 @@ def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed 
         if cached and missing_files(path, family):
             return None
         return Installed(model_id, path, cached, {"model_type": family})
-    try:
-        config = json.loads((path / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return None
     # MLX' own checkpoints of Whisper are NumPy files.
     weights = next(path.glob("*.safetensors"), path / "weights.npz")
-    if not isinstance(config, dict) or not weights.exists() or not _whole(path):
+    if not (path / "config.json").is_file() or not weights.exists() or not _whole(path):
         return None
-    return Installed(model_id, path, cached, config)
+    try:
+        return Installed(model_id, path, cached, read_config(path / "config.json"))
+    except UnsoundJson as error:
+        fault = Fault("unsupported_model", f"Its config.json can't be used: it {error}.")
+        return Installed(model_id, path, cached, {}, fault)
 
 
 def cached_model(cache: Path, model_id: str) -> Installed | None:
@@ -97,9 +132,7 @@ def _whole(path: Path) -> bool:
 
 
 def _below(folder: Path, prefix: str, depth: int) -> Iterator[Installed]:
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith(".") or not entry.is_dir():
-            continue
+    for entry in _folders(folder):
         if entry.name.startswith("models--"):
             yield from _snapshot(entry)
             continue
@@ -110,12 +143,38 @@ def _below(folder: Path, prefix: str, depth: int) -> Iterator[Installed]:
             yield from _below(entry, f"{prefix}{entry.name}/", depth - 1)
 
 
+def _folders(folder: Path) -> Iterator[Path]:
+    """The folders in this one that a model may lie in, by their names."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        tell_once(f"the folder %s can't be read ({error.strerror or type(error).__name__})", folder)
+        return
+    for name in names:
+        entry = folder / name
+        try:
+            if not entry.is_dir():
+                continue
+            # What is no text can be no model's name.
+            name.encode()
+        except OSError:
+            continue
+        except UnicodeEncodeError:
+            tell_once("the folder %s is not listed: its name is no UTF-8", entry)
+            continue
+        yield entry
+
+
 def _snapshot(repository: Path) -> Iterator[Installed]:
     """The snapshot that the main branch of a cached hub repository points to."""
     model_id = repository.name.removeprefix("models--").replace("--", "/", 1)
     try:
         revision = (repository / "refs" / "main").read_text().strip()
-    except OSError:
+    except (OSError, ValueError):
+        return
+    if not _REVISION.fullmatch(revision):
         return
     model = read_model(repository / "snapshots" / revision, model_id, cached=True)
     if model:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from config import foreign_json
+
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
@@ -56,7 +58,7 @@ class Records:
             status = self._path.stat()
             stamp = (status.st_mtime_ns, status.st_ino)
             if stamp != self._stamp:
-                self._content, self._stamp = _decode(json.loads(self._path.read_bytes())), stamp
+                self._content, self._stamp = _decode(foreign_json.read_object(self._path)), stamp
         except (OSError, ValueError, TypeError, AttributeError):
             self._content, self._stamp = Remembered(), None
         return self._content

@@ -5,16 +5,19 @@ where each tensor begins and ends). MLX keeps weights as they are stored, so tha
 loaded model holds, without its caches.
 """
 
-import json
+import os
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from config import foreign_json
+from config.foreign_json import UnsoundJson
+
 #: Weights that are no safetensors: NumPy's and PyTorch's files, which are as large as what is in them.
-_OTHER_WEIGHTS = ("*.npz", "*.pth", "*.pt", "*.ckpt")
-#: Longest header that is believed; the format's own readers allow no more.
-_LONGEST_HEADER = 100_000_000
+_OTHER_WEIGHTS = frozenset({".npz", ".pth", ".pt", ".ckpt"})
+#: Longest header that is read, and longest index of split weights: 100,000 tensors have 15 MB.
+_LONGEST_HEADER = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,55 +28,84 @@ class ModelSize:
     weight_bytes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a safetensors file holds: bytes of its tensors, how many there are, and the longest side of any.
+
+    `tensors` is 0 when nothing is known but the file's size.
+    """
+
+    bytes: int
+    tensors: int
+    longest: int
+
+
 def model_size(folder: Path) -> ModelSize:
     """The size of the model in this folder. Files that can't be read count as nothing."""
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    weights = _weights(folder)
+    files = [Path(place) / name for place, _, names in os.walk(folder) for name in names]
+    weights = weight_files(folder)
     if not weights:
-        others = [file for pattern in _OTHER_WEIGHTS for file in folder.rglob(pattern)]
-        known = sum(_bytes(file) for file in others) if others else None
+        others = [file for file in files if file.suffix in _OTHER_WEIGHTS]
+        known = sum(map(_bytes, others)) if others else None
     else:
-        known = sum(_tensor_bytes(file) for file in weights)
+        known = sum(header.bytes for header in map(header_of, weights))
     return ModelSize(sum(map(_bytes, files)), known)
 
 
-def _weights(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
     """The safetensors that are loaded: those of the index, else `model*`, else all; also of a pipeline's parts."""
-    try:
-        index = json.loads((folder / "model.safetensors.index.json").read_bytes())
-        named = [folder / name for name in sorted(set(index["weight_map"].values()))]
-        if named and all(file.is_file() and file.parent == folder for file in named):
-            return named
-    except (OSError, ValueError, LookupError, AttributeError, TypeError):
-        pass
+    index = foreign_json.read_object(folder / "model.safetensors.index.json", _LONGEST_HEADER)
+    mapped = index.get("weight_map")
+    names = {name for name in mapped.values() if isinstance(name, str)} if isinstance(mapped, dict) else ()
+    named = [folder / name for name in sorted(names)]
+    if named and all(file.parent == folder and _is_file(file) for file in named):
+        return named
     here = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
     if here:
         return here
-    parts = sorted(part for part in folder.iterdir() if part.is_dir()) if folder.is_dir() else []
-    return [file for part in parts for file in _weights(part)]
+    try:
+        parts = sorted(Path(entry) for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != ".")
+    except OSError:
+        return []
+    return [file for part in parts for file in _weights_of_part(part)]
 
 
-def _tensor_bytes(file: Path) -> int:
+def _weights_of_part(part: Path) -> list[Path]:
+    return sorted(part.glob("model*.safetensors")) or sorted(part.glob("*.safetensors"))
+
+
+def header_of(file: Path) -> Header:
+    """What a file's header says; of one with no sound header that it is as large as the file."""
     try:
         status = file.stat()
         return _header(file, status.st_mtime_ns, status.st_size)
     except OSError:
-        return 0
+        return Header(0, 0, 0)
 
 
 @lru_cache(maxsize=4096)
-def _header(file: Path, changed: int, size: int) -> int:
-    """Bytes of the tensors in this file; of one with no sound header its size. `changed` renews the answer."""
+def _header(file: Path, changed: int, size: int) -> Header:
+    """`changed` renews the answer."""
     try:
         with file.open("rb") as opened:
             (length,) = struct.unpack("<Q", opened.read(8))
             if length > min(size, _LONGEST_HEADER):
-                return size
-            header = json.loads(opened.read(length))
-        offsets = [tensor["data_offsets"] for name, tensor in header.items() if name != "__metadata__"]
-        return sum(int(end) - int(begin) for begin, end in offsets)
-    except (struct.error, ValueError, LookupError, AttributeError, TypeError):
-        return size
+                return Header(size, 0, 0)
+            header = foreign_json.parse(opened.read(length))
+        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+        total = sum(int(end) - int(begin) for begin, end in (tensor["data_offsets"] for tensor in tensors))
+        longest = max((int(side) for tensor in tensors for side in tensor["shape"]), default=0)
+    except (struct.error, UnsoundJson, ValueError, LookupError, AttributeError, TypeError):
+        return Header(size, 0, 0)
+    # No file holds more than its bytes, whatever it says.
+    return Header(min(max(total, 0), size), len(tensors), longest)
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def _bytes(file: Path) -> int:

@@ -24,9 +24,11 @@ from config.catalog.aliases import (
 from config.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
 from config.catalog.image import ALIASES as IMAGE_ALIASES
 from config.catalog.image import FOLDER_OF as IMAGE_FOLDER_OF
-from config.catalog.installed import Installed, cached_model, installed_models, read_model
+from config.catalog.installed import Fault, Installed, cached_model, installed_models, read_model
 from config.catalog.kokoro import KOKORO_82M
 from config.catalog.loras import find_lora
+from config.catalog.own import is_path, own_folders, own_models, read_own
+from config.catalog.places import is_inside, tell_once
 from config.catalog.records import Records
 from config.catalog.speech import WHISPER, recogniser_family
 from config.catalog.tts import KOKORO, speech_type
@@ -52,13 +54,14 @@ class ModelRef:
     """What a name means. `id` is the model's one name everywhere.
 
     `path` and `category` are None while the model is only on a hub. `adapter` makes it another model, whose id ends
-    with the adapter's.
+    with the adapter's. `fault`: why it can't be used although it is there.
     """
 
     id: str
     path: Path | None
     adapter: Adapter | None = None
     category: str | None = None
+    fault: Fault | None = None
     #: what a client is told about the model that answers
     note: str = ""
     #: what answers where the model can't be fetched
@@ -88,6 +91,9 @@ class Catalog:
         #: folders that the settings name for families of models that make pictures
         self._image_folders = {"zimage": settings.zimage_model_dir, "flux": settings.flux_model_dir}
         self._roots = tuple(root.resolve() for root in settings.model_roots)
+        #: folders that settings name, each of which is a root of its own
+        self._own_folders = own_folders(settings)
+        self._links = settings.model_links
         self._cache = settings.hub_cache
         self._auto_download = settings.auto_download
         self._offline = settings.hf_hub_offline
@@ -98,7 +104,16 @@ class Catalog:
         name = self._defaults.get(category, "")
         if not name:
             raise UnknownModel(f"There is no default {category} model: {category.upper()}_MODEL is not set.")
-        return replace(self._named(name, self._own), category=category)
+        try:
+            return replace(self._named(name, self._own), category=category)
+        except UnknownModel:
+            if not is_path(name):
+                raise
+            tell_once(f"{category.upper()}_MODEL: there is no model in %s", Path(name))
+            # The path is the user's, and this is told to every client.
+            raise UnknownModel(
+                f"There is no default {category} model: no model is where the settings say it is."
+            ) from None
 
     def chosen(self, category: str) -> ModelRef | None:
         """The model that a setting names for a category, None where none does or it does not exist."""
@@ -143,7 +158,8 @@ class Catalog:
         """What a setting's name means."""
         path = Path(name).expanduser()
         if path.is_absolute() or path.exists():
-            model = read_model(path.resolve(), self._id_of(path.resolve(), path.name))
+            path = path.resolve()
+            model = read_own(path, self._id_of(path, path.name), self._own_folders.get(path))
             if model:
                 return _ref(model)
         return self._find(name, families=False) if name != DEFAULT else self._unknown(name)
@@ -191,6 +207,8 @@ class Catalog:
         if name.startswith(("/", "~", ".")):
             return self._path(name)
         same = {model.id: model for model in installed if model.id.rpartition("/")[2] == name}
+        # What can't be used stands in nobody's way.
+        same = {each: model for each, model in same.items() if not model.fault} or same
         if len(same) == 1:
             return _ref(next(iter(same.values())))
         if len(same) > 1:
@@ -264,7 +282,7 @@ class Catalog:
     def left_behind(self, name: str) -> ModelRef | None:
         """The model of that id that was deleted and whose files stayed below a root, outside the hub's cache."""
         if name in self.records.read().forgotten:
-            for model in installed_models(self._roots):
+            for model in installed_models(self._roots, links=self._links):
                 if model.id == name and not model.cached:
                     return _ref(model)
         return None
@@ -272,10 +290,14 @@ class Catalog:
     def installed(self) -> list[Installed]:
         """What lies below the roots, and what mlxq has fetched; without what was deleted and left there."""
         known = self.records.read()
-        found = [model for model in installed_models(self._roots) if model.id not in known.forgotten]
+        found = [
+            model
+            for model in installed_models(self._roots, links=self._links)
+            if model.id not in known.forgotten
+        ]
         missing = known.models.keys() - {model.id for model in found}
         cached = (cached_model(self._cache, model_id) for model_id in sorted(missing))
-        return [*found, *filter(None, cached)]
+        return [*own_models(self._own_folders, found), *found, *filter(None, cached)]
 
     def _family(self, name: str) -> ModelRef:
         default = self.default()
@@ -295,16 +317,25 @@ class Catalog:
     def _image(self, name: str) -> ModelRef:
         """A model that makes pictures, by its short name: the folder that a setting has for it, or the hub's."""
         folder = self._image_folders.get(IMAGE_FOLDER_OF.get(name, ""), "")
-        ref = self._own(folder) if folder else self._find(IMAGE_ALIASES[name], families=False)
-        return replace(ref, category=IMAGE)
+        if not folder:
+            return replace(self._find(IMAGE_ALIASES[name], families=False), category=IMAGE)
+        setting = f"{IMAGE_FOLDER_OF[name].upper()}_MODEL_DIR"
+        try:
+            return replace(self._own(folder), category=IMAGE)
+        except UnknownModel:
+            tell_once(f"{setting}: there is no model in %s", Path(folder))
+            raise UnknownModel(
+                f"The model '{name}' does not exist: no model is where {setting} says it is."
+            ) from None
 
     def _path(self, name: str) -> ModelRef:
         """The model in this folder. One message for all that is wrong: what lies outside the roots is not told."""
         model = None
-        with suppress(OSError, RuntimeError):
-            path = Path(name).expanduser().resolve(strict=True)
-            if any(path.is_relative_to(root) for root in self._roots):
-                model = read_model(path, self._id_of(path, path.name))
+        with suppress(OSError, RuntimeError, ValueError):
+            written = Path(name).expanduser()
+            path = written.resolve(strict=True)
+            if is_inside(written, (*self._roots, *self._own_folders), links=self._links):
+                model = read_own(path, self._id_of(path, path.name), self._own_folders.get(path))
         if model is None:
             raise UnknownModel(
                 f"The model '{name}' does not exist: a path means a model's folder in one of the MODEL_ROOTS."
@@ -313,7 +344,7 @@ class Catalog:
 
     def _id_of(self, path: Path, name: str) -> str:
         """A path's name below its root; outside the roots `name`."""
-        for model in installed_models(self._roots):
+        for model in installed_models(self._roots, links=self._links):
             if model.path.resolve() == path:
                 return model.id
         return name
@@ -329,7 +360,7 @@ def is_hub_id(name: str) -> bool:
 
 
 def _ref(model: Installed) -> ModelRef:
-    return ModelRef(model.id, model.path, category=model.category)
+    return ModelRef(model.id, model.path, category=model.category, fault=model.fault)
 
 
 def _valid(name: str) -> bool:

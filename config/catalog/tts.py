@@ -1,11 +1,13 @@
 """Which models speak, by mlx-audio's names of types, which voices they bring along, and which can't be served."""
 
-import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from config.catalog.f5_tts import F5_TTS
+from config.catalog.model_config import LONGEST
+from config.foreign_json import read_object
 
 QWEN3_TTS, INDEXTTS, KOKORO = "qwen3_tts", "indextts", "kokoro"
 
@@ -97,16 +99,16 @@ def why_not(model_id: str) -> str | None:
 
 def own_voices(path: Path) -> tuple[str, ...]:
     """The names of the voices that a model brings along, as far as its folder tells."""
-    try:
-        config = json.loads((path / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return ()
-    talker = config.get("talker_config") if isinstance(config, dict) else None
+    talker = read_object(path / "config.json", LONGEST).get("talker_config")
     speakers = talker.get("spk_id") if isinstance(talker, dict) else None
     if isinstance(speakers, dict):
         return tuple(speakers)
-    files = (path / "voices").glob("*") if (path / "voices").is_dir() else ()
-    return tuple(sorted({file.stem for file in files if file.suffix in (".safetensors", ".pt", ".npy")}))
+    try:
+        files = [file.name for file in os.scandir(path / "voices")]
+    except OSError:
+        return ()
+    names = (Path(name) for name in files if name.isprintable())
+    return tuple(sorted({name.stem for name in names if name.suffix in (".safetensors", ".npy")}))
 
 
 def own_voice(name: str, voices: tuple[str, ...]) -> str | None:

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import redis
 
+from config.settings import _hub_home
 from jobs import keys
 from jobs.connection import async_connection, connection
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, at_start, follow, write
@@ -17,6 +19,8 @@ from tests.api.conftest import MakeSettings
 from tests.private_redis import PrivateRedis
 from tests.support.api_server import ApiServer
 
+#: Another folder for the hub's models, which the environment allows.
+CACHE = _hub_home() / "elsewhere"
 #: MLX-GUI's keys, the type of each, and another value than the usual one.
 KEYS: dict[str, tuple[type, Any]] = {
     "server_port": (int, 8123),
@@ -25,7 +29,7 @@ KEYS: dict[str, tuple[type, Any]] = {
     "model_inactivity_timeout_minutes": (int, 60),
     "enable_system_tray": (bool, True),
     "log_level": (str, "WARNING"),
-    "huggingface_cache_dir": (str, "/somewhere"),
+    "huggingface_cache_dir": (str, str(CACHE)),
     "enable_gpu_acceleration": (bool, False),
     "bind_to_all_interfaces": (bool, True),
 }
@@ -82,6 +86,21 @@ def test_a_wrong_value_changes_nothing(http: httpx.Client, key: str, value: obje
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["type"] == "invalid_request_error"
     assert http.get("/v1/settings").json() == before
+
+
+def test_models_are_kept_only_where_the_environment_allows(
+    http: httpx.Client, make_settings: MakeSettings, model_root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (model_root / "way-out").symlink_to(tmp_path / "outside")
+    outside = ("/", "/etc", str(tmp_path), str(tmp_path / "outside"), f"{model_root}/../outside")
+    for value in (*outside, f"{model_root}/way-out/more"):
+        answer = http.put("/v1/settings/huggingface_cache_dir", json={"value": value})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value"), value
+    assert http.get("/v1/settings").json()["huggingface_cache_dir"] == ""
+    for value in (str(model_root), f"{model_root}/cache", f"{make_settings().data_dir}/cache", ""):
+        answer = http.put("/v1/settings/huggingface_cache_dir", json={"value": value})
+        assert answer.status_code == 200, value
 
 
 def test_what_is_no_change_at_all(http: httpx.Client) -> None:
@@ -165,14 +184,18 @@ def test_a_process_that_starts_takes_what_was_kept(
         "max_concurrent_requests": "4",
         "bind_to_all_interfaces": "true",
         "log_level": '"ERROR"',
-        "huggingface_cache_dir": '"/more"',
+        "huggingface_cache_dir": f'"{CACHE}"',
     }
     with connection(redis_server.url) as client:
         client.hset(keys.SETTINGS, mapping=stored)
         client.publish(keys.COMMANDS, CHANGED)
     started = at_start(settings)
     assert (started.host, started.port, started.batch_size) == ("0.0.0.0", 9123, 4)
-    assert (started.log_level, str(started.model_roots[-1])) == ("error", "/more")
+    assert (started.log_level, str(started.model_roots[-1])) == ("error", str(CACHE))
     assert LiveSettings.of(started).bind_to_all_interfaces
+    with connection(redis_server.url) as client:
+        client.hset(keys.SETTINGS, "huggingface_cache_dir", '"/etc"')
+    started = at_start(settings)
+    assert (started.hub_cache, started.model_roots) == (settings.hub_cache, settings.model_roots)
     redis_server.kill()
     assert at_start(settings, patience=0) == settings

@@ -51,6 +51,8 @@ class HuggingFace:
             raise _failure(repo_id, error) from None
         except (httpx.HTTPError, OSError):
             raise HubTrouble("the hub is out of reach") from None
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise HubTrouble("the hub's answer makes no sense") from None
 
     def _listing(self, repo_id: str) -> Listing:
         commit = str(self._api.model_info(repo_id, timeout=PATIENCE).sha)

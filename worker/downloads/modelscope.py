@@ -57,7 +57,7 @@ class ModelScope:
                 raise refusal(repo_id, 404, _TOKEN)
             entries = [entry for entry in body["Data"]["Files"] if entry["Type"] != "tree"]
             files = tuple(self._file(repo_id, entry) for entry in entries)
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             raise HubTrouble("the hub's answer makes no sense") from None
         return Listing(_revision(files), files)
 

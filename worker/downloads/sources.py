@@ -7,6 +7,8 @@ from typing import Protocol
 
 from jobs.errors import Forbidden, HubUnavailable, InvalidRequest, MlxqError, ModelNotFound
 
+#: Characters of a file's name and the folders it lies in.
+_LONGEST = 1024
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -86,10 +88,20 @@ def checked(listing: Listing, repo_id: str) -> Listing:
     for file in listing.files:
         path = PurePosixPath(file.path)
         parts = file.path.split("/")
-        if path.is_absolute() or any(part in ("", ".", "..") for part in parts) or "\0" in file.path:
+        outside = path.is_absolute() or any(part in ("", ".", "..") for part in parts)
+        if outside or "\0" in file.path or len(file.path) > _LONGEST or not _is_text(file.path):
             raise InvalidRequest(f"The model '{repo_id}' has a file whose name is not valid.", param="model")
         if not _HASH.fullmatch(file.blob) or file.size < 0:
             raise InvalidRequest(f"The hub's list of the files of '{repo_id}' is not valid.", param="model")
     if not _HASH.fullmatch(listing.commit):
         raise InvalidRequest(f"The hub's list of the files of '{repo_id}' is not valid.", param="model")
     return listing
+
+
+def _is_text(name: str) -> bool:
+    """JSON can hold halves of characters, which no file's name can."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -15,6 +15,7 @@ from config.catalog import ModelRef
 from config.code_wall import close_to_models, foreign
 from config.settings import Settings
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound
+from worker.guard.sizes import check_sizes
 from worker.guard.view import UnfitFolder, View, make_view
 
 Engine = TypeVar("Engine")
@@ -46,6 +47,8 @@ def guarded(ref: ModelRef, settings: Settings, load: Callable[[ModelRef], Engine
 @contextmanager
 def opened(ref: ModelRef, settings: Settings) -> Iterator[ModelRef]:
     """A clean view of a model that is read at once: one that drafts. Raises MlxqError."""
+    if ref.path is not None:
+        check_sizes(ref)
     ref, views = _viewed(ref, settings)
     try:
         yield ref

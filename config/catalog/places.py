@@ -1,0 +1,33 @@
+"""Where models may lie: below the model roots. Whether a link may lead out of them is the user's to say."""
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+#: Lines that a process has logged of folders, each of which is logged once.
+_told: set[str] = set()
+_MOST_TOLD = 1000
+
+
+def is_inside(path: Path, roots: Iterable[Path], *, links: bool = False) -> bool:
+    """Whether a path lies below one of these resolved folders, links followed.
+
+    With `links` it is enough that the path itself, as it is written, lies below one: a link in it may lead out.
+    """
+    roots = tuple(roots)
+    if any(path.resolve().is_relative_to(root) for root in roots):
+        return True
+    written = Path(os.path.abspath(path))
+    return links and any(written.is_relative_to(root) for root in roots)
+
+
+def tell_once(line: str, path: Path) -> None:
+    """Log a line that names a folder of the user's, once in a process."""
+    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+    said = line % shown
+    if said not in _told and len(_told) < _MOST_TOLD:
+        _told.add(said)
+        log.warning("%s", said)

@@ -1,0 +1,107 @@
+"""Whether the sizes in a model's configuration fit its weights.
+
+A network is made from config.json before its weights are looked at: a million layers there take all memory, and the
+weights that would have contradicted come too late. The headers of safetensors say how many tensors there are and how
+long their sides are. It knows names of sizes; it does not know families of models.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from config import foreign_json
+from config.catalog import ModelRef
+from config.catalog.model_config import LONGEST
+from config.catalog.registry import header_of, weight_files
+from jobs.errors import InvalidRequest
+
+#: Words of keys that count layers: each layer has a tensor of its own at least.
+_LAYERS = ("layer", "depth", "block", "stage")
+#: Words of keys that count what has a tensor of its own, or a place in one.
+_PARTS = ("head", "expert", "codebooks", "quantizers", "groups", "levels")
+#: Words of keys that are a side of some tensor, or a small multiple of one.
+_SIDES = (
+    "hidden",
+    "_size",
+    "_dim",
+    "d_model",
+    "n_embd",
+    "width",
+    "channels",
+    "vocab",
+    "features",
+    "rank",
+    "n_mels",
+)
+#: Words of keys that are sizes of inputs, windows and tables of positions, and of no weights.
+_OTHERS = (
+    "position",
+    "image_size",
+    "img_size",
+    "block_size",
+    "batch",
+    "buffer",
+    "chunk",
+    "kernel",
+    "sample",
+    "window",
+)
+#: Numbers up to these are believed: what they take is small, and some parts have no weights.
+_FEW_LAYERS, _FEW_PARTS, _SHORT = 1024, 4096, 32_768
+#: How many times longer a side may be than the longest: weights are packed, and fused layers cut in parts.
+_TIMES = 8
+#: The longest known tables have 10 million positions.
+_MOST_POSITIONS = 1 << 27
+
+
+def check_sizes(ref: ModelRef) -> None:
+    """Raises InvalidRequest for a model whose configuration does not fit its weights."""
+    assert ref.path is not None
+    for folder in (ref.path, *_parts(ref.path)):
+        config = foreign_json.read_object(folder / "config.json", LONGEST)
+        headers = [header_of(file) for file in (weight_files(folder) or weight_files(ref.path))]
+        if not config or not headers or not all(header.tensors for header in headers):
+            continue
+        tensors = sum(header.tensors for header in headers)
+        longest = max(header.longest for header in headers)
+        for name, value in _whole_numbers(config):
+            if value > _most(name.lower(), tensors, longest):
+                raise InvalidRequest(
+                    f"The model '{ref.base_id}' can't be used: its config.json says {name[:64]}={value:.6g}, and its "
+                    f"weights are {tensors} tensors with sides of up to {longest}.",
+                    param="model",
+                    code="unsupported_model",
+                )
+
+
+def _most(name: str, tensors: int, longest: int) -> float:
+    """The largest number that may stand under this key."""
+    if any(word in name for word in _OTHERS):
+        return _MOST_POSITIONS
+    if any(word in name for word in _LAYERS):
+        return max(_FEW_LAYERS, tensors)
+    if any(word in name for word in _PARTS):
+        return max(_FEW_PARTS, tensors)
+    if any(word in name for word in _SIDES):
+        return max(_SHORT, longest * _TIMES)
+    return math.inf
+
+
+def _parts(path: Path) -> list[Path]:
+    try:
+        return [entry for entry in path.iterdir() if (entry / "config.json").is_file()]
+    except OSError:
+        return []
+
+
+def _whole_numbers(config: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Each number in a configuration with the key that it stands under."""
+    if isinstance(config, dict):
+        for name, value in config.items():
+            yield from _whole_numbers(value, name)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _whole_numbers(value, key)
+    elif isinstance(config, int | float) and not isinstance(config, bool):
+        yield key, config
