@@ -10,6 +10,8 @@ import math
 import os
 import re
 import stat
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ _DIGITS = 40
 #: Keys below which transformers writes Infinity itself, for models with state spaces.
 _UNBOUNDED = frozenset({"time_step_limit"})
 
+_CONTAINERS = frozenset({dict, list})
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -31,9 +34,22 @@ class UnsoundJson(ValueError):
     """The text is no JSON, or readers differ about it. The message continues "it …"."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """`removed`: how many keys were left out that the reader did not want."""
+
+    value: Any
+    removed: int
+
+
 def parse(data: bytes) -> Any:
     """The value of a JSON text. Raises UnsoundJson."""
-    infinite = 0
+    return parse_without(data, ()).value
+
+
+def parse_without(data: bytes, unwanted: Collection[str]) -> Parsed:
+    """The value of a JSON text without some keys at any depth, unless they stand for a number. Raises UnsoundJson."""
+    infinite = removed = 0
 
     def constant(name: str) -> float:
         nonlocal infinite
@@ -42,10 +58,21 @@ def parse(data: bytes) -> Any:
         infinite += 1
         return math.inf if name == "Infinity" else -math.inf
 
+    def object_(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal removed
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise UnsoundJson("has an object with the same key twice")
+        for key in unwanted:
+            if key in found and type(found[key]) not in (int, float):
+                del found[key]
+                removed += 1
+        return found
+
     try:
         value = json.loads(
             data.decode("utf-8"),
-            object_pairs_hook=_object,
+            object_pairs_hook=object_,
             parse_constant=constant,
             parse_float=_float,
             parse_int=_int,
@@ -66,7 +93,7 @@ def parse(data: bytes) -> Any:
     _measure(value)
     if infinite and infinite != _unbounded(value):
         raise UnsoundJson("holds Infinity")
-    return value
+    return Parsed(value, removed)
 
 
 def read(path: Path, most: int = LONGEST) -> Any:
@@ -100,13 +127,6 @@ def write(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise UnsoundJson("has an object with the same key twice")
-    return found
-
-
 def _float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
@@ -122,13 +142,13 @@ def _int(text: str) -> int:
 
 def _measure(value: Any) -> None:
     """Raises UnsoundJson when it is nested too deeply."""
-    level = [value] if isinstance(value, dict | list) else []
+    level = [value] if type(value) in _CONTAINERS else []
     for _ in range(DEEPEST):
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _CONTAINERS
         ]
         if not level:
             return

@@ -158,6 +158,14 @@ def test_what_two_readers_read_differently_is_refused(
             path.write_bytes(content)
 
 
+def test_a_log_of_a_training_is_left_out(
+    made: Callable[[str, Path], Path], root: Path, settings: Settings
+) -> None:
+    folder = made("chat", root)
+    (folder / "trainer_state.json").write_text('{"loss": NaN}')
+    assert load("llm", folder, settings) is None
+
+
 @pytest.mark.parametrize("family", ["chat", "vision qwen2_vl"])
 def test_a_network_of_the_models_own_is_refused(
     family: str, made: Callable[[str, Path], Path], root: Path, marker: Path, settings: Settings
@@ -203,6 +211,43 @@ def test_code_beside_an_adapter_a_draft_model_and_a_lora_is_not_run(
         engine.add("1", payload, 1)
     engine.close()
     assert not marker.exists()
+
+
+def test_state_space_models_may_have_no_bound(
+    made: Callable[[str, Path], Path], root: Path, settings: Settings
+) -> None:
+    """transformers writes `"time_step_limit": [0.0, Infinity]` for them."""
+    folder = made("chat", root)
+    config = json.loads((folder / "config.json").read_text()) | {"time_step_limit": [0.0, float("inf")]}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert load("llm", folder, settings) is None
+
+
+LINKS = {
+    "chat_template.jinja": "secret.txt",
+    "tokenizer_config.json": "secret.json",
+    "vocab.txt": "secret.txt",
+}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_links_do_not_lead_out_of_the_roots(
+    name: str, made: Callable[[str, Path], Path], root: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """A template may say what is in a file of the user's. Weights may lie on another disk."""
+    folder = made("chat", root)
+    (tmp_path / "secret.txt").write_text("secret")
+    shutil.copyfile(folder / "tokenizer_config.json", tmp_path / "secret.json")
+    shutil.move(folder / "model.safetensors", tmp_path / "model.safetensors")
+    (folder / "model.safetensors").symlink_to(tmp_path / "model.safetensors")
+    assert load("llm", folder, settings) is None
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(tmp_path / LINKS[name])
+    error = load("llm", folder, settings)
+    assert error is not None
+    assert (error.code, "MODEL_LINKS=1" in error.message) == ("unsupported_model", True)
+    assert str(tmp_path) not in error.message
+    assert load("llm", folder, settings.model_copy(update={"model_links": True})) is None
 
 
 # -- the libraries behind the view -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from huggingface_hub import snapshot_download
 
 from config.catalog import Catalog, UnknownModel
+from config.catalog.installed import cached_model
 from config.settings import Settings
 from jobs.errors import (
     Forbidden,
@@ -295,6 +296,40 @@ def test_only_what_mlx_can_use_is_fetched(hub: Hub, settings: Settings) -> None:
     hub.add("org/gguf", {"model.gguf": b"x" * 5000, "config.json": CONFIG})
     with pytest.raises(InvalidRequest):
         run(settings, "org/gguf")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("config.json", b"{", "is not valid JSON"),
+        ("config.json", b"[]", "is no object"),
+        ("config.json", b'{"model_type": {}}', "model_type"),
+        ("config.json", b'{"model_type": "qwen3", "model_file": "code.py"}', "code of its own"),
+        ("tokenizer_config.json", b'{"x": NaN}', "holds NaN"),
+        ("sub/config.json", b"[" * 5000, "is nested too deeply"),
+    ],
+)
+def test_what_can_not_be_used_is_refused_and_kept_apart(
+    hub: Hub, settings: Settings, name: str, content: bytes, reason: str
+) -> None:
+    hub.add("org/broken", files(**{name: content}))
+    with pytest.raises(InvalidRequest, match=reason) as refused:
+        run(settings, "org/broken")
+    assert refused.value.code == "unsupported_model"
+    assert name in refused.value.message
+    assert "org/broken" not in Catalog(settings).records.read().models
+    assert cached_model(settings.hub_cache, "org/broken") is None
+    assert hub.sent("model.safetensors") == 0, "its weights were fetched"
+    # What its authors mend is fetched, and installed.
+    hub.models["org/broken"][name].content = CONFIG
+    run(settings, "org/broken")
+    assert installed(settings, "org/broken") is not None
+
+
+def test_a_log_of_a_training_may_hold_anything(hub: Hub, settings: Settings) -> None:
+    hub.add("org/logged", files(**{"trainer_state.json": b'{"loss": NaN}'}))
+    run(settings, "org/logged")
+    assert installed(settings, "org/logged") is not None
 
 
 def test_of_all_sizes_of_an_f5_tts_the_best_is_fetched(hub: Hub, settings: Settings) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import PurePosixPath
 from typing import Any
 
 import httpx
 
 from config.catalog.records import Records
 from config.settings import Settings
+from jobs.errors import InvalidRequest
 from worker.downloads.choice import wanted
 from worker.downloads.fetch import TIMEOUT, TRIES, Refused, fetch, pause
 from worker.downloads.huggingface import HuggingFace
@@ -16,6 +18,7 @@ from worker.downloads.meter import Meter
 from worker.downloads.modelscope import ModelScope
 from worker.downloads.sources import HubTrouble, Listing, RemoteFile, Source, checked, refusal, unreachable
 from worker.downloads.store import Store
+from worker.guard.view import UnfitFolder, is_read, read_json
 
 #: Files of one model that are fetched at the same time, and seconds between two reports.
 AT_ONCE, REPORT = 4, 0.5
@@ -39,7 +42,7 @@ async def download(settings: Settings, repo_id: str, source_name: str, report: R
         listing = checked(await _listing(source, repo_id), repo_id)
         files = wanted(repo_id, listing.files)
         store = Store(settings.hub_cache, repo_id)
-        meter = await _fetch_all(source, files, store, report)
+        meter = await _fetch_all(source, repo_id, files, store, report)
     except HubTrouble as trouble:
         raise unreachable(repo_id, trouble.reason) from None
     except Refused as refused:
@@ -71,7 +74,9 @@ async def _listing(source: Source, repo_id: str) -> Listing:
             await pause(failures, trouble)
 
 
-async def _fetch_all(source: Source, files: list[RemoteFile], store: Store, report: Report) -> Meter:
+async def _fetch_all(
+    source: Source, repo_id: str, files: list[RemoteFile], store: Store, report: Report
+) -> Meter:
     # The same content under two names is one blob.
     blobs = list({file.blob: file for file in files}.values())
     meter = await asyncio.to_thread(_prepare, store, blobs)
@@ -85,15 +90,38 @@ async def _fetch_all(source: Source, files: list[RemoteFile], store: Store, repo
     async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=True) as client:
         reporter = asyncio.create_task(_report_on(meter, report))
         try:
-            async with asyncio.TaskGroup() as group:
-                for file in blobs:
-                    group.create_task(one(file))
-        except BaseExceptionGroup as failures:
-            raise _first(failures) from None
+            # A model that can't be used is refused before its weights come.
+            described = {file.blob for file in files if is_read(PurePosixPath(file.path))}
+            await _all(one, [file for file in blobs if file.blob in described])
+            await asyncio.to_thread(_refuse_unfit, repo_id, store, files)
+            await _all(one, [file for file in blobs if file.blob not in described])
         finally:
             reporter.cancel()
     await report(meter.state())
     return meter
+
+
+async def _all(one: Callable[[RemoteFile], Awaitable[None]], files: list[RemoteFile]) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for file in files:
+                group.create_task(one(file))
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+
+
+def _refuse_unfit(repo_id: str, store: Store, files: list[RemoteFile]) -> None:
+    """Raises InvalidRequest for a model whose descriptions can't be used. What has come of it stays apart."""
+    for file in files:
+        if is_read(PurePosixPath(file.path)):
+            try:
+                read_json(file.path, store.blob(file))
+            except UnfitFolder as error:
+                raise InvalidRequest(
+                    f"The model '{repo_id}' is not installed: it {error}.",
+                    param="model",
+                    code="unsupported_model",
+                ) from None
 
 
 def _prepare(store: Store, blobs: list[RemoteFile]) -> Meter:

@@ -43,6 +43,10 @@ class Store:
         with self.enough():
             self._blobs.mkdir(parents=True, exist_ok=True)
 
+    def blob(self, file: RemoteFile) -> Path:
+        """Where the file lies when it is whole."""
+        return self._blobs / file.blob
+
     def has(self, file: RemoteFile) -> bool:
         try:
             return (self._blobs / file.blob).stat().st_size == file.size

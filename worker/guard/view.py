@@ -7,16 +7,16 @@ files; it does not know families of models.
 
 import logging
 import os
+import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
 
 from config import foreign_json
-from config.foreign_json import UnsoundJson
+from config.catalog.model_config import read_config
+from config.foreign_json import Parsed, UnsoundJson
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +40,20 @@ _DATA = frozenset(
     }
     | {".flac", ".mp3", ".wav"}
 )
-#: What a training leaves behind; no library reads it, and it is full of NaN.
-_LOGS = frozenset({"all_results.json", "eval_results.json", "train_results.json", "trainer_state.json"})
+#: Words in the names of the JSON files that libraries read. Others, such as a training's log, may hold anything: they
+#: are left out when they are unsound.
+_READ = re.compile(
+    r"config|index|merges|modules|params|processor|quant|scheduler|special|stats|tekken|templat|token|vocab"
+)
 #: Keys that name code: which class of the repository, or of another one, is to be imported.
 _CODE = frozenset({"auto_map", "code_revision", "custom_generate", "custom_pipelines", "trust_remote_code"})
 #: The key by which mlx-lm and mlx-vlm find a model's own network.
 _MODEL_FILE = "model_file"
 #: Bytes of a JSON file that is linked, not written anew, when there is nothing to remove from it.
 _SMALL = 1 << 20
+#: Such files that were found sound and without code, as they were then: a tokenizer takes half a second to read.
+_linked: set[tuple[str, int, int, int, int]] = set()
+_MOST_LINKED = 1000
 #: Files and levels of folders of a model.
 _MOST_FILES, _DEEPEST = 20_000, 5
 
@@ -123,48 +129,54 @@ def _fill(
         elif suffix in _DATA:
             _refuse_outside(name, real, allowed)
             (target / entry.name).symlink_to(real)
-        elif suffix == ".json" and entry.name not in _LOGS:
+        elif suffix == ".json":
             _refuse_outside(name, real, allowed)
             _take_json(view, name, real, target / entry.name)
 
 
-def _take_json(view: View, name: str, real: Path, target: Path) -> None:
+def read_json(name: str, file: Path) -> Parsed:
+    """What a JSON file of a model holds, without what names code. Its name below the model's folder is `name`.
+
+    Raises UnfitFolder for one that readers differ about or that can't do without code of its own, and OSError.
+    """
     try:
-        value = foreign_json.read(real)
+        parsed = foreign_json.parse_without(foreign_json.read_bytes(file), _CODE)
+        if name == "config.json":
+            read_config(file)
     except UnsoundJson as error:
         raise UnfitFolder(f"has a file '{_shown(name)}' that can't be used: it {error}") from None
-    if isinstance(value, dict) and isinstance(value.get(_MODEL_FILE), str):
+    if isinstance(parsed.value, dict) and isinstance(parsed.value.get(_MODEL_FILE), str):
         raise UnfitFolder(f"needs code of its own ('{_MODEL_FILE}' in {_shown(name)}), which is not run here")
-    removed = _without_code(value)
-    if removed:
-        view.code.append(name)
-    if not removed and real.stat().st_size > _SMALL:
+    return parsed
+
+
+def is_read(path: PurePath) -> bool:
+    """Whether this is a JSON file that libraries read."""
+    return path.suffix.lower() == ".json" and _READ.search(path.name.lower()) is not None
+
+
+def _take_json(view: View, name: str, real: Path, target: Path) -> None:
+    status = real.stat()
+    version = (str(real), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if version in _linked:
         target.symlink_to(real)
-    else:
-        target.write_bytes(foreign_json.write(value))
-
-
-def _without_code(value: Any) -> bool:
-    """Remove what names code, at any depth; whether there was any. A vocabulary may have such words: with numbers."""
-    removed = False
-    for container in _containers(value):
-        if isinstance(container, dict):
-            for key in _CODE & container.keys():
-                if not isinstance(container[key], int | float) or isinstance(container[key], bool):
-                    del container[key]
-                    removed = True
-    return removed
-
-
-def _containers(value: Any) -> Iterator[Any]:
-    level = [value]
-    while level:
-        outer = level.pop()
-        if isinstance(outer, dict):
-            yield outer
-            level += [inner for inner in outer.values() if isinstance(inner, dict | list)]
-        elif isinstance(outer, list):
-            level += [inner for inner in outer if isinstance(inner, dict | list)]
+        return
+    try:
+        parsed = read_json(name, real)
+    except UnfitFolder as error:
+        if is_read(target):
+            raise
+        log.info("%s %s: it is left out", view.source.name, error)
+        return
+    if parsed.removed:
+        view.code.append(name)
+    elif status.st_size > _SMALL:
+        if len(_linked) >= _MOST_LINKED:
+            _linked.clear()
+        _linked.add(version)
+        target.symlink_to(real)
+        return
+    target.write_bytes(foreign_json.write(parsed.value))
 
 
 def _repository(source: Path) -> tuple[Path, ...]:
