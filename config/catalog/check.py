@@ -64,8 +64,11 @@ def _model(settings: Settings, name: str, category: str) -> Missing | None:
     if _is_path(value) and not path.exists():
         return _missing(settings, name, "there is no such folder", True, category)
     try:
-        if Catalog(settings).default(category).path is None:
+        ref = Catalog(settings).default(category)
+        if ref.path is None:
             return _missing(settings, name, "the model is not installed yet", False, category)
+        if ref.fault is not None:
+            return _missing(settings, name, f"the model can't be used. {ref.fault.reason}", False, category)
     except UnknownModel:
         if path.is_absolute() and read_model(path, path.name) is None:
             return _missing(settings, name, "the folder holds no model that is known", True, category)

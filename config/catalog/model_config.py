@@ -45,8 +45,8 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and len(value) <= _LONGEST_NAME
 
 
-def _shorten(value: dict[str, Any] | list[Any]) -> None:
-    for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+def _shorten(value: Any) -> None:
+    for key, inner in list(value.items()) if isinstance(value, dict) else list(enumerate(value)):
         if isinstance(inner, dict | list):
             _shorten(inner)
         elif isinstance(inner, int) and not -(2**63) <= inner < 2**63:

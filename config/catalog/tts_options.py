@@ -1,12 +1,13 @@
 """What models that speak listen to beside a text and a voice. A test compares this with the libraries' signatures."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from config.catalog.f5_tts import F5_TTS, is_f5_tts
+from config.catalog.model_config import LONGEST
 from config.catalog.tts import QWEN3_TTS, speech_type
+from config.foreign_json import read_object
 
 #: Types that are told what is said in the recording of a voice.
 TRANSCRIPT = frozenset(
@@ -61,8 +62,4 @@ def options_of(path: Path, model_id: str) -> frozenset[str] | None:
 
 
 def _config(path: Path) -> Mapping[str, Any]:
-    try:
-        config = json.loads((path / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return config if isinstance(config, dict) else {}
+    return read_object(path / "config.json", LONGEST)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -101,7 +101,7 @@ async def _fetch_all(
     return meter
 
 
-async def _all(one: Callable[[RemoteFile], Awaitable[None]], files: list[RemoteFile]) -> None:
+async def _all(one: Callable[[RemoteFile], Coroutine[Any, Any, None]], files: list[RemoteFile]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for file in files:
