@@ -226,7 +226,7 @@ class Catalog:
         """
         if category not in self._unchosen and self._defaults.get(category):
             return self.default(category)
-        found = best(self.installed(), category)
+        found = best([model for model in self.installed() if not model.fault], category)
         if found is not None:
             return _ref(found)
         own = SHIPPED_NAMES.get(category, "") if shipped else ""
@@ -242,7 +242,7 @@ class Catalog:
     def _kokoro(self, installed: list[Installed]) -> ModelRef:
         """The family by its name: whichever of it is here, else the hub's."""
         for model in installed:
-            if model.category == TTS and speech_type(model.config, model.id) == KOKORO:
+            if not model.fault and model.category == TTS and speech_type(model.config, model.id) == KOKORO:
                 return _ref(model)
         return self._on_hub(KOKORO_82M)
 
