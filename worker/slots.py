@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 #: MLX-GUI's words for a machine where MLX cannot be used.
 NO_MLX = "❌ MLX requires Apple Silicon (M1/M2/M3) hardware"
 
+#: Categories whose models compute in float32 on a CPU, whatever their files hold.
+WIDENED = (Category.LLM, Category.EMBEDDING)
+
 
 @dataclass(frozen=True, slots=True)
 class SlotState:
@@ -105,7 +108,9 @@ class Slot:
         if not device().mlx:
             raise InvalidRequest(NO_MLX, param="model", code="mlx_not_compatible")
         check_sizes(ref)
-        needed = model_size(ref.path).weight_bytes or 0
+        size = model_size(ref.path)
+        widened = self.category in WIDENED and not device().gpu
+        needed = (size.float32_bytes if widened else size.weight_bytes) or 0
         # What can't fit at all does not cost anybody the model that is there.
         self.check(needed)
         self.unload()

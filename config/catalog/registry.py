@@ -2,7 +2,7 @@
 
 Only the headers of safetensors are read (huggingface.co/docs/safetensors: 8 bytes of length, then JSON that says
 where each tensor begins and ends). MLX keeps weights as they are stored, so that the sum of the tensors is what a
-loaded model holds, without its caches.
+loaded model holds, without its caches. On a CPU some engines make floats of 16 bits float32.
 """
 
 import os
@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from config import foreign_json
 from config.foreign_json import UnsoundJson
@@ -18,26 +19,32 @@ from config.foreign_json import UnsoundJson
 _OTHER_WEIGHTS = frozenset({".npz", ".pth", ".pt", ".ckpt"})
 #: Longest header that is read, and longest index of split weights: 100,000 tensors have 15 MB.
 _LONGEST_HEADER = 32 << 20
+#: Types of tensors that take twice their size as float32.
+_HALVES = ("F16", "BF16")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """`disk_bytes`: all of the model's files; `weight_bytes`: its weights in memory, None when nothing tells."""
+    """`disk_bytes`: all of the model's files; `weight_bytes`: its weights in memory, None when nothing tells;
+    `float32_bytes`: the same with its floats of 16 bits as float32.
+    """
 
     disk_bytes: int
     weight_bytes: int | None
+    float32_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a safetensors file holds: bytes of its tensors, how many there are, and the longest side of any.
 
-    `tensors` is 0 when nothing is known but the file's size.
+    `halves` are the bytes of floats of 16 bits. `tensors` is 0 when nothing is known but the file's size.
     """
 
     bytes: int
     tensors: int
     longest: int
+    halves: int = 0
 
 
 def model_size(folder: Path) -> ModelSize:
@@ -46,10 +53,12 @@ def model_size(folder: Path) -> ModelSize:
     weights = weight_files(folder)
     if not weights:
         others = [file for file in files if file.suffix in _OTHER_WEIGHTS]
-        known = sum(map(_bytes, others)) if others else None
+        known = wide = sum(map(_bytes, others)) if others else None
     else:
-        known = sum(header.bytes for header in map(header_of, weights))
-    return ModelSize(sum(map(_bytes, files)), known)
+        headers = [header_of(file) for file in weights]
+        known = sum(header.bytes for header in headers)
+        wide = known + sum(header.halves for header in headers)
+    return ModelSize(sum(map(_bytes, files)), known, wide)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -93,12 +102,21 @@ def _header(file: Path, changed: int, size: int) -> Header:
                 return Header(size, 0, 0)
             header = foreign_json.parse(opened.read(length))
         tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
-        total = sum(int(end) - int(begin) for begin, end in (tensor["data_offsets"] for tensor in tensors))
+        total, halves = (sum(map(_tensor_bytes, each)) for each in (tensors, filter(_is_half, tensors)))
         longest = max((int(side) for tensor in tensors for side in tensor["shape"]), default=0)
     except (struct.error, UnsoundJson, ValueError, LookupError, AttributeError, TypeError):
         return Header(size, 0, 0)
     # No file holds more than its bytes, whatever it says.
-    return Header(min(max(total, 0), size), len(tensors), longest)
+    return Header(min(max(total, 0), size), len(tensors), longest, min(max(halves, 0), size))
+
+
+def _tensor_bytes(tensor: dict[str, Any]) -> int:
+    begin, end = tensor["data_offsets"]
+    return int(end) - int(begin)
+
+
+def _is_half(tensor: dict[str, Any]) -> bool:
+    return tensor.get("dtype") in _HALVES
 
 
 def _is_file(file: Path) -> bool:

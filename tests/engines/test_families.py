@@ -50,8 +50,7 @@ def mlx_lm_says(folder: Path) -> list[tuple[str, int]]:
         tokens = tokenizer.apply_chat_template(messages, add_generation_prompt=True)
         *_, last = mlx_lm.stream_generate(model, tokenizer, tokens, max_tokens=TOKENS)
         text = mlx_lm.generate(model, tokenizer, tokens, max_tokens=TOKENS)
-        # A character that the length cuts in the middle is not shown by a server.
-        answers.append((text.rstrip("\ufffd"), last.generation_tokens))
+        answers.append((text, last.generation_tokens))
     return answers
 
 

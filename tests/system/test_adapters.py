@@ -54,7 +54,7 @@ def mlx_lm_says(adapted: Path) -> dict[str, str]:
         model, tokenizer = mlx_lm.load(str(adapted / "first"), adapter_path=path)[:2]
         tokens = tokenizer.apply_chat_template(MESSAGES, add_generation_prompt=True)
         text = mlx_lm.generate(model, tokenizer, tokens, max_tokens=GREEDY["max_tokens"])
-        texts[adapter] = text.rstrip("\ufffd")
+        texts[adapter] = text
     return texts
 
 

@@ -39,7 +39,7 @@ def expected(models: Path) -> Callable[[str, int], str]:
         tokens = tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt}], add_generation_prompt=True
         )
-        return mlx_lm.generate(model, tokenizer, tokens, max_tokens=max_tokens).rstrip("\ufffd")
+        return mlx_lm.generate(model, tokenizer, tokens, max_tokens=max_tokens)
 
     return say
 

@@ -18,6 +18,7 @@ from config.catalog import ModelRef
 from config.catalog.context import context_length, text_configs
 from config.foreign_json import read_object
 from jobs.errors import InvalidRequest, ModelNotFound
+from worker.engines.precision import keeps_halves, widen
 from worker.models import provide
 
 log = logging.getLogger(__name__)
@@ -48,10 +49,16 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
     path = folder(ref)
     provide(str(read_object(path / "config.json").get("model_type")))
     # No code of a checkpoint's own is run, and nobody is asked on the terminal whether it may be.
-    loaded: Any = load(str(path), tokenizer_config={"trust_remote_code": False}, return_config=True)
+    loaded: Any = load(
+        str(path),
+        tokenizer_config={"trust_remote_code": False},
+        return_config=True,
+        lazy=not keeps_halves(),
+    )
     model, tokenizer, config = loaded
     if ref.adapter is not None:
         _adapt(model, ref)
+    widen(model)
     return describe(path, model, tokenizer, config, model.parameters())
 
 

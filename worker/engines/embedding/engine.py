@@ -27,6 +27,7 @@ from worker.engines.embedding.cpu_gelu import quicken
 from worker.engines.embedding.inputs import Reader
 from worker.engines.embedding.padding import group
 from worker.engines.loading import folder
+from worker.engines.precision import widen
 
 log = logging.getLogger(__name__)
 
@@ -244,6 +245,7 @@ def load(ref: ModelRef, settings: Settings) -> EmbeddingEngine:
     model, tokenizer = load_model(str(path), tokenizer_config={"trust_remote_code": False})
     if not isinstance(tokenizer, TokenizerWrapper):
         raise _unfit(ref, "it takes pictures")
+    widen(model)
     quicken(model)
     reader = Reader(tokenizer, config)
     shown: Any = model(mx.array(reader.read(["a"], 0))).text_embeds

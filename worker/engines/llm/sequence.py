@@ -59,8 +59,6 @@ class Sequence:
         if ended:
             self.detokenizer.finalize()
         piece: str = self.detokenizer.last_segment
-        if ended:
-            piece = piece.rstrip("\ufffd")
         splitter = self.splitter
         if splitter is not None and not splitter.plain:
             self._starts.append(self._length)

@@ -30,6 +30,7 @@ from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.sight import Decoder, Reading
 from worker.engines.llm.solo import Solo
 from worker.engines.loading import LanguageModel, describe, folder
+from worker.engines.precision import keeps_halves, widen
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,8 @@ def load(ref: ModelRef, settings: Settings) -> VisionEngine:
     if ref.adapter is not None:
         raise InvalidRequest("A model that sees takes no adapter.", param="adapters")
     path = folder(ref)
-    model, processor = mlx_vlm.utils.load(str(path), trust_remote_code=False)
+    model, processor = mlx_vlm.utils.load(str(path), trust_remote_code=False, lazy=not keeps_halves())
+    widen(model)
     config: dict[str, Any] = load_config(path)
     ends = config.get("eos_token_id", (config.get("text_config") or {}).get("eos_token_id"))
     # Templates of older models lie beside their processors.
