@@ -1,6 +1,8 @@
 """Conversations that OpenAI's API takes, on templates in the style of eight families: none is refused or cut."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from jobs.errors import InvalidRequest
 from tests.support.checkpoints import byte_tokenizer
 from tests.support.templates import STYLES
 from worker.engines.llm.prompt import Prompts
-from worker.engines.llm.splitter import CONTENT, REASONING
+from worker.engines.llm.parts import CONTENT, REASONING
 from worker.engines.loading import LanguageModel
 
 TOOL: dict[str, Any] = {
@@ -100,8 +102,11 @@ def texts(history: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def prompts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Prompts]:
-    return {name: reader(tmp_path_factory.mktemp(name), name) for name in STYLES}
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Prompts]]:
+    made = {name: reader(tmp_path_factory.mktemp(name), name) for name in STYLES}
+    yield made
+    for each in made.values():
+        each.close()
 
 
 def reader(folder: Path, style: str, template: str | None = None) -> Prompts:
@@ -210,7 +215,9 @@ def test_reasoning_goes_on_and_what_follows_it_is_content(prompts: dict[str, Pro
 
 
 def test_what_nothing_mends_is_refused_with_the_templates_words(tmp_path: Path) -> None:
-    strict = reader(tmp_path, "hermes", "{{ raise_exception('not today') }}")
-    with pytest.raises(InvalidRequest, match="not today") as caught:
+    with (
+        closing(reader(tmp_path, "hermes", "{{ raise_exception('not today') }}")) as strict,
+        pytest.raises(InvalidRequest, match="not today") as caught,
+    ):
         strict.read({"messages": [user("ask-1"), user("ask-2")]})
     assert (caught.value.status, caught.value.param) == (400, "messages")

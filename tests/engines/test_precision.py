@@ -57,7 +57,9 @@ def test_floats_are_float32_and_answers_are_those_of_float32(models: Path, name:
         assert chats.memory_bytes == size.float32_bytes
         model, tokenizer = mlx_lm.load(str(models / name))[:2]
         model.set_dtype(mx.float32)
-        tokens = tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], add_generation_prompt=True)
+        tokens = tokenizer.apply_chat_template(
+            [{"role": "user", "content": "hi"}], add_generation_prompt=True
+        )
         expected = mlx_lm.generate(model, tokenizer, tokens, max_tokens=16)
         body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 16, "temperature": 0}
         chats.add("task", body, 0)

@@ -109,9 +109,7 @@ def test_a_completion_goes_on_from_its_prompt_as_mlx_lm_does(
 ) -> None:
     model, tokenizer = reference
     prompts = ["Once upon a time", "1 2 3", "x"]
-    expected = [
-        mlx_lm.generate(model, tokenizer, prompt, max_tokens=20) for prompt in prompts
-    ]
+    expected = [mlx_lm.generate(model, tokenizer, prompt, max_tokens=20) for prompt in prompts]
     options: Any = {"model": "first", "temperature": 0, "max_tokens": 20}
     together = client.completions.create(prompt=prompts, **options)
     assert [choice.text for choice in together.choices] == expected

@@ -21,6 +21,7 @@ from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.llm.answers import Answers
 from worker.engines.llm.batch import Batch, Kept, Row, Token
 from worker.engines.llm.logprobs import of_prompt
+from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
 from worker.engines.llm.prompt_cache import PromptCache
 from worker.engines.llm.sampling import Sampling, make_sampler
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 CACHED_PROMPTS = 64
 #: max_tokens when neither the request nor the model's generation_config.json (`max_new_tokens`) names any.
 DEFAULT_MAX_TOKENS = 16384
+#: Seconds that a step waits for a prompt in preparation when it has nothing else to do: others get their turns.
+PATIENCE = 0.005
 #: Tokens of a prompt whose log-probabilities are made at once: each is a row as wide as the vocabulary.
 SCORED_STEP = 128
 
@@ -69,6 +72,7 @@ class ChatEngine:
         self._catalog = catalog
         self._settings = settings
         self._reader = reader or Prompts(language)
+        self._preparation = Preparation(self._reader.read)
         self._answers = Answers(language)
         usual = language.defaults.get("max_new_tokens")
         self._usual_length = usual if isinstance(usual, int) and usual > 0 else DEFAULT_MAX_TOKENS
@@ -96,7 +100,12 @@ class ChatEngine:
             self._unready[task_id] = Unready(task_id, payload, seed, compiling)
 
     def _add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
-        prompts = self._reader.read(payload)
+        if self._reader.is_long(payload):
+            self._preparation.add(task_id, payload, seed)
+        else:
+            self._begin(task_id, payload, seed, self._reader.read(payload))
+
+    def _begin(self, task_id: str, payload: dict[str, Any], seed: int, prompts: list[Prompt]) -> None:
         n = payload.get("n") or 1
         each = max(n, payload.get("best_of") or 0)
         task = _Task(task_id, prompts, n, each, self._runner(payload))
@@ -121,6 +130,7 @@ class ChatEngine:
 
     def remove(self, task_id: str) -> None:
         self._unready.pop(task_id, None)
+        self._preparation.remove(task_id)
         task = self._tasks.pop(task_id, None)
         if task is not None:
             for row in task.rows.values():
@@ -129,6 +139,7 @@ class ChatEngine:
     def step(self) -> list[Output]:
         if self._unready:
             self._take_ready()
+        self._join()
         outputs, self._ready = self._ready, []
         tokens = self._batch.step()
         for solo in self._drafted.values():
@@ -146,6 +157,16 @@ class ChatEngine:
                 outputs.append(Failed(sequence.task_id, _failure(error)))
         return outputs
 
+    def _join(self) -> None:
+        """Begin what has been read beside this thread. With nothing else to do it waits for that, for a moment."""
+        for prepared in self._preparation.ready(0 if self._tasks or self._ready else PATIENCE):
+            try:
+                self._begin(prepared.task_id, prepared.payload, prepared.seed, prepared.result())
+            except Exception as error:
+                if not isinstance(error, MlxqError):
+                    log.exception("a request could not be read")
+                self._ready.append(Failed(prepared.task_id, _failure(error)))
+
     def tidy(self) -> None:
         finished, self._finished = self._finished, []
         for tokens, cache in finished:
@@ -156,13 +177,15 @@ class ChatEngine:
     def close(self) -> None:
         self._unready.clear()
         self._answers.close()
+        self._preparation.close()
+        self._reader.close()
         self._tasks.clear()
         self._finished.clear()
         self._batch.close()
         for solo in self._drafted.values():
             solo.close()
         self._prompts.clear()
-        del self._batch, self._drafted, self._language, self._reader, self._answers
+        del self._batch, self._drafted, self._language, self._reader, self._preparation, self._answers
 
     @property
     def remembered(self) -> int:
@@ -175,7 +198,7 @@ class ChatEngine:
 
     def _take_ready(self) -> None:
         """Begin the tasks whose grammars have been compiled. With nothing else to do, wait a moment for one."""
-        if not self._tasks:
+        if not self._tasks and not self._preparation:
             wait([task.compiling for task in self._unready.values()], PAUSE, FIRST_COMPLETED)
         for task in [task for task in self._unready.values() if task.is_settled]:
             del self._unready[task.id]

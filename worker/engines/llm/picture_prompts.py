@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+import mlx.core as mx
 from mlx_vlm.prompt_utils import MODEL_CONFIG, apply_chat_template
 from mlx_vlm.utils import prepare_inputs
 from PIL import Image
@@ -39,7 +40,6 @@ class PicturePrompts(Prompts):
     def __init__(
         self, language: LanguageModel, model: Any, processor: Any, blobs: BlobStore, max_pixels: float
     ) -> None:
-        super().__init__(language)
         model_config = model.config
         self._processor = processor
         # What of a model has no weights in its checkpoint, mlx-vlm sets to None.
@@ -56,6 +56,11 @@ class PicturePrompts(Prompts):
         )
         self._blobs = blobs
         self._max_pixels = max_pixels
+        # The template is tried at once, with messages in this model's form.
+        super().__init__(language)
+
+    def is_long(self, payload: dict[str, Any]) -> bool:
+        return bool(_blobs(payload.get("messages", []))) or super().is_long(payload)
 
     def _chat(self, payload: dict[str, Any]) -> Prompt:
         blobs = _blobs(payload["messages"])
@@ -64,7 +69,9 @@ class PicturePrompts(Prompts):
         files = [self._blobs.read(blob) for blob in blobs]
         text = self._text(payload, len(files))
         if not files:
-            return self._begun(self._tokenizer.encode(text, add_special_tokens=self._unmarked(text)), payload)
+            tokens = self._tokens(text, "messages", add_special_tokens=self._unmarked(text))
+            return self._begun(tokens, payload)
+        self._check_beginning(text, "messages")
         try:
             pictures = [open_picture(file, self._max_pixels) for file in files]
         except UnreadablePicture as error:
@@ -116,7 +123,10 @@ class PicturePrompts(Prompts):
                 "model's own mark of an image.",
                 param="messages",
             ) from error
-        return {name: value for name, value in inputs.items() if value is not None}
+        inputs = {name: value for name, value in inputs.items() if value is not None}
+        # What is still to be computed belongs to this thread, which is not the model's.
+        mx.eval([value for value in inputs.values() if isinstance(value, mx.array)])
+        return inputs
 
     def _unmarked(self, text: str) -> bool:
         """Whether the tokenizer has to add the token that begins a text."""

@@ -3,17 +3,19 @@
 It knows tokenizers and templates, not batches.
 """
 
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from jobs.errors import ContextLengthExceeded, InvalidRequest
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.history import Histories, cut, opened, readable
 from worker.engines.llm.parts import CONTENT, REASONING
+from worker.engines.llm.rendering import ChatTemplate, Runaway
 from worker.engines.llm.traits import Message, Refusal, Tool
 from worker.engines.loading import LanguageModel
+
+log = logging.getLogger(__name__)
 
 #: What of rendering a template is the server's business and not the caller's.
 RENDERING = frozenset(
@@ -36,6 +38,12 @@ RENDERING = frozenset(
 )
 #: Context length of a model whose config.json names none.
 UNKNOWN_CONTEXT = 32768
+#: Characters of a payload beyond which it is read beside the engine's thread: about 20 ms of tokenising.
+LONG = 16384
+#: Characters for each token of the context in the beginning by which a text is judged: few texts have more.
+_CHARACTERS_PER_TOKEN = 4
+#: Tokens by which the beginning of a text may have more than it has in the whole text.
+_CUT = 16
 #: Tokens at the end of a prompt in which an opened block of reasoning is looked for.
 _TAIL = 32
 
@@ -55,11 +63,24 @@ class Prompts:
         self.limit = language.context_length or UNKNOWN_CONTEXT
         self._tokenizer = language.tokenizer
         self._vocabulary = language.vocabulary
-        self._apply_template = _template(language.tokenizer)
+        self._template = ChatTemplate(language.tokenizer)
         self._family = Family.of(language.tokenizer)
         # Mistral's templates refuse ids of calls that are not nine letters or digits.
         self._short_ids = parser_name(language.tokenizer) == "mistral"
         self._histories: Histories | None = None
+        #: why the template can't be used at all
+        self._runaway: Runaway | None = None
+        self._probe()
+
+    def close(self) -> None:
+        """End what renders templates."""
+        self._template.close()
+
+    def is_long(self, payload: dict[str, Any]) -> bool:
+        """Whether it takes so long to read a payload that others must not wait for it."""
+        if "messages" not in payload:
+            return sum(len(prompt) for prompt in payload["prompts"]) > LONG
+        return _characters(payload["messages"]) + _characters(payload.get("tools")) > LONG
 
     def read(self, payload: dict[str, Any]) -> list[Prompt]:
         """The prompts of a payload, each short enough. Raises InvalidRequest, ContextLengthExceeded."""
@@ -71,17 +92,20 @@ class Prompts:
         if not prompt.tokens:
             raise InvalidRequest(f"The {_are(param)} empty for this model.", param=param)
         if len(prompt.tokens) >= self.limit:
-            raise ContextLengthExceeded(
-                f"This model's maximum context length is {self.limit} tokens, but the {_have(param)} "
-                f"{len(prompt.tokens)} tokens. Shorten the {param}.",
-                param=param,
-            )
+            raise self._too_long(param, str(len(prompt.tokens)))
         return prompt
+
+    def _too_long(self, param: str, tokens: str) -> ContextLengthExceeded:
+        return ContextLengthExceeded(
+            f"This model's maximum context length is {self.limit} tokens, but the {_have(param)} {tokens} tokens. "
+            f"Shorten the {param}.",
+            param=param,
+        )
 
     def _plain(self, prompt: str | list[int]) -> list[int]:
         if isinstance(prompt, str):
             # An empty prompt is the beginning of a text, if the model has a token for that.
-            tokens = list(self._tokenizer.encode(prompt))
+            tokens = self._tokens(prompt, "prompt", add_special_tokens=True)
             start = self._tokenizer.bos_token_id
             return tokens or ([start] if start is not None else sorted(self._tokenizer.eos_token_ids)[:1])
         if any(not 0 <= token < self._vocabulary for token in prompt):
@@ -91,17 +115,31 @@ class Prompts:
             )
         return prompt
 
+    def _tokens(self, text: str, param: str, *, add_special_tokens: bool) -> list[int]:
+        self._check_beginning(text, param)
+        return self._encode(text, add_special_tokens=add_special_tokens)
+
+    def _check_beginning(self, text: str, param: str) -> None:
+        """A text that is far too long is refused before it is read to its end. Raises ContextLengthExceeded."""
+        enough = _CHARACTERS_PER_TOKEN * self.limit
+        while enough < len(text):
+            # A word that the cut divides has other tokens than the whole one.
+            tokens = len(self._encode(text[:enough], add_special_tokens=False)) - _CUT
+            if tokens >= self.limit:
+                raise self._too_long(param, f"more than {tokens}")
+            enough *= 4
+
+    def _encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Other threads go on meanwhile."""
+        encoded = self._tokenizer._tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)
+        return list(encoded["input_ids"])
+
     def _chat(self, payload: dict[str, Any]) -> Prompt:
         if any(isinstance(message.get("content"), list) for message in payload["messages"]):
             raise no_images()
-        return self._begun(self._tokens(self._text(payload)), payload)
-
-    def _tokens(self, text: str) -> list[int]:
-        """A rendered template's, which writes the special tokens itself."""
-        tokens: list[int] = self._tokenizer._tokenizer(text, add_special_tokens=False, verbose=False)[
-            "input_ids"
-        ]
-        return tokens
+        # A rendered template has its special tokens in it.
+        tokens = self._tokens(self._text(payload), "messages", add_special_tokens=False)
+        return self._begun(tokens, payload)
 
     def _begun(self, tokens: list[int], payload: dict[str, Any]) -> Prompt:
         return Prompt(tokens, REASONING if self._reasoning_is_open(tokens, payload) else CONTENT)
@@ -115,32 +153,39 @@ class Prompts:
             messages = opened(messages)
         begins = not goes_on and payload.get("add_generation_prompt", True)
 
+        long = self.is_long(payload)
+
         def render(messages: list[Message], tools: list[Tool] | None) -> str:
-            return self._render(messages, tools, pictures, add_generation_prompt=begins, **options)
+            options_ = {**options, "add_generation_prompt": begins}
+            return self._render(messages, tools, pictures, long=long, **options_)
 
         try:
-            text = self._mending().render(messages, payload.get("tools"), render)
+            if self._histories is None:
+                raise self._runaway or Runaway()
+            text = self._histories.render(messages, payload.get("tools"), render)
             return cut(text) if goes_on else text
         except Refusal as error:
             raise InvalidRequest(
                 f"The model's chat template refuses these messages: {error}", param="messages"
             ) from error
+        except Runaway as error:
+            raise InvalidRequest(f"The model's chat template fails: {error}.", param="messages") from error
 
-    def _mending(self) -> Histories:
-        if self._histories is None:
+    def _probe(self) -> None:
+        """Find out what the template takes."""
+        try:
             self._histories = Histories(
                 lambda messages, tools: self._render(messages, tools, 0, add_generation_prompt=True)
             )
-        return self._histories
+        except Runaway as error:
+            log.error("the chat template fails: %s", error)
+            self._runaway = error
 
     def _render(
         self, messages: list[Message], tools: list[Tool] | None, pictures: int, **options: Any
     ) -> str:
-        """Raises Refusal. What is passed to the template is its own: it may change it."""
-        try:
-            return str(self._apply_template(messages, tools=tools, tokenize=False, **options))
-        except Exception as error:  # templates raise whatever their authors chose
-            raise Refusal(str(error)) from error
+        """Raises Refusal and Runaway."""
+        return self._template.render(messages, tools, **options)
 
     def _options(self, payload: dict[str, Any]) -> dict[str, Any]:
         """What the template hears of the request. Whether to think is left to its author, unless it is said."""
@@ -180,15 +225,13 @@ def parser_name(tokenizer: Any) -> str | None:
     return name
 
 
-def _template(tokenizer: Any) -> Callable[..., Any]:
-    """The function that renders messages.
-
-    mlx-lm's wrapper switches thinking on wherever the template knows the word; what the caller does not say is
-    left to the template's author instead. Templates that are Python code only the wrapper can run.
-    """
-    if tokenizer._chat_template is not None:
-        return tokenizer.apply_chat_template  # type: ignore[no-any-return]
-    return partial(tokenizer._tokenizer.apply_chat_template, return_dict=False)
+def _characters(value: Any) -> int:
+    """Of all texts in a value."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_characters, value.values()))
+    return sum(map(_characters, value)) if isinstance(value, list) else 0
 
 
 def _are(param: str) -> str:

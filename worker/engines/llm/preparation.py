@@ -1,0 +1,67 @@
+"""Long prompts on their way to tokens, beside the engine's thread, so that others decode meanwhile.
+
+It knows payloads and readers; it does not know batches. Prompts are read one after the other, in the order in which
+they came.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import mlx.core as mx
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Generic[Read]):
+    """A request whose prompts are read, or could not be: then `result` raises."""
+
+    task_id: str
+    payload: dict[str, Any]
+    seed: int
+    result: Callable[[], Read]
+
+
+class Preparation(Generic[Read]):
+    """Call `add`, then `ready` again and again; `remove` forgets a request; `close` ends the thread."""
+
+    def __init__(self, read: Callable[[dict[str, Any]], Read]) -> None:
+        self._read = read
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="prompts")
+        self._asked: dict[str, tuple[dict[str, Any], int, Future[Read]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+        self._asked[task_id] = (payload, seed, self._pool.submit(self._read, payload))
+
+    def remove(self, task_id: str) -> None:
+        if (asked := self._asked.pop(task_id, None)) is not None:
+            asked[2].cancel()
+
+    def ready(self, patience: float) -> Iterator[Prepared[Read]]:
+        """What is read by now; waits up to `patience` seconds for the first."""
+        if not self._asked:
+            return
+        wait([future for *_, future in self._asked.values()], patience, FIRST_COMPLETED)
+        for task_id, (payload, seed, future) in list(self._asked.items()):
+            if future.done():
+                del self._asked[task_id]
+                yield Prepared(task_id, payload, seed, future.result)
+
+    def close(self) -> None:
+        for task_id in list(self._asked):
+            self.remove(task_id)
+        with contextlib.suppress(CancelledError):
+            # A thread that has used MLX must not end with its streams.
+            self._pool.submit(_let_go).result()
+        self._pool.shutdown()
+
+
+def _let_go() -> None:
+    mx.synchronize()
+    mx.clear_streams()
