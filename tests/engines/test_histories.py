@@ -12,8 +12,8 @@ from mlx_lm import tokenizer_utils
 from jobs.errors import InvalidRequest
 from tests.support.checkpoints import byte_tokenizer
 from tests.support.templates import STYLES
-from worker.engines.llm.prompt import Prompts
 from worker.engines.llm.parts import CONTENT, REASONING
+from worker.engines.llm.prompt import Prompts
 from worker.engines.loading import LanguageModel
 
 TOOL: dict[str, Any] = {
