@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions`."""
 
+import asyncio
 import time
 
 from fastapi import APIRouter, Request, Response
@@ -16,6 +17,7 @@ from api.submission import job_request, model_of
 from api.text.grammar import settle_schemas
 from api.text.images import settle_images
 from api.text.stream import TextStream
+from api.text.templates import NO_TOOLS, has_no_tools
 from api.uploads import uploads_of
 from api.warning import warned
 from jobs.errors import ModelNotFound
@@ -36,6 +38,8 @@ async def chat_completions(request: Request) -> Response:
     ref = await model_of(request, chat.model, adapters=chat.adapters)
     payload = await body.work(chat.payload)
     headers = warned(body.headers, [*chat.unheeded, *await settle_schemas(list(chat.enforced), payload)])
+    if "tools" in payload and await asyncio.to_thread(has_no_tools, ref.path):
+        headers = warned(headers, [NO_TOOLS])
     headers = await settle_images(context_of(request), uploads_of(request), ref, payload, headers)
     if chat.draft_model is not None:
         payload["draft_model"] = await _draft_model(request, chat.draft_model)

@@ -1,5 +1,6 @@
 """Tools: what of them reaches the engine, how calls come back, and what is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -270,6 +271,23 @@ def test_a_last_message_may_go_on(http: httpx.Client, worker: ScriptedWorker) ->
     both = {"continue_final_message": True, "add_generation_prompt": True}
     error = check(http.post(CHAT, json={"model": "tiny", "messages": [user, begun], **both}))
     assert error["param"] == "continue_final_message"
+
+
+def test_a_template_without_tools_is_a_warning(
+    http: httpx.Client, worker: ScriptedWorker, model_root: Path
+) -> None:
+    def warning(template: str, **fields: Any) -> str:
+        (model_root / "tiny" / "chat_template.jinja").write_text(template)
+        answer = http.post(CHAT, json=chat(**fields)).raise_for_status()
+        return str(answer.headers.get("warning", ""))
+
+    plain = "{% for message in messages %}{{ message.content }}{% endfor %}"
+    said = "the model's template has no place for tools: they are described in the system prompt"
+    assert warning(plain, tools=[WEATHER]) == f'299 mlxq "{said}"'
+    assert said in warning(plain, tools=[WEATHER], stream=True)
+    assert worker.runs[-1].payload["tools"] == [WEATHER]
+    assert warning(plain) == ""
+    assert warning("{% if tools %}{{ tools }}{% endif %}" + plain, tools=[WEATHER]) == ""
 
 
 def tool(**fields: Any) -> dict[str, Any]:

@@ -8,10 +8,9 @@ import mlx_lm
 import pytest
 from mlx.utils import tree_flatten
 
-from config.catalog import Catalog
+from config.catalog import ModelRef
 from config.catalog.registry import model_size
 from config.settings import Settings
-from jobs.request import Category
 from tests.support.checkpoints import random_qwen3
 from worker.device import device
 from worker.engines.base import Done
@@ -32,8 +31,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def engine(root: Path, name: str) -> Any:
-    settings = Settings(model_roots=str(root), llm_model=str(root / name))
-    return load_chat(Catalog(settings).resolve(str(root / name), Category.LLM), settings)
+    return load_chat(ModelRef(name, root / name), Settings())
 
 
 @pytest.mark.parametrize("name", ["half", "brain", "quantised"])

@@ -66,7 +66,8 @@ def variables(messages: list[dict[str, Any]]) -> dict[str, Any]:
 
 def library(template: str, given: dict[str, Any]) -> str:
     given = dict(given)
-    [text], _ = render_jinja_template([given.pop("messages")], chat_template=template, **given)
+    render: Any = render_jinja_template
+    [text], _ = render([given.pop("messages")], chat_template=template, **given)
     return str(text)
 
 
