@@ -3,7 +3,6 @@
 It knows HTTP and picture files; it does not know models.
 """
 
-import asyncio
 import hashlib
 import io
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from api.body import Body, read_body
 from api.caller import caller_of
 from api.form import Form, FormLimits, is_form, read_form
+from api.pictures.decoding import decoding
 from api.pictures.source import picture_bytes, refusals
 from api.schemas.images import ImageReference, ImageRequest
 from config.settings import Settings
@@ -161,15 +161,20 @@ async def _read(
         data = await picture_bytes(sent.source, settings)
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
-        return await asyncio.to_thread(_file, data, settings.max_image_megapixels * 1e6, mask)
+        make = _mask_file if mask else _image_file
+        return await decoding(make, data, settings.max_image_megapixels * 1e6)
 
 
-def _file(data: bytes, most: float, mask: bool) -> tuple[bytes, tuple[int, int]]:
-    if mask:
-        opacity = open_mask(data, most)
-        picture = Image.merge("LA", (Image.new("L", opacity.size), opacity))
-    else:
-        picture = open_picture(data, most)
+def _image_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
+    return _png(open_picture(data, most))
+
+
+def _mask_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
+    opacity = open_mask(data, most)
+    return _png(Image.merge("LA", (Image.new("L", opacity.size), opacity)))
+
+
+def _png(picture: Image.Image) -> tuple[bytes, tuple[int, int]]:
     picture.info.clear()
     file = io.BytesIO()
     picture.save(file, format="PNG", compress_level=_LITTLE_WORK)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.context import Context
+from api.pictures.decoding import decoding
 from api.pictures.source import from_address, refusals
 from api.warning import warned
 from config.catalog import ModelRef
@@ -14,7 +15,7 @@ from config.catalog.vision import sees
 from config.settings import Settings
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
-from jobs.pictures import open_picture
+from jobs.pictures import check_picture
 
 log = logging.getLogger(__name__)
 
@@ -93,5 +94,5 @@ async def _file(url: str, place: str, settings: Settings) -> bytes:
     """The image behind an address, as a file that can be opened."""
     with refusals(f"The image at {place}", place):
         data = await from_address(url, settings)
-        await asyncio.to_thread(open_picture, data, settings.max_image_megapixels * 1e6)
+        await decoding(check_picture, data, settings.max_image_megapixels * 1e6)
     return data

@@ -124,3 +124,13 @@ def test_pictures_that_the_model_fails_on_fail_their_request_alone(
 def test_the_weights_of_the_sight_count_too(engine: vision.VisionEngine, folder: Path) -> None:
     weights = (folder / "model.safetensors").stat().st_size
     assert 0.9 * weights < engine.memory_bytes <= weights
+
+
+def test_images_that_have_too_many_pixels_together_are_made_smaller(engine: vision.VisionEngine) -> None:
+    reader: Any = engine._reader
+    files = [encoded(picture(seed, width=80, height=60)) for seed in (1, 2, 3)]
+    assert [each.size for each in reader._pictures(files)] == [(80, 60)] * 3
+    reader._max_pixels = 80 * 60
+    small = reader._pictures(files)
+    assert sum(each.width * each.height for each in small) <= reader._max_pixels
+    assert len({each.tobytes() for each in small}) == 3

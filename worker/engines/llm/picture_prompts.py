@@ -15,7 +15,7 @@ from PIL import Image
 
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
-from jobs.pictures import UnreadablePicture, open_picture
+from jobs.pictures import UnreadablePicture, open_picture, pixels
 from worker.engines.llm.prompt import Prompt, Prompts, no_images
 from worker.engines.llm.traits import Message, Refusal, Tool
 from worker.engines.loading import LanguageModel
@@ -73,12 +73,21 @@ class PicturePrompts(Prompts):
             return self._begun(tokens, payload)
         self._check_beginning(text, "messages")
         try:
-            pictures = [open_picture(file, self._max_pixels) for file in files]
+            pictures = self._pictures(files)
         except UnreadablePicture as error:
             raise InvalidRequest(f"An image can't be used: {error}.", param="messages") from error
         inputs = self._inputs(text, pictures)
         prompt = self._begun(inputs["input_ids"][0].tolist(), payload)
         return PicturePrompt(prompt.tokens, prompt.state, inputs, self._key(prompt.tokens, files))
+
+    def _pictures(self, files: list[bytes]) -> list[Image.Image]:
+        """All pictures of a request, with as many pixels together as one may have. Raises UnreadablePicture."""
+        sizes = [pixels(file, self._max_pixels) for file in files]
+        share = min(1.0, self._max_pixels / sum(sizes))
+        return [
+            open_picture(file, self._max_pixels, size * share)
+            for file, size in zip(files, sizes, strict=True)
+        ]
 
     def _render(
         self, messages: list[Message], tools: list[Tool] | None, pictures: int, **options: Any
