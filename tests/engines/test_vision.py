@@ -1,6 +1,7 @@
 """The vision engine, step by step: reading pictures neither stops nor harms those who are being answered."""
 
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,8 @@ def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
         pass
     (decoding,) = engine._tasks["short"].sequences
     engine.add("long", payload([image, text("x" * (2 * PREFILL_STEP + 100))]), 0)
-    while not engine._reads:
-        engine.step()
+    wait([prepared for *_, prepared in engine._preparation._asked.values()])
+    engine.step()
     before, steps = decoding.tokens, 0
     while engine._reads:
         assert "long" not in {each.task_id for each in engine.step()}
