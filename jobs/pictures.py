@@ -49,8 +49,8 @@ def open_picture(data: bytes, max_pixels: float, room: float | None = None) -> I
         picture.draft(picture.mode, (picture.width // factor, picture.height // factor))
         factor = max(1, math.ceil(factor * picture.width / before))
     with _broken():
-        picture = _rgb(_upright(picture))
-        return picture.reduce(factor) if factor > 1 else picture
+        made = _rgb(_upright(picture))
+        return made.reduce(factor) if factor > 1 else made
 
 
 def open_mask(data: bytes, max_pixels: float) -> Image.Image:

@@ -63,8 +63,6 @@ def test_a_picture_is_made_smaller_where_there_is_little_room(form: str) -> None
     assert room / 4 < small.width * small.height <= room
     assert small.width * SIZE[1] == small.height * SIZE[0]
     likeness = Image.open(io.BytesIO(data)).convert("RGB").reduce(3)
-    worst = max(high for _, high in Image.merge("RGB", small.split()).getextrema())
-    assert worst > 200
     pairs = zip(small.resize((8, 8)).tobytes(), likeness.resize((8, 8)).tobytes(), strict=True)
     assert max(abs(one - other) for one, other in pairs) < 8
     assert open_picture(data, 1e9, SIZE[0] * SIZE[1]).size == SIZE

@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from api.pictures import decoding
+from jobs.pictures import pixels
 from tests.support.pictures import encoded, picture
 
 pytestmark = pytest.mark.anyio
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_so_many_pixels_are_decoded_at_a_time_as_one_picture_may_have() -> None:
     data = encoded(picture(1), "PNG")
-    size = decoding.pixels(data, 1e9)
+    size = pixels(data, 1e9)
     going, most, lock = 0, 0, threading.Lock()
     names: set[str] = set()
     together = threading.Barrier(2)
@@ -37,7 +38,7 @@ async def test_so_many_pixels_are_decoded_at_a_time_as_one_picture_may_have() ->
 
 async def test_one_alone_has_room_and_errors_leave_none_taken() -> None:
     data = encoded(picture(1), "PNG")
-    size = decoding.pixels(data, 1e9)
+    size = pixels(data, 1e9)
 
     def fail(_: bytes, __: float) -> None:
         raise ValueError("broken")
