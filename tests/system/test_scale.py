@@ -22,6 +22,7 @@ STANDING = (
     "rq:queues",
     "mlxq:workers",
     "mlxq:worker:",
+    "mlxq:runs:llm",
     "mlxq:waits:llm",
     "mlxq:models:",
 )
