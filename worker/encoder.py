@@ -20,16 +20,26 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    """How PyAV calls a format. `rates`: what it holds, () for any; `seeks`: its head is completed at the end."""
+    """How PyAV calls a format. `rates`: what it holds, () for any; `seeks`: its head is completed at the end.
+
+    `trims`: nothing in the file tells that the encoder's first frame is silence and its last one only begun: they are
+    left out, so that the file is as long as the sound to half a frame. `streams`: the same is done while it is sent.
+    """
 
     container: str
     codec: str
     sample_format: str
     rates: tuple[int, ...] = ()
     seeks: bool = False
+    trims: bool = False
+    streams: bool = False
     bit_rate: int | None = None
     options: dict[str, str] = field(default_factory=dict)
+    encoder: dict[str, str] = field(default_factory=dict)
 
+
+#: Frames of mp3 and aac have a number of samples: at this rate they are shortest, 24 and 21 ms.
+_SHORT_FRAMES = (48000,)
 
 #: Raw samples are always of 24 kHz: OpenAI's clients play them so, and nothing in them says otherwise.
 _CODECS = {
@@ -39,8 +49,11 @@ _CODECS = {
         "mp3",
         "libmp3lame",
         "s16p",
-        rates=(8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+        rates=_SHORT_FRAMES,
+        streams=True,
         bit_rate=96_000,
+        # A frame that borrows from the one before it could not be the first.
+        encoder={"reservoir": "0"},
     ),
     # Without a bound a page is as long as a second, and so is the wait for the first byte.
     "opus": _Codec(
@@ -55,7 +68,9 @@ _CODECS = {
         "adts",
         "aac",
         "fltp",
-        rates=(8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+        rates=_SHORT_FRAMES,
+        trims=True,
+        streams=True,
         bit_rate=96_000,
     ),
     "pcm": _Codec("s16le", "pcm_s16le", "s16", rates=(24000,)),
@@ -85,11 +100,15 @@ class Encoder:
         self.sample_rate = _nearest(rate, codec.rates)
         self._file: io.BytesIO | _Pipe = io.BytesIO() if codec.seeks or not live else _Pipe()
         # Nothing of a file depends on chance: who reads it again finds the same bytes.
-        options = {"flush_packets": "1", "fflags": "+bitexact", **codec.options}
+        container = {"flush_packets": "1", "fflags": "+bitexact", **codec.options}
+        self._trims = codec.trims or (live and codec.streams)
+        if self._trims:
+            # mp3's own account of its length, which is complete at the end only.
+            container |= {"write_xing": "0"} if codec.container == "mp3" else {}
         self._container: Any = av.open(
-            self._file, mode="w", format=codec.container, container_options=options
+            self._file, mode="w", format=codec.container, container_options=container
         )
-        stream: Any = self._container.add_stream(codec.codec, rate=self.sample_rate)
+        stream: Any = self._container.add_stream(codec.codec, rate=self.sample_rate, options=codec.encoder)
         self._stream = stream
         stream.codec_context.layout = "mono"
         stream.codec_context.format = codec.sample_format
@@ -100,6 +119,8 @@ class Encoder:
         self._rate = rate
         self._sent = 0
         self._written = 0
+        #: frames of the codec that came, the first of which is left out
+        self._frames = 0
 
     @property
     def duration(self) -> float:
@@ -125,7 +146,11 @@ class Encoder:
     def finish(self) -> bytes:
         """The last bytes. The file is complete."""
         self._mux(self._resampler.resample(None))
-        self._container.mux(self._stream.encode(None))
+        last = None
+        if self._trims:
+            samples = self._written * self.sample_rate / self._rate
+            last = max(1, round(samples / self._stream.codec_context.frame_size))
+        self._write(self._stream.encode(None), last)
         self._container.close()
         return self._new()
 
@@ -136,7 +161,14 @@ class Encoder:
 
     def _mux(self, frames: list[Any]) -> None:
         for frame in frames:
-            self._container.mux(self._stream.encode(frame))
+            self._write(self._stream.encode(frame))
+
+    def _write(self, packets: list[Any], last: int | None = None) -> None:
+        """`last` is the number of the last frame that belongs into a file that is trimmed."""
+        for packet in packets:
+            number, self._frames = self._frames, self._frames + 1
+            if not self._trims or (number > 0 and (last is None or number <= last)):
+                self._container.mux(packet)
 
     def _new(self) -> bytes:
         with memoryview(self._file.data if isinstance(self._file, _Pipe) else self._file.getbuffer()) as view:
