@@ -1,5 +1,6 @@
 """`POST /v1/audio/transcriptions` and `POST /v1/audio/translations`."""
 
+import asyncio
 import time
 from dataclasses import replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
 
+from api.audio.effect import without_effect
 from api.audio.recording import Upload, read_upload
 from api.audio.transcript_frames import TranscriptFrames
 from api.context import context_of
@@ -76,7 +78,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     wanted: TranscriptionRequest = upload.body.value
     context = context_of(request)
     ref = await model_of(request, wanted.model, Category.ASR)
-    told = warned(upload.body.headers, [ref.note] if ref.note else [])
+    told = warned(upload.body.headers, await asyncio.to_thread(without_effect, ref, wanted))
     recording = await upload.store(context, uploads_of(request))
     translate = kind is Kind.TRANSLATION
     preferred = preference(request.headers, background=bool(wanted.background))

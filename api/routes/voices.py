@@ -9,6 +9,7 @@ from api.audio.voices import voices_of
 from api.context import Context, context_of
 from api.json_response import json_response
 from config.catalog import UnknownModel
+from config.catalog.aliases import DEFAULT
 from jobs.request import Category
 
 router = APIRouter(tags=["audio"])
@@ -24,7 +25,7 @@ async def voices(request: Request) -> Response:
 def _list(context: Context) -> dict[str, Any]:
     registered = context.voices.read()
     try:
-        own = voices_of(context.catalog.default(Category.TTS))
+        own = voices_of(context.catalog.resolve(DEFAULT, Category.TTS))
     except UnknownModel:
         own = ()
     rows: list[dict[str, Any]] = [

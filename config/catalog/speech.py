@@ -10,6 +10,15 @@ SENSEVOICE, PARAFORMER = "sensevoice", "paraformer"
 #: What a Paraformer is made of: its folder has no config.json.
 PARAFORMER_FILES = ("paraformer.safetensors", "am.mvn", "tokens.txt")
 
+#: What each family listens to beside the recording.
+OPTIONS = {
+    WHISPER: frozenset({"language", "prompt", "temperature"}),
+    PARAKEET: frozenset(),
+    QWEN3_ASR: frozenset({"language", "prompt", "temperature"}),
+    SENSEVOICE: frozenset({"language"}),
+    PARAFORMER: frozenset(),
+}
+
 _TYPES = {
     "parakeet": PARAKEET,
     "parakeet_tdt": PARAKEET,

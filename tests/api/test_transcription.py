@@ -164,6 +164,29 @@ def test_a_language_may_be_written_in_many_ways(
     assert told(hearer) == ({"language": language} if language else {})
 
 
+@pytest.mark.parametrize(
+    ("model", "ignored"),
+    [
+        ("hears", []),
+        ("parakeet-like", ["language", "prompt", "temperature"]),
+        ("senses", ["prompt", "temperature"]),
+    ],
+)
+def test_what_the_model_takes_no_notice_of_is_told(
+    model: str, ignored: list[str], http: httpx.Client, hearer: ScriptedWorker, model_root: Path
+) -> None:
+    for name, kind in (("parakeet-like", "parakeet"), ("senses", "sensevoice")):
+        (model_root / name).mkdir()
+        (model_root / name / "config.json").write_text(json.dumps({"model_type": kind}))
+        (model_root / name / "model.safetensors").write_bytes(bytes(100))
+    answer = send(http, model=model, language="en", prompt="Ada", temperature="0.5")
+    assert answer.status_code == 200
+    warning = answer.headers.get("warning", "")
+    assert warning.count("has no effect") == len(ignored)
+    assert all(f"'{name}' has no effect" in warning for name in ignored)
+    assert "warning" not in send(http, model=model).headers
+
+
 def test_base64_may_be_written_in_both_alphabets(http: httpx.Client, hearer: ScriptedWorker) -> None:
     data = base64.encodebytes(hum()).decode()
     for text in (data, base64.urlsafe_b64encode(hum()).decode().rstrip("=")):
