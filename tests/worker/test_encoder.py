@@ -53,7 +53,7 @@ def test_a_short_clip_is_as_long_as_its_sound_to_every_decoder(form: str, second
     """Codecs add 20 to 60 ms: their silence is told in the file or left out of it."""
     for rate in (16_000, 24_000, 44_100):
         _, file = encoded(form, tone(rate, seconds), rate, live=live)
-        with av.open(io.BytesIO(file)) as container:
+        with av.open(io.BytesIO(file), "r") as container:
             played = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
         assert [played, seconds_of(file, form)] == pytest.approx([seconds] * 2, rel=0.02)
 
@@ -64,7 +64,7 @@ def test_a_sound_begins_where_it_began(form: str) -> None:
     samples = np.concatenate([np.zeros(12_000, np.float32), tone(24_000, 1)])
     for live in (True, False):
         _, file = encoded(form, samples, 24_000, live=live)
-        with av.open(io.BytesIO(file)) as container:
+        with av.open(io.BytesIO(file), "r") as container:
             heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
         begin = np.flatnonzero(np.abs(heard) > 0.1)[0] / 48_000
         assert begin == pytest.approx(0.5, abs=0.01)
