@@ -118,6 +118,8 @@ def test_a_template_that_runs_away_is_a_400_and_others_are_answered(tmp_path: Pa
                 InvalidRequest, match=r"The model's chat template fails: it needs too much memory\."
             ):
                 prompts.read({"messages": [said("user", "boom")]})
+            # From now on it is rendered beside the engine's thread.
+            assert prompts.is_long({"messages": [said("user", "hi")]})
         [prompt] = prompts.read({"messages": [said("user", "hi")]})
         assert prompts._tokenizer.decode(prompt.tokens) == "hi"
 

@@ -70,6 +70,8 @@ class Prompts:
         self._histories: Histories | None = None
         #: why the template can't be used at all
         self._runaway: Runaway | None = None
+        #: whether it has met a limit: nobody waits for it any more
+        self._suspicious = False
         self._probe()
 
     def close(self) -> None:
@@ -80,7 +82,7 @@ class Prompts:
         """Whether it takes so long to read a payload that others must not wait for it."""
         if "messages" not in payload:
             return sum(len(prompt) for prompt in payload["prompts"]) > LONG
-        return _characters(payload["messages"]) + _characters(payload.get("tools")) > LONG
+        return self._suspicious or _characters(payload["messages"]) + _characters(payload.get("tools")) > LONG
 
     def read(self, payload: dict[str, Any]) -> list[Prompt]:
         """The prompts of a payload, each short enough. Raises InvalidRequest, ContextLengthExceeded."""
@@ -169,6 +171,7 @@ class Prompts:
                 f"The model's chat template refuses these messages: {error}", param="messages"
             ) from error
         except Runaway as error:
+            self._suspicious = True
             raise InvalidRequest(f"The model's chat template fails: {error}.", param="messages") from error
 
     def _probe(self) -> None:

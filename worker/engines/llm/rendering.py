@@ -21,9 +21,9 @@ import orjson
 from worker.engines.llm.traits import Message, Refusal, Tool
 
 #: Seconds of processor time that one rendering may take.
-CPU_SECONDS = 3.0
+CPU_SECONDS = 2.0
 #: Seconds until an answer must be there: a rendering has less processor time, and the machine may be busy.
-PATIENCE = 60.0
+PATIENCE = 20.0
 _ROOT = Path(__file__).resolve().parents[3]
 _TOO_LONG = "it takes too long"
 
