@@ -8,12 +8,12 @@ _LEADING = re.compile(r"\^\(\?(?P<kind>[!=])")
 _ONLY = re.compile(r"\^?(?P<set>\[(?:\\.|[^\]\\])+\]|\\[sSdDwW])[*+]?\$")
 #: … for a character anywhere.
 _ANYWHERE = re.compile(r"\.\*(?P<set>\[(?:\\.|[^\]\\^])+\]|\\[sSdDwW]|[^\\\[(.*+?{|^$])")
-_LITERAL = re.compile(r"\^?(?P<text>[\w@:/ #-]{1,16})")
+_LITERAL = re.compile(r"\^?(?P<text>[\w@:/ #-]{1,16})", re.UNICODE)
 #: Pydantic's: of a number with so many digits before its point and behind it, not more of both. `\d` or `[0-9]`.
 _DIGITS = re.compile(
     r"\(\?=\[\\d\.\]\{1,(?P<both>\d+)\}0\*\$\)(?P<rest>\\d\{0,(?P<before>\d+)\}\\\.\\d\{0,(?P<behind>\d+)\}0\*\$)"
 )
-_REPEAT = re.compile(r"\{(\d+)(,)?(\d*)\}")
+_REPEAT = re.compile(r"\{(\d+)(,)?(\d*)\}", re.ASCII)
 
 
 def without_looks(pattern: str) -> list[str] | None:
@@ -42,7 +42,7 @@ def size(pattern: str) -> int:
     while position < len(pattern):
         char = pattern[position]
         if repeat := _REPEAT.match(pattern, position):
-            times = int(repeat[3] or repeat[1])
+            times = _count(repeat[3] or repeat[1])
             sizes[-1] += last * max(0, times - 1)
             last *= max(1, times)
             position = repeat.end()
@@ -65,8 +65,14 @@ def size(pattern: str) -> int:
 
 def _settled(found: "re.Match[str]") -> str:
     """Without a look-ahead that the rest implies."""
-    implied = int(found["before"]) + int(found["behind"]) + 1 <= int(found["both"])
+    both, before, behind = (_count(found[name]) for name in ("both", "before", "behind"))
+    implied = before + behind + 1 <= both
     return found["rest"] if implied else found[0]
+
+
+def _count(digits: str) -> int:
+    """A number in a pattern; Python refuses to read those of thousands of digits."""
+    return int(digits) if len(digits) < 10 else 10**9
 
 
 def _negated(inner: str) -> str | None:

@@ -190,3 +190,19 @@ def test_a_form_without_a_usable_boundary_is_refused(
         "/v1/images/edits", content=b"--x\r\n", headers={"content-type": f"multipart/form-data{rest}"}
     )
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("digits", [12, 5_000])
+def test_numbers_in_a_pattern_may_be_of_any_length(
+    http: httpx.Client, worker: ScriptedWorker, digits: int
+) -> None:
+    """Python does not read those of thousands of digits."""
+    for pattern in (
+        f"a{{{'9' * digits}}}",
+        rf"^(?=[\d.]{{1,{'9' * digits}}}0*$)\d{{0,1}}\.\d{{0,{'9' * digits}}}0*$",
+    ):
+        schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}}
+        form = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema, "strict": True}}
+        answer = http.post("/v1/chat/completions", json=chat() | {"response_format": form})
+        assert answer.status_code == 400
+        assert answer.json()["error"]["code"] == "invalid_json_schema"
