@@ -344,6 +344,23 @@ collections.namedtuple("A", "b")
 """
 
 
+TIMES_OF_WORDS = """
+import numpy
+from config.code_wall import close_to_models
+from config.settings import Settings
+close_to_models(Settings())
+from mlx_whisper.timing import dtw_cpu
+print(dtw_cpu(numpy.eye(3, dtype=numpy.float32)).shape)
+"""
+
+
+def test_numba_may_read_what_it_has_pickled_itself() -> None:
+    """Times of words need it: it compiles what aligns them."""
+    run = subprocess.run([sys.executable, "-c", TIMES_OF_WORDS], cwd=REPO, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("(2, ")
+
+
 def test_the_interpreter_runs_no_file_of_a_model(tmp_path: Path, marker: Path) -> None:
     folder = plant(random_qwen3(tmp_path / "model"), marker)
     run = subprocess.run(
