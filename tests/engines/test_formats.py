@@ -13,6 +13,7 @@ TOOLS = [
     tool("get_weather", {"city": {"type": "string"}, "days": {"type": "integer"}}),
     tool("write_file", {"path": {"type": "string"}, "content": {"type": "string"}}),
     tool("noop"),
+    tool("strict", {"text": {"type": "string"}}, additionalProperties=False),
 ]
 OSLO = ("get_weather", {"city": "Oslo", "days": 2})
 NOOP: tuple[str, dict[str, Any]] = ("noop", {})
@@ -68,7 +69,11 @@ WIRES = [
     Wire("coder, text behind", (), f"{CODER}\nSo.", [OSLO], "So."),
     Wire("coder, markers in an argument", (), f"<tool_call>\n<function=write_file>\n<parameter=path>\na.txt\n</parameter>\n<parameter=content>\n{LITERAL}\n</parameter>\n</function>\n</tool_call>", [file(LITERAL)]),
     Wire("coder, marker at the end of one", (), "<tool_call>\n<function=write_file>\n<parameter=path>\na.txt\n</parameter>\n<parameter=content>\n</parameter>\n</parameter>\n</function>\n</tool_call>", [file("</parameter>")]),
-    Wire("coder, a parameter in one", (), "<tool_call>\n<function=write_file>\n<parameter=path>\na.txt\n</parameter>\n<parameter=content>\na</parameter>\n<parameter=zzz>\nb\n</parameter>\n</function>\n</tool_call>", [file("a</parameter>\n<parameter=zzz>\nb")]),
+    Wire("coder, parameters in one", (), "<tool_call>\n<function=write_file>\n<parameter=content>\n<function=f>\n<parameter=a>\n1\n</parameter>\n<parameter=b>\n2\n</parameter>\n</function>\n</parameter>\n<parameter=path>\na.txt\n</parameter>\n</function>\n</tool_call>", [file("<function=f>\n<parameter=a>\n1\n</parameter>\n<parameter=b>\n2\n</parameter>\n</function>")]),
+    Wire("coder, a parameter in a strict one", (), "<tool_call>\n<function=strict>\n<parameter=text>\na</parameter>\n<parameter=zzz>\nb\n</parameter>\n</function>\n</tool_call>", [("strict", {"text": "a</parameter>\n<parameter=zzz>\nb"})]),
+    Wire("coder, an invented parameter", (), "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=unit>\nC\n</parameter>\n<parameter=days>\n2\n</parameter>\n</function>\n</tool_call>", [("get_weather", {"city": "Oslo", "unit": "C", "days": 2})]),
+    Wire("coder, a parameter twice", (), "<tool_call>\n<function=get_weather>\n<parameter=city>\nRome\n</parameter>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n2\n</parameter>\n</function>\n</tool_call>", [OSLO]),
+    Wire("glm, an invented key", (), GLM.replace("</tool_call>", "<arg_key>unit</arg_key>\n<arg_value>C</arg_value>\n</tool_call>"), [("get_weather", {"city": "Oslo", "days": 2, "unit": "C"})]),
     Wire("coder, no <tool_call>", (), CODER.removeprefix("<tool_call>\n"), [OSLO]),
     Wire("coder, last end missing", (), "<tool_call>\n<function=write_file>\n<parameter=path>\na.txt\n</parameter>\n<parameter=content>\nab\n</function>\n</tool_call>", [file("ab")]),
     Wire("coder, thinks and calls", (), f"Hm.\n</think>\n\n{CODER}", [OSLO], "", "Hm.", "reasoning"),
@@ -152,7 +157,7 @@ def test_a_familys_way_to_write_is_read_in_pieces_of_any_size(wire: Wire) -> Non
 
 
 #: Their arguments hold a whole call's end: cut behind it, nothing shows that they go on.
-AMBIGUOUS = ("coder, markers in an argument", "glm, marker in an argument")
+AMBIGUOUS = ("coder, markers in an argument", "coder, parameters in one", "glm, marker in an argument")
 
 
 @pytest.mark.parametrize("wire", [wire for wire in WIRES if wire.calls], ids=lambda wire: wire.family)

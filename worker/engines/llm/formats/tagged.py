@@ -1,7 +1,8 @@
 """Calls whose arguments stand between tags, without quotation marks: Qwen3-Coder, GLM, MiniMax, DeepSeek V3.2, …
 
-Values may hold any text, the tags too: a closing tag counts only where what follows it can follow an argument. Where
-both can be meant, because the whole call is closed and text comes, the last such place is taken.
+Values may hold any text, the tags too: a closing tag counts only where what follows it can follow an argument, by the
+tool's schema and by what the value itself has opened. Where both can be meant, because the whole call is closed and
+text comes, the last such place is taken.
 """
 
 import json
@@ -16,13 +17,14 @@ from worker.engines.llm.formats.typed import TEXT, UNTEXT, Kind, Tools
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """`call` opens a call and `argument` an argument, each with its name in the group `name`; `argument` may have the
-    group `text`, which says whether the value is one. `section`: the markers around calls, if there are any.
-    `lines`: values stand on lines of their own. `guess`: values of unknown types are JSON where they can be.
+    """`call` opens a call, with the text `first`, and `argument` an argument, each with its name in the group `name`.
+    The group `text` of `argument` says whether the value is one. `section`: the markers around calls, if there are
+    any. `lines`: values stand on lines of their own. `guess`: values of unknown types are JSON where they can be.
     `whole`: what may stand around all arguments as one JSON object.
     """
 
     call: Any
+    first: str
     call_end: str
     argument: Any
     argument_end: str
@@ -34,6 +36,7 @@ class Tagged:
     def __call__(self, source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
         verdict = Verdict.NONE
         while not report.full:
+            yield from source.skip_space()
             found = yield from source.match(self.call, source.pos)
             if found is None:
                 return verdict
@@ -54,6 +57,8 @@ class _Call:
         self._tags, self._source, self._tools, self._report = tags, source, tools, report
         self._name = name
         self._given: set[str] = set()
+        #: where the value in hand begins
+        self._begun = 0
         #: where the call would end whose last argument's end is in question
         self._closed = 0
         #: whether the text was cut where that can't be told
@@ -61,6 +66,7 @@ class _Call:
 
     def read(self) -> Wait[None]:
         tags, source, report = self._tags, self._source, self._report
+        yield from source.skip_space()
         if tags.whole is not None and (found := (yield from source.match(tags.whole[0], source.pos))):
             source.pos = found.end()
             yield from arguments(source, report, (tags.whole[1],))
@@ -68,7 +74,7 @@ class _Call:
             yield from source.take(tags.call_end)
             return
         report.add("{")
-        while (found := (yield from source.match(tags.argument, source.pos))) is not None:
+        while (found := (yield from self._argument())) is not None:
             argument = found["name"].strip()
             source.pos = found.end()
             report.add((", " if self._given else "") + json.dumps(argument, ensure_ascii=False) + ": ")
@@ -77,6 +83,11 @@ class _Call:
                 return
         if (yield from source.take(tags.call_end)) or not source.cut:
             report.add("}")
+
+    def _argument(self) -> Wait[Any]:
+        """The opening tag of an argument, if one comes."""
+        place = yield from self._source.solid(self._source.pos)
+        return (yield from self._source.match(self._tags.argument, place))
 
     def _kind(self, argument: str, found: Any) -> Kind:
         said = found.groupdict().get("text")
@@ -95,6 +106,7 @@ class _Call:
         if (yield from source.at("<![CDATA[", source.pos)):
             source.pos += len("<![CDATA[")
             marker = "]]>" + end
+        self._begun = source.pos
         text = _Text(source, self._report, kind, tags)
         candidate, length, scan = -1, 0, source.pos
         while True:
@@ -149,20 +161,20 @@ class _Call:
     def _closes(self, place: int, *, bare: bool) -> Wait[bool | None]:
         """Whether what follows ends an argument; None where it may. `bare`: it has no closing tag of its own."""
         tags, source = self._tags, self._source
+        start, end = tags.section
+        ended, place = place, (yield from source.solid(place))
         found = None if bare else (yield from source.match(tags.argument, place))
         if found is not None:
-            argument = found["name"].strip()
-            return argument not in self._given and self._tools.takes(self._name, argument)
-        start, end = tags.section
-        place = yield from source.solid(place)
+            return self._follows(found["name"].strip(), ended)
         closed = yield from source.at(tags.call_end, place)
         if closed:
             place = yield from source.solid(place + len(tags.call_end))
             self._closed = place
-        if place >= len(source.text):
+        ends = end != "" and (yield from source.at(end, place))
+        if place >= len(source.text) or (source.cut and not ends and end.startswith(source.text[place:])):
             self._unsure = source.cut and not (closed and not end)
             return None if source.cut else True
-        if end and (yield from source.at(end, place)):
+        if ends:
             closed = True
             place = yield from source.solid(place + len(end))
             if place >= len(source.text):
@@ -179,11 +191,24 @@ class _Call:
             return True
         return None
 
+    def _follows(self, argument: str, place: int) -> bool:
+        """Whether an argument of this name can follow a value that ends before `place`."""
+        if self._tools.names(self._name, argument) and argument not in self._given:
+            return True
+        # A name of the model's own invention, unless the value itself has opened what ends here.
+        value = self._source.text[self._begun : place]
+        opened = len(self._tags.argument.findall(value))
+        return not self._tools.closed(self._name) and opened < value.count(self._tags.argument_end)
+
     def _next_call(self, start: int, stop: int | None) -> bool:
         """Whether another call of one of the tools begins in the text between two places."""
-        text = self._source.text
-        found = self._tags.call.search(text, start, len(text) if stop is None else stop)
-        return found is not None and found["name"].strip() in self._tools
+        text, first = self._source.text, self._tags.first
+        while (start := text.find(first, start, stop)) >= 0:
+            found = self._tags.call.match(text, start)
+            if found is not None and found["name"].strip() in self._tools:
+                return True
+            start += len(first)
+        return False
 
 
 class _Text:

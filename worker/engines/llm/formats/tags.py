@@ -14,9 +14,10 @@ def _tag(pattern: str) -> Any:
 
 
 QWEN_CODER = Tagged(
-    _tag(r"\s*<function=(?P<name>[^<>\n]+)>"),
+    _tag(r"<function=(?P<name>[^<>\n]+)>"),
+    "<function=",
     "</function>",
-    _tag(r"\s*<parameter=(?P<name>[^<>\n]+)>"),
+    _tag(r"<parameter=(?P<name>[^<>\n]+)>"),
     "</parameter>",
     ("<tool_call>", "</tool_call>"),
     lines=True,
@@ -24,6 +25,7 @@ QWEN_CODER = Tagged(
 )
 SEED = Tagged(
     QWEN_CODER.call,
+    "<function=",
     "</function>",
     QWEN_CODER.argument,
     "</parameter>",
@@ -31,57 +33,64 @@ SEED = Tagged(
     guess=False,
 )
 GLM = Tagged(
-    _tag(r"(?:\s*<tool_call>)?\s*(?P<name>[\w.-]+)\s*(?=<arg_key>|</tool_call>)"),
+    _tag(r"(?:<tool_call>)?\s*(?P<name>[\w.-]+)\s*(?=<arg_key>|</tool_call>)"),
+    "<tool_call>",
     "</tool_call>",
-    _tag(r"\s*<arg_key>(?P<name>.*?)</arg_key>\s*<arg_value>"),
+    _tag(r"<arg_key>(?P<name>.*?)</arg_key>\s*<arg_value>"),
     "</arg_value>",
 )
 LONGCAT = Tagged(
-    _tag(r"(?:\s*<longcat_tool_call>)?\s*(?P<name>[\w.-]+)\s*(?=<longcat_arg_key>|</longcat_tool_call>)"),
+    _tag(r"(?:<longcat_tool_call>)?\s*(?P<name>[\w.-]+)\s*(?=<longcat_arg_key>|</longcat_tool_call>)"),
+    "<longcat_tool_call>",
     "</longcat_tool_call>",
-    _tag(r"\s*<longcat_arg_key>(?P<name>.*?)</longcat_arg_key>\s*<longcat_arg_value>"),
+    _tag(r"<longcat_arg_key>(?P<name>.*?)</longcat_arg_key>\s*<longcat_arg_value>"),
     "</longcat_arg_value>",
 )
 _NAME = r"""(?:"(?P<name>[^"<>]*)"|'(?P<name>[^'<>]*)'|(?P<name>[^\s"'<>]+))"""
 MINIMAX = Tagged(
-    _tag(rf"\s*<invoke name={_NAME}>"),
+    _tag(rf"<invoke name={_NAME}>"),
+    "<invoke name=",
     "</invoke>",
-    _tag(rf"\s*<parameter name={_NAME}>"),
+    _tag(rf"<parameter name={_NAME}>"),
     "</parameter>",
     ("<minimax:tool_call>", "</minimax:tool_call>"),
 )
 MINICPM5 = Tagged(
-    _tag(rf"\s*<function name={_NAME}>"),
+    _tag(rf"<function name={_NAME}>"),
+    "<function name=",
     "</function>",
-    _tag(rf"\s*<param name={_NAME}>"),
+    _tag(rf"<param name={_NAME}>"),
     "</param>",
 )
 MUSE = Tagged(
-    _tag(rf"\s*<atem:invoke\s(?:[^>]*?\s)?name={_NAME}>"),
+    _tag(rf"<atem:invoke\s(?:[^>]*?\s)?name={_NAME}>"),
+    "<atem:invoke",
     "</atem:invoke>",
-    _tag(rf"\s*<atem:parameter\s(?:[^>]*?\s)?name={_NAME}[^>]*>"),
+    _tag(rf"<atem:parameter\s(?:[^>]*?\s)?name={_NAME}[^>]*>"),
     "</atem:parameter>",
     ("<atem:function_calls>", "</atem:function_calls>"),
 )
 DSML = Tagged(
-    _tag(rf"\s*<｜DSML｜invoke name={_NAME}>"),
+    _tag(rf"<｜DSML｜invoke name={_NAME}>"),
+    "<｜DSML｜invoke",
     "</｜DSML｜invoke>",
-    _tag(rf'\s*<｜DSML｜parameter name={_NAME}(?: string="(?P<text>true|false)")?>'),
+    _tag(rf'<｜DSML｜parameter name={_NAME}(?: string="(?P<text>true|false)")?>'),
     "</｜DSML｜parameter>",
     ("<｜DSML｜function_calls>", "</｜DSML｜function_calls>"),
 )
 _ATTRIBUTES = r"(?:\s+(?!key=|tool=|type=)[\w-]+=\"[^\"]*\")*"
 KIMI_K3 = Tagged(
-    _tag(rf'\s*<\|open\|>call{_ATTRIBUTES}\s+tool="(?P<name>[^"]*)"{_ATTRIBUTES}\s*<\|sep\|>'),
+    _tag(rf'<\|open\|>call{_ATTRIBUTES}\s+tool="(?P<name>[^"]*)"{_ATTRIBUTES}\s*<\|sep\|>'),
+    "<|open|>call",
     "<|close|>call<|sep|>",
     _tag(
-        rf'\s*<\|open\|>argument{_ATTRIBUTES}\s+key="(?P<name>[^"]*)"{_ATTRIBUTES}'
+        rf'<\|open\|>argument{_ATTRIBUTES}\s+key="(?P<name>[^"]*)"{_ATTRIBUTES}'
         rf'(?:\s+type="(?P<text>[^"]*)")?{_ATTRIBUTES}\s*<\|sep\|>'
     ),
     "<|close|>argument<|sep|>",
     ("<|open|>tools<|sep|>", "<|close|>tools<|sep|>"),
     whole=(
-        _tag(rf'\s*<\|open\|>json{_ATTRIBUTES}(?:\s+type="[^"]*")?\s*<\|sep\|>\s*'),
+        _tag(rf'<\|open\|>json{_ATTRIBUTES}(?:\s+type="[^"]*")?\s*<\|sep\|>\s*'),
         "<|close|>json<|sep|>",
     ),
 )

@@ -98,10 +98,13 @@ class Tools:
         properties = self._parameters.get(name, {}).get("properties")
         return list(properties) if isinstance(properties, dict) else []
 
-    def takes(self, name: str, argument: str) -> bool:
-        """Whether a function may have an argument of this name."""
-        known = self.arguments(name)
-        return argument in known or not known or bool(self._parameters[name].get("additionalProperties"))
+    def names(self, name: str, argument: str) -> bool:
+        """Whether a function's schema has an argument of this name."""
+        return argument in self.arguments(name)
+
+    def closed(self, name: str) -> bool:
+        """Whether a function takes no arguments but those that its schema has."""
+        return self._parameters.get(name, {}).get("additionalProperties") is False
 
     def kind(self, name: str, argument: str) -> Kind:
         root = self._parameters.get(name, {})
