@@ -192,6 +192,14 @@ def test_an_answer_is_closed_before_its_tokens_are_used_up(most: int) -> None:
     assert len(written) > most or most < 40, "what there is room for is used"
 
 
+@pytest.mark.parametrize("most", range(60, 90, 3))
+def test_characters_of_several_tokens_are_whole_at_the_end(most: int) -> None:
+    # Characters that the vocabulary has in bytes only.
+    written = write('{"city": "' + "\U00013000\u4e50\u00e5\\u00e5" * 90, most, grammar={"json_schema": CITY})
+    assert written.endswith('"}' + END)
+    assert len(json.loads(written.removesuffix(END))["city"]) > 10
+
+
 def test_too_few_tokens_for_any_answer_are_used_as_the_model_wishes() -> None:
     written = write('{"things": [{"name": "x', 10, grammar={"json_schema": THINGS})
     assert '{"things": [{"name": "x'.startswith(written)

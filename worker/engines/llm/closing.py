@@ -37,7 +37,9 @@ class Closer:
         # Of two tokens for a byte the later one is the ordinary one: byte fallbacks come first.
         single.update((raw, token) for token, raw in enumerate(vocabulary.tokens) if len(raw) == 1)
         self._outside = _tokens(single, _OUTSIDE)
-        self._inside = _tokens(single, _INSIDE)
+        # The last ones complete a character of several bytes.
+        rest = [single[each] for each in (bytes([byte]) for byte in range(0x80, 0xC0)) if each in single]
+        self._inside = _tokens(single, _INSIDE) + rest
         self._turned = list(reversed(self._inside[1:]))
         self._tokens = vocabulary.tokens
         self._quote = single.get(b'"', -1)

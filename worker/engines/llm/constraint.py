@@ -21,6 +21,8 @@ from worker.engines.llm.vocabulary import Vocabulary
 
 #: Line breaks that may come before what the grammar describes.
 _MOST_BREAKS = 2
+#: Part of the tokens that are left after which an end is looked for again where none was found.
+_SELDOM = 64
 #: Bytes at the end of what was written in which the start of a grammar is looked for.
 _TAIL = 128
 
@@ -157,8 +159,8 @@ class Constraint:
         if self._end is None:
             self._end = closer.end(matcher, self._text, left - 1)
             if self._end is None:
-                # A pattern can hide its end. Behind it there may be one.
-                self._look_at = left // 2 or None
+                # A pattern can hide its end. A little later there may be one.
+                self._look_at = left - 1 - left // _SELDOM
                 return allowed
         spare = left - len(self._end) - 1
         if spare > self._zone:
