@@ -10,9 +10,9 @@ from worker.engines.llm.formats.near_json import NearJson
 from worker.engines.llm.formats.source import Source, Wait
 from worker.engines.llm.formats.typed import Tools
 
-_CALL = regex.compile(r"\s*(?P<name>[A-Za-z_][\w.-]*)\s*\(")
+_CALL = regex.compile(r"\s*(?P<name>[A-Za-z_][\w.-]{0,127})\s{0,64}\(")
 _KEYWORD = regex.compile(r"\s*(?P<name>\w+)\s*=(?!=)")
-_GEMMA = regex.compile(r"\s*call:\s*(?P<name>[\w.-]+)\s*(?=\{)")
+_GEMMA = regex.compile(r"\s*call:\s*(?P<name>[\w.-]{1,128})\s{0,64}(?=\{)")
 
 
 @dataclass(frozen=True, slots=True)

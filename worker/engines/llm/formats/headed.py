@@ -64,7 +64,9 @@ def known(name: str, tools: Tools) -> str | None:
     return None
 
 
-_MISTRAL = Headed(regex.compile(r"\s*(?P<name>[\w.-]+)\s*(?:\[CALL_ID\]\s*[\w-]+\s*)?(?:\[ARGS\]|(?=\{))"))
+_MISTRAL = Headed(
+    regex.compile(r"\s*(?P<name>[\w.-]{1,128})\s{0,64}(?:\[CALL_ID\]\s*[\w-]+\s*)?(?:\[ARGS\]|(?=\{))")
+)
 _LIST = objects()
 
 
@@ -75,18 +77,20 @@ def mistral(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
 
 
 KIMI_K2 = Headed(
-    regex.compile(r"\s*<\|tool_call_begin\|>\s*(?P<name>[^<{]+?)\s*<\|tool_call_argument_begin\|>"),
+    regex.compile(
+        r"\s*<\|tool_call_begin\|>\s*(?P<name>[^<{]{1,128}?)\s{0,64}<\|tool_call_argument_begin\|>"
+    ),
     "<|tool_call_end|>",
 )
 #: V3 and R1 write the type before the name, V3.1 the name alone.
 DEEPSEEK = Headed(
     regex.compile(
-        r"\s*<｜tool▁call▁begin｜>\s*(?:function\s*<｜tool▁sep｜>\s*(?P<name>[^<\n]+?)\s*\n"
-        r"|(?!function\s*<)(?P<name>[^<\n]+?)\s*<｜tool▁sep｜>)"
+        r"\s*<｜tool▁call▁begin｜>\s*(?:function\s*<｜tool▁sep｜>\s*(?P<name>[^<\n]{1,128}?)\s{0,64}\n"
+        r"|(?!function\s*<)(?P<name>[^<\n]{1,128}?)\s{0,64}<｜tool▁sep｜>)"
     ),
     "<｜tool▁call▁end｜>",
 )
 #: `NAME {…}` or `NAME`, a line and the object, as smaller models write between <tool_call> and </tool_call>.
-NAMED = Headed(regex.compile(r"\s*(?P<name>[\w.-]+)\s*(?=\{|```)"), "</tool_call>")
+NAMED = Headed(regex.compile(r"\s*(?P<name>[\w.-]{1,128})\s{0,64}(?=\{|```)"), "</tool_call>")
 #: `NAME>{…}</function>`, as Llama 3.1 writes behind `<function=`.
-FUNCTION = Headed(regex.compile(r"(?P<name>[\w.-]+)>\s*(?=\{)"), "</function>")
+FUNCTION = Headed(regex.compile(r"(?P<name>[\w.-]{1,128})>\s*(?=\{)"), "</function>")

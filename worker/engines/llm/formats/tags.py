@@ -14,10 +14,10 @@ def _tag(pattern: str) -> Any:
 
 
 QWEN_CODER = Tagged(
-    _tag(r"<function=(?P<name>[^<>\n]+)>"),
+    _tag(r"<function=(?P<name>[^<>\n]{1,128})>"),
     "<function=",
     "</function>",
-    _tag(r"<parameter=(?P<name>[^<>\n]+)>"),
+    _tag(r"<parameter=(?P<name>[^<>\n]{1,128})>"),
     "</parameter>",
     ("<tool_call>", "</tool_call>"),
     lines=True,
@@ -33,14 +33,16 @@ SEED = Tagged(
     guess=False,
 )
 GLM = Tagged(
-    _tag(r"(?:<tool_call>)?\s*(?P<name>[\w.-]+)\s*(?=<arg_key>|</tool_call>)"),
+    _tag(r"(?:<tool_call>)?\s*(?P<name>[\w.-]{1,128})\s{0,64}(?=<arg_key>|</tool_call>)"),
     "<tool_call>",
     "</tool_call>",
     _tag(r"<arg_key>(?P<name>.*?)</arg_key>\s*<arg_value>"),
     "</arg_value>",
 )
 LONGCAT = Tagged(
-    _tag(r"(?:<longcat_tool_call>)?\s*(?P<name>[\w.-]+)\s*(?=<longcat_arg_key>|</longcat_tool_call>)"),
+    _tag(
+        r"(?:<longcat_tool_call>)?\s*(?P<name>[\w.-]{1,128})\s{0,64}(?=<longcat_arg_key>|</longcat_tool_call>)"
+    ),
     "<longcat_tool_call>",
     "</longcat_tool_call>",
     _tag(r"<longcat_arg_key>(?P<name>.*?)</longcat_arg_key>\s*<longcat_arg_value>"),
