@@ -120,7 +120,7 @@ def frames_of(packet: "av.Packet[AudioStream]") -> list[AudioFrame]:
 
 def usable(frame: AudioFrame) -> bool:
     """Whether somebody made the frame: the header of each can say anything."""
-    return frame.sample_rate in RATES and len(frame.layout.channels) in CHANNELS
+    return frame.sample_rate in RATES and frame.layout.nb_channels in CHANNELS
 
 
 def probe(path: Path, longest: float) -> float:
