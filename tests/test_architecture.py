@@ -1,6 +1,7 @@
 """The arrows between the packages go one way, and the API stays free of MLX."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,5 +78,16 @@ def test_environment_variables_are_read_in_config_only() -> None:
         for package in ("api", "jobs", "worker")
         for path in modules(package)
         if "getenv" in (text := path.read_text()) or "environ.get" in text or "environ[" in text
+    }
+    assert not readers
+
+
+def test_files_of_others_have_one_reader() -> None:
+    """Two readers of JSON differ: what one has judged, another may read as something else."""
+    readers = {
+        str(path.relative_to(REPO))
+        for package in ("api", "config", "jobs", "worker")
+        for path in modules(package)
+        if re.search(r"\bloads?\([^)\n]*(read_bytes|read_text|open)\(|json\.load\(", path.read_text())
     }
     assert not readers

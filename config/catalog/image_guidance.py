@@ -1,11 +1,10 @@
 """What guidance and a negative prompt do to a model that makes pictures, by the small JSON files of its folder."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from config.catalog.image import FLUX1, FLUX2, Z_IMAGE
+from config.foreign_json import read_object
 
 #: Z-Image's scheduler has a greater shift than this where the model is not distilled, as mlx-vlm tells them apart.
 _TURBO_SHIFT = 3.0
@@ -29,21 +28,13 @@ class Guidance:
 def guidance_of(path: Path, family: str | None) -> Guidance | None:
     """None for a family that is not known here."""
     if family == Z_IMAGE:
-        shift = _read(path / "scheduler" / "scheduler_config.json").get("shift", _TURBO_SHIFT)
+        shift = read_object(path / "scheduler" / "scheduler_config.json").get("shift", _TURBO_SHIFT)
         turbo = not isinstance(shift, int | float) or shift <= _TURBO_SHIFT
         return Guidance(0.0, counts=False, negatives=False) if turbo else Guidance(4.0, True, True)
     if family == FLUX2:
-        distilled = bool(_read(path / "model_index.json").get("is_distilled", True))
+        distilled = bool(read_object(path / "model_index.json").get("is_distilled", True))
         return Guidance(1.0 if distilled else 4.0, counts=True, negatives=True)
     if family == FLUX1:
-        dev = bool(_read(path / "transformer" / "config.json").get("guidance_embeds"))
+        dev = bool(read_object(path / "transformer" / "config.json").get("guidance_embeds"))
         return Guidance(3.5 if dev else 0.0, counts=dev, negatives=False)
     return None
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
