@@ -61,8 +61,6 @@ def _model(settings: Settings, name: str, category: str) -> Missing | None:
     if not value:
         return None
     path = Path(value).expanduser()
-    if _is_path(value) and not path.exists():
-        return _missing(settings, name, "there is no such folder", True, category)
     try:
         ref = Catalog(settings).default(category)
         if ref.path is None:
@@ -70,6 +68,9 @@ def _model(settings: Settings, name: str, category: str) -> Missing | None:
         if ref.fault is not None:
             return _missing(settings, name, f"the model can't be used. {ref.fault.reason}", False, category)
     except UnknownModel:
+        # A folder may have an adapter's name behind it: that is no reason.
+        if _is_path(value) and not path.exists():
+            return _missing(settings, name, "there is no such folder", True, category)
         if path.is_absolute() and read_model(path, path.name) is None:
             return _missing(settings, name, "the folder holds no model that is known", True, category)
         if _a_hub_has(settings, value, category):

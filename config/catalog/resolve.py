@@ -28,7 +28,7 @@ from config.catalog.installed import Fault, Installed, cached_model, installed_m
 from config.catalog.kokoro import KOKORO_82M
 from config.catalog.loras import find_lora
 from config.catalog.own import is_path, own_folders, own_models, read_own
-from config.catalog.places import is_inside, tell_once
+from config.catalog.places import is_inside
 from config.catalog.records import Records
 from config.catalog.speech import WHISPER, recogniser_family
 from config.catalog.tts import KOKORO, speech_type
@@ -109,8 +109,7 @@ class Catalog:
         except UnknownModel:
             if not is_path(name):
                 raise
-            tell_once(f"{category.upper()}_MODEL: there is no model in %s", Path(name))
-            # The path is the user's, and this is told to every client.
+            # The path is the user's, and this is told to every client. `check` names it in the log.
             raise UnknownModel(
                 f"There is no default {category} model: no model is where the settings say it is."
             ) from None
@@ -323,7 +322,6 @@ class Catalog:
         try:
             return replace(self._own(folder), category=IMAGE)
         except UnknownModel:
-            tell_once(f"{setting}: there is no model in %s", Path(folder))
             raise UnknownModel(
                 f"The model '{name}' does not exist: no model is where {setting} says it is."
             ) from None

@@ -63,7 +63,7 @@ def opened(ref: ModelRef, settings: Settings) -> Iterator[ModelRef]:
 @contextmanager
 def opened_folder(folder: Path, name: str, settings: Settings) -> Iterator[Path]:
     """A clean view of a folder that belongs to a model, for as long as the model is loaded. Raises MlxqError."""
-    view = _view(folder, name, settings)
+    view = _view(folder, f"The model '{name}'", settings)
     try:
         yield view.path
     finally:
@@ -79,11 +79,12 @@ def _viewed(ref: ModelRef, settings: Settings) -> tuple[ModelRef, list[View]]:
     if ref.path is None:
         raise ModelNotFound(f"The model '{ref.base_id}' is not installed.", param="model")
     close_to_models(settings)
-    views = [_view(ref.path, ref.base_id, settings)]
+    views = [_view(ref.path, f"The model '{ref.base_id}'", settings)]
     ref = replace(ref, path=views[0].path)
     if ref.adapter is not None:
         try:
-            views.append(_view(ref.adapter.path, ref.adapter.id, settings))
+            adapter = f"The adapter '{ref.adapter.id}'"
+            views.append(_view(ref.adapter.path, adapter, settings, param="adapters"))
         except BaseException:
             _close(views)
             raise
@@ -91,12 +92,12 @@ def _viewed(ref: ModelRef, settings: Settings) -> tuple[ModelRef, list[View]]:
     return ref, views
 
 
-def _view(folder: Path, name: str, settings: Settings) -> View:
+def _view(folder: Path, what: str, settings: Settings, param: str = "model") -> View:
     inside = tuple(root.resolve() for root in (*settings.model_roots, settings.hub_cache))
     try:
         view = make_view(folder, settings.view_folder, inside, links=settings.model_links)
     except UnfitFolder as error:
-        raise _unsupported(f"The model '{name}' {error}.") from None
+        raise _unsupported(f"{what} {error}.", param) from None
     _sources[view.path] = folder
     return view
 
@@ -121,5 +122,5 @@ def _explained(ref: ModelRef, views: list[View], error: Exception) -> InvalidReq
     return None
 
 
-def _unsupported(message: str) -> InvalidRequest:
-    return InvalidRequest(message, param="model", code="unsupported_model")
+def _unsupported(message: str, param: str = "model") -> InvalidRequest:
+    return InvalidRequest(message, param=param, code="unsupported_model")
