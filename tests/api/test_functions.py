@@ -100,12 +100,6 @@ def test_tools_win_over_functions(http: httpx.Client, worker: ScriptedWorker) ->
     assert worker.runs[-1].payload["tools"] == [TIME]
 
 
-def test_a_function_that_must_be_called_has_a_schema_that_can_be_enforced(http: httpx.Client) -> None:
-    wrong = {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "strange"}}}}
-    error = check(http.post(CHAT, json=chat(functions=[wrong], function_call={"name": "f"})))
-    assert (error["param"], error["code"]) == ("functions[0].parameters", "invalid_json_schema")
-
-
 TOOL: dict[str, Any] = {
     "function": {
         "name": "name",
