@@ -45,7 +45,9 @@ class AccessLog:
             await self.app(scope, receive, listen)
         finally:
             # 0: the client left before its answer.
-            if self.which == "all" or status >= 400:
+            # Whoever waits for the start asks after the health many times.
+            failed = status >= 400 and scope["path"] != "/health"
+            if self.which == "all" or failed:
                 log.log(
                     logging.WARNING if status >= 500 else logging.INFO,
                     "%s %s %s %.0fms id=%s app=%s",

@@ -16,8 +16,11 @@ from typing import Any
 from config.settings import REPO, Settings
 
 
-class ForeignCode(RuntimeError):
-    """Something tried to run code that is not part of the installation."""
+class ForeignCode(ValueError):
+    """Something tried to run code that is not part of the installation.
+
+    A ValueError, as transformers raises where code is not trusted: some of its loaders go on without it then.
+    """
 
 
 #: Folders whose code may run, with the separator at their end.

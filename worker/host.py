@@ -273,7 +273,6 @@ class WorkerHost:
                 busy=bool(executions),
                 finished=lane.finished,
                 failed=lane.failed,
-                job=executions[0][0] if executions else None,
                 worked=lane.worked,
             )
         self.live.refresh()

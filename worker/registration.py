@@ -57,10 +57,12 @@ class Registration:
             pipe.expire(key, LISTED)
             pipe.execute()
 
-    def beat(
-        self, *, busy: bool, finished: int, failed: int, job: str | None = None, worked: float = 0.0
-    ) -> None:
-        """`job`: the one that it has in hand for longest. `worked`: seconds for which it had any."""
+    def beat(self, *, busy: bool, finished: int, failed: int, worked: float = 0.0) -> None:
+        """`worked`: seconds for which it had a job in hand.
+
+        No job is named as the current one: a lane has many, and rq-dashboard reads that one by pickle whatever its
+        options say, which fails its page of workers.
+        """
         key = keys.worker(self.name)
         if not self._redis.exists(key):
             self.register()
@@ -73,11 +75,8 @@ class Registration:
                     "successful_job_count": finished,
                     "failed_job_count": failed,
                     "total_working_time": round(worked, 3),
-                    **({"current_job": job} if job else {}),
                 },
             )
-            if not job:
-                pipe.hdel(key, "current_job")
             pipe.expire(key, LISTED)
             pipe.execute()
 

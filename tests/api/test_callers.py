@@ -139,8 +139,9 @@ def test_models_are_named_through_one_function() -> None:
         for path in Path(REPO / "api").rglob("*.py")
         if re.search(r"(context|catalog|_of\(request\))\.(resolve|look_up)\(", path.read_text())
     }
+    # The list of voices looks at the default model, which no caller names.
     # The draft model is withheld from callers without the right (`Caller.withheld`).
-    assert found <= administers | {"chat.py"}
+    assert found <= administers | {"chat.py", "voices.py"}
 
 
 @pytest.mark.parametrize(("path", "body"), USES)

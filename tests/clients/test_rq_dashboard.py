@@ -71,6 +71,7 @@ def test_the_dashboard_shows_what_waits(strict: System, dashboard: Dashboard) ->
         waiting = strict.http.get("/v1/jobs?status=queued").json()["data"][0]["id"]
         assert dashboard.jobs("queued") == [waiting]
         assert dashboard.job(waiting)["status"] == "queued"
+        assert "busy" in {lane["state"] for lane in dashboard.get("/0/data/workers.json")["workers"]}
         (queue,) = dashboard.get("/0/data/queues.json")["queues"]
         assert (queue["name"], queue["count"]) == ("llm", 1)
     assert dashboard.jobs("queued") == []

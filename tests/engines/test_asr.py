@@ -301,5 +301,5 @@ def test_a_model_that_hears_english_only_says_so(tmp_path: Path) -> None:
     for options in ({"language": "de"}, {"translate": True}):
         with pytest.raises(InvalidRequest, match="English only"):
             read(folder, samples, **options)
-    with pytest.raises(InvalidRequest, match="no language"):
+    with pytest.raises(InvalidRequest, match="none of the model's languages"):
         read(folder, samples, language="klingon")

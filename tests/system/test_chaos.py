@@ -109,7 +109,7 @@ def test_the_worker_is_killed(
 def test_the_worker_is_killed_while_it_loads(
     make_system: Callable[..., System], expected: Callable[[str, int], str], round: int
 ) -> None:
-    system = make_system(LLM_MODEL="nothing-to-preload")
+    system = make_system(LLM_MODEL="nothing/to-preload")
     job_id = submit(system, "load me", max_tokens=20)
     Moments(system)._reach(job_id, "loading")
     system.kill_worker()

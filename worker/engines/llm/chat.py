@@ -93,6 +93,11 @@ class ChatEngine:
             self._with_draft(self._default_draft)
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+        if payload.get("draft_model") is not None and self._is_watched(payload):
+            raise InvalidRequest(
+                "A draft model can't be combined with structured output, enforced tools or logprobs.",
+                param="draft_model",
+            )
         compiling = self._answers.prepare(payload)
         if compiling is None:
             self._add(task_id, payload, seed)
@@ -272,16 +277,12 @@ class ChatEngine:
 
     def _runner(self, payload: dict[str, Any]) -> Batch | Solo:
         """Who runs a request: the batch, or one at a time with a draft model."""
-        wanted = payload.get("draft_model")
-        # Their processors would see tokens that are taken back.
-        constrained = self._answers.constrained(payload) or payload.get("logprobs") is not None
-        if wanted is not None and constrained:
-            raise InvalidRequest(
-                "A draft model can't be combined with structured output, enforced tools or logprobs.",
-                param="draft_model",
-            )
-        wanted = wanted or (None if constrained else self._default_draft)
+        wanted = payload.get("draft_model") or (None if self._is_watched(payload) else self._default_draft)
         return self._batch if wanted is None else self._with_draft(wanted)
+
+    def _is_watched(self, payload: dict[str, Any]) -> bool:
+        """Whether its processors count tokens: they would see those of a draft that are taken back."""
+        return self._answers.constrained(payload) or payload.get("logprobs") is not None
 
     def _with_draft(self, name: str) -> Solo:
         try:
