@@ -23,7 +23,7 @@ from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_
 from jobs.gate import Ending, Gate
 from jobs.request import Kind
 from jobs.status import EventType
-from worker.engines.base import Delta, Done, Failed, Output, Progress, Shown
+from worker.engines.base import Delta, Done, Failed, Gathers, Output, Progress, Shown
 from worker.feeder import Feeder, feeder_name
 from worker.memory import is_out_of_memory
 from worker.outbox import Message, Outbox
@@ -239,6 +239,8 @@ class Lane:
             while not self._close.is_set():
                 self._take_in()
                 if self._running:
+                    self._gather()
+                if self._running:
                     self._step()
         except Exception:
             log.critical("the %s lane's engine thread died", self.name, exc_info=True)
@@ -293,6 +295,20 @@ class Lane:
             self._waiting.popleft()
         # While the head waits for the slot, what comes later waits in its queue, where it can be seen.
         self._feeder.hold(bool(self._waiting or self._ordered))
+
+    def _gather(self) -> None:
+        """Wait a moment for tasks that come together with those at hand, where the engine gains by that."""
+        engine = self.slot.engine
+        if not isinstance(engine, Gathers):
+            return
+        while self._running and (pause := engine.pause()) > 0:
+            try:
+                task = self._inbox.get(timeout=pause)
+            except queue.Empty:
+                return
+            if task is not None:
+                self._waiting.append(task)
+            self._take_in()
 
     def _obey(self, kind: Kind, model: str) -> None:
         if kind is Kind.LOAD and model != self.slot.model:

@@ -34,6 +34,12 @@ class ScriptedEngine:
         self.closes = threading.Event()
         self.unfinished = 0
         self.stepped = threading.Event()
+        #: tasks that it wants to have before a step, and how many it had in each
+        self.wanted = 0
+        self.company: list[int] = []
+
+    def pause(self) -> float:
+        return 20.0 if len(self.tasks) < self.wanted else 0.0
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
         if payload.get("refuse"):
@@ -49,6 +55,7 @@ class ScriptedEngine:
         self.stepped.set()
         self.hold.wait()
         self.steps += 1
+        self.company.append(len(self.tasks))
         outputs: list[Output] = []
         if self.failures:
             raise self.failures.pop()

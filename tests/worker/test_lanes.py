@@ -33,6 +33,27 @@ async def test_a_job_is_loaded_run_and_told_step_by_step(bench: Bench) -> None:
     assert events[-1].data["result"] == {"model": "first", "counted": 3}
 
 
+async def test_an_engine_that_gains_by_company_waits_for_it(bench: Bench) -> None:
+    await bench.story(await bench.submit())
+    bench.engine.company.clear()
+    bench.engine.wanted = 3
+    jobs = [await bench.submit(count=2) for _ in range(3)]
+    for job_id in jobs:
+        assert (await bench.story(job_id))[-1].type is EventType.COMPLETED
+    assert bench.engine.company == [3, 3]
+
+
+async def test_a_job_that_waits_for_company_can_be_cancelled(bench: Bench, client: JobClient) -> None:
+    await bench.story(await bench.submit())
+    bench.engine.company.clear()
+    bench.engine.wanted = 2
+    job_id = await bench.submit(count=2)
+    await bench.story(job_id, until=lambda event: event.type == "started")
+    await client.cancel(job_id)
+    assert (await bench.story(job_id))[-1].type is EventType.CANCELLED
+    assert bench.engine.company == []
+
+
 async def test_a_request_the_engine_refuses_fails_alone(bench: Bench) -> None:
     running = await bench.submit(count=200)
     refused = await bench.error(await bench.submit(refuse=True))

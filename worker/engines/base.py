@@ -105,3 +105,11 @@ class Remembers(Protocol):
 
     def forget(self) -> None:
         """Let go of them, whatever it is busy with."""
+
+
+@runtime_checkable
+class Gathers(Protocol):
+    """An engine that does a step for several tasks better than one for each."""
+
+    def pause(self) -> float:
+        """Seconds for which the next step should wait for one more task; 0 when it should not."""

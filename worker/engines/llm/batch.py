@@ -3,6 +3,7 @@
 It knows tokens, not text. It belongs to the thread of its model.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,14 @@ PREFILL_STEP = 512
 PREFILL_TOKENS = 2048
 #: Steps for which a few new prompts may be held back while many others decode.
 HOLD_STEPS = 3
+#: While nothing decodes, a prompt waits for others that arrive with it: for the next one at most this share of the
+#: time that the prompts at hand take to read, and for all of them this share. Prompts that are read apart cost a
+#: step of the batch each, and those that come later wait for them.
+NEXT_SHARE, GATHER_SHARE = 0.02, 0.08
+#: Longest such wait, in seconds.
+GATHER_MOST = 0.05
+#: How much the speed of reading follows the last step.
+_NEWS = 0.3
 
 
 #: tokens, and the key-value cache that holds them
@@ -72,6 +81,10 @@ class Batch:
         self._shared: dict[int, _Shared] = {}
         #: steps for which they have been held back
         self._held = 0
+        #: since when the first of them waits, on the monotonic clock
+        self._unread_since = 0.0
+        #: tokens of prompts read in a second, lately; 0 before the first
+        self._speed = 0.0
         self._generator = BatchGenerator(
             model,
             completion_batch_size=capacity,
@@ -113,12 +126,26 @@ class Batch:
             return [self._token(response) for response in self._generator.next()[1]]
         if self._unread:
             self._generator.prefill_batch_size = self._prompts_to_read()
+        began = time.monotonic()
         read, responses = self._generator.next()
+        if tokens := sum(min(self._unread.get(progress.uid, 0), PREFILL_STEP) for progress in read):
+            speed = tokens / max(time.monotonic() - began, 1e-6)
+            self._speed += (_NEWS if self._speed else 1.0) * (speed - self._speed)
         for progress in read:
             self._unread.pop(progress.uid, None)
             if progress.end_of_segment and not progress.end_of_prompt:
                 self._start_shared(progress.uid)
         return [self._token(response) for response in responses]
+
+    def pause(self) -> float:
+        """Seconds for which the next step should wait for one more prompt; 0 when it should not."""
+        if not self._speed or not self._unread or len(self._rows) != len(self._unread):
+            return 0.0
+        if len(self._unread) >= self._capacity:
+            return 0.0
+        seconds = min(sum(self._unread.values()), PREFILL_TOKENS) / self._speed
+        left = min(GATHER_SHARE * seconds, GATHER_MOST) - (time.monotonic() - self._unread_since)
+        return max(0.0, min(NEXT_SHARE * seconds, left))
 
     def close(self) -> None:
         self._rows.clear()
@@ -151,6 +178,8 @@ class Batch:
             logits_processors=[row.processors for row in rows],
             stop_sequences=[row.stops for row in rows],
         )
+        if not self._unread:
+            self._unread_since = time.monotonic()
         for uid, row in zip(uids, rows, strict=True):
             row.uid = uid
             self._rows[uid] = row

@@ -162,6 +162,9 @@ class ChatEngine:
                 outputs.append(Failed(sequence.task_id, _failure(error)))
         return outputs
 
+    def pause(self) -> float:
+        return self._batch.pause() if isinstance(self._batch, Batch) and not self._ready else 0.0
+
     def _join(self) -> None:
         """Begin what has been read beside this thread. With nothing else to do it waits for that, for a moment."""
         for prepared in self._preparation.ready(0 if self._tasks or self._ready else PATIENCE):
