@@ -125,11 +125,7 @@ class NearJson:
             return (yield from self._quoted())
         if char in "\"'":
             return (yield from self._string(char, key=True))
-        start, bare = source.pos, _BARE_KEY if self._quote else _KEY
-        while (found := bare.match(source.text, start)) and found.end() == len(source.text):
-            if source.ended:
-                break
-            yield
+        found = yield from self._match(_BARE_KEY if self._quote else _KEY)
         if found is None:
             return False
         source.pos = found.end()
@@ -138,6 +134,15 @@ class NearJson:
         self._write(json.dumps(found[0].strip(), ensure_ascii=False))
         return True
 
+    def _match(self, pattern: Any) -> Wait[Any]:
+        """What fits the pattern here, once the text goes on behind it or has ended."""
+        source, start = self._source, self._source.pos
+        while (found := pattern.match(source.text, start)) and found.end() == len(source.text):
+            if source.ended:
+                break
+            yield
+        return found
+
     def _scalar(self, char: str) -> Wait[bool]:
         source = self._source
         if self._quote and (yield from source.at(self._quote, source.pos)):
@@ -145,10 +150,7 @@ class NearJson:
         if char in "\"'":
             return (yield from self._string(char, key=False))
         start = source.pos
-        while (found := _SCALAR.match(source.text, start)) and found.end() == len(source.text):
-            if source.ended:
-                break
-            yield
+        found = yield from self._match(_SCALAR)
         if found is None:
             return False
         source.pos = found.end()
