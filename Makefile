@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # MLX_GUI_PORT says it again for the one PORT that the Procfile cannot tell from honcho's own.
 # PYTHONUNBUFFERED: a signal that comes while honcho writes to a buffered stdout breaks its handler, and it hangs.
 run: .venv/run.stamp
-	@[ "$$PORT" != 5000 ] || export MLX_GUI_PORT=5000; exec env PYTHONUNBUFFERED=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m mlxq.start
+	@[ "$$PORT" != 5000 ] || export MLX_GUI_PORT=5000; exec env PYTHONUNBUFFERED=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m mlxq.launch.start
 
 # make mlxq ARGS="pull org/name", and list, rm, ps
 mlxq: .venv/run.stamp

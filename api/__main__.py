@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from api.app import create_app
-from api.caller import accepted_keys, address_of
+from api.http.caller import accepted_keys, address_of
 from api.server import listen, server
-from config.code_wall import close_to_models
 from config.logs import configure_logging
 from config.settings import Settings, load_settings
 from jobs.live_settings import at_start
-from jobs.open_files import allow_many_files
-from jobs.supervisor import WRONG_SETTING, say, start_again, stop_with_parent
+from mlxq.launch.code_wall import close_to_models
+from mlxq.launch.open_files import allow_many_files
+from mlxq.launch.supervisor import WRONG_SETTING, say, start_again, stop_with_parent
 
 log = logging.getLogger("api")
 

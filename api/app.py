@@ -14,39 +14,34 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from api.access_log import AccessLog
-from api.addresses import Addresses
-from api.coding import Decoding
-from api.context import Context, OwnClient
-from api.cors import Cors, Defence
-from api.edge import BodyLimit, Heads, Paths, RequestIds
-from api.errors import ErrorBoundary, handle
-from api.forwarded import Forwarded
+from api.http.access_log import AccessLog
+from api.http.addresses import Addresses
+from api.http.coding import Decoding
+from api.http.context import Context, OwnClient
+from api.http.cors import Cors, Defence
+from api.http.errors import ErrorBoundary, handle
+from api.http.forwarded import Forwarded
+from api.http.middleware import BodyLimit, Heads, Paths, RequestIds
+from api.http.openapi import Api
+from api.http.security import CallerGuard, HostGuard, host_name, listens_everywhere
+from api.http.uploads import OwnUploads
+from api.mlxgui.discover import router as discover
+from api.mlxgui.downloads import router as downloads
+from api.mlxgui.generate import router as generate
+from api.mlxgui.manager import router as manager
+from api.mlxgui.settings import router as settings_route
+from api.mlxgui.system import router as system
 from api.models.hub import Hub
-from api.openapi import Api
-from api.routes import (
-    artifacts,
-    audio_speech,
-    audio_transcriptions,
-    chat,
-    completions,
-    description,
-    discover,
-    downloads,
-    embeddings,
-    generate,
-    images,
-    jobs,
-    manager,
-    models,
-    queue,
-    system,
-    tts_socket,
-    voices,
-)
-from api.routes import settings as settings_route
-from api.security import CallerGuard, HostGuard, host_name, listens_everywhere
-from api.uploads import OwnUploads
+from api.native import artifacts, description, jobs
+from api.native.queue import router as queue
+from api.ominix import tts_socket, voices
+from api.openai.chat import router as chat
+from api.openai.completions import router as completions
+from api.openai.embeddings import router as embeddings
+from api.openai.images import router as images
+from api.openai.models import router as models
+from api.openai.speech import router as audio_speech
+from api.openai.transcription import router as audio_transcriptions
 from config import VERSION
 from config.settings import Settings, load_settings
 from jobs.client import JobClient

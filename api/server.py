@@ -11,10 +11,10 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from api.caller import is_loopback, is_within
-from api.connections import Connections, Limits
-from api.protocol import Protocol, ServerConfig
-from api.socket_protocol import SocketProtocol
+from api.http.caller import is_loopback, is_within
+from api.http.connections import Connections, Limits
+from api.http.protocol import Protocol, ServerConfig
+from api.http.socket_protocol import SocketProtocol
 from config.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -135,7 +135,7 @@ def _python_processes(server: Server) -> dict[str, psutil.Process]:
     found = {}
     for process in server.process.children(recursive=True):
         command = process.cmdline()
-        if command[-2:-1] == ["-m"] and "jobs.supervisor" not in command:
+        if command[-2:-1] == ["-m"] and "mlxq.launch.supervisor" not in command:
             found[command[-1]] = process
     return {name: process for name, process in found.items() if name in ("api", "worker")}
 

@@ -30,12 +30,12 @@ from jobs.errors import (
     ServiceUnavailable,
     disk_full,
 )
+from jobs.eta import eta, next_place
 from jobs.gate import Admission, AsyncGate, Ttl
 from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
 from jobs.job_log import log_end
 from jobs.listing import Wanted
 from jobs.live_settings import LiveSettings
-from jobs.pace import eta, next_place
 from jobs.permissions import check_async, is_denied
 from jobs.request import JobRequest
 from jobs.status import JobStatus

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from config.settings import load_settings
-from mlxq.commands import list_models, processes, pull, remove
-from mlxq.server import Problem, Server
+from mlxq.cli.commands import list_models, processes, pull, remove
+from mlxq.cli.server import Problem, Server
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from config.settings import Settings
-from jobs.redis_server import Lock, Plan, RedisServer, clean, prepare
+from mlxq.launch.redis_server import Lock, Plan, RedisServer, clean, prepare
 
 
 class PrivateRedis:

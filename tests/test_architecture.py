@@ -14,9 +14,9 @@ from config.settings import REPO
 ALLOWED = {
     "config": set[str](),
     "jobs": {"config"},
-    "api": {"config", "jobs"},
-    "mlxq": {"config"},
-    "worker": {"config", "jobs", "mlx", "mlx_embeddings", "mlx_lm"},
+    "mlxq": {"config", "jobs", "worker"},
+    "api": {"config", "jobs", "mlxq"},
+    "worker": {"config", "jobs", "mlxq", "mlx", "mlx_embeddings", "mlx_lm"},
 }
 WATCHED = {*ALLOWED, "mlx", "mlx_embeddings", "mlx_lm", "benchmarks", "tests", "tools"}
 
@@ -60,14 +60,12 @@ def test_the_api_loads_no_mlx() -> None:
     assert not loaded_by("api.app") & {"mlx", "mlx_lm", "worker", "transformers", "torch"}
 
 
-@pytest.mark.parametrize(
-    "module", ["worker.downloads.__main__", "worker.downloads.download", "mlxq.__main__"]
-)
+@pytest.mark.parametrize("module", ["mlxq.downloads.__main__", "mlxq.downloads.download", "mlxq.__main__"])
 def test_what_serves_no_model_loads_no_mlx(module: str) -> None:
     assert not loaded_by(module) & {"mlx", "mlx_lm", "transformers", "torch", "numpy"}
 
 
-@pytest.mark.parametrize("module", ["jobs.supervisor", "jobs.redis_server"])
+@pytest.mark.parametrize("module", ["mlxq.launch.supervisor", "mlxq.launch.redis_server"])
 def test_the_parents_stay_small(module: str) -> None:
     assert not loaded_by(module) & {"pydantic", "redis", "rq", "logging", "asyncio", "numpy"}
 

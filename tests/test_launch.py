@@ -22,7 +22,7 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from config.settings import load_settings
-from jobs.supervisor import stop_with_parent
+from mlxq.launch.supervisor import stop_with_parent
 
 stop = []
 signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
@@ -45,7 +45,10 @@ def folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="mlxq-"))
     for name in ("config", "jobs", "Procfile"):
         (folder / name).symlink_to(REPO / name)
-    for name in ("api", "worker", "worker/downloads"):
+    (folder / "mlxq").mkdir()
+    for name in ("__init__.py", "__main__.py", "launch", "catalog"):
+        (folder / "mlxq" / name).symlink_to(REPO / "mlxq" / name)
+    for name in ("api", "worker", "mlxq/downloads"):
         (folder / name).mkdir()
         (folder / name / "__init__.py").touch()
         (folder / name / "__main__.py").write_text(STAND_IN)
@@ -79,7 +82,7 @@ def start(folder: Path) -> Iterator[Start]:
 
 
 def wait_until_up(program: Program) -> list[psutil.Process]:
-    waiting = {"api", "worker", "worker.downloads"}
+    waiting = {"api", "worker", "mlxq.downloads"}
     while waiting:
         waiting.remove(program.line(" is up").partition(" is up")[0].split()[-1])
     return program.tree()
@@ -98,7 +101,7 @@ def test_a_stop_leaves_no_process_and_no_socket(start: Start, folder: Path, numb
 def test_ctrl_c_is_no_error(folder: Path, start: Start) -> None:
     """`make run` would report one."""
     (folder / "mlxq").symlink_to(REPO / "mlxq")
-    program = start(command=("-m", "mlxq.start", "--no-colour"))
+    program = start(command=("-m", "mlxq.launch.start", "--no-colour"))
     wait_until_up(program)
     program.send(signal.SIGINT)
     assert program.wait() == 0
@@ -162,6 +165,6 @@ def test_the_api_gets_the_port_of_the_user(start: Start, environment: dict[str, 
 def test_without_supervision_the_programs_run_alone(start: Start) -> None:
     program = start(SUPERVISE="0")
     tree = wait_until_up(program)
-    assert not any("jobs.supervisor" in process.cmdline() for process in tree)
+    assert not any("mlxq.launch.supervisor" in process.cmdline() for process in tree)
     program.stop()
     assert all(is_gone(process.pid) for process in tree)

@@ -6,14 +6,14 @@ import signal
 import sys
 import threading
 
-from config.catalog.check import missing
-from config.code_wall import close_to_models
 from config.logs import configure_logging
 from config.settings import load_settings
 from jobs.commands import RESTART
 from jobs.live_settings import at_start
-from jobs.open_files import allow_many_files
-from jobs.supervisor import WRONG_SETTING, say, start_again, stop_with_parent
+from mlxq.catalog.check import missing
+from mlxq.launch.code_wall import close_to_models
+from mlxq.launch.open_files import allow_many_files
+from mlxq.launch.supervisor import WRONG_SETTING, say, start_again, stop_with_parent
 from worker.guard.view import remove_left_behind
 from worker.host import WorkerHost
 

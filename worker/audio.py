@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from jobs.errors import InvalidRequest
-from jobs.sound import UnreadableSound, frames_of, open_sound, packets, parts_of, too_long, usable
+from mlxq.media.audio import UnreadableSound, frames_of, open_sound, packets, parts_of, too_long, usable
 from worker.timeline import Timeline
 
 Samples = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from jobs.gate import Favour, Gate
+from jobs.gate import Gate, ModelAffinity
 from worker.task import Task
 
 log = logging.getLogger(__name__)
@@ -127,11 +127,11 @@ class Feeder:
             self._model, self._model_since_ms = claims[-1].model, int(time.time() * 1000)
         return [Task(claim) for claim in claims]
 
-    def _favour(self) -> Favour:
+    def _favour(self) -> ModelAffinity:
         """The model of the jobs in hand goes first, for a while; without jobs the one that is loaded."""
         works = self._busy()
         model = self._model if works else self._loaded() or ""
-        return Favour(model, self._model_since_ms, self._patience_ms, works)
+        return ModelAffinity(model, self._model_since_ms, self._patience_ms, works)
 
 
 def feeder_name(worker: str) -> str:

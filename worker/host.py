@@ -19,26 +19,26 @@ import orjson
 import psutil
 from redis.exceptions import RedisError
 
-from config.catalog import Catalog, UnknownModel
-from config.catalog.check import Missing
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import BlobStore
 from jobs.commands import RESTART, SHUTDOWN
 from jobs.connection import connection
+from jobs.consumer.registration import Registration, dead_workers
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.permissions import check
 from jobs.request import Category, Kind
+from mlxq.catalog import Catalog, UnknownModel
+from mlxq.catalog.check import Missing
 from worker.device import device, hold
 from worker.engines import ENGINES, Loader
 from worker.feeder import feeder_name
 from worker.lane import Lane
 from worker.memory import CACHE_SHARE, CPU_SHARE, GB, Limits, Memory
-from worker.registration import Registration, dead_workers
+from worker.scheduler import DeviceScheduler
 from worker.slots import Slot
 from worker.sweep import collect, sweep, sweep_orphans
-from worker.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,9 @@ class WorkerHost:
         self.live = LiveSource(self._redis, LiveSettings.of(settings), apply_log_level)
         catalog = Catalog(settings)
         self._catalog = catalog
-        self._turnstile = Turnstile(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
+        self._turnstile = (
+            DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
+        )
         self.lanes = {
             category: self._lane(category, Slot(category, loader, settings, catalog, self._tell_state))
             for category, loader in engines.items()

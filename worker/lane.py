@@ -19,6 +19,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from config.logs import CONCERNED
+from jobs.consumer.outbox import Message, Outbox
 from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_full, is_disk_full
 from jobs.gate import Ending, Gate
 from jobs.request import Kind
@@ -26,10 +27,9 @@ from jobs.status import EventType
 from worker.engines.base import Delta, Done, Failed, Gathers, Output, Progress, Shown
 from worker.feeder import Feeder, feeder_name
 from worker.memory import is_out_of_memory
-from worker.outbox import Message, Outbox
+from worker.scheduler import DeviceScheduler
 from worker.slots import Slot
 from worker.task import Task
-from worker.turnstile import Turnstile
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +49,10 @@ class Lane:
         slot: Slot,
         capacity: int,
         load_timeout: float,
-        turnstile: Turnstile | None = None,
+        scheduler: DeviceScheduler | None = None,
         patience: float = 0.0,
     ) -> None:
-        """`turnstile`: where this lane waits for its turn on the device; without, it never waits.
+        """`scheduler`: where this lane waits for its turn on the device; without, it never waits.
 
         `patience`: seconds for which a job for another model lets those for the loaded one pass.
         """
@@ -60,7 +60,7 @@ class Lane:
         self.name = gate.queue
         self._gate = gate
         self._load_timeout = load_timeout
-        self._turnstile = turnstile
+        self._turnstile = scheduler
         self._outbox = Outbox(gate, on_lost=self.drop, on_ended=self._ended)
         self._close = threading.Event()
         self._idle = threading.Condition()

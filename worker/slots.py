@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from config.catalog import Catalog, ModelRef, UnknownModel
-from config.catalog.registry import model_size
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound, OutOfMemory
 from jobs.request import Category
+from mlxq.catalog import Catalog, ModelRef, UnknownModel
+from mlxq.catalog.size import model_size
 from worker.device import device
 from worker.engines import Loader
 from worker.engines.base import Engine, Remembers

@@ -5,12 +5,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.consumer.outbox import Message
 from jobs.gate import Ending
 from jobs.job_log import log_execution
 from jobs.request import Claim
 from jobs.status import EventType
 from worker.engines.base import Delta
-from worker.outbox import Message
 
 #: A job that nobody streams tells its text only this often, in seconds.
 COALESCE = 0.25

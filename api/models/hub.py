@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from api.models.reach import HubReach
 from api.models.search import PATIENCE, Search
-from config.catalog import is_hub_id
 from config.settings import Settings
 from jobs.errors import HubUnavailable, ModelNotFound
+from mlxq.catalog import is_hub_id
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo

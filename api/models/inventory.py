@@ -6,18 +6,18 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from api.context import Context
+from api.http.context import Context
+from api.models.schema import ModelEntry
 from api.models.workers import PRESENT, held
-from api.schemas.models import ModelEntry
-from config.catalog import Installed, UnknownModel
-from config.catalog.context import context_length
-from config.catalog.installed import read_model
-from config.catalog.registry import ModelSize, model_size
-from config.catalog.vision import sees
 from jobs.client import JobClient
 from jobs.errors import ModelNotFound, ServiceUnavailable
 from jobs.model_records import ModelRecord, model_records
 from jobs.request import Category
+from mlxq.catalog import Installed, UnknownModel
+from mlxq.catalog.context import context_length
+from mlxq.catalog.installed import read_model
+from mlxq.catalog.size import ModelSize, model_size
+from mlxq.catalog.vision import sees
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from starlette.types import Receive
 
-from api.context import Context
+from api.dispatch.call import call, outcome
+from api.http.context import Context
 from api.models.inventory import not_found
 from api.models.workers import held, obeyed
-from api.waiting import call, outcome
-from config.catalog import ModelRef, UnknownModel
-from config.catalog.installed import TRASH
 from config.settings import REPO
 from jobs.client import JobClient
 from jobs.errors import Conflict, Forbidden, InvalidRequest, MlxqError, ModelNotFound
 from jobs.request import Category, JobRequest, Kind, new_job_id
 from jobs.usage import jobs_for
+from mlxq.catalog import ModelRef, UnknownModel
+from mlxq.catalog.installed import TRASH
 
 log = logging.getLogger(__name__)
 

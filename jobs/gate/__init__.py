@@ -4,9 +4,9 @@
 the truth; `tests/jobs/test_rq_contract.py` pins it. Redis' clock, not the machine's, decides about leases and expiry.
 """
 
-from jobs.gate.front import Admission, AsyncGate
+from jobs.gate.consumer import BEAT, LEASE, Emission, Ending, Gate, ModelAffinity
+from jobs.gate.producer import Admission, AsyncGate
 from jobs.gate.scripts import Ttl, iso_now
-from jobs.gate.worker import BEAT, LEASE, Emission, Ending, Favour, Gate
 
 __all__ = [
     "BEAT",
@@ -15,8 +15,8 @@ __all__ = [
     "AsyncGate",
     "Emission",
     "Ending",
-    "Favour",
     "Gate",
+    "ModelAffinity",
     "Ttl",
     "iso_now",
 ]

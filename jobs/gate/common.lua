@@ -147,7 +147,7 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
     redis.call('HSET', key, 'status', status, 'ended_at', now_iso, 'data', without_request(job[3], job[4] or ''))
   end
   if status == 'finished' and job[5] then
-    -- How long jobs run, by the last ones of their queue (jobs/pace.py).
+    -- How long jobs run, by the last ones of their queue (jobs/eta.py).
     local runs = 'mlxq:runs:' .. job[6]
     if redis.call('LPUSH', runs, math.floor(time * 1000 - job[5]) .. ' ' .. (job[4] or '')) > 2 * RUNS then
       redis.call('LTRIM', runs, 0, RUNS - 1)

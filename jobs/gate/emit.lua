@@ -12,7 +12,7 @@ local TYPE, DELTA = #'{"type":"' + 1, string.byte('d')
 -- How much the pace of a model follows its last step.
 local NEWS = 0.3
 
--- The time of a step, from the progress before it: by it the end of other jobs is guessed (jobs/pace.py).
+-- The time of a step, from the progress before it: by it the end of other jobs is guessed (jobs/eta.py).
 local function learn(id, key, done)
   local job = redis.call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_step_size')
   local size = tonumber(job[2] or '0')

@@ -132,7 +132,7 @@ def test_no_route_is_left_out(make_settings: MakeSettings) -> None:
 
 
 def test_models_are_named_through_one_function() -> None:
-    """`api.submission.model_of` asks for the right to a model; only what the user of the machine does may pass it."""
+    """`submission.model_of` asks for the right to a model; only what the user of the machine does may pass it."""
     administers = {"models.py", "inventory.py", "context.py", "submission.py", "downloads.py", "removal.py"}
     found = {
         path.name

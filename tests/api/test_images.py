@@ -11,11 +11,11 @@ import httpx
 import pytest
 from PIL import Image
 
-import api.fetch
-from api.public_address import is_public
+import api.http.fetch
+from api.http.public_address import is_public
 from config.settings import Settings
 from jobs.blobs import BlobStore
-from jobs.pictures import open_picture
+from mlxq.media.images import open_picture
 from tests.support.api_server import ApiServer
 from tests.support.pictures import Web, data_url, encoded, part, picture
 from tests.support.scripted_worker import ScriptedWorker
@@ -229,7 +229,7 @@ def test_a_redirect_does_not_lead_into_the_private_network(
     make_api: Callable[..., ApiServer], worker: ScriptedWorker, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """127.0.0.1 stands for the internet here, and everything else is private."""
-    monkeypatch.setattr(api.fetch, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(api.http.fetch, "is_public", lambda address: address == "127.0.0.1")
     web.serve("/cat.png", PICTURE)
     server = make_api()
     assert show(server, part(web.redirect("/good", "/cat.png"))).status_code == 200

@@ -7,8 +7,8 @@ import httpx
 import pytest
 import redis
 
-from config.catalog import Catalog
 from jobs import keys
+from mlxq.catalog import Catalog
 from tests.api.conftest import MakeSettings, put_model
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer

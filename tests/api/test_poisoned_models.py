@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from config.catalog.installed import installed_models
+from mlxq.catalog.installed import installed_models
 from tests.api.conftest import MakeSettings
 from tests.support.api_server import ApiServer
 from tests.support.scripted_worker import ScriptedWorker

@@ -13,11 +13,11 @@ import redis
 
 from config.settings import Settings
 from jobs import keys
-from jobs.audio_formats import CONTENT_TYPES
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure
 from jobs.request import Category
 from jobs.status import EventType
+from mlxq.media.audio_formats import CONTENT_TYPES
 from tests.support.api_server import ApiServer
 from tests.support.scripted_worker import Run, ScriptedWorker
 from tests.support.sounds import hum

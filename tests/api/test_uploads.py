@@ -136,7 +136,7 @@ def test_a_client_that_leaves_while_its_recording_is_read_leaves_no_file(
         reached.set()
         raise RuntimeError("whatever it is")
 
-    monkeypatch.setattr("jobs.sound.probe", broken)
+    monkeypatch.setattr("mlxq.media.audio.probe", broken)
     assert send(make_api()).status_code == 500
     assert reached.is_set()
     assert files(tmp_path) == []

@@ -11,10 +11,10 @@ import httpx
 import pytest
 import redis
 
-from config.catalog import kokoro
 from config.settings import Settings
 from jobs import keys
 from jobs.request import Category
+from mlxq.catalog import kokoro
 from tests.support.api_server import ApiServer
 from tests.support.hub_listing import HubListing
 from tests.support.openai_shape import check_shape

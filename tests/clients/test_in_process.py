@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from config.settings import Settings
+from mlxq.testing import in_process_worker
 from tests.clients.requests import body
 from tests.private_redis import PrivateRedis
-from worker.testing import in_process_worker
 
 
 @pytest.fixture(scope="module")

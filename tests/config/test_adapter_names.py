@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from config.catalog import Catalog, UnknownAdapter
 from config.settings import Settings
+from mlxq.catalog import Catalog, UnknownAdapter
 
 
 def put(folder: Path, *files: str) -> Path:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from config.catalog.context import context_length
+from mlxq.catalog.context import context_length
 
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}
 LLAMA = {"rope_type": "llama3", "original_max_position_embeddings": 8192}

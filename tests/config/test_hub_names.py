@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from config.catalog import Catalog, UnknownModel, is_hub_id
-from config.catalog.records import Records
 from config.settings import Settings
+from mlxq.catalog import Catalog, UnknownModel, is_hub_id
+from mlxq.catalog.records import Records
 
 
 def put(folder: Path) -> Path:

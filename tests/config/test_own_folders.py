@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from config.catalog import Catalog, UnknownModel
 from config.settings import REPO, Settings
+from mlxq.catalog import Catalog, UnknownModel
 
 #: OminiX-API's documented trees, which have no config.json.
 OMINIX = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from config.catalog.vision import KEYWORDS, sees
+from mlxq.catalog.vision import KEYWORDS, sees
 
 SEEING = {
     "vision": "microsoft/Phi-3.5-vision-instruct",

@@ -14,10 +14,10 @@ from mlx_audio.stt.utils import load_model
 from mlx_whisper import decoding, timing
 from mlx_whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram
 
-from config.catalog import Catalog
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
+from mlxq.catalog import Catalog
 from tests.support.asr_checkpoints import (
     random_parakeet,
     random_qwen3_asr,

@@ -7,8 +7,8 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from config.catalog import Catalog, ModelRef
 from config.settings import Settings
+from mlxq.catalog import Catalog, ModelRef
 from tests.support.checkpoints import random_qwen3
 from worker.engines.base import Delta, Done
 from worker.engines.llm import chat

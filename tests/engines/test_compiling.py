@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import InvalidRequest
+from mlxq.catalog import ModelRef
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.llm import chat, grammar, unready
 from worker.engines.llm.grammar import Written, json_grammar, size_of

@@ -9,8 +9,8 @@ import jsonschema
 import mlx.core as mx
 import pytest
 
-from api.text.json_schema import Rewriting
-from config.catalog import ModelRef
+from api.inputs.json_schema import Rewriting
+from mlxq.catalog import ModelRef
 from tests.support.schemas import TAKEN
 from worker.engines.llm.answers import Answers
 from worker.engines.llm.prompt import Prompt

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from mlx_embeddings.utils import load as load_directly
 
-from config.catalog import Catalog
 from config.settings import Settings
 from jobs.errors import InvalidRequest
+from mlxq.catalog import Catalog
 from tests.support.encoders import FAMILIES, POISON, random_encoder
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.embedding.cpu_gelu import gelu

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from config.catalog import Catalog
 from config.settings import Settings
 from jobs.blobs import BlobStore
+from mlxq.catalog import Catalog
 from tests.support.films import recording
 from worker.audio import decode
 from worker.engines.asr import engine, family

@@ -18,9 +18,9 @@ from mflux.models.common.config import ModelConfig
 from mflux.models.flux.variants.txt2img.flux import Flux1 as Library
 from PIL import Image
 
-from config.catalog import Catalog
 from config.settings import Settings
 from jobs.errors import MlxqError
+from mlxq.catalog import Catalog
 from tests.support.pictures import picture
 from worker.engines import ENGINES
 from worker.engines.image import flux1

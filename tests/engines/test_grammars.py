@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from config.catalog import ModelRef
 from config.settings import Settings
+from mlxq.catalog import ModelRef
 from worker.engines.base import Delta, Done, Failed
 from worker.engines.llm import chat
 

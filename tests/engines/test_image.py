@@ -18,10 +18,10 @@ from mflux.models.flux2.variants import Flux2Klein, Flux2KleinEdit
 from mlx_vlm.models.z_image.pipeline import ZImagePipeline
 from PIL import Image
 
-from config.catalog import Catalog
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest, MlxqError
+from mlxq.catalog import Catalog
 from tests.support.image_checkpoints import random_flux2, random_z_image
 from tests.support.pictures import encoded, picture
 from worker.engines import ENGINES

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from config.catalog import kokoro as libraries
 from jobs.errors import NotSupported
+from mlxq.catalog import kokoro as libraries
 from worker.engines.tts import kokoro
 from worker.models.kokoro import pipelines
 

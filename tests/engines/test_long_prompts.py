@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import ContextLengthExceeded
+from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.llm import prompt as prompts

@@ -10,7 +10,7 @@ import pytest
 from mlx_lm.generate import BatchGenerator
 from mlx_lm.models.cache import make_prompt_cache
 
-from config.catalog import ModelRef
+from mlxq.catalog import ModelRef
 from tests.support import sala
 from tests.support.family_checkpoints import family_checkpoint
 from worker.engines.loading import LanguageModel, load_language_model

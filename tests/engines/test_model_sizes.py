@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from config.catalog import Catalog, ModelRef
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.request import Category
+from mlxq.catalog import Catalog, ModelRef
 from tests.engines.test_models_are_data import FAMILIES
 from tests.support.checkpoints import random_qwen3
 from worker.engines.base import Engine

@@ -17,10 +17,10 @@ import mlx_vlm.models
 import pytest
 from mlx_vlm.utils import load_processor
 
-from config.catalog import Catalog, ModelRef
 from config.settings import REPO, Settings
 from jobs.errors import InvalidRequest, MlxqError
 from jobs.request import Category
+from mlxq.catalog import Catalog, ModelRef
 from tests.support.adapters import random_adapter
 from tests.support.asr_checkpoints import random_parakeet, random_qwen3_asr, random_sensevoice, random_whisper
 from tests.support.checkpoints import random_qwen3
@@ -315,7 +315,7 @@ WALL = """
 import sys, importlib.util, pickle
 from pathlib import Path
 from config.settings import Settings
-from config.code_wall import ForeignCode, close_to_models
+from mlxq.launch.code_wall import ForeignCode, close_to_models
 folder = Path({folder!r})
 close_to_models(Settings(data_dir=folder / "data", model_roots=(folder,)))
 def file(name):
@@ -346,7 +346,7 @@ collections.namedtuple("A", "b")
 
 TIMES_OF_WORDS = """
 import numpy
-from config.code_wall import close_to_models
+from mlxq.launch.code_wall import close_to_models
 from config.settings import Settings
 close_to_models(Settings())
 from mlx_whisper.timing import dtw_cpu

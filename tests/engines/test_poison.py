@@ -5,9 +5,9 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import InvalidRequest
+from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
 from worker.engines.base import Done, Failed
 from worker.engines.llm import answers, chat

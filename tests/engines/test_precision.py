@@ -8,9 +8,9 @@ import mlx_lm
 import pytest
 from mlx.utils import tree_flatten
 
-from config.catalog import ModelRef
-from config.catalog.registry import model_size
 from config.settings import Settings
+from mlxq.catalog import ModelRef
+from mlxq.catalog.size import model_size
 from tests.support.checkpoints import random_qwen3
 from worker.device import device
 from worker.engines.base import Done

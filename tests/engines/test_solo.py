@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import InvalidRequest, ModelNotFound
+from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
 from worker.engines.base import Done, Failed
 from worker.engines.llm import chat

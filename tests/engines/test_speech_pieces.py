@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from config.catalog.category import category_of
-from config.catalog.tts import OPENAI_VOICES, own_voice, speech_type, why_not
+from mlxq.catalog.category import category_of
+from mlxq.catalog.tts import OPENAI_VOICES, own_voice, speech_type, why_not
 from worker.engines.tts.pieces import pieces, weight
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from config.catalog import ModelRef
-from config.catalog.f5_tts import VOCODER
 from config.settings import Settings
 from jobs.errors import InvalidRequest
+from mlxq.catalog import ModelRef
+from mlxq.catalog.f5_tts import VOCODER
 from tests.support.f5_tts import random_f5_tts, random_vocoder
 from tests.support.kokoro import random_kokoro
 from tests.support.tts_checkpoints import random_indextts, random_qwen3_tts, sentencepiece_tokenizer

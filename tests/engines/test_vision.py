@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.blobs import BlobStore
+from mlxq.catalog import ModelRef
 from tests.support.pictures import encoded, picture
 from tests.support.vision_checkpoints import random_qwen3_vl
 from worker.engines.base import Delta, Done, Failed, Output

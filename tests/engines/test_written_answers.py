@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from config.catalog import ModelRef
 from config.settings import Settings
+from mlxq.catalog import ModelRef
 from tests.support.saying import saying
 from tests.support.written import tool
 from worker.engines.base import Delta, Done, Failed

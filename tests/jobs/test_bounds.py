@@ -152,7 +152,7 @@ async def test_a_job_that_rq_queues_again_without_its_request_says_what_is_missi
 async def test_a_result_that_is_too_large_is_an_error_and_not_a_full_redis(
     front: AsyncGate, gate: Gate, client: JobClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.gate.worker.LARGEST_RESULT", 1000)
+    monkeypatch.setattr("jobs.gate.consumer.LARGEST_RESULT", 1000)
     await front.admit(request(), 10)
     job_id = run(gate)
     gate.write([], [Ending(job_id, "execution-1", {"text": "x" * 2000})])
@@ -165,7 +165,7 @@ async def test_a_result_that_is_too_large_is_an_error_and_not_a_full_redis(
 async def test_a_job_that_says_too_much_fails_and_its_neighbours_go_on(
     front: AsyncGate, gate: Gate, client: JobClient, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.gate.worker.LARGEST_STORY", 1000)
+    monkeypatch.setattr("jobs.gate.consumer.LARGEST_STORY", 1000)
     await front.admit(request(), 10)
     await front.admit(request(), 10)
     first, second = run(gate), run(gate, "execution-2")

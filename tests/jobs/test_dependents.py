@@ -15,12 +15,12 @@ from rq.serializers import JSONSerializer
 from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
-from jobs.download import download_request
 from jobs.errors import Forbidden, InsufficientStorage, MlxqError, QueueFull
 from jobs.gate import Ending, Gate
 from jobs.request import Category
 from jobs.status import JobStatus
 from jobs.usage import jobs_for
+from mlxq.downloads.request import download_request
 from tests.support.jobs import TTL, request
 
 pytestmark = pytest.mark.anyio

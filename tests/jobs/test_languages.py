@@ -4,7 +4,7 @@ import pytest
 from mlx_whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
 from jobs.errors import InvalidRequest
-from jobs.languages import choose, language_tag
+from mlxq.media.languages import choose, language_tag
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import redis
 from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import QueueFull
+from jobs.eta import next_place
 from jobs.gate import Emission, Ending, Gate
-from jobs.pace import next_place
 from jobs.status import EventType, encode_event
 from tests.support.jobs import TTL, request
 

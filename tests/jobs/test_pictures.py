@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from config.settings import REPO
-from jobs.pictures import UnreadablePicture, check_picture, open_mask, open_picture, pixels
+from mlxq.media.images import UnreadablePicture, check_picture, open_mask, open_picture, pixels
 
 SIZE = (1500, 900)
 
@@ -81,7 +81,7 @@ def test_a_picture_that_breaks_off_is_found_without_making_it(form: str) -> None
 
 LARGE = """
 import resource, sys
-from jobs.pictures import check_picture, open_picture
+from mlxq.media.images import check_picture, open_picture
 data = open(sys.argv[1], "rb").read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 {"check": check_picture, "open": open_picture}[sys.argv[2]](data, 5e7)

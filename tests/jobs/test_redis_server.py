@@ -1,4 +1,4 @@
-"""`python -m jobs.redis_server` from outside: what it starts, restarts, adopts, refuses, leaves behind."""
+"""`python -m mlxq.launch.redis_server` from outside: what it starts, restarts, adopts, refuses, leaves behind."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from config.settings import Settings
-from jobs.redis_binary import Binary, RedisUnusableError, candidates, check_files, find_binary
+from mlxq.launch.redis_binary import Binary, RedisUnusableError, candidates, check_files, find_binary
 from tests.private_redis import PrivateRedis
 from tests.program import Program, is_gone
 
@@ -36,7 +36,7 @@ def start(data_dir: Path) -> Iterator[Start]:
 
     def run(**environment: str) -> Program:
         variables = {"MLXQ_DATA_DIR": str(data_dir), "DRAIN_TIMEOUT": "0", **environment}
-        started.append(Program([sys.executable, "-m", "jobs.redis_server"], variables))
+        started.append(Program([sys.executable, "-m", "mlxq.launch.redis_server"], variables))
         return started[-1]
 
     yield run
@@ -253,13 +253,13 @@ def test_one_that_is_too_old_is_skipped_with_a_line(
     reason: str,
 ) -> None:
     old, new = fake_server(tmp_path / "old", version), fake_server(tmp_path / "new", "6.2.14")
-    monkeypatch.setattr("jobs.redis_binary.candidates", lambda: [str(old), str(new)])
+    monkeypatch.setattr("mlxq.launch.redis_binary.candidates", lambda: [str(old), str(new)])
     assert find_binary().path == str(new)
     assert f"skipping {old}: {reason}" in capsys.readouterr().err
 
 
 def test_no_redis_at_all_is_an_error_that_helps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.redis_binary.candidates", list)
+    monkeypatch.setattr("mlxq.launch.redis_binary.candidates", list)
     with pytest.raises(RedisUnusableError, match=r"brew install redis.*docker compose up -d redis"):
         find_binary()
 

@@ -17,10 +17,10 @@ from rq.results import Result
 from rq.serializers import JSONSerializer
 
 from jobs.connection import async_connection
+from jobs.consumer.registration import Registration
 from jobs.errors import EngineFailure
 from jobs.gate import AsyncGate, Ending, Gate
 from tests.support.jobs import TTL, request
-from worker.registration import Registration
 
 pytestmark = pytest.mark.anyio
 

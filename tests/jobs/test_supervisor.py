@@ -1,4 +1,4 @@
-"""`python -m jobs.supervisor`, around programs that crash, end, hang, or will not die."""
+"""`python -m mlxq.launch.supervisor`, around programs that crash, end, hang, or will not die."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.supervisor import Backoff
+from mlxq.launch.supervisor import Backoff
 from tests.program import Program, is_gone, wait_until_gone
 
 Start = Callable[..., Program]
@@ -24,7 +24,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def run(code: str, *options: str, **environment: str) -> Program:
         script = tmp_path / "program"
         script.write_text(LEAD + code)
-        command = [sys.executable, "-m", "jobs.supervisor", *options, "--", sys.executable, str(script)]
+        command = [
+            sys.executable,
+            "-m",
+            "mlxq.launch.supervisor",
+            *options,
+            "--",
+            sys.executable,
+            str(script),
+        ]
         started.append(Program(command, environment))
         return started[-1]
 
@@ -107,7 +115,9 @@ def test_a_kill_of_the_group_leaves_no_orphan(start: Start) -> None:
 
 
 def test_the_supervised_program_ends_with_its_supervisor(start: Start) -> None:
-    program = start(f"from jobs.supervisor import stop_with_parent; stop_with_parent()\n{WAIT_FOR_SIGTERM}")
+    program = start(
+        f"from mlxq.launch.supervisor import stop_with_parent; stop_with_parent()\n{WAIT_FOR_SIGTERM}"
+    )
     pid = pid_in(program.line("up"))
     program.kill()
     program.line("stopping")

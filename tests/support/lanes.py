@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import ContextLengthExceeded, MlxqError
 from jobs.request import Category, JobRequest, Kind, new_job_id
 from jobs.status import Event, EventType
+from mlxq.catalog import ModelRef
 from worker.engines import Loader
 from worker.engines.base import Delta, Done, Output, Progress
 from worker.host import WorkerHost

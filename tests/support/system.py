@@ -77,7 +77,7 @@ class System:
 
     def start_downloads(self) -> None:
         """Only stories of downloads need them."""
-        self.downloads = self._spawn("worker.downloads")
+        self.downloads = self._spawn("mlxq.downloads")
 
     def wait_healthy(self) -> None:
         self.wait_until(lambda: self.http.get("/health").status_code == 200, "it does not get well")

@@ -11,9 +11,9 @@ import httpx
 import mlx.core as mx
 import pytest
 
-from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.request import Category
+from mlxq.catalog import ModelRef
 from tests.private_redis import PrivateRedis
 from tests.support.api_server import ApiServer
 from tests.support.checkpoints import random_qwen3

@@ -15,10 +15,10 @@ from mlx import core as mx
 from mlx_audio.tts.utils import load as load_directly
 from websockets.sync.client import connect
 
-from config.catalog.f5_tts import F5_TTS, VOCODER
-from config.catalog.tts import TYPES
-from config.catalog.tts_options import INSTRUCTIONS, LANGUAGE, TRANSCRIPT
-from jobs.audio_formats import CONTENT_TYPES
+from mlxq.catalog.f5_tts import F5_TTS, VOCODER
+from mlxq.catalog.tts import TYPES
+from mlxq.catalog.tts_options import INSTRUCTIONS, LANGUAGE, TRANSCRIPT
+from mlxq.media.audio_formats import CONTENT_TYPES
 from tests.support.checkpoints import random_qwen3
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
 from tests.support.kokoro import random_kokoro

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from huggingface_hub import snapshot_download
 
-from config.catalog import Catalog, UnknownModel
-from config.catalog.installed import cached_model
 from config.settings import Settings
 from jobs.errors import (
     Forbidden,
@@ -22,11 +20,13 @@ from jobs.errors import (
     MlxqError,
     ModelNotFound,
 )
+from mlxq.catalog import Catalog, UnknownModel
+from mlxq.catalog.installed import cached_model
+from mlxq.downloads import fetch
+from mlxq.downloads.download import download
+from mlxq.downloads.sources import RemoteFile
+from mlxq.downloads.store import Store
 from tests.support.hub import Hub
-from worker.downloads import fetch
-from worker.downloads.download import download
-from worker.downloads.sources import RemoteFile
-from worker.downloads.store import Store
 
 SIZE = 600_000
 CONFIG = b'{"model_type": "qwen3"}'

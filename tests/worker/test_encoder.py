@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from jobs.audio_formats import CONTENT_TYPES
 from jobs.errors import EngineFailure
+from mlxq.media.audio_formats import CONTENT_TYPES
 from tests.support.sounds import seconds_of
 from worker.encoder import Encoder
-from worker.tempo import Tempo
+from worker.time_stretch import Tempo
 
 Samples = npt.NDArray[np.float32]
 SECONDS = 8.3

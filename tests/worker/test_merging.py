@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from jobs.consumer.outbox import Message, _merge
 from jobs.status import EventType
-from worker.outbox import Message, _merge
 
 
 def deltas(*data: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from tests.support.checkpoints import random_qwen3
 LOADS = """
 import resource, sys
 from config.settings import Settings
-from config.catalog import ModelRef
+from mlxq.catalog import ModelRef
 from pathlib import Path
 from worker.engines import ENGINES
 from jobs.request import Category

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidRequest
-from jobs.sound import UnreadableSound, probe
+from mlxq.media.audio import UnreadableSound, probe
 from tests.support.audio import RATE, Samples, write
 from tests.support.films import recording, tone
 from worker.audio import decode

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from config.catalog.check import missing
 from config.settings import Settings, load_settings
+from mlxq.catalog.check import missing
 from tests.support.checkpoints import random_qwen3
 from tests.support.system import REPO, System
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 
-from worker.turnstile import Turnstile
+from worker.scheduler import DeviceScheduler
 
 
 class Clock:
@@ -24,7 +24,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = Clock()
         # Threads of a test may be slow to come back.
-        self.turnstile = Turnstile("chat", 0.8, self.clock, grace=10)
+        self.scheduler = DeviceScheduler("chat", 0.8, self.clock, grace=10)
         self.used: dict[str, float] = defaultdict(float)
         self.order: list[str] = []
         self.overlaps = 0
@@ -34,7 +34,7 @@ class Bench:
         """Lanes by name, with the time that each of their steps takes, all at once until that time."""
         threads = [self._lane(name, step, until) for name, step in steps.items()]
         for name in steps:
-            self.turnstile.begin(name)
+            self.scheduler.begin(name)
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -44,14 +44,14 @@ class Bench:
     def _lane(self, name: str, step: float, until: float) -> threading.Thread:
         def work() -> None:
             while self.clock.now < until:
-                with self.turnstile.turn(name):
+                with self.scheduler.turn(name):
                     self._inside += 1
                     self.overlaps += self._inside > 1
                     self.clock.now += step
                     self.used[name] += step
                     self.order.append(name)
                     self._inside -= 1
-            self.turnstile.rest(name)
+            self.scheduler.rest(name)
 
         return threading.Thread(target=work)
 
@@ -80,13 +80,13 @@ def test_without_a_chat_the_others_share_evenly(bench: Bench) -> None:
 
 
 def test_who_had_nothing_to_do_gets_no_credit_for_it(bench: Bench) -> None:
-    with bench.turnstile.turn("chat"):
+    with bench.scheduler.turn("chat"):
         bench.clock.now += 1
-    bench.turnstile.rest("chat")
+    bench.scheduler.rest("chat")
     while bench.clock.now < 100:
-        with bench.turnstile.turn("image"):
+        with bench.scheduler.turn("image"):
             bench.clock.now += 10
-    bench.turnstile.rest("image")
+    bench.scheduler.rest("image")
     start = len(bench.order)
 
     bench.race(300, chat=1, image=10)
@@ -95,12 +95,12 @@ def test_who_had_nothing_to_do_gets_no_credit_for_it(bench: Bench) -> None:
 
 
 def test_nobody_waits_for_a_lane_that_rests_or_stays_away_too_long() -> None:
-    turnstile = Turnstile("chat", 0.8)
-    turnstile.begin("chat")
+    scheduler = DeviceScheduler("chat", 0.8)
+    scheduler.begin("chat")
     done = threading.Event()
 
     def one_turn() -> None:
-        with turnstile.turn("image"):
+        with scheduler.turn("image"):
             done.set()
 
     thread = threading.Thread(target=one_turn)
@@ -110,8 +110,8 @@ def test_nobody_waits_for_a_lane_that_rests_or_stays_away_too_long() -> None:
 
 
 def test_a_turn_ends_when_its_step_fails(bench: Bench) -> None:
-    with pytest.raises(RuntimeError), bench.turnstile.turn("chat"):
+    with pytest.raises(RuntimeError), bench.scheduler.turn("chat"):
         raise RuntimeError("boom")
-    bench.turnstile.rest("chat")
-    with bench.turnstile.turn("image"):
+    bench.scheduler.rest("chat")
+    with bench.scheduler.turn("image"):
         pass

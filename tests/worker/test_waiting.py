@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.schemas.job import job_object
+from api.dispatch.job_object import job_object
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.info import JobInfo

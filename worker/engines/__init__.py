@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from config.catalog import ModelRef
-from config.catalog.vision import sees
-from config.foreign_json import read_object
 from config.settings import Settings
 from jobs.request import Category
+from mlxq.catalog import ModelRef
+from mlxq.catalog.foreign_json import read_object
+from mlxq.catalog.vision import sees
 from worker.engines.base import Engine
 from worker.guard import guarded
 

@@ -14,10 +14,10 @@ from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load, load_adapters
 from transformers import CONFIG_MAPPING
 
-from config.catalog import ModelRef
-from config.catalog.context import context_length, text_configs
-from config.foreign_json import read_object
 from jobs.errors import InvalidRequest, ModelNotFound
+from mlxq.catalog import ModelRef
+from mlxq.catalog.context import context_length, text_configs
+from mlxq.catalog.foreign_json import read_object
 from worker.engines.precision import keeps_halves, widen
 from worker.models import provide
 

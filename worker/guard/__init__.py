@@ -1,7 +1,7 @@
 """The guard in front of every load: a model is data, and no code that comes with it is ever run.
 
 Libraries see a clean view of a model's folder (`view.py`), their own doors for code are closed (`libraries.py`), and
-the interpreter refuses what comes through nevertheless (`config/code_wall.py`).
+the interpreter refuses what comes through nevertheless (`mlxq/launch/code_wall.py`).
 """
 
 import weakref
@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from config.catalog import ModelRef
-from config.code_wall import close_to_models, foreign
 from config.settings import Settings
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound
+from mlxq.catalog import ModelRef
+from mlxq.launch.code_wall import close_to_models, foreign
 from worker.guard.sizes import check_sizes
 from worker.guard.view import UnfitFolder, View, make_view
 

@@ -1,14 +1,15 @@
 """The doors by which the model libraries let in what comes with a model, closed in this process.
 
-Models are data. `config/code_wall.py` stops foreign code from running; here libraries learn early that there is none,
-so that they take their own class where they have one, and templates run in a sandbox wherever they are rendered.
+Models are data. `mlxq/launch/code_wall.py` stops foreign code from running; here libraries learn early that there is
+none, so that they take their own class where they have one, and templates run in a sandbox wherever they are
+rendered.
 """
 
 import sys
 import threading
 from typing import Any
 
-from config.code_wall import ForeignCode
+from mlxq.launch.code_wall import ForeignCode
 
 _lock = threading.Lock()
 _closed = False

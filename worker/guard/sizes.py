@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from config import foreign_json
-from config.catalog import ModelRef
-from config.catalog.model_config import LONGEST
-from config.catalog.registry import header_of, weight_files
 from jobs.errors import InvalidRequest
+from mlxq.catalog import ModelRef, foreign_json
+from mlxq.catalog.model_config import LONGEST
+from mlxq.catalog.size import header_of, weight_files
 
 #: Words of keys that count layers: each layer has a tensor of its own at least.
 _LAYERS = ("layer", "depth", "block", "stage")

@@ -14,9 +14,9 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from config import foreign_json
-from config.catalog.model_config import read_config
-from config.foreign_json import Parsed, UnsoundJson
+from mlxq.catalog import foreign_json
+from mlxq.catalog.foreign_json import Parsed, UnsoundJson
+from mlxq.catalog.model_config import read_config
 
 log = logging.getLogger(__name__)
 

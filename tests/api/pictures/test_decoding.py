@@ -5,8 +5,8 @@ import threading
 import anyio
 import pytest
 
-from api.pictures import decoding
-from jobs.pictures import pixels
+from api.inputs import image_decoding as decoding
+from mlxq.media.images import pixels
 from tests.support.pictures import encoded, picture
 
 pytestmark = pytest.mark.anyio

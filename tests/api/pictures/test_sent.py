@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from jobs.blobs import BlobStore
-from jobs.pictures import open_mask, open_picture
+from mlxq.media.images import open_mask, open_picture
 from tests.support.api_server import ApiServer
 from tests.support.openai_shape import check_shape
 from tests.support.painter import PNG, made, mask, paint, told

@@ -4,11 +4,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from config.catalog import ModelRef
-from config.catalog.speech import recogniser_family
-from config.foreign_json import read_object
 from config.settings import Settings
 from jobs.errors import InvalidRequest
+from mlxq.catalog import ModelRef
+from mlxq.catalog.asr import recogniser_family
+from mlxq.catalog.foreign_json import read_object
 from worker.engines.asr.pieces import Pieces
 from worker.engines.asr.transcription import Reader, Recogniser, TranscriptionEngine
 

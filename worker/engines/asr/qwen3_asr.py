@@ -9,7 +9,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_whisper.tokenizer import LANGUAGES
 
-from jobs.languages import choose
+from mlxq.media.languages import choose
 from worker.audio import Samples
 from worker.engines.asr.shared import check, load_stt, weight_bytes
 from worker.engines.asr.transcription import Options, Piece, Segment

@@ -6,7 +6,7 @@ It knows the language, and of a piece no times.
 from pathlib import Path
 from typing import Any
 
-from jobs.languages import choose
+from mlxq.media.languages import choose
 from worker.audio import Samples
 from worker.engines.asr.shared import check, load_stt, weight_bytes
 from worker.engines.asr.transcription import Options, Piece, Segment

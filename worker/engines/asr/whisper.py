@@ -18,7 +18,7 @@ from mlx_whisper.timing import add_word_timestamps
 from mlx_whisper.tokenizer import LANGUAGES, get_tokenizer
 
 from jobs.errors import EngineFailure, InvalidRequest
-from jobs.languages import choose
+from mlxq.media.languages import choose
 from worker.audio import Samples
 from worker.engines.asr.shared import weight_bytes
 from worker.engines.asr.transcription import Options, Piece, Segment, Word

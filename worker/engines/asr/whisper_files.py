@@ -9,8 +9,8 @@ import mlx.nn as nn
 from mlx.utils import tree_unflatten
 from mlx_whisper import whisper
 
-from config.foreign_json import read_object
 from jobs.errors import InvalidRequest
+from mlxq.catalog.foreign_json import read_object
 
 #: mlx-whisper's names of sizes, and those of transformers.
 _SIZES = {

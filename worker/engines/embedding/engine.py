@@ -19,9 +19,9 @@ from mlx_embeddings.tokenizer_utils import TokenizerWrapper
 from mlx_embeddings.utils import load as load_model
 from mlx_embeddings.utils import load_config
 
-from config.catalog import ModelRef
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError
+from mlxq.catalog import ModelRef
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.embedding.cpu_gelu import quicken
 from worker.engines.embedding.inputs import Reader

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from config.catalog.image import Limits
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure, InsufficientStorage, InvalidRequest, MlxqError, disk_full, is_disk_full
+from mlxq.catalog.image import Limits
 from worker.engines.base import Done, Failed, Output, Progress, Shown
 from worker.engines.image.files import CONTENT_TYPES, encode, encode_preview
 from worker.engines.image.painter import Canvas, Painter, Pixels, Wish, picture, preview

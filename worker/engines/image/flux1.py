@@ -13,7 +13,7 @@ from mflux.models.flux.model.flux_text_encoder.prompt_encoder import PromptEncod
 from mflux.models.flux.variants.txt2img.flux import Flux1 as Model
 from mflux.models.flux.weights.flux_lora_mapping import FluxLoRAMapping
 
-from config.foreign_json import read_object
+from mlxq.catalog.foreign_json import read_object
 from worker.engines.image.loras import Wardrobe
 from worker.engines.image.painter import (
     Canvas,

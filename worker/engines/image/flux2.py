@@ -28,7 +28,7 @@ from mflux.models.flux2.weights.flux2_lora_mapping import Flux2LoRAMapping
 from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightDefinition
 from mflux.utils.apple_silicon import AppleSiliconUtil
 
-from config.foreign_json import read_object
+from mlxq.catalog.foreign_json import read_object
 from worker.engines.image.loras import Wardrobe
 from worker.engines.image.painter import (
     Canvas,

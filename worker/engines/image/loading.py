@@ -7,11 +7,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from config.catalog import ModelRef
-from config.catalog.image import FLUX1, FLUX2, Z_IMAGE, image_family, limits, missing_files
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
+from mlxq.catalog import ModelRef
+from mlxq.catalog.image import FLUX1, FLUX2, Z_IMAGE, image_family, limits, missing_files
 from worker.engines.image.engine import ImageEngine
 
 _PAINTERS = {Z_IMAGE: ("z_image", "ZImage"), FLUX2: ("flux2", "Flux2"), FLUX1: ("flux1", "Flux1")}

@@ -14,9 +14,9 @@ import mlx.core as mx
 from mlx_lm.generate import StopSequences
 from mlx_lm.models.cache import make_prompt_cache
 
-from config.catalog import Catalog, ModelRef, UnknownModel
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound
+from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.llm.answers import Answers
 from worker.engines.llm.batch import Batch, Kept, Row, Token

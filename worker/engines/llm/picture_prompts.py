@@ -15,7 +15,7 @@ from PIL import Image
 
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
-from jobs.pictures import UnreadablePicture, open_picture, pixels
+from mlxq.media.images import UnreadablePicture, open_picture, pixels
 from worker.engines.llm.prompt import Prompt, Prompts, no_images
 from worker.engines.llm.traits import Message, Refusal, Tool
 from worker.engines.loading import LanguageModel

@@ -17,18 +17,18 @@ from mlx_lm.utils import load_config
 # Imported now, while no other thread imports parts of transformers; mlx-vlm uses them when it loads a model.
 from transformers import AutoImageProcessor, AutoProcessor  # noqa: F401
 
-from config.catalog import Catalog, ModelRef
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
+from mlxq.catalog import Catalog, ModelRef
 from worker.engines.base import Failed, Output
 from worker.engines.llm.batch import Batch, Kept, Row
 from worker.engines.llm.chat import ChatEngine, _failure
 from worker.engines.llm.picture_prompts import PicturePrompt, PicturePrompts
 from worker.engines.llm.prompt import Prompt
 from worker.engines.llm.sequence import Sequence
-from worker.engines.llm.sight import Decoder, Reading
 from worker.engines.llm.solo import Solo
+from worker.engines.llm.vision_model import Decoder, Reading
 from worker.engines.loading import LanguageModel, describe, folder
 from worker.engines.precision import keeps_halves, widen
 

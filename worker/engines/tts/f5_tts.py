@@ -5,9 +5,9 @@ from typing import Any
 
 import f5_tts_mlx
 
-from config.catalog.f5_tts import VOCODER, vocoder_of
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
+from mlxq.catalog.f5_tts import VOCODER, vocoder_of
 from worker.engines.tts.family import Family, Wish
 from worker.guard import opened_folder, source_of
 from worker.models.f5_tts.loading import load

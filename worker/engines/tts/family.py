@@ -14,9 +14,9 @@ import mlx.core as mx
 import numpy as np
 from mlx_audio.tts.utils import load as load_model
 
-from config.catalog.tts import own_voice
 from config.settings import Settings
 from jobs.errors import InvalidRequest
+from mlxq.catalog.tts import own_voice
 from worker.audio import decode
 
 #: Seconds of sound that come at once: a listener waits for the first of them, the device for all.

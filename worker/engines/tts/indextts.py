@@ -9,9 +9,9 @@ from typing import Any
 
 from mlx_audio.tts.models.indextts.normalize import normalize, tokenize_by_CJK_char
 
-from config.foreign_json import read_object
 from jobs.errors import InvalidRequest
-from jobs.spoken_text import has_words
+from mlxq.catalog.foreign_json import read_object
+from mlxq.media.spoken_text import has_words
 from worker.engines.tts.family import Family, Wish
 
 _TOKENIZER = "tokenizer.model"

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from config.catalog.kokoro import LACKING, can_speak, english_model
 from jobs.errors import InvalidRequest, NotSupported
-from jobs.languages import choose
+from mlxq.catalog.kokoro import LACKING, can_speak, english_model
+from mlxq.media.languages import choose
 from worker.engines.tts.family import Family, Wish
 
 #: Its letters of languages by their tags. Others need libraries for their phonemes that are not here.

@@ -7,13 +7,13 @@ from typing import Any
 from mlx.utils import tree_reduce
 from mlx_audio.tts.utils import get_model_and_args
 
-from config.catalog import ModelRef
-from config.catalog.f5_tts import F5_TTS, is_f5_tts
-from config.catalog.tts import INDEXTTS, KOKORO, QWEN3_TTS, own_voices, speech_type, why_not
-from config.foreign_json import read_object
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure, InvalidRequest, NotSupported
+from mlxq.catalog import ModelRef
+from mlxq.catalog.f5_tts import F5_TTS, is_f5_tts
+from mlxq.catalog.foreign_json import read_object
+from mlxq.catalog.tts import INDEXTTS, KOKORO, QWEN3_TTS, own_voices, speech_type, why_not
 from worker.engines.loading import folder as installed_folder
 from worker.engines.tts.family import Family
 from worker.engines.tts.speech import SpeechEngine

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from jobs.spoken_text import has_words
+from mlxq.media.spoken_text import has_words
 
 #: After the end of a sentence; after a clause; between words.
 _CUTS = (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from jobs.errors import InvalidRequest
-from jobs.languages import choose
+from mlxq.media.languages import choose
 from worker.engines.tts.family import Family, Wish
 
 #: Voices whose codes the library keeps for as long as it lives.

@@ -19,15 +19,15 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from jobs.audio_formats import CONTENT_TYPES
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, disk_full, is_disk_full
+from mlxq.media.audio_formats import CONTENT_TYPES
 from worker.audio import decode
 from worker.encoder import Encoder
 from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.engines.tts.family import Family, Wish
 from worker.engines.tts.pieces import pieces
-from worker.tempo import Tempo
+from worker.time_stretch import Tempo
 
 log = logging.getLogger(__name__)
 

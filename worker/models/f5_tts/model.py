@@ -14,7 +14,7 @@ import mlx.core as mx
 from f5_tts_mlx.cfm import F5TTS
 from f5_tts_mlx.utils import convert_char_to_pinyin, list_str_to_idx
 
-from jobs.spoken_text import has_words
+from mlxq.media.spoken_text import has_words
 
 SAMPLE_RATE, HOP = 24_000, 256
 #: The library's own: steps, strength of the text, how much of the way the first steps take, frames at most.

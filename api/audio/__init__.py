@@ -1,1 +1,0 @@
-"""Recordings and voices: what a request brings along, and from events to sound, text and subtitles."""

@@ -1,0 +1,105 @@
+"""Waiting for a job on behalf of a client, which cancels the job when it leaves."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.types import Receive
+
+from api.http.context import Context
+from api.http.disconnect import ClientGone, while_connected
+from config.logs import CONCERNED
+from jobs.bus import Watch
+from jobs.client import JobClient, Submission
+from jobs.errors import (
+    Conflict,
+    JobCancelled,
+    JobExpired,
+    JobNotFound,
+    MlxqError,
+    ServiceUnavailable,
+)
+from jobs.request import JobRequest
+from jobs.status import Event, EventType
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def call(
+    context: Context, jobs: JobClient, request: JobRequest, receive: Receive, *, keep: bool = False
+) -> AsyncIterator[tuple[Submission, Watch]]:
+    """Submit a job for a client that stays connected; raises ClientGone when it does not.
+
+    The job is then cancelled, unless `keep` or another call waits for it too. When this server stops, the job
+    goes on: its client can come back for it.
+    """
+    async with jobs.submit(request) as (submission, watch):
+        job_id = submission.job_id
+        CONCERNED.set(lambda: (job_id,))
+        context.callers[job_id] += 1
+        gone = False
+        try:
+            async with while_connected(receive):
+                yield submission, watch
+        except ClientGone:
+            gone = True
+            raise
+        finally:
+            context.callers[job_id] -= 1
+            if context.callers[job_id] <= 0:
+                del context.callers[job_id]
+                if gone and not keep:
+                    await cancel_abandoned(jobs, job_id)
+
+
+async def cancel_abandoned(jobs: JobClient, job_id: str) -> None:
+    """Cancel a job that nobody waits for any more, if it still can be."""
+    try:
+        await jobs.cancel(job_id)
+    except (JobNotFound, Conflict):
+        return
+    except MlxqError as error:
+        log.warning("job %s could not be cancelled after its client left: %s", job_id, error.message)
+
+
+async def outcome(watch: Watch, timeout: float | None = None) -> dict[str, Any] | None:
+    """The job's result; None when it has not ended after `timeout` seconds. Raises its error."""
+    loop = asyncio.get_running_loop()
+    deadline = None if timeout is None else loop.time() + timeout
+    while True:
+        left = None if deadline is None else max(0.0, deadline - loop.time())
+        event = await next_event(watch, left)
+        if event is None:
+            return None
+        if event.terminal:
+            return result_of(event)
+
+
+async def next_event(watch: Watch, timeout: float | None) -> Event | None:
+    """The next event or None after `timeout`. A job that has vanished is a reason to try again."""
+    try:
+        return await watch.next(timeout)
+    except JobNotFound:
+        raise ServiceUnavailable("The job was lost before it ended. Send the request again.") from None
+
+
+def result_of(event: Event) -> dict[str, Any]:
+    """What a terminal event says: the result, or the error it stands for, raised."""
+    if event.type is EventType.COMPLETED:
+        result: dict[str, Any] = event.data["result"]
+        return result
+    raise ending_error(event)
+
+
+def ending_error(event: Event) -> MlxqError:
+    """The error that a job ended with."""
+    match event.type:
+        case EventType.FAILED:
+            return MlxqError.from_dict(event.data["error"])
+        case EventType.EXPIRED:
+            return JobExpired("The job waited longer than its caller would have, and was not started.")
+        case _:
+            return JobCancelled("The job was cancelled.")

@@ -1,0 +1,78 @@
+"""Running a job for a request: wait for its answer, or hand out the job when the client prefers that."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dispatch.call import call, outcome
+from api.dispatch.job_object import accepted_job, job_object, urls
+from api.dispatch.ownership import visible_job
+from api.dispatch.renderers import answer
+from api.http.context import context_of, jobs_of
+from api.http.forwarded import base_of
+from api.http.json_response import json_response
+from api.http.prefer import Preference
+from jobs.client import Submission
+from jobs.request import JobRequest, Kind
+
+#: (the job, the worker's result, headers) → the response. It runs in a thread: it may read files.
+Respond = Callable[[Submission, dict[str, Any], dict[str, str]], Response]
+
+
+async def run(
+    request: Request,
+    job: JobRequest,
+    preference: Preference,
+    headers: Mapping[str, str] | None = None,
+    respond: Respond | None = None,
+    *,
+    keep: bool = False,
+) -> Response:
+    """200 with the answer, or 202 with the job when the wait that the client prefers is over.
+
+    `respond` makes a response that is not the answer in JSON. `keep`: the job goes on when its client leaves.
+    """
+    jobs = jobs_of(request)
+    if preference.wait == 0:
+        submission = await jobs.enqueue(job)
+        return await accepted(request, job, submission, preference, headers)
+    keep = keep or not preference.synchronous
+    async with call(context_of(request), jobs, job, request.receive, keep=keep) as (submission, watch):
+        request.state.request_id = submission.job_id
+        result = await outcome(watch, preference.wait)
+    if result is None:
+        return await accepted(request, job, submission, preference, headers)
+    extra = {**(headers or {}), **_applied(preference)}
+    if respond is not None:
+        return await asyncio.to_thread(respond, submission, result, extra)
+    told = (job.kind, submission.job_id, submission.meta, result, base_of(request))
+    # Thousands of vectors take long to write as numbers: other requests go on meanwhile.
+    body = await asyncio.to_thread(answer, *told) if job.kind is Kind.EMBEDDING else answer(*told)
+    return json_response(body, headers=extra)
+
+
+async def accepted(
+    request: Request,
+    job: JobRequest,
+    submission: Submission,
+    preference: Preference,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """202: where the job can be asked for."""
+    base = base_of(request)
+    request.state.request_id = submission.job_id
+    body: dict[str, Any]
+    # A look at the job tells when it may be done, where that can be foreseen.
+    if submission.attached or preference.wait or job.steps:
+        body = job_object(base, await visible_job(request, submission.job_id, with_result=True))
+    else:
+        body = accepted_job(base, job, submission)
+    location = urls(base, submission.job_id)["get"]
+    return json_response(body, 202, {**(headers or {}), **_applied(preference), "location": location})
+
+
+def _applied(preference: Preference) -> dict[str, str]:
+    return {"preference-applied": preference.applied} if preference.applied else {}

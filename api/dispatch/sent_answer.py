@@ -1,0 +1,135 @@
+"""What a client has been sent of an answer: it sees each text once, also when a job is run again.
+
+After a reset the same story comes again and is held back as far as it is known. What was sent cannot be taken
+back: a story that goes another way is a broken stream.
+"""
+
+from typing import Any, NamedTuple
+
+from jobs.errors import WorkerDied
+
+
+class AnswerPiece(NamedTuple):
+    """Something new of a choice: of its content, its reasoning, or a tool call's arguments.
+
+    `call` has the call's `index`, and `id` and `name` in its first piece.
+    """
+
+    choice: int
+    text: str
+    field: str = "content"
+    call: dict[str, Any] | None = None
+    logprobs: list[dict[str, Any]] | None = None
+
+
+class SentText:
+    """One text: the content of a choice, its reasoning, or the arguments of one call."""
+
+    def __init__(self) -> None:
+        self._sent: list[str] = []
+        self._known = ""
+        self._was_reset = False
+
+    def reset(self) -> None:
+        self._known = "".join(self._sent)
+        self._was_reset = bool(self._known)
+
+    def add(self, text: str) -> str:
+        """What of `text` is new to the client. Raises WorkerDied when it contradicts what the client has."""
+        if self._known:
+            shared = min(len(text), len(self._known))
+            if text[:shared] != self._known[:shared]:
+                raise contradiction()
+            text, self._known = text[shared:], self._known[shared:]
+        if text:
+            self._sent.append(text)
+        return text
+
+    def rest(self, whole: str) -> str:
+        """What is missing from the whole text. Raises WorkerDied when a reset has led to another one."""
+        sent = "".join(self._sent)
+        if whole.startswith(sent):
+            return whole[len(sent) :]
+        if self._was_reset:
+            raise contradiction()
+        return ""
+
+
+class SentAnswer:
+    """Every sent_text of a job's answer."""
+
+    def __init__(self) -> None:
+        #: by (choice, field, number of the call or -1)
+        self._sent_texts: dict[tuple[int, str, int], SentText] = {}
+        #: what each (choice, call) was opened as
+        self._calls: dict[tuple[int, int], tuple[str, str]] = {}
+        #: log-probabilities that the client has, and how many of those are still to come again, by choice
+        self._entries: dict[int, int] = {}
+        self._known_entries: dict[int, int] = {}
+
+    def reset(self) -> None:
+        for sent_text in self._sent_texts.values():
+            sent_text.reset()
+        self._known_entries = dict(self._entries)
+
+    def add(self, delta: dict[str, Any]) -> AnswerPiece | None:
+        """What a delta event brings that is new; None when that is nothing. Raises WorkerDied."""
+        index, field, call = delta["index"], delta.get("field", "content"), delta.get("call")
+        text = self._sent_text(index, field, call["index"] if call else -1).add(delta["text"])
+        if call is not None:
+            call = self._open(index, call)
+        entries = self._new_entries(index, delta["logprobs"]) if "logprobs" in delta else None
+        if text or entries or (call and "id" in call):
+            return AnswerPiece(index, text, field, call, entries)
+        return None
+
+    def rest(self, choice: dict[str, Any]) -> list[AnswerPiece]:
+        """What of a choice, now that it is whole, has not been told. Raises WorkerDied."""
+        index = choice["index"]
+        pieces = []
+        if text := self._sent_text(index, "reasoning").rest(choice.get("reasoning") or ""):
+            pieces.append(AnswerPiece(index, text, "reasoning"))
+        text = self._sent_text(index, "content").rest(choice["text"])
+        entries = (choice.get("logprobs") or [])[self._entries.get(index, 0) :]
+        if text or entries:
+            pieces.append(AnswerPiece(index, text, logprobs=entries or None))
+        calls = choice.get("tool_calls") or []
+        for number, call in enumerate(calls):
+            arguments = self._sent_text(index, "tool_call", number).rest(call["arguments"])
+            opening = self._open(index, {"index": number, "id": call["id"], "name": call["name"]})
+            if arguments or "id" in opening:
+                pieces.append(AnswerPiece(index, arguments, "tool_call", opening))
+        if any(choice_index == index and number >= len(calls) for choice_index, number in self._calls):
+            raise contradiction()
+        return pieces
+
+    def _sent_text(self, index: int, field: str, call: int = -1) -> SentText:
+        key = (index, field, call)
+        sent_text = self._sent_texts.get(key)
+        if sent_text is None:
+            sent_text = self._sent_texts[key] = SentText()
+        return sent_text
+
+    def _open(self, index: int, call: dict[str, Any]) -> dict[str, Any]:
+        """The call with its id and name when the client has not heard them, else without."""
+        number = call["index"]
+        if "id" not in call:
+            return {"index": number}
+        name = (call["id"], call["name"])
+        known = self._calls.setdefault((index, number), name)
+        if known is name:
+            return call
+        if known != name:
+            raise contradiction()
+        return {"index": number}
+
+    def _new_entries(self, index: int, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        known = self._known_entries.get(index, 0)
+        new = entries[known:]
+        self._known_entries[index] = max(0, known - len(entries))
+        self._entries[index] = self._entries.get(index, 0) + len(new)
+        return new
+
+
+def contradiction() -> WorkerDied:
+    return WorkerDied("The worker died while it answered, and its new answer differs from what was streamed.")

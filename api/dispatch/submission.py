@@ -1,0 +1,142 @@
+"""From a validated request to the JobRequest: whose it is, what identifies it, how long it may wait."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+from starlette.requests import HTTPConnection
+
+from api.http.caller import Rights, caller_of
+from api.http.context import Context, context_of, jobs_of
+from api.http.prefer import Preference, is_retry, read_timeout
+from api.http.security import caller_key
+from api.http.uploads import uploads_of
+from api.models.inventory import present
+from config.settings import Settings
+from jobs.client import JobClient
+from jobs.errors import InvalidRequest
+from jobs.request import Category, JobRequest, Kind, new_job_id
+from mlxq.catalog import ModelRef
+from mlxq.downloads.request import download_request
+
+#: Longest Idempotency-Key, as Stripe has it.
+_LONGEST_KEY = 255
+#: Where a program says its name, the best first.
+_APP_HEADERS = ("x-app", "x-title", "user-agent")
+_LONGEST_APP = 64
+
+
+async def model_of(
+    request: HTTPConnection, name: str, category: Category = Category.LLM, adapters: str | None = None
+) -> ModelRef:
+    """The model that a request names, if its caller may use it now.
+
+    Raises ModelNotFound, InvalidRequest, Forbidden and HubUnavailable.
+    """
+    context, caller = context_of(request), caller_of(request)
+    ref = await context.resolve(name, category, adapters)
+    if caller.rights < Rights.USE_ANY and ref.instead is not None:
+        ref = ref.instead
+    if caller.rights < Rights.USE_ANY and ref.path is None:
+        caller.need(Rights.USE_ANY, f"The model '{name}' is not installed and would be fetched;")
+    ref = await context.at_hand(ref)
+    if caller.rights < Rights.USE_INSTALLED and not await _is_ready(context, jobs_of(request), ref, category):
+        caller.need(Rights.USE_INSTALLED, f"The model '{name}' is not in memory and would be loaded;")
+    return ref
+
+
+async def _is_ready(context: Context, jobs: JobClient, ref: ModelRef, category: Category) -> bool:
+    """Whether the model is in memory, or is the one that a setting keeps there."""
+    own = await asyncio.to_thread(context.catalog.chosen, category)
+    return (own is not None and own.id == ref.id) or ref.id in await present(jobs)
+
+
+def job_request(
+    request: HTTPConnection,
+    *,
+    category: Category,
+    kind: Kind,
+    model: str | ModelRef,
+    raw: bytes,
+    payload: dict[str, Any],
+    meta: dict[str, Any],
+    preference: Preference,
+    stream: bool = False,
+    priority: int = 0,
+) -> JobRequest:
+    """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key.
+
+    A model that is only on a hub is fetched first, by a job that this one waits for.
+    """
+    headers, needs = request.headers, None
+    settings, app, owner = context_of(request).settings, app_name(request), caller_of(request).owner
+    if isinstance(model, ModelRef):
+        if model.path is None:
+            caller_of(request).need(Rights.USE_ANY)
+            needs = download_request(settings, model.base_id, app=app, owner=owner)
+        model = model.id
+    caller = caller_key(headers) or (request.client.host if request.client else "")
+    # A stream's heartbeats keep its client: only a silent wait can outlast a read timeout.
+    patience = read_timeout(headers) if preference.synchronous and not stream else None
+    return JobRequest(
+        id=new_job_id(kind),
+        category=category,
+        kind=kind,
+        model=model,
+        payload=payload,
+        timeout=_timeout(settings, category, kind),
+        stream=stream,
+        expires_in=patience,
+        app=app,
+        owner=owner,
+        idempotency_scope=_idempotency_scope(headers.get("idempotency-key"), caller),
+        fingerprint=_digest(caller.encode(), request.scope["path"].encode(), raw),
+        attach=is_retry(headers),
+        needs=needs,
+        priority=priority,
+        meta=meta,
+        uploads=uploads_of(request),
+    )
+
+
+def _timeout(settings: Settings, category: Category, kind: Kind) -> float:
+    """Seconds of run time."""
+    if kind in (Kind.LOAD, Kind.UNLOAD):
+        return settings.load_timeout
+    return {
+        Category.LLM: settings.chat_timeout,
+        Category.ASR: settings.transcription_timeout,
+        Category.TTS: settings.speech_timeout,
+        Category.IMAGE: settings.image_timeout,
+        Category.EMBEDDING: settings.chat_timeout,
+    }[category]
+
+
+def _idempotency_scope(key: str | None, caller: str) -> str | None:
+    if key is None:
+        return None
+    if not 1 <= len(key) <= _LONGEST_KEY:
+        raise InvalidRequest(
+            f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", param="Idempotency-Key"
+        )
+    return _digest(caller.encode(), key.encode())
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def app_name(request: HTTPConnection) -> str:
+    """The calling program by its own words: printable, short, and without the version that SDKs add."""
+    for name in _APP_HEADERS:
+        value = request.headers.get(name, "")
+        text = "".join(c for c in value if c.isprintable()).strip()
+        if name == "user-agent":
+            text = text.split(" ")[0].partition("/")[0]
+        if text:
+            return text[:_LONGEST_APP]
+    return ""

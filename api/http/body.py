@@ -1,0 +1,168 @@
+"""From a request's bytes to a validated model. It knows JSON and pydantic, and no resource."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.requests import Request
+
+from api.http.caller import caller_of
+from api.http.fields import RequestModel
+from api.http.json_size import check_size
+from api.http.warning import warned
+from jobs.errors import InvalidRequest
+
+Model = TypeVar("Model", bound=RequestModel)
+Result = TypeVar("Result")
+
+_CODES = {"missing": "missing_required_parameter", "not_supported": "unsupported_value"}
+#: Pydantic's prefixes that say nothing to a client.
+_NOISE = re.compile(r"^(Value error|Assertion failed), |^Input ")
+#: Pydantic's words for these are Python's.
+_NO_OBJECT, _OBJECT = ("dict_type", "model_type", "model_attributes_type"), "should be an object"
+#: Where data has no field of a location.
+_NOTHING = object()
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+#: Bytes of a body that is read at once: it takes less than a millisecond. Larger ones are read by one thread, so
+#: that other requests go on. More threads would not be quicker: parsers hold Python's lock, and their objects memory.
+_SMALL = 1 << 15
+_reader = ThreadPoolExecutor(1, "body")
+#: Fields of a body, known or not.
+_MOST_FIELDS = 1_000
+#: Ignored fields that are named in the warning; the rest is counted.
+_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Body(Generic[Model]):
+    """A validated body: `raw` as it came, and the names in it that mean nothing here."""
+
+    raw: bytes
+    value: Model
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The `warning` header (RFC 7234) that names ignored fields, if there are any."""
+        if not self.ignored:
+            return {}
+        named = [name if _PLAIN_NAME.fullmatch(name) else "?" for name in sorted(self.ignored)[:_NAMED]]
+        more = f" and {len(self.ignored) - _NAMED} more" if len(self.ignored) > _NAMED else ""
+        return warned({}, [f"ignored fields: {', '.join(named)}{more}"])
+
+    async def work(self, task: Callable[[], Result]) -> Result:
+        """Do what takes as long as the body is large: beside the event loop where that is long."""
+        return await _apart(len(self.raw), task)
+
+
+async def read_body(request: Request, model: type[Model]) -> Body[Model]:
+    """The body of this request as `model`. Raises InvalidRequest, whose `param` is the first wrong field."""
+    raw = await request.body()
+    withheld = caller_of(request).withheld
+    return await _apart(len(raw), lambda: _read(raw, model, withheld))
+
+
+async def _apart(size: int, task: Callable[[], Result]) -> Result:
+    if size <= _SMALL:
+        return task()
+    return await asyncio.get_running_loop().run_in_executor(_reader, task)
+
+
+def _read(raw: bytes, model: type[Model], withheld: frozenset[str]) -> Body[Model]:
+    data = parse_object(raw)
+    ignored = data.keys() - known_fields(model) | withhold(data, withheld)
+    return Body(raw, validate(model, data), tuple(ignored))
+
+
+def withhold(data: dict[str, Any], withheld: frozenset[str]) -> set[str]:
+    """Take out what a caller may not say. Returns the names of what was there."""
+    taken = withheld & data.keys()
+    for name in taken:
+        del data[name]
+    return set(taken)
+
+
+@cache
+def known_fields(model: type[RequestModel]) -> frozenset[str]:
+    return model.harmless.union(model.model_fields)
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in these bytes. Raises InvalidRequest."""
+    if not raw.strip():
+        raise InvalidRequest("The request has no body; a JSON object is expected.", code="invalid_json")
+    check_size(raw)
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
+    if not isinstance(data, dict):
+        raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
+    if len(data) > _MOST_FIELDS:
+        raise InvalidRequest(f"The body has more than {_MOST_FIELDS} fields.", code="invalid_json")
+    return data
+
+
+def validate(model: type[Model], data: Mapping[str, Any], *, strict: bool | None = None) -> Model:
+    """Raises InvalidRequest. Forms, whose values are all texts, are not `strict`."""
+    try:
+        return model.model_validate(data, strict=strict)
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_input=False), data) from None
+
+
+def invalid(errors: Sequence[ErrorDetails], data: object = None) -> InvalidRequest:
+    """The first of pydantic's errors about this data as one of ours."""
+    first = errors[0]
+    param = _param(first, data)
+    code = _CODES.get(first["type"], "invalid_value")
+    if first["type"] == "missing":
+        return InvalidRequest(f"Missing required parameter: '{param}'.", param=param, code=code)
+    # A field that may be one of several kinds of values has an error for each.
+    said = dict.fromkeys(_words(each) for each in errors if _param(each, data) == param)
+    message = " or ".join([next(iter(said)), *(each.removeprefix("should be ") for each in [*said][1:])])
+    return InvalidRequest(
+        f"Invalid '{param}': {message}." if param else f"{message[:1].upper()}{message[1:]}.",
+        param=param,
+        code=code,
+    )
+
+
+def _words(error: ErrorDetails) -> str:
+    return _OBJECT if error["type"] in _NO_OBJECT else _NOISE.sub("", error["msg"])
+
+
+def _param(error: ErrorDetails, data: object) -> str | None:
+    """The field that an error is about; one that concerns several fields names one of them itself."""
+    location, context = error["loc"], error.get("ctx", {})
+    named = context.get("param")
+    if isinstance(named, str):
+        return field_path((*location, named), data, absent=True)
+    return field_path(location, data, absent=error["type"] == "missing")
+
+
+def field_path(location: Sequence[int | str], data: object = None, *, absent: bool = False) -> str | None:
+    """A field as OpenAI names it: `messages[0].content`. With `absent`, its last part need not be in the data.
+
+    Pydantic's locations also name the kinds of values that it has tried: those are no part of `data`.
+    """
+    path = ""
+    for place, part in enumerate(location):
+        if isinstance(part, int):
+            path += f"[{part}]"
+            data = data[part] if isinstance(data, list) and part < len(data) else _NOTHING
+            continue
+        known = data is None or (
+            isinstance(data, Mapping) and (part in data or (absent and place == len(location) - 1))
+        )
+        if part != "[key]" and (known or not path):
+            path += f".{part}" if path else part
+            data = data.get(part, _NOTHING) if isinstance(data, Mapping) else data
+    return path[:200] or None

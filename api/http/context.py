@@ -1,0 +1,138 @@
+"""What routes share: settings, names of models, the job client of this event loop, and who waits for what."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.models.reach import HubReach, unreachable
+from config.settings import Settings
+from jobs.blobs import BlobStore
+from jobs.client import JobClient
+from jobs.errors import InvalidRequest, ModelNotFound
+from jobs.gate import Ttl
+from jobs.request import Category
+from mlxq.catalog import Catalog, ModelRef, UnknownAdapter, UnknownModel
+from mlxq.catalog.voices import VoiceRegistry
+
+#: Seconds that a resolved name holds, and how many are remembered.
+_FRESH = 1.0
+_REMEMBERED = 256
+
+
+class Context:
+    """One per application. The job client belongs to an event loop and lies in the request's state."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.catalog = Catalog(settings)
+        self.blobs = BlobStore(settings.blob_folder, settings.disk_limit_bytes)
+        self.voices = VoiceRegistry(settings.voices_dir)
+        self.reach = HubReach(settings)
+        #: How many synchronous calls wait for a job: only the last one that leaves cancels it.
+        self.callers: Counter[str] = Counter()
+        self._known: dict[tuple[str, Category, str | None], tuple[float, ModelRef]] = {}
+
+    def forget_names(self) -> None:
+        """Models have come or gone: names are looked up anew."""
+        self._known.clear()
+
+    @asynccontextmanager
+    async def job_client(self) -> AsyncIterator[JobClient]:
+        ttl = Ttl(result=int(self.settings.result_ttl), events=int(self.settings.events_ttl))
+        jobs = JobClient(
+            self.settings.redis_address,
+            queue_limit=self.settings.queue_limit,
+            ttl=ttl,
+            keep_bytes=int(self.settings.keep_request_kb * 1024),
+        )
+        await jobs.start()
+        try:
+            yield jobs
+        finally:
+            # An in-process test client cancels a request whose stream it has read; connections must close.
+            with anyio.CancelScope(shield=True):
+                await jobs.stop()
+
+    async def resolve(
+        self, name: str, category: Category = Category.LLM, adapters: str | None = None
+    ) -> ModelRef:
+        """What a model's name means to a request of that category; the disk is read off the event loop.
+
+        With `adapters`, the name of a LoRA adapter, it is another model. Raises ModelNotFound, and InvalidRequest for
+        a model of another category or one that can't be used.
+        """
+        ref = await self.look_up(name, category, adapters)
+        if ref.fault is not None:
+            raise InvalidRequest(
+                f"The model '{ref.id}' can't be used. {ref.fault.reason}", param="model", code=ref.fault.code
+            )
+        if ref.category not in (None, category):
+            raise InvalidRequest(
+                f"The model '{name}' is not of the category '{category}' but of '{ref.category}'.",
+                param="model",
+                code="unsupported_model",
+            )
+        return ref
+
+    async def at_hand(self, ref: ModelRef) -> ModelRef:
+        """The same model if it is here or the hub answers, else what answers in its place. Raises HubUnavailable."""
+        if ref.path is not None or await self.reach.check():
+            return ref
+        if ref.instead is None:
+            raise unreachable(model=ref.base_id)
+        return ref.instead
+
+    async def look_up(
+        self, name: str, category: Category = Category.LLM, adapters: str | None = None
+    ) -> ModelRef:
+        """The same for a model of any category: of `category` is the default. Raises ModelNotFound."""
+        now = time.monotonic()
+        wanted = (name, category, adapters)
+        known = self._known.get(wanted)
+        if known and now - known[0] < _FRESH:
+            return known[1]
+        try:
+            ref = await asyncio.to_thread(self.catalog.resolve, *wanted)
+        except UnknownModel as error:
+            param = "adapters" if isinstance(error, UnknownAdapter) else "model"
+            raise ModelNotFound(str(error), param=param) from None
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        if ref.path is not None:
+            self._known[wanted] = (now, ref)
+        return ref
+
+
+def context_of(request: HTTPConnection) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+def jobs_of(request: HTTPConnection) -> JobClient:
+    jobs: JobClient = request.state.jobs
+    return jobs
+
+
+class OwnClient:
+    """Gives a job client to requests that come without a lifespan.
+
+    An in-process test client that is not entered with `with` runs every request on an event loop of its own.
+    """
+
+    def __init__(self, app: ASGIApp, context: Context) -> None:
+        self.app = app
+        self.context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or "jobs" in scope.get("state", {}):
+            await self.app(scope, receive, send)
+            return
+        async with self.context.job_client() as jobs:
+            scope.setdefault("state", {})["jobs"] = jobs
+            await self.app(scope, receive, send)

@@ -1,0 +1,155 @@
+"""The one place where errors become HTTP: OpenAI's error object, and FastAPI's `detail` beside it.
+
+Every error, expected or not, passes `to_error` and then `error_response`, or `error_body` when the response
+has already begun.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.body import invalid
+from api.http.disconnect import ClientGone
+from jobs.errors import (
+    MAX_RETRY_AFTER,
+    InvalidRequest,
+    MlxqError,
+    NotFound,
+    ServiceUnavailable,
+    disk_full,
+    is_disk_full,
+)
+
+log = logging.getLogger(__name__)
+
+#: The OpenAI SDKs try these again unless they are told not to; for ours that can only waste the GPU.
+_NEVER_RETRY = (409, 501, 504, 507)
+_WAIT_FIRST = (429, 503)
+#: Characters that a client is told of an error.
+_LONGEST_MESSAGE = 2_000
+
+
+class Unsupported(MlxqError):
+    """The path exists, the method does not (405), or the like: what Starlette's router finds out."""
+
+    type = "invalid_request_error"
+
+
+def error_body(error: MlxqError) -> dict[str, Any]:
+    """OpenAI's error object. A message that quotes the request is cut: it is no place for megabytes."""
+    message = error.message
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[: _LONGEST_MESSAGE - 1]}…"
+    return {
+        "error": {
+            "message": message,
+            "type": error.type,
+            "param": error.param,
+            "code": error.code,
+        },
+        "detail": message,
+    }
+
+
+def error_response(error: MlxqError, headers: Mapping[str, str] | None = None) -> Response:
+    extra = dict(headers or {})
+    if error.status in _WAIT_FIRST:
+        extra["retry-after"] = str(max(1, min(MAX_RETRY_AFTER, error.retry_after or 1)))
+    # A hub that is out of reach will be so for a while: the message helps now.
+    if error.status in _NEVER_RETRY or error.code == "hub_unavailable":
+        extra["x-should-retry"] = "false"
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        extra["www-authenticate"] = "Bearer"
+    return Response(
+        orjson.dumps(error_body(error)), error.status, headers=extra, media_type="application/json"
+    )
+
+
+def to_error(error: Exception) -> MlxqError:
+    """Any exception as an error that may be shown. What nobody expected is logged, not told."""
+    match error:
+        case MlxqError():
+            return error
+        case RequestValidationError():
+            # FastAPI puts the place ("query", "path") before the name.
+            errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
+            return invalid(errors)  # type: ignore[arg-type]
+        case HTTPException():
+            return _from_starlette(error)
+        case ClientDisconnect():
+            return ClientGone("The client has left.")
+        case RedisError():
+            return ServiceUnavailable("The job queue is out of reach. Try again in a moment.", retry_after=2)
+        case _ if is_disk_full(error):
+            log.error("the disk is full", exc_info=error)
+            return disk_full()
+        case _:
+            log.error("unexpected %s", type(error).__name__, exc_info=error)
+            return MlxqError("The server made a mistake; its log says more.")
+
+
+def _from_starlette(error: HTTPException) -> MlxqError:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return NotFound("There is nothing at this address.", param=None)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer: MlxqError = Unsupported("This address does not know the method.")
+        answer.code = "method_not_allowed"
+    elif error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        answer = InvalidRequest(str(error.detail))
+    else:
+        answer = MlxqError("The server made a mistake; its log says more.")
+    answer.status = error.status_code
+    return answer
+
+
+def stopping() -> MlxqError:
+    return ServiceUnavailable("The server stops; the job goes on. Send the request again.", retry_after=2)
+
+
+async def handle(request: Request, error: Exception) -> Response:
+    """For FastAPI's table of exception handlers."""
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    shown = to_error(error)
+    if shown.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Starlette knows the first route of a path only.
+        headers = {"Allow": request.app.state.addresses.allow(request.scope["path"])}
+    return error_response(shown, headers)
+
+
+class ErrorBoundary:
+    """What escapes from the application becomes a response, or a broken connection if one had begun."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except asyncio.CancelledError:
+            # The server stops. Whoever sends the request again meets the next one, and its job.
+            if not started:
+                await error_response(stopping())(scope, receive, send)
+        except Exception as error:
+            answer = to_error(error)
+            if not started:
+                await error_response(answer)(scope, receive, send)

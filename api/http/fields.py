@@ -1,0 +1,82 @@
+"""Types that several requests share. Strict: JSON's own types, without coercion, infinities or NaN."""
+
+import re
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from api.http.early import stop_early
+from mlxq.media.languages import language_tag
+
+#: The largest number that every engine can count to.
+MAX_COUNT = 2**31 - 1
+
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+CountOrNone = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+
+#: A duration as Ollama's clients write it: seconds, or a number with its unit.
+_DURATION = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.fullmatch(value.strip())
+    if found is None:
+        raise PydanticCustomError(
+            "duration", "must be a number of seconds, or a duration such as '5m' or '24h'"
+        )
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+#: Seconds that the model stays in memory after the answer: 0 lets it go at once, less than 0 keeps it.
+KeepAlive = Annotated[
+    float,
+    BeforeValidator(_duration),
+    Field(ge=-1e9, le=1e9),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}]}),
+]
+
+#: A tag of BCP 47, a code or a name; None and 'auto' leave it to the model.
+Language = Annotated[str | None, Field(max_length=64), AfterValidator(language_tag)]
+
+
+def wrong(param: str, message: str) -> PydanticCustomError:
+    """For a model whose fields do not go together: `param` is the one that is to blame."""
+    return PydanticCustomError("wrong", "{message}", {"message": message, "param": param})
+
+
+class RequestModel(BaseModel):
+    """A request body. Fields that it does not know are ignored; `api/http/body.py` names them to the client."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
+
+    #: Fields that clients send and that mean nothing here, and may.
+    harmless: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema: CoreSchema = stop_early(handler(source))
+        return schema
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, data: Any) -> Any:
+        """Clients of typed languages write every field that they know."""
+        if isinstance(data, dict) and None in data.values():
+            return {name: value for name, value in data.items() if value is not None}
+        return data

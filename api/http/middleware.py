@@ -1,0 +1,157 @@
+"""What every request passes first: its id, its path, HEAD, and the bound on its body."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Mapping
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.errors import error_response
+from jobs.errors import PayloadTooLarge
+
+#: First parts of paths that are also answered without `/v1` (R97).
+_VERSIONED = frozenset(
+    {
+        "audio",
+        "chat",
+        "completions",
+        "discover",
+        "embeddings",
+        "images",
+        "jobs",
+        "manager",
+        "models",
+        "queue",
+        "settings",
+        "system",
+        "voices",
+    }
+)
+
+
+#: Slashes that clients leave between an address and a path that both have one.
+_SLASHES = re.compile("//+")
+#: Behind this is a model's name, whose slashes are its own: they may have been written as %2F.
+_NAMES = "/models/"
+#: Bytes that a form may have around its files.
+_FORM = 1 << 20
+
+
+class RequestIds:
+    """Puts `x-request-id` on every response: the job's id if the route set one, else a fresh one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+
+        async def name(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                request_id = state.get("request_id") or f"req-{secrets.token_hex(12)}"
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        await self.app(scope, receive, name)
+
+
+def plain_path(path: str) -> str:
+    """The path as routes know it: with the `/v1` that some clients leave out, without slashes that say nothing."""
+    before, mark, name = path.partition(_NAMES)
+    path = _SLASHES.sub("/", before + mark) + name
+    if path.partition("/")[0] == "" and path.split("/", 2)[1] in _VERSIONED:
+        path = f"/v1{path}"
+    return path.removesuffix("/") or "/"
+
+
+class Paths:
+    """Makes paths plain."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            path = plain_path(scope["path"])
+            if path != scope["path"]:
+                scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self.app(scope, receive, send)
+
+
+class Heads:
+    """Answers HEAD as GET without its body (RFC 9110, 9.3.2).
+
+    The application meets a GET whose client leaves when it has the head, so that a stream ends there.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        answered = asyncio.Event()
+
+        async def leave() -> Message:
+            heard = asyncio.ensure_future(receive())
+            over = asyncio.ensure_future(answered.wait())
+            try:
+                await asyncio.wait((heard, over), return_when=asyncio.FIRST_COMPLETED)
+                return heard.result() if heard.done() else {"type": "http.disconnect"}
+            finally:
+                heard.cancel()
+                over.cancel()
+
+        async def head(message: Message) -> None:
+            if message["type"] != "http.response.start" and answered.is_set():
+                return
+            await send(message)
+            if message["type"] == "http.response.start":
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                answered.set()
+
+        await self.app({**scope, "method": "GET"}, leave, head)
+
+
+class BodyLimit:
+    """Refuses bodies that are larger than `limit` bytes: by their Content-Length, else while they come in.
+
+    Where files are sent they may have `larger` bytes, by the path, and a form around them.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int]) -> None:
+        self.app = app
+        self.limit = limit
+        self.larger = {path: max(limit, size + _FORM) for path, size in larger.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = self.larger.get(scope["path"], self.limit)
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > limit:
+                await error_response(_too_large(limit))(scope, receive, send)
+                return
+        size = 0
+
+        async def count() -> Message:
+            nonlocal size
+            message = await receive()
+            if message["type"] == "http.request":
+                size += len(message.get("body", b""))
+                if size > limit:
+                    raise _too_large(limit)
+            return message
+
+        await self.app(scope, count, send)
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request's body is larger than {limit / 1024 / 1024:g} MB.")

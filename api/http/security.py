@@ -1,0 +1,110 @@
+"""The doors: Host names (against DNS rebinding), then keys and origins, by which `api.http.caller` decides."""
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.http.caller import IN_PROCESS, Caller, Limit, Rights, address_of, caller_of, identify
+from api.http.errors import error_response
+from config.settings import Settings
+from jobs.errors import Forbidden, Unauthorized
+
+#: What a caller can ask for.
+_CALLS = ("http", "websocket")
+#: What anybody may ask.
+OPEN_PATHS = ("/health",)
+#: Who asks for that without a key.
+_NOBODY = Caller(Rights.NOTHING, Limit.KEY, sees_all=False)
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, lower case, without the port; IPv6 addresses keep their brackets."""
+    name = host.strip().lower()
+    if name.startswith("["):
+        return name.partition("]")[0] + "]"
+    return name.partition(":")[0].removesuffix(".")
+
+
+def listens_everywhere(host: str) -> bool:
+    """Is this the address that stands for all of the machine's?"""
+    address = address_of(host)
+    return address is not None and address.is_unspecified
+
+
+class HostGuard:
+    """Answers only under allowed names: a page that rebinds its own name to this machine gets a 403.
+
+    `addresses`: bare IP addresses are answered too. They are no names, so there is nothing to rebind.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: tuple[str, ...], *, addresses: bool = False) -> None:
+        self.app = app
+        self.addresses = addresses
+        self.everything = "*" in allowed
+        self.names = frozenset(name.lower() for name in allowed if not name.startswith("*"))
+        self.suffixes = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in _CALLS or self.everything or self._allows(scope):
+            await self.app(scope, receive, send)
+        else:
+            error = Forbidden("This Host name is not served here; ALLOWED_HOSTS names those that are.")
+            error.code = "host_not_allowed"
+            await error_response(error)(scope, receive, send)
+
+    def _allows(self, scope: Scope) -> bool:
+        if scope.get("client") and scope["client"][0] == IN_PROCESS:
+            return True
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1:
+            return False
+        name = host_name(hosts[0].decode("latin-1"))
+        return (
+            name in self.names
+            or name.endswith(self.suffixes)
+            or (self.addresses and address_of(name) is not None)
+        )
+
+
+class CallerGuard:
+    """Finds out who calls, for all that comes after it, and refuses those that may do nothing.
+
+    With keys, one of them is needed, as `Authorization: Bearer` or `x-api-key`.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in _CALLS:
+            key = caller_key(Headers(scope=scope))
+            caller = identify(scope, self.settings, key)
+            if scope["path"] in OPEN_PATHS:
+                caller = caller or _NOBODY
+            elif caller is None:
+                raise Unauthorized(
+                    "The API key is not valid."
+                    if key
+                    else "An API key is needed: 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
+                )
+            else:
+                caller.need(Rights.USE_LOADED)
+            scope.setdefault("state", {})["caller"] = caller
+        await self.app(scope, receive, send)
+
+
+def caller_key(headers: Headers) -> str:
+    """The key that the caller sent, or ''."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("x-api-key", "").strip()
+
+
+async def at_the_machine(request: Request) -> None:
+    """FastAPI dependency of admin verbs: a key that may, or the user of this machine. Raises Forbidden.
+
+    Neither other machines nor pages of other origins may, unless there are keys.
+    """
+    caller_of(request).need(Rights.ADMINISTER)

@@ -1,0 +1,98 @@
+"""Images in chats: from `image_url` parts to blobs that a job refers to, or left out for models without sight."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from api.http.context import Context
+from api.http.warning import warned
+from api.inputs.image_decoding import decoding
+from api.inputs.image_source import from_address, refusals
+from config.settings import Settings
+from jobs.blobs import Uploads
+from jobs.errors import InvalidRequest
+from mlxq.catalog import ModelRef
+from mlxq.catalog.installed import read_model
+from mlxq.catalog.vision import sees
+from mlxq.media.images import check_picture
+
+log = logging.getLogger(__name__)
+
+#: A part of a message, and where it stands in the request.
+Place = tuple[dict[str, Any], str]
+
+
+async def settle_images(
+    context: Context, uploads: Uploads, ref: ModelRef, payload: dict[str, Any], headers: Mapping[str, str]
+) -> dict[str, str]:
+    """Make the image parts of a chat's payload what the engine takes. Returns the response's headers.
+
+    For a model that sees they become files of the request. For one that does not they are left out, which a
+    `warning` header says, or refused where STRICT is set. Raises InvalidRequest and PayloadTooLarge, naming the part.
+    """
+    messages = payload["messages"]
+    images = _images(messages)
+    if not images:
+        return dict(headers)
+    settings = context.settings
+    if not await asyncio.to_thread(_sees, ref):
+        return _leave_out(messages, images, ref, headers, settings.strict)
+    if len(images) > settings.max_images:
+        raise InvalidRequest(
+            f"The messages have {len(images)} images; at most {settings.max_images} are taken.",
+            param="messages",
+        )
+    try:
+        async with asyncio.TaskGroup() as group:
+            files = [group.create_task(_file(part["url"], place, settings)) for part, place in images]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    for (part, _), file in zip(images, files, strict=True):
+        blob = await asyncio.to_thread(uploads.put, file.result())
+        part.clear()
+        part.update(type="image", blob=blob)
+    return dict(headers)
+
+
+def _images(messages: list[dict[str, Any]]) -> list[Place]:
+    """The image parts, in order."""
+    return [
+        (part, f"messages[{number}].content[{place}]")
+        for number, message in enumerate(messages)
+        if isinstance(message["content"], list)
+        for place, part in enumerate(message["content"])
+        if part["type"] == "image_url"
+    ]
+
+
+def _sees(ref: ModelRef) -> bool:
+    model = read_model(ref.path, ref.id) if ref.path is not None else None
+    return sees(ref.base_id, model.config if model is not None else None)
+
+
+def _leave_out(
+    messages: list[dict[str, Any]],
+    images: list[Place],
+    ref: ModelRef,
+    headers: Mapping[str, str],
+    strict: bool,
+) -> dict[str, str]:
+    if strict:
+        raise InvalidRequest(
+            f"The model '{ref.id}' takes no images.", param=images[0][1], code="unsupported_value"
+        )
+    for message in messages:
+        if isinstance(message["content"], list):
+            texts = [part["text"] for part in message["content"] if part["type"] == "text"]
+            message["content"] = "".join(texts)
+    log.warning("%d images were left out: %s takes text only", len(images), ref.id)
+    return warned(headers, [f"{len(images)} images were left out: the model takes text only"])
+
+
+async def _file(url: str, place: str, settings: Settings) -> bytes:
+    """The image behind an address, as a file that can be opened."""
+    with refusals(f"The image at {place}", place):
+        data = await from_address(url, settings)
+        await decoding(check_picture, data, settings.max_image_megapixels * 1e6)
+    return data

@@ -1,0 +1,156 @@
+"""Can a JSON schema be enforced? Asked before a request is queued, by the library that will enforce it.
+
+What an answer's schema can't enforce is refused by its keyword: an answer that only looks as if it obeyed is worse
+than an error. A tool whose parameters can't be enforced is held less strictly instead, and a `warning` says so.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+
+from api.inputs.json_schema import Rewriting, TooLarge
+from jobs.errors import InvalidRequest
+
+#: Bytes that all schemas of a request may have together: about as much as OpenAI's own limits come to.
+LARGEST = 128 * 1024
+
+#: How often a schema comes again: programs send the same few.
+_REMEMBERED = 128
+_LONGEST_REASON = 300
+#: As the worker's: what is too complex for it is refused here.
+_LIMITS = LLParserLimits(max_lexer_states=20_000, verbose_errors=False)
+
+_UNKNOWN = re.compile(r'Unimplemented keys: \[(".*")\]')
+#: Words of the library's messages that stand for a keyword which they do not name.
+_KEYWORDS = (
+    ("Unknown format", "format"),
+    ("regex parse error", "pattern"),
+    ("oneOf constraints", "oneOf"),
+    ("min/maxProperties", "minProperties or maxProperties"),
+    ("Invalid type", "type"),
+    ("Resource '", "$ref"),
+    ("Pointer '", "$ref"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A schema that a request asks for. `param`: where it stands. `tool`: whose parameters it describes."""
+
+    param: str
+    schema: dict[str, Any]
+    tool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """`schema`: what is enforced. `problem`: why it can't be. `noted`: keywords that are not enforced."""
+
+    schema: bytes
+    problem: str | None = None
+    noted: tuple[str, ...] = ()
+
+
+async def settle_schemas(wanted: list[Wanted], payload: dict[str, Any]) -> list[str]:
+    """Write into the payload what will be enforced, off the event loop. Returns what is to be warned of.
+
+    Raises InvalidRequest for the first schema that can't be enforced, unless it is a tool's.
+    """
+    if not wanted:
+        return []
+    try:
+        written = [orjson.dumps(each.schema) for each in wanted]
+    except TypeError:
+        raise _invalid(
+            "The schema can't be enforced: it has a number of more than 64 bits.", wanted[0].param
+        ) from None
+    if sum(map(len, written)) > LARGEST:
+        raise _invalid("The schema is too large: 128 KB of JSON is the most.", wanted[0].param)
+    settled = await asyncio.to_thread(_settle, wanted, written)
+    loosened = []
+    for each, result in zip(wanted, settled, strict=True):
+        schema = orjson.loads(result.schema)
+        if each.tool is None:
+            payload["grammar"] = {"json_schema": schema}
+            continue
+        if schema != each.schema:
+            payload.setdefault("tool_schemas", {})[each.tool] = schema
+        if result.noted:
+            loosened.append(f"{each.tool} ({', '.join(result.noted)})")
+    return [f"not all of the schema is enforced: {', '.join(loosened)}"] if loosened else []
+
+
+def _settle(wanted: list[Wanted], written: list[bytes]) -> list[_Settled]:
+    settled = []
+    for each, schema in zip(wanted, written, strict=True):
+        result = _settled(schema)
+        if result.problem is not None:
+            if each.tool is None:
+                raise _invalid(result.problem, each.param)
+            result = _loosened(schema)
+        settled.append(result)
+    return settled
+
+
+def _invalid(message: str, param: str) -> InvalidRequest:
+    return InvalidRequest(message, param=param, code="invalid_json_schema")
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _settled(schema: bytes) -> _Settled:
+    """The schema in words that can be enforced, or why it can't be."""
+    try:
+        result = orjson.dumps(Rewriting(orjson.loads(schema)).result)
+    except TooLarge as error:
+        return _Settled(schema, f"The schema can't be enforced ({error}).")
+    return _Settled(result, _problem(result))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _loosened(schema: bytes) -> _Settled:
+    """What can be enforced of a tool's parameters: without some keywords, or nothing but an object."""
+    for simple in (False, True):
+        rewriting = Rewriting(orjson.loads(schema), loose=True, simple=simple)
+        result = orjson.dumps(rewriting.result)
+        if _problem(result) is None:
+            return _Settled(result, noted=tuple(sorted(rewriting.noted)))
+    return _Settled(b'{"type":"object"}', noted=("all of it",))
+
+
+def _problem(schema: bytes) -> str | None:
+    """Why this schema can't be enforced; None if it can."""
+    # The library's own extension could switch parts of the schema off.
+    options = {"lenient": False, "coerce_one_of": False, "whitespace_flexible": False}
+    grammar = LLMatcher.grammar_from_json_schema(schema.decode(), overrides=options)  # type: ignore[arg-type]
+    matcher = LLMatcher(_bytes(), grammar, log_level=0, limits=_LIMITS)
+    if matcher.is_error():
+        return _explained(matcher.get_error())
+    # What is forced is written first: behind it stands what may be too complex.
+    matcher.try_consume_tokens(matcher.compute_ff_tokens())
+    matcher.compute_bitmask()
+    if matcher.is_error():
+        if matcher.get_error().startswith("NoExtension"):
+            return "The schema can't be enforced: no text satisfies it."
+        return "The schema can't be enforced: it is too complex."
+    return None
+
+
+@lru_cache(maxsize=1)
+def _bytes() -> LLTokenizer:
+    """A vocabulary of single bytes: whether a grammar is sound does not depend on the model's."""
+    return LLTokenizer("byte")
+
+
+def _explained(error: str) -> str:
+    if found := _UNKNOWN.search(error):
+        names = found[1].replace('"', "'")
+        return f"The schema can't be enforced: it has the unsupported keyword {names}."
+    lines = error.strip().splitlines() or ["it is not understood"]
+    reason = (lines[-1] if error.startswith("regex") else lines[0])[:_LONGEST_REASON].removeprefix("error: ")
+    keyword = next((name for start, name in _KEYWORDS if start in error), None)
+    return f"The schema can't be enforced{f' ({keyword})' if keyword else ''}: {reason.rstrip('.')}."

@@ -1,0 +1,78 @@
+"""The bytes of a picture that a request holds or names: base64, a data: URL, an address, or a file of a form.
+
+It does not look into them.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.datastructures import UploadFile
+
+from api.http.base64_text import from_base64
+from api.http.fetch import FetchError, TooLarge, fetch
+from config.settings import Settings
+from jobs.errors import InvalidRequest, PayloadTooLarge
+from mlxq.media.images import UnreadablePicture
+
+_SCHEMES = ("http://", "https://")
+
+
+@contextmanager
+def refusals(what: str, param: str) -> Iterator[None]:
+    """What is wrong with a picture, told in a sentence about `what`. Raises InvalidRequest and PayloadTooLarge."""
+    try:
+        yield
+    except (FetchError, UnreadablePicture) as error:
+        raise InvalidRequest(f"{what} can't be used: {error}.", param=param, code="invalid_image") from error
+    except PayloadTooLarge as error:
+        raise PayloadTooLarge(f"{what} can't be used: {error}.", param=param) from None
+
+
+async def picture_bytes(source: UploadFile | str, settings: Settings) -> bytes:
+    """Text that is neither a data: URL nor an address is base64.
+
+    Raises FetchError, UnreadablePicture and PayloadTooLarge, whose messages are for the user.
+    """
+    limit = settings.max_image_bytes
+    if isinstance(source, UploadFile):
+        data = await source.read(limit + 1)
+        if len(data) > limit:
+            raise _too_large(limit)
+        return data
+    if source[:8].lower().startswith(_SCHEMES):
+        return await from_address(source, settings)
+    return await asyncio.to_thread(decode, source, limit)
+
+
+async def from_address(url: str, settings: Settings) -> bytes:
+    """A data: URL, or what a web server has. Raises the same."""
+    limit = settings.max_image_bytes
+    if url[:5].lower() == "data:":
+        return await asyncio.to_thread(decode, url, limit)
+    try:
+        return await fetch(
+            url, limit=limit, timeout=settings.image_fetch_timeout, private=settings.allow_private_urls
+        )
+    except TooLarge:
+        raise _too_large(limit) from None
+
+
+def decode(text: str, limit: int) -> bytes:
+    """Base64, plain or in a data: URL, whose media type is not believed. Raises the same."""
+    what = "it"
+    if text[:5].lower() == "data:":
+        what = "its data: URL"
+        head, comma, text = text.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise UnreadablePicture(f"{what} is not in base64")
+    if len(text) * 3 // 4 > limit + 3:
+        raise _too_large(limit)
+    try:
+        return from_base64(text)
+    except ValueError as error:
+        raise UnreadablePicture(f"{what} is not in base64") from error
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"it is larger than {round(limit / 2**20, 2):g} MB")

@@ -1,0 +1,1 @@
+"""MLX-GUI's dialect: its manager, discovery, settings, system and downloads."""

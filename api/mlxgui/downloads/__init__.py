@@ -1,0 +1,1 @@
+"""MLX-GUI's downloads resource."""

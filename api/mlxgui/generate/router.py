@@ -1,0 +1,49 @@
+"""`POST /v1/models/{name}/generate`: the one call that never loads a model itself."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from api.dispatch.run import run
+from api.dispatch.submission import job_request
+from api.http.body import read_body
+from api.http.context import context_of, jobs_of
+from api.http.openapi import takes
+from api.http.prefer import preference
+from api.mlxgui.generate.schema import GenerateRequest
+from api.models.inventory import find
+from jobs.errors import InvalidRequest
+from jobs.request import Category, Kind
+
+router = APIRouter(tags=["models"])
+
+
+@router.post(
+    "/v1/models/{name:path}/generate",
+    summary="Go on with a text, in MLX-GUI's shape",
+    response_class=Response,
+    openapi_extra=takes(GenerateRequest),
+)
+async def generate(request: Request, name: str) -> Response:
+    """400 when the model is not in memory, 404 when there is none of that name."""
+    body = await read_body(request, GenerateRequest)
+    wanted = body.value
+    model = await find(context_of(request), jobs_of(request), name)
+    if not model.loaded or model.category != Category.LLM:
+        raise InvalidRequest(
+            f"Model '{name}' is not loaded. Load it first with POST /v1/models/{name}/load",
+            param="model",
+            code="model_not_loaded",
+        )
+    preferred = preference(request.headers, background=bool(wanted.background))
+    job = job_request(
+        request,
+        category=Category.LLM,
+        kind=Kind.GENERATE,
+        model=model.id,
+        raw=body.raw,
+        payload=wanted.payload(),
+        meta={"model": name, "created": int(time.time()), "prompt": wanted.prompt},
+        preference=preferred,
+    )
+    return await run(request, job, preferred, body.headers)

@@ -1,0 +1,1 @@
+"""MLX-GUI's manager resource."""

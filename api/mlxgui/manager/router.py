@@ -1,0 +1,51 @@
+"""`/v1/manager`: the models and the queue as MLX-GUI's own pages want to see them."""
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.http.body import read_body
+from api.http.context import context_of, jobs_of
+from api.http.json_response import json_response
+from api.http.openapi import takes
+from api.http.security import at_the_machine
+from api.mlxgui.manager.schema import PriorityUpdate, manager_model, manager_row, manager_status
+from api.models.inventory import find, inventory
+
+router = APIRouter(tags=["manager"])
+
+
+@router.get("/v1/manager/models", summary="List models, with their state", response_class=Response)
+async def models(request: Request) -> Response:
+    entries = await inventory(context_of(request), jobs_of(request))
+    return json_response({"models": [manager_row(entry) for entry in entries]})
+
+
+@router.get("/v1/manager/status", summary="What is in memory and what waits", response_class=Response)
+async def status(request: Request) -> Response:
+    context, jobs = context_of(request), jobs_of(request)
+    entries = await inventory(context, jobs)
+    settings = await jobs.live_settings(context.settings)
+    return json_response(manager_status(entries, await jobs.waiting(), settings))
+
+
+@router.get("/v1/manager/models/{name:path}/status", summary="How a model is", response_class=Response)
+async def model_status(request: Request, name: str) -> Response:
+    jobs = jobs_of(request)
+    entry = await find(context_of(request), jobs, name)
+    return json_response(manager_model(entry, await jobs.waiting()))
+
+
+@router.post(
+    "/v1/manager/models/{name:path}/priority",
+    summary="Let what waits for a model go before the rest of its queue",
+    response_class=Response,
+    dependencies=[Depends(at_the_machine)],
+    openapi_extra=takes(PriorityUpdate),
+)
+async def priority(request: Request, name: str) -> Response:
+    body = await read_body(request, PriorityUpdate)
+    jobs = jobs_of(request)
+    entry = await find(context_of(request), jobs, name)
+    wanted = body.value.priority
+    await jobs.prioritise(entry.category, entry.id, wanted)
+    answer = {"model": name, "priority": wanted, "message": "Priority update requested"}
+    return json_response(answer, headers=body.headers)

@@ -1,0 +1,32 @@
+"""`/v1/settings`: what can be changed while the server runs. What is set here outlives a restart."""
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.http.body import read_body
+from api.http.context import context_of, jobs_of
+from api.http.json_response import json_response
+from api.http.openapi import takes
+from api.http.security import at_the_machine
+from api.mlxgui.settings.schema import SettingUpdate, setting_changed
+
+router = APIRouter(tags=["settings"], dependencies=[Depends(at_the_machine)])
+
+
+@router.get("/v1/settings", summary="All settings that can be changed", response_class=Response)
+async def get_settings(request: Request) -> Response:
+    settings = await jobs_of(request).live_settings(context_of(request).settings)
+    return json_response(settings.model_dump())
+
+
+@router.put(
+    "/v1/settings/{key}",
+    summary="Change a setting",
+    response_class=Response,
+    openapi_extra=takes(SettingUpdate),
+)
+async def put_setting(request: Request, key: str) -> Response:
+    """404 for an unknown key, 400 for a value that is not of its type."""
+    body = await read_body(request, SettingUpdate)
+    jobs, usual = jobs_of(request), context_of(request).settings
+    settings = await jobs.change_setting(usual, key, body.value.value)
+    return json_response(setting_changed(settings, key), headers=body.headers)

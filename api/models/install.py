@@ -1,0 +1,87 @@
+"""Installing a model: what is here already, the job that fetches what is not, and the name it is given."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dispatch.call import call, outcome
+from api.dispatch.run import accepted
+from api.dispatch.submission import app_name
+from api.http.caller import caller_of
+from api.http.context import Context, context_of, jobs_of
+from api.http.json_response import json_response
+from api.http.prefer import Preference
+from api.mlxgui.downloads.schema import downloaded
+from jobs.errors import Conflict, InvalidRequest, ModelNotFound
+from mlxq.catalog import ModelRef, UnknownModel, is_hub_id
+from mlxq.downloads.request import download_request
+
+
+async def install(
+    request: Request,
+    model: str,
+    name: str | None,
+    param: str,
+    preference: Preference,
+    headers: Mapping[str, str],
+) -> Response:
+    """200 when the model is here, 202 for who does not wait. A client that leaves does not end the download.
+
+    `param` is what the request calls the model. Raises InvalidRequest, Conflict and ModelNotFound.
+    """
+    context, jobs = context_of(request), jobs_of(request)
+    here = await asyncio.to_thread(_installed, context, model)
+    if here is None and not is_hub_id(model):
+        raise InvalidRequest(
+            f"Invalid '{param}': a model on a hub has a name such as 'org/name'.",
+            param=param,
+            code="invalid_value",
+        )
+    model_id = here.base_id if here else model
+    if name is not None and name != model_id:
+        await asyncio.to_thread(_give_name, context, name, model_id)
+    told = {"model": model_id, "name": name}
+    if here is not None:
+        await asyncio.to_thread(context.catalog.records.change, lambda known: known.known(model_id))
+        context.forget_names()
+        return json_response(downloaded(None, told, {"status": "already_installed"}), headers=dict(headers))
+    if context.settings.hf_hub_offline:
+        raise ModelNotFound(
+            f"The model '{model_id}' is not installed, and the hub is offline: HF_HUB_OFFLINE is set.",
+            param=param,
+        )
+    owner = caller_of(request).owner
+    job = download_request(context.settings, model_id, app=app_name(request), owner=owner, name=name)
+    if preference.wait == 0:
+        return await accepted(request, job, await jobs.enqueue(job), preference, headers)
+    async with call(context, jobs, job, request.receive, keep=True) as (submission, watch):
+        request.state.request_id = submission.job_id
+        result = await outcome(watch, preference.wait)
+    context.forget_names()
+    if result is None:
+        return await accepted(request, job, submission, preference, headers)
+    return json_response(downloaded(submission.job_id, told, result), headers=dict(headers))
+
+
+def _installed(context: Context, model: str) -> ModelRef | None:
+    """The model of that id, name or path, if it lies here and nobody has deleted it."""
+    try:
+        ref = context.catalog.resolve(model)
+    except UnknownModel:
+        return context.catalog.left_behind(model)
+    if ref.path is None:
+        return context.catalog.left_behind(model)
+    return ref
+
+
+def _give_name(context: Context, name: str, model_id: str) -> None:
+    """Raises Conflict when the name is another model's."""
+    catalog = context.catalog
+    taken = catalog.records.read().names.get(name)
+    if taken is None and any(model.id == name for model in catalog.installed()):
+        taken = name
+    if taken not in (None, model_id):
+        raise Conflict(f"The name '{name}' is that of another model, '{taken}'.", param="name")
+    catalog.records.change(lambda known: known.named(name, model_id))

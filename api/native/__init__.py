@@ -1,0 +1,1 @@
+"""mlxq's own resources: jobs, artifacts, the queue, the description."""

@@ -1,0 +1,133 @@
+"""`/v1/jobs`: ask for a job, wait for it, watch it, cancel it, list them.
+
+A job's id is a secret of 96 bits: who knows it may ask. With keys, each sees the jobs of its own; without them,
+listing is for the user of the machine.
+"""
+
+import asyncio
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from api.dispatch.call import next_event
+from api.dispatch.job_events import JobEvents
+from api.dispatch.job_object import job_object
+from api.dispatch.ownership import cancellable_job, visible_job
+from api.http.caller import caller_of
+from api.http.context import jobs_of
+from api.http.disconnect import while_connected
+from api.http.forwarded import base_of
+from api.http.json_response import json_response
+from api.http.security import at_the_machine
+from api.http.sse import EventStream
+from jobs.errors import InvalidRequest, JobNotFound
+from jobs.listing import Wanted
+from jobs.request import Category
+from jobs.status import JobStatus
+
+router = APIRouter(tags=["jobs"])
+
+#: Longest `?wait=` in seconds.
+LONGEST_WAIT = 60
+
+_EVENT_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
+_LARGEST = 2**64 - 1
+
+JobId = Annotated[str, Path(max_length=100)]
+
+
+@router.get("/v1/jobs", summary="List jobs", response_class=Response)
+async def list_jobs(
+    request: Request,
+    status: JobStatus | None = None,
+    queue: Category | None = None,
+    app: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(max_length=100, description="The last id of the page before.")] = None,
+) -> Response:
+    """Newest first. Rows have no results; requests are never shown."""
+    caller = caller_of(request)
+    if caller.sees_all:
+        await at_the_machine(request)
+    owner = None if caller.sees_all else caller.owner
+    try:
+        page, more = await jobs_of(request).jobs(Wanted(status, queue, app, owner), limit=limit, after=after)
+    except JobNotFound as error:
+        raise InvalidRequest(error.message, param="after") from None
+    base = base_of(request)
+    return json_response(
+        {
+            "object": "list",
+            "data": [job_object(base, info) for info in page],
+            "has_more": more,
+            "first_id": page[0].id if page else None,
+            "last_id": page[-1].id if page else None,
+        }
+    )
+
+
+@router.get("/v1/jobs/{job_id}", summary="A job, and its result when it has one", response_class=Response)
+async def get_job(
+    request: Request,
+    job_id: JobId,
+    wait: Annotated[
+        float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for its end.", allow_inf_nan=False)
+    ] = 0,
+) -> Response:
+    if wait > 0:
+        await _wait_for_end(request, job_id, wait)
+    return json_response(await _job(request, job_id))
+
+
+@router.get("/v1/jobs/{job_id}/events", summary="A job's events, as they come", response_class=Response)
+async def events(
+    request: Request,
+    job_id: JobId,
+    after: Annotated[str | None, Query(description="The last event id seen; `Last-Event-ID` wins.")] = None,
+) -> Response:
+    """204 when there is nothing after that event: the job has ended."""
+    seen = _event_id(request.headers.get("last-event-id") or after or "0-0")
+    jobs = jobs_of(request)
+    info = await visible_job(request, job_id)
+    if info.status.terminal:
+        async with jobs.watch(job_id, seen) as watch:
+            if watch.pending() is None:
+                return Response(status_code=204)
+    return EventStream(JobEvents(jobs, job_id, seen, base_of(request)))
+
+
+@router.post("/v1/jobs/{job_id}/cancel", summary="Cancel a job", response_class=Response)
+@router.put("/v1/jobs/{job_id}/cancel", include_in_schema=False, response_class=Response)
+@router.put("/v1/jobs/{job_id}", include_in_schema=False, response_class=Response)
+@router.delete("/v1/jobs/{job_id}", include_in_schema=False, response_class=Response)
+async def cancel(request: Request, job_id: JobId) -> Response:
+    """A waiting job is cancelled at once, a running one within one step. 409 when it has already ended."""
+    await cancellable_job(request, job_id)
+    await jobs_of(request).cancel(job_id)
+    return json_response(await _job(request, job_id))
+
+
+async def _job(request: Request, job_id: str) -> dict[str, Any]:
+    return job_object(base_of(request), await visible_job(request, job_id, with_result=True))
+
+
+async def _wait_for_end(request: Request, job_id: str, seconds: float) -> None:
+    """Until the job has ended or the time is over. Raises ClientGone, and JobNotFound."""
+    jobs = jobs_of(request)
+    if (await visible_job(request, job_id)).status.terminal:
+        return
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    async with jobs.watch(job_id) as watch, while_connected(request.receive):
+        while (left := deadline - clock()) > 0:
+            event = await next_event(watch, left)
+            if event is None or event.terminal:
+                return
+
+
+def _event_id(text: str) -> str:
+    found = _EVENT_ID.fullmatch(text.strip())
+    if found is None or any(int(part) > _LARGEST for part in found.groups("0")):
+        raise InvalidRequest("An event id looks like '1700000000000-0'.", param="after")
+    return "-".join(found.groups("0"))

@@ -1,0 +1,14 @@
+"""`GET /v1/queue/stats`."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.http.context import jobs_of
+from api.http.json_response import json_response
+from api.native.queue.schema import queue_stats
+
+router = APIRouter(tags=["queue"])
+
+
+@router.get("/v1/queue/stats", summary="What waits and what runs", response_class=Response)
+async def stats(request: Request) -> Response:
+    return json_response(queue_stats(await jobs_of(request).stats()))

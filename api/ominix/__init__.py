@@ -1,0 +1,1 @@
+"""OminiX-API's dialect: speech over a WebSocket, voices."""

@@ -1,0 +1,42 @@
+"""`GET /v1/voices`: who can speak."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api.http.context import Context, context_of
+from api.http.json_response import json_response
+from api.openai.speech.voices import voices_of
+from jobs.request import Category
+from mlxq.catalog import UnknownModel
+from mlxq.catalog.aliases import DEFAULT
+
+router = APIRouter(tags=["audio"])
+
+
+@router.get(
+    "/v1/voices", summary="The voices of voices.json and of the speech model", response_class=Response
+)
+async def voices(request: Request) -> Response:
+    return json_response(await asyncio.to_thread(_list, context_of(request)))
+
+
+def _list(context: Context) -> dict[str, Any]:
+    registered = context.voices.read()
+    try:
+        own = voices_of(context.catalog.resolve(DEFAULT, Category.TTS))
+    except UnknownModel:
+        own = ()
+    rows: list[dict[str, Any]] = [
+        {
+            "name": voice.name,
+            "aliases": list(voice.aliases),
+            "source": "registry",
+            "speed_factor": voice.speed,
+            "has_transcript": voice.text is not None,
+        }
+        for voice in registered.voices
+    ]
+    rows += [{"name": name, "aliases": [], "source": "model"} for name in own]
+    return {"object": "list", "voices": rows, "default_voice": registered.default}

@@ -1,0 +1,1 @@
+"""OpenAI's dialect: a folder per resource, with its router, schema and rendering."""

@@ -1,0 +1,230 @@
+"""Chat messages: what clients send, and the plain form that every chat template understands."""
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.http.fields import RequestModel
+from api.http.nesting import not_deeper_than
+
+#: The parts of a message that are text, and where they hold it.
+_TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+#: The parts that are pictures. OpenAI's chats have an object with the address, its responses a string.
+_IMAGE_PARTS = ("image_url", "input_image")
+#: Roles that templates do not know, and the one that means the same to a model.
+_ROLES = {"developer": "system", "function": "tool"}
+
+
+def _invalid(message: str, **context: Any) -> PydanticCustomError:
+    return PydanticCustomError("invalid_message", message, context)
+
+
+def _read_parts(value: Any) -> Any:
+    """Content as one string, or as a list of plain parts when there are pictures in it; None stays None."""
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        raise _invalid("must be a string or a list of content parts")
+    parts = [_read_part(place, part) for place, part in enumerate(value)]
+    if any(part["type"] == "image_url" for part in parts):
+        return parts
+    return "".join(part["text"] for part in parts)
+
+
+def _read_part(place: int, part: Any) -> dict[str, str]:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(kind, str):
+        raise _invalid("content part {place} must be an object with a 'type'", place=place)
+    if kind in _IMAGE_PARTS:
+        return {"type": "image_url", "url": _address(place, part.get("image_url"))}
+    if kind not in _TEXT_PARTS:
+        raise _invalid(
+            "content part {place} is of type '{kind}', which is not supported: only text and images are",
+            place=place,
+            kind=kind[:40],
+        )
+    text = part.get(_TEXT_PARTS[kind])
+    if not isinstance(text, str):
+        raise _invalid(
+            "content part {place} needs a string in '{field}'", place=place, field=_TEXT_PARTS[kind]
+        )
+    return {"type": "text", "text": text}
+
+
+def _address(place: int, image: Any) -> str:
+    url = image.get("url") if isinstance(image, dict) else image
+    if not isinstance(url, str) or not url:
+        raise _invalid("content part {place} needs an address in 'image_url.url'", place=place)
+    return url
+
+
+_CONTENT_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "type": {"type": "string", "enum": [*_TEXT_PARTS, *_IMAGE_PARTS]},
+                    "text": {"type": "string"},
+                    "image_url": {
+                        "anyOf": [
+                            {"type": "string"},
+                            {
+                                "type": "object",
+                                "properties": {"url": {"type": "string"}, "detail": {"type": "string"}},
+                                "required": ["url"],
+                            },
+                        ]
+                    },
+                },
+                "required": ["type"],
+            },
+        },
+        {"type": "null"},
+    ]
+}
+
+Content = Annotated[
+    str | list[dict[str, str]] | None, BeforeValidator(_read_parts), WithJsonSchema(_CONTENT_SCHEMA)
+]
+
+
+#: Levels of objects and lists that arguments may have which are no JSON text.
+_DEEPEST_ARGUMENTS = 64
+
+
+def _read_arguments(value: Any) -> Any:
+    """The arguments of a call as text: OpenAI has JSON text, Ollama an object, and some clients send nothing."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    not_deeper_than(_DEEPEST_ARGUMENTS, value)
+    return orjson.dumps(value).decode()
+
+
+Arguments = Annotated[
+    str,
+    BeforeValidator(_read_arguments),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "null"}]}),
+]
+
+
+class FunctionCall(RequestModel):
+    name: str = Field(min_length=1)
+    arguments: Arguments = ""
+
+
+class ToolCall(RequestModel):
+    id: str | None = None
+    type: Literal["function"] | None = "function"
+    function: FunctionCall
+
+    def plain(self, number: int) -> dict[str, Any]:
+        """`number` is its place among all calls of the conversation, which names a call without an id."""
+        return {
+            "id": self.id or f"call_{number}",
+            "type": "function",
+            "function": self.function.model_dump(),
+        }
+
+
+class Message(RequestModel):
+    """One message of the conversation."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Content = None
+    name: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    function_call: FunctionCall | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    thinking: str | None = None
+    refusal: str | None = None
+    prefix: bool | None = None
+
+    @model_validator(mode="after")
+    def _has_something_to_say(self) -> "Message":
+        if self.content is None and not self._may_be_empty:
+            raise _invalid("content may only be null in an assistant message with tool_calls or reasoning")
+        if self.has_images and self.role != "user":
+            raise _invalid("only messages of the role 'user' may hold images")
+        return self
+
+    @property
+    def _may_be_empty(self) -> bool:
+        if self.role in ("tool", "function"):
+            return True
+        return self.role == "assistant" and bool(self.calls or self.refusal or self.thoughts)
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        """Its calls; `function_call` is how they were written before there were `tool_calls`."""
+        if self.tool_calls or self.function_call is None:
+            return self.tool_calls or []
+        return [ToolCall(function=self.function_call)]
+
+    @property
+    def thoughts(self) -> str | None:
+        """What an assistant's message was thought before: servers have three names for it."""
+        return self.reasoning_content or self.reasoning or self.thinking
+
+    @property
+    def has_images(self) -> bool:
+        return isinstance(self.content, list)
+
+    def plain(self, number: int = 0) -> dict[str, Any]:
+        """The message as a chat template takes it; absent fields are left out.
+
+        `content` is a string, or with pictures a list of {"type": "text", "text"} and
+        {"type": "image_url", "url"}. `number`: how many calls the messages before it hold.
+        """
+        message: dict[str, Any] = {
+            "role": _ROLES.get(self.role, self.role),
+            "content": self.refusal or "" if self.content is None else self.content,
+        }
+        if (name := self.name or self.tool_name) is not None:
+            message["name"] = name
+        if self.calls:
+            message["tool_calls"] = [call.plain(number + place) for place, call in enumerate(self.calls)]
+        if self.tool_call_id is not None:
+            message["tool_call_id"] = self.tool_call_id
+        if self.thoughts is not None:
+            message["reasoning_content"] = self.thoughts
+        return message
+
+
+def plain_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The conversation as templates take it. A result without an id belongs to the first call without a result,
+    of its function if it names one.
+    """
+    plain: list[dict[str, Any]] = []
+    open_calls: dict[str, str] = {}
+    by_name: defaultdict[str, deque[str]] = defaultdict(deque)
+    number = 0
+    for each in messages:
+        message = each.plain(number)
+        for call in message.get("tool_calls", ()):
+            number += 1
+            open_calls[call["id"]] = call["function"]["name"]
+            by_name[call["function"]["name"]].append(call["id"])
+        if message["role"] == "tool":
+            call_id = message.get("tool_call_id")
+            if not call_id and "name" in message:
+                ids = by_name[message["name"]]
+                while ids and ids[0] not in open_calls:
+                    ids.popleft()
+                call_id = ids[0] if ids else None
+            elif not call_id:
+                call_id = next(iter(open_calls), None)
+            if call_id:
+                open_calls.pop(call_id, None)
+                message["tool_call_id"] = call_id
+        plain.append(message)
+    return plain

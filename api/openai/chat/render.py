@@ -1,0 +1,144 @@
+"""What a chat answers: the completion, and the chunks of its stream."""
+
+from typing import Any
+
+import orjson
+
+from api.dispatch.sent_answer import AnswerPiece
+from api.openai.usage import FINGERPRINT, usage
+
+
+def chat_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """The completion of a job: `meta` is what the API noted when it was submitted, `result` the worker's."""
+    return {
+        "id": job_id,
+        "object": "chat.completion",
+        "created": meta["created"],
+        "model": meta["model"],
+        "choices": [
+            {
+                "index": choice["index"],
+                "message": _message(choice, legacy=_is_legacy(meta)),
+                "logprobs": _logprobs(choice.get("logprobs")),
+                "finish_reason": _reason(choice["finish_reason"], legacy=_is_legacy(meta)),
+            }
+            for choice in result["choices"]
+        ],
+        "usage": usage(result["usage"]),
+        "system_fingerprint": FINGERPRINT,
+    }
+
+
+def _is_legacy(meta: dict[str, Any]) -> bool:
+    """Whether the request had `functions`, whose answers have another form than those of `tools`."""
+    return bool(meta.get("legacy"))
+
+
+def _reason(reason: str, *, legacy: bool) -> str:
+    return "function_call" if legacy and reason == "tool_calls" else reason
+
+
+def _message(choice: dict[str, Any], *, legacy: bool) -> dict[str, Any]:
+    calls = choice.get("tool_calls")
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": choice["text"] or (None if calls else ""),
+        "refusal": None,
+    }
+    if choice.get("reasoning"):
+        message["reasoning_content"] = choice["reasoning"]
+    if calls and legacy:
+        message["function_call"] = {"name": calls[0]["name"], "arguments": calls[0]["arguments"]}
+    elif calls:
+        message["tool_calls"] = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {"name": call["name"], "arguments": call["arguments"]},
+            }
+            for call in calls
+        ]
+    return message
+
+
+def _logprobs(entries: list[dict[str, Any]] | None) -> dict[str, Any] | None:
+    if entries is None:
+        return None
+    return {"content": [_token(entry) for entry in entries], "refusal": None}
+
+
+def _token(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "token": entry["token"],
+        "logprob": entry["logprob"],
+        "bytes": entry["bytes"],
+        "top_logprobs": entry["top"],
+    }
+
+
+class ChatFrames:
+    """The chunks of one stream as server-sent events. All but the text of a plain delta is serialized once."""
+
+    def __init__(self, job_id: str, meta: dict[str, Any], *, include_usage: bool, choices: int) -> None:
+        head = orjson.dumps(
+            {
+                "id": job_id,
+                "object": "chat.completion.chunk",
+                "created": meta["created"],
+                "model": meta["model"],
+                "system_fingerprint": FINGERPRINT,
+            }
+        )
+        # With include_usage OpenAI puts `usage` on every chunk, null on all but the last.
+        self._head = b"data: " + head[:-1]
+        self._tail = (b',"usage":null' if include_usage else b"") + b"}\n\n"
+        self._choices = choices
+        self._legacy = _is_legacy(meta)
+        self._deltas = [
+            self._head + b',"choices":[{"index":%d,"delta":{"content":' % index for index in range(choices)
+        ]
+        self._delta_end = b'},"logprobs":null,"finish_reason":null}]' + self._tail
+
+    def begin(self) -> list[bytes]:
+        role = {"role": "assistant", "content": "", "refusal": None}
+        return [self._choice(index, role) for index in range(self._choices)]
+
+    def piece(self, piece: AnswerPiece) -> bytes:
+        if piece.field == "content" and not piece.logprobs:
+            return self._deltas[piece.choice] + orjson.dumps(piece.text) + self._delta_end
+        if piece.field == "reasoning":
+            return self._choice(piece.choice, {"reasoning_content": piece.text})
+        if piece.call is not None and self._legacy:
+            return self._choice(piece.choice, {"function_call": _legacy_call(piece.call, piece.text)})
+        if piece.call is not None:
+            return self._choice(piece.choice, {"tool_calls": [_call(piece.call, piece.text)]})
+        return self._choice(piece.choice, {"content": piece.text}, logprobs=_logprobs(piece.logprobs))
+
+    def finish(self, index: int, reason: str) -> bytes:
+        return self._choice(index, {}, _reason(reason, legacy=self._legacy))
+
+    def usage(self, counts: dict[str, Any]) -> bytes:
+        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(counts)) + b"}\n\n"
+
+    def _choice(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        reason: str | None = None,
+        logprobs: dict[str, Any] | None = None,
+    ) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
+        return self._head + b',"choices":' + orjson.dumps([choice]) + self._tail
+
+
+def _call(call: dict[str, Any], arguments: str) -> dict[str, Any]:
+    """A piece of a tool call; only its first says what is called."""
+    if "id" not in call:
+        return {"index": call["index"], "function": {"arguments": arguments}}
+    function = {"name": call["name"], "arguments": arguments}
+    return {"index": call["index"], "id": call["id"], "type": "function", "function": function}
+
+
+def _legacy_call(call: dict[str, Any], arguments: str) -> dict[str, Any]:
+    """The same where there is one call at most."""
+    return {"name": call["name"], "arguments": arguments} if "name" in call else {"arguments": arguments}

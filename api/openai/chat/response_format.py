@@ -1,0 +1,62 @@
+"""The form that an answer must have: text, any JSON object, or JSON after a schema."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
+
+from api.http.fields import RequestModel
+from api.http.nesting import not_deeper_than
+from api.openai.chat.tools import DEEPEST_SCHEMA, Name
+
+
+class JsonSchema(RequestModel):
+    """A schema is enforced whether `strict` is true or not."""
+
+    name: Name
+    description: str | None = None
+    schema_: dict[str, Any] = Field(alias="schema")
+    strict: bool | None = None
+
+    @field_validator("schema_")
+    @classmethod
+    def _not_too_deep(cls, value: dict[str, Any]) -> dict[str, Any]:
+        not_deeper_than(DEEPEST_SCHEMA, value)
+        return value
+
+
+class ResponseFormat(RequestModel):
+    """`schema` beside the type `json_object` is MLX-Omni's way to say what OpenAI's `json_schema` says."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    json_schema: JsonSchema | None = Field(default=None, validate_default=True)
+
+    @field_validator("schema_")
+    @classmethod
+    def _not_too_deep(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        not_deeper_than(DEEPEST_SCHEMA, value)
+        return value
+
+    @field_validator("json_schema")
+    @classmethod
+    def _there_if_it_is_the_type(cls, value: JsonSchema | None, info: ValidationInfo) -> JsonSchema | None:
+        if value is None and info.data.get("type") == "json_schema":
+            raise PydanticCustomError("missing", "is required by the type 'json_schema'")
+        return value
+
+    @property
+    def enforced(self) -> tuple[str, dict[str, Any]] | None:
+        """Where the schema stands below `response_format`, and the schema; None for text."""
+        if self.type == "json_schema":
+            assert self.json_schema is not None
+            return "json_schema.schema", _without_switches(self.json_schema.schema_)
+        if self.type == "json_object":
+            return "schema", {"type": "object"} if self.schema_ is None else _without_switches(self.schema_)
+        return None
+
+
+def _without_switches(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without the grammar library's own extension, which could turn parts of it off."""
+    return {key: value for key, value in schema.items() if key != "x-guidance"}

@@ -1,0 +1,77 @@
+"""`POST /v1/chat/completions`."""
+
+import asyncio
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from api.dispatch.run import run
+from api.dispatch.submission import job_request, model_of
+from api.http.body import read_body
+from api.http.context import context_of
+from api.http.openapi import takes
+from api.http.prefer import preference
+from api.http.sse import EventStream
+from api.http.uploads import uploads_of
+from api.http.warning import warned
+from api.inputs.chat_images import settle_images
+from api.inputs.grammar import settle_schemas
+from api.inputs.templates import NO_TOOLS, has_no_tools
+from api.openai.chat.render import ChatFrames
+from api.openai.chat.schema import ChatRequest
+from api.openai.text_stream import TextStream
+from jobs.errors import ModelNotFound
+from jobs.request import Category, Kind
+
+router = APIRouter(tags=["chat"])
+
+
+@router.post(
+    "/v1/chat/completions",
+    summary="Complete a chat",
+    response_class=Response,
+    openapi_extra=takes(ChatRequest),
+)
+async def chat_completions(request: Request) -> Response:
+    body = await read_body(request, ChatRequest)
+    chat = body.value
+    ref = await model_of(request, chat.model, adapters=chat.adapters)
+    payload = await body.work(chat.payload)
+    headers = warned(body.headers, [*chat.unheeded, *await settle_schemas(list(chat.enforced), payload)])
+    if "tools" in payload and await asyncio.to_thread(has_no_tools, ref.path):
+        headers = warned(headers, [NO_TOOLS])
+    headers = await settle_images(context_of(request), uploads_of(request), ref, payload, headers)
+    if chat.draft_model is not None:
+        payload["draft_model"] = await _draft_model(request, chat.draft_model)
+    preferred = preference(request.headers, background=bool(chat.background))
+    job = job_request(
+        request,
+        category=Category.LLM,
+        kind=Kind.CHAT,
+        model=ref,
+        raw=body.raw,
+        payload=payload,
+        meta={
+            "model": chat.model,
+            "created": int(time.time()),
+            "include_usage": chat.include_usage,
+            **({"legacy": True} if chat.legacy else {}),
+        },
+        preference=preferred,
+        stream=bool(chat.stream),
+    )
+    if chat.stream and preferred.wait != 0:
+        stream = TextStream(request, job, ChatFrames, chat.include_usage, chat.n or 1)
+        return EventStream(stream, headers)
+    return await run(request, job, preferred, headers)
+
+
+async def _draft_model(request: Request, name: str) -> str:
+    """The id of the model that guesses ahead, which must be installed. Raises ModelNotFound."""
+    try:
+        ref = await context_of(request).resolve(name)
+        if ref.path is None:
+            raise ModelNotFound(f"The model '{name}' is not installed; POST /v1/models/download fetches it.")
+        return ref.id
+    except ModelNotFound as error:
+        raise ModelNotFound(error.message, param="draft_model") from None

@@ -1,0 +1,251 @@
+"""`POST /v1/chat/completions`: the request with OpenAI's ranges and what local servers add to it."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
+
+from api.http.fields import CountOrNone
+from api.http.nesting import not_deeper_than
+from api.inputs.grammar import Wanted
+from api.openai.chat.messages import Message, plain_messages
+from api.openai.chat.response_format import ResponseFormat
+from api.openai.chat.tools import (
+    FunctionChoice,
+    FunctionTool,
+    NamedFunction,
+    NamedTool,
+    Tool,
+    ToolChoice,
+    chosen,
+    demands,
+    distinct,
+    named_by,
+)
+from api.openai.sampling import Sampling
+
+#: Fields that clients send and that have no meaning for a model on the own machine.
+HARMLESS = frozenset(
+    {
+        "metadata",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+        "verbosity",
+    }
+)
+
+#: Levels of objects and lists that a value of the client's own may have.
+_DEEPEST = 32
+
+
+class ChatRequest(Sampling):
+    """A chat to complete."""
+
+    harmless = HARMLESS
+
+    model: str
+    messages: Annotated[list[Message], Field(min_length=1)]
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
+
+    max_completion_tokens: CountOrNone | None = None
+    max_tokens: CountOrNone | None = None
+    n: Annotated[int, Field(ge=1, le=8)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    enable_thinking: bool | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+
+    response_format: ResponseFormat | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+
+    #: what these were before there were tools
+    functions: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
+    function_call: FunctionChoice | None = None
+
+    adapters: Annotated[str, Field(min_length=1)] | None = None
+    draft_model: Annotated[str, Field(min_length=1)] | None = None
+
+    modalities: list[Literal["text", "audio"]] | None = None
+    audio: dict[str, Any] | None = None
+
+    @field_validator("continue_final_message")
+    @classmethod
+    def _only_an_assistants(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        if not value:
+            return value
+        if info.data.get("add_generation_prompt"):
+            raise PydanticCustomError("alone", "does not go together with add_generation_prompt")
+        if (messages := info.data.get("messages")) and messages[-1].role != "assistant":
+            raise PydanticCustomError("alone", "needs a last message of the role 'assistant'")
+        return value
+
+    @field_validator("top_logprobs")
+    @classmethod
+    def _only_with_logprobs(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and not info.data.get("logprobs"):
+            raise PydanticCustomError("alone", "needs logprobs to be true")
+        return value
+
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _not_too_deep(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        not_deeper_than(_DEEPEST, value)
+        return value
+
+    @field_validator("tools")
+    @classmethod
+    def _distinct(cls, value: list[Tool] | None) -> list[Tool] | None:
+        if not value:
+            return value
+        return [Tool(type="function", function=each) for each in distinct([tool.function for tool in value])]
+
+    @field_validator("functions")
+    @classmethod
+    def _distinct_functions(cls, value: list[FunctionTool] | None) -> list[FunctionTool] | None:
+        return distinct(value) if value else value
+
+    @field_validator("function_call")
+    @classmethod
+    def _of_the_functions(cls, value: FunctionChoice | None, info: ValidationInfo) -> FunctionChoice | None:
+        if isinstance(value, NamedFunction):
+            there = {function.name for function in info.data.get("functions") or ()}
+            _among(there, [value.name], "functions")
+        return value
+
+    @field_validator("tool_choice")
+    @classmethod
+    def _of_the_tools(cls, value: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
+        if value in (None, "none", "auto"):
+            return value
+        _among({tool.function.name for tool in info.data.get("tools") or ()}, named_by(value), "tools")
+        return value
+
+    @field_validator("draft_model")
+    @classmethod
+    def _guesses_only_freely(cls, value: str | None, info: ValidationInfo) -> str | None:
+        said = info.data
+        wanted, tools = said.get("response_format"), said.get("tools") or ()
+        held = (
+            bool(wanted and wanted.enforced)
+            or demands(said.get("tool_choice"))
+            or isinstance(said.get("function_call"), NamedFunction)
+            or any(tool.function.strict for tool in tools)
+        )
+        if value is not None and (held or said.get("logprobs")):
+            raise PydanticCustomError(
+                "not_supported",
+                "does not go together with structured output, enforced tools or logprobs",
+            )
+        return value
+
+    @field_validator("modalities")
+    @classmethod
+    def _some_text(cls, value: list[str] | None) -> list[str] | None:
+        if value and "text" not in value:
+            raise PydanticCustomError("not_supported", "must hold 'text': audio output is not supported")
+        return value
+
+    @property
+    def legacy(self) -> bool:
+        """Whether functions are called as they were before there were tools."""
+        return bool(self.functions) and not self.tools
+
+    @property
+    def unheeded(self) -> list[str]:
+        """What was asked for and does not count."""
+        said = []
+        if self.audio is not None or "audio" in (self.modalities or ()):
+            said.append("no audio is made: the answer is text")
+        if self.functions and self.tools:
+            said.append("functions are ignored where there are tools")
+        return said
+
+    @property
+    def _offered(self) -> list[Tool]:
+        if self.legacy:
+            return [Tool(type="function", function=function) for function in self.functions or ()]
+        return self.tools or []
+
+    @property
+    def _choice(self) -> ToolChoice | None:
+        if not self.legacy:
+            return self.tool_choice
+        if isinstance(self.function_call, NamedFunction):
+            return NamedTool(type="function", function=self.function_call)
+        return self.function_call
+
+    @property
+    def enforced(self) -> Iterator[Wanted]:
+        """Every schema that the answer will be held to."""
+        if self.response_format and (schema := self.response_format.enforced):
+            yield Wanted(f"response_format.{schema[0]}", schema[1])
+        held = self._held_tools()
+        for place, tool in enumerate(self._offered):
+            parameters = tool.function.parameters
+            if parameters is not None and tool.function.name in held:
+                field = f"functions[{place}]" if self.legacy else f"tools[{place}].function"
+                yield Wanted(f"{field}.parameters", parameters, tool.function.name)
+
+    def _held_tools(self) -> set[str]:
+        """The functions whose calls are held to their schemas."""
+        tools, choice = chosen(self._offered, self._choice)
+        if isinstance(choice, dict):
+            return {choice["name"]}
+        return {tool.function.name for tool in tools if choice == "required" or tool.function.strict}
+
+    def payload(self) -> dict[str, Any]:
+        """The job's payload, but for what the names in it mean."""
+        payload: dict[str, Any] = {"messages": plain_messages(self.messages)}
+        last = self.messages[-1]
+        if self.continue_final_message or (last.prefix and last.role == "assistant"):
+            payload["continue_final_message"] = True
+        elif self.add_generation_prompt is False:
+            payload["add_generation_prompt"] = False
+        max_tokens = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+        if max_tokens is not None:
+            payload["max_tokens"] = max_tokens
+        payload |= self.sampling()
+        for name in ("enable_thinking", "reasoning_effort", "chat_template_kwargs"):
+            if (value := getattr(self, name)) is not None:
+                payload[name] = value
+        if self.n is not None and self.n > 1:
+            payload["n"] = self.n
+        if self.logprobs:
+            payload["logprobs"] = self.top_logprobs or 0
+        if self.response_format and (schema := self.response_format.enforced):
+            payload["grammar"] = {"json_schema": schema[1]}
+        return payload | self._tools()
+
+    def _tools(self) -> dict[str, Any]:
+        tools, choice = chosen(self._offered, self._choice)
+        if not tools:
+            return {}
+        said: dict[str, Any] = {"tools": [tool.plain() for tool in tools]}
+        if choice is not None:
+            said["tool_choice"] = choice
+        if self.parallel_tool_calls is False or self.legacy:
+            said["parallel_tool_calls"] = False
+        return said
+
+
+def _among(there: set[str], named: list[str], field: str) -> None:
+    """Raises pydantic's error unless all that a choice names is there."""
+    if not there:
+        raise PydanticCustomError("alone", f"needs {field} to choose from")
+    missing = next((name for name in named if name not in there), None)
+    if missing is not None:
+        raise PydanticCustomError(
+            "unknown", f"names '{{name}}', which is not among the {field}", {"name": missing}
+        )

@@ -1,0 +1,144 @@
+"""Tools that a model may call, and the client's word on whether it must."""
+
+import contextlib
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from api.http.fields import RequestModel
+from api.http.nesting import not_deeper_than
+
+#: Levels of objects and lists that the JSON of a schema may have.
+DEEPEST_SCHEMA = 64
+
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+
+
+class FunctionTool(RequestModel):
+    name: Name
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+    @field_validator("parameters")
+    @classmethod
+    def _an_objects_schema(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value is not None and value.get("type", "object") != "object":
+            raise PydanticCustomError("not_an_object", "must be a JSON schema of the type 'object'")
+        not_deeper_than(DEEPEST_SCHEMA, value)
+        # Arguments are an object also where the schema leaves that to the reader.
+        return {"type": "object", **value} if value else value
+
+
+class Tool(RequestModel):
+    """A function in OpenAI's shape."""
+
+    type: Literal["function"]
+    function: FunctionTool
+
+    def plain(self) -> dict[str, Any]:
+        return self.model_dump(exclude_none=True)
+
+
+class NamedFunction(RequestModel):
+    name: str
+
+
+class NamedTool(RequestModel):
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class AllowedTools(RequestModel):
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedTool], Field(min_length=1)]
+
+
+class AllowedChoice(RequestModel):
+    """Some of the tools only."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
+def distinct(functions: list[FunctionTool]) -> list[FunctionTool]:
+    """Each once. Raises pydantic's error where two that differ have one name."""
+    found: dict[str, FunctionTool] = {}
+    for function in functions:
+        if found.setdefault(function.name, function) != function:
+            raise PydanticCustomError(
+                "twice", "must not hold two functions named '{name}'", {"name": function.name}
+            )
+    return list(found.values())
+
+
+def _read_choice(value: Any) -> Any:
+    if value is None or value in ("none", "auto", "required"):
+        return value
+    with contextlib.suppress(ValidationError):
+        if _kind(value) == "function":
+            return NamedTool.model_validate(value)
+        if _kind(value) == "allowed_tools":
+            return AllowedChoice.model_validate(value)
+    raise PydanticCustomError(
+        "choice",
+        "must be 'none', 'auto', 'required', "
+        '{"type": "function", "function": {"name": …}} or OpenAI\'s allowed_tools',
+    )
+
+
+def _kind(value: Any) -> Any:
+    return value.get("type") if isinstance(value, dict) else None
+
+
+ToolChoice = Annotated[
+    Literal["none", "auto", "required"] | NamedTool | AllowedChoice, BeforeValidator(_read_choice)
+]
+
+
+def _read_function_choice(value: Any) -> Any:
+    if value in ("none", "auto"):
+        return value
+    with contextlib.suppress(ValidationError):
+        return NamedFunction.model_validate(value)
+    raise PydanticCustomError("choice", "must be 'none', 'auto' or {\"name\": …}")
+
+
+#: The choice among `functions`, as it was written before there were tools.
+FunctionChoice = Annotated[Literal["none", "auto"] | NamedFunction, BeforeValidator(_read_function_choice)]
+
+
+def chosen(tools: list[Tool], choice: ToolChoice | None) -> tuple[list[Tool], str | dict[str, str] | None]:
+    """The tools that the model gets, and what it is held to: None, "required" or one function's `name`."""
+    match choice:
+        case "none":
+            return [], None
+        case "required":
+            return tools, "required"
+        case NamedTool():
+            return tools, {"name": choice.function.name}
+        case AllowedChoice():
+            names = {tool.function.name for tool in choice.allowed_tools.tools}
+            allowed = [tool for tool in tools if tool.function.name in names]
+            return allowed, "required" if choice.allowed_tools.mode == "required" else None
+        case _:
+            return tools, None
+
+
+def named_by(choice: ToolChoice | None) -> list[str]:
+    """The functions that a choice names."""
+    match choice:
+        case NamedTool():
+            return [choice.function.name]
+        case AllowedChoice():
+            return [tool.function.name for tool in choice.allowed_tools.tools]
+        case _:
+            return []
+
+
+def demands(choice: ToolChoice | None) -> bool:
+    """Whether the model must call a tool."""
+    if isinstance(choice, AllowedChoice):
+        return choice.allowed_tools.mode == "required"
+    return choice == "required" or isinstance(choice, NamedTool)

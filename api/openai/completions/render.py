@@ -1,0 +1,96 @@
+"""What a completion answers, whole and as the chunks of a stream, with log-probabilities in their old form."""
+
+import codecs
+from typing import Any
+
+import orjson
+
+from api.dispatch.sent_answer import AnswerPiece
+from api.openai.usage import FINGERPRINT, usage
+
+
+def text_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """The completion of a job: `meta` is what the API noted when it was submitted, `result` the worker's."""
+    return {
+        **_head(job_id, meta),
+        "choices": [
+            {
+                "index": choice["index"],
+                "text": choice["text"],
+                "logprobs": Offsets().logprobs(choice.get("logprobs")),
+                "finish_reason": choice["finish_reason"],
+            }
+            for choice in result["choices"]
+        ],
+        "usage": usage(result["usage"]),
+    }
+
+
+def _head(job_id: str, meta: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "object": "text_completion",
+        "created": meta["created"],
+        "model": meta["model"],
+        "system_fingerprint": FINGERPRINT,
+    }
+
+
+class Offsets:
+    """Where each token of one choice begins in its text, in characters, over all the pieces of a stream."""
+
+    def __init__(self) -> None:
+        self._offset = 0
+        # A character may be spread over several tokens: it counts where it ends.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def logprobs(self, entries: list[dict[str, Any]] | None) -> dict[str, Any] | None:
+        """OpenAI's first form: parallel lists. The first token of an echoed prompt has no probability."""
+        if entries is None:
+            return None
+        offsets = []
+        for entry in entries:
+            offsets.append(self._offset)
+            self._offset += len(self._decoder.decode(bytes(entry["bytes"])))
+        return {
+            "tokens": [entry["token"] for entry in entries],
+            "token_logprobs": [entry["logprob"] for entry in entries],
+            "top_logprobs": [_alternatives(entry) for entry in entries],
+            "text_offset": offsets,
+        }
+
+
+def _alternatives(entry: dict[str, Any]) -> dict[str, float] | None:
+    """The likeliest tokens, and always the one that was taken."""
+    if entry["logprob"] is None:
+        return None
+    found: dict[str, float] = {}
+    for token in (*entry["top"], entry):
+        found.setdefault(token["token"], token["logprob"])
+    return found
+
+
+class CompletionFrames:
+    """The chunks of one stream as server-sent events."""
+
+    def __init__(self, job_id: str, meta: dict[str, Any], *, include_usage: bool, choices: int) -> None:
+        self._head = b"data: " + orjson.dumps(_head(job_id, meta))[:-1]
+        self._tail = (b',"usage":null' if include_usage else b"") + b"}\n\n"
+        self._offsets = [Offsets() for _ in range(choices)]
+
+    def begin(self) -> list[bytes]:
+        return []
+
+    def piece(self, piece: AnswerPiece) -> bytes:
+        logprobs = self._offsets[piece.choice].logprobs(piece.logprobs)
+        return self._choice(piece.choice, piece.text, None, logprobs)
+
+    def finish(self, index: int, reason: str) -> bytes:
+        return self._choice(index, "", reason, None)
+
+    def usage(self, counts: dict[str, Any]) -> bytes:
+        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(counts)) + b"}\n\n"
+
+    def _choice(self, index: int, text: str, reason: str | None, logprobs: dict[str, Any] | None) -> bytes:
+        choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}
+        return self._head + b',"choices":' + orjson.dumps([choice]) + self._tail

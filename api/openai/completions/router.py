@@ -1,0 +1,46 @@
+"""`POST /v1/completions`."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from api.dispatch.run import run
+from api.dispatch.submission import job_request, model_of
+from api.http.body import read_body
+from api.http.openapi import takes
+from api.http.prefer import preference
+from api.http.sse import EventStream
+from api.openai.completions.render import CompletionFrames
+from api.openai.completions.schema import CompletionRequest
+from api.openai.text_stream import TextStream
+from jobs.request import Category, Kind
+
+router = APIRouter(tags=["completions"])
+
+
+@router.post(
+    "/v1/completions",
+    summary="Go on with a text",
+    response_class=Response,
+    openapi_extra=takes(CompletionRequest),
+)
+async def completions(request: Request) -> Response:
+    body = await read_body(request, CompletionRequest)
+    wanted = body.value
+    ref = await model_of(request, wanted.model, adapters=wanted.adapters)
+    preferred = preference(request.headers, background=bool(wanted.background))
+    job = job_request(
+        request,
+        category=Category.LLM,
+        kind=Kind.COMPLETION,
+        model=ref,
+        raw=body.raw,
+        payload=wanted.payload(),
+        meta={"model": wanted.model, "created": int(time.time()), "include_usage": wanted.include_usage},
+        preference=preferred,
+        stream=bool(wanted.stream),
+    )
+    if wanted.stream and preferred.wait != 0:
+        stream = TextStream(request, job, CompletionFrames, wanted.include_usage, wanted.choices)
+        return EventStream(stream, body.headers)
+    return await run(request, job, preferred, body.headers)

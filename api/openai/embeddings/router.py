@@ -1,0 +1,51 @@
+"""`POST /v1/embeddings`."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from api.dispatch.run import run
+from api.dispatch.submission import job_request, model_of
+from api.http.body import read_body
+from api.http.context import jobs_of
+from api.http.openapi import takes
+from api.http.prefer import preference
+from api.openai.embeddings.schema import EmbeddingRequest
+from jobs.request import Category, Kind
+
+router = APIRouter(tags=["embeddings"])
+
+#: Seconds that vectors are kept once they were delivered, for a client whose connection broke just then. Those of a
+#: few large requests would fill Redis.
+_DELIVERED = 15
+
+
+@router.post(
+    "/v1/embeddings",
+    summary="Turn texts into vectors",
+    response_class=Response,
+    openapi_extra=takes(EmbeddingRequest),
+)
+async def embeddings(request: Request) -> Response:
+    body = await read_body(request, EmbeddingRequest)
+    wanted = body.value
+    ref = await model_of(request, wanted.model, Category.EMBEDDING)
+    preferred = preference(request.headers, background=bool(wanted.background))
+    job = job_request(
+        request,
+        category=Category.EMBEDDING,
+        kind=Kind.EMBEDDING,
+        model=ref,
+        raw=body.raw,
+        payload=wanted.payload(),
+        meta={
+            "model": wanted.model,
+            "created": int(time.time()),
+            "encoding_format": wanted.encoding_format or "float",
+        },
+        preference=preferred,
+    )
+    response = await run(request, job, preferred, body.headers)
+    if preferred.synchronous and job.idempotency_scope is None:
+        await jobs_of(request).let_go(request.state.request_id, job.category, _DELIVERED)
+    return response

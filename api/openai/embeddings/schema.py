@@ -1,0 +1,82 @@
+"""`/v1/embeddings`: texts or token ids in, vectors out."""
+
+import base64
+from array import array
+from typing import Annotated, Any, ClassVar, Literal
+
+import orjson
+from pydantic import PlainValidator
+
+from api.http.fields import MAX_COUNT, Count, KeepAlive, RequestModel
+
+#: Inputs of one request, as in OpenAI's API.
+MAX_INPUTS = 2048
+
+_Given = str | list[str] | list[int] | list[list[int]]
+
+
+def _inputs(value: object) -> list[str | list[int]]:
+    """Every form of `input` as a list of texts or of lists of token ids."""
+    if isinstance(value, str):
+        return [_one(value, "it")]
+    if not isinstance(value, list):
+        raise ValueError("it must be a text, a list of texts, a list of token ids, or a list of such lists")
+    if not value:
+        raise ValueError("it is empty")
+    if type(value[0]) is int:
+        return [_one(value, "it")]
+    if len(value) > MAX_INPUTS:
+        raise ValueError(f"it may have up to {MAX_INPUTS} items; it has {len(value)}")
+    if any(type(item) is not type(value[0]) for item in value):
+        raise ValueError("its items must all be texts or all be lists of token ids")
+    return [_one(item, f"item {number}") for number, item in enumerate(value)]
+
+
+def _one(item: object, name: str) -> str | list[int]:
+    match item:
+        case "" | []:
+            raise ValueError(f"{name} is empty")
+        case str():
+            return item
+        case list():
+            if all(type(token) is int and 0 <= token <= MAX_COUNT for token in item):
+                return item
+    raise ValueError(f"{name} must be a text or a list of token ids")
+
+
+class EmbeddingRequest(RequestModel):
+    """`input` is told to the engine as a list; token ids are those of the model's own tokenizer."""
+
+    harmless: ClassVar[frozenset[str]] = frozenset({"user"})
+
+    model: str
+    input: Annotated[list[str | list[int]], PlainValidator(_inputs, json_schema_input_type=_Given)]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Count | None = None
+    keep_alive: KeepAlive | None = None
+    background: bool | None = None
+
+    def payload(self) -> dict[str, Any]:
+        options = {"dimensions": self.dimensions, "keep_alive": self.keep_alive}
+        said = {name: value for name, value in options.items() if value is not None}
+        return {"inputs": self.input, **said}
+
+
+def embedding_list(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """The answer. The worker's base64 is passed on as it is, unless numbers were asked for."""
+    as_floats = meta["encoding_format"] == "float"
+    tokens = result["usage"]["prompt_tokens"]
+    return {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": index, "embedding": _floats(vector) if as_floats else vector}
+            for index, vector in enumerate(result["embeddings"])
+        ],
+        "model": meta["model"],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+
+
+def _floats(vector: str) -> orjson.Fragment:
+    """Little-endian float32, which is this machine's own order wherever MLX runs, as JSON."""
+    return orjson.Fragment(orjson.dumps(array("f", base64.b64decode(vector)).tolist()))

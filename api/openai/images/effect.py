@@ -1,0 +1,28 @@
+"""What was asked of a picture and has no effect on it: said, instead of silently left out."""
+
+from api.openai.images.schema import ImageRequest
+from mlxq.catalog import ModelRef
+from mlxq.catalog.image import image_family
+from mlxq.catalog.image_guidance import guidance_of
+
+
+def without_effect(ref: ModelRef, wanted: ImageRequest) -> list[str]:
+    """Warnings. It reads the model's folder."""
+    warnings = [ref.note] if ref.note else []
+    guidance = wanted.guidance if wanted.guidance is not None else wanted.guidance_scale
+    known = guidance_of(ref.path, image_family(ref.path)) if ref.path is not None else None
+    if known is not None:
+        if guidance and not known.counts:
+            warnings.append(f"'guidance' has no effect: the model '{ref.id}' takes none")
+        if wanted.negative_prompt and not known.reads_negatives(guidance):
+            why = (
+                f"its guidance is not above 1, {known.usual:g} without one"
+                if known.negatives
+                else f"the model '{ref.id}' takes none"
+            )
+            warnings.append(f"'negative_prompt' has no effect: {why}")
+    if wanted.told_quality != "medium" and (wanted.steps or wanted.num_inference_steps):
+        warnings.append("'quality' has no effect beside a number of steps")
+    if wanted.output_compression is not None and wanted.form == "png":
+        warnings.append("'output_compression' has no effect on a PNG file")
+    return warnings

@@ -1,0 +1,163 @@
+"""From a request for pictures to its job: which size, which steps, which seed, and whether there is room for them."""
+
+import asyncio
+import hashlib
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+
+from api.dispatch.submission import job_request, model_of
+from api.http.context import Context, context_of
+from api.http.prefer import Preference
+from api.http.uploads import uploads_of
+from api.openai.images.effect import without_effect
+from api.openai.images.schema import GRID, ImageRequest
+from api.openai.images.upload import ImageUpload, Pictures
+from jobs.blobs import Uploads
+from jobs.errors import InvalidRequest
+from jobs.request import Category, JobRequest, Kind
+from mlxq.catalog import ModelRef, UnknownAdapter
+from mlxq.catalog.image import Limits, image_family, limits
+
+#: Pixels of a picture whose size nobody names.
+_USUAL_SIDE, _SMALL_SIDE = 1024, 256
+_USUAL_STRENGTH = 0.75
+#: Bytes of a pixel in the largest file there can be of it.
+_PIXEL = 3
+
+
+async def image_job(
+    request: Request, upload: ImageUpload, mode: str, preference: Preference
+) -> tuple[JobRequest, list[str]]:
+    """The job, and warnings of what does not count.
+
+    Raises InvalidRequest, ModelNotFound, PayloadTooLarge and InsufficientStorage.
+    """
+    wanted: ImageRequest = upload.body.value
+    context = context_of(request)
+    ref = await model_of(request, wanted.model or "default", Category.IMAGE)
+    bounds = limits(await asyncio.to_thread(image_family, ref.path) if ref.path else None)
+    warnings = await asyncio.to_thread(without_effect, ref, wanted)
+    _check_count(upload, mode, ref, bounds)
+    if wanted.sides is not None:
+        _check_size(wanted.sides, bounds)
+    loras = await asyncio.to_thread(_loras, context, wanted)
+    pictures = await upload.pictures(context.settings)
+    # A model that was shipped paints noise: little of it is enough.
+    width, height = wanted.sides or _suiting(pictures.size, bounds, _SMALL_SIDE if ref.note else _USUAL_SIDE)
+    await asyncio.to_thread(
+        context.blobs.check_room, wanted.count * width * height * _PIXEL + sum(map(len, pictures))
+    )
+    settings = context.settings
+    steps = wanted.wanted_steps(bounds.steps)
+    payload = {
+        **wanted.payload(),
+        **await asyncio.to_thread(_stored, uploads_of(request), pictures, wanted, mode),
+        "mode": mode,
+        "width": width,
+        "height": height,
+        "previews": wanted.previews if wanted.previews is not None else not preference.synchronous,
+        "metadata": settings.image_metadata and wanted.metadata is not False,
+        **({"steps": steps} if steps else {}),
+        **({"loras": loras} if loras else {}),
+    }
+    job = job_request(
+        request,
+        category=Category.IMAGE,
+        kind=Kind.IMAGE,
+        model=ref,
+        raw=pictures.fingerprint,
+        payload=payload,
+        meta={
+            "model": wanted.model or "default",
+            "created": int(time.time()),
+            "prompt": wanted.text,
+            "mode": mode,
+            "size": f"{width}x{height}",
+            "format": wanted.form,
+            "quality": wanted.told_quality,
+            "response_format": wanted.response_format,
+        },
+        preference=preference,
+        stream=bool(wanted.stream),
+    )
+    seed = wanted.wanted_seed
+    job = replace(
+        job,
+        payload={**payload, "seed": _seed_of(job.id) if seed is None else seed},
+        timeout=job.timeout * wanted.count,
+        # Who wants the picture anyway may also be gone before it is begun.
+        expires_in=None if keeps(context, wanted) else job.expires_in,
+        steps=wanted.count * (steps or bounds.steps),
+        step_size=width * height / 1e6,
+    )
+    return job, warnings
+
+
+def keeps(context: Context, wanted: ImageRequest) -> bool:
+    """Whether the pictures are made to their end when their client leaves."""
+    return (wanted.on_disconnect or context.settings.image_on_disconnect) == "keep"
+
+
+def _check_count(upload: ImageUpload, mode: str, ref: ModelRef, bounds: Limits) -> None:
+    """Several pictures are looked at; only one can be painted over."""
+    over = mode == "variation" or upload.masked or upload.body.value.strength is not None
+    most = 1 if over else bounds.references
+    if len(upload.images) > most:
+        how = " with a strength or a mask" if over and bounds.references > 1 and mode != "variation" else ""
+        raise InvalidRequest(
+            f"The request has {len(upload.images)} pictures; the model '{ref.id}' takes {most}{how}.",
+            param="image",
+        )
+
+
+def _check_size(sides: tuple[int, int], bounds: Limits) -> None:
+    if min(sides) < bounds.shortest or max(sides) > bounds.longest:
+        raise InvalidRequest(
+            f"Invalid 'size': a side has {bounds.shortest} to {bounds.longest} pixels.",
+            param="size",
+            code="invalid_value",
+        )
+
+
+def _suiting(size: tuple[int, int] | None, bounds: Limits, usual: int) -> tuple[int, int]:
+    """A size in the shape of the picture that was sent, and not much larger than usual; without one a square."""
+    if size is None:
+        side = min(usual, bounds.longest)
+        return side, side
+    shrink = min(1.0, usual / math.sqrt(size[0] * size[1]))
+
+    def fitting(side: int) -> int:
+        return max(bounds.shortest, min(bounds.longest, round(side * shrink / GRID) * GRID))
+
+    return fitting(size[0]), fitting(size[1])
+
+
+def _loras(context: Context, wanted: ImageRequest) -> list[dict[str, Any]]:
+    try:
+        return [
+            {"path": str(context.catalog.lora(each.path)), "scale": each.scale} for each in wanted.loras or ()
+        ]
+    except UnknownAdapter as error:
+        raise InvalidRequest(str(error), param="loras") from None
+
+
+def _stored(uploads: Uploads, pictures: Pictures, wanted: ImageRequest, mode: str) -> dict[str, Any]:
+    """What the engine is told of the pictures that were sent, which are blobs from here on."""
+    if not pictures.images:
+        return {}
+    said: dict[str, Any] = {"images": [uploads.put(file) for file in pictures.images]}
+    if pictures.mask is not None:
+        said["mask"] = uploads.put(pictures.mask)
+    strength = wanted.strength
+    if strength is None and mode == "generate" and len(pictures.images) == 1:
+        strength = _USUAL_STRENGTH
+    return said if strength is None else {**said, "strength": strength}
+
+
+def _seed_of(job_id: str) -> int:
+    """The same for each run of a job."""
+    return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:4], "big")

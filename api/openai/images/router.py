@@ -1,0 +1,83 @@
+"""`POST /v1/images/generations`, `/v1/images/edits` and `/v1/images/variations`."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from api.dispatch.run import run
+from api.http.context import context_of
+from api.http.forwarded import base_of
+from api.http.json_response import json_response
+from api.http.openapi import takes, takes_files
+from api.http.prefer import preference
+from api.http.sse import EventStream
+from api.http.warning import warned
+from api.openai.images.job import image_job, keeps
+from api.openai.images.render import images_response
+from api.openai.images.schema import (
+    EditRequest,
+    GenerationRequest,
+    ImageRequest,
+    JsonEditRequest,
+    JsonVariationRequest,
+    VariationRequest,
+)
+from api.openai.images.stream import ImageStream
+from api.openai.images.upload import ImageUpload, read_images
+from jobs.client import Submission
+
+router = APIRouter(tags=["images"])
+
+_FILE = {"type": "string", "format": "binary"}
+_FILES = {"anyOf": [_FILE, {"type": "array", "items": _FILE}]}
+
+
+@router.post(
+    "/v1/images/generations",
+    summary="Pictures of a text",
+    response_class=Response,
+    openapi_extra=takes(GenerationRequest),
+)
+async def generations(request: Request) -> Response:
+    async with await read_images(request, GenerationRequest, GenerationRequest, required=False) as upload:
+        return await _answer(request, upload, "generate")
+
+
+@router.post(
+    "/v1/images/edits",
+    summary="Pictures made of others",
+    response_class=Response,
+    openapi_extra=takes_files(EditRequest, JsonEditRequest, {"image": _FILES, "mask": _FILE}, ("image",)),
+)
+async def edits(request: Request) -> Response:
+    async with await read_images(request, EditRequest, JsonEditRequest) as upload:
+        return await _answer(request, upload, "edit")
+
+
+@router.post(
+    "/v1/images/variations",
+    summary="Pictures like another one",
+    response_class=Response,
+    openapi_extra=takes_files(VariationRequest, JsonVariationRequest, {"image": _FILE}, ("image",)),
+)
+async def variations(request: Request) -> Response:
+    async with await read_images(request, VariationRequest, JsonVariationRequest) as upload:
+        return await _answer(request, upload, "variation")
+
+
+async def _answer(request: Request, upload: ImageUpload, mode: str) -> Response:
+    wanted: ImageRequest = upload.body.value
+    context = context_of(request)
+    preferred = preference(request.headers, background=wanted.background is True)
+    job, warnings = await image_job(request, upload, mode, preferred)
+    told = warned(upload.body.headers, warnings)
+    keep = keeps(context, wanted)
+    if wanted.stream and preferred.synchronous:
+        return EventStream(ImageStream(request, job, keep), told)
+
+    def whole(submission: Submission, result: dict[str, Any], headers: dict[str, str]) -> Response:
+        base = base_of(request)
+        body = images_response(submission.job_id, submission.meta, result, base, context.blobs.read)
+        return json_response(body, headers=headers)
+
+    return await run(request, job, preferred, told, respond=whole, keep=keep)

@@ -1,0 +1,181 @@
+"""A request for pictures on its way in: from a form or from JSON to what is asked, and the pictures it brings.
+
+It knows HTTP and picture files; it does not know models.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from api.http.body import Body, read_body
+from api.http.caller import caller_of
+from api.http.form import Form, FormLimits, is_form, read_form
+from api.inputs.image_decoding import decoding
+from api.inputs.image_source import picture_bytes, refusals
+from api.openai.images.schema import ImageReference, ImageRequest
+from config.settings import Settings
+from jobs.errors import InvalidRequest
+from mlxq.media.images import open_mask, open_picture
+
+#: Fields of a form that hold pictures.
+_IMAGES, _MASK = ("image", "images"), "mask"
+_LISTS = ("loras",)
+_LIMITS = FormLimits(files=17, fields=100, field_bytes=1 << 17, holders=(*_IMAGES, _MASK))
+#: Of zlib's levels: these files are read once more, and then thrown away.
+_LITTLE_WORK = 1
+
+Source = UploadFile | str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A picture as it was sent, and the field that held it."""
+
+    source: Source
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The pictures of a request, as PNG files that were made of them: upright, and with nothing but pixels.
+
+    `size` is that of the first. `fingerprint` stands for the whole request.
+    """
+
+    images: tuple[bytes, ...]
+    mask: bytes | None
+    size: tuple[int, int] | None
+    fingerprint: bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.images
+        if self.mask is not None:
+            yield self.mask
+
+
+class ImageUpload:
+    """A request for pictures. `body` is what it asks; `pictures` reads what it brings. Use as a context manager."""
+
+    def __init__(self, body: Body[Any], images: list[Sent], mask: Sent | None, form: Form | None) -> None:
+        self.body = body
+        self.images = images
+        self._mask = mask
+        self._form = form
+
+    async def __aenter__(self) -> "ImageUpload":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._form is not None:
+            await self._form.close()
+
+    @property
+    def masked(self) -> bool:
+        return self._mask is not None
+
+    async def pictures(self, settings: Settings) -> Pictures:
+        """Raises InvalidRequest for what is no picture, for a mask that does not fit, and PayloadTooLarge."""
+        digest = hashlib.sha256(self.body.raw)
+        images, sizes = [], []
+        for sent in self.images:
+            file, size = await _read(sent, settings, digest)
+            images.append(file)
+            sizes.append(size)
+        mask = None
+        if self._mask is not None:
+            mask, size = await _read(self._mask, settings, digest, mask=True)
+            if not sizes:
+                raise InvalidRequest("A mask needs an image.", param=_MASK)
+            if size != sizes[0]:
+                said, needed = ("{}x{}".format(*each) for each in (size, sizes[0]))
+                raise InvalidRequest(
+                    f"The mask is {said} in size, and its image {needed}: they must be of the same size.",
+                    param=_MASK,
+                    code="invalid_image",
+                )
+        return Pictures(tuple(images), mask, sizes[0] if sizes else None, digest.digest())
+
+
+async def read_images(
+    request: Request, fields: type[ImageRequest], body: type[ImageRequest], *, required: bool = True
+) -> ImageUpload:
+    """The request: a form with these `fields`, or JSON with this `body`. Raises InvalidRequest."""
+    if is_form(request):
+        form = await read_form(request, _LIMITS)
+        try:
+            asked = form.body(fields, caller_of(request).withheld, _LISTS)
+            upload = ImageUpload(asked, _placed(form.files(*_IMAGES)), _mask(form), form)
+            _check(upload, required)
+        except BaseException:
+            await form.close()
+            raise
+        return upload
+    read = await read_body(request, body)
+    upload = ImageUpload(read, _named(read.value), _named_mask(read.value), None)
+    _check(upload, required)
+    return upload
+
+
+def _check(upload: ImageUpload, required: bool) -> None:
+    if required and not upload.images:
+        raise InvalidRequest(
+            "Missing required parameter: 'image'.", param="image", code="missing_required_parameter"
+        )
+
+
+def _mask(form: Form) -> Sent | None:
+    masks = form.files(_MASK)
+    return Sent(masks[-1], _MASK) if masks else None
+
+
+def _named(value: Any) -> list[Sent]:
+    """The same of JSON."""
+    image, images = getattr(value, "image", None), getattr(value, "images", None)
+    found = [image] if isinstance(image, str) else [*(image or ()), *(images or ())]
+    return _placed([each.image_url if isinstance(each, ImageReference) else each for each in found])
+
+
+def _named_mask(value: Any) -> Sent | None:
+    mask = getattr(value, "mask", None)
+    if isinstance(mask, ImageReference):
+        mask = mask.image_url
+    return Sent(mask, _MASK) if mask else None
+
+
+def _placed(sources: list[Any]) -> list[Sent]:
+    if len(sources) == 1:
+        return [Sent(sources[0], "image")]
+    return [Sent(source, f"image[{place}]") for place, source in enumerate(sources)]
+
+
+async def _read(
+    sent: Sent, settings: Settings, digest: Any, *, mask: bool = False
+) -> tuple[bytes, tuple[int, int]]:
+    with refusals(f"The picture in '{sent.place}'", sent.place):
+        data = await picture_bytes(sent.source, settings)
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+        make = _mask_file if mask else _image_file
+        return await decoding(make, data, settings.max_image_megapixels * 1e6)
+
+
+def _image_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
+    return _png(open_picture(data, most))
+
+
+def _mask_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
+    opacity = open_mask(data, most)
+    return _png(Image.merge("LA", (Image.new("L", opacity.size), opacity)))
+
+
+def _png(picture: Image.Image) -> tuple[bytes, tuple[int, int]]:
+    picture.info.clear()
+    file = io.BytesIO()
+    picture.save(file, format="PNG", compress_level=_LITTLE_WORK)
+    return file.getvalue(), picture.size

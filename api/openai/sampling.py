@@ -1,0 +1,92 @@
+"""How text is sampled: the fields that every request for text has, with OpenAI's ranges."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from api.http.fields import MAX_COUNT, Count, KeepAlive, Penalty, Probability, RequestModel, Seed
+
+#: What is handed to the engine as it is, when the client said it.
+_AS_SAID = (
+    "temperature",
+    "top_k",
+    "min_p",
+    "xtc_probability",
+    "xtc_threshold",
+    "repetition_penalty",
+    "repetition_context_size",
+    "presence_penalty",
+    "presence_context_size",
+    "frequency_penalty",
+    "frequency_context_size",
+    "logit_bias",
+    "seed",
+    "ignore_eos",
+    "keep_alive",
+)
+
+#: Engines take a top_p of 0 for "off"; to OpenAI's clients it means "only the likeliest token".
+SMALLEST_TOP_P = 1e-6
+
+Temperature = Annotated[float, Field(ge=0, le=2)]
+TopK = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+RepetitionPenalty = Annotated[float, Field(gt=0, le=2)]
+TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+StopText = Annotated[str, Field(min_length=1)]
+
+
+class StreamOptions(RequestModel):
+    include_usage: bool | None = None
+
+
+class Sampling(RequestModel):
+    """What chats and completions have in common."""
+
+    temperature: Temperature | None = None
+    top_p: Probability | None = None
+    top_k: TopK | None = None
+    min_p: Probability | None = None
+    xtc_probability: Probability | None = None
+    xtc_threshold: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    repetition_penalty: RepetitionPenalty | None = None
+    repetition_context_size: Count | None = None
+    presence_penalty: Penalty | None = None
+    presence_context_size: Count | None = None
+    frequency_penalty: Penalty | None = None
+    frequency_context_size: Count | None = None
+    logit_bias: dict[TokenId, Bias] | None = None
+    seed: Seed | None = None
+    stop: Annotated[list[StopText], Field(max_length=4)] | None = None
+    ignore_eos: bool | None = None
+    keep_alive: KeepAlive | None = None
+
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    background: bool | None = None
+
+    @field_validator("logit_bias", mode="before")
+    @classmethod
+    def _words_without_weight(cls, value: Any) -> Any:
+        """A bias of 0 changes nothing, whatever it is for: SDKs' own examples have words there."""
+        if not isinstance(value, dict):
+            return value
+        return {token: bias for token, bias in value.items() if bias != 0 or str(token).isdecimal()}
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_stop_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @property
+    def include_usage(self) -> bool:
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    def sampling(self) -> dict[str, Any]:
+        """What the client said and no more, so that the model's own defaults hold."""
+        said = {name: value for name in _AS_SAID if (value := getattr(self, name)) is not None}
+        if self.top_p is not None:
+            said["top_p"] = max(self.top_p, SMALLEST_TOP_P)
+        if self.stop:
+            said["stop"] = self.stop
+        return said

@@ -1,0 +1,94 @@
+"""From a request for speech to its job, for both ways that it can come."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+from starlette.requests import HTTPConnection
+
+from api.dispatch.submission import job_request, model_of
+from api.http.context import context_of
+from api.http.prefer import Preference
+from api.http.uploads import uploads_of
+from api.openai.speech.schema import SpeechRequest
+from api.openai.speech.voices import settle_voice
+from jobs.errors import HubUnavailable, InvalidRequest, ModelNotFound, NotSupported
+from jobs.request import Category, JobRequest, Kind
+from mlxq.catalog import ModelRef
+from mlxq.catalog.kokoro import lacks_libraries
+from mlxq.catalog.tts import why_not
+from mlxq.catalog.tts_options import options_of
+
+#: Seconds of run time that each character adds.
+_PER_CHARACTER = 0.1
+#: Bytes of the sound that each character may become: a tenth of a second of WAV.
+_BYTES_PER_CHARACTER = 4800
+
+
+async def speaker_of(connection: HTTPConnection, name: str) -> ModelRef:
+    """The model that speaks. What can't run here is said before it is fetched: NotSupported."""
+    reason = why_not(name)
+    if reason is not None:
+        raise NotSupported(reason, param="model")
+    lacking = await asyncio.to_thread(lacks_libraries, name)
+    try:
+        ref = await model_of(connection, name, Category.TTS)
+    except (ModelNotFound, HubUnavailable):
+        if lacking is not None:
+            raise NotSupported(lacking, param="model") from None
+        raise
+    if ref.path is None and lacking is not None:
+        raise NotSupported(lacking, param="model")
+    return ref
+
+
+async def speech_job(
+    connection: HTTPConnection, wanted: SpeechRequest, raw: bytes, preference: Preference, *, live: bool
+) -> tuple[JobRequest, list[str]]:
+    """The job, and warnings of what does not count. `live`: its sound is told while it is made.
+
+    Raises InvalidRequest, ModelNotFound and NotSupported.
+    """
+    context = context_of(connection)
+    settings = context.settings
+    if len(wanted.input) > settings.max_speech_characters:
+        raise InvalidRequest(
+            f"Invalid 'input': it has {len(wanted.input)} characters; {settings.max_speech_characters} are taken.",
+            param="input",
+            code="string_above_max_length",
+        )
+    ref = await speaker_of(connection, wanted.model)
+    await asyncio.to_thread(context.blobs.check_room, len(wanted.input) * _BYTES_PER_CHARACTER)
+    voice = await settle_voice(context, uploads_of(connection), ref, wanted)
+    payload = {**wanted.payload(), **voice}
+    warnings = await asyncio.to_thread(_without_effect, ref, wanted, "reference" in voice)
+    job = job_request(
+        connection,
+        category=Category.TTS,
+        kind=Kind.SPEECH,
+        model=ref,
+        raw=raw,
+        payload={**payload, "stream": True} if live else payload,
+        meta={"model": wanted.model, "created": int(time.time())},
+        preference=preference,
+        stream=live,
+    )
+    return replace(job, timeout=job.timeout + _PER_CHARACTER * len(wanted.input)), warnings
+
+
+def _without_effect(ref: ModelRef, wanted: SpeechRequest, recording: bool) -> list[str]:
+    """What was asked for and the model takes no notice of."""
+    taken = options_of(ref.path, ref.id) if ref.path is not None else None
+    asked = {
+        "instructions": wanted.instructions or wanted.instruct,
+        "language": wanted.language,
+        "reference_text": wanted.transcript,
+    }
+    warnings = [
+        f"'{name}' has no effect: the model '{ref.id}' takes none"
+        for name, value in asked.items()
+        if value and taken is not None and name not in taken
+    ]
+    if wanted.transcript and not recording and (taken is None or "reference_text" in taken):
+        warnings.append("'reference_text' has no effect without the recording of a voice")
+    return warnings

@@ -1,0 +1,45 @@
+"""`POST /v1/audio/speech`."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.dispatch.artifacts import artifacts
+from api.dispatch.run import run
+from api.http.body import read_body
+from api.http.openapi import takes
+from api.http.prefer import preference
+from api.http.sse import EventStream
+from api.http.warning import warned
+from api.native.artifacts import file_response
+from api.openai.speech.job import speech_job
+from api.openai.speech.schema import SpeechRequest
+from api.openai.speech.stream import ByteStream, FramedSpeech, PlainSpeech
+from jobs.client import Submission
+from mlxq.media.audio_formats import CONTENT_TYPES, WHOLE
+
+router = APIRouter(tags=["audio"])
+
+
+@router.post(
+    "/v1/audio/speech",
+    summary="Speak a text",
+    response_class=Response,
+    openapi_extra=takes(SpeechRequest),
+)
+async def speech(request: Request) -> Response:
+    body = await read_body(request, SpeechRequest)
+    wanted = body.value
+    form = wanted.response_format
+    preferred = preference(request.headers, background=bool(wanted.background))
+    live = preferred.synchronous and (wanted.stream_format is not None or form not in WHOLE)
+    job, warnings = await speech_job(request, wanted, body.raw, preferred, live=live)
+    told = warned(body.headers, warnings)
+    if wanted.stream_format == "sse" and live:
+        return EventStream(FramedSpeech(request, job), told)
+    if live:
+        return ByteStream(PlainSpeech(request, job), CONTENT_TYPES[form], told)
+
+    def whole(_: Submission, result: dict[str, object], headers: dict[str, str]) -> Response:
+        file = artifacts(job.kind, result)[0]
+        return file_response(request, file, f"speech.{file.suffix}", headers)
+
+    return await run(request, job, preferred, told, respond=whole)

@@ -1,0 +1,90 @@
+"""`/v1/audio/speech`: text in, sound out."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator
+
+from api.dispatch.artifacts import file_url
+from api.http.fields import KeepAlive, Language, RequestModel, Seed
+from mlxq.media.spoken_text import has_words
+
+Format = Literal["wav", "mp3", "flac", "opus", "aac", "pcm"]
+Speed = Annotated[float, Field(ge=0.25, le=4)]
+#: Characters of a description, as in OpenAI's API.
+_LONGEST_INSTRUCTIONS = 4096
+_LONGEST_NAME = 1024
+
+
+def _voice(value: object) -> str:
+    """A name, or OpenAI's object for a voice of one's own."""
+    if isinstance(value, dict):
+        value = value.get("id")
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME or "\0" in value:
+        raise ValueError("it must be the name of a voice, or an object with its 'id'")
+    return value
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it is empty")
+    if not has_words(value):
+        raise ValueError("it has nothing that can be said: no letter and no digit")
+    return value
+
+
+class SpeechRequest(RequestModel):
+    """`instruct`, `reference_audio` and `language` are OminiX' words; `ref_text` is how voices.json has it."""
+
+    harmless: ClassVar[frozenset[str]] = frozenset({"user"})
+
+    model: str = "default"
+    input: Annotated[str, AfterValidator(_text)]
+    voice: Annotated[str, PlainValidator(_voice, json_schema_input_type=str | dict[str, Any])] | None = None
+    instructions: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
+    instruct: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
+    response_format: Format = "wav"
+    speed: Speed = 1.0
+    stream_format: Literal["audio", "sse"] | None = None
+    reference_audio: str | None = None
+    reference_text: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
+    ref_text: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
+    language: Language = None
+    seed: Seed | None = None
+    keep_alive: KeepAlive | None = None
+    background: bool | None = None
+
+    @property
+    def transcript(self) -> str | None:
+        """What is said in `reference_audio`."""
+        return self.reference_text or self.ref_text or None
+
+    def payload(self) -> dict[str, Any]:
+        """What the engine is told, but for the voice."""
+        said = {
+            "input": self.input,
+            "format": self.response_format,
+            "instructions": self.instructions or self.instruct,
+            "language": self.language,
+            "seed": self.seed,
+            "keep_alive": self.keep_alive,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+
+def spoken(job_id: str, meta: dict[str, Any], result: dict[str, Any], base: str) -> dict[str, Any]:
+    """The result of a job that nobody waited for: where its file can be fetched."""
+    return {
+        "object": "audio.speech",
+        "model": meta["model"],
+        "format": result["format"],
+        "content_type": result["content_type"],
+        "duration": result["duration"],
+        "sample_rate": result["sample_rate"],
+        "url": file_url(base, job_id, 0),
+        "usage": usage(result["usage"]),
+    }
+
+
+def usage(counts: dict[str, int]) -> dict[str, int]:
+    """As OpenAI counts."""
+    return {**counts, "total_tokens": counts["input_tokens"] + counts["output_tokens"]}

@@ -1,0 +1,158 @@
+"""Whose voice a request means: a name of voices.json, a recording, or one of the model's own."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from api.http.base64_text import from_base64
+from api.http.context import Context
+from api.openai.speech.schema import SpeechRequest
+from jobs.blobs import Uploads
+from jobs.errors import InvalidRequest
+from mlxq.catalog import ModelRef
+from mlxq.catalog.tts import OPENAI_VOICES, own_voice, own_voices
+from mlxq.catalog.voices import SPEEDS, Voice, Voices
+
+#: How names of recordings end. What has one of these, or a separator, is a path.
+_RECORDINGS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aiff", ".aac", ".webm")
+
+
+async def settle_voice(
+    context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest
+) -> dict[str, Any]:
+    """What the engine is told of the voice: `voice` or `reference`, and `speed`. Raises InvalidRequest."""
+    return await asyncio.to_thread(_settle, context, uploads, ref, wanted)
+
+
+def voices_of(ref: ModelRef) -> tuple[str, ...]:
+    """The model's own voices; none are known of one that is not installed."""
+    return own_voices(ref.path) if ref.path is not None else ()
+
+
+def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest) -> dict[str, Any]:
+    if wanted.reference_audio is not None:
+        told: dict[str, Any] = {"reference": _sent(context, uploads, wanted.reference_audio)}
+    else:
+        told = _named(context, ref, wanted.voice or "")
+    reference = told.get("reference")
+    if reference is not None and wanted.transcript is not None:
+        # Who names no recording does not know the usual one: what is said in it is known better.
+        known = reference.get("text") if reference.get("usual") else None
+        told["reference"] = {**reference, "text": known or wanted.transcript}
+    speed = max(SPEEDS[0], min(wanted.speed * told.pop("speed", 1.0), SPEEDS[1]))
+    return told if speed == 1 else {**told, "speed": speed}
+
+
+def _named(context: Context, ref: ModelRef, name: str) -> dict[str, Any]:
+    voices, own = context.voices.read(), voices_of(ref)
+    if name in ("", "default"):
+        return _usual(context, voices, own)
+    if _is_path(name):
+        return {"reference": _recorded(context, _allowed(context, name))}
+    registered = voices.find(name)
+    if registered is not None:
+        return _registered(context, registered)
+    if own or ref.path is None:
+        voice = own_voice(name, own) if own else name
+        if voice is not None:
+            return {"voice": voice}
+    elif name.casefold() in OPENAI_VOICES:
+        return _usual(context, voices, own)
+    known = [voice.name for voice in voices.voices] + [*own, *OPENAI_VOICES]
+    raise InvalidRequest(
+        f"Invalid 'voice': '{name[:64]}' is not known. Known are {', '.join(known)}.",
+        param="voice",
+        code="invalid_voice",
+    )
+
+
+def _usual(context: Context, voices: Voices, own: tuple[str, ...]) -> dict[str, Any]:
+    """The voice of who names none, or one of OpenAI's: by voices.json, by TTS_REF_AUDIO, or the model's."""
+    if own:
+        return {}
+    registered = voices.find(voices.default) if voices.default else None
+    if registered is not None:
+        told = _registered(context, registered)
+    elif context.settings.tts_ref_audio:
+        told = {"reference": _recorded(context, _checked(context, _own_recording(context), "TTS_REF_AUDIO"))}
+    else:
+        return {}
+    told["reference"]["usual"] = True
+    return told
+
+
+def _registered(context: Context, voice: Voice) -> dict[str, Any]:
+    reference = {"path": _checked(context, voice.recording, f"the voice '{voice.name}'")}
+    if voice.text is not None:
+        reference["text"] = voice.text
+    return {"reference": reference, "speed": voice.speed}
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or os.sep in name or name.startswith("~") or name.lower().endswith(_RECORDINGS)
+
+
+def _allowed(context: Context, name: str) -> str:
+    """A path that was sent, if it may be read: a link does not lead out of the folder."""
+    folder = context.settings.voices_dir
+    try:
+        path = (folder / Path(name).expanduser()).resolve()
+        own = _own_recording(context).resolve() if context.settings.tts_ref_audio else None
+        inside = path.is_relative_to(folder.resolve()) or path == own
+    except (OSError, RuntimeError, ValueError):
+        inside = False
+    if not inside:
+        raise InvalidRequest(
+            "Invalid 'voice': a recording must lie in the voices folder (VOICES_DIR), or be TTS_REF_AUDIO.",
+            param="voice",
+            code="invalid_voice",
+        )
+    return _checked(context, path, "the voice")
+
+
+def _recorded(context: Context, path: str) -> dict[str, Any]:
+    """A recording by its path, with what is said in it where the settings tell it."""
+    words, own = context.settings.tts_ref_text, context.settings.tts_ref_audio
+    known = own and words and Path(path).resolve() == _own_recording(context).resolve()
+    return {"path": path, "text": words} if known else {"path": path}
+
+
+def _own_recording(context: Context) -> Path:
+    return Path(context.settings.tts_ref_audio).expanduser().absolute()
+
+
+def _checked(context: Context, path: Path, what: str) -> str:
+    """The path of a recording that can be heard."""
+    # FFmpeg takes time and memory: who never sends a recording never loads it.
+    from mlxq.media.audio import UnreadableSound, probe
+
+    try:
+        if not path.is_file():
+            raise UnreadableSound("it is not there")
+        probe(path, context.settings.max_reference_seconds)
+    except UnreadableSound as error:
+        raise InvalidRequest(
+            f"The recording of {what} can't be used: {error}.", param="voice", code="invalid_audio"
+        ) from error
+    return str(path)
+
+
+def _sent(context: Context, uploads: Uploads, data: str) -> dict[str, Any]:
+    """A recording that came with the request, in base64 or as a data URL, as a file of the job."""
+    from mlxq.media.audio import UnreadableSound, probe
+
+    body = data.partition(",")[2] if data[:5].lower() == "data:" else data
+    blob = ""
+    try:
+        blob = uploads.put(from_base64(body))
+        probe(context.blobs.path(blob), context.settings.max_reference_seconds)
+    except ValueError as error:  # no base64, or nothing that can be heard
+        uploads.delete(blob)
+        reason = str(error) if isinstance(error, UnreadableSound) else "it is not in base64"
+        raise InvalidRequest(
+            f"The recording in 'reference_audio' can't be used: {reason}.",
+            param="reference_audio",
+            code="invalid_audio",
+        ) from error
+    return {"audio": blob}

@@ -1,0 +1,117 @@
+"""`POST /v1/audio/transcriptions` and `POST /v1/audio/translations`."""
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import PlainTextResponse
+
+from api.dispatch.run import run
+from api.dispatch.submission import job_request, model_of
+from api.http.context import context_of
+from api.http.openapi import REFERENCE
+from api.http.prefer import preference
+from api.http.sse import EventStream
+from api.http.uploads import uploads_of
+from api.http.warning import warned
+from api.openai.text_stream import TextStream
+from api.openai.transcription.effect import without_effect
+from api.openai.transcription.frames import TranscriptFrames
+from api.openai.transcription.recording import Upload, read_upload
+from api.openai.transcription.schema import TranscriptionRequest, document
+from jobs.client import Submission
+from jobs.request import Category, Kind
+
+router = APIRouter(tags=["audio"])
+
+#: What answers that are no JSON are called.
+_CONTENT_TYPES = {
+    "text": "text/plain; charset=utf-8",
+    "srt": "application/x-subrip; charset=utf-8",
+    "vtt": "text/vtt; charset=utf-8",
+}
+
+_FILE = {"file": {"type": "string", "format": "binary"}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "allOf": [
+                        {"$ref": REFERENCE.format(model=TranscriptionRequest.__name__)},
+                        {"type": "object", "required": ["file"], "properties": _FILE},
+                    ]
+                }
+            },
+            "application/json": {"schema": {"$ref": REFERENCE.format(model="JsonTranscriptionRequest")}},
+        },
+    }
+}
+
+
+@router.post(
+    "/v1/audio/transcriptions",
+    summary="The text of a recording",
+    response_class=Response,
+    openapi_extra=_BODY,
+)
+async def transcriptions(request: Request) -> Response:
+    async with await read_upload(request) as upload:
+        return await _answer(request, upload, Kind.TRANSCRIPTION)
+
+
+@router.post(
+    "/v1/audio/translations",
+    summary="The text of a recording, in English",
+    response_class=Response,
+    openapi_extra=_BODY,
+)
+async def translations(request: Request) -> Response:
+    async with await read_upload(request) as upload:
+        return await _answer(request, upload, Kind.TRANSLATION)
+
+
+async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
+    wanted: TranscriptionRequest = upload.body.value
+    context = context_of(request)
+    ref = await model_of(request, wanted.model, Category.ASR)
+    told = warned(upload.body.headers, await asyncio.to_thread(without_effect, ref, wanted))
+    recording = await upload.store(context, uploads_of(request))
+    translate = kind is Kind.TRANSLATION
+    preferred = preference(request.headers, background=bool(wanted.background))
+    job = job_request(
+        request,
+        category=Category.ASR,
+        kind=kind,
+        model=ref,
+        raw=upload.fingerprint,
+        payload={
+            "audio": recording.blob,
+            "seconds": round(recording.seconds, 3),
+            **wanted.payload(),
+            **({"translate": True} if translate else {}),
+        },
+        meta={
+            **wanted.meta(),
+            "task": "translate" if translate else "transcribe",
+            "created": int(time.time()),
+        },
+        preference=preferred,
+        stream=bool(wanted.stream),
+    )
+    job = replace(job, timeout=job.timeout + recording.seconds)
+    if wanted.stream and preferred.wait != 0:
+        return EventStream(TextStream(request, job, TranscriptFrames, include_usage=False), told)
+    form = wanted.response_format
+    if form not in _CONTENT_TYPES:
+        return await run(request, job, preferred, told)
+
+    def plain(_: Submission, result: dict[str, Any], headers: dict[str, str]) -> Response:
+        return PlainTextResponse(
+            document(form, result), headers={**headers, "content-type": _CONTENT_TYPES[form]}
+        )
+
+    return await run(request, job, preferred, told, respond=plain)

@@ -1,0 +1,124 @@
+"""`/v1/audio/transcriptions` and `/v1/audio/translations`: what is asked of a recording, and what is answered."""
+
+import zlib
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from api.http.fields import KeepAlive, Language, RequestModel, Seed, wrong
+from api.openai.transcription.subtitles import srt, vtt
+
+Format = Literal["json", "text", "verbose_json", "srt", "vtt"]
+Granularity = Literal["word", "segment"]
+
+_LONGEST_PROMPT = 16_384
+
+
+class TranscriptionRequest(RequestModel):
+    """`word_timestamps` is MLX-GUI's word for the granularity `word`. The recording itself is not here."""
+
+    harmless: ClassVar[frozenset[str]] = frozenset({"file", "include", "chunking_strategy", "user"})
+
+    model: str = "default"
+    language: Language = None
+    prompt: Annotated[str, Field(max_length=_LONGEST_PROMPT)] | None = None
+    response_format: Format = "json"
+    temperature: Annotated[float, Field(ge=0, le=1)] | None = None
+    timestamp_granularities: list[Granularity] | None = None
+    word_timestamps: bool | None = None
+    stream: bool | None = None
+    seed: Seed | None = None
+    keep_alive: KeepAlive | None = None
+    background: bool | None = None
+
+    @field_validator("timestamp_granularities", mode="after")
+    @classmethod
+    def _some(cls, value: list[Granularity] | None) -> list[Granularity] | None:
+        return value or None
+
+    @model_validator(mode="after")
+    def _check(self) -> "TranscriptionRequest":
+        if (self.timestamp_granularities or self.word_timestamps) and self.response_format != "verbose_json":
+            raise wrong(
+                "response_format", "must be 'verbose_json' where timestamps of words or segments are wanted"
+            )
+        if self.stream and self.response_format not in ("json", "text"):
+            raise wrong("stream", f"the response_format '{self.response_format}' can't be streamed")
+        return self
+
+    @property
+    def words(self) -> bool:
+        return bool(self.word_timestamps) or "word" in (self.timestamp_granularities or ())
+
+    @property
+    def segments(self) -> bool:
+        """Segments are told unless only words were asked for."""
+        return "segment" in (self.timestamp_granularities or ("segment",))
+
+    def payload(self) -> dict[str, Any]:
+        """What the engine is told, but for the recording."""
+        said = {
+            "language": self.language,
+            "prompt": self.prompt or None,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "keep_alive": self.keep_alive,
+            "words": self.words or None,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+    def meta(self) -> dict[str, Any]:
+        """What the answer's form depends on."""
+        return {
+            "model": self.model,
+            "response_format": self.response_format,
+            "words": self.words,
+            "segments": self.segments,
+        }
+
+
+class JsonTranscriptionRequest(TranscriptionRequest):
+    """OminiX' body: `file` is the recording in base64, plain or as a data: URL."""
+
+    file: Annotated[str, Field(min_length=1)]
+
+
+def transcribed(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """The answer in JSON. Of subtitles and plain text it is what a client that polls for the job gets."""
+    form = meta["response_format"]
+    said = {"text": result["text"]}
+    if form in ("srt", "vtt"):
+        return {**said, form: document(form, result)}
+    said.update(language=result["language"] or "", duration=result["duration"])
+    if form == "verbose_json":
+        # MLX-GUI's field beside OpenAI's.
+        said.update(task=meta["task"], model=meta["model"])
+        if meta["segments"]:
+            said["segments"] = [_segment(segment) for segment in result["segments"]]
+        if meta["words"]:
+            said["words"] = result["words"]
+    usage = {"type": "duration", "seconds": result["usage"]["seconds"]}
+    return said if form == "text" else {**said, "usage": usage}
+
+
+def document(form: str, result: dict[str, Any]) -> str:
+    """The answer where it is no JSON."""
+    if form == "srt":
+        return srt(result["segments"])
+    if form == "vtt":
+        return vtt(result["segments"])
+    return f"{result['text']}\n"
+
+
+def _segment(segment: dict[str, Any]) -> dict[str, Any]:
+    """OpenAI's segment. What only Whisper knows is neutral where another model spoke."""
+    data = segment["text"].encode()
+    neutral = {
+        "seek": int(segment["start"] * 100),
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": 0.0,
+        "compression_ratio": len(data) / len(zlib.compress(data)),
+        "no_speech_prob": 0.0,
+    }
+    return {**neutral, **segment}

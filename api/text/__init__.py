@@ -1,1 +1,0 @@
-"""Chats and completions: what a request brings along, and from events to chunks."""

@@ -1,0 +1,393 @@
+"""A worker's side of the gate: take, claim, emit, finish, release, beat and recover."""
+
+import base64
+import itertools
+import logging
+import re
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+import redis
+from redis.exceptions import NoScriptError
+
+from jobs import keys
+from jobs.errors import InvalidRequest, MlxqError, ModelNotFound, OutputTooLarge, RequestGone, WorkerDied
+from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
+from jobs.job_log import log_end
+from jobs.request import Category, Claim
+from jobs.status import EventType, JobStatus, encode_event
+
+log = logging.getLogger(__name__)
+
+#: Seconds that an execution belongs to its worker after a beat, and between two beats.
+LEASE = 6.0
+BEAT = 1.5
+#: Seconds after which a job that was taken off the queue but not claimed is put back.
+UNCLAIMED_GRACE = 2.0
+
+#: Bytes of the largest result, as JSON: it is kept twice, as RQ's and as the job's last event.
+LARGEST_RESULT = 64 << 20
+#: Bytes of all events of an execution: speech for an hour, or a million tokens.
+LARGEST_STORY = 256 << 20
+#: Queues whose results name files.
+FILE_MAKERS = frozenset({Category.TTS, Category.IMAGE})
+_BLOB = re.compile(rb"blob-[0-9a-f]{32}")
+
+#: RQ's `Result.Type`.
+RESULT_SUCCESSFUL, RESULT_FAILED, RESULT_STOPPED = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an execution ended: exactly one of `result`, `error` and cancellation (neither)."""
+
+    job_id: str
+    execution_id: str
+    result: dict[str, Any] | None = None
+    error: MlxqError | None = None
+
+
+class Emission(NamedTuple):
+    """An event of an execution; `number` rises with each event of the execution."""
+
+    job_id: str
+    execution_id: str
+    number: int
+    event: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAffinity:
+    """Which model's jobs may go before others: `model`, in memory since `since_ms` (Unix), which `works` or not.
+
+    A job for another model lets them pass for `patience_ms` after it was submitted, or after the model was loaded
+    if that was later: two models that are wanted all the time change places only that often.
+    """
+
+    model: str = ""
+    since_ms: int = 0
+    patience_ms: int = 0
+    works: bool = False
+
+
+#: First come, first served.
+ANY_MODEL = ModelAffinity()
+
+#: Waiting jobs among which those for the loaded model are looked for.
+_WINDOW = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    script: str
+    names: list[str]
+    arguments: list[Any]
+
+
+class Gate:
+    """A worker's side of the gate for one queue. Thread-safe as far as its Redis client is."""
+
+    def __init__(self, connection: redis.Redis, queue: str, worker: str, ttl: Ttl) -> None:
+        self._redis = connection
+        self.queue = queue
+        self.worker = worker
+        self._ttl = ttl
+        #: of each execution the number of its last event, and the bytes of all
+        self._said: dict[str, tuple[int, int]] = {}
+
+    def take(
+        self, timeout: int, most: int = 1, favour: Callable[[], ModelAffinity] = lambda: ANY_MODEL
+    ) -> list[str] | None:
+        """Wait up to `timeout` seconds for jobs and take up to `most` of them, all for one model.
+
+        They move to RQ's intermediate list until they are claimed. None: jobs wait, but for another model than
+        the one that works now, whose own may come first for a while.
+        """
+        taken = self._choose(most, favour())
+        if taken is None:
+            # Wakes when something comes, and leaves the queue as it is.
+            queue = keys.queue(self.queue)
+            if self._redis.blmove(queue, queue, timeout, src="LEFT", dest="LEFT") is None:
+                return []
+            taken = self._choose(most, favour())
+            if taken is None:
+                return []
+        return taken or None
+
+    def _choose(self, most: int, favour: ModelAffinity) -> list[str] | None:
+        """The jobs taken; none when all that wait have to wait on, None when nothing waits."""
+        names = [keys.queue(self.queue), keys.intermediate(self.queue)]
+        arguments = [most, favour.model, favour.since_ms, favour.patience_ms, int(favour.works), _WINDOW]
+        answer = self._run("choose", names, arguments)
+        return None if answer is None else [job_id.decode() for job_id in answer]
+
+    def stop_waiting(self, client_name: str) -> None:
+        """End a `take` that another thread waits in, on its connection of that name, as if its time was over.
+
+        Where the user may not do that, the `take` ends by itself.
+        """
+        for client in self._redis.client_list():
+            if client["name"] == client_name:
+                self._redis.client_unblock(int(client["id"]))
+
+    def put_back(self, taken: Sequence[str]) -> None:
+        """Return jobs that were taken but not claimed to the front of the queue, in their order."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            for job_id in reversed(taken):
+                pipe.lrem(keys.intermediate(self.queue), 1, job_id)
+                pipe.lpush(keys.queue(self.queue), job_id)
+            pipe.execute()
+
+    def claim(self, taken: Sequence[tuple[str, str]]) -> list[Claim]:
+        """Make (job, execution)s this worker's, in one round trip.
+
+        Those that must not run are left out: cancelled, expired, or somebody else's by now.
+        """
+        claims = []
+        answers = self._run_many([self._claim_call(*each) for each in taken])
+        for (job_id, execution_id), verdict in zip(taken, answers, strict=True):
+            if verdict[0] == b"expired":
+                log_end(job_id, JobStatus.EXPIRED)
+            if verdict[0] != b"ok":
+                continue
+            try:
+                claim = Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2])
+                waited = None if verdict[3] == b"" else int(verdict[3]) / 1000
+                claims.append(replace(claim, waited=waited, app=verdict[4].decode(errors="replace")))
+            except RequestGone as error:
+                self.write([], [Ending(job_id, execution_id, error=error)])
+                log_end(job_id, JobStatus.FAILED, error=error)
+            except (LookupError, TypeError, ValueError, AttributeError, zlib.error):
+                no_job = InvalidRequest("This is no mlxq job: something else put it into the queue.")
+                self.write([], [Ending(job_id, execution_id, error=no_job)])
+                log_end(job_id, JobStatus.FAILED, error=no_job)
+        return claims
+
+    def _claim_call(self, job_id: str, execution_id: str) -> _Call:
+        names = [
+            keys.job(job_id),
+            keys.intermediate(self.queue),
+            keys.started(self.queue),
+            keys.cancelled(self.queue),
+        ]
+        arguments = [
+            job_id,
+            execution_id,
+            self.worker,
+            LEASE,
+            iso_now(),
+            datetime.now(UTC).timestamp(),
+            self._ttl.result,
+            self._ttl.events,
+            encode_event(EventType.EXPIRED),
+            keys.waits(self.queue),
+            keys.MODEL_USES,
+            keys.MODEL_USED,
+        ]
+        return _Call("claim", names, arguments)
+
+    def write(self, events: Sequence[Emission], endings: Sequence[Ending]) -> set[str]:
+        """Write events and then the ends of executions, in one round trip. Writing the same again is harmless.
+
+        Returns the executions that are no longer ours: nothing was written for them.
+        """
+        over = self._talkative(events)
+        if over:
+            events = [event for event in events if event.execution_id not in over]
+            endings = [ending for ending in endings if ending.execution_id not in over]
+            if not events and not endings:
+                return over
+        calls: list[_Call] = []
+        if events:
+            arguments = list(itertools.chain.from_iterable(events))
+            calls.append(_Call("emit", [], arguments))
+        calls += [self._finish_call(ending) for ending in endings]
+        answers = self._run_many(calls)
+        lost = {execution.decode() for execution in answers[0]} if events else set()
+        ends = answers[1:] if events else answers
+        for dependents in ends:
+            _log_dependents(dependents)
+        lost |= {e.execution_id for e, done in zip(endings, ends, strict=True) if not done}
+        for execution_id in (*lost, *over, *(ending.execution_id for ending in endings)):
+            self._said.pop(execution_id, None)
+        return lost | over
+
+    def _talkative(self, events: Sequence[Emission]) -> set[str]:
+        """Count what executions say; those whose events are more than Redis keeps of one job are failed."""
+        over: dict[str, str] = {}
+        for job_id, execution, number, event in events:
+            counted, size = self._said.get(execution, (0, 0))
+            # What is written again was counted before.
+            if number > counted:
+                self._said[execution] = (number, size + len(event))
+                if size + len(event) > LARGEST_STORY:
+                    over[execution] = job_id
+        if over:
+            error = OutputTooLarge(f"The job has said more than {LARGEST_STORY >> 20} MB.")
+            self.write([], [Ending(job_id, execution, error=error) for execution, job_id in over.items()])
+            for job_id in over.values():
+                log_end(job_id, JobStatus.FAILED, error=error)
+        return set(over)
+
+    def progress(self, job_id: str, execution_id: str, done: dict[str, Any]) -> bool:
+        """Say how far a job is, to whoever watches it and to the jobs that wait for it. False: it is not ours."""
+        told = {"job": job_id, **done}
+        arguments = [
+            job_id,
+            execution_id,
+            orjson.dumps(done),
+            encode_event(EventType.PROGRESS, **done),
+            orjson.dumps(told),
+            encode_event(EventType.DOWNLOADING, **told),
+        ]
+        return bool(self._run("progress", [keys.job(job_id), keys.started(self.queue)], arguments))
+
+    def release(self, job_id: str, execution_id: str) -> bool:
+        """Put a running job back at the front of the queue, because this worker drains."""
+        self._said.pop(execution_id, None)
+        event = encode_event(EventType.REQUEUED)
+        names = [keys.started(self.queue), keys.queue(self.queue)]
+        return bool(self._run("release", names, [job_id, execution_id, event]))
+
+    def beat(self, executions: Sequence[tuple[str, str]]) -> tuple[set[str], set[str]]:
+        """Renew the leases of (job, execution) pairs. Returns the executions (lost, to be cancelled)."""
+        arguments = [
+            LEASE,
+            iso_now(),
+            datetime.now(UTC).timestamp(),
+            *itertools.chain.from_iterable(executions),
+        ]
+        answer = self._run("beat", [keys.started(self.queue)], arguments)
+        verdicts = list(zip(answer[::2], answer[1::2], strict=True))
+        lost = {execution.decode() for verdict, execution in verdicts if verdict == b"lost"}
+        cancelled = {execution.decode() for verdict, execution in verdicts if verdict == b"cancel"}
+        return lost, cancelled
+
+    def recover(self, max_attempts: int, dead_workers: Sequence[str] = ()) -> tuple[int, int]:
+        """Bring back what dead workers left on this queue. Returns how many jobs were (requeued, failed)."""
+        error = WorkerDied(
+            f"The worker died {'once' if max_attempts == 1 else f'{max_attempts} times'} while it ran this job; "
+            "it is not tried again."
+        )
+        result = _result_fields(RESULT_FAILED, "", "", exc_string=error.message)
+        answer = self._run(
+            "recover",
+            [
+                keys.queue(self.queue),
+                keys.intermediate(self.queue),
+                keys.started(self.queue),
+                keys.failed(self.queue),
+                keys.cancelled(self.queue),
+                keys.intermediate_seen(self.queue),
+            ],
+            [
+                iso_now(),
+                max_attempts,
+                UNCLAIMED_GRACE,
+                self._ttl.result,
+                self._ttl.events,
+                encode_event(EventType.REQUEUED),
+                encode_event(EventType.FAILED, error=error.to_dict()),
+                encode_event(EventType.CANCELLED),
+                error.message,
+                orjson.dumps([f.decode() if isinstance(f, bytes) else str(f) for f in result]),
+                orjson.dumps(error.to_dict()),
+                *dead_workers,
+            ],
+        )
+        requeued, failed, cancelled = ([each.decode() for each in ids] for ids in answer)
+        for job_id in requeued:
+            log.warning("job %s goes back to its queue: its worker died, or never began it", job_id)
+        for job_id in failed:
+            log_end(job_id, JobStatus.FAILED, error=error)
+        for job_id in cancelled:
+            log_end(job_id, JobStatus.CANCELLED)
+        return len(requeued), len(failed)
+
+    def relieve(self) -> int:
+        """Delete ended jobs, the oldest first, while Redis' memory is short. Returns how many."""
+        return int(self._run("relieve", [], [MEMORY_MARK, self._ttl.result]))
+
+    def _finish_call(self, ending: Ending) -> _Call:
+        result = None if ending.result is None else orjson.dumps(ending.result)
+        if result is not None and len(result) > LARGEST_RESULT:
+            limit = f"{LARGEST_RESULT >> 20} MB"
+            ending = replace(ending, result=None, error=OutputTooLarge(f"The result is larger than {limit}."))
+            result = None
+        if ending.error is not None:
+            status, registry, kind = "failed", keys.failed(self.queue), RESULT_FAILED
+            event = encode_event(EventType.FAILED, error=ending.error.to_dict())
+        elif result is not None:
+            status, registry, kind = "finished", keys.finished(self.queue), RESULT_SUCCESSFUL
+            event = encode_event(EventType.COMPLETED, result=orjson.Fragment(result))
+        else:
+            status, registry, kind = "canceled", keys.cancelled(self.queue), RESULT_STOPPED
+            event = encode_event(EventType.CANCELLED)
+        exception = ending.error.message if ending.error else ""
+        names = [keys.job(ending.job_id), keys.started(self.queue), registry, keys.results(ending.job_id)]
+        fields = _result_fields(
+            kind, self.worker, ending.execution_id, return_value=result, exc_string=exception
+        )
+        makes_files = result is not None and self.queue in FILE_MAKERS
+        outputs = b" ".join(sorted(set(_BLOB.findall(result)))) if result is not None and makes_files else b""
+        arguments = [
+            ending.job_id,
+            ending.execution_id,
+            status,
+            iso_now(),
+            self._ttl.result,
+            self._ttl.events,
+            event,
+            exception,
+            orjson.dumps(ending.error.to_dict()) if ending.error else "",
+            outputs,
+            *fields,
+        ]
+        return _Call("finish", names, arguments)
+
+    def _run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
+        text, sha = script(name)
+        try:
+            return self._redis.evalsha(sha, len(names), *names, *arguments)
+        except NoScriptError:
+            return self._redis.eval(text, len(names), *names, *arguments)
+
+    def _run_many(self, calls: Sequence[_Call]) -> list[Any]:
+        if len(calls) == 1:
+            call = calls[0]
+            return [self._run(call.script, call.names, call.arguments)]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for call in calls:
+                pipe.evalsha(script(call.script)[1], len(call.names), *call.names, *call.arguments)
+            answers: list[Any] = pipe.execute(raise_on_error=False)
+        for place, answer in enumerate(answers):
+            if isinstance(answer, NoScriptError):
+                call = calls[place]
+                answers[place] = self._run(call.script, call.names, call.arguments)
+            elif isinstance(answer, Exception):
+                raise answer
+        return answers
+
+
+def _log_dependents(finished: Any) -> None:
+    """`finish.lua` tells which jobs failed because the one that they waited for did."""
+    for job_id in finished[1:] if isinstance(finished, list) else ():
+        log_end(job_id.decode(), JobStatus.FAILED, error=ModelNotFound("Its model could not be fetched."))
+
+
+def _result_fields(
+    kind: int, worker: str, execution_id: str, *, return_value: bytes | None = None, exc_string: str = ""
+) -> list[Any]:
+    """RQ's Result, its value in JSON, as the flat field list of its stream entry (rq.results.Result.serialize)."""
+    fields: list[Any] = ["type", kind, "worker_name", worker]
+    if execution_id:
+        fields += ["execution_id", execution_id]
+    if return_value is not None:
+        fields += ["return_value", base64.b64encode(return_value)]
+    if exc_string:
+        fields += ["exc_string", base64.b64encode(zlib.compress(exc_string.encode()))]
+    return fields

@@ -1,0 +1,115 @@
+"""Settings that name a model, a folder or a recording that is not there. Looked at once, when the worker starts."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.settings import Settings, variables
+from mlxq.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
+from mlxq.catalog.installed import read_model
+from mlxq.catalog.resolve import Catalog, UnknownModel
+
+_MODELS = {
+    "llm_model": LLM,
+    "embedding_model": EMBEDDING,
+    "asr_model": ASR,
+    "tts_model": TTS,
+    "image_model": IMAGE,
+}
+_FOLDERS = ("zimage_model_dir", "flux_model_dir")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """`value` of `variable` stands for nothing that is there. `reason` is a sentence without the value.
+
+    `final`: only whoever wrote the setting can mend it; else a download, or a disk that is plugged in, may.
+    `category`: whose default model it names.
+    """
+
+    variable: str
+    value: str
+    reason: str
+    final: bool
+    category: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.variable}={self.value!r} is wrong; {self.reason}"
+
+
+def missing(settings: Settings) -> list[Missing]:
+    """All of them, in the order of the settings."""
+    found = [each for name, category in _MODELS.items() if (each := _model(settings, name, category))]
+    if settings.draft_model and (reason := _unresolved(settings, settings.draft_model, LLM)):
+        found.append(_missing(settings, "draft_model", *reason))
+    for name in _FOLDERS:
+        folder = str(getattr(settings, name))
+        if folder and not Path(folder).expanduser().is_dir():
+            found.append(_missing(settings, name, "there is no such folder", True))
+    recording = settings.tts_ref_audio
+    if _is_path(recording) and not Path(recording).expanduser().is_file():
+        found.append(_missing(settings, "tts_ref_audio", "there is no such file", True))
+    if "model_roots" in settings.model_fields_set:
+        for root in settings.model_roots:
+            if not root.is_dir():
+                found.append(Missing(_variable("model_roots"), str(root), "there is no such folder", False))
+    return found
+
+
+def _model(settings: Settings, name: str, category: str) -> Missing | None:
+    value = str(getattr(settings, name))
+    if not value:
+        return None
+    path = Path(value).expanduser()
+    try:
+        ref = Catalog(settings).default(category)
+        if ref.path is None:
+            return _missing(settings, name, "the model is not installed yet", False, category)
+        if ref.fault is not None:
+            return _missing(settings, name, f"the model can't be used. {ref.fault.reason}", False, category)
+    except UnknownModel:
+        # A folder may have an adapter's name behind it: that is no reason.
+        if _is_path(value) and not path.exists():
+            return _missing(settings, name, "there is no such folder", True, category)
+        if path.is_absolute() and read_model(path, path.name) is None:
+            return _missing(settings, name, "the folder holds no model that is known", True, category)
+        if _a_hub_has(settings, value, category):
+            return _missing(settings, name, "the model is not installed", False, category)
+        reason = "no such model is installed, and names on a hub are such as org/name"
+        return _missing(settings, name, reason, True, category)
+    return None
+
+
+def _unresolved(settings: Settings, value: str, category: str) -> tuple[str, bool] | None:
+    """Why a name means nothing here, and whether that is final; None when it means a model."""
+    if _is_path(value) and not Path(value).expanduser().exists():
+        return "there is no such folder", True
+    try:
+        Catalog(settings).resolve(value, category)
+    except UnknownModel:
+        final = not _a_hub_has(settings, value, category)
+        return "no such model is installed" + (", and no hub has one" if final else ""), final
+    return None
+
+
+def _a_hub_has(settings: Settings, value: str, category: str) -> bool:
+    """Whether a hub might, if it were asked."""
+    online = settings.model_copy(update={"auto_download": True, "hf_hub_offline": False})
+    try:
+        Catalog(online).resolve(value, category)
+    except UnknownModel:
+        return False
+    return True
+
+
+def _is_path(value: str) -> bool:
+    return value.startswith(("/", "~", "."))
+
+
+def _missing(settings: Settings, name: str, reason: str, final: bool, category: str | None = None) -> Missing:
+    return Missing(_variable(name), str(getattr(settings, name)), reason, final, category)
+
+
+def _variable(name: str) -> str:
+    """The environment variable that sets it here."""
+    return next((each for each in variables(name) if os.environ.get(each)), variables(name)[0])

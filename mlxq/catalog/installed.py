@@ -1,0 +1,181 @@
+"""The models that lie on this machine: folders under the model roots, and snapshots in the hub's cache."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlxq.catalog.asr import is_paraformer
+from mlxq.catalog.category import category_of
+from mlxq.catalog.f5_tts import F5_TTS, is_f5_tts
+from mlxq.catalog.foreign_json import UnsoundJson
+from mlxq.catalog.image import image_family, missing_files
+from mlxq.catalog.model_config import read_config
+from mlxq.catalog.places import is_inside, tell_once
+
+#: How deep below a root a model may lie: `name` or `org/name`.
+_DEPTH = 2
+#: How a folder is called while it is being deleted. What begins with a dot is no model.
+TRASH = ".deleted-"
+#: The last second of the year 9999: a file may say that it is from any time.
+_LATEST = 253_402_300_799
+#: The name of a snapshot: a commit's.
+_REVISION = re.compile(r"(?!\.+$)[\w.-]{1,128}", re.ASCII)
+#: A part of weights that were split, as the hubs name it.
+_SHARD = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})\.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a model that is there can't be used: the code of the error, and a sentence for the user."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A model folder. `id` is its name below its root, or its hub id; `cached`: it lies in the hub's cache.
+
+    `fault`: why it can't be used although it is there.
+    """
+
+    id: str
+    path: Path
+    cached: bool
+    config: dict[str, Any] = field(repr=False)
+    fault: Fault | None = None
+
+    @property
+    def model_type(self) -> str:
+        return str(self.config.get("model_type", ""))
+
+    @property
+    def category(self) -> str:
+        return category_of(self.config, self.path, self.id)
+
+    @property
+    def created(self) -> int:
+        """When the folder was put there, Unix seconds."""
+        file = self.path / "config.json"
+        try:
+            changed = (file if file.exists() else self.path).stat().st_mtime
+        except OSError:
+            return 0
+        return int(min(max(changed, 0), _LATEST))
+
+
+def installed_models(roots: tuple[Path, ...], *, links: bool = False) -> Iterator[Installed]:
+    """Every complete model below the roots: a folder with `config.json` and weights, with a Paraformer's or an
+    F5-TTS's files, or with the parts of a model that makes pictures.
+
+    No link leads out, unless `links` says so. A folder that can't be read is passed over, with a line in the log.
+    """
+    resolved = [root.resolve() for root in roots]
+    for root in roots:
+        for model in _below(root, "", _DEPTH):
+            if is_inside(model.path, resolved, links=links):
+                yield model
+            else:
+                tell_once(
+                    "the model folder %s is a link out of the model roots and is not listed: MODEL_LINKS=1 allows it",
+                    model.path,
+                )
+
+
+def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed | None:
+    """The model in this folder, or None when it is not (yet) a whole one, or can't be read."""
+    try:
+        return _read_model(path, model_id, cached)
+    except OSError as error:
+        tell_once(f"the folder %s can't be read ({error.strerror or type(error).__name__})", path)
+        return None
+
+
+def _read_model(path: Path, model_id: str, cached: bool) -> Installed | None:
+    if is_paraformer(path):
+        return Installed(model_id, path, cached, {})
+    if is_f5_tts(path):
+        return Installed(model_id, path, cached, {"model_type": F5_TTS})
+    family = image_family(path)
+    if family is not None:
+        # The hub's cache fills up; a folder of the user's is shown as it is, and who wants it learns what it lacks.
+        if cached and missing_files(path, family):
+            return None
+        return Installed(model_id, path, cached, {"model_type": family})
+    # MLX' own checkpoints of Whisper are NumPy files.
+    weights = next(path.glob("*.safetensors"), path / "weights.npz")
+    if not (path / "config.json").is_file() or not weights.exists() or not _whole(path):
+        return None
+    try:
+        return Installed(model_id, path, cached, read_config(path / "config.json"))
+    except UnsoundJson as error:
+        fault = Fault("unsupported_model", f"Its config.json can't be used: it {error}.")
+        return Installed(model_id, path, cached, {}, fault)
+
+
+def cached_model(cache: Path, model_id: str) -> Installed | None:
+    """The model of that hub id in the hub's cache."""
+    return next(_snapshot(cache / f"models--{model_id.replace('/', '--')}"), None)
+
+
+def _whole(path: Path) -> bool:
+    """Whether no part of split weights is missing: other programs let a download's files appear one by one."""
+    parts = [found for file in path.glob("*-of-*.safetensors") if (found := _SHARD.fullmatch(file.name))]
+    return all(
+        (path / f"{part[1]}-{number:05}-of-{part[3]}.safetensors").exists()
+        for part in parts[:1]
+        for number in range(1, int(part[3]) + 1)
+    )
+
+
+def _below(folder: Path, prefix: str, depth: int) -> Iterator[Installed]:
+    for entry in _folders(folder):
+        if entry.name.startswith("models--"):
+            yield from _snapshot(entry)
+            continue
+        model = read_model(entry, prefix + entry.name)
+        if model:
+            yield model
+        elif depth > 1:
+            yield from _below(entry, f"{prefix}{entry.name}/", depth - 1)
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    """The folders in this one that a model may lie in, by their names."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        tell_once(f"the folder %s can't be read ({error.strerror or type(error).__name__})", folder)
+        return
+    for name in names:
+        entry = folder / name
+        try:
+            if not entry.is_dir():
+                continue
+            # What is no text can be no model's name.
+            name.encode()
+        except OSError:
+            continue
+        except UnicodeEncodeError:
+            tell_once("the folder %s is not listed: its name is no UTF-8", entry)
+            continue
+        yield entry
+
+
+def _snapshot(repository: Path) -> Iterator[Installed]:
+    """The snapshot that the main branch of a cached hub repository points to."""
+    model_id = repository.name.removeprefix("models--").replace("--", "/", 1)
+    try:
+        revision = (repository / "refs" / "main").read_text().strip()
+    except (OSError, ValueError):
+        return
+    if not _REVISION.fullmatch(revision):
+        return
+    model = read_model(repository / "snapshots" / revision, model_id, cached=True)
+    if model:
+        yield model

@@ -1,0 +1,93 @@
+"""What mlxq remembers of models beyond what lies on the disk: who was installed, by which name, who was forgotten.
+
+One small file in the data folder, shared by the API and the downloads. A change is a new file that takes the old
+one's place, under a lock: readers never see half of it.
+"""
+
+import fcntl
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mlxq.catalog import foreign_json
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """`models`: the id of each model that mlxq fetched → its `source` and `installed_at` (Unix seconds).
+
+    `names`: a name that a user gave → the id. `forgotten`: models whose files stayed when they were deleted.
+    """
+
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    forgotten: frozenset[str] = frozenset()
+
+    def installed(self, model_id: str, facts: dict[str, Any]) -> "Remembered":
+        return replace(self, models={**self.models, model_id: facts}, forgotten=self.forgotten - {model_id})
+
+    def known(self, model_id: str) -> "Remembered":
+        """The same with a model that was forgotten and is wanted again."""
+        return replace(self, forgotten=self.forgotten - {model_id})
+
+    def named(self, name: str, model_id: str) -> "Remembered":
+        return replace(self, names={**self.names, name: model_id})
+
+    def deleted(self, model_id: str, *, files_stay: bool) -> "Remembered":
+        """Without the model and its names."""
+        return Remembered(
+            {each: facts for each, facts in self.models.items() if each != model_id},
+            {name: each for name, each in self.names.items() if each != model_id},
+            self.forgotten | {model_id} if files_stay else self.forgotten - {model_id},
+        )
+
+
+class Records:
+    """The file. It need not exist, and one that can't be read counts as empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "models.json"
+        self._stamp: tuple[int, int] | None = None
+        self._content = Remembered()
+
+    def read(self) -> Remembered:
+        try:
+            status = self._path.stat()
+            stamp = (status.st_mtime_ns, status.st_ino)
+            if stamp != self._stamp:
+                self._content, self._stamp = _decode(foreign_json.read_object(self._path)), stamp
+        except (OSError, ValueError, TypeError, AttributeError):
+            self._content, self._stamp = Remembered(), None
+        return self._content
+
+    def change(self, change: Callable[[Remembered], Remembered]) -> Remembered:
+        """Write what `change` makes of the content. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "models.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            before = self.read()
+            after = change(before)
+            if after != before:
+                new = self._path.with_suffix(".new")
+                new.write_text(json.dumps(_encode(after), indent=1))
+                new.replace(self._path)
+        return after
+
+
+def _encode(content: Remembered) -> dict[str, Any]:
+    return {
+        "models": content.models,
+        "names": content.names,
+        "forgotten": sorted(content.forgotten),
+    }
+
+
+def _decode(data: dict[str, Any]) -> Remembered:
+    return Remembered(
+        {str(model): dict(facts) for model, facts in data.get("models", {}).items()},
+        {str(name): str(model) for name, model in data.get("names", {}).items()},
+        frozenset(map(str, data.get("forgotten", []))),
+    )

@@ -1,0 +1,37 @@
+"""`python -m mlxq.downloads`: fetches models, until it is told to stop."""
+
+import asyncio
+import signal
+import sys
+
+from config.logs import configure_logging
+from config.settings import load_settings
+from jobs.commands import RESTART
+from jobs.live_settings import at_start
+from mlxq.downloads.host import DownloadHost
+from mlxq.launch.code_wall import close_to_models
+from mlxq.launch.supervisor import start_again, stop_with_parent
+
+
+async def serve(host: DownloadHost) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    await host.run(stop)
+
+
+def main() -> int:
+    settings = at_start(load_settings())
+    configure_logging(settings.log_level, "downloads")
+    close_to_models(settings)
+    stop_with_parent()
+    host = DownloadHost(settings)
+    asyncio.run(serve(host))
+    if host.asked == RESTART:
+        start_again()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

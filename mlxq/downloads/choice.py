@@ -1,0 +1,48 @@
+"""Which of a repository's files mlxq fetches: all that MLX can use, and no other framework's weights."""
+
+from pathlib import PurePosixPath
+
+from jobs.errors import InvalidRequest
+from mlxq.catalog.f5_tts import V0, V1, best_weights
+from mlxq.downloads.sources import RemoteFile
+
+#: Weights that MLX loads.
+_WEIGHTS = (".safetensors", ".npz")
+#: Weights for others, programs (mlxq runs none that come with a model), and pictures for its page.
+_OTHERS = frozenset(
+    {".bin", ".ckpt", ".ggml", ".gguf", ".h5", ".mlmodel", ".msgpack", ".nemo", ".onnx", ".onnx_data", ".ot"}
+    | {".pb", ".pth", ".tar", ".tflite", ".zip", ".ipynb", ".py"}
+    | {".gif", ".jpeg", ".jpg", ".mp4", ".pdf", ".png", ".svg", ".webp"}
+)
+_OTHER_FOLDERS = frozenset({"coreml", "flax", "gguf", "onnx", "openvino", "original", "tensorrt"})
+
+
+def wanted(repo_id: str, files: tuple[RemoteFile, ...]) -> list[RemoteFile]:
+    """Raises InvalidRequest when there is nothing that MLX could load."""
+    chosen = [file for file in files if _useful(PurePosixPath(file.path))]
+    weights = [file for file in chosen if file.path.endswith(_WEIGHTS)]
+    if not weights:
+        raise InvalidRequest(
+            f"The repository '{repo_id}' has no weights that MLX can load (.safetensors or .npz).",
+            param="model",
+            code="unsupported_model",
+        )
+    if any(PurePosixPath(file.path).name.startswith("model") for file in weights):
+        # The same weights once more, as their makers keep them.
+        chosen = [file for file in chosen if not file.path.startswith("consolidated")]
+    if any(file.path == "model_index.json" for file in chosen):
+        # A model of parts: what lies beside them are the same weights in one file.
+        chosen = [file for file in chosen if "/" in file.path or not file.path.endswith(_WEIGHTS)]
+    best = best_weights({file.path for file in chosen})
+    if best is not None:
+        # An F5-TTS in all versions and sizes.
+        chosen = [file for file in chosen if file.path == best or file.path not in (*V1, *V0)]
+    return chosen
+
+
+def _useful(path: PurePosixPath) -> bool:
+    if path.name.startswith(".git") or path.suffix.lower() in _OTHERS:
+        return False
+    if path.suffix == ".pt" and "voices" not in path.parts:
+        return False
+    return not any(part.lower() in _OTHER_FOLDERS for part in path.parts[:-1])

@@ -1,0 +1,71 @@
+"""The models that the settings name are fetched at the start when they are not here, and then loaded."""
+
+import asyncio
+import logging
+
+from config.settings import Settings
+from jobs.client import JobClient
+from jobs.errors import MlxqError
+from jobs.gate import Ttl
+from jobs.request import Category, JobRequest, Kind, new_job_id
+from mlxq.catalog import Catalog, ModelRef, UnknownModel
+from mlxq.downloads.request import download_request
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two tries to queue a download.
+PAUSE = 2.0
+
+
+async def fetch_defaults(settings: Settings) -> None:
+    """Queue a download, and a load after it, for each that is only on a hub."""
+    missing = await asyncio.to_thread(_missing, settings)
+    if not missing:
+        return
+    ttl = Ttl(int(settings.result_ttl), int(settings.events_ttl))
+    client = JobClient(settings.redis_address, queue_limit=settings.queue_limit, ttl=ttl)
+    try:
+        for category, ref in missing.items():
+            log.info("%s_MODEL=%s is not installed: it is fetched", category.upper(), ref.base_id)
+            await _queue(client, settings, category, ref)
+    finally:
+        await client.redis.aclose()
+
+
+def _missing(settings: Settings) -> dict[Category, ModelRef]:
+    catalog, missing = Catalog(settings), dict[Category, ModelRef]()
+    for category in Category:
+        try:
+            ref = catalog.default(category)
+        except UnknownModel:
+            continue
+        if ref.path is None:
+            missing[category] = ref
+    return missing
+
+
+async def _queue(client: JobClient, settings: Settings, category: Category, ref: ModelRef) -> None:
+    load = JobRequest(
+        id=new_job_id(Kind.LOAD),
+        category=category,
+        kind=Kind.LOAD,
+        model=ref.id,
+        payload={},
+        timeout=settings.load_timeout,
+        app="mlxq",
+        fingerprint=f"default:{category}:{ref.id}",
+        join=True,
+        needs=download_request(settings, ref.base_id, app="mlxq"),
+        meta={
+            "model": ref.id,
+            "model_type": category.value,
+            "message": f"Model '{ref.id}' loaded successfully",
+        },
+    )
+    while True:
+        try:
+            await client.enqueue(load)
+            return
+        except MlxqError as error:
+            log.warning("%s", error.message)
+            await asyncio.sleep(PAUSE)

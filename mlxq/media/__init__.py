@@ -1,0 +1,1 @@
+"""Which images and recordings are accepted, and their formats."""

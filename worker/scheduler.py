@@ -1,0 +1,115 @@
+"""Whose step is next on the device: engines take turns at the boundaries of their steps.
+
+Shares are of time, not of steps, for a step of a picture is a hundred times as long as one of a chat. It knows
+lanes by name, and nothing of engines or jobs.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+#: Seconds that a lane which has just left and has more to do keeps its place: it reports what its step brought.
+GRACE = 0.005
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """`used`: its time in turns over its share; whoever has used least is next. `busy`: it will come again."""
+
+    used: float = 0.0
+    busy: bool = False
+    waiting: bool = False
+    left_at: float = float("-inf")
+
+
+class DeviceScheduler:
+    """One turn at a time. While `first` has work it gets `share` of the time, the other lanes the rest evenly.
+
+    A lane that is alone never waits. A turn is never cut short: one long step holds all others up.
+    """
+
+    def __init__(
+        self, first: str, share: float, clock: Callable[[], float] = time.monotonic, grace: float = GRACE
+    ) -> None:
+        self._first = first
+        self._share = share
+        self._clock = clock
+        self._grace = grace
+        self._lanes: dict[str, _Lane] = {}
+        self._turn: _Lane | None = None
+        #: what the lane had used that was let through last
+        self._used = 0.0
+        self._changed = threading.Condition()
+
+    def begin(self, name: str) -> None:
+        """This lane has work: its place is kept from now on."""
+        with self._changed:
+            self._begin(name)
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Wait for this lane's turn, and have it."""
+        with self._changed:
+            lane = self._begin(name)
+            lane.waiting = True
+            while not self._may(lane):
+                self._changed.wait(self._patience())
+            lane.waiting = False
+            self._turn = lane
+            self._used = max(self._used, lane.used)
+            began = self._clock()
+        try:
+            yield
+        finally:
+            with self._changed:
+                lane.used += (self._clock() - began) / self._weight(name)
+                lane.left_at = time.monotonic()
+                self._turn = None
+                self._changed.notify_all()
+
+    def rest(self, name: str) -> None:
+        """This lane has nothing to do for now: nobody keeps a place for it."""
+        with self._changed:
+            if name in self._lanes:
+                self._lanes[name].busy = False
+                self._changed.notify_all()
+
+    def _begin(self, name: str) -> _Lane:
+        lane = self._lanes.setdefault(name, _Lane())
+        if not lane.busy:
+            # What it did not use while it had nothing to do is no credit.
+            lane.used = max(lane.used, self._used)
+            lane.busy = True
+            lane.left_at = time.monotonic()
+        return lane
+
+    def _may(self, lane: _Lane) -> bool:
+        return self._turn is None and self._next() is lane
+
+    def _next(self) -> _Lane | None:
+        """Who used least, of those that wait or are about to."""
+        now = time.monotonic()
+        candidates = [
+            lane
+            for lane in self._lanes.values()
+            if lane.waiting or (lane.busy and now - lane.left_at < self._grace)
+        ]
+        return min(candidates, key=lambda lane: lane.used, default=None)
+
+    def _patience(self) -> float | None:
+        """Seconds until a place that is kept is free; None when an event will tell."""
+        if self._turn is not None:
+            return None
+        chosen = self._next()
+        return None if chosen is None or chosen.waiting else self._grace
+
+    def _weight(self, name: str) -> float:
+        """The share of a lane, given who else has work."""
+        others = sum(lane.busy for other, lane in self._lanes.items() if other not in (self._first, name))
+        first = self._lanes.get(self._first)
+        if name == self._first:
+            return self._share if others else 1.0
+        rest = 1 - self._share if first is not None and first.busy else 1.0
+        return rest / (1 + others)
