@@ -1,18 +1,22 @@
-"""The kinds of values that settings have beyond plain numbers and strings, and how they are written.
+"""The kinds of values that settings have beyond plain numbers and strings, how they are written, and JSON of others.
 
-It knows `30m`, `a, b` and `~/x:/y`; it does not know any setting.
+This module knows `30m`, `a, b` and `~/x:/y`; it does not know any setting.
 """
 
 import os
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_origin
+from typing import Annotated, Literal, TypeAlias, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
+
+#: A JSON object whose shape belongs to others: a JSON schema, a tool's parameters, a model's config.json.
+JsonObject: TypeAlias = Mapping[str, object]
 
 LOOPBACK_NETWORKS: tuple[IPv4Network | IPv6Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1"))
 
