@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from jobs.errors import MlxqError
+from jobs.request import DEFAULT_DIALECT
 from jobs.status import Event, JobStatus
 
 #: Fields of a job's hash that a reader needs; `data` (the request) is not among them.
@@ -29,6 +30,7 @@ FIELDS = (
     "mlxq_owner",
     "mlxq_ran_ms",
     "mlxq_loading",
+    "mlxq_dialect",
 )
 
 
@@ -60,6 +62,8 @@ class JobInfo:
     #: whether it waits for its model to be loaded
     loading: bool = False
     eta: float | None = None
+    #: the API that the request was written for
+    dialect: str = DEFAULT_DIALECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +110,5 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         owner=row["mlxq_owner"] or "",
         ran_at=int(row["mlxq_ran_ms"]) / 1000 if row["mlxq_ran_ms"] else None,
         loading=bool(row["mlxq_loading"]),
+        dialect=row["mlxq_dialect"] or DEFAULT_DIALECT,
     )

@@ -67,6 +67,9 @@ ID_PREFIX = {
     Kind.DOWNLOAD: "dl",
 }
 
+#: The dialect of a job that names none.
+DEFAULT_DIALECT = "openai"
+
 #: The function that RQ's own tools show for a job of each kind.
 FUNCTION = "worker.rq_function.run"
 
@@ -80,7 +83,8 @@ class JobRequest:
     """One accepted request.
 
     `model` is the resolved reference that the worker can load; `payload` is the validated request, JSON only.
-    `timeout` is seconds of run time. `expires_in` is how many seconds the caller will wait for the start, None
+    `timeout` is seconds of run time. `dialect` names the API that the request was written for: answers, errors and
+    streams are rendered in it. `expires_in` is how many seconds the caller will wait for the start, None
     for ever. `app` names the calling program in listings; `owner` stands for the key that may see the job, and is
     empty where there are no keys. `needs` is a job that must end well before this one may run. `join`: while an
     earlier job of the same fingerprint has not ended, this request means that job. `steps` is how many it is
@@ -95,6 +99,7 @@ class JobRequest:
     payload: dict[str, Any]
     timeout: float
     stream: bool = False
+    dialect: str = DEFAULT_DIALECT
     expires_in: float | None = None
     app: str = ""
     owner: str = ""

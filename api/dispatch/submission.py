@@ -15,7 +15,7 @@ from api.models.inventory import present
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest
-from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.request import DEFAULT_DIALECT, Category, JobRequest, Kind, new_job_id
 from mlxq.catalog import ModelRef
 from mlxq.downloads.request import download_request
 
@@ -62,6 +62,7 @@ def job_request(
     meta: dict[str, Any],
     preference: Preference,
     stream: bool = False,
+    dialect: str = DEFAULT_DIALECT,
     priority: int = 0,
 ) -> JobRequest:
     """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key.
@@ -86,6 +87,7 @@ def job_request(
         payload=payload,
         timeout=_timeout(settings, category, kind),
         stream=stream,
+        dialect=dialect,
         expires_in=patience,
         app=app,
         owner=owner,

@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError
 
 from jobs import keys
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
-from jobs.request import JobRequest
+from jobs.request import DEFAULT_DIALECT, JobRequest
 from jobs.status import EventType, encode_event
 
 
@@ -63,6 +63,8 @@ class AsyncGate:
             "mlxq_app": request.app,
             "mlxq_submitted_ms": int(now.timestamp() * 1000),
         }
+        if request.dialect != DEFAULT_DIALECT:
+            fields["mlxq_dialect"] = request.dialect
         if request.owner:
             fields["mlxq_owner"] = request.owner
         if request.priority:
