@@ -1,12 +1,13 @@
 """What routes share: settings, names of models, the job client of this event loop, and who waits for what."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Lock
 
 import anyio
+from cachetools import TTLCache
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,9 +21,8 @@ from jobs.request import Category
 from mlxq.catalog import Catalog, ModelRef, UnknownAdapter, UnknownModel
 from mlxq.catalog.voices import VoiceRegistry
 
-#: Seconds that a resolved name holds, and how many are remembered.
-_FRESH = 1.0
-_REMEMBERED = 256
+#: How many resolved names are remembered, and for how many seconds.
+_REMEMBERED, _FRESH = 256, 1.0
 
 
 class Context:
@@ -36,11 +36,14 @@ class Context:
         self.reach = HubReach(settings)
         #: How many synchronous calls wait for a job: only the last one that leaves cancels it.
         self.callers: Counter[str] = Counter()
-        self._known: dict[tuple[str, Category, str | None], tuple[float, ModelRef]] = {}
+        self._known: TTLCache[tuple[str, Category, str | None], ModelRef] = TTLCache(_REMEMBERED, _FRESH)
+        #: In-process test clients run each request on a thread and an event loop of its own.
+        self._lock = Lock()
 
     def forget_names(self) -> None:
         """Models have come or gone: names are looked up anew."""
-        self._known.clear()
+        with self._lock:
+            self._known.clear()
 
     @asynccontextmanager
     async def job_client(self) -> AsyncIterator[JobClient]:
@@ -92,20 +95,19 @@ class Context:
         self, name: str, category: Category = Category.LLM, adapters: str | None = None
     ) -> ModelRef:
         """The same for a model of any category: of `category` is the default. Raises ModelNotFound."""
-        now = time.monotonic()
         wanted = (name, category, adapters)
-        known = self._known.get(wanted)
-        if known and now - known[0] < _FRESH:
-            return known[1]
+        with self._lock:
+            known = self._known.get(wanted)
+        if known is not None:
+            return known
         try:
             ref = await asyncio.to_thread(self.catalog.resolve, *wanted)
         except UnknownModel as error:
             param = "adapters" if isinstance(error, UnknownAdapter) else "model"
             raise ModelNotFound(str(error), param=param) from None
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
         if ref.path is not None:
-            self._known[wanted] = (now, ref)
+            with self._lock:
+                self._known[wanted] = ref
         return ref
 
 

@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from cachetools import TTLCache
 
 from api.models.reach import HubReach
 from api.models.search import PATIENCE, Search
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
     from api.models.hub_client import HubClient
 
-#: Seconds that an answer of the hub holds, and how many are kept.
-_FRESH = 600.0
-_KEPT = 256
+#: How many answers of the hub are kept, and for how many seconds.
+_KEPT, _FRESH = 256, 600.0
 #: How many answers it is asked for at a time.
 _AT_ONCE = 4
 
@@ -42,9 +42,9 @@ class Hub:
         self._reach = reach
         self._client: HubClient | None = None
         self._making = threading.Lock()
-        self._clock = clock
         self._room = threading.Semaphore(_AT_ONCE)
-        self._answers: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._answers: TTLCache[Hashable, Any] = TTLCache(_KEPT, _FRESH, timer=clock)
+        self._reading = threading.Lock()
         self._asking: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def search(self, wanted: Search) -> "list[ModelInfo]":
@@ -68,11 +68,10 @@ class Hub:
 
     async def _ask(self, what: Hashable, ask: Callable[[], Answer]) -> Answer:
         """The hub's answer, or the one that it gave lately. Who asks the same meanwhile waits for the same answer."""
-        kept = self._answers.get(what)
-        if kept is not None and self._clock() - kept[0] < _FRESH:
-            self._answers.move_to_end(what)
-            answer: Answer = kept[1]
-            return answer
+        with self._reading:
+            kept: Answer | None = self._answers.get(what)
+        if kept is not None:
+            return kept
         task = self._asking.get(what)
         if task is None or task.get_loop() is not asyncio.get_running_loop():
             task = asyncio.create_task(self._fetch(what, ask))
@@ -102,9 +101,8 @@ class Hub:
                 self._reach.tell(answers=False)
             raise
         self._reach.tell(answers=True)
-        self._answers[what] = (self._clock(), answer)
-        while len(self._answers) > _KEPT:
-            self._answers.popitem(last=False)
+        with self._reading:
+            self._answers[what] = answer
         return answer
 
     def _in_thread(self, ask: Callable[[], Answer]) -> "asyncio.Future[Answer]":

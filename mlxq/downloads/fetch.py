@@ -1,4 +1,8 @@
-"""One file from a hub's address to a blob: what is missing is asked for, what came is checked."""
+"""One file from a hub's address to a blob: the missing bytes are requested, and the content is checked by its hash.
+
+Not by `snapshot_download`: huggingface_hub 1.33 writes to a temporary file of one process and starts again at byte 0
+after a kill, checks only the size of what came by plain HTTP, and its threads can't be cancelled.
+"""
 
 import asyncio
 import hashlib

@@ -1,8 +1,9 @@
 """A model's place in the hub's cache, laid out as huggingface_hub lays it out.
 
 Content lies in `blobs/` under its hash, a snapshot is links to it, and `refs/main` names the snapshot that counts.
-It is written last: until then nobody takes the model for installed. What has come of a file so far lies beside the
-blobs as `<hash>.mlxq.incomplete`, and is gone on with after whatever interrupted it.
+It is written last: until then the model does not count as installed. The bytes of an unfinished file lie beside the
+blobs as `<hash>.mlxq.incomplete`; the next download continues there. The lock is on that file itself, so that it
+leaves nothing behind (filelock would need a second file).
 """
 
 import errno

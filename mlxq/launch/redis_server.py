@@ -89,7 +89,10 @@ def info(path: Path, field: str) -> int:
 
 
 class Lock:
-    """A file lock that the kernel drops with the last process that holds it."""
+    """A file lock that the kernel drops with the last process that holds it.
+
+    redis-server inherits its descriptor, which filelock does not give away.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
