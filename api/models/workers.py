@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.client import JobClient
-from jobs.request import Kind
+from jobs.kinds import Kind
 
 #: States of a slot whose model is there, wherever it came from.
 PRESENT = ("loaded", "loading")
