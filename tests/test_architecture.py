@@ -49,6 +49,105 @@ def test_imports_follow_the_arrows(package: str) -> None:
     assert not wrong
 
 
+#: The rooms, the lowest first. A module imports from its own room and from rooms of lower rows.
+#: `docs/architecture.md` repeats this table.
+LAYERS = (
+    ("config",),
+    ("jobs",),
+    ("mlxq.media", "mlxq.catalog", "mlxq.launch"),
+    ("mlxq.downloads",),
+    ("worker", "api.http"),
+    ("api.dispatch",),
+    ("api.models", "api.inputs"),
+    ("api.openai",),
+    ("api.ominix", "api.mlxgui", "api.native"),
+    ("api",),
+    ("mlxq.cli",),
+    ("mlxq",),
+)
+LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+#: Arrows that still point upward: (room, module that it imports). To be emptied; a new one is a fault.
+WRONG: set[tuple[str, str]] = {
+    ("api.dispatch", "api.mlxgui.downloads.schema"),
+    ("api.dispatch", "api.mlxgui.generate.schema"),
+    ("api.dispatch", "api.models.schema"),
+    ("api.dispatch", "api.openai.chat.render"),
+    ("api.dispatch", "api.openai.completions.render"),
+    ("api.dispatch", "api.openai.embeddings.schema"),
+    ("api.dispatch", "api.openai.images.render"),
+    ("api.dispatch", "api.openai.speech.schema"),
+    ("api.dispatch", "api.openai.transcription.schema"),
+    ("api.models", "api.mlxgui.downloads.schema"),
+    ("mlxq.downloads", "worker.guard.view"),
+}
+#: The resources' folders.
+DIALECTS = ("api.openai.", "api.ominix.", "api.mlxgui.", "api.native.")
+
+
+def room(module: str) -> str:
+    """The innermost room that a module lies in."""
+    parts = module.split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next(name for name in names if name in LEVELS)
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of our own packages that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            assert node.level == 0, f"{path} has a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if _is_module(inner) else node.module)
+    return {module for module in found if module.split(".")[0] in ALLOWED}
+
+
+def _is_module(name: str) -> bool:
+    path = REPO.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def all_imports() -> dict[str, set[str]]:
+    return {module_of(path): imported_modules(path) for package in ALLOWED for path in modules(package)}
+
+
+def test_no_arrow_points_upward() -> None:
+    """Within a row of the table there are no arrows either, so that there is no circle of rooms."""
+    wrong = {
+        (room(module), target)
+        for module, targets in all_imports().items()
+        for target in targets
+        if room(target) != room(module) and LEVELS[room(target)] >= LEVELS[room(module)]
+    }
+    assert wrong <= WRONG, f"new arrows that point upward: {sorted(wrong - WRONG)}"
+    assert wrong >= WRONG, f"these are right now, take them out of the list: {sorted(WRONG - wrong)}"
+
+
+def test_only_the_application_knows_all_resources() -> None:
+    routers = {
+        (module, target)
+        for module, targets in all_imports().items()
+        for target in targets
+        if target.startswith(DIALECTS) and target.endswith(".router") and module != "api.app"
+    }
+    assert not routers
+
+
+def test_the_page_on_architecture_shows_the_rooms() -> None:
+    page = (REPO / "docs" / "architecture.md").read_text()
+    rows = [", ".join(f"`{each}`" for each in rooms) for rooms in LAYERS]
+    places = [page.find(f"| {row} |") for row in rows]
+    assert -1 not in places, [row for row, place in zip(rows, places, strict=True) if place < 0]
+    assert places == sorted(places)
+
+
 def loaded_by(module: str) -> set[str]:
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPO)

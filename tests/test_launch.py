@@ -98,8 +98,9 @@ def test_a_stop_leaves_no_process_and_no_socket(start: Start, folder: Path, numb
     assert [path.name for path in (folder / "data").iterdir()] == ["redis"]
 
 
-def test_ctrl_c_is_no_error(start: Start) -> None:
+def test_ctrl_c_is_no_error(folder: Path, start: Start) -> None:
     """`make run` would report one."""
+    (folder / "mlxq").symlink_to(REPO / "mlxq")
     program = start(command=("-m", "mlxq.launch.start", "--no-colour"))
     wait_until_up(program)
     program.send(signal.SIGINT)

@@ -11,15 +11,15 @@ from cachetools import TTLCache
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.models.reach import HubReach, unreachable
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.gate import Ttl
-from jobs.kinds import Category
+from jobs.request import Category
 from mlxq.catalog import Catalog, ModelRef, UnknownAdapter, UnknownModel
 from mlxq.catalog.voices import VoiceRegistry
+from mlxq.downloads.reach import HubReach, unreachable
 
 #: How many resolved names are remembered, and for how many seconds.
 _REMEMBERED, _FRESH = 256, 1.0

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import TypedDict
 
 from api.http.body import invalid
 from api.http.disconnect import ClientGone
@@ -39,13 +39,29 @@ _WAIT_FIRST = (429, 503)
 _LONGEST_MESSAGE = 2_000
 
 
+class ErrorObject(TypedDict):
+    """OpenAI's error."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(TypedDict):
+    """OpenAI's body of an error, and FastAPI's `detail` beside it."""
+
+    error: ErrorObject
+    detail: str
+
+
 class Unsupported(MlxqError):
     """The path exists, the method does not (405), or the like: what Starlette's router finds out."""
 
     type = "invalid_request_error"
 
 
-def error_body(error: MlxqError) -> dict[str, Any]:
+def error_body(error: MlxqError) -> ErrorBody:
     """OpenAI's error object. A message that quotes the request is cut: it is no place for megabytes."""
     message = error.message
     if len(message) > _LONGEST_MESSAGE:

@@ -1,114 +1,155 @@
-"""The API's description: routes read their bodies themselves, so their schemas are added here."""
+"""The API's description: routes read and write their bodies themselves, so that they say here which ones.
 
-from typing import Any
+A route's `openapi_extra` is an `Operation`. Its types become schemas when the description is asked for, not at the
+start. This module knows how OpenAPI describes bodies; it does not know any resource.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
 
 from fastapi import FastAPI
-from pydantic.json_schema import models_json_schema
+from fastapi.routing import iter_route_contexts
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
+from api.http.errors import ErrorBody
 from api.http.fields import RequestModel
-from api.mlxgui.downloads.schema import DownloadRequest, InstallRequest
-from api.mlxgui.generate.schema import GenerateRequest
-from api.mlxgui.manager.schema import PriorityUpdate
-from api.mlxgui.settings.schema import SettingUpdate
-from api.models.schema import LoadRequest, UnloadRequest
-from api.openai.chat.schema import ChatRequest
-from api.openai.completions.schema import CompletionRequest
-from api.openai.embeddings.schema import EmbeddingRequest
-from api.openai.images.schema import (
-    EditRequest,
-    GenerationRequest,
-    JsonEditRequest,
-    JsonVariationRequest,
-    VariationRequest,
-)
-from api.openai.speech.schema import SpeechRequest
-from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest
-
-#: Every body that a route takes.
-_BODIES: tuple[type[RequestModel], ...] = (
-    ChatRequest,
-    CompletionRequest,
-    DownloadRequest,
-    EditRequest,
-    EmbeddingRequest,
-    GenerateRequest,
-    GenerationRequest,
-    InstallRequest,
-    JsonEditRequest,
-    JsonTranscriptionRequest,
-    JsonVariationRequest,
-    SpeechRequest,
-    TranscriptionRequest,
-    LoadRequest,
-    PriorityUpdate,
-    SettingUpdate,
-    UnloadRequest,
-    VariationRequest,
-)
+from config.values import JsonObject
 
 #: Where the description keeps a body.
 REFERENCE = "#/components/schemas/{model}"
-
-_ERROR = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-                "code": {"type": ["string", "null"]},
-            },
-            "required": ["message", "type", "param", "code"],
-        },
-        "detail": {"type": "string"},
-    },
-    "required": ["error", "detail"],
-}
-_ERROR_RESPONSE = {
-    "description": "An error in OpenAI's shape",
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-}
+_JSON = "application/json"
 
 
-def takes(model: type[RequestModel]) -> dict[str, Any]:
-    """`openapi_extra` of a route whose JSON body is `model`."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+class Named(Protocol):
+    """A body's type: a pydantic model, a TypedDict or a TypeAliasType. No two have the same name."""
+
+    __name__: str
+
+
+class Operation(dict[str, object]):
+    """What a route adds to its operation; `taken` and `given` are the types that it refers to.
+
+    Several are put together by `|`.
+    """
+
+    def __init__(
+        self, parts: JsonObject, taken: tuple[Named, ...] = (), given: tuple[Named, ...] = ()
+    ) -> None:
+        super().__init__(parts)
+        self.taken = taken
+        self.given = given
+
+    def __or__(self, other: "Operation") -> "Operation":  # type: ignore[override]
+        merged = _merged(self, other)
+        return Operation(merged, (*self.taken, *other.taken), (*self.given, *other.given))
+
+
+def _merged(one: JsonObject, other: JsonObject) -> dict[str, object]:
+    both = {**one, **other}
+    for key in one.keys() & other.keys():
+        mine, others = one[key], other[key]
+        if isinstance(mine, Mapping) and isinstance(others, Mapping):
+            both[key] = _merged(mine, others)
+    return both
+
+
+def _schema(model: Named) -> dict[str, str]:
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def takes(model: type[RequestModel]) -> Operation:
+    """The JSON body that a route takes."""
+    content = {_JSON: {"schema": _schema(model)}}
+    return Operation({"requestBody": {"required": True, "content": content}}, taken=(model,))
 
 
 def takes_files(
     form: type[RequestModel],
     body: type[RequestModel],
-    files: dict[str, Any],
+    files: JsonObject,
     required: tuple[str, ...],
-) -> dict[str, Any]:
+) -> Operation:
     """The same of a route that takes a form with these files beside its fields, or JSON."""
     fields = {"type": "object", "required": list(required), "properties": files}
-    schema = {"allOf": [{"$ref": REFERENCE.format(model=form.__name__)}, fields]}
     content = {
-        "multipart/form-data": {"schema": schema},
-        "application/json": {"schema": {"$ref": REFERENCE.format(model=body.__name__)}},
+        "multipart/form-data": {"schema": {"allOf": [_schema(form), fields]}},
+        _JSON: {"schema": _schema(body)},
     }
-    return {"requestBody": {"required": True, "content": content}}
+    return Operation({"requestBody": {"required": True, "content": content}}, taken=(form, body))
+
+
+def gives(model: Named, status: int = 200, description: str = "Successful response") -> Operation:
+    """The JSON body of a response."""
+    return _response(status, description, {_JSON: {"schema": _schema(model)}}, (model,))
+
+
+def streams(event: Named, description: str = "Successful response") -> Operation:
+    """A stream of server-sent events. The schema is that of the JSON in an event's `data`."""
+    return _response(200, description, {"text/event-stream": {"schema": _schema(event)}}, (event,))
+
+
+def gives_text(*content_types: str) -> Operation:
+    """A response that is text."""
+    return _response(
+        200, "Successful response", {each: {"schema": {"type": "string"}} for each in content_types}
+    )
+
+
+def gives_bytes(*content_types: str) -> Operation:
+    """A response that is a file."""
+    file = {"schema": {"type": "string", "format": "binary"}}
+    return _response(200, "Successful response", dict.fromkeys(content_types, file))
+
+
+def gives_nothing(description: str) -> Operation:
+    """A response without a body."""
+    return Operation({"responses": {"204": {"description": description}}})
+
+
+def _response(status: int, description: str, content: JsonObject, given: tuple[Named, ...] = ()) -> Operation:
+    return Operation(
+        {"responses": {str(status): {"description": description, "content": content}}}, given=given
+    )
 
 
 class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """FastAPI's description with our bodies and errors. Made on first use."""
+        """FastAPI's description with the bodies that routes name, and errors. Made on first use."""
         if self.openapi_schema is None:
             description = super().openapi()
-            _, schemas = models_json_schema(
-                [(model, "validation") for model in _BODIES], ref_template="#/components/schemas/{model}"
-            )
             components = description.setdefault("components", {}).setdefault("schemas", {})
-            components.update(schemas["$defs"], Error=_ERROR)
+            components.update(_schemas(self._operations()))
             for unused in ("HTTPValidationError", "ValidationError"):
                 components.pop(unused, None)
             for path in description["paths"].values():
                 for operation in path.values():
                     operation["responses"].pop("422", None)
-                    operation["responses"]["default"] = _ERROR_RESPONSE
+                    operation["responses"].setdefault("default", _ERROR_RESPONSE)
         assert self.openapi_schema is not None
         return self.openapi_schema
+
+    def _operations(self) -> list[Operation]:
+        extras = (getattr(context, "openapi_extra", None) for context in iter_route_contexts(self.routes))
+        return [_ERROR, *(extra for extra in extras if isinstance(extra, Operation))]
+
+
+_ERROR = gives(ErrorBody)
+_ERROR_RESPONSE = {
+    "description": "An error in OpenAI's shape",
+    "content": {_JSON: {"schema": _schema(ErrorBody)}},
+}
+
+
+def _schemas(operations: list[Operation]) -> JsonObject:
+    """The schemas of all bodies, by their names."""
+    taken = {model.__name__: model for each in operations for model in each.taken}
+    given = {model.__name__: model for each in operations for model in each.given}
+    wanted: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        *((name, "validation", TypeAdapter(cast(Any, model))) for name, model in taken.items()),
+        *((name, "serialization", TypeAdapter(cast(Any, model))) for name, model in given.items()),
+    ]
+    by_name, schemas = TypeAdapter.json_schemas(wanted, ref_template=REFERENCE)
+    found: dict[str, object] = schemas["$defs"]
+    # A type without a definition of its own is described where it is used.
+    return {name: schema for (name, _), schema in by_name.items()} | found

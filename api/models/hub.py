@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cachetools import TTLCache
 
-from api.models.reach import HubReach
 from api.models.search import PATIENCE, Search
 from config.settings import Settings
 from jobs.errors import HubUnavailable, ModelNotFound
 from mlxq.catalog import is_hub_id
+from mlxq.downloads.reach import HubReach
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.dispatch.call import call, outcome
 from api.dispatch.run import accepted
-from api.dispatch.submission import app_name
+from api.http.app_name import app_name
 from api.http.caller import caller_of
 from api.http.context import Context, context_of, jobs_of
 from api.http.json_response import json_response

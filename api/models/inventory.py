@@ -6,13 +6,13 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from api.dispatch.slots import PRESENT, held
 from api.http.context import Context
 from api.models.schema import ModelEntry
-from api.models.workers import PRESENT, held
 from jobs.client import JobClient
 from jobs.errors import ModelNotFound, ServiceUnavailable
-from jobs.kinds import Category
 from jobs.model_records import ModelRecord, model_records
+from jobs.request import Category
 from mlxq.catalog import Installed, UnknownModel
 from mlxq.catalog.context import context_length
 from mlxq.catalog.installed import read_model
@@ -24,11 +24,6 @@ from mlxq.catalog.vision import sees
 class _OnDisk:
     model: Installed
     size: ModelSize
-
-
-async def present(jobs: JobClient) -> set[str]:
-    """The ids of the models that are in the memory of a worker, or on their way there."""
-    return {each.model for each in await held(jobs) if each.model}
 
 
 async def engines(jobs: JobClient) -> list[str]:

@@ -12,14 +12,14 @@ from pathlib import Path
 from starlette.types import Receive
 
 from api.dispatch.call import call, outcome
+from api.dispatch.slots import held
 from api.http.context import Context
 from api.models.inventory import not_found
-from api.models.workers import held, obeyed
+from api.models.workers import obeyed
 from config.settings import REPO
 from jobs.client import JobClient
 from jobs.errors import Conflict, Forbidden, InvalidRequest, MlxqError, ModelNotFound
-from jobs.kinds import KINDS, Category, Kind
-from jobs.request import JobRequest, new_job_id
+from jobs.request import Category, JobRequest, Kind, new_job_id
 from jobs.usage import jobs_for
 from mlxq.catalog import ModelRef, UnknownModel
 from mlxq.catalog.installed import TRASH
@@ -106,11 +106,11 @@ async def _unload(
 ) -> None:
     request = JobRequest(
         id=new_job_id(Kind.UNLOAD),
-        queue=category,
+        category=category,
         kind=Kind.UNLOAD,
         model=model,
         payload={},
-        timeout=KINDS[Kind.UNLOAD].timeout(context.settings),
+        timeout=context.settings.load_timeout,
         meta={
             "model": model,
             "model_type": category.value,

@@ -1,43 +1,18 @@
-"""What each worker holds, and whether all of them have done what a load or an unload wants.
+"""Whether all workers have done what a load or an unload asks for.
 
 One worker takes the job; it tells the others, which obey as soon as they work on nothing else.
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
+from api.dispatch.slots import Held, held
 from jobs.client import JobClient
-from jobs.kinds import Kind
+from jobs.request import Kind
 
-#: States of a slot whose model is there, wherever it came from.
-PRESENT = ("loaded", "loading")
 #: Seconds that the others are waited for, and between two looks at them.
 PATIENCE = 10.0
 _LOOK = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A slot of a worker, as the worker told it."""
-
-    worker: str
-    category: str
-    slot: dict[str, Any]
-
-    @property
-    def model(self) -> str | None:
-        """The model that is there, or comes."""
-        return self.slot.get("model") if self.slot.get("state") in PRESENT else None
-
-
-async def held(jobs: JobClient) -> list[Held]:
-    """All slots of all workers."""
-    return [
-        Held(str(worker["name"]), category, slot)
-        for worker in await jobs.workers()
-        for category, slot in worker.get("slots", {}).items()
-    ]
 
 
 async def obeyed(

@@ -133,22 +133,15 @@ def test_no_route_is_left_out(make_settings: MakeSettings) -> None:
 
 def test_models_are_named_through_one_function() -> None:
     """`submission.model_of` asks for the right to a model; only what the user of the machine does may pass it."""
-    administers = {
-        "dispatch/submission.py",
-        "http/context.py",
-        "models/install.py",
-        "models/inventory.py",
-        "models/removal.py",
-        "openai/models/router.py",
-    }
+    administers = {"models.py", "inventory.py", "context.py", "submission.py", "downloads.py", "removal.py"}
     found = {
-        str(path.relative_to(REPO / "api"))
+        path.name
         for path in Path(REPO / "api").rglob("*.py")
         if re.search(r"(context|catalog|_of\(request\))\.(resolve|look_up)\(", path.read_text())
     }
     # The list of voices looks at the default model, which no caller names.
     # The draft model is withheld from callers without the right (`Caller.withheld`).
-    assert found <= administers | {"openai/chat/router.py", "ominix/voices.py"}
+    assert found <= administers | {"chat.py", "voices.py"}
 
 
 @pytest.mark.parametrize(("path", "body"), USES)

@@ -7,11 +7,12 @@ import pytest
 import redis
 from rq import Worker
 
-from api.models.workers import held, obeyed
+from api.dispatch.slots import held
+from api.models.workers import obeyed
 from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
-from jobs.kinds import Kind
+from jobs.request import Kind
 from jobs.status import EventType
 from tests.support.lanes import Bench
 

@@ -13,7 +13,7 @@ from api.http.sse import EventStream
 from api.openai.completions.render import CompletionFrames
 from api.openai.completions.schema import CompletionRequest
 from api.openai.text_stream import TextStream
-from jobs.kinds import Kind
+from jobs.request import Category, Kind
 
 router = APIRouter(tags=["completions"])
 
@@ -31,6 +31,7 @@ async def completions(request: Request) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
+        category=Category.LLM,
         kind=Kind.COMPLETION,
         model=ref,
         raw=body.raw,

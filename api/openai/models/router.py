@@ -10,6 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.dispatch.run import run
+from api.dispatch.slots import Held, held
 from api.dispatch.submission import job_request
 from api.http.body import read_body
 from api.http.context import context_of, jobs_of
@@ -27,11 +28,10 @@ from api.models.schema import (
     model_list,
     model_status,
 )
-from api.models.workers import PATIENCE, Held, held, obeyed
+from api.models.workers import PATIENCE, obeyed
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest, ModelNotFound
-from jobs.kinds import Category, Kind
-from jobs.request import JobRequest
+from jobs.request import Category, JobRequest, Kind
 from mlxq.catalog import ModelRef
 
 router = APIRouter(tags=["models"])

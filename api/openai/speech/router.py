@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.artifacts import artifacts
+from api.dispatch.file_response import file_response
 from api.dispatch.run import run
 from api.http.body import read_body
 from api.http.openapi import takes
 from api.http.prefer import preference
 from api.http.sse import EventStream
 from api.http.warning import warned
-from api.native.artifacts import file_response
 from api.openai.speech.job import speech_job
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.stream import ByteStream, FramedSpeech, PlainSpeech

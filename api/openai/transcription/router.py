@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.context import context_of
-from api.http.openapi import REFERENCE
+from api.http.openapi import takes_files
 from api.http.prefer import preference
 from api.http.sse import EventStream
 from api.http.uploads import uploads_of
@@ -20,9 +20,9 @@ from api.openai.text_stream import TextStream
 from api.openai.transcription.effect import without_effect
 from api.openai.transcription.frames import TranscriptFrames
 from api.openai.transcription.recording import Upload, read_upload
-from api.openai.transcription.schema import TranscriptionRequest, document
+from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest, document
 from jobs.client import Submission
-from jobs.kinds import Category, Kind
+from jobs.request import Category, Kind
 
 router = APIRouter(tags=["audio"])
 
@@ -34,22 +34,7 @@ _CONTENT_TYPES = {
 }
 
 _FILE = {"file": {"type": "string", "format": "binary"}}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "allOf": [
-                        {"$ref": REFERENCE.format(model=TranscriptionRequest.__name__)},
-                        {"type": "object", "required": ["file"], "properties": _FILE},
-                    ]
-                }
-            },
-            "application/json": {"schema": {"$ref": REFERENCE.format(model="JsonTranscriptionRequest")}},
-        },
-    }
-}
+_BODY = takes_files(TranscriptionRequest, JsonTranscriptionRequest, _FILE, ("file",))
 
 
 @router.post(
@@ -84,6 +69,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
+        category=Category.ASR,
         kind=kind,
         model=ref,
         raw=upload.fingerprint,

@@ -1,0 +1,52 @@
+"""The response that is a file of a job, whole or a range of it."""
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from api.dispatch.artifacts import Artifact
+from api.http.context import context_of
+from api.http.cors import EMBEDDABLE
+from api.http.errors import error_response
+from jobs.errors import InvalidRequest
+
+#: How a range is refused that is none, or lies outside of the file.
+_RANGE_REFUSED = (400, 416)
+
+
+class _File(FileResponse):
+    """A range that cannot be served is refused as every other request is."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused: Message | None = None
+
+        async def watch(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] in _RANGE_REFUSED:
+                refused = message
+            elif refused is None:
+                await send(message)
+
+        await super().__call__(scope, receive, watch)
+        if refused is not None:
+            error = InvalidRequest(
+                f"Invalid 'Range': the file has {self.headers['content-length']} bytes.", param="Range"
+            )
+            error.status, error.code = refused["status"], "invalid_range"
+            kept = {k: v for k, v in Headers(raw=refused["headers"]).items() if k == "content-range"}
+            await error_response(error, kept)(scope, receive, send)
+
+
+def file_response(
+    request: Request, artifact: Artifact, name: str, headers: dict[str, str] | None = None
+) -> Response:
+    """The whole file. Raises BlobGone."""
+    path = context_of(request).blobs.path(artifact.blob)
+    disposition = {"content-disposition": f'inline; filename="{name}"'}
+    return _File(
+        path,
+        headers={**disposition, **EMBEDDABLE, **(headers or {})},
+        media_type=artifact.content_type,
+        stat_result=path.stat(),
+    )

@@ -1,0 +1,37 @@
+"""What each worker holds, as it published it at its last beat. This module knows no route and no model's name."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.client import JobClient
+
+#: States of a slot whose model is there, wherever it came from.
+PRESENT = ("loaded", "loading")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A slot of a worker, as the worker told it."""
+
+    worker: str
+    category: str
+    slot: dict[str, Any]
+
+    @property
+    def model(self) -> str | None:
+        """The model that is there, or comes."""
+        return self.slot.get("model") if self.slot.get("state") in PRESENT else None
+
+
+async def held(jobs: JobClient) -> list[Held]:
+    """All slots of all workers."""
+    return [
+        Held(str(worker["name"]), category, slot)
+        for worker in await jobs.workers()
+        for category, slot in worker.get("slots", {}).items()
+    ]
+
+
+async def present(jobs: JobClient) -> set[str]:
+    """The ids of the models that are in the memory of a worker, or on their way there."""
+    return {each.model for each in await held(jobs) if each.model}
