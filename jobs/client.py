@@ -112,13 +112,13 @@ class JobClient:
 
         Raises QueueFull, Conflict (an idempotency key used for another body) or ServiceUnavailable.
         """
-        watch = self.bus.watch(request.id, request.category, accepted=False)
+        watch = self.bus.watch(request.id, request.queue, accepted=False)
         try:
             submission = await self._admit(request)
             if submission.attached:
                 self.bus.forget(watch)
                 info = await self.info(submission.job_id, with_result=True)
-                watch = self.bus.watch(info.id, info.category)
+                watch = self.bus.watch(info.id, info.queue)
                 await self._catch_up(watch, info)
                 submission = replace(submission, meta=info.meta)
             else:
@@ -159,8 +159,8 @@ class JobClient:
                 raise Conflict("This Idempotency-Key was used for another request.", param="Idempotency-Key")
             case Admission.FULL:
                 raise QueueFull(
-                    f"The {request.category} queue is full ({detail} jobs wait). Try again later.",
-                    retry_after=await self._retry_after(request.category),
+                    f"The {request.queue} queue is full ({detail} jobs wait). Try again later.",
+                    retry_after=await self._retry_after(request.queue),
                 )
             case Admission.MEMORY:
                 raise _no_memory()
@@ -205,7 +205,7 @@ class JobClient:
     async def watch(self, job_id: str, after: str = "0-0") -> AsyncIterator[Watch]:
         """Watch a job that is already there, from the event after `after`. JobNotFound."""
         info = await self.info(job_id, with_result=True)
-        watch = self.bus.watch(job_id, info.category, after)
+        watch = self.bus.watch(job_id, info.queue, after)
         try:
             await self._catch_up(watch, info)
             yield watch
@@ -271,7 +271,7 @@ class JobClient:
             info = decode(job_id, values)
             position = None
             if info.status is JobStatus.QUEUED:
-                place: Any = await self.redis.lpos(keys.queue(info.category), job_id)
+                place: Any = await self.redis.lpos(keys.queue(info.queue), job_id)
                 position = None if place is None else int(place) + 1
             info = replace(info, position=position)
             result, error = None, None

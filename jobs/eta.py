@@ -30,8 +30,8 @@ async def eta(connection: redis.asyncio.Redis, info: JobInfo) -> float | None:
     if info.status is JobStatus.QUEUED:
         if info.position is None:
             return None
-        running: Any = await connection.zrange(keys.started(info.category), 0, -1)
-        waiting: Any = await connection.lrange(keys.queue(info.category), 0, info.position - 1)
+        running: Any = await connection.zrange(keys.started(info.queue), 0, -1)
+        waiting: Any = await connection.lrange(keys.queue(info.queue), 0, info.position - 1)
         ids = [*(str(each).partition(":")[0] for each in running), *waiting]
     async with connection.pipeline(transaction=False) as pipe:
         for job_id in ids:

@@ -40,7 +40,7 @@ class JobInfo:
 
     id: str
     status: JobStatus
-    category: str
+    queue: str
     kind: str
     model: str
     app: str
@@ -94,7 +94,7 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
     return JobInfo(
         id=job_id,
         status=JobStatus.from_rq(row["status"] or "", expired=bool(row["mlxq_expired"])),
-        category=row["origin"] or "",
+        queue=row["origin"] or "",
         kind=row["mlxq_kind"] or "",
         model=row["mlxq_model"] or "",
         app=row["mlxq_app"] or "",

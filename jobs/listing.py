@@ -9,7 +9,7 @@ import redis.asyncio
 from jobs import keys
 from jobs.errors import JobNotFound
 from jobs.info import FIELDS, JobInfo, QueueStats, decode
-from jobs.request import Category
+from jobs.kinds import QUEUES
 from jobs.status import JobStatus
 
 #: Jobs looked at in one go.
@@ -30,7 +30,7 @@ class Wanted:
     def __call__(self, info: JobInfo) -> bool:
         return (
             self.status in (None, info.status)
-            and self.queue in (None, info.category)
+            and self.queue in (None, info.queue)
             and self.app in (None, info.app)
             and self.owner in (None, info.owner)
         )
@@ -84,7 +84,7 @@ async def read(connection: redis.asyncio.Redis, ids: Sequence[str]) -> list[JobI
 
 async def _placed(connection: redis.asyncio.Redis, infos: list[JobInfo]) -> list[JobInfo]:
     """The same, with the places of those that wait: each queue is read once."""
-    queues = sorted({info.category for info in infos if info.status is JobStatus.QUEUED})
+    queues = sorted({info.queue for info in infos if info.status is JobStatus.QUEUED})
     if not queues:
         return infos
     async with connection.pipeline(transaction=False) as pipe:
@@ -101,8 +101,8 @@ async def _placed(connection: redis.asyncio.Redis, infos: list[JobInfo]) -> list
 async def waiting(connection: redis.asyncio.Redis) -> list[JobInfo]:
     """Every job that waits, each queue in its order; `position` is the place in its queue."""
     found: list[JobInfo] = []
-    for category in Category:
-        ids: Any = await connection.lrange(keys.queue(category), 0, -1)
+    for queue in QUEUES:
+        ids: Any = await connection.lrange(keys.queue(queue), 0, -1)
         found += [
             replace(info, position=place)
             for place, info in enumerate(await read(connection, ids), start=1)
@@ -112,20 +112,20 @@ async def waiting(connection: redis.asyncio.Redis) -> list[JobInfo]:
 
 
 async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
-    """Every category's queue."""
+    """Every queue."""
     found = {}
-    for category in Category:
+    for queue in QUEUES:
         async with connection.pipeline(transaction=False) as pipe:
-            pipe.llen(keys.queue(category))
-            pipe.zcard(keys.deferred(category))
-            pipe.zcard(keys.started(category))
-            pipe.zcard(keys.finished(category))
-            pipe.zcard(keys.failed(category))
-            pipe.zcard(keys.cancelled(category))
-            pipe.lrange(keys.waits(category), 0, _WAITS - 1)
+            pipe.llen(keys.queue(queue))
+            pipe.zcard(keys.deferred(queue))
+            pipe.zcard(keys.started(queue))
+            pipe.zcard(keys.finished(queue))
+            pipe.zcard(keys.failed(queue))
+            pipe.zcard(keys.cancelled(queue))
+            pipe.lrange(keys.waits(queue), 0, _WAITS - 1)
             *counts, waits = await pipe.execute()
         queued, deferred, running, finished, failed, cancelled = map(int, counts)
         lasted = sorted(map(int, waits))
         median = lasted[len(lasted) // 2] / 1000 if lasted else None
-        found[category.value] = QueueStats(queued + deferred, running, finished, failed, cancelled, median)
+        found[queue] = QueueStats(queued + deferred, running, finished, failed, cancelled, median)
     return found

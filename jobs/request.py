@@ -4,68 +4,13 @@ import secrets
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import orjson
 
 from jobs.blobs import Uploads
 from jobs.errors import RequestGone
-
-
-class Category(StrEnum):
-    """The kind of model a job needs: its queue, its lane and its slot."""
-
-    LLM = "llm"
-    ASR = "asr"
-    TTS = "tts"
-    IMAGE = "image"
-    EMBEDDING = "embedding"
-    #: no model: files of models are fetched, by a process of their own
-    DOWNLOAD = "download"
-
-
-class Kind(StrEnum):
-    """What the job does with the model of its category."""
-
-    #: a chat completion
-    CHAT = "chat"
-    #: a text completion
-    COMPLETION = "completion"
-    #: a text completion in MLX-GUI's shape
-    GENERATE = "generate"
-    #: vectors of texts
-    EMBEDDING = "embedding"
-    #: the text of a recording
-    TRANSCRIPTION = "transcription"
-    #: the text of a recording, in English
-    TRANSLATION = "translation"
-    #: a text, spoken
-    SPEECH = "speech"
-    #: pictures of a text, or of a picture
-    IMAGE = "image"
-    #: bring a model into the slot
-    LOAD = "load"
-    #: empty the slot
-    UNLOAD = "unload"
-    #: fetch a model from its hub
-    DOWNLOAD = "download"
-
-
-#: How ids of jobs begin. A chat's id is the `id` of its completion, as in OpenAI's API.
-ID_PREFIX = {
-    Kind.CHAT: "chatcmpl",
-    Kind.COMPLETION: "cmpl",
-    Kind.GENERATE: "gen",
-    Kind.EMBEDDING: "embd",
-    Kind.TRANSCRIPTION: "trsc",
-    Kind.TRANSLATION: "trsl",
-    Kind.SPEECH: "spch",
-    Kind.IMAGE: "img",
-    Kind.LOAD: "load",
-    Kind.UNLOAD: "unload",
-    Kind.DOWNLOAD: "dl",
-}
+from jobs.kinds import KINDS, Kind
 
 #: The dialect of a job that names none.
 DEFAULT_DIALECT = "openai"
@@ -75,25 +20,25 @@ FUNCTION = "worker.rq_function.run"
 
 
 def new_job_id(kind: Kind) -> str:
-    return f"{ID_PREFIX[kind]}-{secrets.token_hex(12)}"
+    return f"{KINDS[kind].prefix}-{secrets.token_hex(12)}"
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """One accepted request.
 
-    `model` is the resolved reference that the worker can load; `payload` is the validated request, JSON only.
-    `timeout` is seconds of run time. `dialect` names the API that the request was written for: answers, errors and
-    streams are rendered in it. `expires_in` is how many seconds the caller will wait for the start, None
-    for ever. `app` names the calling program in listings; `owner` stands for the key that may see the job, and is
-    empty where there are no keys. `needs` is a job that must end well before this one may run. `join`: while an
-    earlier job of the same fingerprint has not ended, this request means that job. `steps` is how many it is
-    expected to take, and `step_size` how much one is, in a unit of its kind's own: from them its time is guessed.
-    `uploads` are the files that came with it: they are the job's once it is accepted.
+    `queue` is one of `QUEUES`. `model` is the resolved reference that the worker can load. `payload` is the validated
+    request, JSON only. `timeout` is seconds of run time. `dialect` names the API that the request was written for:
+    answers, errors and streams are rendered in it. `expires_in` is how many seconds the caller waits for the start,
+    None: without limit. `app` names the calling program in listings. `owner` stands for the key that may see the
+    job; it is empty where there are no keys. `needs` is a job that must complete before this one may run. `join`:
+    while an earlier job of the same fingerprint has not ended, this request means that job. `steps` is how many it
+    is expected to take, and `step_size` how much one is, in a unit of its kind's own: from them its time is
+    estimated. `uploads` are the files that came with it. They are the job's once it is accepted.
     """
 
     id: str
-    category: Category
+    queue: str
     kind: Kind
     model: str
     payload: dict[str, Any]

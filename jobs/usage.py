@@ -5,17 +5,17 @@ from typing import Any
 import redis.asyncio
 
 from jobs import keys
-from jobs.request import Category
+from jobs.kinds import QUEUES
 
 
 async def jobs_for(connection: redis.asyncio.Redis, model_id: str) -> list[str]:
     """Ids of the jobs that have not ended and need this model, with an adapter or without. Raises RedisError."""
     async with connection.pipeline(transaction=False) as pipe:
-        for category in Category:
-            pipe.lrange(keys.queue(category), 0, -1)
-            pipe.lrange(keys.intermediate(category), 0, -1)
-            pipe.zrange(keys.deferred(category), 0, -1)
-            pipe.zrange(keys.started(category), 0, -1)
+        for queue in QUEUES:
+            pipe.lrange(keys.queue(queue), 0, -1)
+            pipe.lrange(keys.intermediate(queue), 0, -1)
+            pipe.zrange(keys.deferred(queue), 0, -1)
+            pipe.zrange(keys.started(queue), 0, -1)
         found: Any = await pipe.execute()
     # A running job is listed with its execution.
     ids = [str(member).partition(":")[0] for members in found for member in members]

@@ -26,9 +26,9 @@ from jobs.commands import RESTART, SHUTDOWN
 from jobs.connection import connection
 from jobs.consumer.registration import Registration, dead_workers
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
+from jobs.kinds import Category, Kind
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.permissions import check
-from jobs.request import Category, Kind
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
 from worker.device import device, hold

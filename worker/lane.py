@@ -22,7 +22,7 @@ from config.logs import CONCERNED
 from jobs.consumer.outbox import Message, Outbox
 from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_full, is_disk_full
 from jobs.gate import Ending, Gate
-from jobs.request import Kind
+from jobs.kinds import Kind
 from jobs.status import EventType
 from worker.engines.base import Delta, Done, Failed, Gathers, Output, Progress, Shown
 from worker.feeder import Feeder, feeder_name

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound, OutOfMemory
-from jobs.request import Category
+from jobs.kinds import Category
 from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.catalog.size import model_size
 from worker.device import device

@@ -7,7 +7,7 @@ import redis
 
 from jobs import keys
 from jobs.blobs import BlobStore
-from jobs.request import Category
+from jobs.kinds import QUEUES
 
 #: Listed jobs looked at, and files deleted, in one go.
 _PAGE = 1000
@@ -32,11 +32,11 @@ def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN
     if not orphans:
         return 0
     with connection.pipeline(transaction=True) as pipe:
-        for category in Category:
-            pipe.lrange(keys.queue(category), 0, -1)
-            pipe.lrange(keys.intermediate(category), 0, -1)
-            pipe.zrange(keys.deferred(category), 0, -1)
-            pipe.zrange(keys.started(category), 0, -1)
+        for queue in QUEUES:
+            pipe.lrange(keys.queue(queue), 0, -1)
+            pipe.lrange(keys.intermediate(queue), 0, -1)
+            pipe.zrange(keys.deferred(queue), 0, -1)
+            pipe.zrange(keys.started(queue), 0, -1)
         found: Any = pipe.execute()
     # A running job is listed with its execution.
     ids = {member.decode().partition(":")[0] for members in found for member in members}
@@ -55,10 +55,10 @@ def sweep(connection: redis.Redis) -> int:
     """
     now = time.time()
     with connection.pipeline(transaction=False) as pipe:
-        for category in Category:
-            pipe.zremrangebyscore(keys.finished(category), "-inf", now)
-            pipe.zremrangebyscore(keys.failed(category), "-inf", now)
-            pipe.zremrangebyscore(keys.cancelled(category), "-inf", now)
+        for queue in QUEUES:
+            pipe.zremrangebyscore(keys.finished(queue), "-inf", now)
+            pipe.zremrangebyscore(keys.failed(queue), "-inf", now)
+            pipe.zremrangebyscore(keys.cancelled(queue), "-inf", now)
         pipe.execute()
     names: Any = connection.smembers(keys.WORKER_STATES)
     for name in names:

@@ -23,7 +23,7 @@ def accepted_job(base: str, request: JobRequest, submission: Submission) -> dict
     info = JobInfo(
         id=submission.job_id,
         status=JobStatus.QUEUED,
-        category=request.category,
+        queue=request.queue,
         kind=request.kind,
         model=request.model,
         app=request.app,
@@ -49,7 +49,7 @@ def job_object(base: str, info: JobInfo) -> dict[str, Any]:
         "object": "job",
         "status": info.status.value,
         "kind": info.kind,
-        "queue": info.category,
+        "queue": info.queue,
         "model": info.meta.get("model", info.model),
         "app": info.app,
         "created_at": None if created is None else int(created),

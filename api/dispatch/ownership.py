@@ -11,7 +11,7 @@ from api.http.caller import caller_of
 from api.http.context import jobs_of
 from jobs.errors import Forbidden, JobNotFound
 from jobs.info import JobInfo
-from jobs.request import Kind
+from jobs.kinds import Kind
 
 
 async def visible_job(request: Request, job_id: str, *, with_result: bool = False) -> JobInfo:

@@ -12,7 +12,7 @@ from api.openai.embeddings.schema import embedding_list
 from api.openai.images.render import images_response
 from api.openai.speech.schema import spoken
 from api.openai.transcription.schema import transcribed
-from jobs.request import Kind
+from jobs.kinds import Kind
 
 #: (job id, meta, the worker's result) → the body of the response
 _Answer = Callable[[str, dict[str, Any], dict[str, Any]], dict[str, Any]]

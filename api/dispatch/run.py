@@ -16,7 +16,8 @@ from api.http.forwarded import base_of
 from api.http.json_response import json_response
 from api.http.prefer import Preference
 from jobs.client import Submission
-from jobs.request import JobRequest, Kind
+from jobs.kinds import Kind
+from jobs.request import JobRequest
 
 #: (the job, the worker's result, headers) → the response. It runs in a thread: it may read files.
 Respond = Callable[[Submission, dict[str, Any], dict[str, str]], Response]

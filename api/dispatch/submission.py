@@ -13,10 +13,10 @@ from api.http.context import Context, context_of, jobs_of
 from api.http.prefer import Preference, is_retry, read_timeout
 from api.http.security import caller_key
 from api.http.uploads import uploads_of
-from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest
-from jobs.request import DEFAULT_DIALECT, Category, JobRequest, Kind, new_job_id
+from jobs.kinds import KINDS, Category, Kind
+from jobs.request import DEFAULT_DIALECT, JobRequest, new_job_id
 from mlxq.catalog import ModelRef
 from mlxq.downloads.request import download_request
 
@@ -52,22 +52,27 @@ async def _is_ready(context: Context, jobs: JobClient, ref: ModelRef, category: 
 def job_request(
     request: HTTPConnection,
     *,
-    category: Category,
     kind: Kind,
     model: str | ModelRef,
     raw: bytes,
     payload: dict[str, Any],
     meta: dict[str, Any],
     preference: Preference,
+    category: Category | None = None,
     stream: bool = False,
     dialect: str = DEFAULT_DIALECT,
     priority: int = 0,
 ) -> JobRequest:
     """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key.
 
+    `category` is that of the model, for kinds that have no queue of their own.
+
     A model that is only on a hub is fetched first, by a job that this one waits for.
     """
     headers, needs = request.headers, None
+    queue = KINDS[kind].queue or category
+    if queue is None:
+        raise ValueError(f"a job of kind '{kind}' needs the category of its model")
     settings, app, owner = context_of(request).settings, app_name(request), caller_of(request).owner
     if isinstance(model, ModelRef):
         if model.path is None:
@@ -79,11 +84,11 @@ def job_request(
     patience = read_timeout(headers) if preference.synchronous and not stream else None
     return JobRequest(
         id=new_job_id(kind),
-        category=category,
+        queue=queue,
         kind=kind,
         model=model,
         payload=payload,
-        timeout=_timeout(settings, category, kind),
+        timeout=KINDS[kind].timeout(settings),
         stream=stream,
         dialect=dialect,
         expires_in=patience,
@@ -97,19 +102,6 @@ def job_request(
         meta=meta,
         uploads=uploads_of(request),
     )
-
-
-def _timeout(settings: Settings, category: Category, kind: Kind) -> float:
-    """Seconds of run time."""
-    if kind in (Kind.LOAD, Kind.UNLOAD):
-        return settings.load_timeout
-    return {
-        Category.LLM: settings.chat_timeout,
-        Category.ASR: settings.transcription_timeout,
-        Category.TTS: settings.speech_timeout,
-        Category.IMAGE: settings.image_timeout,
-        Category.EMBEDDING: settings.chat_timeout,
-    }[category]
 
 
 def _idempotency_scope(key: str | None, caller: str) -> str | None:

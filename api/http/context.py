@@ -16,7 +16,7 @@ from jobs.blobs import BlobStore
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.gate import Ttl
-from jobs.request import Category
+from jobs.kinds import Category
 from mlxq.catalog import Catalog, ModelRef, UnknownAdapter, UnknownModel
 from mlxq.catalog.voices import VoiceRegistry
 from mlxq.downloads.reach import HubReach, unreachable

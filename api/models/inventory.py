@@ -11,8 +11,8 @@ from api.http.context import Context
 from api.models.schema import ModelEntry
 from jobs.client import JobClient
 from jobs.errors import ModelNotFound, ServiceUnavailable
+from jobs.kinds import Category
 from jobs.model_records import ModelRecord, model_records
-from jobs.request import Category
 from mlxq.catalog import Installed, UnknownModel
 from mlxq.catalog.context import context_length
 from mlxq.catalog.installed import read_model

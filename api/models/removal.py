@@ -19,7 +19,8 @@ from api.models.workers import obeyed
 from config.settings import REPO
 from jobs.client import JobClient
 from jobs.errors import Conflict, Forbidden, InvalidRequest, MlxqError, ModelNotFound
-from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.kinds import KINDS, Category, Kind
+from jobs.request import JobRequest, new_job_id
 from jobs.usage import jobs_for
 from mlxq.catalog import ModelRef, UnknownModel
 from mlxq.catalog.installed import TRASH
@@ -106,11 +107,11 @@ async def _unload(
 ) -> None:
     request = JobRequest(
         id=new_job_id(Kind.UNLOAD),
-        category=category,
+        queue=category,
         kind=Kind.UNLOAD,
         model=model,
         payload={},
-        timeout=context.settings.load_timeout,
+        timeout=KINDS[Kind.UNLOAD].timeout(context.settings),
         meta={
             "model": model,
             "model_type": category.value,

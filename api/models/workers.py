@@ -8,7 +8,7 @@ from typing import Any
 
 from api.dispatch.slots import Held, held
 from jobs.client import JobClient
-from jobs.request import Kind
+from jobs.kinds import Kind
 
 #: Seconds that the others are waited for, and between two looks at them.
 PATIENCE = 10.0

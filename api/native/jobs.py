@@ -22,8 +22,8 @@ from api.http.json_response import json_response
 from api.http.security import at_the_machine
 from api.http.sse import EventStream
 from jobs.errors import InvalidRequest, JobNotFound
+from jobs.kinds import Category
 from jobs.listing import Wanted
-from jobs.request import Category
 from jobs.status import JobStatus
 
 router = APIRouter(tags=["jobs"])

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from api.http.context import Context, context_of
 from api.http.json_response import json_response
 from api.openai.speech.voices import voices_of
-from jobs.request import Category
+from jobs.kinds import Category
 from mlxq.catalog import UnknownModel
 from mlxq.catalog.aliases import DEFAULT
 

@@ -1,14 +1,14 @@
 -- Turn a job taken off the queue into a running execution, unless it must not run.
 -- KEYS: job, intermediate list, started registry, cancelled registry
 -- ARGV: id, execution, worker, lease (s), now (ISO), epoch, result ttl, events ttl, expired event, waits key,
---       uses of models, last use of models
+--       uses of models, last use of models (of jobs that have `mlxq_use`)
 -- Returns {'ok', attempt, data, ms that it waited or '', app} | {'lost'} (somebody else recovered it) | {'gone'} | {'dropped'} | {'expired'}
 local id, execution = ARGV[1], ARGV[2]
 if redis.call('LREM', KEYS[2], 1, id) == 0 then
   return { 'lost' }
 end
 local job = redis.call('HMGET', KEYS[1], 'status', 'data', 'mlxq_expires_at', 'mlxq_submitted_ms',
-  'mlxq_model', 'mlxq_kind', 'mlxq_app')
+  'mlxq_model', 'mlxq_use', 'mlxq_app')
 if not job[1] or not job[2] then
   return { 'gone' }
 end
@@ -40,7 +40,7 @@ if attempt == 1 and job[4] then
     redis.call('LTRIM', ARGV[10], 0, 255)
   end
 end
-if job[5] and job[6] ~= 'load' and job[6] ~= 'unload' and job[6] ~= 'download' then
+if job[5] and job[6] then
   if attempt == 1 then
     redis.call('HINCRBY', ARGV[11], job[5], 1)
   end

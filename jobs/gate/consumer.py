@@ -18,7 +18,8 @@ from jobs import keys
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound, OutputTooLarge, RequestGone, WorkerDied
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
-from jobs.request import Category, Claim
+from jobs.kinds import Category
+from jobs.request import Claim
 from jobs.status import EventType, JobStatus, encode_event
 
 log = logging.getLogger(__name__)

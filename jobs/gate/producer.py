@@ -12,6 +12,7 @@ from redis.exceptions import NoScriptError
 
 from jobs import keys
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
+from jobs.kinds import KINDS
 from jobs.request import DEFAULT_DIALECT, JobRequest
 from jobs.status import EventType, encode_event
 
@@ -50,7 +51,7 @@ class AsyncGate:
             "data": data,
             "created_at": iso,
             "enqueued_at": iso,
-            "origin": request.category.value,
+            "origin": request.queue,
             "description": request.description,
             "timeout": int(request.timeout),
             "result_ttl": self._ttl.result,
@@ -63,6 +64,8 @@ class AsyncGate:
             "mlxq_app": request.app,
             "mlxq_submitted_ms": int(now.timestamp() * 1000),
         }
+        if KINDS[request.kind].uses_model:
+            fields["mlxq_use"] = 1
         if request.dialect != DEFAULT_DIALECT:
             fields["mlxq_dialect"] = request.dialect
         if request.owner:
@@ -82,7 +85,7 @@ class AsyncGate:
             fields["mlxq_idempotency"] = idempotency
         arguments: list[Any] = [
             request.id,
-            keys.queue(request.category),
+            keys.queue(request.queue),
             limit,
             request.fingerprint or "",
             2 if request.join else int(request.attach),
@@ -94,7 +97,7 @@ class AsyncGate:
         ]
         names = [
             keys.job(request.id),
-            keys.queue(request.category),
+            keys.queue(request.queue),
             idempotency,
             retry,
         ]

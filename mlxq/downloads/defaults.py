@@ -7,7 +7,8 @@ from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import MlxqError
 from jobs.gate import Ttl
-from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.kinds import KINDS, Category, Kind
+from jobs.request import JobRequest, new_job_id
 from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.downloads.request import download_request
 
@@ -47,11 +48,11 @@ def _missing(settings: Settings) -> dict[Category, ModelRef]:
 async def _queue(client: JobClient, settings: Settings, category: Category, ref: ModelRef) -> None:
     load = JobRequest(
         id=new_job_id(Kind.LOAD),
-        category=category,
+        queue=category,
         kind=Kind.LOAD,
         model=ref.id,
         payload={},
-        timeout=settings.load_timeout,
+        timeout=KINDS[Kind.LOAD].timeout(settings),
         app="mlxq",
         fingerprint=f"default:{category}:{ref.id}",
         join=True,

@@ -28,8 +28,9 @@ from jobs.consumer.registration import Registration, dead_workers
 from jobs.errors import EngineFailure, MlxqError
 from jobs.gate import BEAT, Ending, Gate, Ttl
 from jobs.job_log import log_execution
+from jobs.kinds import DOWNLOADS
 from jobs.permissions import check
-from jobs.request import Category, Claim
+from jobs.request import Claim
 from mlxq.downloads.defaults import fetch_defaults
 from mlxq.downloads.store import clear_trash
 
@@ -58,14 +59,14 @@ class DownloadHost:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}.{Category.DOWNLOAD}"
+        self._name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}.{DOWNLOADS}"
         self._feeder = f"{self._name}.feeder"
         ttl = Ttl(int(settings.result_ttl), int(settings.events_ttl))
         self._redis = connection(settings.redis_address)
         feeder = connection(settings.redis_address, name=self._feeder)
-        self._gate = Gate(self._redis, Category.DOWNLOAD, self._name, ttl)
-        self._feeder_gate = Gate(feeder, Category.DOWNLOAD, self._name, ttl)
-        self._registration = Registration(self._redis, Category.DOWNLOAD, self._name)
+        self._gate = Gate(self._redis, DOWNLOADS, self._name, ttl)
+        self._feeder_gate = Gate(feeder, DOWNLOADS, self._name, ttl)
+        self._registration = Registration(self._redis, DOWNLOADS, self._name)
         self._outbox = Outbox(self._gate, self._on_lost, self._on_ended)
         self._room = asyncio.Semaphore(settings.downloads)
         self._running: dict[str, Running] = {}
@@ -82,7 +83,7 @@ class DownloadHost:
             return
         await asyncio.to_thread(self._begin)
         self._outbox.start()
-        log.info("ready: %s", Category.DOWNLOAD)
+        log.info("ready: %s", DOWNLOADS)
         pulse, listener, feeder, defaults = (
             asyncio.create_task(work)
             for work in (self._beat_on(), self._listen(), self._feed(), fetch_defaults(self._settings))
@@ -121,7 +122,7 @@ class DownloadHost:
 
     def _begin(self) -> None:
         clear_trash([self._settings.hub_cache, *self._settings.model_roots])
-        self._recover(dead_workers(self._redis, [Category.DOWNLOAD]))
+        self._recover(dead_workers(self._redis, [DOWNLOADS]))
         self._registration.register()
 
     def _recover(self, dead: list[str]) -> None:

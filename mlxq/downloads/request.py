@@ -3,10 +3,8 @@
 import time
 
 from config.settings import Settings
-from jobs.request import Category, JobRequest, Kind, new_job_id
-
-#: Seconds that a download may take: it ends by itself when nothing comes any more.
-LONGEST = 7 * 86_400.0
+from jobs.kinds import DOWNLOADS, KINDS, Kind
+from jobs.request import JobRequest, new_job_id
 
 
 def download_request(
@@ -16,11 +14,11 @@ def download_request(
     source = settings.model_source
     return JobRequest(
         id=new_job_id(Kind.DOWNLOAD),
-        category=Category.DOWNLOAD,
+        queue=DOWNLOADS,
         kind=Kind.DOWNLOAD,
         model=repo_id,
         payload={"source": source},
-        timeout=LONGEST,
+        timeout=KINDS[Kind.DOWNLOAD].timeout(settings),
         app=app,
         owner=owner,
         fingerprint=f"download:{source}:{repo_id}",

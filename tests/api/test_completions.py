@@ -6,7 +6,7 @@ import httpx
 import openai
 import pytest
 
-from jobs.request import Kind
+from jobs.kinds import Kind
 from tests.api.requests import chunks, completion
 from tests.api.test_bad_input import check
 from tests.api.test_choices import entry

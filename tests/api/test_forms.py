@@ -8,7 +8,7 @@ import httpx
 import pytest
 import redis
 
-from jobs.request import Category
+from jobs.kinds import Category
 from tests.api.conftest import MakeSettings
 from tests.api.test_bad_input import check
 from tests.api.test_speech import put

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.request import Kind
+from jobs.kinds import Kind
 from tests.api.test_bad_input import check
 from tests.support.scripted_worker import ScriptedWorker
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from jobs import keys
-from jobs.request import Category
+from jobs.kinds import Category
 from tests.api.conftest import MakeSettings, put_model
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer

@@ -10,7 +10,7 @@ import redis
 
 from jobs import keys
 from jobs.blobs import BlobStore
-from jobs.request import Category
+from jobs.kinds import Category
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.api.test_speech import put

@@ -15,7 +15,7 @@ from config.settings import Settings
 from jobs import keys
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure
-from jobs.request import Category
+from jobs.kinds import Category
 from jobs.status import EventType
 from mlxq.media.audio_formats import CONTENT_TYPES
 from tests.support.api_server import ApiServer

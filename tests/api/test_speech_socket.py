@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure
-from jobs.request import Category
+from jobs.kinds import Category
 from tests.api.test_speech import put, register
 from tests.support.api_server import ApiServer
 from tests.support.scripted_worker import Run, ScriptedWorker

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from config.settings import Settings
-from jobs.request import Category
+from jobs.kinds import Category
 from tests.support.api_server import ApiServer
 from tests.support.scripted_worker import Run, ScriptedWorker
 from tests.support.sounds import hum

@@ -11,7 +11,7 @@ import redis
 from starlette.datastructures import UploadFile
 
 from config.settings import Settings
-from jobs.request import Category
+from jobs.kinds import Category
 from tests.support.api_server import ApiServer
 from tests.support.jobs import counted_memory, memory_of
 from tests.support.scripted_worker import ScriptedWorker

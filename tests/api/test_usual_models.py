@@ -13,7 +13,7 @@ import redis
 
 from config.settings import Settings
 from jobs import keys
-from jobs.request import Category
+from jobs.kinds import DOWNLOADS, Category
 from mlxq.catalog import kokoro
 from tests.support.api_server import ApiServer
 from tests.support.hub_listing import HubListing
@@ -180,7 +180,7 @@ def test_with_a_hub_the_real_model_is_fetched_first(
         )
         assert answer.status_code == 202
         assert "warning" not in answer.headers
-    waiting: Any = clean_redis.lrange(keys.queue(Category.DOWNLOAD), 0, -1)
+    waiting: Any = clean_redis.lrange(keys.queue(DOWNLOADS), 0, -1)
     (download,) = waiting
     assert clean_redis.hget(keys.job(download.decode()), "mlxq_model") == b"mlx-community/whisper-tiny"
 

@@ -10,7 +10,7 @@ import pytest
 
 from config.settings import Settings
 from jobs.errors import InvalidRequest
-from jobs.request import Category
+from jobs.kinds import Category
 from mlxq.catalog import Catalog, ModelRef
 from tests.engines.test_models_are_data import FAMILIES
 from tests.support.checkpoints import random_qwen3

@@ -19,7 +19,7 @@ from mlx_vlm.utils import load_processor
 
 from config.settings import REPO, Settings
 from jobs.errors import InvalidRequest, MlxqError
-from jobs.request import Category
+from jobs.kinds import Category
 from mlxq.catalog import Catalog, ModelRef
 from tests.support.adapters import random_adapter
 from tests.support.asr_checkpoints import random_parakeet, random_qwen3_asr, random_sensevoice, random_whisper

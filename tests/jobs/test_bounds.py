@@ -24,7 +24,7 @@ from jobs.errors import (
     ServiceUnavailable,
 )
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
-from jobs.request import Category, Kind
+from jobs.kinds import Category, Kind
 from jobs.status import EventType, JobStatus, encode_event
 from tests.support.jobs import TTL, counted_memory, memory_of, request
 
@@ -279,11 +279,11 @@ async def test_files_of_a_request_that_became_no_job_are_deleted(
 ) -> None:
     for _ in range(3):
         await client.enqueue(request(idempotency_scope="key", fingerprint="body-1"))
-        await client.enqueue(request(category=Category.ASR, kind=Kind.TRANSCRIPTION))
+        await client.enqueue(request(queue=Category.ASR, kind=Kind.TRANSCRIPTION))
     full = sent(blobs)
     ids = full.ids
     with pytest.raises(QueueFull):
-        await client.enqueue(request(category=Category.ASR, uploads=full))
+        await client.enqueue(request(queue=Category.ASR, uploads=full))
     assert files(blobs, ids) == [False, False]
 
     for fingerprint, error in (("body-1", None), ("body-2", Conflict)):

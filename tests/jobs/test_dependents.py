@@ -17,7 +17,7 @@ from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import Forbidden, InsufficientStorage, MlxqError, QueueFull
 from jobs.gate import Ending, Gate
-from jobs.request import Category
+from jobs.kinds import DOWNLOADS, Category
 from jobs.status import JobStatus
 from jobs.usage import jobs_for
 from mlxq.downloads.request import download_request
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def gate(clean_redis: redis.Redis) -> Gate:
-    return Gate(clean_redis, Category.DOWNLOAD, "downloads-1", TTL)
+    return Gate(clean_redis, DOWNLOADS, "downloads-1", TTL)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def events(connection: redis.Redis, job_id: str) -> list[dict[str, Any]]:
 
 async def test_it_waits_as_rqs_deferred_jobs_do(client: JobClient, clean_redis: redis.Redis) -> None:
     chat = await client.enqueue(waiting_chat())
-    (download,) = waiting(clean_redis, Category.DOWNLOAD)
+    (download,) = waiting(clean_redis, DOWNLOADS)
     assert clean_redis.llen(keys.queue(Category.LLM)) == 0
     registry = DeferredJobRegistry("llm", connection=clean_redis, serializer=JSONSerializer)
     assert registry.get_job_ids() == [chat.job_id]
@@ -83,7 +83,7 @@ async def test_one_download_for_all_and_they_run_in_their_order(
     client: JobClient, gate: Gate, clean_redis: redis.Redis
 ) -> None:
     accepted = [(await client.enqueue(waiting_chat())).job_id for _ in range(3)]
-    assert clean_redis.llen(keys.queue(Category.DOWNLOAD)) == 1
+    assert clean_redis.llen(keys.queue(DOWNLOADS)) == 1
     download = start(gate)
     late = (await client.enqueue(replace(waiting_chat("org/other"), needs=None))).job_id
     gate.write([], [Ending(download, "execution-1", result={"status": "installed"})])
@@ -133,14 +133,14 @@ async def test_they_fail_when_it_is_cancelled(
     client: JobClient, gate: Gate, clean_redis: redis.Redis
 ) -> None:
     chat = (await client.enqueue(waiting_chat())).job_id
-    (download,) = waiting(clean_redis, Category.DOWNLOAD)
+    (download,) = waiting(clean_redis, DOWNLOADS)
     await client.cancel(download)
     info = await client.info(chat, with_result=True)
     assert info.error is not None
     assert "cancelled" in info.error.message
     # Who asks after that gets a new download.
     await client.enqueue(waiting_chat())
-    assert clean_redis.llen(keys.queue(Category.DOWNLOAD)) == 1
+    assert clean_redis.llen(keys.queue(DOWNLOADS)) == 1
 
 
 async def test_they_wait_on_when_its_worker_dies(

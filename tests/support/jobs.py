@@ -7,7 +7,8 @@ from typing import Any
 import redis
 
 from jobs.gate import Ttl
-from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.kinds import Category, Kind
+from jobs.request import JobRequest, new_job_id
 
 #: Long enough for any test.
 TTL = Ttl(result=100, events=50)
@@ -16,7 +17,7 @@ TTL = Ttl(result=100, events=50)
 def request(**changes: Any) -> JobRequest:
     fields: dict[str, Any] = {
         "id": new_job_id(Kind.CHAT),
-        "category": Category.LLM,
+        "queue": Category.LLM,
         "kind": Kind.CHAT,
         "model": "org/tiny",
         "payload": {"messages": [{"role": "user", "content": "héllo"}]},

@@ -7,7 +7,8 @@ from typing import Any
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import ContextLengthExceeded, MlxqError
-from jobs.request import Category, JobRequest, Kind, new_job_id
+from jobs.kinds import Category, Kind
+from jobs.request import JobRequest, new_job_id
 from jobs.status import Event, EventType
 from mlxq.catalog import ModelRef
 from worker.engines import Loader
@@ -119,7 +120,7 @@ class Bench:
     ) -> str:
         request = JobRequest(
             id=new_job_id(kind),
-            category=category,
+            queue=category,
             kind=kind,
             model=model,
             payload=payload or {},

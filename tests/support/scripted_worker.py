@@ -17,7 +17,8 @@ from jobs import keys
 from jobs.connection import connection
 from jobs.errors import MlxqError
 from jobs.gate import Emission, Ending, Gate, Ttl
-from jobs.request import Category, Claim, Kind
+from jobs.kinds import Category, Kind
+from jobs.request import Claim
 from jobs.status import EventType, encode_event
 
 TTL = Ttl(result=600, events=600)

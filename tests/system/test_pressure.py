@@ -12,7 +12,7 @@ import mlx.core as mx
 import pytest
 
 from config.settings import Settings
-from jobs.request import Category
+from jobs.kinds import Category
 from mlxq.catalog import ModelRef
 from tests.private_redis import PrivateRedis
 from tests.support.api_server import ApiServer

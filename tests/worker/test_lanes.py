@@ -13,7 +13,7 @@ from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import EngineFailure
-from jobs.request import Category, Kind
+from jobs.kinds import Category, Kind
 from jobs.status import Event, EventType, JobStatus
 from tests.support.lanes import Bench
 from worker.engines.base import Done, Failed, Output

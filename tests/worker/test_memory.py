@@ -10,8 +10,8 @@ import pytest
 
 from config.settings import Settings
 from jobs.client import JobClient
+from jobs.kinds import Category
 from jobs.live_settings import LiveSettings, write
-from jobs.request import Category
 from jobs.status import EventType
 from tests.support.lanes import Bench
 from worker import device, host, slots

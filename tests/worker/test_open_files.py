@@ -15,7 +15,7 @@ from config.settings import Settings
 from mlxq.catalog import ModelRef
 from pathlib import Path
 from worker.engines import ENGINES
-from jobs.request import Category
+from jobs.kinds import Category
 before = resource.getrlimit(resource.RLIMIT_NOFILE)
 folder = Path(sys.argv[1])
 engine = ENGINES[Category.LLM](ModelRef(folder.name, folder), Settings(model_roots=str(folder.parent)))

@@ -12,7 +12,7 @@ from api.models.workers import obeyed
 from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
-from jobs.request import Kind
+from jobs.kinds import Kind
 from jobs.status import EventType
 from tests.support.lanes import Bench
 

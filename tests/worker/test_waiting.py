@@ -6,7 +6,7 @@ from api.dispatch.job_object import job_object
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.info import JobInfo
-from jobs.request import Kind
+from jobs.kinds import Kind
 from jobs.status import EventType, JobStatus
 from tests.support.lanes import Bench
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from config.settings import Settings
-from jobs.request import Category
+from jobs.kinds import Category
 from mlxq.catalog import ModelRef
 from mlxq.catalog.foreign_json import read_object
 from mlxq.catalog.vision import sees

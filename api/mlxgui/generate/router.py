@@ -13,7 +13,7 @@ from api.http.prefer import preference
 from api.mlxgui.generate.schema import GenerateRequest
 from api.models.inventory import find
 from jobs.errors import InvalidRequest
-from jobs.request import Category, Kind
+from jobs.kinds import Category, Kind
 
 router = APIRouter(tags=["models"])
 
@@ -38,7 +38,6 @@ async def generate(request: Request, name: str) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
-        category=Category.LLM,
         kind=Kind.GENERATE,
         model=model.id,
         raw=body.raw,

@@ -10,8 +10,8 @@ from api.mlxgui.system.machine import memory
 from api.mlxgui.system.schema import model_manager
 from api.models.schema import ModelEntry, gigabytes, moment
 from jobs.info import JobInfo
+from jobs.kinds import Kind
 from jobs.live_settings import LiveSettings
-from jobs.request import Kind
 
 #: MLX-GUI's words for what a model of a category does.
 _TASKS = {

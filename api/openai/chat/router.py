@@ -21,7 +21,7 @@ from api.openai.chat.render import ChatFrames
 from api.openai.chat.schema import ChatRequest
 from api.openai.text_stream import TextStream
 from jobs.errors import ModelNotFound
-from jobs.request import Category, Kind
+from jobs.kinds import Kind
 
 router = APIRouter(tags=["chat"])
 
@@ -46,7 +46,6 @@ async def chat_completions(request: Request) -> Response:
     preferred = preference(request.headers, background=bool(chat.background))
     job = job_request(
         request,
-        category=Category.LLM,
         kind=Kind.CHAT,
         model=ref,
         raw=body.raw,

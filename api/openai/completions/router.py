@@ -13,7 +13,7 @@ from api.http.sse import EventStream
 from api.openai.completions.render import CompletionFrames
 from api.openai.completions.schema import CompletionRequest
 from api.openai.text_stream import TextStream
-from jobs.request import Category, Kind
+from jobs.kinds import Kind
 
 router = APIRouter(tags=["completions"])
 
@@ -31,7 +31,6 @@ async def completions(request: Request) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
-        category=Category.LLM,
         kind=Kind.COMPLETION,
         model=ref,
         raw=body.raw,

@@ -11,7 +11,7 @@ from api.http.context import jobs_of
 from api.http.openapi import takes
 from api.http.prefer import preference
 from api.openai.embeddings.schema import EmbeddingRequest
-from jobs.request import Category, Kind
+from jobs.kinds import Category, Kind
 
 router = APIRouter(tags=["embeddings"])
 
@@ -33,7 +33,6 @@ async def embeddings(request: Request) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
-        category=Category.EMBEDDING,
         kind=Kind.EMBEDDING,
         model=ref,
         raw=body.raw,
@@ -47,5 +46,5 @@ async def embeddings(request: Request) -> Response:
     )
     response = await run(request, job, preferred, body.headers)
     if preferred.synchronous and job.idempotency_scope is None:
-        await jobs_of(request).let_go(request.state.request_id, job.category, _DELIVERED)
+        await jobs_of(request).let_go(request.state.request_id, job.queue, _DELIVERED)
     return response

@@ -18,7 +18,8 @@ from api.openai.images.schema import GRID, ImageRequest
 from api.openai.images.upload import ImageUpload, Pictures
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
-from jobs.request import Category, JobRequest, Kind
+from jobs.kinds import Category, Kind
+from jobs.request import JobRequest
 from mlxq.catalog import ModelRef, UnknownAdapter
 from mlxq.catalog.image import Limits, image_family, limits
 
@@ -66,7 +67,6 @@ async def image_job(
     }
     job = job_request(
         request,
-        category=Category.IMAGE,
         kind=Kind.IMAGE,
         model=ref,
         raw=pictures.fingerprint,

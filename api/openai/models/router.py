@@ -31,7 +31,8 @@ from api.models.schema import (
 from api.models.workers import PATIENCE, obeyed
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest, ModelNotFound
-from jobs.request import Category, JobRequest, Kind
+from jobs.kinds import Category, Kind
+from jobs.request import JobRequest
 from mlxq.catalog import ModelRef
 
 router = APIRouter(tags=["models"])

@@ -13,7 +13,8 @@ from api.http.uploads import uploads_of
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.voices import settle_voice
 from jobs.errors import HubUnavailable, InvalidRequest, ModelNotFound, NotSupported
-from jobs.request import Category, JobRequest, Kind
+from jobs.kinds import Category, Kind
+from jobs.request import JobRequest
 from mlxq.catalog import ModelRef
 from mlxq.catalog.kokoro import lacks_libraries
 from mlxq.catalog.tts import why_not
@@ -64,7 +65,6 @@ async def speech_job(
     warnings = await asyncio.to_thread(_without_effect, ref, wanted, "reference" in voice)
     job = job_request(
         connection,
-        category=Category.TTS,
         kind=Kind.SPEECH,
         model=ref,
         raw=raw,

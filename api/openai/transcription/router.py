@@ -22,7 +22,7 @@ from api.openai.transcription.frames import TranscriptFrames
 from api.openai.transcription.recording import Upload, read_upload
 from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest, document
 from jobs.client import Submission
-from jobs.request import Category, Kind
+from jobs.kinds import Category, Kind
 
 router = APIRouter(tags=["audio"])
 
@@ -69,7 +69,6 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
-        category=Category.ASR,
         kind=kind,
         model=ref,
         raw=upload.fingerprint,

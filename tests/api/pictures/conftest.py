@@ -11,7 +11,7 @@ import redis
 
 from config.settings import Settings
 from jobs.blobs import BlobStore
-from jobs.request import Category
+from jobs.kinds import Category
 from tests.api.conftest import put_model
 from tests.support.api_server import ApiServer
 from tests.support.painter import finish, put_painters

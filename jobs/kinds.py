@@ -1,0 +1,110 @@
+"""What kinds of jobs there are: one row for each, from which everything that differs by kind is read.
+
+It knows no HTTP and no engine. A new kind is a member of `Kind` and a row of `KINDS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from config.settings import Settings
+
+
+class Category(StrEnum):
+    """The kind of model that a job needs: its queue, its lane and its slot."""
+
+    LLM = "llm"
+    ASR = "asr"
+    TTS = "tts"
+    IMAGE = "image"
+    EMBEDDING = "embedding"
+
+
+#: The queue of jobs that need no model but fetch one. A process of its own consumes it.
+DOWNLOADS = "download"
+#: Every queue by its name in Redis.
+QUEUES: tuple[str, ...] = (*Category, DOWNLOADS)
+
+
+class Kind(StrEnum):
+    """What the job does with the model of its category."""
+
+    #: a chat completion
+    CHAT = "chat"
+    #: a text completion
+    COMPLETION = "completion"
+    #: a text completion in MLX-GUI's shape
+    GENERATE = "generate"
+    #: vectors of texts
+    EMBEDDING = "embedding"
+    #: the text of a recording
+    TRANSCRIPTION = "transcription"
+    #: the text of a recording, in English
+    TRANSLATION = "translation"
+    #: a text, spoken
+    SPEECH = "speech"
+    #: images of a text, or of an image
+    IMAGE = "image"
+    #: bring a model into the slot
+    LOAD = "load"
+    #: empty the slot
+    UNLOAD = "unload"
+    #: fetch a model from its hub
+    DOWNLOAD = "download"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is particular to a kind."""
+
+    #: how ids begin; a chat's id is the `id` of its completion, as in OpenAI's API
+    prefix: str
+    #: its queue; None: the queue of the model's category
+    queue: str | None
+    #: seconds that it may run
+    timeout: Callable[[Settings], float]
+    #: whether it counts as a use of its model
+    uses_model: bool = True
+
+
+#: Seconds that a download may take. It ends by itself when nothing arrives any more.
+_LONGEST_DOWNLOAD = 7 * 86_400.0
+
+
+def _chat(settings: Settings) -> float:
+    return settings.chat_timeout
+
+
+def _transcription(settings: Settings) -> float:
+    return settings.transcription_timeout
+
+
+def _speech(settings: Settings) -> float:
+    return settings.speech_timeout
+
+
+def _image(settings: Settings) -> float:
+    return settings.image_timeout
+
+
+def _load(settings: Settings) -> float:
+    return settings.load_timeout
+
+
+def _download(settings: Settings) -> float:
+    return _LONGEST_DOWNLOAD
+
+
+KINDS: dict[Kind, Row] = {
+    Kind.CHAT: Row("chatcmpl", Category.LLM, _chat),
+    Kind.COMPLETION: Row("cmpl", Category.LLM, _chat),
+    Kind.GENERATE: Row("gen", Category.LLM, _chat),
+    Kind.EMBEDDING: Row("embd", Category.EMBEDDING, _chat),
+    Kind.TRANSCRIPTION: Row("trsc", Category.ASR, _transcription),
+    Kind.TRANSLATION: Row("trsl", Category.ASR, _transcription),
+    Kind.SPEECH: Row("spch", Category.TTS, _speech),
+    Kind.IMAGE: Row("img", Category.IMAGE, _image),
+    Kind.LOAD: Row("load", None, _load, uses_model=False),
+    Kind.UNLOAD: Row("unload", None, _load, uses_model=False),
+    Kind.DOWNLOAD: Row("dl", DOWNLOADS, _download, uses_model=False),
+}
