@@ -11,7 +11,7 @@ import httpx
 import pytest
 import redis
 
-from config.settings import _hub_home
+from config.settings import hub_home
 from jobs import keys
 from jobs.connection import async_connection, connection
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, at_start, follow, write
@@ -20,7 +20,7 @@ from tests.private_redis import PrivateRedis
 from tests.support.api_server import ApiServer
 
 #: Another folder for the hub's models, which the environment allows.
-CACHE = _hub_home() / "elsewhere"
+CACHE = hub_home() / "elsewhere"
 #: MLX-GUI's keys, the type of each, and another value than the usual one.
 KEYS: dict[str, tuple[type, Any]] = {
     "server_port": (int, 8123),

@@ -1,0 +1,130 @@
+"""Who may call the API, and the bounds of its connections."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from config.settings.group import Group
+from config.values import LOOPBACK_NETWORKS, Names, Networks, Seconds, Secrets
+
+LOOPBACK_NAMES = ("localhost", "*.localhost", "127.0.0.1", "[::1]", "::1")
+#: The names that containers have for the machine they run on.
+CONTAINER_NAMES = (
+    "host.docker.internal",
+    "gateway.docker.internal",
+    "host.containers.internal",
+    "host.lima.internal",
+    "host.orb.internal",
+)
+
+
+def _allowed_hosts(data: Mapping[str, object]) -> tuple[str, ...]:
+    """Names of this machine, and the address that the user chose to listen on unless it means "all of them"."""
+    host = str(data.get("host", "localhost"))
+    try:
+        address = ip_address(host)
+    except ValueError:
+        name = host
+    else:
+        name = "localhost" if address.is_unspecified else f"[{address}]" if address.version == 6 else host
+    usual = (*LOOPBACK_NAMES, *CONTAINER_NAMES)
+    return usual if name in usual else (*usual, name)
+
+
+class AccessSettings(Group):
+    """Who may call the API, and the bounds of its connections."""
+
+    api_keys: Secrets = Field(
+        default=(),
+        description="Comma-separated keys that clients must send; empty: any key, or none, is taken.",
+    )
+    admin_keys: Secrets = Field(
+        default=(),
+        description="Comma-separated keys that see the jobs of all keys; where there are any, only they load, fetch "
+        "and delete models, change settings and end the server.",
+    )
+    allowed_hosts: Names = Field(
+        default_factory=_allowed_hosts,
+        description="Comma-separated `Host` names that are answered (against DNS rebinding); `*` allows all.",
+    )
+    public_url: str = Field(
+        default="",
+        description="The server's address as clients know it, with its sub-path, such as "
+        "`https://ai.example.com/mlxq`; empty: what the request says, or a proxy of `TRUSTED_PROXIES`.",
+    )
+    trusted_proxies: Networks = Field(
+        default=LOOPBACK_NETWORKS,
+        description="Comma-separated addresses and networks whose `Forwarded` and `X-Forwarded-*` headers count; "
+        "`none`: nobody's.",
+    )
+    cors_origins: Names = Field(
+        default=("*",),
+        description="Comma-separated web origins whose pages may use every model; with `*` those of others may use "
+        "what is there, without it nothing.",
+    )
+    max_body_mb: float = Field(default=10, gt=0, le=10_240, description="Largest request body in MB.")
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        le=1_000_000,
+        description="Connections that may be open, or fewer where the limit of open files is low.",
+    )
+    max_connections_per_address: int = Field(
+        default=256,
+        ge=1,
+        le=1_000_000,
+        description="Connections that one address may have open, other than this machine's and those of "
+        "`TRUSTED_PROXIES`; in IPv6 that is a /64 network.",
+    )
+    head_timeout: Seconds = Field(
+        default=20,
+        gt=0,
+        le=3600,
+        description="How long a request's line and headers may take to come.",
+    )
+    body_timeout: Seconds = Field(
+        default=30,
+        gt=0,
+        le=3600,
+        description="How long each next piece of a request's body may take to come; fewer than 500 bytes a second "
+        "are too few.",
+    )
+    send_timeout: Seconds = Field(
+        default=300,
+        gt=0,
+        le=86_400,
+        description="How long a client may read nothing of an answer that waits for it.",
+    )
+    keep_alive_timeout: Seconds = Field(
+        default=75,
+        gt=0,
+        le=3600,
+        description="How long a connection may be idle between two requests.",
+    )
+    websocket_idle_timeout: Seconds = Field(
+        default=300,
+        gt=0,
+        le=86_400,
+        description="How long a WebSocket may be silent while nothing is spoken on it.",
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        """Clients give `/v1` with the address; here it belongs to the paths."""
+        parts = urlsplit(value.rstrip("/"))
+        more = parts.username or parts.query or parts.fragment
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or more):
+            raise ValueError("an http:// or https:// address without a query")
+        return parts.geturl().removesuffix("/v1")
+
+    @property
+    def public_host(self) -> str:
+        """Host and port of `public_url`."""
+        return urlsplit(self.public_url).netloc
+
+    @property
+    def max_body_bytes(self) -> int:
+        return int(self.max_body_mb * 1024 * 1024)

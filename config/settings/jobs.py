@@ -1,0 +1,78 @@
+"""How many jobs may wait, how long they run, and how long they are kept."""
+
+from pydantic import Field
+
+from config.settings.group import Group
+from config.values import Seconds
+
+
+class JobSettings(Group):
+    """How many jobs may wait, how long they run, and how long they are kept."""
+
+    queue_limit: int = Field(
+        default=32,
+        ge=1,
+        le=100_000,
+        description="Jobs that may wait per category; one more is refused with 429.",
+    )
+    chat_timeout: Seconds = Field(
+        default=300,
+        gt=0,
+        le=86_400,
+        description="Longest run of a chat.",
+    )
+    transcription_timeout: Seconds = Field(
+        default=120,
+        gt=0,
+        le=86_400,
+        description="Longest run of a transcription, beyond the length of its recording.",
+    )
+    speech_timeout: Seconds = Field(
+        default=60,
+        gt=0,
+        le=86_400,
+        description="Longest run of speech, beyond a tenth of a second for each character.",
+    )
+    image_timeout: Seconds = Field(
+        default=600,
+        gt=0,
+        le=86_400,
+        description="Longest run of a picture.",
+    )
+    load_timeout: Seconds = Field(default=300, gt=0, le=86_400, description="Longest load of a model.")
+    result_ttl: Seconds = Field(
+        default=86_400,
+        ge=1,
+        le=31_536_000,
+        description="How long a finished job and its files can be fetched.",
+    )
+    keep_request_kb: float = Field(
+        default=4,
+        ge=0,
+        le=10_240,
+        description="Largest request, in KB, that stays with its job after the end, where RQ's tools show it; `0`: "
+        "none does. Larger ones are deleted when their job ends.",
+    )
+    disk_limit_gb: float = Field(
+        default=20,
+        ge=0,
+        le=1_048_576,
+        description="Room on the disk, in GB, for what jobs are given and make; a request that may need more is "
+        "refused. `0`: as much as there is.",
+    )
+    events_ttl: Seconds = Field(
+        default=3_600,
+        ge=1,
+        le=31_536_000,
+        description="How long the events of a job can be read again.",
+    )
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Runs of a job whose worker died.",
+    )
+
+    @property
+    def disk_limit_bytes(self) -> int:
+        return int(self.disk_limit_gb * 1024**3)
