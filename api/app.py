@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +14,9 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from api.dispatch.resource import Resource
 from api.http.access_log import AccessLog
-from api.http.addresses import Addresses
+from api.http.addresses import Addresses, in_order
 from api.http.coding import Decoding
 from api.http.context import Context, OwnClient
 from api.http.cors import Cors, Defence
@@ -40,8 +41,8 @@ from api.openai.completions import router as completions
 from api.openai.embeddings import router as embeddings
 from api.openai.images import router as images
 from api.openai.models import router as models
-from api.openai.speech import router as audio_speech
-from api.openai.transcription import router as audio_transcriptions
+from api.openai.speech import router as speech
+from api.openai.transcription import router as transcription
 from config import VERSION
 from config.settings import Settings, load_settings
 from jobs.client import JobClient
@@ -54,9 +55,6 @@ log = logging.getLogger(__name__)
 #: Seconds between two looks for a Redis that is not there yet, before the first line about it, between two.
 _LOOK, _PATIENCE, _REMIND = 0.25, 2.0, 5.0
 
-#: Pictures of the largest kind that a request for others may bring.
-_PICTURES = 5
-
 #: What pages of other origins may read of a response.
 _EXPOSED = (
     "location",
@@ -68,7 +66,31 @@ _EXPOSED = (
 )
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+#: Everything that is served. The order does not matter.
+RESOURCES: tuple[Resource, ...] = (
+    artifacts.RESOURCE,
+    chat.RESOURCE,
+    completions.RESOURCE,
+    description.RESOURCE,
+    discover.RESOURCE,
+    downloads.RESOURCE,
+    embeddings.RESOURCE,
+    generate.RESOURCE,
+    images.RESOURCE,
+    jobs.RESOURCE,
+    manager.RESOURCE,
+    models.RESOURCE,
+    queue.RESOURCE,
+    settings_route.RESOURCE,
+    speech.RESOURCE,
+    system.RESOURCE,
+    transcription.RESOURCE,
+    tts_socket.RESOURCE,
+    voices.RESOURCE,
+)
+
+
+def create_app(settings: Settings | None = None, resources: Sequence[Resource] = RESOURCES) -> FastAPI:
     """The app for these settings, by default those of the environment."""
     settings = settings or load_settings()
     context = Context(settings)
@@ -91,48 +113,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         exception_handlers={HTTPException: handle, RequestValidationError: handle, MlxqError: handle},
-        middleware=_middleware(settings, context),
+        middleware=_middleware(settings, context, resources),
     )
     app.state.settings = settings
     app.state.context = context
     app.state.hub = Hub(settings, context.reach)
-    spoken = (audio_speech, audio_transcriptions, voices, tts_socket, artifacts)
-    resources = (
-        *spoken,
-        system,
-        description,
-        chat,
-        completions,
-        generate,
-        embeddings,
-        images,
-        downloads,
-        models,
-        jobs,
-        queue,
-        settings_route,
-        manager,
-        discover,
-    )
-    routers = [*(resource.router for resource in resources), models.named]
-    for router in routers:
-        app.include_router(router)
-    routes = [*app.router.routes, *(route for router in routers for route in router.routes)]
-    app.state.addresses = Addresses(routes)
+    routes = [route for resource in resources for router in resource.routers for route in router.routes]
+    app.router.routes.extend(in_order(routes))
+    app.state.addresses = Addresses(app.router.routes)
     return app
-
-
-def _larger(settings: Settings) -> dict[str, int]:
-    """Paths whose bodies hold files, and the bytes that such a body may have."""
-    recording = settings.max_audio_bytes
-    pictures = settings.max_image_bytes * _PICTURES
-    return {
-        "/v1/audio/transcriptions": recording,
-        "/v1/audio/translations": recording,
-        "/v1/images/edits": pictures,
-        "/v1/images/generations": pictures,
-        "/v1/images/variations": pictures,
-    }
 
 
 def _hosts(settings: Settings) -> tuple[str, ...]:
@@ -141,8 +130,9 @@ def _hosts(settings: Settings) -> tuple[str, ...]:
     return (*settings.allowed_hosts, *([host_name(public)] if public else []))
 
 
-def _middleware(settings: Settings, context: Context) -> list[Middleware]:
+def _middleware(settings: Settings, context: Context, resources: Sequence[Resource]) -> list[Middleware]:
     """The outermost first. Errors are rendered inside CORS, so that pages can read them."""
+    large = {path: limit(settings) for resource in resources for path, limit in resource.large.items()}
     return [
         Middleware(AccessLog, which=settings.access_log),
         Middleware(Defence),
@@ -162,8 +152,8 @@ def _middleware(settings: Settings, context: Context) -> list[Middleware]:
         ),
         Middleware(ErrorBoundary),
         Middleware(CallerGuard, settings=settings),
-        Middleware(BodyLimit, limit=settings.max_body_bytes, larger=_larger(settings)),
-        Middleware(Decoding, limit=settings.max_body_bytes, larger=_larger(settings)),
+        Middleware(BodyLimit, limit=settings.max_body_bytes, larger=large),
+        Middleware(Decoding, limit=settings.max_body_bytes, larger=large),
         Middleware(OwnUploads, blobs=context.blobs),
         Middleware(OwnClient, context=context),
     ]

@@ -23,7 +23,7 @@ class Category(StrEnum):
 #: The queue of jobs that need no model but fetch one. A process of its own consumes it.
 DOWNLOADS = "download"
 #: Every queue by its name in Redis.
-QUEUES: tuple[str, ...] = (*Category, DOWNLOADS)
+QUEUES: tuple[str, ...] = (*(each.value for each in Category), DOWNLOADS)
 
 
 class Kind(StrEnum):

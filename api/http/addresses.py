@@ -1,18 +1,38 @@
-"""The addresses that the application answers at: which methods each takes, and which are WebSockets."""
+"""The addresses that the application answers at: methods, WebSockets, and forms with and without `/v1`."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
+from starlette.types import Scope
+
+_VERSION = "/v1"
+#: Slashes that clients leave between an address and a path that both have one.
+_SLASHES = re.compile("//+")
+#: Behind this is a model's name, whose slashes are its own: they may have been written as %2F.
+_NAMES = "/models/"
 
 
 class Addresses:
-    """Of these routes."""
+    """Of these routes. A route below `/v1` is also answered without it, unless another route has that address."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         routes = tuple(routes)
         self._routes = tuple(route for route in routes if isinstance(route, Route))
         #: paths of WebSockets
-        self.sockets = frozenset(route.path for route in routes if isinstance(route, WebSocketRoute))
+        self.sockets = tuple(route.path for route in routes if isinstance(route, WebSocketRoute))
+        paths = [*(route.path for route in self._routes), *self.sockets]
+        versioned = {_first(path.removeprefix(_VERSION)) for path in paths if path.startswith(f"{_VERSION}/")}
+        #: first parts of paths below `/v1` that have no other meaning without it
+        self.versioned = versioned - {_first(path) for path in paths}
+
+    def plain(self, path: str) -> str:
+        """The path as routes know it: with the `/v1` that some clients leave out, without needless slashes."""
+        before, mark, name = path.partition(_NAMES)
+        path = _SLASHES.sub("/", before + mark) + name
+        if path.startswith("/") and _first(path) in self.versioned:
+            path = f"{_VERSION}{path}"
+        return path.removesuffix("/") or "/"
 
     def allow(self, path: str) -> str:
         """The value of an `Allow` header (RFC 9110, 10.2.1)."""
@@ -24,3 +44,26 @@ class Addresses:
         if "GET" in methods:
             methods.add("HEAD")
         return ", ".join(sorted(methods))
+
+
+def addresses_of(scope: Scope) -> Addresses:
+    """Those of the application that serves this request."""
+    addresses: Addresses = scope["app"].state.addresses
+    return addresses
+
+
+def in_order(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
+    """The order in which routes are tried: literal paths first, those that end in any path last."""
+    return sorted(routes, key=_greed)
+
+
+def _greed(route: BaseRoute) -> int:
+    path: str = getattr(route, "path", "")
+    if path.endswith(":path}"):
+        return 3
+    return 2 if ":path}" in path else int("{" in path)
+
+
+def _first(path: str) -> str:
+    parts: Sequence[str] = path.split("/", 2)
+    return parts[1] if len(parts) > 1 else ""

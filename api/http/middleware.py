@@ -1,40 +1,16 @@
 """What every request passes first: its id, its path, HEAD, and the bound on its body."""
 
 import asyncio
-import re
 import secrets
 from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.addresses import addresses_of
 from api.http.errors import error_response
 from jobs.errors import PayloadTooLarge
 
-#: First parts of paths that are also answered without `/v1` (R97).
-_VERSIONED = frozenset(
-    {
-        "audio",
-        "chat",
-        "completions",
-        "discover",
-        "embeddings",
-        "images",
-        "jobs",
-        "manager",
-        "models",
-        "queue",
-        "settings",
-        "system",
-        "voices",
-    }
-)
-
-
-#: Slashes that clients leave between an address and a path that both have one.
-_SLASHES = re.compile("//+")
-#: Behind this is a model's name, whose slashes are its own: they may have been written as %2F.
-_NAMES = "/models/"
 #: Bytes that a form may have around its files.
 _FORM = 1 << 20
 
@@ -60,15 +36,6 @@ class RequestIds:
         await self.app(scope, receive, name)
 
 
-def plain_path(path: str) -> str:
-    """The path as routes know it: with the `/v1` that some clients leave out, without slashes that say nothing."""
-    before, mark, name = path.partition(_NAMES)
-    path = _SLASHES.sub("/", before + mark) + name
-    if path.partition("/")[0] == "" and path.split("/", 2)[1] in _VERSIONED:
-        path = f"/v1{path}"
-    return path.removesuffix("/") or "/"
-
-
 class Paths:
     """Makes paths plain."""
 
@@ -77,7 +44,7 @@ class Paths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            path = plain_path(scope["path"])
+            path = addresses_of(scope).plain(scope["path"])
             if path != scope["path"]:
                 scope = {**scope, "path": path, "raw_path": path.encode()}
         await self.app(scope, receive, send)

@@ -19,7 +19,6 @@ from api.http.addresses import Addresses
 from api.http.connections import SLOWEST_BODY, Admission, Connections
 from api.http.errors import error_body, error_response
 from api.http.half_closed import drop_if_nobody_reads
-from api.http.middleware import plain_path
 from api.http.security import OPEN_PATHS
 from jobs.errors import InvalidRequest, MlxqError, ServiceUnavailable
 
@@ -59,7 +58,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         assert isinstance(config, ServerConfig)
         self._doors = config.doors
-        self._sockets = tuple(config.addresses.sockets)
+        self._addresses = config.addresses
         self._admission = Admission.OPEN
         self._phase = _Phase.BETWEEN
         #: a head that asks for a protocol which it does not get, without that
@@ -170,7 +169,9 @@ class Protocol(HttpToolsProtocol):
             self._admission is Admission.OPEN
             and self.scope.get("method") == "GET"
             # Before it there may be the sub-path of a proxy.
-            and plain_path(self.url.partition(b"?")[0].decode("latin-1")).endswith(self._sockets)
+            and self._addresses.plain(self.url.partition(b"?")[0].decode("latin-1")).endswith(
+                self._addresses.sockets
+            )
             and super()._should_upgrade()
         )
 

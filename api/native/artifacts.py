@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from api.dispatch.artifacts import artifacts, picture
 from api.dispatch.file_response import file_response
 from api.dispatch.ownership import visible_job
+from api.dispatch.resource import Resource
 from api.http.context import jobs_of
 from api.native.jobs import JobId
 from jobs.errors import NotFound
@@ -30,3 +31,6 @@ async def get_artifact(
             raise NotFound(f"Job '{job_id}' has no file number {number} ({info.status}).")
         file = picture(*shown)
     return file_response(request, file, f"{job_id}-{number}.{file.suffix}")
+
+
+RESOURCE = Resource(routers=(router,))

@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from api.dispatch.resource import Resource
+
 router = APIRouter()
 
 _METHODS = ("get", "post", "put", "delete")
@@ -39,3 +41,6 @@ async def docs(request: Request) -> HTMLResponse:
         f"All fields: <a href='{link}'>{link}</a></p><table>{table}</table></html>",
         headers=_HEADERS,
     )
+
+
+RESOURCE = Resource(routers=(router,))

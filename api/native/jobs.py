@@ -14,6 +14,7 @@ from api.dispatch.call import next_event
 from api.dispatch.job_events import JobEvents
 from api.dispatch.job_object import job_object
 from api.dispatch.ownership import cancellable_job, visible_job
+from api.dispatch.resource import Resource
 from api.http.caller import caller_of
 from api.http.context import jobs_of
 from api.http.disconnect import while_connected
@@ -131,3 +132,6 @@ def _event_id(text: str) -> str:
     if found is None or any(int(part) > _LARGEST for part in found.groups("0")):
         raise InvalidRequest("An event id looks like '1700000000000-0'.", param="after")
     return "-".join(found.groups("0"))
+
+
+RESOURCE = Resource(routers=(router,))

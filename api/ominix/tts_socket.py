@@ -20,6 +20,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.dispatch.call import call
+from api.dispatch.resource import Resource
 from api.http.body import parse_object, validate
 from api.http.context import context_of, jobs_of
 from api.http.disconnect import ClientGone
@@ -176,3 +177,6 @@ def _settings(message: dict[str, Any]) -> dict[str, Any]:
                 settings[ours] = place[name]
     speed = settings.get("speed")
     return {**settings, "speed": float(speed)} if type(speed) is int else settings
+
+
+RESOURCE = Resource(routers=(router,))

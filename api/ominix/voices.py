@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.resource import Resource
 from api.http.context import Context, context_of
 from api.http.json_response import json_response
 from api.openai.speech.voices import voices_of
@@ -40,3 +41,6 @@ def _list(context: Context) -> dict[str, Any]:
     ]
     rows += [{"name": name, "aliases": [], "source": "model"} for name in own]
     return {"object": "list", "voices": rows, "default_voice": registered.default}
+
+
+RESOURCE = Resource(routers=(router,))

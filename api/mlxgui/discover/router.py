@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.dispatch.resource import Resource
 from api.http.caller import Rights, caller_of
 from api.http.json_response import json_response
 from api.mlxgui.discover.schema import hub_categories, hub_compatible, hub_details, hub_list
@@ -133,3 +134,6 @@ def _hub(request: Request) -> Hub:
 
 def _available_gb() -> float:
     return memory().available / _GIGA
+
+
+RESOURCE = Resource(routers=(router,))

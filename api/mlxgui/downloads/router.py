@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.dispatch.resource import Resource
 from api.http.body import read_body
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
@@ -59,3 +60,6 @@ async def delete(
     """409 while jobs need it. Ids may contain slashes, plain or as %2F."""
     await remove(context_of(request), jobs_of(request), name, request.receive, files=remove_files)
     return json_response(deleted(name, removed_files=remove_files))
+
+
+RESOURCE = Resource(routers=(router,))

@@ -4,6 +4,7 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request
 from api.http.body import read_body
@@ -46,3 +47,6 @@ async def generate(request: Request, name: str) -> Response:
         preference=preferred,
     )
     return await run(request, job, preferred, body.headers)
+
+
+RESOURCE = Resource(routers=(router,))

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from api.dispatch.resource import Resource
 from api.http.body import read_body
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
@@ -49,3 +50,6 @@ async def priority(request: Request, name: str) -> Response:
     await jobs.prioritise(entry.category, entry.id, wanted)
     answer = {"model": name, "priority": wanted, "message": "Priority update requested"}
     return json_response(answer, headers=body.headers)
+
+
+RESOURCE = Resource(routers=(router,))

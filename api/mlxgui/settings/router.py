@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from api.dispatch.resource import Resource
 from api.http.body import read_body
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
@@ -30,3 +31,6 @@ async def put_setting(request: Request, key: str) -> Response:
     jobs, usual = jobs_of(request), context_of(request).settings
     settings = await jobs.change_setting(usual, key, body.value.value)
     return json_response(setting_changed(settings, key), headers=body.headers)
+
+
+RESOURCE = Resource(routers=(router,))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from api.dispatch.resource import Resource
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.security import at_the_machine
@@ -105,3 +106,6 @@ async def _halt(request: Request, *, restart: bool) -> None:
     log.warning("a client wants the server to %s", "start anew" if restart else "end")
     await jobs_of(request).command(RESTART if restart else SHUTDOWN)
     halt(restart)
+
+
+RESOURCE = Resource(routers=(router,))

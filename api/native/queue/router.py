@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.resource import Resource
 from api.http.context import jobs_of
 from api.http.json_response import json_response
 from api.native.queue.schema import queue_stats
@@ -12,3 +13,6 @@ router = APIRouter(tags=["queue"])
 @router.get("/v1/queue/stats", summary="What waits and what runs", response_class=Response)
 async def stats(request: Request) -> Response:
     return json_response(queue_stats(await jobs_of(request).stats()))
+
+
+RESOURCE = Resource(routers=(router,))

@@ -5,6 +5,7 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
@@ -74,3 +75,6 @@ async def _draft_model(request: Request, name: str) -> str:
         return ref.id
     except ModelNotFound as error:
         raise ModelNotFound(error.message, param="draft_model") from None
+
+
+RESOURCE = Resource(routers=(router,))

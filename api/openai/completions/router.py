@@ -4,6 +4,7 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
@@ -43,3 +44,6 @@ async def completions(request: Request) -> Response:
         stream = TextStream(request, job, CompletionFrames, wanted.include_usage, wanted.choices)
         return EventStream(stream, body.headers)
     return await run(request, job, preferred, body.headers)
+
+
+RESOURCE = Resource(routers=(router,))

@@ -4,6 +4,7 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
@@ -48,3 +49,6 @@ async def embeddings(request: Request) -> Response:
     if preferred.synchronous and job.idempotency_scope is None:
         await jobs_of(request).let_go(request.state.request_id, job.queue, _DELIVERED)
     return response
+
+
+RESOURCE = Resource(routers=(router,))

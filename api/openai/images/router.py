@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.http.context import context_of
 from api.http.forwarded import base_of
@@ -24,10 +25,13 @@ from api.openai.images.schema import (
 )
 from api.openai.images.stream import ImageStream
 from api.openai.images.upload import ImageUpload, read_images
+from config.settings import Settings
 from jobs.client import Submission
 
 router = APIRouter(tags=["images"])
 
+#: Number of the largest images that a body has room for.
+_PICTURES = 5
 _FILE = {"type": "string", "format": "binary"}
 _FILES = {"anyOf": [_FILE, {"type": "array", "items": _FILE}]}
 
@@ -81,3 +85,17 @@ async def _answer(request: Request, upload: ImageUpload, mode: str) -> Response:
         return json_response(body, headers=headers)
 
     return await run(request, job, preferred, told, respond=whole, keep=keep)
+
+
+def _pictures(settings: Settings) -> int:
+    return settings.max_image_bytes * _PICTURES
+
+
+RESOURCE = Resource(
+    routers=(router,),
+    large={
+        "/v1/images/edits": _pictures,
+        "/v1/images/generations": _pictures,
+        "/v1/images/variations": _pictures,
+    },
+)

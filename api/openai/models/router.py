@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.slots import Held, held
 from api.dispatch.submission import job_request
@@ -276,3 +277,6 @@ def _job(
         preference=_preference(request, background),
         priority=priority,
     )
+
+
+RESOURCE = Resource(routers=(router, named))

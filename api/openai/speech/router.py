@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.dispatch.artifacts import artifacts
 from api.dispatch.file_response import file_response
+from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.http.body import read_body
 from api.http.openapi import takes
@@ -43,3 +44,6 @@ async def speech(request: Request) -> Response:
         return file_response(request, file, f"speech.{file.suffix}", headers)
 
     return await run(request, job, preferred, told, respond=whole)
+
+
+RESOURCE = Resource(routers=(router,))

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
 
+from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.context import context_of
@@ -21,6 +22,7 @@ from api.openai.transcription.effect import without_effect
 from api.openai.transcription.frames import TranscriptFrames
 from api.openai.transcription.recording import Upload, read_upload
 from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest, document
+from config.settings import Settings
 from jobs.client import Submission
 from jobs.kinds import Category, Kind
 
@@ -99,3 +101,13 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
         )
 
     return await run(request, job, preferred, told, respond=plain)
+
+
+def _recording(settings: Settings) -> int:
+    return settings.max_audio_bytes
+
+
+RESOURCE = Resource(
+    routers=(router,),
+    large={"/v1/audio/transcriptions": _recording, "/v1/audio/translations": _recording},
+)

@@ -1,0 +1,22 @@
+"""A resource: what the application has to know of it. Each folder's router module defines its `RESOURCE`.
+
+This module knows no resource; only `api/app.py` imports them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter
+
+from config.settings import Settings
+
+#: Bytes that a body may have under these settings.
+Limit = Callable[[Settings], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """`large`: paths whose bodies hold files, and the bytes of files that such a body may have."""
+
+    routers: tuple[APIRouter, ...]
+    large: Mapping[str, Limit] = field(default_factory=dict)

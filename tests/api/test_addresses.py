@@ -1,0 +1,76 @@
+"""With or without `/v1`: a route says its path once, and is answered at both."""
+
+import httpx
+import pytest
+from fastapi import APIRouter
+from fastapi.testclient import TestClient
+
+from api.app import RESOURCES, create_app
+from api.dispatch.resource import Resource
+from tests.api.conftest import MakeSettings
+
+
+@pytest.mark.parametrize(
+    "path", ["audio/speech", "chat/completions", "completions", "embeddings", "images/generations"]
+)
+def test_posts_without_a_version(http: httpx.Client, path: str) -> None:
+    for address in (f"/v1/{path}", f"/{path}", f"/{path}/", f"/v1//{path}"):
+        assert http.post(address, json={}).status_code == 400, address
+        assert http.get(address).headers["allow"] == "POST", address
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "jobs",
+        "manager/status",
+        "models",
+        "queue/stats",
+        "settings",
+        "system/status",
+        "voices",
+    ],
+)
+def test_reads_without_a_version(http: httpx.Client, path: str) -> None:
+    answers = [http.get(address).status_code for address in (f"/v1/{path}", f"/{path}")]
+    assert answers == [200, 200]
+
+
+def test_what_has_no_version_gets_none(http: httpx.Client) -> None:
+    assert http.get("/health").status_code != 404
+    assert http.get("/v1/health").status_code == 404
+    assert http.get("/v1/docs").status_code == 404
+
+
+def test_every_resource_of_the_first_version_has_both_forms(make_settings: MakeSettings) -> None:
+    names = (
+        "audio chat completions discover embeddings images jobs manager models queue settings system voices"
+    )
+    assert create_app(make_settings()).state.addresses.versioned >= {*names.split(" ")}
+
+
+def test_the_order_of_registration_does_not_matter(make_settings: MakeSettings) -> None:
+    """A literal path is met before one that takes any name, whichever is registered first."""
+    router = APIRouter()
+
+    @router.get("/v1/models/all-of-them")
+    async def literal() -> str:
+        return "literal"
+
+    for resources in ((*RESOURCES, Resource(routers=(router,))), (Resource(routers=(router,)), *RESOURCES)):
+        with TestClient(create_app(make_settings(), resources)) as client:
+            assert client.get("/v1/models/all-of-them").json() == "literal"
+            assert client.get("/models/all-of-them").json() == "literal"
+            assert client.get("/models/tiny").json()["id"] == "tiny"
+
+
+def test_an_address_of_its_own_is_not_taken_for_another(make_settings: MakeSettings) -> None:
+    router = APIRouter()
+
+    @router.get("/jobs")
+    async def page() -> str:
+        return "a page"
+
+    with TestClient(create_app(make_settings(), (*RESOURCES, Resource(routers=(router,))))) as client:
+        assert client.get("/jobs").json() == "a page"
+        assert client.get("/v1/jobs").json()["object"] == "list"
