@@ -6,5 +6,6 @@ RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --require-h
 
 COPY config config
 COPY jobs jobs
+COPY mlxq mlxq
 COPY api api
 CMD ["python", "-m", "api"]
