@@ -24,7 +24,7 @@ from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_
 from jobs.gate import Ending, Gate
 from jobs.kinds import Kind
 from jobs.status import EventType
-from worker.engines.base import Delta, Done, Failed, Gathers, Output, Progress, Shown
+from worker.engines.base import Delta, Done, Failed, Gathers, Output, Preview, Progress
 from worker.feeder import Feeder, feeder_name
 from worker.memory import is_out_of_memory
 from worker.scheduler import DeviceScheduler
@@ -432,7 +432,7 @@ class Lane:
                 batch += task.tell(output, now)
             case Progress(done=done, total=total, data=data):
                 batch.append(task.message(EventType.PROGRESS, done=done, total=total, **data))
-            case Shown(artifact=artifact, blob=blob, content_type=content_type, data=data):
+            case Preview(artifact=artifact, blob=blob, content_type=content_type, data=data):
                 event = EventType.PARTIAL if output.partial else EventType.PREVIEW
                 file = {"artifact": artifact, "blob": blob, "content_type": content_type}
                 batch.append(task.message(event, **data, **file))

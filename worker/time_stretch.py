@@ -14,7 +14,7 @@ Samples = npt.NDArray[np.float32]
 _SLOWEST, _FASTEST = 0.5, 2.0
 
 
-class Tempo:
+class TimeStretch:
     """FFmpeg's `atempo` on mono samples at `rate`: `speed` 2 makes half of them."""
 
     def __init__(self, rate: int, speed: float) -> None:

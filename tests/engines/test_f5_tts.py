@@ -14,8 +14,8 @@ from mlxq.catalog.f5_tts import DURATION, V0, V1, VOCODER, vocoder_of
 from mlxq.catalog.installed import read_model
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
 from tests.support.sounds import hum, samples_of
-from worker.engines.tts.f5_tts import Special
-from worker.engines.tts.family import Wish
+from worker.engines.tts.f5_tts import F5TTS
+from worker.engines.tts.family import SpeechParams
 from worker.models.f5_tts.loading import load
 from worker.models.f5_tts.model import STEPS, Model
 
@@ -76,7 +76,7 @@ def test_what_is_missing_is_told(vocoder: Path, tmp_path: Path) -> None:
 
     def loaded(root: Path) -> None:
         given: dict[str, Any] = {"MODEL_ROOTS": (root,), "MLXQ_DATA_DIR": tmp_path, "HF_HUB_CACHE": tmp_path}
-        Special.load(folder, "f5_tts", Settings(**given))
+        F5TTS.load(folder, "f5_tts", Settings(**given))
 
     with pytest.raises(ModelNotFound, match=VOCODER):
         loaded(tmp_path)
@@ -97,9 +97,9 @@ def test_what_is_missing_is_told(vocoder: Path, tmp_path: Path) -> None:
 
 
 def test_a_voice_is_short_and_its_words_are_known(vocoder: Path, tmp_path: Path) -> None:
-    family = Special(load(random_f5_tts(tmp_path / "f5"), vocoder, tmp_path), ())
+    family = F5TTS(load(random_f5_tts(tmp_path / "f5"), vocoder, tmp_path), ())
     (tmp_path / "voice.wav").write_bytes(hum(seconds=31, rate=8_000))
     with pytest.raises(InvalidRequest, match="reference_text"):
-        family.arguments(Wish(recording=tmp_path / "voice.wav"))
+        family.arguments(SpeechParams(recording=tmp_path / "voice.wav"))
     with pytest.raises(InvalidRequest, match="30 seconds"):
-        family.arguments(Wish(recording=tmp_path / "voice.wav", transcript="Hum."))
+        family.arguments(SpeechParams(recording=tmp_path / "voice.wav", transcript="Hum."))

@@ -24,9 +24,8 @@ from mlxq.catalog import Catalog
 from tests.support.pictures import picture
 from worker.engines import ENGINES
 from worker.engines.image import flux1
+from worker.engines.image.diffusion import ImageParams, decode
 from worker.engines.image.engine import ImageEngine
-from worker.engines.image.painter import Wish
-from worker.engines.image.painter import picture as finished
 from worker.guard import source_of
 
 SIZE = (48, 32)
@@ -96,11 +95,11 @@ def painter(library: Any) -> flux1.Flux1:
     return made
 
 
-def painted(painter: flux1.Flux1, wish: Wish) -> Any:
-    canvas = painter.begin(wish, painter.read(wish), 7)
-    while canvas.left:
-        canvas.step()
-    decoding = finished(painter, canvas, wish)
+def painted(painter: flux1.Flux1, params: ImageParams) -> Any:
+    state = painter.start(params, painter.encode_prompt(params), 7)
+    while state.remaining:
+        state.step()
+    decoding = decode(painter, state, params)
     while True:
         try:
             next(decoding)
@@ -111,9 +110,9 @@ def painted(painter: flux1.Flux1, wish: Wish) -> Any:
 @pytest.mark.parametrize("steps", [1, 4])
 def test_our_steps_are_the_librarys(library: Any, painter: flux1.Flux1, steps: int) -> None:
     direct = library.generate_image(7, "a red circle", steps, SIZE[1], SIZE[0])
-    wish = Wish("a red circle", *SIZE, steps, 0.0)
-    assert np.array_equal(painted(painter, wish), np.asarray(direct.image))
-    assert painter.read(wish).tokens == len("a red circle")
+    params = ImageParams("a red circle", *SIZE, steps, 0.0)
+    assert np.array_equal(painted(painter, params), np.asarray(direct.image))
+    assert painter.encode_prompt(params).tokens == len("a red circle")
 
 
 @pytest.mark.parametrize("strength", [0.1, 0.6, 0.9, 1.0])
@@ -127,19 +126,21 @@ def test_our_img2img_is_the_librarys(
     )
     if strength == 1:
         direct = library.generate_image(7, "fox", 4, SIZE[1], SIZE[0])
-    wish = Wish("fox", *SIZE, 4, 0.0, sources=(source,), strength=strength)
-    assert np.array_equal(painted(painter, wish), np.asarray(direct.image))
+    params = ImageParams("fox", *SIZE, 4, 0.0, sources=(source,), strength=strength)
+    assert np.array_equal(painted(painter, params), np.asarray(direct.image))
 
 
 def test_a_mask_keeps_what_it_covers(painter: flux1.Flux1) -> None:
-    change = np.zeros((SIZE[1], SIZE[0]), bool)
-    change[:, 16:] = True
+    editable = np.zeros((SIZE[1], SIZE[0]), bool)
+    editable[:, 16:] = True
     source = picture(3, *SIZE)
-    wish = Wish("fox", *SIZE, 4, 0.0, sources=(source,), strength=1.0, change=change)
-    changed, original = painted(painter, wish), np.asarray(source)
+    params = ImageParams("fox", *SIZE, 4, 0.0, sources=(source,), strength=1.0, editable=editable)
+    changed, original = painted(painter, params), np.asarray(source)
     assert np.array_equal(changed[:, :16], original[:, :16])
     assert not np.array_equal(changed[:, 16:], original[:, 16:])
-    other = Wish("fox", *SIZE, 4, 0.0, sources=(Image.new("RGB", SIZE),), strength=1.0, change=change)
+    other = ImageParams(
+        "fox", *SIZE, 4, 0.0, sources=(Image.new("RGB", SIZE),), strength=1.0, editable=editable
+    )
     assert painted(painter, other).shape == changed.shape
 
 
@@ -161,11 +162,11 @@ def load(root: Path, **settings: Any) -> Any:
     return ENGINES["image"](ref, made)  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("guided", "name", "steps"), [(False, "schnell", 4), (True, "dev", 25)])
+@pytest.mark.parametrize(("takes_guidance", "name", "steps"), [(False, "schnell", 4), (True, "dev", 25)])
 def test_the_library_gets_the_folder_the_bits_and_the_variant(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guided: bool, name: str, steps: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes_guidance: bool, name: str, steps: int
 ) -> None:
-    path, asked = folder(tmp_path, guidance_embeds=guided), []
+    path, asked = folder(tmp_path, guidance_embeds=takes_guidance), []
 
     def door(**arguments: Any) -> Any:
         asked.append(arguments)
@@ -177,7 +178,7 @@ def test_the_library_gets_the_folder_the_bits_and_the_variant(
     (arguments,) = asked
     assert (arguments["quantize"], source_of(Path(arguments["model_path"]))) == (8, path.resolve())
     assert arguments["model_config"] is getattr(ModelConfig, name)()
-    assert engine._painter.steps == steps
+    assert engine._model.steps == steps
     assert engine.memory_bytes > 0
 
 

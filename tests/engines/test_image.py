@@ -25,7 +25,7 @@ from mlxq.catalog import Catalog
 from tests.support.image_checkpoints import random_flux2, random_z_image
 from tests.support.pictures import encoded, picture
 from worker.engines import ENGINES
-from worker.engines.base import Done, Failed, Output, Progress, Shown
+from worker.engines.base import Done, Failed, Output, Preview, Progress
 from worker.engines.image import flux2
 from worker.engines.image.engine import ImageEngine
 
@@ -186,7 +186,7 @@ def test_the_steps_are_told_as_the_library_counts_them(studio: Studio, klein: St
 
 def test_previews_come_nearer_to_the_picture_and_partial_ones_are_as_large(studio: Studio) -> None:
     outputs = studio.outputs(previews=True, partial_images=2, width=272, height=16)
-    shown = [each for each in outputs if isinstance(each, Shown)]
+    shown = [each for each in outputs if isinstance(each, Preview)]
     assert [each.artifact for each in shown] == list(range(1, 11))
     small = [each for each in shown if not each.partial]
     assert [each.data for each in small] == [{"index": 0, "step": step} for step in range(1, 9)]
@@ -209,7 +209,7 @@ def test_watching_changes_nothing(studio: Studio) -> None:
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (16, 272)])
 def test_previews_of_any_shape(studio: Studio, width: int, height: int) -> None:
     outputs = studio.outputs(previews=True, steps=2, width=width, height=height)
-    (shown,) = [each for each in outputs if isinstance(each, Shown)]
+    (shown,) = [each for each in outputs if isinstance(each, Preview)]
     assert max(Image.open(io.BytesIO(studio.blobs.read(shown.blob))).size) <= 256
 
 
@@ -310,7 +310,7 @@ def test_a_task_that_is_removed_computes_nothing_more(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     studio.begin()
-    transformer: Any = studio.engine._painter._pipeline.transformer  # type: ignore[attr-defined]
+    transformer: Any = studio.engine._model._pipeline.transformer  # type: ignore[attr-defined]
     calls: list[int] = []
     real = type(transformer).__call__
 
@@ -337,7 +337,7 @@ def test_out_of_memory_is_for_the_lane_other_failures_are_the_tasks(
         def begin(*_: Any) -> Any:
             raise error
 
-        monkeypatch.setattr(type(studio.engine._painter), "begin", begin)
+        monkeypatch.setattr(type(studio.engine._model), "start", begin)
 
     fail(RuntimeError("secret"))
     last = studio.outputs()[-1]

@@ -25,4 +25,4 @@ def test_without_its_libraries_it_is_not_served(missing: str, monkeypatch: pytes
     hidden = (missing, "en_core_web_sm")
     monkeypatch.setattr(libraries, "find_spec", lambda name: None if name in hidden else find_spec(name))
     with pytest.raises(NotSupported, match=r"misaki.*Qwen3-TTS"):
-        kokoro.Special.prepared(Path())
+        kokoro.Kokoro.prepared(Path())

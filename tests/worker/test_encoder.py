@@ -12,7 +12,7 @@ from jobs.errors import EngineFailure
 from mlxq.media.audio_formats import CONTENT_TYPES
 from tests.support.sounds import seconds_of
 from worker.encoder import Encoder
-from worker.time_stretch import Tempo
+from worker.time_stretch import TimeStretch
 
 Samples = npt.NDArray[np.float32]
 SECONDS = 8.3
@@ -104,7 +104,7 @@ def test_too_loud_is_cut_and_no_number_is_refused() -> None:
 
 @pytest.mark.parametrize("speed", [0.25, 0.7, 1.5, 2.0, 4.0])
 def test_speed_changes_the_length_and_not_the_pitch(speed: float) -> None:
-    tempo = Tempo(24_000, speed)
+    tempo = TimeStretch(24_000, speed)
     out = [tempo.stretch(piece) for piece in pieces(tone(24_000, 5), 4000)]
     heard = np.concatenate([*out, tempo.finish()])
     assert len(heard) / 24_000 == pytest.approx(5 / speed, rel=0.01)

@@ -37,7 +37,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class Shown:
+class Preview:
     """A file of what a task has made so far: a small preview, or a `partial` picture in full size.
 
     `artifact` is its number among the task's files, `blob` where it lies.
@@ -67,7 +67,7 @@ class Failed:
     error: MlxqError
 
 
-Output = Delta | Progress | Shown | Done | Failed
+Output = Delta | Progress | Preview | Done | Failed
 
 
 class Engine(Protocol):

@@ -1,1 +1,1 @@
-"""Pictures: one engine, and a painter per family of models, by mlx-vlm and mflux."""
+"""Image models: one engine, and a file per family with its DiffusionModel, by mlx-vlm and mflux."""

@@ -1,4 +1,4 @@
-"""Pictures as files: PNG, JPEG and WebP, with what is known of how they were made.
+"""Images as files: PNG, JPEG and WebP, with what is known of how they were made.
 
 The same pixels and the same facts are the same bytes. It knows nothing of models.
 """
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from worker.engines.image.painter import Pixels
+from worker.engines.image.diffusion import Pixels
 
 CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 
@@ -40,7 +40,7 @@ def encode_preview(pixels: Pixels) -> bytes:
 
 
 def _exif(facts: Mapping[str, str | int | float]) -> bytes:
-    """The facts as JSON in the user's comment, where other programs for pictures look for them."""
+    """The facts as JSON in the user's comment, where other programs for images look for them."""
     exif = Image.Exif()
     exif[_SOFTWARE] = "mlxq"
     exif[_DESCRIPTION] = str(facts.get("prompt", "")).encode("ascii", "replace").decode()

@@ -14,27 +14,27 @@ from mflux.models.flux.variants.txt2img.flux import Flux1 as Model
 from mflux.models.flux.weights.flux_lora_mapping import FluxLoRAMapping
 
 from mlxq.catalog.foreign_json import read_object
-from worker.engines.image.loras import Wardrobe
-from worker.engines.image.painter import (
-    Canvas,
+from worker.engines.image.diffusion import (
+    Conditioning,
+    DenoiseState,
+    ImageParams,
     Pixels,
     Stage,
-    Wish,
-    Words,
-    blocks,
+    editable_blocks,
     first_step,
-    memory_of,
     to_pixels,
+    weight_bytes,
 )
+from worker.engines.image.loras import LoraSet
 
 
 class Flux1:
     """A FLUX.1-schnell, or -dev: the one that takes guidance."""
 
-    sees = False
+    takes_references = False
     decoding_steps = 0
-    most_guidance: float | None = None
-    negatives = False
+    max_guidance: float | None = None
+    takes_negative_prompt = False
 
     def __init__(self, path: Path, quantize: int) -> None:
         config = read_object(path / "transformer" / "config.json")
@@ -45,22 +45,22 @@ class Flux1:
             model_config=ModelConfig.dev() if dev else ModelConfig.schnell(),
         )
         self.steps, self.guidance = (25, 3.5) if dev else (4, 0.0)
-        self.guided = dev
+        self.takes_guidance = dev
         self.use(model)
 
     def use(self, model: Any) -> None:
         """Paint with this model of the library."""
         self._model = model
-        self.memory_bytes = memory_of(model)
-        self._wardrobe = Wardrobe(model.transformer, FluxLoRAMapping.get_mapping())
+        self.memory_bytes = weight_bytes(model)
+        self._loras = LoraSet(model.transformer, FluxLoRAMapping.get_mapping())
 
-    def wear(self, loras: list[tuple[str, float]]) -> None:
-        self._wardrobe.wear(loras)
+    def apply_loras(self, loras: list[tuple[str, float]]) -> None:
+        self._loras.apply(loras)
 
-    def read(self, wish: Wish) -> Words:
+    def encode_prompt(self, params: ImageParams) -> Conditioning:
         model = self._model
         embeds, pooled = PromptEncoder.encode_prompt(
-            prompt=wish.prompt or " ",
+            prompt=params.prompt or " ",
             # The library's own cache would keep every prompt.
             prompt_cache={},
             t5_tokenizer=model.tokenizers["t5"],
@@ -69,17 +69,17 @@ class Flux1:
             clip_text_encoder=model.clip_text_encoder,
         )
         mx.eval(embeds, pooled)
-        tokens = model.tokenizers["t5"].tokenizer(wish.prompt)["input_ids"]
-        return Words((embeds, pooled), len(tokens))
+        tokens = model.tokenizers["t5"].tokenizer(params.prompt)["input_ids"]
+        return Conditioning((embeds, pooled), len(tokens))
 
-    def begin(self, wish: Wish, words: Words, seed: int) -> Canvas:
-        model, (embeds, pooled) = self._model, words.meaning
+    def start(self, params: ImageParams, conditioning: Conditioning, seed: int) -> DenoiseState:
+        model, (embeds, pooled) = self._model, conditioning.embeddings
         config = Config(
             model_config=model.model_config,
-            num_inference_steps=wish.steps,
-            height=wish.height,
-            width=wish.width,
-            guidance=wish.guidance,
+            num_inference_steps=params.steps,
+            height=params.height,
+            width=params.width,
+            guidance=params.guidance,
             scheduler="linear",
         )
         scheduler: Any = config.scheduler
@@ -98,26 +98,28 @@ class Flux1:
             there: mx.array = scheduler.step(noise=velocity, timestep=index, latents=latents)
             return there
 
-        noise = FluxLatentCreator.create_noise(seed, wish.height, wish.width)
-        if wish.strength is None:
-            return Canvas(noise, scheduler.sigmas, 0, velocity, advance)
+        noise = FluxLatentCreator.create_noise(seed, params.height, params.width)
+        if params.strength is None:
+            return DenoiseState(noise, scheduler.sigmas, 0, velocity, advance)
         encoded = LatentCreator.encode_image(
-            vae=model.vae, image_path=wish.source, height=wish.height, width=wish.width
+            vae=model.vae, image_path=params.source, height=params.height, width=params.width
         )
-        source = FluxLatentCreator.pack_latents(encoded, wish.height, wish.width)
+        source = FluxLatentCreator.pack_latents(encoded, params.height, params.width)
         mx.eval(source)
         # The library keeps a bit of the source whenever it has one.
-        index = max(first_step(wish.steps, wish.strength), int(0 < wish.strength < 1 and wish.steps > 1))
+        index = max(
+            first_step(params.steps, params.strength), int(0 < params.strength < 1 and params.steps > 1)
+        )
         latents = LatentCreator.add_noise_by_interpolation(
             clean=source, noise=noise, sigma=scheduler.sigmas[index]
         )
         frozen = None
-        if wish.change is not None:
-            frozen = mx.array(~blocks(wish.change, 16)).reshape(1, -1, 1)
-        return Canvas(latents, scheduler.sigmas, index, velocity, advance, source, noise, frozen)
+        if params.editable is not None:
+            frozen = mx.array(~editable_blocks(params.editable, 16)).reshape(1, -1, 1)
+        return DenoiseState(latents, scheduler.sigmas, index, velocity, advance, source, noise, frozen)
 
-    def unpack(self, canvas: Canvas, latents: mx.array, wish: Wish) -> mx.array:
-        unpacked: mx.array = FluxLatentCreator.unpack_latents(latents, wish.height, wish.width)
+    def unpack(self, state: DenoiseState, latents: mx.array, params: ImageParams) -> mx.array:
+        unpacked: mx.array = FluxLatentCreator.unpack_latents(latents, params.height, params.width)
         return unpacked
 
     def stages(self) -> list[Stage]:

@@ -1,6 +1,6 @@
 """FLUX.2-klein by mflux, one step at a time. Its sizes come from the files of the model.
 
-Pictures are either started from (`strength`), or looked at: then they are read beside the prompt in each step.
+Images are either started from (`strength`), or looked at: then they are read beside the prompt in each step.
 """
 
 import inspect
@@ -29,27 +29,27 @@ from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightD
 from mflux.utils.apple_silicon import AppleSiliconUtil
 
 from mlxq.catalog.foreign_json import read_object
-from worker.engines.image.loras import Wardrobe
-from worker.engines.image.painter import (
-    Canvas,
+from worker.engines.image.diffusion import (
+    Conditioning,
+    DenoiseState,
+    ImageParams,
     Pixels,
     Stage,
-    Wish,
-    Words,
-    blocks,
+    editable_blocks,
     first_step,
-    memory_of,
     to_pixels,
+    weight_bytes,
 )
+from worker.engines.image.loras import LoraSet
 
 
 class Flux2:
     """A FLUX.2-klein."""
 
-    sees = True
+    takes_references = True
     decoding_steps = 0
-    most_guidance: float | None = None
-    guided = negatives = True
+    max_guidance: float | None = None
+    takes_guidance = takes_negative_prompt = True
 
     def __init__(self, path: Path, quantize: int) -> None:
         weights = WeightLoader.load(weight_definition=Flux2KleinWeightDefinition, model_path=str(path))
@@ -67,47 +67,47 @@ class Flux2:
             weight_definition=Flux2KleinWeightDefinition,
             models=parts,
         )
-        self.memory_bytes = memory_of(*parts.values())
+        self.memory_bytes = weight_bytes(*parts.values())
         distilled = read_object(path / "model_index.json").get("is_distilled", True)
         self.steps, self.guidance = (4, 1.0) if distilled else (50, 4.0)
-        self._wardrobe = Wardrobe(self._transformer, Flux2LoRAMapping.get_mapping())
+        self._loras = LoraSet(self._transformer, Flux2LoRAMapping.get_mapping())
 
-    def wear(self, loras: list[tuple[str, float]]) -> None:
-        self._wardrobe.wear(loras)
+    def apply_loras(self, loras: list[tuple[str, float]]) -> None:
+        self._loras.apply(loras)
 
-    def read(self, wish: Wish) -> Words:
-        positive = self._encode_text(wish.prompt)
-        negative = self._encode_text(wish.negative_prompt) if wish.guidance > 1 else (None, None)
+    def encode_prompt(self, params: ImageParams) -> Conditioning:
+        positive = self._encode_text(params.prompt)
+        negative = self._encode_text(params.negative_prompt) if params.guidance > 1 else (None, None)
         # No mask tells the padding: it is the tokens before it that the prompt has.
-        tokens = self._tokenizer.tokenize(wish.prompt or " ").attention_mask
-        return Words((positive, negative), int(tokens.sum().item()))
+        tokens = self._tokenizer.tokenize(params.prompt or " ").attention_mask
+        return Conditioning((positive, negative), int(tokens.sum().item()))
 
-    def begin(self, wish: Wish, words: Words, seed: int) -> Canvas:
+    def start(self, params: ImageParams, conditioning: Conditioning, seed: int) -> DenoiseState:
         config = Config(
             model_config=ModelConfig.flux2_klein_4b(),
-            num_inference_steps=wish.steps,
-            height=wish.height,
-            width=wish.width,
-            guidance=wish.guidance,
+            num_inference_steps=params.steps,
+            height=params.height,
+            width=params.width,
+            guidance=params.guidance,
             scheduler="flow_match_euler_discrete",
         )
         scheduler: Any = config.scheduler
         noise, ids, _, _ = Flux2LatentCreator.prepare_packed_latents(
-            seed=seed, height=wish.height, width=wish.width, batch_size=1
+            seed=seed, height=params.height, width=params.width, batch_size=1
         )
         shown, shown_ids = None, None
-        if wish.strength is None and wish.sources:
+        if params.strength is None and params.sources:
             shown, shown_ids = Helpers.prepare_reference_image_conditioning(
-                vae=self._vae, tiling_config=None, image_paths=list(wish.sources)
+                vae=self._vae, tiling_config=None, image_paths=list(params.sources)
             )
             mx.eval(shown, shown_ids)
         predict = self._predict()
 
         def velocity(latents: mx.array, index: int) -> mx.array:
-            (embeds, text_ids), (negative, negative_ids) = words.meaning
+            (embeds, text_ids), (negative, negative_ids) = conditioning.embeddings
             way: mx.array = predict(
                 latents, ids, shown, shown_ids, embeds, text_ids, negative, negative_ids,
-                wish.guidance, scheduler.timesteps[index],
+                params.guidance, scheduler.timesteps[index],
             )  # fmt: skip
             return way
 
@@ -117,21 +117,23 @@ class Flux2:
             )
             return there
 
-        if wish.strength is None:
-            return Canvas(noise, scheduler.sigmas, 0, velocity, advance)
-        source = self._encode_picture(wish)
+        if params.strength is None:
+            return DenoiseState(noise, scheduler.sigmas, 0, velocity, advance)
+        source = self._encode_source(params)
         # The library keeps a bit of the source whenever it has one.
-        index = max(first_step(wish.steps, wish.strength), int(0 < wish.strength < 1 and wish.steps > 1))
+        index = max(
+            first_step(params.steps, params.strength), int(0 < params.strength < 1 and params.steps > 1)
+        )
         latents = LatentCreator.add_noise_by_interpolation(
             clean=source, noise=noise, sigma=scheduler.sigmas[index]
         )
         frozen = None
-        if wish.change is not None:
-            frozen = mx.array(~blocks(wish.change, 16)).reshape(1, -1, 1)
-        return Canvas(latents, scheduler.sigmas, index, velocity, advance, source, noise, frozen)
+        if params.editable is not None:
+            frozen = mx.array(~editable_blocks(params.editable, 16)).reshape(1, -1, 1)
+        return DenoiseState(latents, scheduler.sigmas, index, velocity, advance, source, noise, frozen)
 
-    def unpack(self, canvas: Canvas, latents: mx.array, wish: Wish) -> mx.array:
-        packed = latents.reshape(1, wish.height // 16, wish.width // 16, -1).transpose(0, 3, 1, 2)
+    def unpack(self, state: DenoiseState, latents: mx.array, params: ImageParams) -> mx.array:
+        packed = latents.reshape(1, params.height // 16, params.width // 16, -1).transpose(0, 3, 1, 2)
         unpacked: mx.array = self._vae.unpack_packed_latents(packed)
         return unpacked
 
@@ -149,9 +151,9 @@ class Flux2:
         mx.eval(embeds, ids)
         return embeds, ids
 
-    def _encode_picture(self, wish: Wish) -> mx.array:
+    def _encode_source(self, params: ImageParams) -> mx.array:
         encoded = LatentCreator.encode_image(
-            vae=self._vae, image_path=wish.source, height=wish.height, width=wish.width
+            vae=self._vae, image_path=params.source, height=params.height, width=params.width
         )
         encoded = Flux2LatentCreator.patchify_latents(encoded)
         encoded = Helpers.bn_normalize_vae_encoded_latents(encoded, vae=self._vae)

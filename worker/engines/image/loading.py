@@ -1,7 +1,4 @@
-"""A model that paints from its folder, by the library of its family.
-
-Everything is for the thread that will own the model.
-"""
+"""Loads a diffusion model from its folder, with the library of its family. Call it on the thread that will own it."""
 
 from importlib import import_module
 from pathlib import Path
@@ -14,13 +11,13 @@ from mlxq.catalog import ModelRef
 from mlxq.catalog.image import FLUX1, FLUX2, Z_IMAGE, image_family, limits, missing_files
 from worker.engines.image.engine import ImageEngine
 
-_PAINTERS = {Z_IMAGE: ("z_image", "ZImage"), FLUX2: ("flux2", "Flux2"), FLUX1: ("flux1", "Flux1")}
+_MODELS = {Z_IMAGE: ("z_image", "ZImage"), FLUX2: ("flux2", "Flux2"), FLUX1: ("flux1", "Flux1")}
 
 
 def kind_of(ref: ModelRef, path: Path) -> tuple[str, Any]:
-    """The family of the model in this folder and its painter's class; the library is imported.
+    """The family of the model in this folder and its DiffusionModel class; imports the library.
 
-    Raises InvalidRequest when it is no such model, or not a whole one.
+    Raises InvalidRequest for an unknown family and for missing files.
     """
     family = image_family(path)
     if family is None:
@@ -36,14 +33,14 @@ def kind_of(ref: ModelRef, path: Path) -> tuple[str, Any]:
             param="model",
             code="model_incomplete",
         )
-    module, name = _PAINTERS[family]
+    module, name = _MODELS[family]
     return family, getattr(import_module(f"worker.engines.image.{module}"), name)
 
 
-def load(ref: ModelRef, path: Path, family: str, painter: Any, settings: Settings) -> ImageEngine:
+def load(ref: ModelRef, path: Path, family: str, model: Any, settings: Settings) -> ImageEngine:
     """Load the model of this folder. For the owner thread."""
     return ImageEngine(
-        painter(path, settings.image_quantize),
+        model(path, settings.image_quantize),
         ref.id,
         limits(family),
         BlobStore(settings.blob_folder, settings.disk_limit_bytes),

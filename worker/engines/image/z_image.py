@@ -14,8 +14,17 @@ from mflux.models.z_image.weights.z_image_lora_mapping import ZImageLoRAMapping
 from mlx_vlm.models.mage_flow.scheduler import FlowMatchEulerDiscreteScheduler
 from mlx_vlm.models.z_image.pipeline import ZImagePipeline
 
-from worker.engines.image.loras import Wardrobe
-from worker.engines.image.painter import Canvas, Pixels, Stage, Wish, Words, blocks, first_step, memory_of
+from worker.engines.image.diffusion import (
+    Conditioning,
+    DenoiseState,
+    ImageParams,
+    Pixels,
+    Stage,
+    editable_blocks,
+    first_step,
+    weight_bytes,
+)
+from worker.engines.image.loras import LoraSet
 
 #: What mlx-vlm calls the parts that mflux names as their files do.
 _RENAMED = {"all_x_embedder.2-1": "x_embedder", "all_final_layer.2-1": "final_layer"}
@@ -25,18 +34,18 @@ _GROUP = 64
 class ZImage:
     """A Z-Image-Turbo, or the model it was made from."""
 
-    sees = False
+    takes_references = False
     decoding_steps = 1
 
     def __init__(self, path: Path, quantize: int) -> None:
-        # The encoder stays: the library would read it from disk again for each picture.
+        # The encoder stays: the library would read it from disk again for each image.
         self._pipeline: Any = ZImagePipeline(path, evict_text_encoder=False)
         self._pipeline._ensure_components()
         config = self._pipeline.config
         self.steps = int(config.default_steps)
         self.guidance = float(config.default_guidance)
-        self.most_guidance = 1.0 if config.variant == "turbo" else None
-        self.guided = self.negatives = config.variant != "turbo"
+        self.max_guidance = 1.0 if config.variant == "turbo" else None
+        self.takes_guidance = self.takes_negative_prompt = config.variant != "turbo"
         parts: tuple[Any, ...] = (
             self._pipeline.transformer,
             self._pipeline.text_encoder,
@@ -45,22 +54,22 @@ class ZImage:
         if quantize:
             for part in parts[:2]:
                 nn.quantize(part, _GROUP, quantize, class_predicate=_can_be_quantised)
-        self.memory_bytes = memory_of(*parts)
-        self._wardrobe = Wardrobe(self._pipeline.transformer, _targets())
+        self.memory_bytes = weight_bytes(*parts)
+        self._loras = LoraSet(self._pipeline.transformer, _targets())
 
-    def wear(self, loras: list[tuple[str, float]]) -> None:
-        self._wardrobe.wear(loras)
+    def apply_loras(self, loras: list[tuple[str, float]]) -> None:
+        self._loras.apply(loras)
 
-    def read(self, wish: Wish) -> Words:
-        positive = self._pipeline._encode_prompt(wish.prompt)
-        negative = self._pipeline._encode_prompt(wish.negative_prompt) if wish.guidance > 1 else None
-        return Words((positive, negative), int(self._pipeline.count_prompt_tokens(wish.prompt)))
+    def encode_prompt(self, params: ImageParams) -> Conditioning:
+        positive = self._pipeline._encode_prompt(params.prompt)
+        negative = self._pipeline._encode_prompt(params.negative_prompt) if params.guidance > 1 else None
+        return Conditioning((positive, negative), int(self._pipeline.count_prompt_tokens(params.prompt)))
 
-    def begin(self, wish: Wish, words: Words, seed: int) -> Canvas:
+    def start(self, params: ImageParams, conditioning: Conditioning, seed: int) -> DenoiseState:
         transformer: Any = self._pipeline.transformer
-        positive, negative = words.meaning
+        positive, negative = conditioning.embeddings
         scheduler = FlowMatchEulerDiscreteScheduler(
-            num_inference_steps=max(1, wish.steps - 1), shift=self._pipeline.config.scheduler_shift
+            num_inference_steps=max(1, params.steps - 1), shift=self._pipeline.config.scheduler_shift
         )
         sigmas = scheduler.sigmas
 
@@ -68,7 +77,7 @@ class ZImage:
             t = (1.0 - sigmas[index]).reshape(1)
             prediction = transformer(latents, t, positive)
             if negative is not None:
-                prediction = prediction + wish.guidance * (prediction - transformer(latents, t, negative))
+                prediction = prediction + params.guidance * (prediction - transformer(latents, t, negative))
             way: mx.array = -prediction
             return way
 
@@ -76,20 +85,20 @@ class ZImage:
             there: mx.array = scheduler.step(velocity=velocity, step_index=index, latents=latents)
             return there
 
-        shape = (1, self._pipeline.config.vae.latent_channels, 1, wish.height // 8, wish.width // 8)
+        shape = (1, self._pipeline.config.vae.latent_channels, 1, params.height // 8, params.width // 8)
         noise = mx.random.normal(shape, key=mx.random.key(seed), dtype=mx.float32)
-        if wish.strength is None:
-            return Canvas(noise, sigmas, 0, velocity, advance)
-        source = self._encode(wish)
-        index = first_step(int(sigmas.shape[0]) - 1, wish.strength)
+        if params.strength is None:
+            return DenoiseState(noise, sigmas, 0, velocity, advance)
+        source = self._encode(params)
+        index = first_step(int(sigmas.shape[0]) - 1, params.strength)
         sigma = sigmas[index].astype(source.dtype)
         latents = (1.0 - sigma) * source + sigma * noise
         frozen = None
-        if wish.change is not None:
-            frozen = mx.array(~blocks(wish.change, 8))[None, None, None]
-        return Canvas(latents, sigmas, index, velocity, advance, source, noise, frozen)
+        if params.editable is not None:
+            frozen = mx.array(~editable_blocks(params.editable, 8))[None, None, None]
+        return DenoiseState(latents, sigmas, index, velocity, advance, source, noise, frozen)
 
-    def unpack(self, canvas: Canvas, latents: mx.array, wish: Wish) -> mx.array:
+    def unpack(self, state: DenoiseState, latents: mx.array, params: ImageParams) -> mx.array:
         return latents.squeeze(2)
 
     def stages(self) -> list[Stage]:
@@ -112,9 +121,9 @@ class ZImage:
         pixels: Pixels = np.array(shown.transpose(0, 2, 3, 1))[0]
         return pixels
 
-    def _encode(self, wish: Wish) -> mx.array:
+    def _encode(self, params: ImageParams) -> mx.array:
         vae = self._pipeline.config.vae
-        pixels = mx.array(np.asarray(wish.source), dtype=mx.float32)[None] / 127.5 - 1.0
+        pixels = mx.array(np.asarray(params.source), dtype=mx.float32)[None] / 127.5 - 1.0
         latents: mx.array = (self._pipeline.vae.encode(pixels) - vae.shift_factor) * vae.scaling_factor
         latents = latents.transpose(0, 3, 1, 2)[:, :, None]
         mx.eval(latents)

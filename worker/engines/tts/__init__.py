@@ -1,1 +1,1 @@
-"""Text-to-speech models: one way to ask all that mlx-audio loads, and what is special about some families."""
+"""Speech models: one `Family` for all models of mlx-audio, and subclasses for families that need more."""

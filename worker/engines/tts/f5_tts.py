@@ -1,4 +1,4 @@
-"""F5-TTS: it goes on in the voice of a recording whose words it knows; the library brings one along."""
+"""F5-TTS: it continues a recording with a known transcript, in its voice; the library contains a default one."""
 
 from pathlib import Path
 from typing import Any
@@ -8,18 +8,18 @@ import f5_tts_mlx
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
 from mlxq.catalog.f5_tts import VOCODER, vocoder_of
-from worker.engines.tts.family import Family, Wish
+from worker.engines.tts.family import Family, SpeechParams
 from worker.guard import opened_folder, source_of
 from worker.models.f5_tts.loading import load
 
-#: The library's own recording, and what is said in it.
+#: The library's own recording and its transcript.
 _RECORDING = Path(str(f5_tts_mlx.__file__)).parent / "tests" / "test_en_1_ref_short.wav"
 _TRANSCRIPT = "Some call me nature, others call me mother nature."
-#: Seconds of a recording; with what is said of a piece of text it has to be short enough for the model.
+#: Seconds of a recording; together with the audio of a piece of text it must fit into the model's length.
 _LONGEST_RECORDING = 30
 
 
-class Special(Family):
+class F5TTS(Family):
     longest = 160
 
     @classmethod
@@ -46,16 +46,16 @@ class Special(Family):
                 code="unsupported_value",
             )
 
-    def arguments(self, wish: Wish) -> dict[str, Any]:
-        if wish.recording is None:
+    def arguments(self, params: SpeechParams) -> dict[str, Any]:
+        if params.recording is None:
             return {"ref_audio": self.recording(_RECORDING), "ref_text": _TRANSCRIPT}
-        if not (wish.transcript or "").strip():
+        if not (params.transcript or "").strip():
             raise InvalidRequest(
                 "The model has to know what is said in the recording of a voice: give it as 'reference_text', "
                 "as 'ref_text' in voices.json, or as TTS_REF_TEXT.",
                 param="reference_text",
             )
-        arguments = super().arguments(wish)
+        arguments = super().arguments(params)
         if arguments["ref_audio"].shape[0] > _LONGEST_RECORDING * self.sample_rate:
             raise InvalidRequest(
                 f"The model takes recordings of a voice of up to {_LONGEST_RECORDING} seconds.", param="voice"

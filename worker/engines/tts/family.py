@@ -1,6 +1,6 @@
-"""How a model is asked to speak, as far as the signature of its `generate` says it.
+"""A speech model and its `generate`, whose signature tells which arguments it takes.
 
-Families that differ from it have files of their own beside this one, with a class `Special`.
+Families that need more have a subclass in a file of their own beside this one.
 """
 
 import inspect
@@ -19,17 +19,17 @@ from jobs.errors import InvalidRequest
 from mlxq.catalog.tts import own_voice
 from worker.audio import decode
 
-#: Seconds of sound that come at once: a listener waits for the first of them, the device for all.
+#: Seconds of audio in one chunk. Short chunks reach a listener sooner; long ones use the device better.
 INTERVAL = 0.4
-#: Families that speak at another speed by themselves; what others say is stretched.
+#: Families whose models take a speed; the audio of others is stretched.
 _OWN_SPEED = ("kitten_tts", "kokoro", "melotts")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """How a text shall be spoken. `recording`: a WAV file of the voice; `transcript`: what is said in it.
+class SpeechParams:
+    """Parameters of a speech request. `recording`: a WAV file of the voice; `transcript`: its text.
 
-    `usual`: the recording is only what is usual where no voice was named.
+    `default`: the recording comes from the settings, not from the request.
     """
 
     voice: str | None = None
@@ -38,13 +38,13 @@ class Wish:
     speed: float = 1.0
     recording: Path | None = None
     transcript: str | None = None
-    usual: bool = False
+    default: bool = False
 
 
 class Family:
-    """A loaded model, and what may be asked of it."""
+    """A loaded model and the parameters that it takes."""
 
-    #: Characters that are spoken in one go, see `pieces.weight`: a model's answer has a longest length.
+    #: Weight of the longest piece of text, see `pieces.weight`: a model's output has a longest length.
     longest = 400
 
     def __init__(self, model: Any, voices: tuple[str, ...]) -> None:
@@ -56,18 +56,18 @@ class Family:
 
     @classmethod
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
-        """The folder that the library can load from."""
+        """The folder in a form that the library can load."""
         return nullcontext(path)
 
     @classmethod
     def load(cls, path: Path, kind: str, settings: Settings) -> Any:
         """The library's model. Raises MlxqError."""
         with cls.prepared(path) as prepared:
-            # The library would judge a model by its folder's name before its type.
+            # Without a type the library would choose by the folder's name.
             return load_model(prepared, model_type=kind, model_name_parts=[])
 
     def check(self) -> None:
-        """Raises ValueError, which says what the library could not load."""
+        """Raises ValueError for parts that the library could not load."""
 
     @property
     def clones(self) -> bool:
@@ -76,38 +76,38 @@ class Family:
 
     @property
     def why_not(self) -> str:
-        """Why it does not."""
+        """The reason why it does not clone voices."""
         return "it has voices of its own" if self.voices else "its voice is its own"
 
     @property
     def sample_rate(self) -> int:
         return int(self.model.sample_rate)
 
-    def arguments(self, wish: Wish) -> dict[str, Any]:
-        """What `generate` gets beside the text. Raises InvalidRequest for a wish that can't be fulfilled."""
+    def arguments(self, params: SpeechParams) -> dict[str, Any]:
+        """The arguments of `generate` beside the text. Raises InvalidRequest for unsupported parameters."""
         arguments = {
-            "voice": self.voice(wish.voice),
-            "instruct": wish.instructions,
-            "speed": wish.speed if self.own_speed else None,
+            "voice": self.voice(params.voice),
+            "instruct": params.instructions,
+            "speed": params.speed if self.own_speed else None,
             "stream": True,
             "streaming_interval": INTERVAL,
             "verbose": False,
         }
-        if wish.language is not None:
-            arguments[self._first("lang_code", "language", "lang")] = self.language(wish.language)
-        if wish.recording is not None and not self.clones and not wish.usual:
+        if params.language is not None:
+            arguments[self._first("lang_code", "language", "lang")] = self.language(params.language)
+        if params.recording is not None and not self.clones and not params.default:
             raise InvalidRequest(
                 f"The model does not speak with the voice of a recording: {self.why_not}.",
                 param="voice",
                 code="unsupported_value",
             )
-        if wish.recording is not None and self.clones:
-            arguments["ref_audio"] = self.recording(wish.recording)
-            arguments["ref_text"] = wish.transcript
+        if params.recording is not None and self.clones:
+            arguments["ref_audio"] = self.recording(params.recording)
+            arguments["ref_text"] = params.transcript
         return {name: value for name, value in arguments.items() if name in self.takes and value is not None}
 
     def voice(self, name: str | None) -> str | None:
-        """The model's own name for a voice. Raises InvalidRequest for one that it does not have."""
+        """The model's own name of a voice. Raises InvalidRequest for an unknown one."""
         if name is None:
             return None
         voice = own_voice(name, self.voices)
@@ -118,33 +118,33 @@ class Family:
         return voice
 
     def language(self, language: str) -> str:
-        """The model's own name for a language; libraries write them as their default is written."""
+        """The model's own name of a language, in the case and with the separator of the library's default."""
         names = (self.takes[name] for name in ("lang_code", "language", "lang") if name in self.takes)
-        usual = next((str(each.default) for each in names), "")
-        language = language.replace("-", "_") if "_" in usual else language
-        return language.upper() if usual.isupper() else language.lower() if usual.islower() else language
+        default = next((str(each.default) for each in names), "")
+        language = language.replace("-", "_") if "_" in default else language
+        return language.upper() if default.isupper() else language.lower() if default.islower() else language
 
     def check_text(self, text: str) -> None:
-        """Raises InvalidRequest for a text that the model can't say anything of."""
+        """Raises InvalidRequest for a text of which the model can speak nothing."""
 
     def recording(self, path: Path) -> Any:
-        """A voice as the model takes it: the file, or its samples for models that take nothing else."""
+        """A recording as the model takes it: a path, or samples for models that only take arrays."""
         annotation = str(self.takes["ref_audio"].annotation)
         if "array" not in annotation or "str" in annotation or "Path" in annotation:
             return str(path)
         return mx.array(np.concatenate(list(decode(path, self.sample_rate))))
 
     def speak(self, text: str, arguments: dict[str, Any]) -> Iterator[Any]:
-        """GenerationResults, as they come."""
+        """Yields the library's GenerationResults."""
         yield from self.model.generate(text=text, **arguments)
 
     def tokens(self, text: str) -> int:
-        """How long a text is to the model; in characters when it has no tokenizer."""
+        """The number of the text's tokens; of its characters when the model has no tokenizer."""
         encode = getattr(getattr(self.model, "tokenizer", None), "encode", None)
         return len(encode(text)) if encode is not None else len(text)
 
     def tidy(self) -> None:
-        """Called when a text has been spoken."""
+        """Called after each request."""
 
     def _first(self, *names: str) -> str:
         return next((name for name in names if name in self.takes), names[0])

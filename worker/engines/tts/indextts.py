@@ -1,4 +1,4 @@
-"""IndexTTS: it always speaks with the voice of a recording, and says a text in one go."""
+"""IndexTTS: it always needs a recording of a voice, and makes the audio of a text in one step."""
 
 import json
 import tempfile
@@ -12,17 +12,17 @@ from mlx_audio.tts.models.indextts.normalize import normalize, tokenize_by_CJK_c
 from jobs.errors import InvalidRequest
 from mlxq.catalog.foreign_json import read_object
 from mlxq.media.spoken_text import has_words
-from worker.engines.tts.family import Family, Wish
+from worker.engines.tts.family import Family, SpeechParams
 
 _TOKENIZER = "tokenizer.model"
 
 
-class Special(Family):
+class IndexTTS(Family):
     longest = 160
 
     @classmethod
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
-        """config.json names a hub's repository for the tokenizer, also where it lies beside it."""
+        """config.json names a repository of a hub for the tokenizer, even if the folder contains it."""
         return _with_own_tokenizer(path) if (path / _TOKENIZER).is_file() else nullcontext(path)
 
     def check_text(self, text: str) -> None:
@@ -35,19 +35,19 @@ class Special(Family):
                 code="unsupported_value",
             )
 
-    def arguments(self, wish: Wish) -> dict[str, Any]:
-        if wish.recording is None:
+    def arguments(self, params: SpeechParams) -> dict[str, Any]:
+        if params.recording is None:
             raise InvalidRequest(
                 "The model speaks with the voice of a recording: name one of voices.json, give 'reference_audio', "
                 "or set TTS_REF_AUDIO.",
                 param="voice",
             )
-        return super().arguments(wish)
+        return super().arguments(params)
 
     def speak(self, text: str, arguments: dict[str, Any]) -> Iterator[Any]:
-        """As long as there are positions for it: the library would go on, with whatever lies behind them."""
+        """Bounds the tokens by the model's positions: the library would read behind their table."""
         config = self.model.args.gpt
-        # A start and an end of the text, and a start of the sound.
+        # Start and end of the text, and start of the audio.
         prompt = config.condition_num_latent + self.tokens(text) + 3
         positions = config.max_mel_tokens + 2 + config.max_conditioning_inputs
         return super().speak(text, {**arguments, "max_tokens": max(1, positions - prompt)})
@@ -58,7 +58,7 @@ class Special(Family):
 
 @contextmanager
 def _with_own_tokenizer(path: Path) -> Iterator[Path]:
-    """A folder like this one, whose config.json names the folder's own tokenizer."""
+    """A copy of this folder whose config.json names the folder's own tokenizer."""
     with tempfile.TemporaryDirectory(prefix="mlxq-") as scratch:
         folder = Path(scratch)
         for file in path.iterdir():

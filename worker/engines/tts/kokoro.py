@@ -1,4 +1,4 @@
-"""Kokoro: many voices of its own, in English. Its phonemes are made by libraries that are an extra of this server."""
+"""Kokoro: built-in voices, in English. The libraries that make its phonemes are an extra of this server."""
 
 import unicodedata
 from contextlib import AbstractContextManager
@@ -8,13 +8,13 @@ from typing import Any
 from jobs.errors import InvalidRequest, NotSupported
 from mlxq.catalog.kokoro import LACKING, can_speak, english_model
 from mlxq.media.languages import choose
-from worker.engines.tts.family import Family, Wish
+from worker.engines.tts.family import Family, SpeechParams
 
-#: Its letters of languages by their tags. Others need libraries for their phonemes that are not here.
+#: The letters of its languages by their tags. Other languages need libraries that are not installed.
 _LANGUAGES = {"en": "a", "en-US": "a", "en-GB": "b"}
 
 
-class Special(Family):
+class Kokoro(Family):
     @classmethod
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
         if not can_speak():
@@ -28,10 +28,10 @@ class Special(Family):
             raise ValueError("it has no voices")
         self.model._pipelines = pipelines(self.model, str(english_model()))
 
-    def arguments(self, wish: Wish) -> dict[str, Any]:
-        arguments = super().arguments(wish)
+    def arguments(self, params: SpeechParams) -> dict[str, Any]:
+        arguments = super().arguments(params)
         voice = str(arguments.setdefault("voice", self.voices[0]))
-        # A voice is called after its language, by its first letter.
+        # The first letter of a voice's name is its language.
         language = arguments.setdefault("lang_code", voice[0])
         if language not in self.model._pipelines:
             raise InvalidRequest(
@@ -43,7 +43,7 @@ class Special(Family):
         return _LANGUAGES[choose(language, _LANGUAGES)]
 
     def check_text(self, text: str) -> None:
-        # Its phonemes are made of Latin letters and of digits; it is silent about all others.
+        # Phonemes are made of Latin letters and digits only.
         if not any(sign.isdigit() or "LATIN" in unicodedata.name(sign, "") for sign in text):
             raise InvalidRequest(
                 "The model speaks English here: nothing of the text is in Latin letters.",

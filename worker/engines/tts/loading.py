@@ -1,8 +1,7 @@
-"""A speech model from its folder, by its library. Everything is for the thread that will own it."""
+"""Loads a speech model from its folder, with its library. Call it on the thread that will own it."""
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from mlx.utils import tree_reduce
 from mlx_audio.tts.utils import get_model_and_args
@@ -18,12 +17,17 @@ from worker.engines.loading import folder as installed_folder
 from worker.engines.tts.family import Family
 from worker.engines.tts.speech import SpeechEngine
 
-#: Families that the signature of their model does not say all about.
-_SPECIAL = {QWEN3_TTS: "qwen3_tts", INDEXTTS: "indextts", KOKORO: "kokoro", F5_TTS: "f5_tts"}
+#: Families that need more than the signature of their model's `generate` tells: module and class.
+_FAMILIES = {
+    QWEN3_TTS: ("qwen3_tts", "Qwen3TTS"),
+    INDEXTTS: ("indextts", "IndexTTS"),
+    KOKORO: ("kokoro", "Kokoro"),
+    F5_TTS: ("f5_tts", "F5TTS"),
+}
 
 
 def folder(ref: ModelRef) -> Path:
-    """Where the model lies. Raises ModelNotFound, and NotSupported when nothing could load it."""
+    """The model's folder. Raises ModelNotFound, and NotSupported for models that no library loads."""
     reason = why_not(ref.id)
     if reason is not None:
         raise NotSupported(reason, param="model")
@@ -31,7 +35,7 @@ def folder(ref: ModelRef) -> Path:
 
 
 def kind_of(ref: ModelRef, path: Path) -> str:
-    """The type of the model in this folder; its library is imported. Raises InvalidRequest when it does not speak."""
+    """The type of the model in this folder; imports its library. Raises InvalidRequest for an unknown family."""
     kind = F5_TTS if is_f5_tts(path) else speech_type(read_object(path / "config.json"), ref.id)
     if kind is None:
         raise InvalidRequest(
@@ -39,18 +43,25 @@ def kind_of(ref: ModelRef, path: Path) -> str:
             param="model",
             code="unsupported_model",
         )
-    if kind in _SPECIAL:
-        import_module(f"worker.engines.tts.{_SPECIAL[kind]}")
+    family_of(kind)
     if kind != F5_TTS:
         get_model_and_args(kind, [])
     import_module("transformers.models.auto.tokenization_auto")
     return kind
 
 
+def family_of(kind: str) -> type[Family]:
+    """The class of this type of model; its module is imported."""
+    if kind not in _FAMILIES:
+        return Family
+    module, name = _FAMILIES[kind]
+    family: type[Family] = getattr(import_module(f"worker.engines.tts.{module}"), name)
+    return family
+
+
 def load(ref: ModelRef, path: Path, kind: str, settings: Settings) -> SpeechEngine:
-    """Load the model of this folder. For the owner thread."""
-    special: Any = import_module(f"worker.engines.tts.{_SPECIAL[kind]}") if kind in _SPECIAL else None
-    family: type[Family] = special.Special if special else Family
+    """Load the model of this folder. Call it on the thread that will own it."""
+    family = family_of(kind)
     model = family.load(path, kind, settings)
     speaker = family(model, own_voices(path))
     try:

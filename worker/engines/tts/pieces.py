@@ -1,4 +1,4 @@
-"""A long text in pieces that a model can say in one go, cut where a speaker would breathe."""
+"""Splits a long text into pieces that a model can speak at once: at sentences, clauses, then words."""
 
 import re
 import unicodedata
@@ -11,22 +11,22 @@ _CUTS = (
     re.compile("(?<=[,;:])\\s+|(?<=[、\uff0c\uff1a\uff1b])"),
     re.compile(r"\s+"),
 )
-#: A sign of Chinese or Japanese is a syllable or two: it takes as long to say as this many letters.
+#: A Chinese or Japanese character takes as long to speak as this many letters.
 _SYLLABLE = 3
 
 
 def weight(text: str) -> int:
-    """How long a text takes to say, in letters."""
-    return sum(_SYLLABLE if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
+    """How long a text takes to speak, in letters."""
+    return sum(_SYLLABLE if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def pieces(text: str, longest: int) -> list[str]:
-    """The text in pieces of a weight up to `longest`, without what can't be said between them."""
+    """The text in pieces of a weight up to `longest`, without pieces that have no words."""
     return [piece for piece in _gather(_split(text.strip(), longest, 0), longest) if has_words(piece)]
 
 
 def _split(text: str, longest: int, level: int) -> list[str]:
-    """Parts that are light enough, cut at the best places first."""
+    """Parts of at most that weight, cut at the best places first."""
     if weight(text) <= longest:
         return [text] if text else []
     if level == len(_CUTS):
@@ -37,7 +37,7 @@ def _split(text: str, longest: int, level: int) -> list[str]:
 
 
 def _gather(parts: list[str], longest: int) -> list[str]:
-    """Neighbours together again, as long as they are light enough."""
+    """Joins neighbours while their weight allows it."""
     gathered: list[str] = []
     for part in parts:
         if gathered:
@@ -50,5 +50,5 @@ def _gather(parts: list[str], longest: int) -> list[str]:
 
 
 def _glue(before: str, after: str) -> str:
-    """Words of most scripts have a space between them."""
+    """The separator of two parts: a space in most scripts."""
     return "" if weight(before[-1]) > 1 or weight(after[0]) > 1 else " "

@@ -1,18 +1,18 @@
-"""Qwen3-TTS: `base` clones voices, `custom_voice` has speakers, `voice_design` makes a voice of a description."""
+"""Qwen3-TTS: `base` clones voices, `custom_voice` has speakers, `voice_design` makes a voice from a description."""
 
 from typing import Any
 
 from jobs.errors import InvalidRequest
 from mlxq.media.languages import choose
-from worker.engines.tts.family import Family, Wish
+from worker.engines.tts.family import Family, SpeechParams
 
-#: Voices whose codes the library keeps for as long as it lives.
-_KEPT = 16
+#: Number of cloned voices in the library's own cache, which has no bound.
+_CACHED_VOICES = 16
 
 
-class Special(Family):
+class Qwen3TTS(Family):
     def check(self) -> None:
-        # The library only prints that these failed.
+        # The library only prints when these fail.
         if self.model.tokenizer is None:
             raise ValueError("its tokenizer could not be read")
         if self.model.speech_tokenizer is None:
@@ -26,14 +26,14 @@ class Special(Family):
     def why_not(self) -> str:
         return f"it is of the kind '{self.model.config.tts_model_type}', not 'base'"
 
-    def arguments(self, wish: Wish) -> dict[str, Any]:
+    def arguments(self, params: SpeechParams) -> dict[str, Any]:
         kind = self.model.config.tts_model_type
-        if kind == "voice_design" and not wish.instructions:
+        if kind == "voice_design" and not params.instructions:
             raise InvalidRequest(
                 "The model makes a voice of its description: 'instructions' is required.",
                 param="instructions",
             )
-        arguments = super().arguments(wish)
+        arguments = super().arguments(params)
         if kind == "custom_voice":
             arguments.setdefault("voice", self.voices[0])
         return arguments
@@ -42,6 +42,6 @@ class Special(Family):
         return choose(language, [each.lower() for each in self.model.get_supported_languages()])
 
     def tidy(self) -> None:
-        kept = self.model._icl_cache
-        while len(kept) > _KEPT:
-            del kept[next(iter(kept))]
+        cached = self.model._icl_cache
+        while len(cached) > _CACHED_VOICES:
+            del cached[next(iter(cached))]

@@ -1,7 +1,7 @@
-"""Speech from text: one text at a time, a little of its sound in each step, encoded on the way.
+"""The speech engine: one text at a time, one chunk of its audio in each step, encoded at once.
 
-It knows payloads, pieces of text and sound; what is special about a model is its family's business (`tts/`), and it
-knows no jobs and no HTTP. One thread owns it.
+This module knows payloads, pieces of text and audio. It does not know models (see `family.py`), jobs or HTTP. One
+thread owns an engine.
 """
 
 import base64
@@ -25,13 +25,13 @@ from mlxq.media.audio_formats import CONTENT_TYPES
 from worker.audio import decode
 from worker.encoder import Encoder
 from worker.engines.base import Delta, Done, Failed, Output, Progress
-from worker.engines.tts.family import Family, Wish
+from worker.engines.tts.family import Family, SpeechParams
 from worker.engines.tts.pieces import pieces
-from worker.time_stretch import Tempo
+from worker.time_stretch import TimeStretch
 
 log = logging.getLogger(__name__)
 
-#: Samples a second of a voice's recording, as the models get it.
+#: Sample rate of the recordings of voices that models get.
 _RECORDING_RATE = 24_000
 
 Samples = npt.NDArray[np.float32]
@@ -39,11 +39,11 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """A text that is being spoken. `live`: somebody listens. `held`: bytes that don't fill a group of base64 yet."""
+    """The running request. `live`: the audio is streamed. `held`: bytes that do not fill a group of base64 yet."""
 
     id: str
     encoder: Encoder
-    tempo: Tempo | None
+    stretch: TimeStretch | None
     pieces: deque[str]
     arguments: dict[str, Any]
     live: bool
@@ -51,14 +51,14 @@ class _Task:
     format: str
     total: int
     tokens: int
-    sound: Iterator[Any] | None = None
+    chunks: Iterator[Any] | None = None
     made: int = 0
     done: int = 0
     held: bytes = b""
 
 
 class SpeechEngine:
-    """A model that speaks, and the text that it has in hand."""
+    """A speech model and the request that it runs."""
 
     capacity = 1
     context_length: int | None = None
@@ -78,22 +78,22 @@ class SpeechEngine:
         speed = payload.get("speed", 1.0)
         reference = payload.get("reference") or {}
         with contextlib.ExitStack() as scratch:
-            wish = Wish(
+            params = SpeechParams(
                 voice=payload.get("voice"),
                 instructions=payload.get("instructions"),
                 language=payload.get("language"),
                 speed=speed,
                 recording=self._recording(reference, scratch) if reference else None,
                 transcript=reference.get("text"),
-                usual=bool(reference.get("usual")),
+                default=bool(reference.get("usual")),
             )
-            arguments = self._family.arguments(wish)
+            arguments = self._family.arguments(params)
             rate = self._family.sample_rate
             live = bool(payload.get("stream"))
             self._task = _Task(
                 id=task_id,
                 encoder=Encoder(payload["format"], rate, live=live),
-                tempo=None if speed == 1 or self._family.own_speed else Tempo(rate, speed),
+                stretch=None if speed == 1 or self._family.own_speed else TimeStretch(rate, speed),
                 pieces=texts,
                 arguments=arguments,
                 live=live,
@@ -102,7 +102,7 @@ class SpeechEngine:
                 total=len(texts),
                 tokens=self._family.tokens(payload["input"]),
             )
-        # The generator of random numbers belongs to this thread, and one text is spoken at a time.
+        # Random state belongs to this thread, which runs one request at a time.
         mx.random.seed(payload.get("seed", seed) % 2**64)
 
     def remove(self, task_id: str) -> None:
@@ -129,33 +129,33 @@ class SpeechEngine:
         del self._family
 
     def _advance(self, task: _Task) -> list[Output]:
-        """The next bit of sound; with the last one, the end."""
-        if task.sound is None:
-            task.sound = self._family.speak(task.pieces.popleft(), task.arguments)
-        result = next(task.sound, None)
+        """The next chunk of audio; after the last one, the result."""
+        if task.chunks is None:
+            task.chunks = self._family.speak(task.pieces.popleft(), task.arguments)
+        result = next(task.chunks, None)
         outputs: list[Output] = []
         if result is not None:
             task.made += int(result.token_count)
-            outputs += self._tell(task, task.encoder.encode(self._heard(task, result.audio)))
+            outputs += self._tell(task, task.encoder.encode(self._samples(task, result.audio)))
             return outputs
-        task.sound = None
+        task.chunks = None
         task.done += 1
         if task.pieces:
             outputs.append(Progress(task.id, task.done, task.total))
             return outputs
         return [*outputs, *self._finish(task)]
 
-    def _heard(self, task: _Task, audio: Any) -> Samples:
-        """Sound of the model's [n], [1, n] or [n, 1] as samples, at the speed that was asked for."""
+    def _samples(self, task: _Task, audio: Any) -> Samples:
+        """The model's audio, [n], [1, n] or [n, 1], as samples [n] at the requested speed."""
         samples = np.array(audio.astype(mx.float32)).reshape(-1)
-        return task.tempo.stretch(samples) if task.tempo is not None else samples
+        return task.stretch.stretch(samples) if task.stretch is not None else samples
 
     def _finish(self, task: _Task) -> list[Output]:
         outputs: list[Output] = []
-        if task.tempo is not None:
-            outputs += self._tell(task, task.encoder.encode(task.tempo.finish()))
+        if task.stretch is not None:
+            outputs += self._tell(task, task.encoder.encode(task.stretch.finish()))
         if task.encoder.duration == 0:
-            # A text with words: what they are in is not known to what makes its phonemes or tokens.
+            # The text has words, but the model has no phonemes or tokens for them.
             raise InvalidRequest(
                 "The model made no sound of this text: it does not know its language or its script.",
                 param="input",
@@ -175,7 +175,7 @@ class SpeechEngine:
 
     @staticmethod
     def _tell(task: _Task, data: bytes, *, last: bool = False) -> list[Output]:
-        """New bytes for the listener. Deltas may be joined: each but the last has whole groups of base64."""
+        """New bytes of a stream. Deltas may be joined, so each but the last has whole groups of base64."""
         if not task.live:
             return []
         data = task.held + data
@@ -185,7 +185,7 @@ class SpeechEngine:
         return [Delta(task.id, text, field="audio")] if text else []
 
     def _recording(self, reference: dict[str, Any], scratch: contextlib.ExitStack) -> Path:
-        """The recording of a voice as a WAV file. Raises InvalidRequest for one that can't be used."""
+        """The recording of a voice as a WAV file. Raises InvalidRequest for an unusable one."""
         source = self._blobs.path(reference["audio"]) if "audio" in reference else Path(reference["path"])
         samples = list(decode(source, _RECORDING_RATE, self._longest_recording))
         folder = scratch.enter_context(tempfile.TemporaryDirectory(prefix="mlxq-"))
@@ -197,11 +197,11 @@ class SpeechEngine:
         return path
 
     def _end(self) -> None:
-        """Forget the task; what its model holds of it is let go."""
+        """Drop the task and what the model holds of it."""
         task, self._task = self._task, None
         if task is not None:
-            if task.sound is not None:
-                task.sound.close()  # type: ignore[attr-defined]
+            if task.chunks is not None:
+                task.chunks.close()  # type: ignore[attr-defined]
             task.scratch.close()
 
 
@@ -210,5 +210,5 @@ def _failure(error: Exception) -> MlxqError:
         return error
     if is_disk_full(error):
         return disk_full()
-    log.error("a text could not be spoken", exc_info=error)
+    log.error("speech could not be made", exc_info=error)
     return EngineFailure(f"The model failed on this request ({type(error).__name__}).")
