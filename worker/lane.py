@@ -24,7 +24,7 @@ from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_
 from jobs.gate import Ending, Gate
 from jobs.kinds import Kind
 from jobs.status import EventType
-from worker.engines.base import Delta, Done, Failed, Gathers, Output, Preview, Progress
+from worker.engines.base import Delta, Done, Failed, GatheringEngine, Output, Preview, Progress
 from worker.feeder import Feeder, feeder_name
 from worker.memory import is_out_of_memory
 from worker.scheduler import DeviceScheduler
@@ -131,12 +131,12 @@ class Lane:
         return self.slot.model
 
     @property
-    def remembered(self) -> int:
+    def cache_bytes(self) -> int:
         """Bytes that its engine could forget."""
-        return self.slot.remembered
+        return self.slot.cache_bytes
 
-    def forget(self) -> None:
-        self.slot.forget()
+    def clear_cache(self) -> None:
+        self.slot.clear_cache()
 
     @property
     def pinned(self) -> bool:
@@ -299,9 +299,9 @@ class Lane:
     def _gather(self) -> None:
         """Wait a moment for tasks that come together with those at hand, where the engine gains by that."""
         engine = self.slot.engine
-        if not isinstance(engine, Gathers):
+        if not isinstance(engine, GatheringEngine):
             return
-        while self._running and (pause := engine.pause()) > 0:
+        while self._running and (pause := engine.gather_time()) > 0:
             try:
                 task = self._inbox.get(timeout=pause)
             except queue.Empty:

@@ -48,10 +48,10 @@ class Occupant(Protocol):
         """Seconds that its last caller wants it to stay; negative: for ever; None: as the settings have it."""
 
     @property
-    def remembered(self) -> int:
+    def cache_bytes(self) -> int:
         """Bytes that are kept only to be quicker next time."""
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Let go of them, also while it has jobs in hand."""
 
     def evict(self, *, wait: bool = True) -> bool:
@@ -105,12 +105,12 @@ class Memory:
             yield
 
     def relieve(self, occupant: Occupant) -> bool:
-        """Memory has run out: what is only remembered goes, and the least recently used model that may."""
+        """Memory has run out: what is only cache_bytes goes, and the least recently used model that may."""
         self._forget()
         return any(other.evict() for other in self._candidates(occupant))
 
     def sweep(self) -> None:
-        """Let go of what nobody has used for long enough, and of what is remembered beyond the budget."""
+        """Let go of what nobody has used for long enough, and of what is cache_bytes beyond the budget."""
         if self._used() > self._budget:
             self._forget()
         now, usual = self._clock(), self._limits().idle
@@ -148,9 +148,9 @@ class Memory:
 
     def _forget(self) -> None:
         for each in self._occupants:
-            if each.remembered:
+            if each.cache_bytes:
                 log.info("%s forgets the prompts that it has read: memory is needed", each.model)
-                each.forget()
+                each.clear_cache()
 
     def _candidates(self, occupant: Occupant) -> list[Occupant]:
         """Who may go, the least recently used first."""

@@ -18,7 +18,7 @@ from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.catalog.size import model_size
 from worker.device import device
 from worker.engines import Loader
-from worker.engines.base import Engine, Remembers
+from worker.engines.base import CachingEngine, Engine
 from worker.guard.sizes import check_sizes
 from worker.memory import is_out_of_memory
 
@@ -75,16 +75,16 @@ class Slot:
         return self._state.model if self.engine is not None else None
 
     @property
-    def remembered(self) -> int:
+    def cache_bytes(self) -> int:
         """Bytes that the engine keeps only to be quicker next time."""
         engine = self.engine
-        return engine.remembered if isinstance(engine, Remembers) else 0
+        return engine.cache_bytes if isinstance(engine, CachingEngine) else 0
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Have the engine let go of them. For any thread."""
         engine = self.engine
-        if isinstance(engine, Remembers):
-            engine.forget()
+        if isinstance(engine, CachingEngine):
+            engine.clear_cache()
             _clear_cache()
 
     def snapshot(self) -> SlotState:

@@ -31,7 +31,7 @@ def test_a_first_prompt_never_waits(model: Any) -> None:
     """How long it takes to read is not known yet."""
     running = Batch(model, 4)
     start(running)
-    assert running.pause() == 0
+    assert running.gather_time() == 0
     running.close()
 
 
@@ -41,16 +41,16 @@ def test_a_prompt_waits_a_small_part_of_the_time_that_it_takes_to_read(
     running = Batch(model, 4)
     start(running)
     finish(running)
-    assert running.pause() == 0, "nobody is there"
+    assert running.gather_time() == 0, "nobody is there"
     now = 1000.0
     monkeypatch.setattr("worker.engines.llm.batch.time.monotonic", lambda: now)
     running._speed = 100.0
     start(running, length=50)
-    assert running.pause() == pytest.approx(0.5 * batch.NEXT_SHARE)
+    assert running.gather_time() == pytest.approx(0.5 * batch.NEXT_SHARE)
     start(running, length=50)
-    assert running.pause() == pytest.approx(1.0 * batch.NEXT_SHARE)
+    assert running.gather_time() == pytest.approx(1.0 * batch.NEXT_SHARE)
     now += 2 * batch.GATHER_MOST
-    assert running.pause() == 0, "it has waited long enough"
+    assert running.gather_time() == 0, "it has waited long enough"
     monkeypatch.undo()
     finish(running)
     running.close()
@@ -62,11 +62,11 @@ def test_it_does_not_wait_while_others_decode_nor_when_the_batch_is_full(model: 
     running.step()
     running._speed = 1.0
     start(running)
-    assert running.pause() == 0
+    assert running.gather_time() == 0
     finish(running)
     running._speed = 1.0
     start(running)
     start(running)
-    assert running.pause() == 0
+    assert running.gather_time() == 0
     finish(running)
     running.close()

@@ -15,6 +15,7 @@ from tests.support.vision_checkpoints import random_qwen3_vl
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.llm import vision
 from worker.engines.llm.batch import PREFILL_STEP
+from worker.engines.llm.chat import ChatEngine
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def engine(folder: Path, settings: Settings) -> Iterator[vision.VisionEngine]:
+def engine(folder: Path, settings: Settings) -> Iterator[ChatEngine]:
     engine = vision.load(ModelRef("eyes", folder), settings)
     yield engine
     engine.close()
@@ -52,7 +53,12 @@ def text(words: str) -> dict[str, str]:
     return {"type": "text", "text": words}
 
 
-def until_done(engine: vision.VisionEngine, *tasks: str) -> dict[str, Output]:
+def prefill_of(engine: ChatEngine) -> vision.ImagePrefill:
+    assert isinstance(engine._prefill, vision.ImagePrefill)
+    return engine._prefill
+
+
+def until_done(engine: ChatEngine, *tasks: str) -> dict[str, Output]:
     ends: dict[str, Output] = {}
     while ends.keys() != set(tasks):
         ends |= {each.task_id: each for each in engine.step() if isinstance(each, Done | Failed)}
@@ -67,7 +73,7 @@ def answer(end: Output) -> str:
 
 
 def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
-    engine: vision.VisionEngine, image: dict[str, str]
+    engine: ChatEngine, image: dict[str, str]
 ) -> None:
     engine.add("short", payload("hello", tokens=100), 0)
     while not any(isinstance(each, Delta) for each in engine.step()):
@@ -77,7 +83,7 @@ def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
     wait([prepared for *_, prepared in engine._preparation._asked.values()])
     engine.step()
     before, steps = decoding.tokens, 0
-    while engine._reads:
+    while prefill_of(engine)._reads:
         assert "long" not in {each.task_id for each in engine.step()}
         steps += 1
     assert steps == 3
@@ -85,9 +91,7 @@ def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
     assert until_done(engine, "short", "long").keys() == {"short", "long"}
 
 
-def test_who_leaves_while_it_is_read_leaves_nothing_behind(
-    engine: vision.VisionEngine, image: dict[str, str]
-) -> None:
+def test_who_leaves_while_it_is_read_leaves_nothing_behind(engine: ChatEngine, image: dict[str, str]) -> None:
     story = payload([text("What is this?"), image])
     engine.add("first", story, 0)
     alone = answer(until_done(engine, "first")["first"])
@@ -96,12 +100,13 @@ def test_who_leaves_while_it_is_read_leaves_nothing_behind(
     engine.step()
     engine.remove("leaves")
     assert answer(until_done(engine, "stays")["stays"]) == alone
-    assert not engine._reads
-    assert not engine._keys
+    prefill = prefill_of(engine)
+    assert not prefill._reads
+    assert not prefill._keys
 
 
-def test_pictures_that_the_model_fails_on_fail_their_request_alone(
-    engine: vision.VisionEngine, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
+def test_images_that_the_model_fails_on_fail_their_request_alone(
+    engine: ChatEngine, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.add("neighbour", payload("hello", tokens=40), 0)
     alone = answer(until_done(engine, "neighbour")["neighbour"])
@@ -110,7 +115,7 @@ def test_pictures_that_the_model_fails_on_fail_their_request_alone(
         raise FloatingPointError("a poisoned picture")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(engine._model), "get_input_embeddings", poisoned)
+        patch.setattr(type(prefill_of(engine)._model), "get_input_embeddings", poisoned)
         engine.add("neighbour", payload("hello", tokens=40), 0)
         engine.step()
         engine.add("poisoned", payload([image]), 0)
@@ -122,16 +127,16 @@ def test_pictures_that_the_model_fails_on_fail_their_request_alone(
     assert answer(until_done(engine, "healthy")["healthy"])
 
 
-def test_the_weights_of_the_sight_count_too(engine: vision.VisionEngine, folder: Path) -> None:
+def test_the_weights_of_the_sight_count_too(engine: ChatEngine, folder: Path) -> None:
     weights = (folder / "model.safetensors").stat().st_size
     assert 0.9 * weights < engine.memory_bytes <= weights
 
 
-def test_images_that_have_too_many_pixels_together_are_made_smaller(engine: vision.VisionEngine) -> None:
+def test_images_that_have_too_many_pixels_together_are_made_smaller(engine: ChatEngine) -> None:
     reader: Any = engine._reader
     files = [encoded(picture(seed, width=80, height=60)) for seed in (1, 2, 3)]
-    assert [each.size for each in reader._pictures(files)] == [(80, 60)] * 3
+    assert [each.size for each in reader._images(files)] == [(80, 60)] * 3
     reader._max_pixels = 80 * 60
-    small = reader._pictures(files)
+    small = reader._images(files)
     assert sum(each.width * each.height for each in small) <= reader._max_pixels
     assert len({each.tobytes() for each in small}) == 3

@@ -39,7 +39,7 @@ class ScriptedEngine:
         self.wanted = 0
         self.company: list[int] = []
 
-    def pause(self) -> float:
+    def gather_time(self) -> float:
         return 20.0 if len(self.tasks) < self.wanted else 0.0
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:

@@ -19,7 +19,7 @@ from tests.support.api_server import ApiServer
 from tests.support.checkpoints import random_qwen3
 from tests.support.encoders import random_encoder
 from worker.engines import ENGINES, Loader
-from worker.engines.base import Engine, Output, Remembers
+from worker.engines.base import Engine, Output, CachingEngine
 from worker.host import WorkerHost
 
 #: Seconds that a job lets those for the loaded model pass.
@@ -215,8 +215,8 @@ def test_prompts_are_forgotten_when_memory_is_needed(http: httpx.Client, server:
     cached()
     assert cached() > 100
     lane = server.host.lanes[Category.LLM]
-    assert isinstance(lane.slot.engine, Remembers)
-    assert lane.remembered > 0
+    assert isinstance(lane.slot.engine, CachingEngine)
+    assert lane.cache_bytes > 0
     with Chat(http):
         server.host.memory.relieve(server.host.lanes[Category.EMBEDDING])
     assert cached() == 0

@@ -124,10 +124,10 @@ class Seat:
     idle_since: float | None
     pinned: bool = False
     keep: float | None = None
-    remembered: int = 0
+    cache_bytes: int = 0
 
-    def forget(self) -> None:
-        self.remembered = 0
+    def clear_cache(self) -> None:
+        self.cache_bytes = 0
 
     def evict(self, *, wait: bool = True) -> bool:
         self.model = None
@@ -172,24 +172,24 @@ def test_a_budget_is_kept_by_those_used_least_recently() -> None:
 
 
 def test_what_is_only_remembered_counts_and_goes_before_any_model() -> None:
-    idle, busy, empty = Seat("idle", 10, remembered=3), Seat("busy", None, remembered=2), Seat(None, None)
+    idle, busy, empty = Seat("idle", 10, cache_bytes=3), Seat("busy", None, cache_bytes=2), Seat(None, None)
     seats = [idle, busy, empty]
 
     def used() -> int:
-        return sum(4 * bool(seat.model) + seat.remembered for seat in seats)
+        return sum(4 * bool(seat.model) + seat.cache_bytes for seat in seats)
 
     memory = Memory(lambda: Limits(models=9, idle=0), budget=16, used=used)
     memory.watch(seats)
     with memory.room(empty, "small", 3, pinned=False):
         assert used() == 13, "there is room"
     with memory.room(empty, "large", 8, pinned=False):
-        assert [(seat.model, seat.remembered) for seat in seats] == [("idle", 0), ("busy", 0), (None, 0)]
-    busy.remembered = 8
+        assert [(seat.model, seat.cache_bytes) for seat in seats] == [("idle", 0), ("busy", 0), (None, 0)]
+    busy.cache_bytes = 8
     memory.sweep()
-    assert busy.remembered == 8, "all that the budget has"
-    idle.remembered = 1
+    assert busy.cache_bytes == 8, "all that the budget has"
+    idle.cache_bytes = 1
     memory.sweep()
-    assert (busy.model, busy.remembered, idle.remembered) == ("busy", 0, 0)
+    assert (busy.model, busy.cache_bytes, idle.cache_bytes) == ("busy", 0, 0)
 
 
 async def test_a_model_leaves_when_the_clock_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""What a lane asks of an engine: take tasks in, advance all of them by one step, let them go.
+"""The interface between lanes and engines: add tasks, advance all of them by one step, remove them.
 
-An engine belongs to the thread that made it: every method is called there. It knows models, not jobs: a task is
-an opaque id and a payload. It reports what came of a step as `Output`s.
+One thread owns an engine: the one that made it calls every method. An engine knows models, not jobs: a task is an
+opaque id and a payload. A step returns `Output`s.
 """
 
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from jobs.errors import MlxqError
 class Delta:
     """New text of one choice of a task.
 
-    `field` says of what: its content, its reasoning, or the arguments of tool call number `call`, whose `id` and
-    `name` come with the first of its deltas. `logprobs` are the content's tokens, as `logprobs.entry` makes them.
+    `field`: content, reasoning, or tool_call: the arguments of `call`, whose `id` and `name` come with the first of
+    its deltas. `logprobs` are the content's tokens, as `logprobs.entry` makes them.
     """
 
     task_id: str
@@ -38,9 +38,9 @@ class Progress:
 
 @dataclass(slots=True)
 class Preview:
-    """A file of what a task has made so far: a small preview, or a `partial` picture in full size.
+    """A file that shows an unfinished image: a small preview, or a `partial` image in full size.
 
-    `artifact` is its number among the task's files, `blob` where it lies.
+    `artifact` is its number among the task's files, `blob` its id in the blob store.
     """
 
     task_id: str
@@ -53,7 +53,7 @@ class Preview:
 
 @dataclass(slots=True)
 class Done:
-    """The task has ended; the engine has forgotten it."""
+    """The task has ended; the engine has removed it."""
 
     task_id: str
     result: dict[str, Any]
@@ -61,7 +61,7 @@ class Done:
 
 @dataclass(slots=True)
 class Failed:
-    """The task has ended with an error; the engine has forgotten it, its neighbours go on."""
+    """The task has ended with an error; the engine has removed it, other tasks continue."""
 
     task_id: str
     error: MlxqError
@@ -74,42 +74,44 @@ class Engine(Protocol):
     """A loaded model that serves up to `capacity` tasks at once."""
 
     capacity: int
-    #: tokens that prompt and answer may have together, None where that makes no sense
+    #: tokens of prompt and answer together, None for engines without such a limit
     context_length: int | None
-    #: bytes of the weights
-    memory_bytes: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the weights."""
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
-        """Take a task in; `seed` is for payloads without one. Raises MlxqError when it can't be served."""
+        """Add a task; `seed` is for payloads without one. Raises MlxqError for a task that it cannot serve."""
 
     def remove(self, task_id: str) -> None:
-        """Forget a task: nothing more is computed for it. Unknown ids are ignored."""
+        """Remove a task: nothing more is computed for it. Unknown ids are ignored."""
 
     def step(self) -> list[Output]:
         """Advance every task by one step."""
 
     def tidy(self) -> None:
-        """Do what can wait until the outputs of a step are on their way. Called after each step."""
+        """Do deferred work, after the outputs of a step have been sent. Called after each step."""
 
     def close(self) -> None:
-        """Let go of the model, so that its memory can be freed."""
+        """Release the model, so that its memory can be freed."""
 
 
 @runtime_checkable
-class Remembers(Protocol):
-    """An engine that keeps something only to be quicker next time. Any thread may ask it to forget that."""
+class CachingEngine(Protocol):
+    """An engine with a cache that only saves time. Any thread may clear it."""
 
     @property
-    def remembered(self) -> int:
-        """Bytes that it keeps so."""
+    def cache_bytes(self) -> int:
+        """Bytes of the cache."""
 
-    def forget(self) -> None:
-        """Let go of them, whatever it is busy with."""
+    def clear_cache(self) -> None:
+        """Empty the cache, also while tasks run."""
 
 
 @runtime_checkable
-class Gathers(Protocol):
-    """An engine that does a step for several tasks better than one for each."""
+class GatheringEngine(Protocol):
+    """An engine that serves several new tasks in one step faster than in one step each."""
 
-    def pause(self) -> float:
-        """Seconds for which the next step should wait for one more task; 0 when it should not."""
+    def gather_time(self) -> float:
+        """Seconds that the next step should wait for another task; 0: none."""

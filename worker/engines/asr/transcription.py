@@ -13,9 +13,9 @@ import mlx.core as mx
 
 from config.settings import Settings
 from jobs.blobs import BlobStore
-from jobs.errors import EngineFailure, MlxqError, disk_full, is_disk_full
 from worker.audio import Samples, decode
 from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.engines.failures import failure_of
 from worker.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class TranscriptionEngine:
             piece = task.reading.step()
         except Exception as error:
             self.remove(task.id)
-            return [Failed(task.id, _failure(error))]
+            return [Failed(task.id, failure_of(error, "a recording could not be transcribed"))]
         outputs = self._tell(task, piece) if piece is not None else []
         ended = task.reading.ended
         total = task.clock.seconds if task.clock.ended else max(task.total, task.clock.seconds)
@@ -236,12 +236,3 @@ def _spans(spans: Sequence[Segment | Word], timeline: Timeline, duration: float)
         last = round(min(max(start, last), duration), 3)
         told.append({**asdict(each), "start": last, "end": round(min(max(end, last), duration), 3)})
     return told
-
-
-def _failure(error: Exception) -> MlxqError:
-    if isinstance(error, MlxqError):
-        return error
-    if is_disk_full(error):
-        return disk_full()
-    log.error("a recording could not be transcribed", exc_info=error)
-    return EngineFailure(f"The model failed on this request ({type(error).__name__}).")

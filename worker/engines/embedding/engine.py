@@ -20,12 +20,13 @@ from mlx_embeddings.utils import load as load_model
 from mlx_embeddings.utils import load_config
 
 from config.settings import Settings
-from jobs.errors import EngineFailure, InvalidRequest, MlxqError
+from jobs.errors import EngineFailure, InvalidRequest
 from mlxq.catalog import ModelRef
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.embedding.cpu_gelu import quicken
 from worker.engines.embedding.inputs import Reader
 from worker.engines.embedding.padding import group
+from worker.engines.failures import failure_of
 from worker.engines.loading import folder
 from worker.engines.precision import widen
 
@@ -139,7 +140,7 @@ class EmbeddingEngine:
                 self._read(task, READ_CHARACTERS // len(hungry))
             except Exception as error:
                 self.remove(task.id)
-                outputs.append(Failed(task.id, _failure(error)))
+                outputs.append(Failed(task.id, failure_of(error, "a request could not be read")))
         return outputs
 
     def _read(self, task: _Task, characters: int) -> None:
@@ -260,13 +261,6 @@ def _unfit(ref: ModelRef, reason: str) -> InvalidRequest:
         param="model",
         code="unsupported_model",
     )
-
-
-def _failure(error: Exception) -> MlxqError:
-    if isinstance(error, MlxqError):
-        return error
-    log.error("a request could not be read", exc_info=error)
-    return EngineFailure(f"The model failed on this request ({type(error).__name__}).")
 
 
 def _encode(vector: Vectors, dimensions: int | None) -> str:

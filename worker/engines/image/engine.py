@@ -16,9 +16,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from jobs.blobs import BlobStore
-from jobs.errors import EngineFailure, InsufficientStorage, InvalidRequest, MlxqError, disk_full, is_disk_full
+from jobs.errors import InsufficientStorage, InvalidRequest
 from mlxq.catalog.image import Limits
 from worker.engines.base import Done, Failed, Output, Preview, Progress
+from worker.engines.failures import failure_of
 from worker.engines.image.diffusion import (
     DenoiseState,
     DiffusionModel,
@@ -87,7 +88,7 @@ class ImageEngine:
             if is_out_of_memory(error):
                 # The lane can unload other models and run the request again.
                 raise
-            return [Failed(task.id, _failure(error))]
+            return [Failed(task.id, failure_of(error, "an image could not be made"))]
         if outputs and isinstance(outputs[-1], Done):
             self._end()
         return outputs
@@ -296,12 +297,3 @@ def _silently(work: Generator[None, None, Pixels]) -> Generator[list[Output], No
             pixels: Pixels = ended.value
             return pixels
         yield []
-
-
-def _failure(error: Exception) -> MlxqError:
-    if isinstance(error, MlxqError):
-        return error
-    if is_disk_full(error):
-        return disk_full()
-    log.error("an image could not be made", exc_info=error)
-    return EngineFailure(f"The model failed on this request ({type(error).__name__}).")

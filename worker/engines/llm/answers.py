@@ -14,7 +14,7 @@ from worker.engines.llm.formats.channels import FINAL, HEADERS_START
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.formats.typed import Tools
 from worker.engines.llm.grammar import Grammars, Written, json_grammar
-from worker.engines.llm.logprobs import Tap
+from worker.engines.llm.logprobs import LogprobRecorder
 from worker.engines.llm.parts import REASONING
 from worker.engines.llm.prompt import Prompt, parser_name
 from worker.engines.llm.sampling import Guard, LogitsProcessor, make_processors
@@ -76,13 +76,14 @@ class Answers:
 
     def begin(self, task_id: str, index: int, payload: dict[str, Any], prompt: Prompt, seed: int) -> Sequence:
         """Choice `index` of a request; `seed` makes the ids of its calls."""
+        top = payload.get("logprobs")
         sequence = Sequence(
             task_id=task_id,
             index=index,
             detokenizer=self._tokenizer.detokenizer,
             stops=StopMatcher(payload.get("stop") or ()),
             guard=Guard(),
-            tap=None if payload.get("logprobs") is None else Tap(payload["logprobs"], self.vocabulary),
+            recorder=None if top is None else LogprobRecorder(top, self.vocabulary),
         )
         if "messages" not in payload:
             _continue(sequence.detokenizer)
@@ -115,8 +116,8 @@ class Answers:
         written = self._written(payload) if self.constrained(payload) else None
         if written is not None:
             processors.append(self._grammars.constraint(written, self._start(written, payload, prompt), most))
-        if sequence.tap is not None:
-            processors.append(sequence.tap)
+        if sequence.recorder is not None:
+            processors.append(sequence.recorder)
         return [sequence.guard.processor(each) for each in processors]
 
     def _written(self, payload: dict[str, Any]) -> Written | None:

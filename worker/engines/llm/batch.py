@@ -11,7 +11,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.generate import BatchGenerator, StopSequences
 
-from worker.engines.llm.prompt_cache import alias
+from worker.engines.llm.prompt_cache import CachedPrompt, alias
 from worker.engines.llm.sampling import LogitsProcessor, Sampler
 
 #: Tokens of one prompt read in one step: decoding goes on, and a cancellation is seen, between two of them.
@@ -29,10 +29,6 @@ NEXT_SHARE, GATHER_SHARE = 0.02, 0.08
 GATHER_MOST = 0.05
 #: How much the speed of reading follows the last step.
 _NEWS = 0.3
-
-
-#: tokens, and the key-value cache that holds them
-Kept = tuple[list[int], list[Any]]
 
 
 @dataclass(slots=True, eq=False)
@@ -58,7 +54,7 @@ class Token:
     token: int
     logprobs: mx.array
     reason: str | None = None
-    kept: Kept | None = None
+    kept: CachedPrompt | None = None
     drafted: bool = False
 
 
@@ -114,11 +110,11 @@ class Batch:
             self._shared.pop(row.uid, None)
             self._generator.remove([row.uid])
 
-    def take(self, row: Row) -> Kept:
+    def take(self, row: Row) -> CachedPrompt:
         """Remove a row that decodes; its tokens and cache."""
         del self._rows[row.uid]
         cache, tokens = self._generator.remove([row.uid], return_prompt_caches=True)[row.uid]
-        return tokens, cache
+        return CachedPrompt(tokens, cache)
 
     def step(self) -> list[Token]:
         """Decode one token of each row, then read more of the prompts."""
@@ -137,7 +133,7 @@ class Batch:
                 self._start_shared(progress.uid)
         return [self._token(response) for response in responses]
 
-    def pause(self) -> float:
+    def gather_time(self) -> float:
         """Seconds for which the next step should wait for one more prompt; 0 when it should not."""
         if not self._speed or not self._unread or len(self._rows) != len(self._unread):
             return 0.0
@@ -158,7 +154,7 @@ class Batch:
         kept = None
         if response.finish_reason is not None:
             del self._rows[response.uid]
-            kept = (response.all_tokens, response.prompt_cache)
+            kept = CachedPrompt(response.all_tokens, response.prompt_cache)
         return Token(row, response.token, response.logprobs, response.finish_reason, kept)
 
     def _start_shared(self, uid: int) -> None:

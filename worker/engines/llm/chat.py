@@ -1,10 +1,9 @@
-"""Chats and completions on mlx-lm: requests join and leave the batch at every step.
+"""The chat engine: chats and completions on mlx-lm. Requests join and leave the batch at every step.
 
-It knows payloads and what is answered to them; it does not know jobs, Redis or HTTP. One thread owns it:
-BatchGenerator and the streams of MLX can't change threads.
+This module knows payloads and results. It does not know jobs, Redis, HTTP or images (see `vision.py`). One thread
+owns an engine: BatchGenerator and the streams of MLX cannot change threads.
 """
 
-import logging
 import time
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field
@@ -15,12 +14,15 @@ from mlx_lm.generate import StopSequences
 from mlx_lm.models.cache import make_prompt_cache
 
 from config.settings import Settings
-from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound
-from mlxq.catalog import Catalog, ModelRef, UnknownModel
+from jobs.errors import InvalidRequest
+from mlxq.catalog import Catalog, ModelRef
 from worker.engines.base import Delta, Done, Failed, Output
+from worker.engines.failures import failure_of
 from worker.engines.llm.answers import Answers
-from worker.engines.llm.batch import Batch, Kept, Row, Token
+from worker.engines.llm.batch import Batch, Row, Token
+from worker.engines.llm.drafts import DraftModels
 from worker.engines.llm.logprobs import of_prompt
+from worker.engines.llm.prefill import Prefill, Runner, TextPrefill
 from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
 from worker.engines.llm.prompt_cache import PromptCache
@@ -29,9 +31,6 @@ from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
 from worker.engines.llm.unready import PAUSE, Unready
 from worker.engines.loading import LanguageModel, load_language_model
-from worker.guard import opened
-
-log = logging.getLogger(__name__)
 
 #: Entries of the prompt cache; its bytes are what really bounds it.
 CACHED_PROMPTS = 64
@@ -45,13 +44,13 @@ SCORED_STEP = 128
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """One request. It has `each` sequences of every prompt, the best `n` of which are answered."""
+    """One request: `each` sequences of every prompt, the best `n` of which are returned."""
 
     id: str
     prompts: list[Prompt]
     n: int
     each: int
-    runner: Batch | Solo
+    runner: Runner
     sequences: list[Sequence] = field(default_factory=list)
     rows: dict[Sequence, Row] = field(default_factory=dict)
     cached: int = 0
@@ -63,34 +62,39 @@ class ChatEngine:
     """A language model and its batch."""
 
     def __init__(
-        self, language: LanguageModel, settings: Settings, catalog: Catalog, reader: Prompts | None = None
+        self,
+        language: LanguageModel,
+        settings: Settings,
+        catalog: Catalog,
+        reader: Prompts | None = None,
+        prefill: Prefill | None = None,
     ) -> None:
+        """`reader` and `prefill`: how prompts are made and read, by default those of a text model."""
         self.capacity = settings.batch_size
         self.context_length = language.context_length
-        self.memory_bytes = language.memory_bytes
         self._language = language
-        self._catalog = catalog
-        self._settings = settings
         self._reader = reader or Prompts(language)
         self._preparation = Preparation(self._reader.read)
         self._answers = Answers(language)
         usual = language.defaults.get("max_new_tokens")
         self._usual_length = usual if isinstance(usual, int) and usual > 0 else DEFAULT_MAX_TOKENS
         self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
-        self._prompts = PromptCache(settings.prompt_cache_bytes, CACHED_PROMPTS)
+        self._prefill = prefill or TextPrefill(prompt_cache(settings))
         self._tasks: dict[str, _Task] = {}
         #: tasks whose grammars are being compiled
         self._unready: dict[str, Unready] = {}
-        #: answers that nothing has to be computed for
+        #: outputs that need no step of a runner
         self._ready: list[Output] = []
-        #: tokens and caches of ended sequences, to be kept when there is time
-        self._finished: list[Kept] = []
         model = language.model
-        self._batch: Batch | Solo = Batch(model, self.capacity) if _can_batch(model) else Solo(model)
-        self._drafted: dict[str, Solo] = {}
-        self._default_draft = settings.draft_model or None
+        self._batch: Runner = Batch(model, self.capacity) if _can_batch(model) else Solo(model)
+        self._drafts = DraftModels(language, settings, catalog)
+        self._default_draft = (settings.draft_model or None) if self._prefill.takes_drafts else None
         if self._default_draft is not None:
-            self._with_draft(self._default_draft)
+            self._drafts.runner(self._default_draft)
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._language.memory_bytes + self._drafts.memory_bytes
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
         if payload.get("draft_model") is not None and self._is_watched(payload):
@@ -123,7 +127,7 @@ class ChatEngine:
                 task.rows[sequence] = self._row(sequence, payload, prompt, sampling.of_choice(index))
         if payload.get("echo"):
             self._echo(task, payload)
-        # From here on nothing of the request can be wrong.
+        # The request is valid from here on.
         self._tasks[task_id] = task
         if payload.get("max_tokens") == 0:
             for sequence in task.sequences:
@@ -131,55 +135,51 @@ class ChatEngine:
             return
         for number, prompt in enumerate(prompts):
             rows = [task.rows[sequence] for sequence in task.sequences[number * each : (number + 1) * each]]
-            task.cached += self._start(task.runner, rows, prompt)
+            task.cached += self._prefill.start(task.runner, rows, prompt)
 
     def remove(self, task_id: str) -> None:
         self._unready.pop(task_id, None)
         self._preparation.remove(task_id)
+        self._prefill.remove(task_id)
         task = self._tasks.pop(task_id, None)
         if task is not None:
             for row in task.rows.values():
                 task.runner.remove(row)
 
     def step(self) -> list[Output]:
+        failed: list[Output] = []
+        for task_id, error in self._prefill.step():
+            self.remove(task_id)
+            failed.append(Failed(task_id, failure_of(error, "a prompt could not be read")))
         if self._unready:
             self._take_ready()
         self._join()
-        outputs, self._ready = self._ready, []
-        tokens = self._batch.step()
-        for solo in self._drafted.values():
-            tokens += solo.step()
-        for token in tokens:
+        outputs, self._ready = failed + self._ready, []
+        for token in self._batch.step() + self._drafts.step():
             sequence: Sequence = token.row.owner
-            # A neighbour of the same request may have failed in this very step.
+            # Another sequence of the same request may have failed in this step.
             if (task := self._tasks.get(sequence.task_id)) is None:
                 continue
             try:
                 self._advance(task, sequence, token, outputs)
             except Exception as error:
-                log.exception("a request failed in mid-batch")
                 self.remove(sequence.task_id)
-                outputs.append(Failed(sequence.task_id, _failure(error)))
+                outputs.append(Failed(sequence.task_id, failure_of(error, "a request failed in its batch")))
         return outputs
 
-    def pause(self) -> float:
-        return self._batch.pause() if isinstance(self._batch, Batch) and not self._ready else 0.0
+    def gather_time(self) -> float:
+        return self._batch.gather_time() if isinstance(self._batch, Batch) and not self._ready else 0.0
 
     def _join(self) -> None:
-        """Begin what has been read beside this thread. With nothing else to do it waits for that, for a moment."""
+        """Start prepared requests. An idle engine waits for one for a moment."""
         for prepared in self._preparation.ready(0 if self._tasks or self._ready else PATIENCE):
             try:
                 self._begin(prepared.task_id, prepared.payload, prepared.seed, prepared.result())
             except Exception as error:
-                if not isinstance(error, MlxqError):
-                    log.exception("a request could not be read")
-                self._ready.append(Failed(prepared.task_id, _failure(error)))
+                self._ready.append(Failed(prepared.task_id, failure_of(error, "a request could not be read")))
 
     def tidy(self) -> None:
-        finished, self._finished = self._finished, []
-        for tokens, cache in finished:
-            self._prompts.insert(tokens, cache)
-        if finished and not self._tasks:
+        if self._prefill.tidy() and not self._tasks:
             mx.clear_cache()
 
     def close(self) -> None:
@@ -188,24 +188,23 @@ class ChatEngine:
         self._preparation.close()
         self._reader.close()
         self._tasks.clear()
-        self._finished.clear()
         self._batch.close()
-        for solo in self._drafted.values():
-            solo.close()
-        self._prompts.clear()
-        del self._batch, self._drafted, self._language, self._reader, self._preparation, self._answers
+        self._drafts.close()
+        self._prefill.close()
+        del self._batch, self._drafts, self._language, self._reader, self._preparation, self._answers
+        del self._prefill
 
     @property
-    def remembered(self) -> int:
-        """Bytes of the prompts that were read before."""
-        return self._prompts.nbytes
+    def cache_bytes(self) -> int:
+        """Bytes of the prompt cache."""
+        return self._prefill.cache_bytes
 
-    def forget(self) -> None:
-        """Let go of them. Any thread may ask for it; whoever is being answered has what it needs."""
-        self._prompts.clear()
+    def clear_cache(self) -> None:
+        """Empty the prompt cache. Any thread may call it; running requests have caches of their own."""
+        self._prefill.clear_cache()
 
     def _take_ready(self) -> None:
-        """Begin the tasks whose grammars have been compiled. With nothing else to do, wait a moment for one."""
+        """Start the tasks whose grammars are compiled. An idle engine waits for one for a moment."""
         if not self._tasks and not self._preparation:
             wait([task.compiling for task in self._unready.values()], PAUSE, FIRST_COMPLETED)
         for task in [task for task in self._unready.values() if task.is_settled]:
@@ -214,9 +213,7 @@ class ChatEngine:
                 task.check()
                 self._add(task.id, task.payload, task.seed)
             except Exception as error:
-                if not isinstance(error, MlxqError):
-                    log.exception("a request could not be started")
-                self._ready.append(Failed(task.id, _failure(error)))
+                self._ready.append(Failed(task.id, failure_of(error, "a request could not be started")))
 
     def _advance(self, task: _Task, sequence: Sequence, token: Token, outputs: list[Output]) -> None:
         """Turn one token of one sequence into text, and end the sequence where it ends."""
@@ -226,25 +223,16 @@ class ChatEngine:
         if task.each == task.n:
             outputs += deltas
         if token.kept is not None:
-            self._keep(sequence, token.kept)
+            self._prefill.keep(sequence, token.kept)
         if sequence.reason is None:
             return
         if token.reason is None and (kept := task.runner.take(token.row)) is not None:
-            self._keep(sequence, kept)
+            self._prefill.keep(sequence, kept)
         self._end(task, sequence, sequence.reason, outputs)
-
-    def _start(self, runner: Batch | Solo, rows: list[Row], prompt: Prompt) -> int:
-        """Have a prompt read and answered. Returns how many of its tokens had been read before."""
-        # The last token is always read: its logits are the answer's first step.
-        cache, cached = self._prompts.fetch(prompt.tokens[:-1])
-        runner.insert(rows, prompt.tokens, cached, cache)
-        return cached
-
-    def _keep(self, sequence: Sequence, kept: Kept) -> None:
-        self._finished.append(kept)
 
     def _end(self, task: _Task, sequence: Sequence, reason: str, outputs: list[Output]) -> None:
         sequence.reason = reason
+        self._prefill.end(sequence)
         del task.rows[sequence]
         if not task.rows:
             del self._tasks[task.id]
@@ -264,7 +252,7 @@ class ChatEngine:
         )
 
     def _echo(self, task: _Task, payload: dict[str, Any]) -> None:
-        """The prompts begin their answers."""
+        """Put the prompts at the start of their answers."""
         top = payload.get("logprobs")
         for number, (prompt, given) in enumerate(zip(task.prompts, payload["prompts"], strict=True)):
             text = given if isinstance(given, str) else self._language.tokenizer.decode(prompt.tokens)
@@ -278,41 +266,26 @@ class ChatEngine:
                 if task.each == task.n:
                     self._ready.append(Delta(task.id, text, sequence.index, logprobs=entries or None))
 
-    def _runner(self, payload: dict[str, Any]) -> Batch | Solo:
-        """Who runs a request: the batch, or one at a time with a draft model."""
+    def _runner(self, payload: dict[str, Any]) -> Runner:
+        """The runner of a request: the batch, or one with a draft model."""
+        if payload.get("draft_model") is not None and not self._prefill.takes_drafts:
+            raise InvalidRequest("A model that sees takes no draft model.", param="draft_model")
         wanted = payload.get("draft_model") or (None if self._is_watched(payload) else self._default_draft)
-        return self._batch if wanted is None else self._with_draft(wanted)
+        return self._batch if wanted is None else self._drafts.runner(wanted)
 
     def _is_watched(self, payload: dict[str, Any]) -> bool:
-        """Whether its processors count tokens: they would see those of a draft that are taken back."""
+        """Whether its logits processors keep state per token: rejected tokens of a draft would spoil it."""
         return self._answers.constrained(payload) or payload.get("logprobs") is not None
-
-    def _with_draft(self, name: str) -> Solo:
-        try:
-            ref = self._catalog.resolve(name)
-        except UnknownModel as error:
-            raise ModelNotFound(str(error), param="draft_model") from error
-        if ref.id not in self._drafted:
-            try:
-                with opened(ref, self._settings) as viewed:
-                    draft = load_language_model(viewed)
-            except OSError as error:
-                raise ModelNotFound(
-                    f"The draft model '{ref.id}' is not installed, and it could not be fetched.",
-                    param="draft_model",
-                ) from error
-            if draft.vocabulary != self._language.vocabulary:
-                raise InvalidRequest(
-                    f"'{ref.id}' can't draft for this model: their vocabularies differ.", param="draft_model"
-                )
-            self._drafted[ref.id] = Solo(self._language.model, draft.model)
-            self.memory_bytes += draft.memory_bytes
-        return self._drafted[ref.id]
 
 
 def load(ref: ModelRef, settings: Settings) -> ChatEngine:
-    """Load a language model from its folder, or from the hub when it is not installed. For the owner thread."""
+    """Load a language model from its folder. Call it on the thread that will own it."""
     return ChatEngine(load_language_model(ref), settings, Catalog(settings))
+
+
+def prompt_cache(settings: Settings) -> PromptCache:
+    """An empty prompt cache of the size that the settings name."""
+    return PromptCache(settings.prompt_cache_bytes, CACHED_PROMPTS)
 
 
 def _can_batch(model: Any) -> bool:
@@ -344,7 +317,7 @@ def _result(task: _Task) -> dict[str, Any]:
 
 
 def _best(task: _Task) -> list[Sequence]:
-    """The likeliest `n` of each prompt's sequences, per token, numbered anew."""
+    """The `n` sequences of each prompt with the highest likelihood per token, renumbered."""
     if task.each == task.n:
         return task.sequences
     best: list[Sequence] = []
@@ -355,9 +328,3 @@ def _best(task: _Task) -> list[Sequence]:
     for index, sequence in enumerate(best):
         sequence.index = index
     return best
-
-
-def _failure(error: Exception) -> MlxqError:
-    if isinstance(error, MlxqError):
-        return error
-    return EngineFailure(f"The model failed on this request ({type(error).__name__}).")

@@ -19,7 +19,7 @@ FLOOR = -9999.0
 Entry = dict[str, Any]
 
 
-class Tap:
+class LogprobRecorder:
     """One sequence's logits, taken where the sampler takes them, as mlx-lm's logits processor without effect.
 
     What BatchGenerator itself calls log-probabilities has the precision of the model, eight bits often enough.
@@ -41,7 +41,7 @@ class Tap:
         return entry(token, _log_softmax(self._logits.popleft()[0]), self._top, self._vocabulary)
 
 
-class Spelling:
+class TokenSpans:
     """Which tokens spell the content of one answer, in terms of characters that they have written."""
 
     def __init__(self) -> None:

@@ -146,8 +146,8 @@ class Prompts:
     def _begun(self, tokens: list[int], payload: dict[str, Any]) -> Prompt:
         return Prompt(tokens, REASONING if self._reasoning_is_open(tokens, payload) else CONTENT)
 
-    def _text(self, payload: dict[str, Any], pictures: int = 0) -> str:
-        """The chat as text. `pictures`: how many it has."""
+    def _text(self, payload: dict[str, Any], images: int = 0) -> str:
+        """The chat as text. `images`: how many it has."""
         options = self._options(payload)
         messages = readable(payload["messages"], short_ids=self._short_ids)
         goes_on = bool(payload.get("continue_final_message"))
@@ -159,7 +159,7 @@ class Prompts:
 
         def render(messages: list[Message], tools: list[Tool] | None) -> str:
             options_ = {**options, "add_generation_prompt": begins}
-            return self._render(messages, tools, pictures, long=long, **options_)
+            return self._render(messages, tools, images, long=long, **options_)
 
         try:
             if self._histories is None:
@@ -184,9 +184,7 @@ class Prompts:
             log.error("the chat template fails: %s", error)
             self._runaway = error
 
-    def _render(
-        self, messages: list[Message], tools: list[Tool] | None, pictures: int, **options: Any
-    ) -> str:
+    def _render(self, messages: list[Message], tools: list[Tool] | None, images: int, **options: Any) -> str:
         """Raises Refusal and Runaway."""
         return self._template.render(messages, tools, **options)
 

@@ -9,7 +9,7 @@ import copy
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 import numpy as np
@@ -18,6 +18,13 @@ from mlx_lm.models.cache import can_trim_prompt_cache, trim_prompt_cache
 #: Tokens that a common beginning must have to be worth keeping; entries are looked up by these. A template's own
 #: system prompt counts: read anew for each of 8 short chats it was a third of their reading (SmolLM2).
 SHORTEST = 16
+
+
+class CachedPrompt(NamedTuple):
+    """Tokens, and the layers of the key-value cache that holds them."""
+
+    tokens: list[int]
+    layers: list[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

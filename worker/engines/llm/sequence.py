@@ -10,7 +10,7 @@ from typing import Any
 
 from worker.engines.base import Delta
 from worker.engines.llm.batch import Row, Token
-from worker.engines.llm.logprobs import Entry, Spelling, Tap
+from worker.engines.llm.logprobs import Entry, LogprobRecorder, TokenSpans
 from worker.engines.llm.parts import CALL, CLOSED, CONTENT, REASONING, Part
 from worker.engines.llm.sampling import Guard
 from worker.engines.llm.splitter import Splitter
@@ -28,7 +28,7 @@ class Sequence:
     stops: StopMatcher
     guard: Guard
     #: where log-probabilities are asked for
-    tap: Tap | None = None
+    recorder: LogprobRecorder | None = None
     splitter: Splitter | None = None
     calls: ToolCalls | None = None
     row: Row | None = None
@@ -44,7 +44,7 @@ class Sequence:
     #: how much text there was before each token, as long as some of it may be reasoning
     _starts: list[int] = field(default_factory=list)
     _length: int = 0
-    _spelling: Spelling = field(default_factory=Spelling)
+    _spans: TokenSpans = field(default_factory=TokenSpans)
 
     def feed(self, token: Token) -> list[Delta]:
         """One token more. Raises what the guard has caught."""
@@ -63,8 +63,8 @@ class Sequence:
         if splitter is not None and not splitter.plain:
             self._starts.append(self._length)
         self._length += len(piece)
-        if self.tap is not None:
-            self._spelling.reaches(self._length)
+        if self.recorder is not None:
+            self._spans.reaches(self._length)
         deltas = self._show(piece)
         if self.stops.stopped or (self.calls is not None and self.calls.full):
             self.reason = "stop"
@@ -98,7 +98,7 @@ class Sequence:
             choice["reasoning"] = "".join(self.reasoning)
         if self.calls is not None and self.calls.made:
             choice["tool_calls"] = self.calls.made
-        if self.tap is not None:
+        if self.recorder is not None:
             choice["logprobs"] = self.logprobs
         return choice
 
@@ -106,8 +106,8 @@ class Sequence:
         if self.scored:
             logprob: Any = token.logprobs[token.token].item()
             self.likelihood += logprob
-        if self.tap is not None:
-            self._spelling.add(self.tap.entry(token.token))
+        if self.recorder is not None:
+            self._spans.add(self.recorder.entry(token.token))
 
     def _show(self, piece: str) -> list[Delta]:
         if self.splitter is None:
@@ -121,7 +121,7 @@ class Sequence:
             deltas = self._parts(self.splitter.finish(cut=self.reason == "length"))
         if not self.stops.stopped:
             thought = self.splitter is not None and self.splitter.state == REASONING
-            self._spelling.close(content=not thought)
+            self._spans.close(content=not thought)
             deltas += self._delta(self.stops.flush())
         return deltas
 
@@ -141,8 +141,8 @@ class Sequence:
 
     def _content(self, text: str, place: int) -> list[Delta]:
         """Content that begins at character `place` of all that was written."""
-        if self.tap is not None:
-            self._spelling.content(place, len(text))
+        if self.recorder is not None:
+            self._spans.content(place, len(text))
         return self._delta(self.stops.feed(text))
 
     def _call(self, kind: str, text: str) -> list[Delta]:
@@ -161,8 +161,8 @@ class Sequence:
     def _delta(self, text: str) -> list[Delta]:
         """Content that may be shown."""
         told = None
-        if self.tap is not None:
-            told = self._spelling.shown(len(text)) or None
+        if self.recorder is not None:
+            told = self._spans.shown(len(text)) or None
             self.logprobs += told or ()
         if not text and not told:
             return []

@@ -13,7 +13,8 @@ import mlx.core as mx
 from mlx_lm.generate import generate_step, speculative_generate_step
 from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache
 
-from worker.engines.llm.batch import PREFILL_STEP, Kept, Row, Token
+from worker.engines.llm.batch import PREFILL_STEP, Row, Token
+from worker.engines.llm.prompt_cache import CachedPrompt
 
 #: Tokens that a draft model proposes at once, as mlx-lm's server has it.
 DRAFT_TOKENS = 3
@@ -44,7 +45,7 @@ class Solo:
                 run.close()
                 return
 
-    def take(self, row: Row) -> Kept | None:
+    def take(self, row: Row) -> CachedPrompt | None:
         run = next(run for run in self._rows if run.row is row)
         self._rows.remove(run)
         return run.kept()
@@ -107,14 +108,14 @@ class _Run:
             reason = "stop"
         return Token(self.row, token, logprobs, reason, drafted=len(step) > 2 and bool(step[2]))
 
-    def kept(self) -> Kept | None:
+    def kept(self) -> CachedPrompt | None:
         """The tokens that the cache holds, and the cache, where it can say how many they are."""
         self.close()
         held = getattr(self.cache[0], "offset", None)
         tokens = self.prompt + self._made
         if not isinstance(held, int) or held > len(tokens) or not can_trim_prompt_cache(self.cache):
             return None
-        return tokens[:held], self.cache
+        return CachedPrompt(tokens[:held], self.cache)
 
     def close(self) -> None:
         close = getattr(self._tokens, "close", None)

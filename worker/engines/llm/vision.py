@@ -1,11 +1,11 @@
-"""Chats with pictures on mlx-vlm's models, in the batch of the chat engine.
+"""Chats with images: mlx-vlm's models in the batch of the chat engine.
 
-Pictures are looked at and prompts with them are read one after the other, in pieces, while others decode; their
-answers are decoded together. All that chats can do, tools and grammars too, works as it does without pictures.
+This module knows how prompts with images are read: one after the other, in pieces, while other sequences decode. All
+else that a chat needs is the chat engine's, which runs unchanged.
 """
 
-import logging
 from collections import deque
+from collections.abc import Sequence as Items
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -21,109 +21,96 @@ from config.settings import Settings
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog, ModelRef
-from worker.engines.base import Failed, Output
-from worker.engines.llm.batch import Batch, Kept, Row
-from worker.engines.llm.chat import ChatEngine, _failure
-from worker.engines.llm.picture_prompts import PicturePrompt, PicturePrompts
+from worker.engines.llm.batch import Row
+from worker.engines.llm.chat import ChatEngine, prompt_cache
+from worker.engines.llm.image_prompts import ImagePrompt, ImagePrompts
+from worker.engines.llm.prefill import Runner, TextPrefill
 from worker.engines.llm.prompt import Prompt
+from worker.engines.llm.prompt_cache import CachedPrompt
 from worker.engines.llm.sequence import Sequence
-from worker.engines.llm.solo import Solo
 from worker.engines.llm.vision_model import Decoder, Reading
-from worker.engines.loading import LanguageModel, describe, folder
+from worker.engines.loading import describe, folder
 from worker.engines.precision import keeps_halves, widen
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class _Read:
-    """A prompt in reading, and the rows that will answer it."""
+    """A prompt that is being read, and the rows that will answer it."""
 
     task_id: str
     reading: Reading
-    prompt: PicturePrompt
+    prompt: ImagePrompt
     rows: list[Row]
-    runner: Batch | Solo
+    runner: Runner
 
 
-class VisionEngine(ChatEngine):
-    """A vision model and its batch."""
+class ImagePrefill:
+    """Reads prompts with images itself; leaves the others to `text`."""
 
-    def __init__(
-        self, model: Any, processor: Any, language: LanguageModel, settings: Settings, catalog: Catalog
-    ) -> None:
-        reader = PicturePrompts(
-            language,
-            model,
-            processor,
-            BlobStore(settings.blob_folder),
-            settings.max_image_megapixels * 1e6,
-        )
-        # The draft model of the settings is one for text models.
-        super().__init__(language, settings.model_copy(update={"draft_model": ""}), catalog, reader)
+    takes_drafts = False
+
+    def __init__(self, model: Any, text: TextPrefill) -> None:
         self._model = model
+        self._text = text
         self._reads: deque[_Read] = deque()
-        #: what the prompts of running sequences look like to the prompt cache
+        #: the keys of running sequences in the prompt cache
         self._keys: dict[Sequence, list[int]] = {}
 
-    def remove(self, task_id: str) -> None:
-        self._forget(task_id)
-        super().remove(task_id)
+    @property
+    def cache_bytes(self) -> int:
+        return self._text.cache_bytes
 
-    def step(self) -> list[Output]:
-        outputs: list[Output] = []
-        if self._reads:
-            read = self._reads[0]
-            try:
-                if read.reading.step():
-                    self._reads.popleft()
-                    tokens = read.prompt.tokens
-                    read.runner.insert(read.rows, tokens, len(tokens) - 1, read.reading.cache)
-            except Exception as error:
-                log.exception("pictures could not be read")
-                self.remove(read.task_id)
-                outputs.append(Failed(read.task_id, _failure(error)))
-        return outputs + super().step()
+    def clear_cache(self) -> None:
+        self._text.clear_cache()
 
-    def close(self) -> None:
-        self._reads.clear()
-        self._keys.clear()
-        super().close()
-        del self._model
-
-    def _start(self, runner: Batch | Solo, rows: list[Row], prompt: Prompt) -> int:
-        if not isinstance(prompt, PicturePrompt):
-            return super()._start(runner, rows, prompt)
-        layers, cached = self._prompts.fetch(prompt.key[:-1])
+    def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int:
+        if not isinstance(prompt, ImagePrompt):
+            return self._text.start(runner, rows, prompt)
+        layers, cached = self._text.cache.fetch(prompt.key[:-1])
         if layers is not None:
-            # What is read goes into the arrays themselves, which belong to the prompt cache.
+            # Reading writes into the arrays themselves, which belong to the prompt cache.
             layers = deepcopy(Decoder.without_shift(layers))
         reading = Reading(self._model, prompt.inputs, cached, layers)
         self._reads.append(_Read(rows[0].owner.task_id, reading, prompt, rows, runner))
         self._keys.update((row.owner, prompt.key) for row in rows)
         return cached
 
-    def _keep(self, sequence: Sequence, kept: Kept) -> None:
-        """The tokens of pictures say nothing of them: kept under what they are."""
+    def step(self) -> Items[tuple[str, Exception]]:
+        if not self._reads:
+            return ()
+        read = self._reads[0]
+        try:
+            if read.reading.step():
+                self._reads.popleft()
+                tokens = read.prompt.tokens
+                read.runner.insert(read.rows, tokens, len(tokens) - 1, read.reading.cache)
+        except Exception as error:
+            return [(read.task_id, error)]
+        return ()
+
+    def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
+        """Tokens of images do not tell which images they are: the cache is kept under the prompt's key."""
         key = self._keys.get(sequence)
         if key is None:
-            super()._keep(sequence, kept)
+            self._text.keep(sequence, cached)
         elif key:
-            tokens, cache = kept
-            super()._keep(sequence, (key + tokens[len(key) :], cache))
+            self._text.keep(sequence, CachedPrompt(key + cached.tokens[len(key) :], cached.layers))
 
-    def _end(self, task: Any, sequence: Sequence, reason: str, outputs: list[Output]) -> None:
+    def end(self, sequence: Sequence) -> None:
         self._keys.pop(sequence, None)
-        super()._end(task, sequence, reason, outputs)
 
-    def _forget(self, task_id: str) -> None:
+    def remove(self, task_id: str) -> None:
         self._reads = deque(read for read in self._reads if read.task_id != task_id)
         self._keys = {sequence: key for sequence, key in self._keys.items() if sequence.task_id != task_id}
 
-    def _runner(self, payload: dict[str, Any]) -> Batch | Solo:
-        if payload.get("draft_model") is not None:
-            raise InvalidRequest("A model that sees takes no draft model.", param="draft_model")
-        return super()._runner(payload)
+    def tidy(self) -> bool:
+        return self._text.tidy()
+
+    def close(self) -> None:
+        self._reads.clear()
+        self._keys.clear()
+        self._text.close()
+        del self._model
 
 
 def knows(config: dict[str, Any]) -> bool:
@@ -135,8 +122,8 @@ def knows(config: dict[str, Any]) -> bool:
     return True
 
 
-def load(ref: ModelRef, settings: Settings) -> VisionEngine:
-    """Load a vision model from its folder, or from the hub when it is not installed. For the owner thread."""
+def load(ref: ModelRef, settings: Settings) -> ChatEngine:
+    """Load a vision model from its folder. Call it on the thread that will own it."""
     if ref.adapter is not None:
         raise InvalidRequest("A model that sees takes no adapter.", param="adapters")
     path = folder(ref)
@@ -149,4 +136,8 @@ def load(ref: ModelRef, settings: Settings) -> VisionEngine:
     options = {"trust_remote_code": False, **({"chat_template": template} if template else {})}
     tokenizer = tokenizer_utils.load(path, options, eos_token_ids=ends)
     language = describe(path, Decoder(model), tokenizer, config, model.parameters())
-    return VisionEngine(model, processor, language, settings, Catalog(settings))
+    reader = ImagePrompts(
+        language, model, processor, BlobStore(settings.blob_folder), settings.max_image_megapixels * 1e6
+    )
+    prefill = ImagePrefill(model, TextPrefill(prompt_cache(settings)))
+    return ChatEngine(language, settings, Catalog(settings), reader, prefill)

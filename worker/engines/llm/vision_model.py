@@ -1,4 +1,4 @@
-"""A vision model of mlx-vlm as mlx-lm's BatchGenerator can run it: pictures are read here, tokens follow there.
+"""A vision model of mlx-vlm as mlx-lm's BatchGenerator can run it: images are read here, tokens follow there.
 
 It knows arrays; it does not know requests. It belongs to the thread of its model.
 """
@@ -13,7 +13,7 @@ from worker.engines.llm.batch import PREFILL_STEP
 
 
 class RopeShift:
-    """How far each row's positions lie from its tokens' places: a picture takes fewer positions than tokens.
+    """How far each row's positions lie from its tokens' places: a image takes fewer positions than tokens.
 
     It has a cache layer's verbs, so that it travels with its row through the batch. `rows` is [rows, 1].
     """
@@ -44,7 +44,7 @@ class RopeShift:
         return True
 
     def trim(self, tokens: int) -> int:
-        """What is left is in front of the first picture, or its reader knows the shift itself."""
+        """What is left is in front of the first image, or its reader knows the shift itself."""
         self.rows = mx.zeros_like(self.rows)
         return tokens
 
@@ -100,9 +100,9 @@ class Decoder:
 
 
 class Reading:
-    """A prompt with pictures on its way into a cache. Call `step` until it is done.
+    """A prompt with images on its way into a cache. Call `step` until it is done.
 
-    `inputs` are what the model's processor made of prompt and pictures. `layers` hold the first `cached` tokens, and
+    `inputs` are what the model's processor made of prompt and images. `layers` hold the first `cached` tokens, and
     are written to. `cache`, for the model's Decoder, then holds all but the last token.
     """
 
@@ -117,13 +117,13 @@ class Reading:
         self.cache: list[Any] = []
 
     def step(self) -> bool:
-        """Look at the pictures, then read a piece of the prompt. True when all but its last token is read."""
+        """Look at the images, then read a piece of the prompt. True when all but its last token is read."""
         if self._embeddings is None:
-            self._look()
+            self._embed()
         last = self._tokens.shape[1] - 1
         while self._done < last:
             self._read(last)
-            if self._done < last and not self._remembered:
+            if self._done < last and not self._keeps_positions:
                 return False
         shift = self._inputs.get("rope_deltas")
         if shift is None:
@@ -131,14 +131,14 @@ class Reading:
         self.cache = Decoder(self._model).with_shift(self._layers, shift)
         return True
 
-    def _look(self) -> None:
+    def _embed(self) -> None:
         pixels = self._inputs.pop("pixel_values", None)
         mask = self._inputs.pop("attention_mask", None)
         seen = self._model.get_input_embeddings(self._tokens, pixels, mask=mask, **self._inputs).to_dict()
         self._embeddings = seen.pop("inputs_embeds")
         self._inputs.update({name: value for name, value in seen.items() if value is not None})
         # Some models remember a prompt's positions themselves: nothing else may be computed in between.
-        self._remembered = hasattr(self._language, "_rope_deltas") and "position_ids" not in self._inputs
+        self._keeps_positions = hasattr(self._language, "_rope_deltas") and "position_ids" not in self._inputs
         # A model whose prompt attends to itself in both directions has to see it at once.
         self._in_pieces = _chunked_prefill_enabled(
             self._model,

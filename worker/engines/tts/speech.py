@@ -20,11 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.blobs import BlobStore
-from jobs.errors import EngineFailure, InvalidRequest, MlxqError, disk_full, is_disk_full
+from jobs.errors import InvalidRequest
 from mlxq.media.audio_formats import CONTENT_TYPES
 from worker.audio import decode
 from worker.encoder import Encoder
 from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.engines.failures import failure_of
 from worker.engines.tts.family import Family, SpeechParams
 from worker.engines.tts.pieces import pieces
 from worker.time_stretch import TimeStretch
@@ -117,7 +118,7 @@ class SpeechEngine:
             return self._advance(task)
         except Exception as error:
             self._end()
-            return [Failed(task.id, _failure(error))]
+            return [Failed(task.id, failure_of(error, "speech could not be made"))]
 
     def tidy(self) -> None:
         if self._task is None:
@@ -203,12 +204,3 @@ class SpeechEngine:
             if task.chunks is not None:
                 task.chunks.close()  # type: ignore[attr-defined]
             task.scratch.close()
-
-
-def _failure(error: Exception) -> MlxqError:
-    if isinstance(error, MlxqError):
-        return error
-    if is_disk_full(error):
-        return disk_full()
-    log.error("speech could not be made", exc_info=error)
-    return EngineFailure(f"The model failed on this request ({type(error).__name__}).")

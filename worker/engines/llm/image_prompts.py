@@ -1,6 +1,6 @@
-"""From a chat with pictures to what a vision model reads: through the model's template and its processor.
+"""From a chat with images to what a vision model reads: through the model's template and its processor.
 
-How a model's template wants its pictures is mlx-vlm's knowledge; the order in which they came is kept.
+How a model's template wants its images is mlx-vlm's knowledge; the order in which they came is kept.
 """
 
 import hashlib
@@ -23,18 +23,18 @@ from worker.engines.loading import LanguageModel
 log = logging.getLogger(__name__)
 
 #: What models call the part of them that sees.
-_SIGHT = ("vision_tower", "vision_model", "vision_encoder", "vision", "visual")
+_VISION_PARTS = ("vision_tower", "vision_model", "vision_encoder", "vision", "visual")
 
 
 @dataclass(frozen=True, slots=True)
-class PicturePrompt(Prompt):
-    """`inputs` are the processor's arrays. `key` are the tokens, with what the pictures are in place of their own."""
+class ImagePrompt(Prompt):
+    """`inputs` are the processor's arrays. `key` are the tokens, with what the images are in place of their own."""
 
     inputs: dict[str, Any] = field(default_factory=dict)
     key: list[int] = field(default_factory=list)
 
 
-class PicturePrompts(Prompts):
+class ImagePrompts(Prompts):
     """The prompts of one vision model."""
 
     def __init__(
@@ -43,7 +43,7 @@ class PicturePrompts(Prompts):
         model_config = model.config
         self._processor = processor
         # What of a model has no weights in its checkpoint, mlx-vlm sets to None.
-        self._blind = any(getattr(model, name, self) is None for name in _SIGHT)
+        self._no_vision = any(getattr(model, name, self) is None for name in _VISION_PARTS)
         self._model_type = str(model_config.model_type)
         self._config = {"model_type": self._model_type}
         self._placeholder = next(
@@ -64,7 +64,7 @@ class PicturePrompts(Prompts):
 
     def _chat(self, payload: dict[str, Any]) -> Prompt:
         blobs = _blobs(payload["messages"])
-        if blobs and self._blind:
+        if blobs and self._no_vision:
             raise no_images()
         files = [self._blobs.read(blob) for blob in blobs]
         text = self._text(payload, len(files))
@@ -73,15 +73,15 @@ class PicturePrompts(Prompts):
             return self._begun(tokens, payload)
         self._check_beginning(text, "messages")
         try:
-            pictures = self._pictures(files)
+            images = self._images(files)
         except UnreadablePicture as error:
             raise InvalidRequest(f"An image can't be used: {error}.", param="messages") from error
-        inputs = self._inputs(text, pictures)
+        inputs = self._inputs(text, images)
         prompt = self._begun(inputs["input_ids"][0].tolist(), payload)
-        return PicturePrompt(prompt.tokens, prompt.state, inputs, self._key(prompt.tokens, files))
+        return ImagePrompt(prompt.tokens, prompt.state, inputs, self._key(prompt.tokens, files))
 
-    def _pictures(self, files: list[bytes]) -> list[Image.Image]:
-        """All pictures of a request, with as many pixels together as one may have. Raises UnreadablePicture."""
+    def _images(self, files: list[bytes]) -> list[Image.Image]:
+        """All images of a request, with as many pixels together as one may have. Raises UnreadablePicture."""
         sizes = [pixels(file, self._max_pixels) for file in files]
         share = min(1.0, self._max_pixels / sum(sizes))
         return [
@@ -89,44 +89,40 @@ class PicturePrompts(Prompts):
             for file, size in zip(files, sizes, strict=True)
         ]
 
-    def _render(
-        self, messages: list[Message], tools: list[Tool] | None, pictures: int, **options: Any
-    ) -> str:
+    def _render(self, messages: list[Message], tools: list[Tool] | None, images: int, **options: Any) -> str:
         try:
-            formed = self._formed(messages, pictures)
+            formed = self._formed(messages, images)
             if any(isinstance(message, str) for message in formed):
                 # A model without roles: the library knows how it is asked.
-                return str(apply_chat_template(self._processor, self._config, messages, num_images=pictures))
+                return str(apply_chat_template(self._processor, self._config, messages, num_images=images))
         except Exception as error:  # the library raises whatever its models' forms lead it to
             raise Refusal(str(error)) from error
-        return super()._render(formed, tools, pictures, **options)
+        return super()._render(formed, tools, images, **options)
 
-    def _formed(self, messages: list[dict[str, Any]], pictures: int) -> list[Any]:
+    def _formed(self, messages: list[dict[str, Any]], images: int) -> list[Any]:
         """The messages with their content as the model's template wants it."""
         if self._model_type.lower() not in MODEL_CONFIG:
             return messages
         formed = apply_chat_template(
-            self._processor, self._config, messages, num_images=pictures, return_messages=True
+            self._processor, self._config, messages, num_images=images, return_messages=True
         )
         return [
             {**message, **form} if isinstance(form, dict) else form
             for message, form in zip(messages, formed, strict=True)
         ]
 
-    def _inputs(self, text: str, pictures: list[Image.Image]) -> dict[str, Any]:
+    def _inputs(self, text: str, images: list[Image.Image]) -> dict[str, Any]:
         prepare: Any = prepare_inputs
         try:
             inputs = prepare(
                 self._processor,
-                images=pictures,
+                images=images,
                 prompts=text,
                 image_token_index=self._placeholder,
                 add_special_tokens=self._unmarked(text),
             )
-        except (
-            Exception
-        ) as error:  # processors raise whatever the number or the size of pictures leads them to
-            log.warning("a processor refused %d pictures: %s", len(pictures), error)
+        except Exception as error:  # processors raise whatever the number or the size of images leads them to
+            log.warning("a processor refused %d images: %s", len(images), error)
             raise InvalidRequest(
                 "The model can't take these images: their number or size does not fit it, or the text holds the "
                 "model's own mark of an image.",
@@ -143,7 +139,7 @@ class PicturePrompts(Prompts):
         return begin is None or not text.startswith(begin)
 
     def _key(self, tokens: list[int], files: list[bytes]) -> list[int]:
-        """The tokens with negative numbers that name the pictures. Empty: the prompt is not to be kept."""
+        """The tokens with negative numbers that name the images. Empty: the prompt is not to be kept."""
         if self._placeholder is None:
             return []
         starts = {

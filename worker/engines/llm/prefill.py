@@ -1,0 +1,97 @@
+"""How prompts reach a runner, and how what was read is kept for later prompts.
+
+`Prefill` is the interface that the chat engine needs; `TextPrefill` serves prompts that are tokens only. This module
+knows tokens and caches. It does not know requests or text. It belongs to the thread of its model.
+"""
+
+from collections.abc import Sequence as Items
+from typing import Protocol
+
+from worker.engines.llm.batch import Batch, Row
+from worker.engines.llm.prompt import Prompt
+from worker.engines.llm.prompt_cache import CachedPrompt, PromptCache
+from worker.engines.llm.sequence import Sequence
+from worker.engines.llm.solo import Solo
+
+Runner = Batch | Solo
+
+
+class Prefill(Protocol):
+    """Starts prompts on runners, and keeps the caches of ended sequences."""
+
+    @property
+    def takes_drafts(self) -> bool:
+        """Whether a draft model can be used."""
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes of the prompt cache."""
+
+    def clear_cache(self) -> None:
+        """Empty the prompt cache. Any thread may call it; running sequences have caches of their own."""
+
+    def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int:
+        """Have the rows of one prompt read and answered. Returns the number of tokens that were cached."""
+
+    def step(self) -> Items[tuple[str, Exception]]:
+        """Read more of the prompts that the runners do not read themselves. Returns failed tasks and their errors."""
+
+    def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
+        """Take the cache of an ended sequence; `tidy` inserts it into the prompt cache."""
+
+    def end(self, sequence: Sequence) -> None:
+        """The sequence has ended."""
+
+    def remove(self, task_id: str) -> None:
+        """Drop what belongs to this task."""
+
+    def tidy(self) -> bool:
+        """Insert the kept caches into the prompt cache. Returns whether there were any."""
+
+    def close(self) -> None:
+        """Free all caches."""
+
+
+class TextPrefill:
+    """Prompts of tokens: the runner reads what the prompt cache lacks."""
+
+    takes_drafts = True
+
+    def __init__(self, cache: PromptCache) -> None:
+        self.cache = cache
+        self._kept: list[CachedPrompt] = []
+
+    @property
+    def cache_bytes(self) -> int:
+        return self.cache.nbytes
+
+    def clear_cache(self) -> None:
+        self.cache.clear()
+
+    def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int:
+        # The last token is always read: its logits are the answer's first step.
+        layers, cached = self.cache.fetch(prompt.tokens[:-1])
+        runner.insert(rows, prompt.tokens, cached, layers)
+        return cached
+
+    def step(self) -> Items[tuple[str, Exception]]:
+        return ()
+
+    def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
+        self._kept.append(cached)
+
+    def end(self, sequence: Sequence) -> None:
+        """Nothing is kept per sequence."""
+
+    def remove(self, task_id: str) -> None:
+        """Nothing is kept per task."""
+
+    def tidy(self) -> bool:
+        kept, self._kept = self._kept, []
+        for tokens, layers in kept:
+            self.cache.insert(tokens, layers)
+        return bool(kept)
+
+    def close(self) -> None:
+        self._kept.clear()
+        self.cache.clear()
