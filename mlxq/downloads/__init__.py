@@ -1,4 +1,4 @@
-"""Downloads: a process of its own that fetches models from a hub into the hub's cache.
+"""A process of its own that downloads models from a hub into the hub's cache.
 
-It serves one queue, `download`, and never imports MLX: however long a download takes, no model waits for it.
+It serves the queue `download` and never imports MLX. A long download does not delay jobs of any model.
 """

@@ -1,4 +1,4 @@
-"""Which of a repository's files mlxq fetches: all that MLX can use, and no other framework's weights."""
+"""Selects the files of a repository to download: those that MLX can use, without weights of other frameworks."""
 
 from pathlib import PurePosixPath
 
@@ -8,7 +8,7 @@ from mlxq.downloads.sources import RemoteFile
 
 #: Weights that MLX loads.
 _WEIGHTS = (".safetensors", ".npz")
-#: Weights for others, programs (mlxq runs none that come with a model), and pictures for its page.
+#: Weights for other frameworks, programs (mlxq runs none that comes with a model), and images of the model's page.
 _OTHERS = frozenset(
     {".bin", ".ckpt", ".ggml", ".gguf", ".h5", ".mlmodel", ".msgpack", ".nemo", ".onnx", ".onnx_data", ".ot"}
     | {".pb", ".pth", ".tar", ".tflite", ".zip", ".ipynb", ".py"}
@@ -18,7 +18,7 @@ _OTHER_FOLDERS = frozenset({"coreml", "flax", "gguf", "onnx", "openvino", "origi
 
 
 def wanted(repo_id: str, files: tuple[RemoteFile, ...]) -> list[RemoteFile]:
-    """Raises InvalidRequest when there is nothing that MLX could load."""
+    """The files to download. Raises InvalidRequest when none holds weights that MLX can load."""
     chosen = [file for file in files if _useful(PurePosixPath(file.path))]
     weights = [file for file in chosen if file.path.endswith(_WEIGHTS)]
     if not weights:
@@ -28,14 +28,14 @@ def wanted(repo_id: str, files: tuple[RemoteFile, ...]) -> list[RemoteFile]:
             code="unsupported_model",
         )
     if any(PurePosixPath(file.path).name.startswith("model") for file in weights):
-        # The same weights once more, as their makers keep them.
+        # `consolidated*` holds the same weights in their authors' format.
         chosen = [file for file in chosen if not file.path.startswith("consolidated")]
     if any(file.path == "model_index.json" for file in chosen):
-        # A model of parts: what lies beside them are the same weights in one file.
+        # A model in parts, each in a folder. Weights at the top hold the same in one file.
         chosen = [file for file in chosen if "/" in file.path or not file.path.endswith(_WEIGHTS)]
     best = best_weights({file.path for file in chosen})
     if best is not None:
-        # An F5-TTS in all versions and sizes.
+        # The repository holds F5-TTS in all versions and sizes.
         chosen = [file for file in chosen if file.path == best or file.path not in (*V1, *V0)]
     return chosen
 

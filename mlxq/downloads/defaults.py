@@ -1,4 +1,4 @@
-"""The models that the settings name are fetched at the start when they are not here, and then loaded."""
+"""At the start, queues a download and a load for each model that a setting names and that is not installed."""
 
 import asyncio
 import logging
@@ -14,12 +14,12 @@ from mlxq.downloads.request import download_request
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two tries to queue a download.
+#: Seconds between two attempts to queue a download.
 PAUSE = 2.0
 
 
 async def fetch_defaults(settings: Settings) -> None:
-    """Queue a download, and a load after it, for each that is only on a hub."""
+    """Queue a download, and a load after it, for each such model."""
     missing = await asyncio.to_thread(_missing, settings)
     if not missing:
         return

@@ -1,4 +1,4 @@
-"""One download from its name to an installed model. It knows hubs and the disk; it does not know jobs."""
+"""Downloads one model: from its name to an installed model. It knows hubs and the disk; it does not know jobs."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from mlxq.downloads.sources import HubTrouble, Listing, RemoteFile, Source, chec
 from mlxq.downloads.store import Store
 from worker.guard.view import UnfitFolder, is_read, read_json
 
-#: Files of one model that are fetched at the same time, and seconds between two reports.
+#: Files of one model that are downloaded at the same time, and seconds between two reports.
 AT_ONCE, REPORT = 4, 0.5
 
 Report = Callable[[dict[str, Any]], Awaitable[None]]
@@ -35,7 +35,7 @@ _TOKENS = {"huggingface": "HF_TOKEN", "modelscope": "MODELSCOPE_API_TOKEN"}
 async def download(settings: Settings, repo_id: str, source_name: str, report: Report) -> dict[str, Any]:
     """Install the model and return the job's result. Raises MlxqError.
 
-    A cancelled download leaves what came: the next one goes on from there.
+    A cancelled download keeps the bytes it has: the next one continues there.
     """
     source: Source = _SOURCES[source_name](settings)
     try:
@@ -77,7 +77,7 @@ async def _listing(source: Source, repo_id: str) -> Listing:
 async def _fetch_all(
     source: Source, repo_id: str, files: list[RemoteFile], store: Store, report: Report
 ) -> Meter:
-    # The same content under two names is one blob.
+    # Files with the same content are one blob.
     blobs = list({file.blob: file for file in files}.values())
     meter = await asyncio.to_thread(_prepare, store, blobs)
     room = asyncio.Semaphore(AT_ONCE)
@@ -90,7 +90,7 @@ async def _fetch_all(
     async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=True) as client:
         reporter = asyncio.create_task(_report_on(meter, report))
         try:
-            # A model that can't be used is refused before its weights come.
+            # The JSON files come first: a model that can't be used is refused before its weights are downloaded.
             described = {file.blob for file in files if is_read(PurePosixPath(file.path))}
             await _all(one, [file for file in blobs if file.blob in described])
             await asyncio.to_thread(_refuse_unfit, repo_id, store, files)
@@ -111,7 +111,7 @@ async def _all(one: Callable[[RemoteFile], Coroutine[Any, Any, None]], files: li
 
 
 def _refuse_unfit(repo_id: str, store: Store, files: list[RemoteFile]) -> None:
-    """Raises InvalidRequest for a model whose descriptions can't be used. What has come of it stays apart."""
+    """Raises InvalidRequest for a model whose JSON files can't be used. Its blobs stay, but it is not installed."""
     for file in files:
         if is_read(PurePosixPath(file.path)):
             try:

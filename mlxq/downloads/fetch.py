@@ -20,11 +20,11 @@ from mlxq.downloads.store import Partial, Store
 
 log = logging.getLogger(__name__)
 
-#: Tries in a row that bring not one byte, before it is given up; the first pause in seconds, and the longest.
+#: Attempts in a row without a single byte before the download fails; the first pause in seconds, and the longest.
 TRIES, PAUSE, LONGEST_PAUSE = 6, 0.5, 30.0
-#: Longest time that a hub's own wish for a pause is heeded.
+#: Longest pause in seconds that the hub's `Retry-After` can ask for.
 LONGEST_WISH = 300.0
-#: Times that a file is fetched whose hash is wrong.
+#: How often a file whose hash is wrong is downloaded.
 WRONG = 2
 TIMEOUT = httpx.Timeout(15.0, read=30.0, pool=None)
 _PIECE = 1024 * 1024
@@ -32,7 +32,7 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
 class Refused(Exception):
-    """The hub's final no to one file."""
+    """The hub refused one file for good."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -47,7 +47,7 @@ class Digest(Protocol):
 async def fetch(
     client: httpx.AsyncClient, headers: dict[str, str], file: RemoteFile, store: Store, meter: Meter
 ) -> None:
-    """Make the file a blob of the store. Raises MlxqError, Refused, and HubTrouble when the hub stays in trouble."""
+    """Download the file into the store. Raises MlxqError, Refused, and HubTrouble when all attempts fail."""
     partial, before = store.partial(file), store.held(file)
     while not store.has(file):
         if not await asyncio.to_thread(partial.open):
@@ -59,7 +59,7 @@ async def fetch(
         finally:
             partial.close()
         return
-    # It was here already, or another process has brought it.
+    # It was here already, or another process has downloaded it.
     meter.done += file.size - before
     meter.files_done += 1
 
@@ -93,7 +93,7 @@ class _Fetch:
         )
 
     async def _complete(self) -> None:
-        """Until all bytes are here, however often the connection breaks."""
+        """Request the missing bytes until all are here, however often the connection breaks."""
         failures = 0
         while self._partial.size != self._file.size:
             before = self._partial.size
@@ -112,14 +112,14 @@ class _Fetch:
             await pause(failures, trouble)
 
     async def _go_on(self) -> None:
-        """One request for what is missing."""
+        """Send one request for the missing bytes."""
         start = self._partial.size
         headers = {**self._headers, "accept-encoding": "identity"}
         if start:
             headers["range"] = f"bytes={start}-"
         async with self._client.stream("GET", self._file.url, headers=headers) as answer:
             status = answer.status_code
-            # Where files really lie addresses expire: the hub gives out another one.
+            # The addresses that the hub redirects to expire. The next request gets a new one.
             expired = status in (401, 403) and answer.history
             if status in (408, 429) or status >= 500 or expired:
                 raise HubTrouble(f"the hub is in trouble ({status})", wish(answer))
@@ -129,7 +129,7 @@ class _Fetch:
             if status not in (200, 206):
                 raise Refused(status)
             if start and not _continues(answer, start):
-                # It does not know ranges, or sends another one.
+                # The server ignores ranges, or sends another one.
                 self._restart()
                 if status == 206:
                     raise HubTrouble("the hub sent other bytes than those that are missing")
@@ -152,7 +152,7 @@ class _Fetch:
         self._digest = self._new_digest()
 
     def _read_again(self) -> None:
-        """The hash of what is here from an earlier try. Too much of it is nothing."""
+        """Hash the bytes of an earlier attempt. More bytes than the file has are discarded."""
         self._digest = digest = self._new_digest()
         if self._partial.size > self._file.size:
             self._restart()
@@ -177,13 +177,13 @@ def _continues(answer: httpx.Response, start: int) -> bool:
 
 
 def wish(answer: httpx.Response) -> float | None:
-    """Seconds that the hub wants to be left in peace."""
+    """Seconds that the hub asks to wait."""
     value = answer.headers.get("retry-after", "")
     return float(value) if value.isdecimal() else None
 
 
 async def pause(failures: int, trouble: HubTrouble) -> None:
-    """Wait before the next try: longer each time, or as long as the hub wants."""
+    """Wait before the next attempt: longer each time, or as long as the hub asks."""
     if trouble.pause is not None:
         seconds = min(trouble.pause, LONGEST_WISH)
     else:

@@ -1,4 +1,4 @@
-"""The Hugging Face hub, asked by its own library. Its files are fetched by plain HTTP, which can be resumed."""
+"""The Hugging Face hub. Its library lists the files; `fetch` downloads them by plain HTTP, which can be resumed."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ class HuggingFace:
     name = "huggingface"
 
     def __init__(self, settings: Settings) -> None:
-        #: None: the library looks for the one that a log-in has left
+        #: None: the library looks for the token of `hf auth login`
         self._token = settings.hf_token.get_secret_value() if settings.hf_token else None
         self._endpoint = settings.hf_endpoint
         self._api = HfApi(self._endpoint, self._token, library_name="mlxq", library_version=VERSION)
@@ -77,7 +77,7 @@ def _failure(repo_id: str, error: HfHubHTTPError) -> HubTrouble | MlxqError:
     if isinstance(error, GatedRepoError):
         return refusal(repo_id, 403, _TOKEN)
     if isinstance(error, RepositoryNotFoundError):
-        # The hub says 401 to whoever is not logged in, also for what does not exist.
+        # Without a token, the hub answers 401 also for a repository that does not exist.
         return refusal(repo_id, status if status in (401, 404) else 404, _TOKEN)
     if status == 429:
         limit = parse_ratelimit_headers(error.response.headers)

@@ -1,4 +1,4 @@
-"""How far a download is: bytes, speed and the time that is left."""
+"""The progress of one download: bytes, speed and the remaining time."""
 
 import time
 from collections import deque
@@ -13,7 +13,7 @@ class Meter:
     def __init__(
         self, total: int, resumed: int, files: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`resumed`: bytes that an earlier try has left here."""
+        """`resumed`: bytes that an earlier attempt has left."""
         self.total, self.done, self.resumed = total, resumed, resumed
         self.file: str | None = None
         self.fetched = 0
@@ -26,11 +26,11 @@ class Meter:
         self.fetched += size
 
     def lose(self, size: int) -> None:
-        """What had come has to come again."""
+        """Discarded bytes have to be downloaded again."""
         self.done -= size
 
     def state(self) -> dict[str, Any]:
-        """What events and `/v1/jobs` tell; `eta` and the speed are null while nothing can be said."""
+        """The progress for events and `/v1/jobs`. `eta` and the speed are null while they are unknown."""
         now = self._clock()
         self._marks.append((now, self.fetched))
         while len(self._marks) > 2 and now - self._marks[0][0] > _WINDOW:

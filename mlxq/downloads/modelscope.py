@@ -28,7 +28,7 @@ class ModelScope:
     def headers(self) -> dict[str, str]:
         headers = {"user-agent": f"mlxq/{VERSION}"}
         if self._token:
-            # What the SDK's log-in leaves as a cookie.
+            # The cookie that the SDK's log-in sets.
             token = self._token.get_secret_value()
             headers |= {"cookie": f"m_session_id={quote(token)}", "authorization": f"Bearer {token}"}
         return headers
@@ -67,7 +67,7 @@ class ModelScope:
     def _file(self, repo_id: str, entry: dict[str, object]) -> RemoteFile:
         path, size = str(entry["Path"]), int(str(entry["Size"]))
         sha256 = str(entry.get("Sha256") or "").lower() or None
-        # Without a hash the revision that last changed the file stands for its content.
+        # Without a hash, the revision that last changed the file identifies its content.
         unnamed = f"{repo_id}\0{path}\0{entry.get('Revision')}\0{size}"
         blob = sha256 or hashlib.sha256(unnamed.encode()).hexdigest()
         query = urlencode({"Revision": _BRANCH, "FilePath": path})
@@ -75,7 +75,7 @@ class ModelScope:
 
 
 def _revision(files: tuple[RemoteFile, ...]) -> str:
-    """A name for this state of the model: ModelScope's list has none for all files together."""
+    """A hash of all files: ModelScope has no commit id for the whole list."""
     digest = hashlib.sha1(usedforsecurity=False)
     for file in sorted(files, key=lambda file: file.path):
         digest.update(f"{file.path}\0{file.blob}\n".encode())

@@ -1,4 +1,4 @@
-"""The job that fetches a model: one for each model at a time, whoever asks for it."""
+"""Makes the job that downloads a model. Requests for the same model share one job."""
 
 import time
 
@@ -10,7 +10,7 @@ from jobs.request import JobRequest, new_job_id
 def download_request(
     settings: Settings, repo_id: str, *, app: str = "", owner: str = "", name: str | None = None
 ) -> JobRequest:
-    """A request for the model of that hub id. While it is being fetched already, it means that job."""
+    """A request for the model of that hub id. While a download of it runs, the request joins that job."""
     source = settings.model_source
     return JobRequest(
         id=new_job_id(Kind.DOWNLOAD),

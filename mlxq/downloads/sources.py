@@ -1,4 +1,4 @@
-"""What a hub says of a model: its files, each with its size and its hash. It knows neither disk nor queue."""
+"""A model on a hub: its files, each with its size and hash. This module knows neither disk nor queue."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 from jobs.errors import Forbidden, HubUnavailable, InvalidRequest, MlxqError, ModelNotFound
 
-#: Characters of a file's name and the folders it lies in.
+#: Longest path of a file in its repository, in characters.
 _LONGEST = 1024
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -42,14 +42,14 @@ class Source(Protocol):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What requests for its files carry. Other hosts that it redirects to are not given the token."""
+        """Headers for requests of its files. Hosts that it redirects to do not get the token."""
 
     async def listing(self, repo_id: str) -> Listing:
-        """What the model's main branch holds. Raises MlxqError, or HubTrouble when another try may help."""
+        """The files of the model's main branch. Raises MlxqError, or HubTrouble when another attempt may succeed."""
 
 
 class HubTrouble(Exception):
-    """The hub did not answer as it should, and may do so later. `pause`: seconds that it asks for."""
+    """A failure that may be temporary. `pause`: seconds that the hub asks to wait."""
 
     def __init__(self, reason: str, pause: float | None = None) -> None:
         super().__init__(reason)
@@ -58,7 +58,7 @@ class HubTrouble(Exception):
 
 
 def refusal(repo_id: str, status: int, variable: str) -> MlxqError:
-    """The error for a hub's final no. `variable` is the setting that holds the token."""
+    """The error for a status that no retry can change. `variable` is the setting that holds the token."""
     if status == 401:
         return ModelNotFound(
             f"The model '{repo_id}' does not exist on the hub, or it is private: {variable} must hold a token that "
@@ -77,7 +77,7 @@ def refusal(repo_id: str, status: int, variable: str) -> MlxqError:
 
 
 def unreachable(repo_id: str, reason: str) -> MlxqError:
-    """The error when the hub stayed in trouble."""
+    """The error when all attempts failed."""
     return HubUnavailable(
         f"The model '{repo_id}' is not installed, and it could not be fetched: {reason}.", retry_after=60
     )
@@ -99,7 +99,7 @@ def checked(listing: Listing, repo_id: str) -> Listing:
 
 
 def _is_text(name: str) -> bool:
-    """JSON can hold halves of characters, which no file's name can."""
+    """JSON can hold lone surrogates, which a file name can not."""
     try:
         name.encode()
     except UnicodeEncodeError:

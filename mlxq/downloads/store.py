@@ -22,12 +22,12 @@ from mlxq.downloads.sources import Listing, RemoteFile
 
 #: Bytes that are left free on the disk.
 RESERVE = 256 * 1024 * 1024
-#: What the system says when nothing more can be written.
+#: Errors of the system when nothing more can be written.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def clear_trash(roots: Iterable[Path]) -> None:
-    """Finish deletions that were cut off."""
+    """Finish deletions that were interrupted."""
     for root in roots:
         for trash in [*root.glob(f"{TRASH}*"), *root.glob(f"*/{TRASH}*")]:
             shutil.rmtree(trash, ignore_errors=True)
@@ -45,7 +45,7 @@ class Store:
             self._blobs.mkdir(parents=True, exist_ok=True)
 
     def blob(self, file: RemoteFile) -> Path:
-        """Where the file lies when it is whole."""
+        """The path of the complete file."""
         return self._blobs / file.blob
 
     def has(self, file: RemoteFile) -> bool:
@@ -55,7 +55,7 @@ class Store:
             return False
 
     def held(self, file: RemoteFile) -> int:
-        """How many bytes of the file are here."""
+        """How many bytes of the file are on the disk."""
         if self.has(file):
             return file.size
         try:
@@ -75,7 +75,7 @@ class Store:
         return Partial(self._partial(file), self._blobs / file.blob, self, file)
 
     def publish(self, listing: Listing, files: list[RemoteFile]) -> Path:
-        """Make the snapshot of these files, all of which are here, the one that counts. Returns its folder."""
+        """Make a snapshot of these files, which are complete, and point `refs/main` to it. Returns its folder."""
         with self.enough():
             snapshot = self.folder / "snapshots" / listing.commit
             for file in files:
@@ -98,14 +98,14 @@ class Store:
 
 
 class Partial:
-    """A file that is being fetched, locked against other processes while it is open."""
+    """An unfinished file, locked against other processes while it is open."""
 
     def __init__(self, path: Path, blob: Path, store: Store, file: RemoteFile) -> None:
         self._path, self._blob, self._store, self._remote = path, blob, store, file
         self.size = 0
 
     def open(self) -> bool:
-        """False when another download fetches the same file, or has brought it."""
+        """False when another download holds the same file, or has completed it."""
         with self._store.enough():
             self._path.touch()
         try:
@@ -122,7 +122,7 @@ class Partial:
             handle.close()
             return False
         if self._store.has(self._remote):
-            # Its owner had finished before our open, which has made an empty one.
+            # Its owner had finished before our open, which has created an empty file.
             self._path.unlink()
             handle.close()
             return False
@@ -141,20 +141,20 @@ class Partial:
         self.size += len(data)
 
     def read(self, length: int) -> bytes:
-        """The next piece, for a reader that has called `rewind`."""
+        """The next bytes, after `rewind`."""
         return self._file.read(length)
 
     def rewind(self) -> None:
         self._file.seek(0)
 
     def cut(self) -> None:
-        """Throw away what is there."""
+        """Discard all bytes."""
         self._file.seek(0)
         self._file.truncate()
         self.size = 0
 
     def keep(self) -> None:
-        """It is whole and its hash is right: it becomes a blob, on the disk and not only in its cache."""
+        """Make the complete and checked file a blob, after an fsync."""
         with self._store.enough():
             os.fsync(self._file.fileno())
         self._path.replace(self._blob)
