@@ -1,23 +1,27 @@
 """The result bus: one Redis connection that wakes every waiter of this API process.
 
-Pub/sub may lose messages, a job's stream does not: a watch reads from the stream what it missed whenever the
-connection was lost, when it is opened on a job that already runs, and after some seconds of silence.
+Each API process has a channel of its own. Redis publishes a job's events to the channels of the processes that watch
+it (jobs/gate/watchers.lua). Pub/sub may lose messages, a job's stream does not: a watch reads from the stream what it
+missed whenever the connection was lost, when it is opened on a job that already runs, and after some seconds of
+silence. Each look into the stream also registers this process as a watcher.
 The bus knows nothing of HTTP.
 """
 
 import asyncio
 import contextlib
 import logging
+import secrets
 import time
 from collections import defaultdict, deque
 from types import TracebackType
 
 import orjson
 import redis.asyncio
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from jobs import keys
 from jobs.errors import JobNotFound, MlxqError, RedisDenied
+from jobs.gate.scripts import script
 from jobs.permissions import check_async
 from jobs.status import Event
 from jobs.tasks import end
@@ -27,6 +31,8 @@ log = logging.getLogger(__name__)
 #: Seconds of silence after which a watch looks into the stream, and between two looks at the queues.
 SILENCE = 5.0
 TICK = 1.0
+#: Seconds after its last beat for which an API process counts as alive.
+_LIFE = 6
 
 _Position = tuple[int, int]
 
@@ -58,6 +64,8 @@ class Watch:
         self._catching_up = False
         self._missed_live = False
         self._gone = False
+        #: whether the job's last event was seen
+        self.ended = False
         self._error: MlxqError | None = None
 
     def fail(self, error: MlxqError) -> None:
@@ -122,6 +130,7 @@ class Watch:
         self._order, self.last_id = order, event.id
         self.heard_at = time.monotonic()
         self.position = None
+        self.ended = event.terminal
         self._events.append(event)
         self._wakeup.set()
 
@@ -141,7 +150,11 @@ class ResultBus:
         """`channel` is held for pub/sub, `connection` reads the streams."""
         self._channel = channel
         self._redis = connection
+        #: this API process, in Redis
+        self.process = secrets.token_hex(8)
         self._watches: dict[str, list[Watch]] = defaultdict(list)
+        #: jobs whose events came though nobody watches them any more
+        self._unwanted: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self.connected = asyncio.Event()
 
@@ -149,7 +162,10 @@ class ResultBus:
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._tick())]
 
     async def stop(self) -> None:
-        await end(*self._tasks)
+        if self._tasks:
+            await end(*self._tasks)
+            with contextlib.suppress(RedisError, OSError):
+                await self._redis.delete(keys.api_process(self.process))
         await self._channel.aclose()
 
     def watch(self, job_id: str, queue: str, after: str = "0-0", *, accepted: bool = True) -> Watch:
@@ -165,28 +181,49 @@ class ResultBus:
             if not watches:
                 del self._watches[watch.job_id]
 
+    def watches(self, job_id: str) -> bool:
+        """Whether anybody in this process watches the job."""
+        return job_id in self._watches
+
     def __len__(self) -> int:
         return sum(map(len, self._watches.values()))
 
     async def read(self, job_id: str, after: str) -> tuple[list[tuple[str, dict[str, str]]], bool]:
-        """The entries of a job's stream after `after`, and whether the job still exists."""
+        """The entries of a job's stream after `after`, and whether the job still exists.
+
+        From the first of these commands on, what the job emits is published to this process.
+        """
+        text, sha = script("watch")
         async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.evalsha(sha, 0, job_id, self.process)
             pipe.xrange(keys.events(job_id), f"({after}" if after != "0-0" else "-", "+")
             pipe.exists(keys.job(job_id))
-            entries, alive = await pipe.execute()
+            answers = await pipe.execute(raise_on_error=False)
+        if isinstance(answers[0], NoScriptError):
+            await self._redis.script_load(text)
+            return await self.read(job_id, after)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        _, entries, alive = answers
         return entries, bool(alive)
 
     async def _listen(self) -> None:
         pause = 0.05
         while True:
             try:
-                async with self._channel.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(keys.BUS)
-                    self.connected.set()
-                    pause = 0.05
-                    await self._catch_up([watch for watches in self._watches.values() for watch in watches])
+                async with self._channel.pubsub() as channel:
+                    await channel.subscribe(keys.bus(self.process))
                     async for message in channel.listen():
-                        self._dispatch(message["data"])
+                        if message["type"] == "message":
+                            self._dispatch(message["data"])
+                            continue
+                        # From here on no message is lost, and none was published to a process that did not listen.
+                        self.connected.set()
+                        pause = 0.05
+                        await self._catch_up(
+                            [watch for watches in self._watches.values() for watch in watches]
+                        )
             except (RedisError, OSError) as error:
                 if self.connected.is_set():
                     log.warning("the bus lost Redis (%s); it will catch up", type(error).__name__)
@@ -201,14 +238,31 @@ class ResultBus:
                 event = Event.parse(event_id, body)
                 for watch in watches:
                     watch.deliver(event)
+            else:
+                self._unwanted.add(job_id)
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK)
-            try:
+            with contextlib.suppress(RedisError, OSError):
+                await self._redis.set(keys.api_process(self.process), 1, ex=_LIFE)
                 await self._look_around()
-            except (RedisError, OSError):
-                continue
+                await self._leave_unwanted()
+            await asyncio.sleep(TICK)
+
+    async def _leave_unwanted(self) -> None:
+        """Jobs that ran on after their last watch was closed are not published to this process any more."""
+        text, sha = script("leave")
+        unwanted, self._unwanted = self._unwanted, set()
+        left = [job_id for job_id in unwanted if job_id not in self._watches]
+        if not left:
+            return
+        await self._redis.script_load(text)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in left:
+                pipe.evalsha(sha, 0, job_id, self.process, 0)
+            await pipe.execute()
+        # Somebody may have come back for one of them meanwhile.
+        await self._catch_up([watch for job_id in left for watch in self._watches.get(job_id, ())])
 
     async def _look_around(self) -> None:
         now = time.monotonic()

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from jobs import keys, listing, live_settings
 from jobs.bus import ResultBus, Watch
+from jobs.callers import Callers
 from jobs.connection import async_connection
 from jobs.errors import (
     MAX_RETRY_AFTER,
@@ -96,6 +97,7 @@ class JobClient:
         self.bus = ResultBus(async_connection(address, blocking_reads=True), self.redis)
         self._gate = AsyncGate(self.redis, ttl, keep_bytes=keep_bytes)
         self._queue_limit = queue_limit
+        self._callers = Callers()
         self._allowed_at = float("-inf")
         self._told_of_memory = self._short_at = float("-inf")
 
@@ -108,36 +110,48 @@ class JobClient:
 
     @asynccontextmanager
     async def submit(self, request: JobRequest) -> AsyncIterator[tuple[Submission, Watch]]:
-        """Enqueue a job and watch it. The watch is registered before the job is, so nothing can be missed.
+        """Enqueue a job and wait for it. The watch is registered before the job is, so nothing can be missed.
 
+        Who waits for nothing more calls `abandon` with the watch.
         Raises QueueFull, Conflict (an idempotency key used for another body) or ServiceUnavailable.
         """
         watch = self.bus.watch(request.id, request.queue, accepted=False)
         try:
-            submission = await self._admit(request)
+            submission = await self._admit(request, self.bus.process)
             if submission.attached:
                 self.bus.forget(watch)
+                watch = self.bus.watch(submission.job_id, request.queue)
+                self._callers.enter(watch)
                 info = await self.info(submission.job_id, with_result=True)
-                watch = self.bus.watch(info.id, info.queue)
+                watch.queue = info.queue
                 await self._catch_up(watch, info)
                 submission = replace(submission, meta=info.meta)
             else:
+                self._callers.enter(watch)
                 watch.accepted = True
                 watch.position = submission.position
             yield submission, watch
         finally:
             self.bus.forget(watch)
+            if self._callers.leave(watch) and not watch.ended:
+                await self._leave(watch)
 
     async def enqueue(self, request: JobRequest) -> Submission:
         """Enqueue a job that nobody waits for."""
         return await self._admit(request)
 
-    async def _admit(self, request: JobRequest) -> Submission:
+    async def _leave(self, watch: Watch) -> None:
+        """No client of this process waits for the job. Redis need not hear of it: the job's end settles it too."""
+        watching = self.bus.watches(watch.job_id)
+        with contextlib.suppress(RedisError, OSError):
+            await self._gate.leave(watch.job_id, self.bus.process, watching=watching)
+
+    async def _admit(self, request: JobRequest, process: str = "") -> Submission:
         after = (await self._admit(request.needs)).job_id if request.needs else ""
         evicted = self._gate.evicted
         try:
             with _redis_errors():
-                verdict, detail = await self._gate.admit(request, self._queue_limit, after)
+                verdict, detail = await self._gate.admit(request, self._queue_limit, after, process)
         except BaseException:
             # Redis may have accepted the job before it was lost: its files stay, and are swept if it has not.
             if request.uploads is not None:
@@ -225,6 +239,20 @@ class JobClient:
 
         Raises JobNotFound, or Conflict when the job has already ended.
         """
+        status = await self._cancel(job_id)
+        assert status is not None
+        return status
+
+    async def abandon(self, watch: Watch) -> None:
+        """The client of this `submit` has left: cancel its job, unless another one waits for it, in any process.
+
+        Raises as `cancel` does.
+        """
+        if self._callers.leave(watch):
+            await self._cancel(watch.job_id, self.bus.process)
+
+    async def _cancel(self, job_id: str, process: str = "") -> JobStatus | None:
+        """None: clients of other processes than `process` wait for the job."""
         with _redis_errors():
             said: Any = await self.redis.hmget(
                 keys.job(job_id), "origin", "mlxq_kind", "mlxq_model", "mlxq_app", "mlxq_submitted_ms"
@@ -232,7 +260,7 @@ class JobClient:
             queue, kind, model, app, submitted = said
             if queue is None:
                 raise JobNotFound(f"No job with id '{job_id}'.")
-            answer = await self._gate.cancel(job_id, str(queue))
+            answer = await self._gate.cancel(job_id, str(queue), process)
         match answer:
             case "cancelled":
                 waited = max(0.0, time.time() - int(submitted) / 1000) if submitted else None
@@ -245,6 +273,8 @@ class JobClient:
                     waited=waited,
                 )
                 return JobStatus.CANCELLED
+            case "shared":
+                return None
             case "cancelling":
                 return JobStatus.IN_PROGRESS
             case "gone":

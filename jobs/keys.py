@@ -6,8 +6,6 @@ QUEUES = "rq:queues"
 WORKERS = "rq:workers"
 #: Every accepted job by the millisecond of its submission, for listing.
 JOBS = "mlxq:jobs"
-#: Channel on which every event of every job is published to the API processes.
-BUS = "mlxq:bus"
 #: Channel on which workers are told about cancellations.
 COMMANDS = "mlxq:commands"
 #: Files that no job needs any more, until a worker deletes them.
@@ -28,6 +26,16 @@ MODEL_ERRORS = "mlxq:models:errors"
 
 #: Of each model: the seconds that a step takes, for each unit of its size.
 PACES = "mlxq:models:paces"
+
+
+def bus(process: str) -> str:
+    """Channel on which an API process gets the events of the jobs that it watches."""
+    return f"mlxq:bus:{process}"
+
+
+def api_process(process: str) -> str:
+    """There while an API process lives (expires with its last beat)."""
+    return f"mlxq:api:{process}"
 
 
 def job(job_id: str) -> str:
@@ -99,6 +107,11 @@ def events(job_id: str) -> str:
 def files(job_id: str) -> str:
     """The files that the job made on its way: number → "blob content-type"."""
     return f"mlxq:files:{job_id}"
+
+
+def watchers(job_id: str) -> str:
+    """The API processes that a job's events are published to."""
+    return f"mlxq:watchers:{job_id}"
 
 
 def idempotency(scope: str) -> str:

@@ -58,7 +58,7 @@ PROBES: tuple[Command, ...] = (
     ("EVAL", "return 1", 0),
     ("EVALSHA", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", 0),
     # Readers of these channels take both for nothing.
-    ("PUBLISH", keys.BUS, "[]"),
+    ("PUBLISH", keys.bus("probe"), "[]"),
     ("PUBLISH", keys.COMMANDS, "probe"),
 )
 
@@ -85,7 +85,7 @@ class Denied:
         if self.keys:
             lacks.append("may not use all keys that begin with rq: and mlxq:")
         if self.channels:
-            lacks.append("may not use the channels mlxq:bus and mlxq:commands")
+            lacks.append("may not use the channels mlxq:bus:* and mlxq:commands")
         return f"The Redis user {' and '.join(lacks)}: mlxq needs that (ACL)."
 
 
@@ -105,7 +105,7 @@ def check(connection: redis.Redis) -> Denied:
     subscribed: BaseException | None = None
     with connection.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
         try:
-            channel.subscribe(keys.BUS, keys.COMMANDS)
+            channel.subscribe(keys.bus("probe"), keys.COMMANDS)
             channel.get_message(timeout=0.01)
         except RedisError as error:
             subscribed = error

@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.types import Receive
 
-from api.http.context import Context
 from api.http.disconnect import ClientGone, while_connected
 from config.logs import CONCERNED
 from jobs.bus import Watch
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def call(
-    context: Context, jobs: JobClient, request: JobRequest, receive: Receive, *, keep: bool = False
+    jobs: JobClient, request: JobRequest, receive: Receive, *, keep: bool = False
 ) -> AsyncIterator[tuple[Submission, Watch]]:
     """Submit a job for a client that stays connected; raises ClientGone when it does not.
 
@@ -39,30 +38,23 @@ async def call(
     async with jobs.submit(request) as (submission, watch):
         job_id = submission.job_id
         CONCERNED.set(lambda: (job_id,))
-        context.callers[job_id] += 1
-        gone = False
         try:
             async with while_connected(receive):
                 yield submission, watch
         except ClientGone:
-            gone = True
+            if not keep:
+                await _abandon(jobs, watch)
             raise
-        finally:
-            context.callers[job_id] -= 1
-            if context.callers[job_id] <= 0:
-                del context.callers[job_id]
-                if gone and not keep:
-                    await cancel_abandoned(jobs, job_id)
 
 
-async def cancel_abandoned(jobs: JobClient, job_id: str) -> None:
+async def _abandon(jobs: JobClient, watch: Watch) -> None:
     """Cancel a job that nobody waits for any more, if it still can be."""
     try:
-        await jobs.cancel(job_id)
+        await jobs.abandon(watch)
     except (JobNotFound, Conflict):
         return
     except MlxqError as error:
-        log.warning("job %s could not be cancelled after its client left: %s", job_id, error.message)
+        log.warning("job %s could not be cancelled after its client left: %s", watch.job_id, error.message)
 
 
 async def outcome(watch: Watch, timeout: float | None = None) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from api.dispatch.call import call, outcome
 from api.dispatch.job_object import accepted_job, job_object, urls
 from api.dispatch.ownership import visible_job
 from api.dispatch.renderers import answer
-from api.http.context import context_of, jobs_of
+from api.http.context import jobs_of
 from api.http.forwarded import base_of
 from api.http.json_response import json_response
 from api.http.prefer import Preference
@@ -41,7 +41,7 @@ async def run(
         submission = await jobs.enqueue(job)
         return await accepted(request, job, submission, preference, headers)
     keep = keep or not preference.synchronous
-    async with call(context_of(request), jobs, job, request.receive, keep=keep) as (submission, watch):
+    async with call(jobs, job, request.receive, keep=keep) as (submission, watch):
         request.state.request_id = submission.job_id
         result = await outcome(watch, preference.wait)
     if result is None:

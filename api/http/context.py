@@ -1,7 +1,6 @@
-"""What routes share: settings, names of models, the job client of this event loop, and who waits for what."""
+"""What routes share: settings, names of models, and the job client of this event loop."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Lock
@@ -34,8 +33,6 @@ class Context:
         self.blobs = BlobStore(settings.blob_folder, settings.disk_limit_bytes)
         self.voices = VoiceRegistry(settings.voices_dir)
         self.reach = HubReach(settings)
-        #: How many synchronous calls wait for a job: only the last one that leaves cancels it.
-        self.callers: Counter[str] = Counter()
         self._known: TTLCache[tuple[str, Category, str | None], ModelRef] = TTLCache(_REMEMBERED, _FRESH)
         #: In-process test clients run each request on a thread and an event loop of its own.
         self._lock = Lock()

@@ -56,7 +56,7 @@ async def install(
     job = download_request(context.settings, model_id, app=app_name(request), owner=owner, name=name)
     if preference.wait == 0:
         return await accepted(request, job, await jobs.enqueue(job), preference, headers)
-    async with call(context, jobs, job, request.receive, keep=True) as (submission, watch):
+    async with call(jobs, job, request.receive, keep=True) as (submission, watch):
         request.state.request_id = submission.job_id
         result = await outcome(watch, preference.wait)
     context.forget_names()

@@ -119,7 +119,7 @@ async def _unload(
             "message": f"Model '{model}' unloaded successfully",
         },
     )
-    async with call(context, jobs, request, receive) as (_, watch):
+    async with call(jobs, request, receive) as (_, watch):
         await outcome(watch)
 
 

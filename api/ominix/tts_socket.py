@@ -155,7 +155,7 @@ class _Session:
         # The connection's headers are not the job's: each text is a request of its own.
         job = replace(job, idempotency_scope=None, fingerprint=None, attach=False)
         context, jobs = context_of(self._socket), jobs_of(self._socket)
-        async with call(context, jobs, job, self._inbox.receive) as (accepted, watch):
+        async with call(jobs, job, self._inbox.receive) as (accepted, watch):
             async for data in pieces(context, watch):
                 await self._say("task_progress", data={"audio": data.hex()}, is_final=False)
         told = {"warnings": warnings} if warnings else {}

@@ -9,7 +9,7 @@ from starlette.types import Receive
 
 from api.dispatch.call import call, next_event, result_of
 from api.dispatch.sent_answer import AnswerPiece, SentAnswer
-from api.http.context import context_of, jobs_of
+from api.http.context import jobs_of
 from api.http.sse import DONE, HEARTBEAT, PATIENCE, Heartbeat, Write
 from jobs.bus import Watch
 from jobs.errors import MlxqError
@@ -48,7 +48,7 @@ class TextStream:
     choices: int = 1
 
     async def __call__(self, receive: Receive, write: Write) -> None:
-        async with call(context_of(self.request), jobs_of(self.request), self.job, receive) as (
+        async with call(jobs_of(self.request), self.job, receive) as (
             accepted,
             watch,
         ):

@@ -1,11 +1,12 @@
 -- Accept a job, or say why not.
 -- KEYS: job, queue, idempotency key or '', retry key or ''
 -- ARGV: id, queue's name for rq:queues, limit, body fingerprint, attach (0|1, 2: only to a job that lives), record ttl,
---       expires_in or '', high-water mark of memory (0..1), the job that it waits for or '', then field, value, ... of the job's hash
+--       expires_in or '', high-water mark of memory (0..1), the job that it waits for or '', the API process that waits
+--       for the job or '', then field, value, ... of the job's hash
 -- Returns {'ok', position, 0 while it waits for a job} | {'exists', id} | {'conflict', id} | {'full', depth} | {'memory'};
 -- after 'ok' and 'memory' the number of ended jobs that were deleted to make room.
 local id, limit, fingerprint = ARGV[1], tonumber(ARGV[3]), ARGV[4]
-local record_ttl = tonumber(ARGV[6])
+local record_ttl, process = tonumber(ARGV[6]), ARGV[10]
 
 -- The status of a job that has given or can still give an answer: nothing cancelled, nothing about to be.
 local function answering(earlier)
@@ -17,6 +18,13 @@ local function answering(earlier)
   return status
 end
 
+local function exists(earlier)
+  if process ~= '' then
+    add_caller(earlier, process)
+  end
+  return { 'exists', earlier }
+end
+
 if KEYS[3] ~= '' then
   local record = redis.call('HMGET', KEYS[3], 'id', 'fingerprint')
   if record[1] and redis.call('EXISTS', 'rq:job:' .. record[1]) == 1 then
@@ -24,7 +32,7 @@ if KEYS[3] ~= '' then
       return { 'conflict', record[1] }
     end
     if answering(record[1]) then
-      return { 'exists', record[1] }
+      return exists(record[1])
     end
   end
 end
@@ -37,7 +45,7 @@ if KEYS[4] ~= '' then
   elseif earlier then
     local status = answering(earlier)
     if status and status ~= 'failed' and (ARGV[5] == '1' or status ~= 'finished') then
-      return { 'exists', earlier }
+      return exists(earlier)
     end
   end
 end
@@ -65,7 +73,11 @@ if short then
   return { 'memory', 0, evicted }
 end
 
-redis.call('HSET', KEYS[1], unpack(ARGV, 10))
+redis.call('HSET', KEYS[1], unpack(ARGV, 11))
+if process ~= '' then
+  redis.call('HSET', KEYS[1], 'mlxq_callers', process)
+  set_watchers(id, process)
+end
 if ARGV[7] ~= '' then
   redis.call('HSET', KEYS[1], 'mlxq_expires_at', now() + tonumber(ARGV[7]))
 end

@@ -34,7 +34,6 @@ redis.call('ZADD', 'rq:executions:' .. id, time + 3600, execution)
 redis.call('EXPIRE', 'rq:executions:' .. id, 86400)
 redis.call('ZADD', KEYS[3], time + tonumber(ARGV[4]), id .. ':' .. execution)
 
-local stream = events_key(id)
 if attempt == 1 and job[4] then
   if redis.call('LPUSH', ARGV[10], math.floor(time * 1000 - tonumber(job[4]))) > 512 then
     redis.call('LTRIM', ARGV[10], 0, 255)
@@ -46,10 +45,10 @@ if job[5] and job[6] then
   end
   redis.call('HSET', ARGV[12], job[5], math.floor(time * 1000))
 end
-local frames = {}
+local messages, watchers = {}, call('GET', watchers_key(id))
 if attempt > 1 then
-  frames[1] = append(stream, id, '{"type":"reset"}', true)
+  append(messages, watchers, id, '{"type":"reset"}', true)
 end
-frames[#frames + 1] = append(stream, id, '{"type":"started","attempt":' .. attempt .. '}', true)
-publish(frames)
+append(messages, watchers, id, '{"type":"started","attempt":' .. attempt .. '}', true)
+publish(messages)
 return { 'ok', attempt, job[2], job[4] and math.floor(time * 1000 - tonumber(job[4])) or '', job[7] or '' }

@@ -11,50 +11,72 @@ local LOADING, LOADED = '{"type":"loading', '{"type":"loaded"'
 local TYPE, DELTA = #'{"type":"' + 1, string.byte('d')
 -- How much the pace of a model follows its last step.
 local NEWS = 0.3
+-- Keys read by one command.
+local MOST_KEYS = 1000
 
 -- The time of a step, from the progress before it: by it the end of other jobs is guessed (jobs/eta.py).
 local function learn(id, key, done)
-  local job = redis.call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_step_size')
+  local job = call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_step_size')
   local size = tonumber(job[2] or '0')
   if not size or size <= 0 then
     return
   end
-  local before = redis.call('HMGET', key, 'done', 'done_at')
+  local before = call('HMGET', key, 'done', 'done_at')
   local time = now()
-  redis.call('HSET', key, 'done', done, 'done_at', string.format('%.6f', time))
+  call('HSET', key, 'done', done, 'done_at', string.format('%.6f', time))
   if before[1] and done == tonumber(before[1]) + 1 then
     local pace = (time - tonumber(before[2])) / size
-    local known = tonumber(redis.call('HGET', 'mlxq:models:paces', job[1]) or '')
+    local known = tonumber(call('HGET', 'mlxq:models:paces', job[1]) or '')
     pace = known and known + NEWS * (pace - known) or pace
-    redis.call('HSET', 'mlxq:models:paces', job[1], string.format('%.6f', pace))
+    call('HSET', 'mlxq:models:paces', job[1], string.format('%.6f', pace))
   end
 end
 
-local frames, lost = {}, {}
+-- The watchers of each job.
+local watchers = {}
+if #ARGV == 4 then
+  watchers[ARGV[1]] = call('GET', watchers_key(ARGV[1]))
+else
+  local ids, names = {}, {}
+  for i = 1, #ARGV, 4 do
+    local id = ARGV[i]
+    if watchers[id] == nil then
+      watchers[id] = false
+      ids[#ids + 1], names[#names + 1] = id, watchers_key(id)
+    end
+  end
+  for first = 1, #ids, MOST_KEYS do
+    for i, found in ipairs(call('MGET', unpack(names, first, math.min(#names, first + MOST_KEYS - 1)))) do
+      watchers[ids[first + i - 1]] = found
+    end
+  end
+end
+
+local messages, lost = {}, {}
 for i = 1, #ARGV, 4 do
   local id, execution, number = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   local key = 'rq:execution:' .. id .. ':' .. execution
-  local last = redis.call('HGET', key, 'emitted')
+  local last = call('HGET', key, 'emitted')
   if not last then
     lost[#lost + 1] = execution
   elseif tonumber(last) < number then
-    redis.call('HSET', key, 'emitted', number)
+    call('HSET', key, 'emitted', ARGV[i + 2])
     if string.byte(ARGV[i + 3], TYPE) == DELTA then
       -- The usual case: nothing but the stream is told.
     elseif string.sub(ARGV[i + 3], 1, #PROGRESS) == PROGRESS then
-      redis.call('HSET', 'rq:job:' .. id, 'mlxq_progress', '{' .. string.sub(ARGV[i + 3], #PROGRESS + 1))
+      call('HSET', 'rq:job:' .. id, 'mlxq_progress', '{' .. string.sub(ARGV[i + 3], #PROGRESS + 1))
       learn(id, key, cjson.decode(ARGV[i + 3]).done)
     elseif string.sub(ARGV[i + 3], 1, #LOADING) == LOADING then
-      redis.call('HSET', 'rq:job:' .. id, 'mlxq_loading', '1')
+      call('HSET', 'rq:job:' .. id, 'mlxq_loading', '1')
     elseif string.sub(ARGV[i + 3], 1, #LOADED) == LOADED then
-      redis.call('HDEL', 'rq:job:' .. id, 'mlxq_loading')
-      redis.call('HSET', 'rq:job:' .. id, 'mlxq_ran_ms', math.floor(now() * 1000))
+      call('HDEL', 'rq:job:' .. id, 'mlxq_loading')
+      call('HSET', 'rq:job:' .. id, 'mlxq_ran_ms', math.floor(now() * 1000))
     elseif FILES[string.sub(ARGV[i + 3], 1, 18)] then
       local file = cjson.decode(ARGV[i + 3])
-      redis.call('HSET', files_key(id), file.artifact, file.blob .. ' ' .. file.content_type)
+      call('HSET', files_key(id), file.artifact, file.blob .. ' ' .. file.content_type)
     end
-    frames[#frames + 1] = append(events_key(id), id, ARGV[i + 3], false)
+    append(messages, watchers[id], id, ARGV[i + 3], false)
   end
 end
-publish(frames)
+publish(messages)
 return lost

@@ -36,9 +36,12 @@ class AsyncGate:
         self._keep_bytes = keep_bytes
         self.evicted = 0
 
-    async def admit(self, request: JobRequest, limit: int, after: str = "") -> tuple[Admission, str]:
+    async def admit(
+        self, request: JobRequest, limit: int, after: str = "", process: str = ""
+    ) -> tuple[Admission, str]:
         """Accept the job in one round trip; it waits for the end of the job `after` if that has not ended.
 
+        `process` is the API process whose client waits for it, if one does.
         Returns the verdict and its detail: an id, a position (0 while it waits for that job) or a depth.
         """
         now = datetime.now(UTC)
@@ -93,6 +96,7 @@ class AsyncGate:
             "" if request.expires_in is None else request.expires_in,
             MEMORY_MARK,
             after,
+            process,
             *itertools.chain.from_iterable(fields.items()),
         ]
         names = [
@@ -106,14 +110,29 @@ class AsyncGate:
         detail = verdict[1] if len(verdict) > 1 else ""
         return Admission(verdict[0]), str(detail)
 
-    async def cancel(self, job_id: str, queue: str) -> str:
-        """Cancel by script. Returns 'cancelled', 'cancelling', 'gone', or RQ's status of an ended job."""
+    async def cancel(self, job_id: str, queue: str, process: str = "") -> str:
+        """Cancel by script. Returns 'cancelled', 'cancelling', 'gone', or RQ's status of an ended job.
+
+        `process`: only if no other API process waits for the job than this one, which does not any more; else
+        'shared'.
+        """
         answer = await self._run(
             "cancel",
             [keys.job(job_id), keys.queue(queue), keys.cancelled(queue), keys.deferred(queue)],
-            [job_id, iso_now(), self._ttl.result, self._ttl.events, encode_event(EventType.CANCELLED)],
+            [
+                job_id,
+                iso_now(),
+                self._ttl.result,
+                self._ttl.events,
+                encode_event(EventType.CANCELLED),
+                process,
+            ],
         )
         return str(answer)
+
+    async def leave(self, job_id: str, process: str, *, watching: bool) -> None:
+        """No client of the process waits for the job any more; it may still be `watching` it."""
+        await self._run("leave", [], [job_id, process, int(watching)])
 
     async def prioritise(self, queue: str, model: str, priority: int) -> int:
         """Let what waits for a model wait in another place. Returns how many jobs that were."""

@@ -7,13 +7,14 @@ if not redis.call('ZSCORE', KEYS[2], id .. ':' .. execution) then
   return 0
 end
 redis.call('HSET', KEYS[1], 'mlxq_progress', ARGV[3])
-local frames = { append(events_key(id), id, ARGV[4], true) }
+local messages = {}
+append(messages, call('GET', watchers_key(id)), id, ARGV[4], true)
 for _, dependent in ipairs(redis.call('SMEMBERS', 'rq:job:' .. id .. ':dependents')) do
   local hash = 'rq:job:' .. dependent
   if redis.call('HGET', hash, 'status') == 'deferred' then
     redis.call('HSET', hash, 'mlxq_progress', ARGV[5])
-    frames[#frames + 1] = append(events_key(dependent), dependent, ARGV[6], true)
+    append(messages, call('GET', watchers_key(dependent)), dependent, ARGV[6], true)
   end
 end
-publish(frames)
+publish(messages)
 return 1

@@ -18,15 +18,26 @@ class Ttl:
     events: int
 
 
-#: Every function of a script is made anew with each call: the others do without these.
-_LOOK_AT_MEMORY = frozenset({"admit", "relieve"})
+#: What a script needs beside common.lua. Every function is made anew with each call: the others do without these.
+_PARTS = {
+    "admit": ("states", "memory", "watchers"),
+    "cancel": ("states", "watchers"),
+    "claim": ("states",),
+    "finish": ("states",),
+    "leave": ("watchers",),
+    "prioritise": ("states",),
+    "recover": ("states",),
+    "release": ("states",),
+    "relieve": ("states", "memory"),
+    "watch": ("watchers",),
+}
 
 
 @cache
 def script(name: str) -> tuple[str, str]:
     """The text of a script and its SHA-1, by which Redis knows it."""
     folder = Path(__file__).parent
-    parts = ["common", *(["memory"] if name in _LOOK_AT_MEMORY else []), name]
+    parts = ["common", *_PARTS.get(name, ()), name]
     text = "\n".join((folder / f"{part}.lua").read_text() for part in parts)
     return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
 

@@ -29,9 +29,8 @@ class ImageStream:
     keep: bool
 
     async def __call__(self, receive: Receive, write: Write) -> None:
-        context = context_of(self.request)
         clock = asyncio.get_running_loop().time
-        async with call(context, jobs_of(self.request), self.job, receive, keep=self.keep) as (
+        async with call(jobs_of(self.request), self.job, receive, keep=self.keep) as (
             accepted,
             watch,
         ):

@@ -70,7 +70,7 @@ class PlainSpeech:
 
     async def __call__(self, receive: Receive, write: Write) -> None:
         context = context_of(self.request)
-        async with call(context, jobs_of(self.request), self.job, receive) as (accepted, watch):
+        async with call(jobs_of(self.request), self.job, receive) as (accepted, watch):
             self.request.state.request_id = accepted.job_id
             async for data in pieces(context, watch):
                 await write(data)
@@ -86,7 +86,7 @@ class FramedSpeech:
     async def __call__(self, receive: Receive, write: Write) -> None:
         context = context_of(self.request)
         clock = asyncio.get_running_loop().time
-        async with call(context, jobs_of(self.request), self.job, receive) as (accepted, watch):
+        async with call(jobs_of(self.request), self.job, receive) as (accepted, watch):
             self.request.state.request_id = accepted.job_id
             heart, sound = Heartbeat(watch), Sound(context)
             due = clock() + PATIENCE

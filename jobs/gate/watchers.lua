@@ -1,0 +1,44 @@
+-- Which API processes watch a job and wait for it; for the scripts that change that (scripts.py).
+-- Watchers get its events. Callers are those whose clients cancel it by leaving, when they are the last ones.
+
+-- API processes to which a job's events are published. Others find them in its stream.
+local MOST_WATCHERS = 32
+
+-- Publish a live job's events to `process` too. Where there are too many, the first one is dropped.
+local function add_watcher(id, process)
+  local words = {}
+  for each in string.gmatch(without(call('GET', watchers_key(id)), process), '%S+') do
+    words[#words + 1] = each
+  end
+  words[#words + 1] = process
+  set_watchers(id, table.concat(words, ' ', math.max(1, #words - MOST_WATCHERS + 1)))
+end
+
+-- The status of a job that has not ended, or nil.
+local function living(id)
+  local status = call('HGET', 'rq:job:' .. id, 'status')
+  return (status == 'queued' or status == 'started' or status == 'deferred') and status or nil
+end
+
+-- A client of `process` waits for a live job and would cancel it by leaving.
+local function add_caller(id, process)
+  if living(id) then
+    local callers = call('HGET', 'rq:job:' .. id, 'mlxq_callers')
+    call('HSET', 'rq:job:' .. id, 'mlxq_callers', without(callers, process) .. ' ' .. process)
+    add_watcher(id, process)
+  end
+end
+
+-- No client of `process` waits for the job any more. Returns whether those of another process that lives do.
+local function remove_caller(id, process)
+  local key, others = 'rq:job:' .. id, {}
+  for each in string.gmatch(call('HGET', key, 'mlxq_callers') or '', '%S+') do
+    if each ~= process and call('EXISTS', 'mlxq:api:' .. each) == 1 then
+      others[#others + 1] = each
+    end
+  end
+  if living(id) then
+    call('HSET', key, 'mlxq_callers', table.concat(others, ' '))
+  end
+  return #others > 0
+end
