@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -18,10 +18,14 @@ from tests.support.api_server import ApiServer
 from tests.support.scripted_worker import Run, ScriptedWorker
 
 
+class Listening(Protocol):
+    port: int
+
+
 class RawClient:
     """A request on a socket, which can be closed at any moment."""
 
-    def __init__(self, api: ApiServer, body: dict[str, Any], **headers: str) -> None:
+    def __init__(self, api: Listening, body: dict[str, Any], **headers: str) -> None:
         raw = json.dumps(body).encode()
         lines = {"host": "localhost", "content-length": str(len(raw)), **headers}
         head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
