@@ -19,7 +19,7 @@ from tests.support.api_server import ApiServer
 from tests.support.checkpoints import random_qwen3
 from tests.support.encoders import random_encoder
 from worker.engines import ENGINES, Loader
-from worker.engines.base import Engine, Output, CachingEngine
+from worker.engines.base import CachingEngine, Engine, Output
 from worker.host import WorkerHost
 
 #: Seconds that a job lets those for the loaded model pass.
