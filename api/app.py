@@ -27,15 +27,20 @@ from api.http.openapi import Api
 from api.http.security import CallerGuard, HostGuard, host_name, listens_everywhere
 from api.http.uploads import OwnUploads
 from api.mlxgui.discover import router as discover
-from api.mlxgui.downloads import router as downloads
 from api.mlxgui.generate import router as generate
 from api.mlxgui.manager import router as manager
+from api.mlxgui.models import router as named_models
 from api.mlxgui.settings import router as settings_route
 from api.mlxgui.system import router as system
 from api.models.hub import Hub
-from api.native import artifacts, description, jobs
+from api.native.artifacts import router as artifacts
+from api.native.description import router as description
+from api.native.jobs import router as jobs
 from api.native.queue import router as queue
-from api.ominix import tts_socket, voices
+from api.native.system import router as health
+from api.ominix import tts_socket
+from api.ominix.models import router as loaded_models
+from api.ominix.voices import router as voices
 from api.openai.chat import router as chat
 from api.openai.completions import router as completions
 from api.openai.embeddings import router as embeddings
@@ -73,13 +78,15 @@ RESOURCES: tuple[Resource, ...] = (
     completions.RESOURCE,
     description.RESOURCE,
     discover.RESOURCE,
-    downloads.RESOURCE,
     embeddings.RESOURCE,
     generate.RESOURCE,
+    health.RESOURCE,
     images.RESOURCE,
     jobs.RESOURCE,
+    loaded_models.RESOURCE,
     manager.RESOURCE,
     models.RESOURCE,
+    named_models.RESOURCE,
     queue.RESOURCE,
     settings_route.RESOURCE,
     speech.RESOURCE,

@@ -1,8 +1,9 @@
 """The job object of `/v1/jobs`."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import cast
 
+from api.dispatch.job_schema import JobObject, JobProgress, JobUrls
 from api.dispatch.renderers import answer
 from api.http.errors import error_body
 from jobs.client import Submission
@@ -11,13 +12,13 @@ from jobs.request import JobRequest
 from jobs.status import JobStatus
 
 
-def urls(base: str, job_id: str) -> dict[str, str]:
+def urls(base: str, job_id: str) -> JobUrls:
     """Where to ask, watch and cancel; `base` ends with a slash."""
     job = f"{base}v1/jobs/{job_id}"
     return {"get": job, "events": f"{job}/events", "cancel": f"{job}/cancel"}
 
 
-def accepted_job(base: str, request: JobRequest, submission: Submission) -> dict[str, Any]:
+def accepted_job(base: str, request: JobRequest, submission: Submission) -> JobObject:
     """A job that was queued just now, without a look into Redis."""
     created = float(request.meta["created"])
     info = JobInfo(
@@ -38,7 +39,7 @@ def accepted_job(base: str, request: JobRequest, submission: Submission) -> dict
     return job_object(base, info)
 
 
-def job_object(base: str, info: JobInfo) -> dict[str, Any]:
+def job_object(base: str, info: JobInfo) -> JobObject:
     """A job as its owner sees it, with the result or error if `info` has them. Never the request."""
     created, started, ended = map(_seconds, (info.created_at, info.started_at, info.ended_at))
     result = None
@@ -55,7 +56,7 @@ def job_object(base: str, info: JobInfo) -> dict[str, Any]:
         "created_at": None if created is None else int(created),
         "position": info.position,
         "eta": info.eta if info.progress is None else info.progress.get("eta", info.eta),
-        "progress": info.progress,
+        "progress": cast(JobProgress | None, info.progress),
         "attempts": info.attempts,
         "loading": info.loading and info.status is JobStatus.IN_PROGRESS,
         "cancelling": info.cancelling and not info.status.terminal,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.dispatch.call import call, outcome
 from api.dispatch.job_object import accepted_job, job_object, urls
+from api.dispatch.job_schema import JobObject
 from api.dispatch.ownership import visible_job
 from api.dispatch.renderers import answer
 from api.http.context import jobs_of
@@ -65,7 +66,7 @@ async def accepted(
     """202: where the job can be asked for."""
     base = base_of(request)
     request.state.request_id = submission.job_id
-    body: dict[str, Any]
+    body: JobObject
     # A look at the job tells when it may be done, where that can be foreseen.
     if submission.attached or preference.wait or job.steps:
         body = job_object(base, await visible_job(request, submission.job_id, with_result=True))

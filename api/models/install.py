@@ -13,7 +13,7 @@ from api.http.caller import caller_of
 from api.http.context import Context, context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.prefer import Preference
-from api.mlxgui.downloads.schema import downloaded
+from api.models.downloaded import downloaded
 from jobs.errors import Conflict, InvalidRequest, ModelNotFound
 from mlxq.catalog import ModelRef, UnknownModel, is_hub_id
 from mlxq.downloads.request import download_request

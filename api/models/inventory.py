@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from api.dispatch.slots import PRESENT, held
 from api.http.context import Context
-from api.models.schema import ModelEntry
+from api.models.entry import ModelEntry
 from jobs.client import JobClient
 from jobs.errors import ModelNotFound, ServiceUnavailable
 from jobs.kinds import Category

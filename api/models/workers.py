@@ -4,9 +4,10 @@ One worker takes the job; it tells the others, which obey as soon as they work o
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Sequence
 
 from api.dispatch.slots import Held, held
+from api.models.changed import WorkerChange
 from jobs.client import JobClient
 from jobs.kinds import Kind
 
@@ -16,12 +17,11 @@ _LOOK = 0.05
 
 
 async def obeyed(
-    jobs: JobClient, kind: Kind, category: str, model: str, before: list[Held], patience: float = PATIENCE
-) -> list[dict[str, Any]]:
+    jobs: JobClient, kind: Kind, category: str, model: str, before: Sequence[Held], patience: float = PATIENCE
+) -> list[WorkerChange]:
     """What became of a load or an unload of this model ('': any) in each worker; `before` is what they held then.
 
-    `status` is `loaded`, `loading`, `unloaded`, `empty` (nothing was to be unloaded) or `busy`: it works, and obeys
-    when it has ended that. Waits a while for those that are busy; the only worker has had the job itself.
+    Waits a while for those that are busy; the only worker has had the job itself.
     """
 
     def done(there: str | None) -> bool:
@@ -43,7 +43,7 @@ async def obeyed(
     return [_row(kind, each, was.get(each.worker), len(now) < 2 or done(each.model), model) for each in now]
 
 
-def _row(kind: Kind, now: Held, before: str | None, done: bool, model: str) -> dict[str, Any]:
+def _row(kind: Kind, now: Held, before: str | None, done: bool, model: str) -> WorkerChange:
     if not done:
         return {"worker": now.worker, "model": now.model, "status": "busy"}
     if kind is Kind.LOAD:

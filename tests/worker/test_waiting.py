@@ -21,7 +21,7 @@ def settings(settings: Settings) -> Settings:
 
 async def shown(client: JobClient, job_id: str) -> dict[str, object]:
     info: JobInfo = await client.info(job_id)
-    return job_object("http://here/", info)
+    return dict(job_object("http://here/", info))
 
 
 @pytest.mark.parametrize("kind", [Kind.CHAT, Kind.LOAD, Kind.UNLOAD])

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api.dispatch.resource import Resource
 from api.http.caller import Rights, caller_of
 from api.http.json_response import json_response
-from api.mlxgui.discover.schema import hub_categories, hub_compatible, hub_details, hub_list
+from api.http.openapi import gives
+from api.mlxgui.discover.render import hub_categories, hub_compatible, hub_details, hub_list
+from api.mlxgui.discover.schema import FittingModels, HubCategories, HubDetails, HubList
 from api.mlxgui.system.machine import memory
 from api.models.hub import Hub
 from api.models.search import Search, Sort
@@ -42,7 +44,12 @@ Text = Annotated[str, Query(max_length=200, description="Words that names must h
 Limit = Annotated[int, Query(ge=1, le=100, description="Models at most.")]
 
 
-@router.get("/v1/discover/models", summary="Search the hub for models", response_class=Response)
+@router.get(
+    "/v1/discover/models",
+    summary="Search the hub for models",
+    response_class=Response,
+    openapi_extra=gives(HubList),
+)
 async def models(
     request: Request,
     query: Text = "",
@@ -53,17 +60,32 @@ async def models(
     return json_response(hub_list(found))
 
 
-@router.get("/v1/discover/popular", summary="The most downloaded models", response_class=Response)
+@router.get(
+    "/v1/discover/popular",
+    summary="The most downloaded models",
+    response_class=Response,
+    openapi_extra=gives(HubList),
+)
 async def popular(request: Request, limit: Limit = 20) -> Response:
     return json_response(hub_list(await _hub(request).search(Search(limit=limit))))
 
 
-@router.get("/v1/discover/trending", summary="Models that many look at now", response_class=Response)
+@router.get(
+    "/v1/discover/trending",
+    summary="Models that many look at now",
+    response_class=Response,
+    openapi_extra=gives(HubList),
+)
 async def trending(request: Request, limit: Limit = 20) -> Response:
     return json_response(hub_list(await _hub(request).search(Search(sort="trending_score", limit=limit))))
 
 
-@router.get("/v1/discover/categories", summary="Models by what they are for", response_class=Response)
+@router.get(
+    "/v1/discover/categories",
+    summary="Models by what they are for",
+    response_class=Response,
+    openapi_extra=gives(HubCategories),
+)
 async def categories(request: Request) -> Response:
     hub = _hub(request)
     lists = await asyncio.gather(
@@ -75,24 +97,38 @@ async def categories(request: Request) -> Response:
     return json_response(hub_categories(*lists))
 
 
-@router.get("/v1/discover/embeddings", summary="Embedding models", response_class=Response)
+@router.get(
+    "/v1/discover/embeddings",
+    summary="Embedding models",
+    response_class=Response,
+    openapi_extra=gives(HubList),
+)
 async def embeddings(request: Request, query: Text = "", limit: Limit = 20) -> Response:
     return json_response(hub_list(await _of_pipelines(request, _EMBEDDING, query, limit)))
 
 
-@router.get("/v1/discover/vision", summary="Models that see", response_class=Response)
+@router.get(
+    "/v1/discover/vision", summary="Models that see", response_class=Response, openapi_extra=gives(HubList)
+)
 async def vision(request: Request, query: Text = "", limit: Limit = 10) -> Response:
     pipelines = ("image-text-to-text", "any-to-any")
     return json_response(hub_list(await _of_pipelines(request, pipelines, query, limit)))
 
 
-@router.get("/v1/discover/stt", summary="Models that hear", response_class=Response)
+@router.get(
+    "/v1/discover/stt", summary="Models that hear", response_class=Response, openapi_extra=gives(HubList)
+)
 async def stt(request: Request, query: Text = "", limit: Limit = 10) -> Response:
     pipelines = ("automatic-speech-recognition",)
     return json_response(hub_list(await _of_pipelines(request, pipelines, query, limit)))
 
 
-@router.get("/v1/discover/compatible", summary="Models that fit into memory", response_class=Response)
+@router.get(
+    "/v1/discover/compatible",
+    summary="Models that fit into memory",
+    response_class=Response,
+    openapi_extra=gives(FittingModels),
+)
 async def compatible(
     request: Request,
     query: Text = "",
@@ -104,7 +140,12 @@ async def compatible(
     return json_response(hub_compatible(found, max_memory_gb or _available_gb()))
 
 
-@router.get("/v1/discover/models/{name:path}", summary="One model of the hub", response_class=Response)
+@router.get(
+    "/v1/discover/models/{name:path}",
+    summary="One model of the hub",
+    response_class=Response,
+    openapi_extra=gives(HubDetails),
+)
 async def details(request: Request, name: str) -> Response:
     hub = _hub(request)
     model = await hub.model(name)

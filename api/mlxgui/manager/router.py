@@ -6,21 +6,38 @@ from api.dispatch.resource import Resource
 from api.http.body import read_body
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
-from api.http.openapi import takes
+from api.http.openapi import gives, takes
 from api.http.security import at_the_machine
-from api.mlxgui.manager.schema import PriorityUpdate, manager_model, manager_row, manager_status
+from api.mlxgui.manager.render import managed_models, manager_model, manager_status, priority_updated
+from api.mlxgui.manager.schema import (
+    ManagedModel,
+    ManagedModels,
+    ManagerStatus,
+    PriorityUpdate,
+    PriorityUpdated,
+)
 from api.models.inventory import find, inventory
 
 router = APIRouter(tags=["manager"])
 
 
-@router.get("/v1/manager/models", summary="List models, with their state", response_class=Response)
+@router.get(
+    "/v1/manager/models",
+    summary="List models, with their state",
+    response_class=Response,
+    openapi_extra=gives(ManagedModels),
+)
 async def models(request: Request) -> Response:
     entries = await inventory(context_of(request), jobs_of(request))
-    return json_response({"models": [manager_row(entry) for entry in entries]})
+    return json_response(managed_models(entries))
 
 
-@router.get("/v1/manager/status", summary="What is in memory and what waits", response_class=Response)
+@router.get(
+    "/v1/manager/status",
+    summary="What is in memory and what waits",
+    response_class=Response,
+    openapi_extra=gives(ManagerStatus),
+)
 async def status(request: Request) -> Response:
     context, jobs = context_of(request), jobs_of(request)
     entries = await inventory(context, jobs)
@@ -28,7 +45,12 @@ async def status(request: Request) -> Response:
     return json_response(manager_status(entries, await jobs.waiting(), settings))
 
 
-@router.get("/v1/manager/models/{name:path}/status", summary="How a model is", response_class=Response)
+@router.get(
+    "/v1/manager/models/{name:path}/status",
+    summary="How a model is",
+    response_class=Response,
+    openapi_extra=gives(ManagedModel),
+)
 async def model_status(request: Request, name: str) -> Response:
     jobs = jobs_of(request)
     entry = await find(context_of(request), jobs, name)
@@ -40,7 +62,7 @@ async def model_status(request: Request, name: str) -> Response:
     summary="Let what waits for a model go before the rest of its queue",
     response_class=Response,
     dependencies=[Depends(at_the_machine)],
-    openapi_extra=takes(PriorityUpdate),
+    openapi_extra=takes(PriorityUpdate) | gives(PriorityUpdated),
 )
 async def priority(request: Request, name: str) -> Response:
     body = await read_body(request, PriorityUpdate)
@@ -48,8 +70,7 @@ async def priority(request: Request, name: str) -> Response:
     entry = await find(context_of(request), jobs, name)
     wanted = body.value.priority
     await jobs.prioritise(entry.category, entry.id, wanted)
-    answer = {"model": name, "priority": wanted, "message": "Priority update requested"}
-    return json_response(answer, headers=body.headers)
+    return json_response(priority_updated(name, wanted), headers=body.headers)
 
 
 RESOURCE = Resource(routers=(router,))

@@ -6,14 +6,20 @@ from api.dispatch.resource import Resource
 from api.http.body import read_body
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
-from api.http.openapi import takes
+from api.http.openapi import gives, takes
 from api.http.security import at_the_machine
-from api.mlxgui.settings.schema import SettingUpdate, setting_changed
+from api.mlxgui.settings.schema import SettingChanged, SettingUpdate, setting_changed
+from jobs.live_settings import LiveSettings
 
 router = APIRouter(tags=["settings"], dependencies=[Depends(at_the_machine)])
 
 
-@router.get("/v1/settings", summary="All settings that can be changed", response_class=Response)
+@router.get(
+    "/v1/settings",
+    summary="All settings that can be changed",
+    response_class=Response,
+    openapi_extra=gives(LiveSettings),
+)
 async def get_settings(request: Request) -> Response:
     settings = await jobs_of(request).live_settings(context_of(request).settings)
     return json_response(settings.model_dump())
@@ -23,7 +29,7 @@ async def get_settings(request: Request) -> Response:
     "/v1/settings/{key}",
     summary="Change a setting",
     response_class=Response,
-    openapi_extra=takes(SettingUpdate),
+    openapi_extra=takes(SettingUpdate) | gives(SettingChanged),
 )
 async def put_setting(request: Request, key: str) -> Response:
     """404 for an unknown key, 400 for a value that is not of its type."""

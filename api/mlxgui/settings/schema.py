@@ -1,6 +1,8 @@
 """`/v1/settings`, as MLX-GUI has it."""
 
-from typing import Any
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from api.http.fields import RequestModel
 from jobs.live_settings import LiveSettings
@@ -12,5 +14,11 @@ class SettingUpdate(RequestModel):
     value: bool | int | float | str | None
 
 
-def setting_changed(settings: LiveSettings, key: str) -> dict[str, Any]:
+class SettingChanged(TypedDict):
+    key: str
+    value: bool | int | float | str | None
+    updated: Literal[True]
+
+
+def setting_changed(settings: LiveSettings, key: str) -> SettingChanged:
     return {"key": key, "value": settings.model_dump()[key], "updated": True}

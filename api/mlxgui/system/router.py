@@ -1,4 +1,4 @@
-"""`GET /` and `GET /health`; `/v1/system`: how the machine is, and the end or renewal of the server."""
+"""`/v1/system`: how the machine is, and the end or restart of the server."""
 
 import logging
 from collections.abc import Callable
@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.dispatch.resource import Resource
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
+from api.http.openapi import gives
 from api.http.security import at_the_machine
-from api.mlxgui.system.schema import system_status
+from api.mlxgui.system.render import system_status, told
+from api.mlxgui.system.schema import SystemStatus, Told
 from api.models.inventory import inventory
-from config import VERSION
 from jobs.commands import RESTART, SHUTDOWN
-from jobs.errors import NotSupported, RedisDenied, ServiceUnavailable
+from jobs.errors import NotSupported
 
 log = logging.getLogger(__name__)
 
@@ -23,43 +24,12 @@ router = APIRouter(tags=["system"])
 Halt = Callable[[bool], None]
 
 
-@router.get("/", summary="What this is", response_class=Response)
-async def root() -> Response:
-    return json_response({"name": "mlxq", "version": VERSION, "status": "running"})
-
-
-@router.get("/health", summary="Can requests be served?", response_class=Response)
-async def health(request: Request) -> Response:
-    """503 names the part that is lost. `degraded`: requests are served, and `reason` says what is missing."""
-    redis, worker, jobs = "ok", "unknown", jobs_of(request)
-    reasons: list[str] = []
-    try:
-        if denied := await jobs.denied():
-            return _unhealthy({"redis": "denied", "worker": worker, "reason": denied})
-        workers = await jobs.workers()
-        worker = "ok" if workers else "lost"
-        if await jobs.memory_short():
-            redis = "memory_short"
-            reasons.append("Redis' memory is short: results of ended jobs are deleted before their time.")
-        # Workers on one Redis mostly have the same settings.
-        reasons += dict.fromkeys(text for each in workers for text in each.get("trouble", ()))
-    except RedisDenied as error:
-        return _unhealthy({"redis": "denied", "worker": worker, "reason": error.message})
-    except ServiceUnavailable:
-        redis = "lost"
-    if redis == "lost" or worker != "ok":
-        return _unhealthy({"redis": redis, "worker": worker})
-    if reasons:
-        parts = {"redis": redis, "worker": worker, "reason": " ".join(reasons)}
-        return json_response({"status": "degraded", **parts})
-    return json_response({"status": "healthy"})
-
-
-def _unhealthy(parts: dict[str, str]) -> Response:
-    return json_response({"status": "unhealthy", **parts}, 503, {"retry-after": "2"})
-
-
-@router.get("/v1/system/status", summary="Memory, device and models", response_class=Response)
+@router.get(
+    "/v1/system/status",
+    summary="Memory, device and models",
+    response_class=Response,
+    openapi_extra=gives(SystemStatus),
+)
 async def status(request: Request) -> Response:
     context, jobs = context_of(request), jobs_of(request)
     entries = await inventory(context, jobs)
@@ -81,10 +51,11 @@ async def status(request: Request) -> Response:
     summary="End the server; running jobs get time to end, or run at the next start",
     response_class=Response,
     dependencies=[Depends(at_the_machine)],
+    openapi_extra=gives(Told),
 )
 async def shutdown(request: Request) -> Response:
     await _halt(request, restart=False)
-    return json_response({"message": "Server shutting down"})
+    return json_response(told("Server shutting down"))
 
 
 @router.post(
@@ -92,10 +63,11 @@ async def shutdown(request: Request) -> Response:
     summary="Start the server anew, with changed settings",
     response_class=Response,
     dependencies=[Depends(at_the_machine)],
+    openapi_extra=gives(Told),
 )
 async def restart(request: Request) -> Response:
     await _halt(request, restart=True)
-    return json_response({"message": "Server restarting with updated settings"})
+    return json_response(told("Server restarting with updated settings"))
 
 
 async def _halt(request: Request, *, restart: bool) -> None:

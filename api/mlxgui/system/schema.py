@@ -1,70 +1,56 @@
-"""`/v1/system/status`, as MLX-GUI has it."""
+"""The answers of `/v1/system`, as MLX-GUI has them. Sizes count 1024³ bytes."""
 
-import platform
-from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
-from api.mlxgui.system.machine import Memory, is_apple_silicon, memory, processor
-from api.models.schema import ModelEntry
-from jobs.live_settings import LiveSettings
-
-#: Tokens that one answer may have (`api/mlxgui/generate/schema.py`).
-MAX_TOKENS = 16384
+from typing_extensions import TypedDict
 
 
-def _gb(size: float) -> float:
-    return round(size / 1024**3, 2)
+class MemoryUse(TypedDict):
+    total_gb: float
+    available_gb: float
+    used_gb: float
+    percent_used: float
 
 
-def model_manager(
-    loaded: Sequence[ModelEntry], waiting: int, settings: LiveSettings, now: Memory
-) -> dict[str, Any]:
-    """What is in memory, what waits, and by which rules models go."""
-    held = sum(entry.memory_bytes or 0 for entry in loaded)
-    return {
-        "loaded_models_count": len(loaded),
-        "max_concurrent_models": settings.max_concurrent_models,
-        "queue_size": waiting,
-        "total_model_memory_gb": round(held / 1024**3, 3),
-        "memory_usage_percent": round(100 * held / now.total, 1),
-        "max_tokens_limit": MAX_TOKENS,
-        "auto_unload_enabled": settings.auto_unload_inactive_models,
-        "inactivity_timeout_minutes": settings.model_inactivity_timeout_minutes,
-    }
+class GpuMemory(TypedDict):
+    """What a worker told of its device; 0 where there is none."""
+
+    total_gb: float
+    available_gb: float
+    device_name: str
 
 
-def system_status(
-    loaded: Sequence[ModelEntry],
-    waiting: int,
-    settings: LiveSettings,
-    device: dict[str, Any] | None,
-    active_bytes: int,
-) -> dict[str, Any]:
-    """`device` is what a worker says of the one it runs on, None when there is no worker."""
-    now = memory()
-    told = device or {}
-    compatible = bool(told.get("mlx", is_apple_silicon()))
-    gpu = int(told.get("memory_bytes", 0))
-    return {
-        "status": "running",
-        "system": {
-            "platform": platform.system(),
-            "architecture": platform.machine(),
-            "processor": processor(),
-            "is_apple_silicon": is_apple_silicon(),
-            "mlx_compatible": compatible,
-            "memory": {
-                "total_gb": _gb(now.total),
-                "available_gb": _gb(now.available),
-                "used_gb": _gb(now.used),
-                "percent_used": now.percent,
-            },
-            "gpu_memory": {
-                "total_gb": _gb(gpu),
-                "available_gb": _gb(max(0, gpu - active_bytes)),
-                "device_name": told.get("name") or processor(),
-            },
-        },
-        "model_manager": model_manager(loaded, waiting, settings, now),
-        "mlx_compatible": compatible,
-    }
+class Machine(TypedDict):
+    platform: str
+    architecture: str
+    processor: str
+    is_apple_silicon: bool
+    mlx_compatible: bool
+    memory: MemoryUse
+    gpu_memory: GpuMemory
+
+
+class ManagerState(TypedDict):
+    """What is in memory, what waits, and by which rules models are unloaded."""
+
+    loaded_models_count: int
+    max_concurrent_models: int
+    queue_size: int
+    total_model_memory_gb: float
+    memory_usage_percent: float
+    max_tokens_limit: int
+    auto_unload_enabled: bool
+    inactivity_timeout_minutes: int
+
+
+class SystemStatus(TypedDict):
+    status: Literal["running"]
+    system: Machine
+    model_manager: ManagerState
+    mlx_compatible: bool
+
+
+class Told(TypedDict):
+    """What happens now."""
+
+    message: str

@@ -1,12 +1,32 @@
 """The body of `/v1/queue/stats`."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from jobs.info import QueueStats
 
 
-def queue_stats(stats: dict[str, QueueStats]) -> dict[str, Any]:
-    """Per queue: what waits and runs, what has ended and is still kept, and the median wait in seconds."""
+class QueueRow(TypedDict):
+    """What waits and runs, what has ended and is still kept, and the median wait in seconds."""
+
+    waiting: int
+    running: int
+    finished: int
+    failed: int
+    cancelled: int
+    median_wait_seconds: float | None
+
+
+class Queues(TypedDict):
+    """Each queue by its name."""
+
+    object: Literal["queue.stats"]
+    queues: dict[str, QueueRow]
+
+
+def queue_stats(stats: Mapping[str, QueueStats]) -> Queues:
     return {
         "object": "queue.stats",
         "queues": {

@@ -1,13 +1,14 @@
-"""`GET /v1/voices`: who can speak."""
+"""`GET /v1/voices`: the voices that speech requests may name."""
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.resource import Resource
 from api.http.context import Context, context_of
 from api.http.json_response import json_response
+from api.http.openapi import gives
+from api.ominix.voices.schema import VoiceList, VoiceRow
 from api.openai.speech.voices import voices_of
 from jobs.kinds import Category
 from mlxq.catalog import UnknownModel
@@ -17,19 +18,22 @@ router = APIRouter(tags=["audio"])
 
 
 @router.get(
-    "/v1/voices", summary="The voices of voices.json and of the speech model", response_class=Response
+    "/v1/voices",
+    summary="The voices of voices.json and of the speech model",
+    response_class=Response,
+    openapi_extra=gives(VoiceList),
 )
 async def voices(request: Request) -> Response:
     return json_response(await asyncio.to_thread(_list, context_of(request)))
 
 
-def _list(context: Context) -> dict[str, Any]:
+def _list(context: Context) -> VoiceList:
     registered = context.voices.read()
     try:
         own = voices_of(context.catalog.resolve(DEFAULT, Category.TTS))
     except UnknownModel:
         own = ()
-    rows: list[dict[str, Any]] = [
+    rows: list[VoiceRow] = [
         {
             "name": voice.name,
             "aliases": list(voice.aliases),

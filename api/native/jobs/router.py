@@ -6,13 +6,14 @@ listing is for the user of the machine.
 
 import asyncio
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.dispatch.call import next_event
 from api.dispatch.job_events import JobEvents
 from api.dispatch.job_object import job_object
+from api.dispatch.job_schema import JobEvent, JobObject
 from api.dispatch.ownership import cancellable_job, visible_job
 from api.dispatch.resource import Resource
 from api.http.caller import caller_of
@@ -20,8 +21,10 @@ from api.http.context import jobs_of
 from api.http.disconnect import while_connected
 from api.http.forwarded import base_of
 from api.http.json_response import json_response
+from api.http.openapi import gives, gives_nothing, streams
 from api.http.security import at_the_machine
 from api.http.sse import EventStream
+from api.native.jobs.schema import JobId, JobList
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.kinds import Category
 from jobs.listing import Wanted
@@ -35,10 +38,8 @@ LONGEST_WAIT = 60
 _EVENT_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 _LARGEST = 2**64 - 1
 
-JobId = Annotated[str, Path(max_length=100)]
 
-
-@router.get("/v1/jobs", summary="List jobs", response_class=Response)
+@router.get("/v1/jobs", summary="List jobs", response_class=Response, openapi_extra=gives(JobList))
 async def list_jobs(
     request: Request,
     status: JobStatus | None = None,
@@ -57,18 +58,22 @@ async def list_jobs(
     except JobNotFound as error:
         raise InvalidRequest(error.message, param="after") from None
     base = base_of(request)
-    return json_response(
-        {
-            "object": "list",
-            "data": [job_object(base, info) for info in page],
-            "has_more": more,
-            "first_id": page[0].id if page else None,
-            "last_id": page[-1].id if page else None,
-        }
-    )
+    body: JobList = {
+        "object": "list",
+        "data": [job_object(base, info) for info in page],
+        "has_more": more,
+        "first_id": page[0].id if page else None,
+        "last_id": page[-1].id if page else None,
+    }
+    return json_response(body)
 
 
-@router.get("/v1/jobs/{job_id}", summary="A job, and its result when it has one", response_class=Response)
+@router.get(
+    "/v1/jobs/{job_id}",
+    summary="A job, and its result when it has one",
+    response_class=Response,
+    openapi_extra=gives(JobObject),
+)
 async def get_job(
     request: Request,
     job_id: JobId,
@@ -81,7 +86,12 @@ async def get_job(
     return json_response(await _job(request, job_id))
 
 
-@router.get("/v1/jobs/{job_id}/events", summary="A job's events, as they come", response_class=Response)
+@router.get(
+    "/v1/jobs/{job_id}/events",
+    summary="A job's events, as they come",
+    response_class=Response,
+    openapi_extra=streams(JobEvent) | gives_nothing("There is nothing after that event"),
+)
 async def events(
     request: Request,
     job_id: JobId,
@@ -98,7 +108,12 @@ async def events(
     return EventStream(JobEvents(jobs, job_id, seen, base_of(request)))
 
 
-@router.post("/v1/jobs/{job_id}/cancel", summary="Cancel a job", response_class=Response)
+@router.post(
+    "/v1/jobs/{job_id}/cancel",
+    summary="Cancel a job",
+    response_class=Response,
+    openapi_extra=gives(JobObject),
+)
 @router.put("/v1/jobs/{job_id}/cancel", include_in_schema=False, response_class=Response)
 @router.put("/v1/jobs/{job_id}", include_in_schema=False, response_class=Response)
 @router.delete("/v1/jobs/{job_id}", include_in_schema=False, response_class=Response)
@@ -109,7 +124,7 @@ async def cancel(request: Request, job_id: JobId) -> Response:
     return json_response(await _job(request, job_id))
 
 
-async def _job(request: Request, job_id: str) -> dict[str, Any]:
+async def _job(request: Request, job_id: str) -> JobObject:
     return job_object(base_of(request), await visible_job(request, job_id, with_result=True))
 
 

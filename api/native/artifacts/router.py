@@ -12,13 +12,19 @@ from api.dispatch.file_response import file_response
 from api.dispatch.ownership import visible_job
 from api.dispatch.resource import Resource
 from api.http.context import jobs_of
-from api.native.jobs import JobId
+from api.http.openapi import gives_bytes
+from api.native.jobs.schema import JobId
 from jobs.errors import NotFound
 
 router = APIRouter(tags=["jobs"])
 
 
-@router.get("/v1/jobs/{job_id}/artifacts/{number}", summary="A file that a job made", response_class=Response)
+@router.get(
+    "/v1/jobs/{job_id}/artifacts/{number}",
+    summary="A file that a job made",
+    response_class=Response,
+    openapi_extra=gives_bytes("*/*"),
+)
 async def get_artifact(
     request: Request, job_id: JobId, number: Annotated[int, Path(ge=0, le=10_000)]
 ) -> Response:

@@ -1,1 +1,0 @@
-"""MLX-GUI's downloads resource."""

@@ -1,0 +1,47 @@
+"""The answer of a load or an unload, which is the same in every dialect that has them."""
+
+from collections.abc import Mapping
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
+
+
+class WorkerChange(TypedDict):
+    """What became of it in one worker.
+
+    `status` is `loaded`, `loading`, `unloaded`, `empty` (nothing was to be unloaded) or `busy`: the worker obeys when
+    it has ended its jobs.
+    """
+
+    model_type: NotRequired[str]
+    worker: str
+    model: str | None
+    status: str
+
+
+class UnloadedModel(TypedDict):
+    model_type: str
+    model: str
+
+
+class ModelChanged(TypedDict):
+    """`unloaded`: each model, where all were to be unloaded. `workers`: where there are several of them."""
+
+    message: str
+    status: str
+    model: str | None
+    model_type: str
+    job_id: str | None
+    unloaded: NotRequired[list[UnloadedModel]]
+    workers: NotRequired[list[WorkerChange]]
+
+
+def model_changed(job_id: str | None, meta: Mapping[str, Any], result: Mapping[str, Any]) -> ModelChanged:
+    """`meta` is what was noted of the request, `result` the worker's."""
+    return {
+        "message": meta["message"],
+        "status": result["status"],
+        "model": result.get("model", meta["model"]),
+        "model_type": meta["model_type"],
+        "job_id": job_id,
+    }

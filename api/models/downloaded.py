@@ -1,0 +1,42 @@
+"""The answer of a download, which is the same in every dialect that has one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import TypedDict
+
+
+class Downloaded(TypedDict):
+    """`fetched_bytes` came over the net, `resumed_bytes` were here before. `job_id` is null when it was installed."""
+
+    message: str
+    model_name: str
+    model_id: str
+    repo_id: str
+    status: str
+    source: str | None
+    revision: str | None
+    bytes: int | None
+    fetched_bytes: int
+    resumed_bytes: int
+    job_id: str | None
+
+
+def downloaded(job_id: str | None, meta: Mapping[str, Any], result: Mapping[str, Any]) -> Downloaded:
+    """`meta` is what was noted of the request, `result` that of the download."""
+    model, status = meta["model"], result["status"]
+    name = meta.get("name") or model
+    how = "is already installed" if status == "already_installed" else "installed successfully"
+    return {
+        "message": f"Model '{name}' {how}",
+        "model_name": name,
+        "model_id": model,
+        "repo_id": model,
+        "status": status,
+        "source": result.get("source"),
+        "revision": result.get("revision"),
+        "bytes": result.get("bytes"),
+        "fetched_bytes": result.get("fetched_bytes", 0),
+        "resumed_bytes": result.get("resumed_bytes", 0),
+        "job_id": job_id,
+    }

@@ -1,0 +1,47 @@
+"""A model that can be used, with what the disk, the workers and Redis know of it. It knows no dialect's body."""
+
+from dataclasses import dataclass
+
+from jobs.model_records import ModelRecord
+from mlxq.catalog import Installed, is_hub_id
+from mlxq.catalog.size import ModelSize
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """It lies on the disk, or a worker holds it.
+
+    `given_name` is the name that a user gave it when it was installed. `sees`: it is a language model that reads
+    images. `state` is `available`, or the state of the slot that holds it.
+    """
+
+    id: str
+    category: str
+    record: ModelRecord
+    state: str = "available"
+    installed: Installed | None = None
+    size: ModelSize | None = None
+    given_name: str | None = None
+    sees: bool = False
+    context_length: int | None = None
+    memory_bytes: int | None = None
+    loaded_at: str | None = None
+    error: str | None = None
+
+    @property
+    def loaded(self) -> bool:
+        return self.state == "loaded"
+
+    @property
+    def created(self) -> int:
+        """In Unix seconds; 0 when it is not on the disk."""
+        return self.installed.created if self.installed else 0
+
+    @property
+    def hub_id(self) -> str | None:
+        return self.id if is_hub_id(self.id) else None
+
+    @property
+    def required_bytes(self) -> int | None:
+        """Bytes of memory: as measured when it is loaded, else those of its weights."""
+        return self.memory_bytes or (self.size.weight_bytes if self.size else None)

@@ -1,0 +1,172 @@
+"""Loading and unloading: the job for one category, and what the other workers made of it.
+
+It knows no dialect: requests come as plain values, and the answers are the same everywhere.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dispatch.run import run
+from api.dispatch.slots import Held, held
+from api.dispatch.submission import job_request
+from api.http.context import jobs_of
+from api.http.json_response import json_response
+from api.http.prefer import Preference
+from api.models.changed import UnloadedModel, WorkerChange, model_changed
+from api.models.inventory import engines
+from api.models.workers import PATIENCE, obeyed
+from jobs.client import JobClient
+from jobs.errors import InvalidRequest
+from jobs.kinds import Category, Kind
+from jobs.request import JobRequest
+from mlxq.catalog import ModelRef
+
+#: Seconds in which other workers begin to load a model, when they work on nothing else.
+_LOADS = 2.0
+
+
+async def served(jobs: JobClient) -> list[str]:
+    """Categories with an engine; chat has one even while no worker is there to say so."""
+    return sorted({Category.LLM.value, *await engines(jobs)})
+
+
+async def check_served(jobs: JobClient, model_type: str) -> None:
+    """Raises InvalidRequest when no worker can do anything with a model of that type."""
+    known = sorted({Category.EMBEDDING.value, *await served(jobs)})
+    if model_type not in known:
+        raise InvalidRequest(
+            f"There is no engine for models of the type '{model_type}' yet; these work: {', '.join(known)}.",
+            param="model_type",
+            code="unsupported_value",
+        )
+
+
+async def load(
+    request: Request,
+    category: Category,
+    ref: ModelRef,
+    meta: Mapping[str, Any],
+    preference: Preference,
+    *,
+    raw: bytes,
+    headers: Mapping[str, str] | None = None,
+    priority: int = 0,
+) -> Response:
+    """The answer of a load. `meta` has its `message` and `model_type`; `raw` identifies the request."""
+    job = _job(request, raw, Kind.LOAD, category, ref, meta, preference, priority)
+    response = await run(request, job, preference, headers)
+    return await _told(request, response, Kind.LOAD, category, ref.id, [])
+
+
+async def unload(
+    request: Request, category: Category, model: str, meta: Mapping[str, Any], preference: Preference
+) -> Response:
+    """The answer of an unload of this model. `meta` has its `message`, `model_type` and `model`."""
+    before = await held(jobs_of(request))
+    job = _job(request, b"", Kind.UNLOAD, category, model, meta, preference)
+    response = await run(request, job, preference)
+    return await _told(request, response, Kind.UNLOAD, category, model, before)
+
+
+async def unload_types(
+    request: Request,
+    model_type: str,
+    category: str,
+    preference: Preference,
+    *,
+    raw: bytes,
+    headers: Mapping[str, str],
+) -> Response:
+    """Empty a category's slots, or those of `all`. `model_type` is the client's word for it."""
+    jobs = jobs_of(request)
+    known, before = await served(jobs), await held(jobs)
+    everything = category == "all"
+    categories = known if everything else [category]
+    freed = {each: _models_in(before, each) for each in categories}
+    message = _unloaded(freed, category)
+    if not everything and category not in known:
+        meta = {"message": message, "model_type": model_type, "model": None}
+        return json_response(model_changed(None, meta, {"status": "unloaded"}), headers=headers)
+    rows: list[WorkerChange] = []
+    for each in categories:
+        model = freed[each][0] if len(freed[each]) == 1 and not everything else None
+        meta = {"message": message, "model_type": model_type, "model": model}
+        job = _job(request, raw, Kind.UNLOAD, Category(each), "", meta, preference)
+        response = await run(request, job, preference, headers)
+        if response.status_code == HTTPStatus.OK:
+            told = await obeyed(jobs, Kind.UNLOAD, each, "", before)
+            rows += [{"model_type": each, **row} for row in told]
+    if everything:
+        named: list[UnloadedModel] = [
+            {"model_type": each, "model": model} for each in categories for model in freed[each]
+        ]
+        response = _more(response, {"unloaded": named})
+    return _with_workers(response, rows)
+
+
+def _job(
+    request: Request,
+    raw: bytes,
+    kind: Kind,
+    category: Category,
+    model: str | ModelRef,
+    meta: Mapping[str, Any],
+    preference: Preference,
+    priority: int = 0,
+) -> JobRequest:
+    return job_request(
+        request,
+        category=category,
+        kind=kind,
+        model=model,
+        raw=raw,
+        payload={},
+        meta={"model": model if isinstance(model, str) else model.id, "created": int(time.time()), **meta},
+        preference=preference,
+        priority=priority,
+    )
+
+
+async def _told(
+    request: Request, response: Response, kind: Kind, category: str, model: str, before: Sequence[Held]
+) -> Response:
+    """The answer, and what became of it in each worker where there are several."""
+    jobs = jobs_of(request)
+    if response.status_code != HTTPStatus.OK or len(await jobs.workers()) < 2:
+        return response
+    patience = _LOADS if kind is Kind.LOAD else PATIENCE
+    return _with_workers(response, await obeyed(jobs, kind, category, model, before, patience))
+
+
+def _models_in(slots: Sequence[Held], category: str) -> list[str]:
+    """The models of a category that workers hold, each once."""
+    return sorted({each.model for each in slots if each.category == category and each.model})
+
+
+def _unloaded(freed: Mapping[str, list[str]], asked: str) -> str:
+    named = [(category, model) for category, models in freed.items() for model in models]
+    if not named:
+        return "No model was loaded" if asked == "all" else f"No {asked} model was loaded"
+    if len(named) == 1:
+        return f"Model '{named[0][1]}' unloaded successfully"
+    return "Unloaded " + ", ".join(f"'{model}' ({category})" for category, model in named)
+
+
+def _with_workers(response: Response, rows: Sequence[WorkerChange]) -> Response:
+    """With several workers, what became of it in each."""
+    several = len({row["worker"] for row in rows}) > 1
+    return _more(response, {"workers": rows}) if several else response
+
+
+def _more(response: Response, fields: Mapping[str, object]) -> Response:
+    """The same answer with more fields. A job that is only accepted has them in its result later."""
+    if response.status_code != HTTPStatus.OK:
+        return response
+    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    return json_response({**orjson.loads(bytes(response.body)), **fields}, headers=headers)

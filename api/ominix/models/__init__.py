@@ -1,0 +1,1 @@
+"""OminiX' `/v1/models`: status, load, unload and download."""

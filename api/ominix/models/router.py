@@ -1,0 +1,104 @@
+"""OminiX' `/v1/models/status`, `/v1/models/load`, `/v1/models/unload` and `/v1/models/download`."""
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.dispatch.job_schema import ACCEPTED
+from api.dispatch.resource import Resource
+from api.http.body import read_body
+from api.http.context import context_of, jobs_of
+from api.http.json_response import json_response
+from api.http.openapi import gives, takes
+from api.http.prefer import preference
+from api.http.security import at_the_machine
+from api.models.changed import ModelChanged
+from api.models.downloaded import Downloaded
+from api.models.install import install
+from api.models.inventory import inventory
+from api.models.loading import check_served, unload_types
+from api.models.loading import load as load_model
+from api.ominix.models.render import model_status
+from api.ominix.models.schema import DownloadRequest, LoadedStatus, LoadRequest, UnloadRequest
+from jobs.errors import InvalidRequest
+from jobs.kinds import Category
+
+router = APIRouter(tags=["models"])
+
+#: OminiX' clients load a voice where they mean the model that speaks.
+_RECORDINGS = (".wav", ".mp3", ".flac", ".m4a", ".ogg")
+
+
+@router.get(
+    "/v1/models/status",
+    summary="The loaded model of each category",
+    response_class=Response,
+    openapi_extra=gives(LoadedStatus),
+)
+async def status(request: Request) -> Response:
+    """A language model that reads pictures is both `llm` and `vlm`."""
+    return json_response(model_status(await inventory(context_of(request), jobs_of(request))))
+
+
+@router.post(
+    "/v1/models/load",
+    summary="Load a model, or switch to it",
+    response_class=Response,
+    dependencies=[Depends(at_the_machine)],
+    openapi_extra=takes(LoadRequest) | gives(ModelChanged) | ACCEPTED,
+)
+async def load(request: Request) -> Response:
+    body = await read_body(request, LoadRequest)
+    wanted = body.value
+    asked = "llm" if wanted.model_type == "vlm" else wanted.model_type
+    context = context_of(request)
+    if asked == "tts" and wanted.model.lower().endswith(_RECORDINGS):
+        raise InvalidRequest(
+            "A recording is not a model: load a speech model by its name, and give the recording as 'voice' in "
+            "/v1/audio/speech, or as TTS_REF_AUDIO.",
+            param="model",
+            code="unsupported_value",
+        )
+    model_type = asked or (await context.look_up(wanted.model)).category or "llm"
+    await check_served(jobs_of(request), model_type)
+    ref = await context.at_hand(await context.resolve(wanted.model, Category(model_type)))
+    meta = {
+        "message": f"Model '{ref.id}' loaded successfully",
+        "model_type": wanted.model_type or model_type,
+    }
+    preferred = preference(request.headers, background=bool(wanted.background))
+    return await load_model(
+        request, Category(model_type), ref, meta, preferred, raw=body.raw, headers=body.headers
+    )
+
+
+@router.post(
+    "/v1/models/unload",
+    summary="Free the memory of a category's model, or of all",
+    response_class=Response,
+    dependencies=[Depends(at_the_machine)],
+    openapi_extra=takes(UnloadRequest) | gives(ModelChanged) | ACCEPTED,
+)
+async def unload(request: Request) -> Response:
+    body = await read_body(request, UnloadRequest)
+    wanted = body.value
+    category = "llm" if wanted.model_type == "vlm" else wanted.model_type
+    preferred = preference(request.headers, background=bool(wanted.background))
+    return await unload_types(
+        request, wanted.model_type, category, preferred, raw=body.raw, headers=body.headers
+    )
+
+
+@router.post(
+    "/v1/models/download",
+    summary="Fetch a model from its hub",
+    response_class=Response,
+    dependencies=[Depends(at_the_machine)],
+    openapi_extra=takes(DownloadRequest) | gives(Downloaded) | ACCEPTED,
+)
+async def download(request: Request) -> Response:
+    body = await read_body(request, DownloadRequest)
+    wanted = body.value
+    preferred = preference(request.headers, background=bool(wanted.background))
+    return await install(request, wanted.repo_id, None, "repo_id", preferred, body.headers)
+
+
+RESOURCE = Resource(routers=(router,))

@@ -1,0 +1,43 @@
+"""The bodies of OminiX' resource of models: what is loaded, load, unload and download."""
+
+from typing import Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from api.http.fields import RequestModel
+from api.models.types import ModelType
+
+
+class LoadRequest(RequestModel):
+    """`model_type` is inferred from the model when it is absent."""
+
+    model: str
+    model_type: ModelType | None = None
+    background: bool | None = None
+
+
+class UnloadRequest(RequestModel):
+    model_type: ModelType | Literal["all"]
+    background: bool | None = None
+
+
+class DownloadRequest(RequestModel):
+    repo_id: str = Field(max_length=1024)
+    background: bool | None = None
+
+
+class LoadedModels(TypedDict):
+    """The id of the loaded model of each type. A language model that reads images is both `llm` and `vlm`."""
+
+    llm: str | None
+    asr: str | None
+    tts: str | None
+    image: str | None
+    vlm: str | None
+    embedding: str | None
+
+
+class LoadedStatus(TypedDict):
+    status: Literal["success"]
+    models: LoadedModels
