@@ -15,7 +15,7 @@ from config.settings import Settings, load_settings
 from jobs.live_settings import at_start
 from mlxq.launch.code_wall import close_to_models
 from mlxq.launch.open_files import allow_many_files
-from mlxq.launch.supervisor import WRONG_SETTING, say, start_again, stop_with_parent
+from mlxq.launch.process import WRONG_SETTING, say, start_again, stop_with_parent
 
 log = logging.getLogger("api")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 #: The process that must stay our parent. The Procfile sets it to honcho's, a supervisor to its own.
 PARENT_PID = "MLXQ_PARENT_PID"
+#: The descriptor by which the worker asks its supervisor for the downloads.
+DOWNLOADS_FD = "MLXQ_DOWNLOADS_FD"
 
 DATA_DIR = "~/.mlxq"
 REDIS_MAXMEMORY_MB = 1024
@@ -26,6 +28,11 @@ def supervise() -> bool:
 def parent_pid() -> int | None:
     """The pid of the parent without which this process should not live; None when it may live alone."""
     value = os.environ.get(PARENT_PID, "")
+    return int(value) if value.isdecimal() else None
+
+
+def downloads_fd() -> int | None:
+    value = os.environ.get(DOWNLOADS_FD, "")
     return int(value) if value.isdecimal() else None
 
 

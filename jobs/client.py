@@ -20,6 +20,7 @@ from config.settings import Settings
 from jobs import keys, listing, live_settings
 from jobs.bus import ResultBus, Watch
 from jobs.callers import Callers
+from jobs.commands import DOWNLOAD
 from jobs.connection import async_connection
 from jobs.errors import (
     MAX_RETRY_AFTER,
@@ -35,6 +36,7 @@ from jobs.eta import eta, next_place
 from jobs.gate import Admission, AsyncGate, Ttl
 from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
 from jobs.job_log import log_end
+from jobs.kinds import DOWNLOADS
 from jobs.listing import Wanted
 from jobs.live_settings import LiveSettings
 from jobs.permissions import check_async, is_denied
@@ -166,6 +168,8 @@ class JobClient:
             case Admission.OK:
                 if request.uploads is not None:
                     request.uploads.hand_over()
+                if request.queue == DOWNLOADS:
+                    await self._tell_of_download()
                 return Submission(request.id, False, int(detail) or None, request.meta)
             case Admission.EXISTS:
                 return Submission(detail, attached=True)
@@ -178,6 +182,11 @@ class JobClient:
                 )
             case Admission.MEMORY:
                 raise _no_memory()
+
+    async def _tell_of_download(self) -> None:
+        """Workers look at their next beat, should this be lost."""
+        with contextlib.suppress(RedisError, OSError):
+            await self.redis.publish(keys.COMMANDS, DOWNLOAD)
 
     def _tell_of_memory(self) -> None:
         """One line, and one a minute while it goes on."""

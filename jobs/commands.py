@@ -4,3 +4,5 @@
 SHUTDOWN = "shutdown"
 #: Drain, and start anew.
 RESTART = "restart"
+#: A download was queued: somebody has to fetch it.
+DOWNLOAD = "download"

@@ -163,7 +163,7 @@ def test_what_serves_no_model_loads_no_mlx(module: str) -> None:
     assert not loaded_by(module) & {"mlx", "mlx_lm", "transformers", "torch", "numpy"}
 
 
-@pytest.mark.parametrize("module", ["mlxq.launch.supervisor", "mlxq.launch.redis_server"])
+@pytest.mark.parametrize("module", ["mlxq.launch.redis_server", "mlxq.launch.serve", "mlxq.launch.line"])
 def test_the_parents_stay_small(module: str) -> None:
     assert not loaded_by(module) & {"pydantic", "redis", "rq", "logging", "asyncio", "numpy"}
 

@@ -17,12 +17,13 @@ from tests.program import Program, is_gone, wait_until_gone
 Start = Callable[..., Program]
 
 STAND_IN = """
-import signal, sys, time
+import os, signal, sys, time
 import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
+from config import early
 from config.settings import load_settings
-from mlxq.launch.supervisor import stop_with_parent
+from mlxq.launch.process import stop_with_parent
 
 stop = []
 signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
@@ -32,6 +33,8 @@ name = __spec__.parent
 with redis.Redis.from_url(settings.redis_address, retry=Retry(ConstantBackoff(0.05), 600)) as client:
     client.ping()
     print(name, "is up on port", settings.port, flush=True)
+    if name == "worker" and "ASKS" in os.environ:
+        os.write(early.downloads_fd(), b"d")
     while not stop:
         time.sleep(0.02)
     client.set("last words of " + name, "written")
@@ -82,7 +85,7 @@ def start(folder: Path) -> Iterator[Start]:
 
 
 def wait_until_up(program: Program) -> list[psutil.Process]:
-    waiting = {"api", "worker", "mlxq.downloads"}
+    waiting = {"api", "worker"}
     while waiting:
         waiting.remove(program.line(" is up").partition(" is up")[0].split()[-1])
     return program.tree()
@@ -98,9 +101,8 @@ def test_a_stop_leaves_no_process_and_no_socket(start: Start, folder: Path, numb
     assert [path.name for path in (folder / "data").iterdir()] == ["redis"]
 
 
-def test_ctrl_c_is_no_error(folder: Path, start: Start) -> None:
+def test_ctrl_c_is_no_error(start: Start) -> None:
     """`make run` would report one."""
-    (folder / "mlxq").symlink_to(REPO / "mlxq")
     program = start(command=("-m", "mlxq.launch.start", "--no-colour"))
     wait_until_up(program)
     program.send(signal.SIGINT)
@@ -112,7 +114,7 @@ def test_all_have_written_before_redis_ends(start: Start, folder: Path) -> None:
     wait_until_up(program)
     program.stop(signal.SIGINT)
     written = b"".join(path.read_bytes() for path in (folder / "data" / "redis").rglob("*.aof"))
-    assert written.count(b"last words of") == 3
+    assert written.count(b"last words of") == 2
 
 
 def test_when_honcho_is_gone_all_of_it_ends(start: Start, folder: Path) -> None:
@@ -136,6 +138,39 @@ def test_a_killed_worker_comes_back_and_the_others_stay(start: Start) -> None:
     program.line(" worker is up")
     still = {process.pid for process in program.tree()}
     assert {process.pid for process in tree} - still == {worker.pid}
+
+
+def test_all_lines_share_one_supervisor(start: Start) -> None:
+    tree = wait_until_up(start())
+    lines = [process for process in tree if "mlxq.launch.line" in process.cmdline()]
+    assert len(lines) == 1
+    names = {process.cmdline()[-1] for process in lines[0].children()}
+    assert {"api", "worker"} <= names
+
+
+def test_a_killed_supervisor_ends_all_of_it(start: Start, folder: Path) -> None:
+    program = start()
+    tree = wait_until_up(program)
+    others = [process for process in tree if "redis-server" not in process.name()]
+    next(process for process in tree if "mlxq.launch.line" in process.cmdline()).kill()
+    assert program.wait() != 0
+    for process in others:
+        wait_until_gone(process.pid)
+    again = start("redis")
+    again.line("taking over the redis-server that still runs here")
+    again.stop()
+
+
+def test_downloads_start_when_the_worker_asks_and_after_a_crash(start: Start) -> None:
+    program = start(ASKS="1")
+    program.line("mlxq.downloads is up")
+    downloads = next(process for process in program.tree() if "mlxq.downloads" in process.cmdline())
+    downloads.kill()
+    program.line(f"downloads (pid {downloads.pid}) was killed by SIGKILL; starting it again")
+    program.line("mlxq.downloads is up")
+    tree = program.tree()
+    program.stop()
+    assert all(is_gone(process.pid) for process in tree)
 
 
 def is_leaf(process: psutil.Process) -> bool:

@@ -13,7 +13,7 @@ from jobs.live_settings import at_start
 from mlxq.catalog.check import missing
 from mlxq.launch.code_wall import close_to_models
 from mlxq.launch.open_files import allow_many_files
-from mlxq.launch.supervisor import WRONG_SETTING, say, start_again, stop_with_parent
+from mlxq.launch.process import WRONG_SETTING, say, start_again, stop_with_parent
 from worker.guard.view import remove_left_behind
 from worker.host import WorkerHost
 

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import BlobStore
-from jobs.commands import RESTART, SHUTDOWN
+from jobs.commands import DOWNLOAD, RESTART, SHUTDOWN
 from jobs.connection import connection
 from jobs.consumer.registration import Registration, dead_workers
 from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
@@ -31,6 +31,7 @@ from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_leve
 from jobs.permissions import check
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
+from mlxq.downloads import demand
 from worker.device import device, hold
 from worker.engines import ENGINES, Loader
 from worker.feeder import feeder_name
@@ -215,6 +216,7 @@ class WorkerHost:
             if ref.path is not None:
                 return ref.id
             log.info("%s_MODEL=%s is loaded when it has been fetched", category.upper(), ref.id)
+            demand.ask()
             return None
         except UnknownModel as error:
             log.error("%s_MODEL: %s", category.upper(), error)
@@ -277,6 +279,7 @@ class WorkerHost:
                 failed=lane.failed,
                 worked=lane.worked,
             )
+        demand.look(self._redis)
         self.live.refresh()
         self._publish_state()
         collect(self._redis, self._blobs)
@@ -370,6 +373,8 @@ class WorkerHost:
             self.live.refresh()
         if verb in (SHUTDOWN, RESTART):
             self.asked = verb
+        if verb == DOWNLOAD:
+            demand.ask()
         if verb == "cancel":
             for lane in self.lanes.values():
                 lane.cancel_job(job_id)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
 from config.settings.group import Group
+from config.values import Seconds
 
 
 class HubSettings(Group):
@@ -24,6 +25,12 @@ class HubSettings(Group):
         ge=1,
         le=16,
         description="Models that are fetched at the same time.",
+    )
+    downloads_quiet: Seconds = Field(
+        default=60,
+        gt=0,
+        le=86_400,
+        description="How long the process that fetches models stays after the last download.",
     )
     hf_endpoint: str = Field(
         default="https://huggingface.co",

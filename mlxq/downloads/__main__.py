@@ -1,6 +1,11 @@
-"""`python -m mlxq.downloads`: fetches models, until it is told to stop."""
+"""`python -m mlxq.downloads [--on-demand]`: fetches models, until it is told to stop.
+
+With `--on-demand` it also ends by itself when there was nothing to fetch for `DOWNLOADS_QUIET`: whoever started it
+does so again.
+"""
 
 import asyncio
+import os
 import signal
 import sys
 
@@ -10,7 +15,10 @@ from jobs.commands import RESTART
 from jobs.live_settings import at_start
 from mlxq.downloads.host import DownloadHost
 from mlxq.launch.code_wall import close_to_models
-from mlxq.launch.supervisor import start_again, stop_with_parent
+from mlxq.launch.process import start_again, stop_with_parent
+
+#: Models are fetched in the background.
+_NICENESS = 10
 
 
 async def serve(host: DownloadHost) -> None:
@@ -26,7 +34,8 @@ def main() -> int:
     configure_logging(settings.log_level, "downloads")
     close_to_models(settings)
     stop_with_parent()
-    host = DownloadHost(settings)
+    os.nice(_NICENESS)
+    host = DownloadHost(settings, quiet=settings.downloads_quiet if "--on-demand" in sys.argv else None)
     asyncio.run(serve(host))
     if host.asked == RESTART:
         start_again()

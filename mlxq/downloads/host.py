@@ -57,8 +57,9 @@ class Running:
 class DownloadHost:
     """Call `run` once, on an event loop."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, quiet: float | None = None) -> None:
+        """`quiet`: seconds without a download after which `run` ends by itself; None: never."""
+        self._settings, self._quiet = settings, quiet
         self._name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}.{DOWNLOADS}"
         self._feeder = f"{self._name}.feeder"
         ttl = Ttl(int(settings.result_ttl), int(settings.events_ttl))
@@ -88,13 +89,14 @@ class DownloadHost:
             asyncio.create_task(work)
             for work in (self._beat_on(), self._listen(), self._feed(), fetch_defaults(self._settings))
         )
+        rest = asyncio.create_task(self._end_when_quiet(defaults))
         await stop.wait()
-        for task in (listener, defaults):
+        for task in (listener, defaults, rest):
             task.cancel()
         await self._stop_taking(feeder)
         await self._put_back()
         pulse.cancel()
-        await asyncio.gather(pulse, listener, defaults, return_exceptions=True)
+        await asyncio.gather(pulse, listener, defaults, rest, return_exceptions=True)
         await asyncio.to_thread(self._end)
         log.info("drained")
 
@@ -119,6 +121,19 @@ class DownloadHost:
                     warned = True
                 await asyncio.sleep(PAUSE)
         return False
+
+    async def _end_when_quiet(self, defaults: "asyncio.Task[None]") -> None:
+        """A job that comes meanwhile stays in the queue: the worker asks for this process again."""
+        if self._quiet is None:
+            return
+        await asyncio.wait([defaults])
+        since = time.monotonic()
+        while time.monotonic() - since < self._quiet:
+            await asyncio.sleep(min(1.0, self._quiet / 4))
+            if self._running:
+                since = time.monotonic()
+        log.info("nothing was fetched for %g s", self._quiet)
+        self._stop.set()
 
     def _begin(self) -> None:
         clear_trash([self._settings.hub_cache, *self._settings.model_roots])

@@ -10,7 +10,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlxq.launch.supervisor import say
+from mlxq.launch.child import CannotStart
+from mlxq.launch.process import say
 
 #: The first version with what the queue uses (BLMOVE since 6.2).
 OLDEST = (6, 2)
@@ -22,8 +23,8 @@ FOLDER = "appendonlydir"
 _VERSION = re.compile(r"\bv=([0-9]+)\.([0-9]+)")
 
 
-class RedisUnusableError(Exception):
-    """The embedded Redis cannot be started; the message says what to do about it."""
+class RedisUnusableError(CannotStart):
+    """The embedded Redis cannot be started, or that of REDIS_URL not be used."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """The Redis of REDIS_URL, which somebody else runs: can it be reached, and is it new enough?"""
 
+import sys
+
 import redis
 
-from config.settings import Settings
+from config.settings import Settings, load_settings
 from jobs.permissions import check, is_denied
+from mlxq.launch.process import WRONG_SETTING, say
 from mlxq.launch.redis_binary import OLDEST, RedisUnusableError
-from mlxq.launch.supervisor import SignalWaiter, say
+from mlxq.launch.supervisor import SignalWaiter
 
 
 def _version(client: redis.Redis) -> str | None:
@@ -25,7 +28,7 @@ def wait_until_reachable(settings: Settings) -> bool:
     too old.
     """
     said = False
-    with SignalWaiter() as bell:
+    with SignalWaiter() as waiter:
         while True:
             try:
                 with redis.Redis.from_url(settings.redis_url, socket_timeout=2) as client:
@@ -36,7 +39,7 @@ def wait_until_reachable(settings: Settings) -> bool:
                 if not said:
                     say(f"REDIS_URL: {settings.redis_label} cannot be reached: {error}; waiting for it")
                 said = True
-                if bell.sleep(1):
+                if waiter.sleep(1):
                     return False
     if denied:
         say(f"REDIS_URL: {settings.redis_label}: {denied}")
@@ -49,3 +52,16 @@ def wait_until_reachable(settings: Settings) -> bool:
         raise RedisUnusableError(f"REDIS_URL: {settings.redis_label} is Redis {version}; 6.2 is needed")
     say(f"REDIS_URL: {settings.redis_label} is reachable (Redis {version})")
     return True
+
+
+def unusable() -> int | None:
+    """Wait until it can be used; the status to exit with when it cannot, or after a stop."""
+    try:
+        return None if wait_until_reachable(load_settings()) else 0
+    except RedisUnusableError as error:
+        say(str(error))
+        return WRONG_SETTING
+
+
+if __name__ == "__main__":
+    sys.exit(unusable() or 0)

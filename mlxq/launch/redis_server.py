@@ -15,12 +15,15 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from config import early
+from mlxq.launch.child import CannotStart, ending
+from mlxq.launch.process import say
 from mlxq.launch.redis_binary import RedisUnusableError, check_files, find_binary
-from mlxq.launch.supervisor import WRONG_SETTING, Backoff, SignalWaiter, Supervisor, ending, say
+from mlxq.launch.supervisor import Backoff, Service, SignalWaiter, Supervisor
 
 _LOG_MAX = 1_000_000
 #: Seconds that clients have to leave once their own drain is over. honcho kills half a second later.
@@ -179,6 +182,8 @@ class RedisServer:
         if self._process is None:
             return 0 if self._lock.take() else None
         code = self._process.poll()
+        if code == -signal.SIGTERM:
+            return 0
         if code is None:
             self.ready()
         elif code > 0 and not self._answered:
@@ -195,9 +200,9 @@ class RedisServer:
             ]
         return lines[-1] if lines else "it said nothing"
 
-    def stop(self) -> None:
+    def stop(self, waited: float = 0.0) -> None:
         """Let the other clients finish, as far as our patience goes; then end it with all data on disk."""
-        deadline = time.monotonic() + self._plan.patience
+        deadline = time.monotonic() + self._plan.patience - waited
         with contextlib.suppress(OSError):
             while time.monotonic() < deadline and info(self._plan.socket, "connected_clients") > 1:
                 time.sleep(0.02)
@@ -231,30 +236,38 @@ def prepare(plan: Plan) -> None:
             )
 
 
-def serve(plan: Plan) -> int:
-    """Run the embedded Redis until a stop, again whenever it dies. Returns the status to exit with."""
-    try:
-        prepare(plan)
-        owner, lock = Lock(plan.directory / "owner.lock"), Lock(plan.directory / "server.lock")
-        if not owner.take():
-            pid = os.read(owner.fd, 20).decode() or "unknown"
-            raise RedisUnusableError(
-                f"{plan.data_dir} is in use by another mlxq (pid {pid}): stop it, or set MLXQ_DATA_DIR"
-            )
-        os.ftruncate(owner.fd, 0)
-        os.pwrite(owner.fd, str(os.getpid()).encode(), 0)
-        backoff = Backoff(first=0.2, most=5.0)
+def service(plan: Plan) -> Service:
+    """The embedded Redis for a supervisor, which starts it again whenever it dies."""
+    locks: list[Lock] = []
+
+    def start() -> RedisServer:
         try:
-            code = Supervisor("redis-server", lambda: RedisServer(plan, lock), backoff, 5.0, final=()).run()
-            return 0 if code == 128 + signal.SIGTERM else code
-        finally:
-            if lock.take():
-                clean(plan)
-    except RedisUnusableError as error:
-        say(str(error))
-    except OSError as error:
-        say(f"MLXQ_DATA_DIR={str(plan.data_dir)!r} cannot be used: {error}")
-    return WRONG_SETTING
+            if not locks:
+                prepare(plan)
+                locks.extend((_own(plan), Lock(plan.directory / "server.lock")))
+            return RedisServer(plan, locks[1])
+        except OSError as error:
+            raise CannotStart(f"MLXQ_DATA_DIR={str(plan.data_dir)!r} cannot be used: {error}") from error
+
+    def close() -> None:
+        if locks and locks[1].take():
+            clean(plan)
+
+    backoff = Backoff(first=0.2, most=5.0)
+    return Service("redis-server", start, backoff=backoff, grace=5.0, final=(), last=True, close=close)
+
+
+def _own(plan: Plan) -> Lock:
+    """The lock of the one that runs Redis on these files. Raises RedisUnusableError, OSError."""
+    lock = Lock(plan.directory / "owner.lock")
+    if not lock.take():
+        pid = os.read(lock.fd, 20).decode() or "unknown"
+        raise RedisUnusableError(
+            f"{plan.data_dir} is in use by another mlxq (pid {pid}): stop it, or set MLXQ_DATA_DIR"
+        )
+    os.ftruncate(lock.fd, 0)
+    os.pwrite(lock.fd, str(os.getpid()).encode(), 0)
+    return lock
 
 
 def clean(plan: Plan) -> None:
@@ -267,41 +280,57 @@ def clean(plan: Plan) -> None:
 
 def idle() -> int:
     """Wait for a stop: somebody else runs Redis."""
-    with SignalWaiter() as bell:
-        while not bell.wait(1.0):
+    with SignalWaiter() as waiter:
+        while not waiter.wait(1.0):
             pass
     return 0
 
 
-def main(arguments: list[str]) -> int:
-    """Serve with the usual settings at once; others are read first, by a process that then starts over.
+def usual_plan() -> Plan | None:
+    """The plan of an environment that sets nothing about Redis but MLXQ_DATA_DIR; else None."""
+    if usual := early.usual_data_dir():
+        longest = early.DRAIN_TIMEOUT + _AFTER_DRAIN
+        return Plan(usual, early.redis_socket(usual), early.REDIS_MAXMEMORY_MB, longest)
+    return None
 
-    With the settings in it, this process would be three times the size.
+
+def plan_arguments() -> list[str]:
+    """What `plan_of` makes a plan of, by all settings; empty where REDIS_URL is set.
+
+    With the settings in it, a process is three times the size: it should start over with these arguments.
     """
+    from config.settings import load_settings
+
+    settings = load_settings()
+    longest = settings.drain_timeout + _AFTER_DRAIN
+    plan = Plan(settings.data_dir, settings.redis_socket, settings.redis_maxmemory_mb, longest)
+    return [] if settings.redis_url else arguments_of(plan)
+
+
+def arguments_of(plan: Plan) -> list[str]:
+    return [str(plan.data_dir), str(plan.socket), str(plan.maxmemory_mb), str(plan.patience)]
+
+
+def plan_of(arguments: Sequence[str]) -> Plan:
+    data_dir, path, megabytes, patience = arguments
+    return Plan(Path(data_dir), Path(path), int(megabytes), float(patience))
+
+
+def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--idle"]:
         return idle()
     if arguments[:1] == ["--serve"]:
-        data_dir, path, megabytes, patience = arguments[1:]
-        return serve(Plan(Path(data_dir), Path(path), int(megabytes), float(patience)))
-    if usual := early.usual_data_dir():
-        longest = early.DRAIN_TIMEOUT + _AFTER_DRAIN
-        return serve(Plan(usual, early.redis_socket(usual), early.REDIS_MAXMEMORY_MB, longest))
-
-    from config.settings import load_settings
-    from mlxq.launch.redis_remote import wait_until_reachable
-
-    settings = load_settings()
-    if settings.redis_url:
-        try:
-            if not wait_until_reachable(settings):
-                return 0
-        except RedisUnusableError as error:
-            say(str(error))
-            return WRONG_SETTING
-        rest = ["--idle"]
+        return Supervisor([service(plan_of(arguments[1:]))]).run()
+    if plan := usual_plan():
+        return Supervisor([service(plan)]).run()
+    if rest := plan_arguments():
+        rest = ["--serve", *rest]
     else:
-        numbers = [str(settings.redis_maxmemory_mb), str(settings.drain_timeout + _AFTER_DRAIN)]
-        rest = ["--serve", str(settings.data_dir), str(settings.redis_socket), *numbers]
+        from mlxq.launch.redis_remote import unusable
+
+        if (code := unusable()) is not None:
+            return code
+        rest = ["--idle"]
     os.execv(sys.executable, [sys.executable, "-m", "mlxq.launch.redis_server", *rest])
 
 

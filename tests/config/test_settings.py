@@ -41,6 +41,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "model_links": ("1", True),
     "model_source": ("modelscope", "modelscope"),
     "downloads": ("4", 4),
+    "downloads_quiet": ("90s", 90.0),
     "hf_endpoint": ("https://hf-mirror.example/", "https://hf-mirror.example"),
     "hf_token": ("hf_secret", SecretStr("hf_secret")),
     "hf_hub_offline": ("1", True),

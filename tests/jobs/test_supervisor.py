@@ -116,7 +116,7 @@ def test_a_kill_of_the_group_leaves_no_orphan(start: Start) -> None:
 
 def test_the_supervised_program_ends_with_its_supervisor(start: Start) -> None:
     program = start(
-        f"from mlxq.launch.supervisor import stop_with_parent; stop_with_parent()\n{WAIT_FOR_SIGTERM}"
+        f"from mlxq.launch.process import stop_with_parent; stop_with_parent()\n{WAIT_FOR_SIGTERM}"
     )
     pid = pid_in(program.line("up"))
     program.kill()

@@ -1,0 +1,36 @@
+"""Asks the supervisor for the process that fetches models. It knows when it is needed, not how it is started.
+
+The worker looks at each beat, so that neither a message nor a crash of either process can leave a download waiting: a
+process that runs already takes no notice.
+"""
+
+import contextlib
+import os
+
+import redis
+
+from config import early
+from jobs import keys
+from jobs.kinds import DOWNLOADS
+
+
+def ask() -> None:
+    """Ask now. Where nobody would start it, as for a worker alone, this does nothing."""
+    descriptor = early.downloads_fd()
+    if descriptor is not None:
+        # A full pipe asks already; a closed one has lost its supervisor.
+        with contextlib.suppress(OSError):
+            os.write(descriptor, b"d")
+
+
+def look(connection: redis.Redis) -> None:
+    """Ask if a download waits, or was left unfinished. Raises RedisError."""
+    if early.downloads_fd() is None:
+        return
+    queue = DOWNLOADS
+    with connection.pipeline(transaction=False) as pipe:
+        pipe.llen(keys.queue(queue))
+        pipe.llen(keys.intermediate(queue))
+        pipe.zcard(keys.started(queue))
+        if any(pipe.execute()):
+            ask()
