@@ -5,7 +5,8 @@ to refuse unknown ones before they are queued, the worker resolves the same name
 """
 
 from mlxq.catalog.installed import Installed, installed_models
-from mlxq.catalog.resolve import Catalog, ModelRef, UnknownAdapter, UnknownModel, is_hub_id
+from mlxq.catalog.ref import ModelRef, UnknownAdapter, UnknownModel, is_hub_id
+from mlxq.catalog.resolve import Catalog
 
 __all__ = [
     "Catalog",

@@ -7,7 +7,9 @@ from pathlib import Path
 from config.settings import Settings, variables
 from mlxq.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
 from mlxq.catalog.installed import read_model
-from mlxq.catalog.resolve import Catalog, UnknownModel
+from mlxq.catalog.own import folder_settings, is_path
+from mlxq.catalog.ref import UnknownModel
+from mlxq.catalog.resolve import Catalog
 
 _MODELS = {
     "llm_model": LLM,
@@ -16,7 +18,6 @@ _MODELS = {
     "tts_model": TTS,
     "image_model": IMAGE,
 }
-_FOLDERS = ("zimage_model_dir", "flux_model_dir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,12 @@ def missing(settings: Settings) -> list[Missing]:
     found = [each for name, category in _MODELS.items() if (each := _model(settings, name, category))]
     if settings.draft_model and (reason := _unresolved(settings, settings.draft_model, LLM)):
         found.append(_missing(settings, "draft_model", *reason))
-    for name in _FOLDERS:
+    for name in folder_settings():
         folder = str(getattr(settings, name))
         if folder and not Path(folder).expanduser().is_dir():
             found.append(_missing(settings, name, "there is no such folder", True))
     recording = settings.tts_ref_audio
-    if _is_path(recording) and not Path(recording).expanduser().is_file():
+    if is_path(recording) and not Path(recording).expanduser().is_file():
         found.append(_missing(settings, "tts_ref_audio", "there is no such file", True))
     if "model_roots" in settings.model_fields_set:
         for root in settings.model_roots:
@@ -69,7 +70,7 @@ def _model(settings: Settings, name: str, category: str) -> Missing | None:
             return _missing(settings, name, f"the model can't be used. {ref.fault.reason}", False, category)
     except UnknownModel:
         # A folder may have an adapter's name behind it: that is no reason.
-        if _is_path(value) and not path.exists():
+        if is_path(value) and not path.exists():
             return _missing(settings, name, "there is no such folder", True, category)
         if path.is_absolute() and read_model(path, path.name) is None:
             return _missing(settings, name, "the folder holds no model that is known", True, category)
@@ -82,7 +83,7 @@ def _model(settings: Settings, name: str, category: str) -> Missing | None:
 
 def _unresolved(settings: Settings, value: str, category: str) -> tuple[str, bool] | None:
     """Why a name means nothing here, and whether that is final; None when it means a model."""
-    if _is_path(value) and not Path(value).expanduser().exists():
+    if is_path(value) and not Path(value).expanduser().exists():
         return "there is no such folder", True
     try:
         Catalog(settings).resolve(value, category)
@@ -100,10 +101,6 @@ def _a_hub_has(settings: Settings, value: str, category: str) -> bool:
     except UnknownModel:
         return False
     return True
-
-
-def _is_path(value: str) -> bool:
-    return value.startswith(("/", "~", "."))
 
 
 def _missing(settings: Settings, name: str, reason: str, final: bool, category: str | None = None) -> Missing:

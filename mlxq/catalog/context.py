@@ -1,7 +1,8 @@
 """How many tokens a language model's config.json says that prompt and answer may have together."""
 
 from collections.abc import Mapping
-from typing import Any
+
+from config.values import JsonObject
 
 #: Where a model that also sees or hears keeps the config of its text model.
 _INNER = ("text_config", "llm_config", "language_config")
@@ -21,7 +22,7 @@ _MULTIPLYING = ("yarn", "linear", "dynamic", "ntk")
 _SCALED = ("gemma3", "gemma4")
 
 
-def context_length(config: Mapping[str, Any]) -> int | None:
+def context_length(config: JsonObject) -> int | None:
     """The length with rope scaling, None where nothing says it. A sliding window bounds no context.
 
     YaRN, linear and dynamic scaling multiply `original_max_position_embeddings`, or without it
@@ -37,13 +38,13 @@ def context_length(config: Mapping[str, Any]) -> int | None:
     return next((length for length in known if length is not None), None)
 
 
-def text_configs(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def text_configs(config: JsonObject) -> list[JsonObject]:
     """The parts of config.json that may describe the text model, the likeliest first."""
     inner = [part for key in _INNER if isinstance(part := config.get(key), Mapping)]
     return [*inner, config]
 
 
-def _scaled(length: int, part: Mapping[str, Any], config: Mapping[str, Any]) -> int:
+def _scaled(length: int, part: JsonObject, config: JsonObject) -> int:
     scaling = _scaling(part) or _scaling(config)
     factor = scaling.get("factor")
     kind = str(scaling.get("rope_type") or scaling.get("type") or "")
@@ -64,7 +65,7 @@ def _scaled(length: int, part: Mapping[str, Any], config: Mapping[str, Any]) -> 
     return length
 
 
-def _scaling(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _scaling(config: JsonObject) -> JsonObject:
     """The rope scaling; newer files have one for each kind of layer, of which that of full attention counts."""
     for key in ("rope_scaling", "rope_parameters"):
         scaling = config.get(key)
@@ -74,5 +75,5 @@ def _scaling(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-def _count(value: Any) -> int | None:
+def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

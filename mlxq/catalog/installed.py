@@ -5,13 +5,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from mlxq.catalog.asr import is_paraformer
-from mlxq.catalog.category import category_of
-from mlxq.catalog.f5_tts import F5_TTS, is_f5_tts
+from config.values import JsonObject
+from mlxq.catalog.families.family import Candidate, Family
+from mlxq.catalog.families.table import family_by_files, family_of
 from mlxq.catalog.foreign_json import UnsoundJson
-from mlxq.catalog.image import image_family, missing_files
 from mlxq.catalog.model_config import read_config
 from mlxq.catalog.places import is_inside, tell_once
 
@@ -29,7 +27,7 @@ _SHARD = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})\.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a model that is there can't be used: the code of the error, and a sentence for the user."""
+    """Why a model that is there cannot be used: the code of the error, and a sentence for the user."""
 
     code: str
     reason: str
@@ -39,13 +37,13 @@ class Fault:
 class Installed:
     """A model folder. `id` is its name below its root, or its hub id; `cached`: it lies in the hub's cache.
 
-    `fault`: why it can't be used although it is there.
+    `fault`: why it cannot be used although it is there.
     """
 
     id: str
     path: Path
     cached: bool
-    config: dict[str, Any] = field(repr=False)
+    config: JsonObject = field(repr=False)
     fault: Fault | None = None
 
     @property
@@ -53,8 +51,12 @@ class Installed:
         return str(self.config.get("model_type", ""))
 
     @property
+    def family(self) -> Family:
+        return family_of(Candidate(self.id, self.path, self.config))
+
+    @property
     def category(self) -> str:
-        return category_of(self.config, self.path, self.id)
+        return self.family.category
 
     @property
     def created(self) -> int:
@@ -68,8 +70,8 @@ class Installed:
 
 
 def installed_models(roots: tuple[Path, ...], *, links: bool = False) -> Iterator[Installed]:
-    """Every complete model below the roots: a folder with `config.json` and weights, with a Paraformer's or an
-    F5-TTS's files, or with the parts of a model that makes pictures.
+    """Every complete model below the roots: a folder with `config.json` and weights, or one whose files alone
+    identify a family.
 
     No link leads out, unless `links` says so. A folder that can't be read is passed over, with a line in the log.
     """
@@ -95,16 +97,12 @@ def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed 
 
 
 def _read_model(path: Path, model_id: str, cached: bool) -> Installed | None:
-    if is_paraformer(path):
-        return Installed(model_id, path, cached, {})
-    if is_f5_tts(path):
-        return Installed(model_id, path, cached, {"model_type": F5_TTS})
-    family = image_family(path)
+    family = family_by_files(path)
     if family is not None:
-        # The hub's cache fills up; a folder of the user's is shown as it is, and who wants it learns what it lacks.
-        if cached and missing_files(path, family):
+        # A download to the hub's cache may still go on. A user's folder is listed also where files are missing.
+        if cached and family.missing_files(path):
             return None
-        return Installed(model_id, path, cached, {"model_type": family})
+        return Installed(model_id, path, cached, {"model_type": family.name})
     # MLX' own checkpoints of Whisper are NumPy files.
     weights = next(path.glob("*.safetensors"), path / "weights.npz")
     if not (path / "config.json").is_file() or not weights.exists() or not _whole(path):

@@ -7,28 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from config.settings import Settings
-from mlxq.catalog.image import FLUX2, Z_IMAGE, missing_files
+from mlxq.catalog.families.family import Family
+from mlxq.catalog.families.table import families
 from mlxq.catalog.installed import Fault, Installed, read_model
 from mlxq.catalog.places import tell_once
 
-#: Settings that may name a model's folder, and the family of models that makes pictures which it is of.
-_SETTINGS = {
-    "llm_model": None,
-    "draft_model": None,
-    "embedding_model": None,
-    "asr_model": None,
-    "tts_model": None,
-    "image_model": None,
-    "zimage_model_dir": Z_IMAGE,
-    "flux_model_dir": FLUX2,
-}
+#: Settings that may name a model's folder, of whatever family.
+_SETTINGS = ("llm_model", "draft_model", "embedding_model", "asr_model", "tts_model", "image_model")
 
 
-def own_folders(settings: Settings) -> dict[Path, str | None]:
-    """The folders that settings name, resolved, and the family that a setting stands for."""
-    found: dict[Path, str | None] = {}
-    for name, family in _SETTINGS.items():
-        # mlxq's own defaults are in the way of nobody who has other roots.
+def folder_settings() -> dict[str, Family]:
+    """The settings that name a folder for one family, and the family."""
+    return {family.folder_setting: family for family in families(Family) if family.folder_setting}
+
+
+def own_folders(settings: Settings) -> dict[Path, Family | None]:
+    """The folders that settings name, resolved, and the family that a setting is for."""
+    found: dict[Path, Family | None] = {}
+    for name, family in {**dict.fromkeys(_SETTINGS), **folder_settings()}.items():
+        # Only what somebody has set: mlxq's own defaults are no models of those who have other roots.
         folder = folder_of(str(getattr(settings, name))) if name in settings.model_fields_set else None
         if folder is not None:
             found[folder] = family or found.get(folder)
@@ -51,18 +48,18 @@ def is_path(setting: str) -> bool:
     return setting.startswith(("/", "~", "."))
 
 
-def read_own(folder: Path, model_id: str, family: str | None) -> Installed | None:
-    """The model in a folder that a setting names. Where `family` is known, it is one even if files lack."""
+def read_own(folder: Path, model_id: str, family: Family | None) -> Installed | None:
+    """The model in a folder that a setting names. With a `family` it is one even if files are missing."""
     model = read_model(folder, model_id)
     if model is not None or family is None or not folder.is_dir():
         return model
-    missing = missing_files(folder, family)
+    missing = family.missing_files(folder)
     tell_once(f"the model folder %s is not complete. It lacks: {', '.join(missing)}", folder)
     fault = Fault("model_incomplete", f"It lacks: {', '.join(missing)}.")
-    return Installed(model_id, folder, False, {"model_type": family}, fault)
+    return Installed(model_id, folder, False, {"model_type": family.name}, fault)
 
 
-def own_models(folders: dict[Path, str | None], known: list[Installed]) -> Iterator[Installed]:
+def own_models(folders: dict[Path, Family | None], known: list[Installed]) -> Iterator[Installed]:
     """The models in these folders that are not among the known ones, under their folder's name."""
     there = {model.path.resolve() for model in known}
     for folder, family in folders.items():

@@ -1,16 +1,13 @@
-"""What answers to those who know no model of ours: OpenAI's names, and `default` where no setting names a model."""
+"""Which model answers to OpenAI's names, and to `default` where no setting names a model."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from config.settings import REPO
-from mlxq.catalog.asr import WHISPER, recogniser_family
 from mlxq.catalog.category import ASR, EMBEDDING, IMAGE, TTS
-from mlxq.catalog.image import TYPES as IMAGE_TYPES
-from mlxq.catalog.image import missing_files
 from mlxq.catalog.installed import Installed
 
-#: Models that come with mlxq to try it out. None of them takes a real model's place unasked.
+#: Models that come with mlxq to try it out. A request that names a real model never gets one of them.
 SHIPPED = REPO / "models"
 SHIPPED_NAMES = {ASR: "tiny-whisper", IMAGE: "tiny-image"}
 
@@ -48,7 +45,7 @@ def advice(category: str) -> str:
 
 
 def warning(category: str) -> str:
-    """What a model that was shipped says where it stands in for a real one."""
+    """The warning of an answer that a shipped model gave in place of a real one."""
     name, known = SHIPPED_NAMES[category], RECOMMENDED[category]
     weakness = "its pictures are random" if category == IMAGE else "it knows 38 words only"
     return f"the model '{name}' answered, {weakness}: {known.command} fetches a real one"
@@ -57,16 +54,11 @@ def warning(category: str) -> str:
 def best(installed: Iterable[Installed], category: str) -> Installed | None:
     """The model of that category that is used where nobody has chosen one."""
     found = [model for model in installed if model.category == category and _serves(model)]
-    # Whisper hears most languages.
-    found.sort(key=lambda model: (category == ASR and not _is_whisper(model), model.id))
+    found.sort(key=lambda model: (not model.family.preferred, model.id))
     return found[0] if found else None
 
 
 def _serves(model: Installed) -> bool:
     if model.path.resolve().is_relative_to(SHIPPED.resolve()):
         return False
-    return model.model_type not in IMAGE_TYPES or not missing_files(model.path, model.model_type)
-
-
-def _is_whisper(model: Installed) -> bool:
-    return recogniser_family(model.config, model.path) == WHISPER
+    return not model.family.missing_files(model.path)

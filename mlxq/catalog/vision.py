@@ -1,8 +1,8 @@
 """Whether a model sees pictures: by its config.json, or by its name while it has none on this machine."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+
+from config.values import JsonObject
 
 #: What names of vision models have in them; `vl` only as a word of its own.
 KEYWORDS = ("vision", "vlm", "multimodal", "llava", "idefics", "pixtral", "gemma-3", "vl")
@@ -23,7 +23,7 @@ _TYPES = frozenset({"molmo", "moondream", "moondream1", "moondream2", "moondream
 _NAME = re.compile("|".join(rf"(?<![a-z]){word}(?![a-z])" if word == "vl" else word for word in KEYWORDS))
 
 
-def sees(name: str, config: Mapping[str, Any] | None) -> bool:
+def sees(name: str, config: JsonObject | None) -> bool:
     """What config.json says; without one (None) what the name `org/name` says."""
     if config is None:
         return _NAME.search(name.rpartition("/")[2].lower().replace("_", "-")) is not None

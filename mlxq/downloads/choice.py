@@ -3,7 +3,8 @@
 from pathlib import PurePosixPath
 
 from jobs.errors import InvalidRequest
-from mlxq.catalog.f5_tts import V0, V1, best_weights
+from mlxq.catalog.families.family import Family
+from mlxq.catalog.families.table import families
 from mlxq.downloads.sources import RemoteFile
 
 #: Weights that MLX loads.
@@ -33,11 +34,9 @@ def wanted(repo_id: str, files: tuple[RemoteFile, ...]) -> list[RemoteFile]:
     if any(file.path == "model_index.json" for file in chosen):
         # A model in parts, each in a folder. Weights at the top hold the same in one file.
         chosen = [file for file in chosen if "/" in file.path or not file.path.endswith(_WEIGHTS)]
-    best = best_weights({file.path for file in chosen})
-    if best is not None:
-        # The repository holds F5-TTS in all versions and sizes.
-        chosen = [file for file in chosen if file.path == best or file.path not in (*V1, *V0)]
-    return chosen
+    names = {file.path for file in chosen}
+    unneeded = frozenset[str]().union(*(family.unneeded_files(names) for family in families(Family)))
+    return [file for file in chosen if file.path not in unneeded]
 
 
 def _useful(path: PurePosixPath) -> bool:

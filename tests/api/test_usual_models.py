@@ -14,7 +14,7 @@ import redis
 from config.settings import Settings
 from jobs import keys
 from jobs.kinds import DOWNLOADS, Category
-from mlxq.catalog import kokoro
+from mlxq.catalog.families import kokoro
 from tests.support.api_server import ApiServer
 from tests.support.hub_listing import HubListing
 from tests.support.openai_shape import check_shape

@@ -10,7 +10,7 @@ import pytest
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
-from mlxq.catalog.f5_tts import DURATION, V0, V1, VOCODER, vocoder_of
+from mlxq.catalog.families.f5_tts import DURATION, V0, V1, VOCODER, vocoder_of
 from mlxq.catalog.installed import read_model
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
 from tests.support.sounds import hum, samples_of

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from jobs.errors import NotSupported
-from mlxq.catalog import kokoro as libraries
+from mlxq.catalog.families import kokoro as libraries
 from worker.engines.tts import kokoro
 from worker.models.kokoro import pipelines
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mlxq.catalog.category import category_of
-from mlxq.catalog.tts import OPENAI_VOICES, own_voice, speech_type, why_not
+from mlxq.catalog.families.family import Candidate
+from mlxq.catalog.families.speech import OPENAI_VOICES, SpeechFamily, own_voice
+from mlxq.catalog.families.table import family_of, why_unserved
 from worker.engines.tts.pieces import pieces, weight
 
 
@@ -52,15 +53,16 @@ def test_nothing_is_lost_and_nothing_is_too_long() -> None:
 def test_which_models_speak(
     config: dict[str, object], name: str, expected: str | None, tmp_path: Path
 ) -> None:
-    assert speech_type(config, name) == expected
-    assert (category_of(config, tmp_path, name) == "tts") is (expected is not None)
+    family = family_of(Candidate(name, tmp_path, config))
+    assert (family.type if isinstance(family, SpeechFamily) else None) == expected
+    assert (family.category == "tts") is (expected is not None)
 
 
 def test_what_is_not_served() -> None:
     for name in ("gpt-sovits", "org/GPT-SoVITS-v2"):
-        assert "Qwen3-TTS" in str(why_not(name))
+        assert "Qwen3-TTS" in str(why_unserved(name))
     for name in ("mlx-community/Qwen3-TTS-12Hz-0.6B-Base-bf16", "lucasnewman/f5-tts-mlx"):
-        assert why_not(name) is None
+        assert why_unserved(name) is None
 
 
 def test_openais_names_are_the_models_voices() -> None:

@@ -9,7 +9,7 @@ import pytest
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from mlxq.catalog import ModelRef
-from mlxq.catalog.f5_tts import VOCODER
+from mlxq.catalog.families.f5_tts import VOCODER
 from tests.support.f5_tts import random_f5_tts, random_vocoder
 from tests.support.kokoro import random_kokoro
 from tests.support.tts_checkpoints import random_indextts, random_qwen3_tts, sentencepiece_tokenizer

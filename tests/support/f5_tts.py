@@ -18,7 +18,7 @@ from f5_tts_mlx.utils import convert_char_to_pinyin
 from mlx.utils import tree_flatten
 from vocos_mlx import Vocos
 
-from mlxq.catalog.f5_tts import DURATION, V0, V1
+from mlxq.catalog.families.f5_tts import DURATION, V0, V1
 from tests.support.sounds import samples_of
 
 #: Instead of the sizes that stand in the library.

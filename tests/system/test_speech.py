@@ -15,9 +15,9 @@ from mlx import core as mx
 from mlx_audio.tts.utils import load as load_directly
 from websockets.sync.client import connect
 
-from mlxq.catalog.f5_tts import F5_TTS, VOCODER
-from mlxq.catalog.tts import TYPES
-from mlxq.catalog.tts_options import INSTRUCTIONS, LANGUAGE, TRANSCRIPT
+from mlxq.catalog.families.f5_tts import F5_TTS, VOCODER
+from mlxq.catalog.families.speech import SpeechFamily
+from mlxq.catalog.families.table import families
 from mlxq.media.audio_formats import CONTENT_TYPES
 from tests.support.checkpoints import random_qwen3
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
@@ -298,7 +298,11 @@ def test_what_is_not_served_says_why(system: System) -> None:
 def test_the_catalog_knows_the_librarys_types() -> None:
     from mlx_audio.registry import supported_model_types
 
-    assert supported_model_types("tts") - {"dense", "llama", "qwen3"} == TYPES
+    assert supported_model_types("tts") - {"dense"} == {family.type for family in by_mlx_audio()}
+
+
+def by_mlx_audio() -> list[SpeechFamily]:
+    return [family for family in families(SpeechFamily) if not family.unserved and family is not F5_TTS]
 
 
 def test_what_models_listen_to_is_what_their_library_takes() -> None:
@@ -310,13 +314,10 @@ def test_what_models_listen_to_is_what_their_library_takes() -> None:
         "instructions": {"instruct"},
     }
     taken: dict[str, set[str]] = {name: set() for name in names}
-    for kind in TYPES - {"spark"}:  # its library is not installed
+    rows = {family.name: family for family in by_mlx_audio() if family.type == family.name}
+    for kind in rows.keys() - {"spark"}:  # its library is not installed
         parameters = inspect.signature(get_model_and_args(kind, [])[0].Model.generate).parameters
         for name, theirs in names.items():
             if theirs & parameters.keys():
                 taken[name].add(kind)
-    assert taken == {
-        "reference_text": TRANSCRIPT - {F5_TTS},
-        "language": LANGUAGE,
-        "instructions": INSTRUCTIONS,
-    }
+    assert taken == {name: {kind for kind, row in rows.items() if name in row.options} for name in names}

@@ -21,7 +21,8 @@ from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
 from jobs.request import JobRequest
 from mlxq.catalog import ModelRef, UnknownAdapter
-from mlxq.catalog.image import Limits, image_family, limits
+from mlxq.catalog.families.image import ANY_LIMITS, ImageFamily, Limits
+from mlxq.catalog.families.table import family_in
 
 #: Pixels of a picture whose size nobody names.
 _USUAL_SIDE, _SMALL_SIDE = 1024, 256
@@ -40,7 +41,7 @@ async def image_job(
     wanted: ImageRequest = upload.body.value
     context = context_of(request)
     ref = await model_of(request, wanted.model or "default", Category.IMAGE)
-    bounds = limits(await asyncio.to_thread(image_family, ref.path) if ref.path else None)
+    bounds = await asyncio.to_thread(_limits, ref)
     warnings = await asyncio.to_thread(without_effect, ref, wanted)
     _check_count(upload, mode, ref, bounds)
     if wanted.sides is not None:
@@ -95,6 +96,11 @@ async def image_job(
         step_size=width * height / 1e6,
     )
     return job, warnings
+
+
+def _limits(ref: ModelRef) -> Limits:
+    family = family_in(ref.path, ref.id, ImageFamily) if ref.path else None
+    return family.limits if family else ANY_LIMITS
 
 
 def keeps(context: Context, wanted: ImageRequest) -> bool:

@@ -16,9 +16,8 @@ from jobs.errors import HubUnavailable, InvalidRequest, ModelNotFound, NotSuppor
 from jobs.kinds import Category, Kind
 from jobs.request import JobRequest
 from mlxq.catalog import ModelRef
-from mlxq.catalog.kokoro import lacks_libraries
-from mlxq.catalog.tts import why_not
-from mlxq.catalog.tts_options import options_of
+from mlxq.catalog.families.speech import REFERENCE_TEXT
+from mlxq.catalog.families.table import lacking_libraries, speech_options, why_unserved
 
 #: Seconds of run time that each character adds.
 _PER_CHARACTER = 0.1
@@ -28,10 +27,10 @@ _BYTES_PER_CHARACTER = 4800
 
 async def speaker_of(connection: HTTPConnection, name: str) -> ModelRef:
     """The model that speaks. What can't run here is said before it is fetched: NotSupported."""
-    reason = why_not(name)
+    reason = why_unserved(name)
     if reason is not None:
         raise NotSupported(reason, param="model")
-    lacking = await asyncio.to_thread(lacks_libraries, name)
+    lacking = await asyncio.to_thread(lacking_libraries, name)
     try:
         ref = await model_of(connection, name, Category.TTS)
     except (ModelNotFound, HubUnavailable):
@@ -78,7 +77,7 @@ async def speech_job(
 
 def _without_effect(ref: ModelRef, wanted: SpeechRequest, recording: bool) -> list[str]:
     """What was asked for and the model takes no notice of."""
-    taken = options_of(ref.path, ref.id) if ref.path is not None else None
+    taken = speech_options(ref.path, ref.id) if ref.path is not None else None
     asked = {
         "instructions": wanted.instructions or wanted.instruct,
         "language": wanted.language,
@@ -89,6 +88,6 @@ def _without_effect(ref: ModelRef, wanted: SpeechRequest, recording: bool) -> li
         for name, value in asked.items()
         if value and taken is not None and name not in taken
     ]
-    if wanted.transcript and not recording and (taken is None or "reference_text" in taken):
+    if wanted.transcript and not recording and (taken is None or REFERENCE_TEXT in taken):
         warnings.append("'reference_text' has no effect without the recording of a voice")
     return warnings

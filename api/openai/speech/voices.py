@@ -11,7 +11,8 @@ from api.openai.speech.schema import SpeechRequest
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 from mlxq.catalog import ModelRef
-from mlxq.catalog.tts import OPENAI_VOICES, own_voice, own_voices
+from mlxq.catalog.families.speech import OPENAI_VOICES, own_voice
+from mlxq.catalog.families.table import speech_voices
 from mlxq.catalog.voices import SPEEDS, Voice, Voices
 
 #: How names of recordings end. What has one of these, or a separator, is a path.
@@ -27,7 +28,7 @@ async def settle_voice(
 
 def voices_of(ref: ModelRef) -> tuple[str, ...]:
     """The model's own voices; none are known of one that is not installed."""
-    return own_voices(ref.path) if ref.path is not None else ()
+    return speech_voices(ref.path, ref.id) if ref.path is not None else ()
 
 
 def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from f5_tts_mlx.duration import DurationPredictor, DurationTransformer
 from mlx.utils import tree_flatten
 from vocos_mlx import Vocos
 
-from mlxq.catalog.f5_tts import DURATION, V1, VOCABULARY, VOCODER_FILES, weights_of
+from mlxq.catalog.families.f5_tts import DURATION, V1, VOCABULARY, VOCODER_FILES, weights_of
 from worker.models.f5_tts.model import Model
 
 Weights = dict[str, mx.array]

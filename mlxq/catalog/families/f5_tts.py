@@ -1,9 +1,10 @@
-"""The files of an F5-TTS: its folder has no config.json, and its vocoder is a model of its own."""
+"""F5-TTS: its folder has no config.json, and its vocoder is a model of its own."""
 
 from collections.abc import Collection
 from pathlib import Path
 
-F5_TTS = "f5_tts"
+from mlxq.catalog.families.speech import REFERENCE_TEXT, SpeechFamily
+
 VOCABULARY, DURATION = "vocab.txt", "duration_v2.safetensors"
 #: The vocoder's name on the hub, and what it is made of.
 VOCODER = "lucasnewman/vocos-mel-24khz"
@@ -11,6 +12,19 @@ VOCODER_FILES = ("config.yaml", "model.safetensors")
 #: Weights of the versions 1 and 0, the best first: a repository has all of them.
 V1 = ("model_v1.safetensors", "model_v1_8b.safetensors", "model_v1_4b.safetensors")
 V0 = ("model.safetensors", "model_8b.safetensors", "model_4b.safetensors")
+
+
+class F5TTS(SpeechFamily):
+    def matches_files(self, path: Path) -> bool:
+        return (path / VOCABULARY).is_file() and weights_of(path) is not None
+
+    def unneeded_files(self, names: Collection[str]) -> frozenset[str]:
+        """A repository has all versions in all sizes; one of them is enough."""
+        best = best_weights(names)
+        return frozenset({*V1, *V0} - {best}) if best is not None else frozenset()
+
+
+F5_TTS = F5TTS(name="f5_tts", options=frozenset({REFERENCE_TEXT}))
 
 
 def best_weights(files: Collection[str]) -> str | None:
@@ -28,10 +42,6 @@ def weights_of(path: Path) -> Path | None:
     """The best weights in an F5-TTS's folder; None: it is not one."""
     best = best_weights({file.name for file in path.iterdir()}) if path.is_dir() else None
     return path / best if best is not None else None
-
-
-def is_f5_tts(path: Path) -> bool:
-    return (path / VOCABULARY).is_file() and weights_of(path) is not None
 
 
 def vocoder_of(path: Path, roots: tuple[Path, ...], cache: Path) -> Path | None:

@@ -1,0 +1,77 @@
+"""What families of models that make images have in common: folders of parts as diffusers has them, limits, guidance.
+
+This module reads names of files and small JSON files; it never opens weights.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlxq.catalog.category import IMAGE
+from mlxq.catalog.families.family import Family
+from mlxq.catalog.foreign_json import read_object
+from mlxq.catalog.model_config import LONGEST
+
+_PARTS = ("transformer", "text_encoder", "text_encoder_2", "vae")
+_INDEX = "*.safetensors.index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Pixels of a side, which is a multiple of 16; how many images a request may bring; the usual number of steps."""
+
+    shortest: int = 16
+    longest: int = 2048
+    references: int = 1
+    steps: int = 4
+
+
+#: For a model that is not here yet: what any of them takes.
+ANY_LIMITS = Limits(references=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """`usual`: the guidance of a request without one. `counts`: another value changes the image.
+
+    `negatives`: a negative prompt is read, where the guidance is above 1.
+    """
+
+    usual: float
+    counts: bool
+    negatives: bool
+
+    def reads_negatives(self, guidance: float | None) -> bool:
+        return self.negatives and (self.usual if guidance is None else guidance) > 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageFamily(Family):
+    category: str = IMAGE
+    #: diffusers' names of its pipelines and of its transformer
+    classes: frozenset[str]
+    #: patterns of the files that a model needs
+    needed: tuple[str, ...]
+    limits: Limits
+
+    def matches_files(self, path: Path) -> bool:
+        if not (path / "transformer").is_dir():
+            return False
+        return any(
+            str(read_object(path / file, LONGEST).get("_class_name", "")) in self.classes
+            for file in ("model_index.json", "transformer/config.json")
+        )
+
+    def missing_files(self, path: Path) -> list[str]:
+        missing = [pattern for pattern in self.needed if not any(path.glob(pattern))]
+        for part in _PARTS:
+            for index in sorted((path / part).glob(_INDEX)):
+                named = read_object(index).get("weight_map")
+                files = sorted({str(name) for name in named.values()}) if isinstance(named, dict) else []
+                missing += [
+                    f"{part}/{name}" for name in files if not (path / part / Path(name).name).exists()
+                ]
+        return missing
+
+    def guidance(self, path: Path) -> Guidance:
+        """What guidance and a negative prompt do to the model in this folder."""
+        raise NotImplementedError

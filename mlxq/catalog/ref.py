@@ -1,0 +1,66 @@
+"""What a name means: a model, with or without an adapter. It knows names; it does not look at the disk."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlxq.catalog.adapters import Adapter
+from mlxq.catalog.category import LLM
+from mlxq.catalog.installed import Fault, Installed
+
+#: `org/name` as the hubs allow it.
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+#: No name, path or id is longer.
+_LONGEST = 1024
+
+
+class UnknownModel(LookupError):
+    """No model has that name. The message is for the user."""
+
+
+class UnknownAdapter(UnknownModel):
+    """The model is known, its adapter is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """What a name means. `id` is the model's one name everywhere.
+
+    `path` and `category` are None while the model is only on a hub. `adapter` makes it another model, whose id ends
+    with the adapter's. `fault`: why it cannot be used although it is there.
+    """
+
+    id: str
+    path: Path | None
+    adapter: Adapter | None = None
+    category: str | None = None
+    fault: Fault | None = None
+    #: what a client is told about the model that answers
+    note: str = ""
+    #: what answers where the model cannot be fetched
+    instead: "ModelRef | None" = None
+
+    @property
+    def base_id(self) -> str:
+        """The id of the model without its adapter."""
+        return self.id.removesuffix(f"+{self.adapter.id}") if self.adapter else self.id
+
+    def with_adapter(self, adapter: Adapter) -> "ModelRef":
+        """The same model with this adapter in place of its own. Raises UnknownAdapter where it takes none."""
+        if self.category not in (None, LLM):
+            raise UnknownAdapter(f"The model '{self.base_id}' takes no adapter: it is no language model.")
+        return replace(self, id=f"{self.base_id}+{adapter.id}", adapter=adapter)
+
+
+def ref_of(model: Installed) -> ModelRef:
+    return ModelRef(model.id, model.path, category=model.category, fault=model.fault)
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a hub may have a model of that name."""
+    return _HUB_ID.fullmatch(name) is not None and ".." not in name and "--" not in name
+
+
+def is_valid(name: str) -> bool:
+    """Whether a name can be one of a model, an adapter or a path at all."""
+    return len(name) <= _LONGEST and "\0" not in name
