@@ -13,6 +13,7 @@ import numpy as np
 from tests.support.paraformer_checkpoint import RATE, sound
 from worker.engines.asr.paraformer import load
 from worker.engines.asr.transcription import Options
+from worker.engines.weights import weight_bytes
 from worker.models.paraformer.frontend import Frontend, read_cmvn
 from worker.models.paraformer.model import load as load_network
 
@@ -21,7 +22,7 @@ def main(folder: Path) -> None:
     frontend = Frontend(*read_cmvn(folder / "am.mvn"))
     network = load_network(folder / "paraformer.safetensors")
     recogniser = load(folder)
-    print(f"{network.sizes}, {network.memory_bytes / 2**20:.0f} MiB")
+    print(f"{network.sizes}, {weight_bytes(network) / 2**20:.0f} MiB")
     for path in sorted(folder.glob("answer-*.npz")):
         theirs = np.load(path)
         samples = sound(float(theirs["seconds"]), int(theirs["seed"]))

@@ -13,7 +13,14 @@ OPENAI_NAMES: dict[str, tuple[str, ...]] = {
     EMBEDDING: ("text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002"),
     ASR: ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
     TTS: ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15"),
-    IMAGE: ("dall-e-2", "dall-e-3", "gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "chatgpt-image-latest"),
+    IMAGE: (
+        "dall-e-2",
+        "dall-e-3",
+        "gpt-image-1",
+        "gpt-image-1-mini",
+        "gpt-image-1.5",
+        "chatgpt-image-latest",
+    ),
 }
 
 

@@ -15,7 +15,7 @@ from mlxq.catalog.installed import read_model
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
 from tests.support.sounds import hum, samples_of
 from worker.engines.tts.f5_tts import F5TTS
-from worker.engines.tts.family import SpeechParams
+from worker.engines.tts.mlx_audio import SpeechParams
 from worker.models.f5_tts.loading import load
 from worker.models.f5_tts.model import STEPS, Model
 

@@ -107,8 +107,8 @@ def _load_speech(ref: ModelRef, settings: Settings) -> Engine:
         from worker.engines.tts import loading
     path = loading.folder(ref)
     with _importing():
-        kind = loading.kind_of(ref, path)
-    return loading.load(ref, path, kind, settings)
+        family = loading.kind_of(ref, path)
+    return loading.load(ref, path, family, settings)
 
 
 def _load_image(ref: ModelRef, settings: Settings) -> Engine:
@@ -117,8 +117,8 @@ def _load_image(ref: ModelRef, settings: Settings) -> Engine:
         from worker.engines.loading import folder
     path = folder(ref)
     with _importing():
-        family, painter = loading.kind_of(ref, path)
-    return loading.load(ref, path, family, painter, settings)
+        family = loading.kind_of(ref, path)
+    return loading.load(ref, path, family, settings)
 
 
 def _behind_guard(load: Loader) -> Loader:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from mlx.utils import tree_reduce
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load, load_adapters
 from transformers import CONFIG_MAPPING
@@ -19,6 +18,7 @@ from mlxq.catalog import ModelRef
 from mlxq.catalog.context import context_length, text_configs
 from mlxq.catalog.foreign_json import read_object
 from worker.engines.precision import keeps_halves, widen
+from worker.engines.weights import weight_bytes
 from worker.models import provide
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def describe(path: Path, model: Any, tokenizer: Any, config: dict[str, Any], wei
         config=config,
         defaults=read_object(path / "generation_config.json"),
         context_length=_context_length(config),
-        memory_bytes=int(tree_reduce(lambda n, a: n + a.nbytes, weights, 0)),
+        memory_bytes=weight_bytes(weights),
         vocabulary=_vocabulary(model),
     )
 

@@ -20,7 +20,12 @@ FLUX1 = Flux1(
     classes=frozenset({"FluxPipeline", "FluxTransformer2DModel"}),
     needed=(
         *("transformer/config.json", "transformer/*.safetensors", "text_encoder/*.safetensors"),
-        *("text_encoder_2/*.safetensors", "vae/*.safetensors", "tokenizer/vocab.json", "tokenizer/merges.txt"),
+        *(
+            "text_encoder_2/*.safetensors",
+            "vae/*.safetensors",
+            "tokenizer/vocab.json",
+            "tokenizer/merges.txt",
+        ),
         *("tokenizer_2/tokenizer.json", "tokenizer_2/tokenizer_config.json"),
     ),
     limits=Limits(),

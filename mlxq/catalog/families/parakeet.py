@@ -12,6 +12,4 @@ class Parakeet(TranscriptionFamily):
         return super().matches_config(candidate) or target.startswith(_TARGET)
 
 
-PARAKEET = Parakeet(
-    name="parakeet", types=frozenset({"parakeet", "parakeet_tdt"}), default_name="parakeet"
-)
+PARAKEET = Parakeet(name="parakeet", types=frozenset({"parakeet", "parakeet_tdt"}), default_name="parakeet")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from jobs.errors import InvalidRequest
 from worker.audio import Samples
 from worker.engines.asr.transcription import Options, Piece, Segment, Word
+from worker.engines.weights import weight_bytes
 from worker.models.paraformer import model as network
 from worker.models.paraformer.frontend import SAMPLE_RATE, Frontend, read_cmvn
 from worker.models.paraformer.predictor import times
@@ -32,7 +33,7 @@ class Paraformer:
     piece_seconds = 20.0
 
     def __init__(self, model: network.Paraformer, frontend: Frontend, tokens: Sequence[str]) -> None:
-        self.memory_bytes = model.memory_bytes
+        self.memory_bytes = weight_bytes(model)
         self._model = model
         self._frontend = frontend
         self._tokens = tokens

@@ -6,8 +6,9 @@ from typing import Any
 import mlx.core as mx
 
 from worker.audio import Samples
-from worker.engines.asr.shared import check, load_stt, weight_bytes
+from worker.engines.asr.shared import check, load_stt
 from worker.engines.asr.transcription import Options, Piece, Segment, Word
+from worker.engines.weights import weight_bytes
 
 
 class Parakeet:

@@ -11,8 +11,9 @@ from mlx_whisper.tokenizer import LANGUAGES
 
 from mlxq.media.languages import choose
 from worker.audio import Samples
-from worker.engines.asr.shared import check, load_stt, weight_bytes
+from worker.engines.asr.shared import check, load_stt
 from worker.engines.asr.transcription import Options, Piece, Segment
+from worker.engines.weights import weight_bytes
 
 _CODES = {name: code for code, name in LANGUAGES.items()}
 #: Speech has fewer tokens per second than this: more is a model that repeats itself for ever.

@@ -8,8 +8,9 @@ from typing import Any
 
 from mlxq.media.languages import choose
 from worker.audio import Samples
-from worker.engines.asr.shared import check, load_stt, weight_bytes
+from worker.engines.asr.shared import check, load_stt
 from worker.engines.asr.transcription import Options, Piece, Segment
+from worker.engines.weights import weight_bytes
 
 _LANGUAGES = ("zh", "en", "yue", "ja", "ko")
 

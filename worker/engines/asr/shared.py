@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mlx.utils import tree_flatten, tree_reduce
+from mlx.utils import tree_flatten
 from mlx_audio.stt.utils import load_model
 from mlx_audio.utils import load_weights
 
@@ -33,7 +33,3 @@ def check(options: Options, *, words: bool) -> None:
         raise InvalidRequest(
             "This model knows no times of words.", param="timestamp_granularities", code="unsupported_value"
         )
-
-
-def weight_bytes(model: Any) -> int:
-    return int(tree_reduce(lambda total, array: total + array.nbytes, model.parameters(), 0))

@@ -20,11 +20,11 @@ from mlx_whisper.tokenizer import LANGUAGES, get_tokenizer
 from jobs.errors import EngineFailure, InvalidRequest
 from mlxq.media.languages import choose
 from worker.audio import Samples
-from worker.engines.asr.shared import weight_bytes
 from worker.engines.asr.transcription import Options, Piece, Segment, Word
 from worker.engines.asr.whisper_decoding import WindowTask
 from worker.engines.asr.whisper_files import load_whisper
 from worker.engines.asr.whisper_mel import Spectrogram, padded
+from worker.engines.weights import weight_bytes
 
 #: As mlx_whisper.transcribe has them.
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -14,7 +14,6 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
-from mlx.utils import tree_reduce
 from mlx_embeddings.tokenizer_utils import TokenizerWrapper
 from mlx_embeddings.utils import load as load_model
 from mlx_embeddings.utils import load_config
@@ -29,6 +28,7 @@ from worker.engines.embedding.padding import group
 from worker.engines.failures import failure_of
 from worker.engines.loading import folder
 from worker.engines.precision import widen
+from worker.engines.weights import weight_bytes
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class EmbeddingEngine:
     def __init__(self, model: Any, reader: Reader, width: int, settings: Settings) -> None:
         self.capacity = settings.batch_size
         self.context_length = reader.longest
-        self.memory_bytes = int(tree_reduce(lambda n, a: n + a.nbytes, model.parameters(), 0))
+        self.memory_bytes = weight_bytes(model)
         self._model = model
         self._reader = reader
         self._tasks: dict[str, _Task] = {}

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
-from mlx.utils import tree_reduce
 from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
@@ -178,12 +177,6 @@ def to_pixels(decoded: mx.array) -> Pixels:
     shown = np.array(mx.clip(decoded / 2 + 0.5, 0, 1).transpose(0, 2, 3, 1).astype(mx.float32))
     pixels: Pixels = (shown * 255).round().astype(np.uint8)[0]
     return pixels
-
-
-def weight_bytes(*parts: Any) -> int:
-    """Bytes of the weights of these modules, which are in memory then."""
-    mx.eval([part.parameters() for part in parts])
-    return sum(int(tree_reduce(lambda n, a: n + a.nbytes, part.parameters(), 0)) for part in parts)
 
 
 def _kept(pixels: Pixels, params: ImageParams) -> Pixels:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from jobs.blobs import BlobStore
 from jobs.errors import InsufficientStorage, InvalidRequest
-from mlxq.catalog.image import Limits
+from mlxq.catalog.families.image import Limits
 from worker.engines.base import Done, Failed, Output, Preview, Progress
 from worker.engines.failures import failure_of
 from worker.engines.image.diffusion import (

@@ -23,9 +23,9 @@ from worker.engines.image.diffusion import (
     editable_blocks,
     first_step,
     to_pixels,
-    weight_bytes,
 )
 from worker.engines.image.loras import LoraSet
+from worker.engines.weights import load_weights
 
 
 class Flux1:
@@ -51,7 +51,7 @@ class Flux1:
     def use(self, model: Any) -> None:
         """Paint with this model of the library."""
         self._model = model
-        self.memory_bytes = weight_bytes(model)
+        self.memory_bytes = load_weights(model)
         self._loras = LoraSet(model.transformer, FluxLoRAMapping.get_mapping())
 
     def apply_loras(self, loras: list[tuple[str, float]]) -> None:
@@ -127,3 +127,6 @@ class Flux1:
 
     def pixels(self, decoded: mx.array) -> Pixels:
         return to_pixels(decoded)
+
+
+MODEL = Flux1

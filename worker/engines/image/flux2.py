@@ -38,9 +38,9 @@ from worker.engines.image.diffusion import (
     editable_blocks,
     first_step,
     to_pixels,
-    weight_bytes,
 )
 from worker.engines.image.loras import LoraSet
+from worker.engines.weights import load_weights
 
 
 class Flux2:
@@ -67,7 +67,7 @@ class Flux2:
             weight_definition=Flux2KleinWeightDefinition,
             models=parts,
         )
-        self.memory_bytes = weight_bytes(*parts.values())
+        self.memory_bytes = load_weights(*parts.values())
         distilled = read_object(path / "model_index.json").get("is_distilled", True)
         self.steps, self.guidance = (4, 1.0) if distilled else (50, 4.0)
         self._loras = LoraSet(self._transformer, Flux2LoRAMapping.get_mapping())
@@ -222,3 +222,6 @@ def _arguments(kind: Any, folder: Path) -> dict[str, Any]:
         for name, value in config.items()
         if name in known and value is not None
     }
+
+
+MODEL = Flux2

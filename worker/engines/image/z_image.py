@@ -22,9 +22,9 @@ from worker.engines.image.diffusion import (
     Stage,
     editable_blocks,
     first_step,
-    weight_bytes,
 )
 from worker.engines.image.loras import LoraSet
+from worker.engines.weights import load_weights
 
 #: What mlx-vlm calls the parts that mflux names as their files do.
 _RENAMED = {"all_x_embedder.2-1": "x_embedder", "all_final_layer.2-1": "final_layer"}
@@ -54,7 +54,7 @@ class ZImage:
         if quantize:
             for part in parts[:2]:
                 nn.quantize(part, _GROUP, quantize, class_predicate=_can_be_quantised)
-        self.memory_bytes = weight_bytes(*parts)
+        self.memory_bytes = load_weights(*parts)
         self._loras = LoraSet(self._pipeline.transformer, _targets())
 
     def apply_loras(self, loras: list[tuple[str, float]]) -> None:
@@ -142,3 +142,6 @@ def _targets() -> list[Any]:
         path = target.model_path.replace(name, _RENAMED[name]) if name else target.model_path
         found.append(replace(target, model_path=path))
     return found
+
+
+MODEL = ZImage

@@ -1,1 +1,1 @@
-"""Speech models: one `Family` for all models of mlx-audio, and subclasses for families that need more."""
+"""Speech models: `SpeechModel` for all of mlx-audio, and a file with a subclass for each family that needs more."""

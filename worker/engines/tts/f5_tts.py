@@ -7,8 +7,8 @@ import f5_tts_mlx
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
-from mlxq.catalog.f5_tts import VOCODER, vocoder_of
-from worker.engines.tts.family import Family, SpeechParams
+from mlxq.catalog.families.f5_tts import VOCODER, vocoder_of
+from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 from worker.guard import opened_folder, source_of
 from worker.models.f5_tts.loading import load
 
@@ -19,8 +19,12 @@ _TRANSCRIPT = "Some call me nature, others call me mother nature."
 _LONGEST_RECORDING = 30
 
 
-class F5TTS(Family):
+class F5TTS(SpeechModel):
     longest = 160
+
+    @classmethod
+    def import_library(cls, kind: str) -> None:
+        """This module's imports are all."""
 
     @classmethod
     def load(cls, path: Path, kind: str, settings: Settings) -> Any:
@@ -61,3 +65,6 @@ class F5TTS(Family):
                 f"The model takes recordings of a voice of up to {_LONGEST_RECORDING} seconds.", param="voice"
             )
         return arguments
+
+
+MODEL = F5TTS

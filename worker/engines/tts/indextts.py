@@ -12,12 +12,12 @@ from mlx_audio.tts.models.indextts.normalize import normalize, tokenize_by_CJK_c
 from jobs.errors import InvalidRequest
 from mlxq.catalog.foreign_json import read_object
 from mlxq.media.spoken_text import has_words
-from worker.engines.tts.family import Family, SpeechParams
+from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 
 _TOKENIZER = "tokenizer.model"
 
 
-class IndexTTS(Family):
+class IndexTTS(SpeechModel):
     longest = 160
 
     @classmethod
@@ -67,3 +67,6 @@ def _with_own_tokenizer(path: Path) -> Iterator[Path]:
         (folder / "config.json").unlink()
         (folder / "config.json").write_text(json.dumps({**config, "tokenizer_name": str(path.resolve())}))
         yield folder
+
+
+MODEL = IndexTTS

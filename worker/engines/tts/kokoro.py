@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import InvalidRequest, NotSupported
-from mlxq.catalog.kokoro import LACKING, can_speak, english_model
+from mlxq.catalog.families.kokoro import LACKING, can_speak, english_model
 from mlxq.media.languages import choose
-from worker.engines.tts.family import Family, SpeechParams
+from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 
 #: The letters of its languages by their tags. Other languages need libraries that are not installed.
 _LANGUAGES = {"en": "a", "en-US": "a", "en-GB": "b"}
 
 
-class Kokoro(Family):
+class Kokoro(SpeechModel):
     @classmethod
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
         if not can_speak():
@@ -50,3 +50,6 @@ class Kokoro(Family):
                 param="input",
                 code="unsupported_value",
             )
+
+
+MODEL = Kokoro

@@ -4,13 +4,13 @@ from typing import Any
 
 from jobs.errors import InvalidRequest
 from mlxq.media.languages import choose
-from worker.engines.tts.family import Family, SpeechParams
+from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 
 #: Number of cloned voices in the library's own cache, which has no bound.
 _CACHED_VOICES = 16
 
 
-class Qwen3TTS(Family):
+class Qwen3TTS(SpeechModel):
     def check(self) -> None:
         # The library only prints when these fail.
         if self.model.tokenizer is None:
@@ -45,3 +45,6 @@ class Qwen3TTS(Family):
         cached = self.model._icl_cache
         while len(cached) > _CACHED_VOICES:
             del cached[next(iter(cached))]
+
+
+MODEL = Qwen3TTS

@@ -26,7 +26,7 @@ from worker.audio import decode
 from worker.encoder import Encoder
 from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.engines.failures import failure_of
-from worker.engines.tts.family import Family, SpeechParams
+from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 from worker.engines.tts.pieces import pieces
 from worker.time_stretch import TimeStretch
 
@@ -64,7 +64,9 @@ class SpeechEngine:
     capacity = 1
     context_length: int | None = None
 
-    def __init__(self, family: Family, blobs: BlobStore, memory_bytes: int, longest_recording: float) -> None:
+    def __init__(
+        self, family: SpeechModel, blobs: BlobStore, memory_bytes: int, longest_recording: float
+    ) -> None:
         self.memory_bytes = memory_bytes
         self._family = family
         self._blobs = blobs

@@ -13,7 +13,6 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import numpy.typing as npt
-from mlx.utils import tree_reduce
 
 from worker.models.paraformer.predictor import integrate
 
@@ -215,10 +214,6 @@ class Paraformer(nn.Module):
         self.encoder = Encoder(sizes)
         self.predictor = Predictor(sizes)
         self.decoder = Decoder(sizes)
-
-    @property
-    def memory_bytes(self) -> int:
-        return int(tree_reduce(lambda total, array: total + array.nbytes, self.parameters(), 0))
 
     def __call__(self, features: Floats) -> tuple[Floats, mx.array]:
         """Features [frames, features] → weights of the frames [frames], log-probabilities [tokens, vocabulary]."""

@@ -12,11 +12,12 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
+from mlx_audio.tts.utils import get_model_and_args
 from mlx_audio.tts.utils import load as load_model
 
 from config.settings import Settings
 from jobs.errors import InvalidRequest
-from mlxq.catalog.tts import own_voice
+from mlxq.catalog.families.speech import own_voice
 from worker.audio import decode
 
 #: Seconds of audio in one chunk. Short chunks reach a listener sooner; long ones use the device better.
@@ -41,7 +42,7 @@ class SpeechParams:
     default: bool = False
 
 
-class Family:
+class SpeechModel:
     """A loaded model and the parameters that it takes."""
 
     #: Weight of the longest piece of text, see `pieces.weight`: a model's output has a longest length.
@@ -58,6 +59,11 @@ class Family:
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
         """The folder in a form that the library can load."""
         return nullcontext(path)
+
+    @classmethod
+    def import_library(cls, kind: str) -> None:
+        """Import what `load` needs for this type of model."""
+        get_model_and_args(kind, [])
 
     @classmethod
     def load(cls, path: Path, kind: str, settings: Settings) -> Any:
@@ -148,3 +154,6 @@ class Family:
 
     def _first(self, *names: str) -> str:
         return next((name for name in names if name in self.takes), names[0])
+
+
+MODEL = SpeechModel
