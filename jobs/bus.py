@@ -15,15 +15,15 @@ import time
 from collections import defaultdict, deque
 from types import TracebackType
 
-import orjson
+import msgspec
 import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from jobs import keys
 from jobs.errors import JobNotFound, MlxqError, RedisDenied
+from jobs.events import Entry, decode_event, decode_frames
 from jobs.gate.scripts import script
 from jobs.permissions import check_async
-from jobs.status import Event
 from jobs.tasks import end
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,15 @@ _Position = tuple[int, int]
 def _order(event_id: str) -> _Position:
     milliseconds, _, sequence = event_id.partition("-")
     return int(milliseconds), int(sequence or 0)
+
+
+def _parse(event_id: str, body: str | msgspec.Raw) -> Entry | None:
+    """None for an event that this version of mlxq does not know."""
+    try:
+        return Entry(event_id, decode_event(body))
+    except msgspec.MsgspecError as error:
+        log.warning("an event can't be read: %s", error)
+        return None
 
 
 class Watch:
@@ -59,7 +68,7 @@ class Watch:
         self.heard_at = time.monotonic()
         self._bus = bus
         self._order = _order(after)
-        self._events: deque[Event] = deque()
+        self._events: deque[Entry] = deque()
         self._wakeup = asyncio.Event()
         self._catching_up = False
         self._missed_live = False
@@ -73,7 +82,7 @@ class Watch:
         self._error = error
         self._wakeup.set()
 
-    async def next(self, timeout: float | None = None) -> Event | None:
+    async def next(self, timeout: float | None = None) -> Entry | None:
         """The next event, or None after `timeout` seconds without one.
 
         Raises JobNotFound when the job has vanished, and RedisDenied when Redis lets nobody write or read it.
@@ -92,11 +101,11 @@ class Watch:
                     return None
         return self._events.popleft()
 
-    def pending(self) -> Event | None:
+    def pending(self) -> Entry | None:
         """The next event if it is already here."""
         return self._events.popleft() if self._events else None
 
-    def deliver(self, event: Event) -> None:
+    def deliver(self, event: Entry) -> None:
         """An event from the bus."""
         if self._catching_up:
             self._missed_live = True
@@ -114,7 +123,8 @@ class Watch:
                 accepted = self.accepted
                 entries, alive = await self._bus.read(self.job_id, self.last_id)
                 for entry_id, fields in entries:
-                    self._append(Event.parse(entry_id, orjson.loads(fields["e"])))
+                    if (event := _parse(entry_id, fields["e"])) is not None:
+                        self._append(event)
                 if accepted and not alive and not entries:
                     self._gone = True
                     self._wakeup.set()
@@ -123,7 +133,7 @@ class Watch:
         finally:
             self._catching_up = False
 
-    def _append(self, event: Event) -> None:
+    def _append(self, event: Entry) -> None:
         order = _order(event.id)
         if order <= self._order:
             return
@@ -232,12 +242,12 @@ class ResultBus:
                 pause = min(pause * 2, 0.25)
 
     def _dispatch(self, data: str) -> None:
-        for job_id, event_id, body in orjson.loads(data):
+        for job_id, event_id, body in decode_frames(data):
             watches = self._watches.get(job_id)
             if watches:
-                event = Event.parse(event_id, body)
-                for watch in watches:
-                    watch.deliver(event)
+                if (event := _parse(event_id, body)) is not None:
+                    for watch in watches:
+                        watch.deliver(event)
             else:
                 self._unwanted.add(job_id)
 

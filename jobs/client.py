@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import orjson
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -25,6 +26,7 @@ from jobs.connection import async_connection
 from jobs.errors import (
     MAX_RETRY_AFTER,
     Conflict,
+    ErrorFields,
     JobNotFound,
     MlxqError,
     QueueFull,
@@ -324,7 +326,7 @@ class JobClient:
             pipe.xrevrange(keys.results(job_id), "+", "-", count=1)
             pipe.hget(keys.job(job_id), "mlxq_error")
             results, failure = await pipe.execute()
-        error = MlxqError.from_dict(orjson.loads(failure)) if failure else None
+        error = MlxqError.of(msgspec.json.decode(failure, type=ErrorFields)) if failure else None
         if not results or "return_value" not in results[0][1]:
             return None, error
         return orjson.loads(base64.b64decode(results[0][1]["return_value"])), error

@@ -5,7 +5,19 @@ HTTP in one place (`api/http/errors.py`).
 """
 
 import errno
-from typing import Any
+
+import msgspec
+
+
+class ErrorFields(msgspec.Struct, frozen=True):
+    """An error on its way through Redis."""
+
+    message: str = "The job failed."
+    type: str = "server_error"
+    param: str | None = None
+    code: str | None = None
+    status: int = 500
+    retryable: bool = False
 
 
 class MlxqError(Exception):
@@ -22,24 +34,15 @@ class MlxqError(Exception):
         self.param = param
         self.retry_after = retry_after
 
-    def to_dict(self) -> dict[str, Any]:
-        """The error as plain values, to travel through Redis (`from_dict` is its inverse)."""
-        return {
-            "message": self.message,
-            "type": self.type,
-            "param": self.param,
-            "code": self.code,
-            "status": self.status,
-            "retryable": self.retryable,
-        }
+    def fields(self) -> ErrorFields:
+        """The error as plain values, to travel through Redis (`of` is its inverse)."""
+        return ErrorFields(self.message, self.type, self.param, self.code, self.status, self.retryable)
 
     @staticmethod
-    def from_dict(data: dict[str, Any]) -> "MlxqError":
-        error = MlxqError(str(data.get("message", "The job failed.")), param=data.get("param"))
-        error.status = int(data.get("status", 500))
-        error.type = str(data.get("type", "server_error"))
-        error.code = data.get("code")
-        error.retryable = bool(data.get("retryable", False))
+    def of(fields: ErrorFields) -> "MlxqError":
+        error = MlxqError(fields.message, param=fields.param)
+        error.status, error.type, error.code = fields.status, fields.type, fields.code
+        error.retryable = fields.retryable
         return error
 
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 from jobs.errors import MlxqError
+from jobs.events import Cancelled, Completed, Entry, Expired, Failed, ProgressState
 from jobs.request import DEFAULT_DIALECT
-from jobs.status import Event, JobStatus
+from jobs.status import JobStatus
 
 #: Fields of a job's hash that a reader needs; `data` (the request) is not among them.
 FIELDS = (
@@ -54,7 +56,7 @@ class JobInfo:
     position: int | None = None
     result: dict[str, Any] | None = None
     error: MlxqError | None = None
-    progress: dict[str, Any] | None = None
+    progress: ProgressState | None = None
     steps: int = 0
     owner: str = ""
     #: Unix seconds since which its model works on it: a load before that is not counted as its run
@@ -78,15 +80,23 @@ class QueueStats:
     median_wait: float | None
 
 
-def ending(info: JobInfo) -> Event:
+def ending(info: JobInfo) -> Entry:
     """The last event of a job that has ended, with the id that it must have had or a little before."""
-    data: dict[str, Any] = {"type": info.status.value}
-    if info.status is JobStatus.COMPLETED:
-        data["result"] = info.result
-    elif info.status is JobStatus.FAILED:
-        data["error"] = (info.error or MlxqError("The job failed.")).to_dict()
+    event: Completed | Failed | Cancelled | Expired
+    match info.status:
+        case JobStatus.COMPLETED:
+            event = Completed(msgspec.Raw(orjson.dumps(info.result)))
+        case JobStatus.FAILED:
+            event = Failed((info.error or MlxqError("The job failed.")).fields())
+        case JobStatus.EXPIRED:
+            event = Expired()
+        case _:
+            event = Cancelled()
     ended = datetime.fromisoformat(info.ended_at) if info.ended_at else datetime.now(UTC)
-    return Event.parse(f"{int(ended.timestamp() * 1000)}-0", data)
+    return Entry(f"{int(ended.timestamp() * 1000)}-0", event)
+
+
+_PROGRESS = msgspec.json.Decoder(ProgressState)
 
 
 def decode(job_id: str, values: list[str | None]) -> JobInfo:
@@ -105,7 +115,7 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         cancelling=bool(row["mlxq_cancel"]),
         meta=orjson.loads(row["meta"]) if row["meta"] else {},
         priority=int(row["mlxq_priority"] or 0),
-        progress=orjson.loads(row["mlxq_progress"]) if row["mlxq_progress"] else None,
+        progress=_PROGRESS.decode(row["mlxq_progress"]) if row["mlxq_progress"] else None,
         steps=int(row["mlxq_steps"] or 0),
         owner=row["mlxq_owner"] or "",
         ran_at=int(row["mlxq_ran_ms"]) / 1000 if row["mlxq_ran_ms"] else None,

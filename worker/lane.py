@@ -19,12 +19,12 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from config.logs import CONCERNED
+from jobs import events
 from jobs.consumer.outbox import Message, Outbox
 from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_full, is_disk_full
 from jobs.gate import Ending, Gate
 from jobs.kinds import Kind
-from jobs.status import EventType
-from worker.engines.base import Delta, Done, Failed, GatheringEngine, Output, Preview, Progress
+from worker.engines.base import AudioChunk, Delta, Done, Failed, GatheringEngine, Output, Preview, Progress
 from worker.feeder import Feeder, feeder_name
 from worker.memory import is_out_of_memory
 from worker.scheduler import DeviceScheduler
@@ -340,13 +340,13 @@ class Lane:
                 self._end(task, result={"status": "unloaded"})
                 return True
             if switch:
-                self._outbox.put([task.message(EventType.LOADING, model=claim.model)])
+                self._outbox.put([task.message(events.Loading(claim.model))])
                 self._load(claim.model)
             if claim.kind is Kind.LOAD:
                 self._end(task, result={"status": "loaded", "model": self.slot.model})
                 return True
             if switch:
-                self._outbox.put([task.message(EventType.LOADED, model=claim.model)])
+                self._outbox.put([task.message(events.Loaded(claim.model))])
             engine = self.slot.engine
             assert engine is not None
             engine.add(task.id, claim.payload, task.seed)
@@ -428,14 +428,14 @@ class Lane:
         if task is None:
             return
         match output:
-            case Delta():
+            case Delta() | AudioChunk():
                 batch += task.tell(output, now)
-            case Progress(done=done, total=total, data=data):
-                batch.append(task.message(EventType.PROGRESS, done=done, total=total, **data))
+            case Progress(done=done, total=total):
+                batch.append(task.message(events.Progress(done=done, total=total)))
             case Preview(artifact=artifact, blob=blob, content_type=content_type, data=data):
-                event = EventType.PARTIAL if output.partial else EventType.PREVIEW
-                file = {"artifact": artifact, "blob": blob, "content_type": content_type}
-                batch.append(task.message(event, **data, **file))
+                event = events.Partial if output.partial else events.Preview
+                place = data["index"], data["number" if output.partial else "step"]
+                batch.append(task.message(event(*place, artifact, blob, content_type)))
             case Done(result=result):
                 batch += task.rest()
                 batch.append(self._ending(task, result=result))

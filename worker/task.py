@@ -3,14 +3,14 @@
 import hashlib
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
+from jobs import events
 from jobs.consumer.outbox import Message
+from jobs.events import Event
 from jobs.gate import Ending
 from jobs.job_log import log_execution
 from jobs.request import Claim
-from jobs.status import EventType
-from worker.engines.base import Delta
+from worker.engines.base import AudioChunk, Delta
 
 #: A job that nobody streams tells its text only this often, in seconds.
 COALESCE = 0.25
@@ -42,12 +42,12 @@ class Task:
         ran = None if self.began is None else time.monotonic() - self.began
         log_execution(self.claim, ran, result=ending.result, error=ending.error)
 
-    def message(self, event: EventType, **data: Any) -> Message:
-        return Message(self.claim.job_id, self.id, event, data)
+    def message(self, event: Event) -> Message:
+        return Message(self.claim.job_id, self.id, event)
 
-    def tell(self, delta: Delta, now: float) -> list[Message]:
-        """New text of a choice: told at once when it is streamed, now and then when it is not."""
-        message = self.message(EventType.DELTA, **_plain(delta))
+    def tell(self, delta: Delta | AudioChunk, now: float) -> list[Message]:
+        """New output: sent at once when the job is streamed, now and then when it is not."""
+        message = self.message(_event(delta))
         if self.claim.stream:
             return [message]
         self._held.append(message)
@@ -65,13 +65,7 @@ class Task:
         return held
 
 
-def _plain(delta: Delta) -> dict[str, Any]:
-    """A delta as an event's data; what is usual is left out."""
-    data: dict[str, Any] = {"index": delta.index, "text": delta.text}
-    if delta.field != "content":
-        data["field"] = delta.field
-    if delta.call is not None:
-        data["call"] = delta.call
-    if delta.logprobs:
-        data["logprobs"] = delta.logprobs
-    return data
+def _event(delta: Delta | AudioChunk) -> Event:
+    if isinstance(delta, AudioChunk):
+        return events.AudioChunk(delta.audio)
+    return events.Delta(delta.index, delta.text, delta.field, delta.call, delta.logprobs or None)

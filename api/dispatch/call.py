@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 from starlette.types import Receive
 
 from api.http.disconnect import ClientGone, while_connected
@@ -20,8 +21,8 @@ from jobs.errors import (
     MlxqError,
     ServiceUnavailable,
 )
+from jobs.events import Completed, Entry, Event, Expired, Failed
 from jobs.request import JobRequest
-from jobs.status import Event, EventType
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +64,14 @@ async def outcome(watch: Watch, timeout: float | None = None) -> dict[str, Any] 
     deadline = None if timeout is None else loop.time() + timeout
     while True:
         left = None if deadline is None else max(0.0, deadline - loop.time())
-        event = await next_event(watch, left)
-        if event is None:
+        entry = await next_event(watch, left)
+        if entry is None:
             return None
-        if event.terminal:
-            return result_of(event)
+        if entry.terminal:
+            return result_of(entry.event)
 
 
-async def next_event(watch: Watch, timeout: float | None) -> Event | None:
+async def next_event(watch: Watch, timeout: float | None) -> Entry | None:
     """The next event or None after `timeout`. A job that has vanished is a reason to try again."""
     try:
         return await watch.next(timeout)
@@ -80,18 +81,18 @@ async def next_event(watch: Watch, timeout: float | None) -> Event | None:
 
 def result_of(event: Event) -> dict[str, Any]:
     """What a terminal event says: the result, or the error it stands for, raised."""
-    if event.type is EventType.COMPLETED:
-        result: dict[str, Any] = event.data["result"]
+    if isinstance(event, Completed):
+        result: dict[str, Any] = msgspec.json.decode(event.result)
         return result
     raise ending_error(event)
 
 
 def ending_error(event: Event) -> MlxqError:
     """The error that a job ended with."""
-    match event.type:
-        case EventType.FAILED:
-            return MlxqError.from_dict(event.data["error"])
-        case EventType.EXPIRED:
+    match event:
+        case Failed(error=fields):
+            return MlxqError.of(fields)
+        case Expired():
             return JobExpired("The job waited longer than its caller would have, and was not started.")
         case _:
             return JobCancelled("The job was cancelled.")

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+import msgspec
 import orjson
 from starlette.types import Receive
 
@@ -12,25 +13,30 @@ from api.http.disconnect import while_connected
 from api.http.sse import HEARTBEAT, Heartbeat, Write
 from jobs.bus import Watch
 from jobs.client import JobClient
+from jobs.events import Completed, Entry, Partial, Preview
 from jobs.info import JobInfo
-from jobs.status import Event
 
-#: What is no client's business, or said otherwise.
+#: What is no client's business, or is shown otherwise.
 _HIDDEN = ("type", "blob")
 
 
-def frame(event: Event, info: JobInfo, base: str) -> bytes:
+def frame(entry: Entry, info: JobInfo, base: str) -> bytes:
     """`type` is the event's name and is not repeated in its data. A result has the shape that a call gets; files
     have the addresses where they can be fetched.
     """
-    data = {key: value for key, value in event.data.items() if key not in _HIDDEN}
-    if "artifact" in data:
-        data["url"] = file_url(base, info.id, data["artifact"])
-    if "result" in data:
-        data["result"] = answer(info.kind, info.id, info.meta, data["result"], base)
+    event = entry.event
+    data: dict[str, object]
+    if isinstance(event, Completed):
+        result = msgspec.json.decode(event.result)
+        data = {"result": answer(info.kind, info.id, info.meta, result, base)}
+    else:
+        told = msgspec.to_builtins(event)
+        data = {key: value for key, value in told.items() if key not in _HIDDEN}
+    if isinstance(event, Preview | Partial):
+        data["url"] = file_url(base, info.id, event.artifact)
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (
-        event.id.encode(),
-        event.type.encode(),
+        entry.id.encode(),
+        entry.type.encode(),
         orjson.dumps(data),
     )
 
@@ -56,19 +62,19 @@ class JobEvents:
         clock = asyncio.get_running_loop().time
         heart = Heartbeat(watch)
         due = clock()
-        event: Event | None = None
+        entry: Entry | None = None
         while True:
             frames = []
-            while event is not None or (event := watch.pending()):
-                heart.hear(event)
-                frames.append(frame(event, info, self.base))
-                if event.terminal:
+            while entry is not None or (entry := watch.pending()):
+                heart.hear(entry.event)
+                frames.append(frame(entry, info, self.base))
+                if entry.terminal:
                     await write(b"".join(frames))
                     return
-                event = None
+                entry = None
             if not frames and clock() >= due:
                 frames = [heart.beat()]
             if frames:
                 await write(b"".join(frames))
                 due = clock() + HEARTBEAT
-            event = await watch.next(max(0.0, due - clock()))
+            entry = await watch.next(max(0.0, due - clock()))

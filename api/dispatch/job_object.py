@@ -3,6 +3,9 @@
 from datetime import UTC, datetime
 from typing import cast
 
+import msgspec
+from msgspec import UNSET
+
 from api.dispatch.job_schema import JobObject, JobProgress, JobUrls
 from api.dispatch.renderers import answer
 from api.http.errors import error_body
@@ -42,7 +45,7 @@ def accepted_job(base: str, request: JobRequest, submission: Submission) -> JobO
 def job_object(base: str, info: JobInfo) -> JobObject:
     """A job as its owner sees it, with the result or error if `info` has them. Never the request."""
     created, started, ended = map(_seconds, (info.created_at, info.started_at, info.ended_at))
-    result = None
+    result, progress = None, info.progress
     if info.result is not None:
         result = answer(info.kind, info.id, info.meta, info.result, base)
     return {
@@ -55,8 +58,8 @@ def job_object(base: str, info: JobInfo) -> JobObject:
         "app": info.app,
         "created_at": None if created is None else int(created),
         "position": info.position,
-        "eta": info.eta if info.progress is None else info.progress.get("eta", info.eta),
-        "progress": cast(JobProgress | None, info.progress),
+        "eta": info.eta if progress is None or progress.eta is UNSET else progress.eta,
+        "progress": None if progress is None else cast(JobProgress, msgspec.to_builtins(progress)),
         "attempts": info.attempts,
         "loading": info.loading and info.status is JobStatus.IN_PROGRESS,
         "cancelling": info.cancelling and not info.status.terminal,

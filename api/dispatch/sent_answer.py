@@ -6,7 +6,10 @@ back: a story that goes another way is a broken stream.
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from jobs.errors import WorkerDied
+from jobs.events import CallPart, Delta, TokenLogprob
 
 
 class AnswerPiece(NamedTuple):
@@ -18,8 +21,8 @@ class AnswerPiece(NamedTuple):
     choice: int
     text: str
     field: str = "content"
-    call: dict[str, Any] | None = None
-    logprobs: list[dict[str, Any]] | None = None
+    call: CallPart | None = None
+    logprobs: list[TokenLogprob] | None = None
 
 
 class SentText:
@@ -72,15 +75,15 @@ class SentAnswer:
             sent_text.reset()
         self._known_entries = dict(self._entries)
 
-    def add(self, delta: dict[str, Any]) -> AnswerPiece | None:
+    def add(self, delta: Delta) -> AnswerPiece | None:
         """What a delta event brings that is new; None when that is nothing. Raises WorkerDied."""
-        index, field, call = delta["index"], delta.get("field", "content"), delta.get("call")
-        text = self._sent_text(index, field, call["index"] if call else -1).add(delta["text"])
+        index, call = delta.index, delta.call
+        text = self._sent_text(index, delta.field, call.index if call else -1).add(delta.text)
         if call is not None:
             call = self._open(index, call)
-        entries = self._new_entries(index, delta["logprobs"]) if "logprobs" in delta else None
-        if text or entries or (call and "id" in call):
-            return AnswerPiece(index, text, field, call, entries)
+        entries = None if delta.logprobs is None else self._new_entries(index, delta.logprobs)
+        if text or entries or (call and call.id is not None):
+            return AnswerPiece(index, text, delta.field, call, entries)
         return None
 
     def rest(self, choice: dict[str, Any]) -> list[AnswerPiece]:
@@ -90,14 +93,15 @@ class SentAnswer:
         if text := self._sent_text(index, "reasoning").rest(choice.get("reasoning") or ""):
             pieces.append(AnswerPiece(index, text, "reasoning"))
         text = self._sent_text(index, "content").rest(choice["text"])
-        entries = (choice.get("logprobs") or [])[self._entries.get(index, 0) :]
+        logprobs = msgspec.convert(choice.get("logprobs") or [], list[TokenLogprob])
+        entries = logprobs[self._entries.get(index, 0) :]
         if text or entries:
             pieces.append(AnswerPiece(index, text, logprobs=entries or None))
         calls = choice.get("tool_calls") or []
         for number, call in enumerate(calls):
             arguments = self._sent_text(index, "tool_call", number).rest(call["arguments"])
-            opening = self._open(index, {"index": number, "id": call["id"], "name": call["name"]})
-            if arguments or "id" in opening:
+            opening = self._open(index, CallPart(number, call["id"], call["name"]))
+            if arguments or opening.id is not None:
                 pieces.append(AnswerPiece(index, arguments, "tool_call", opening))
         if any(choice_index == index and number >= len(calls) for choice_index, number in self._calls):
             raise contradiction()
@@ -110,20 +114,19 @@ class SentAnswer:
             sent_text = self._sent_texts[key] = SentText()
         return sent_text
 
-    def _open(self, index: int, call: dict[str, Any]) -> dict[str, Any]:
-        """The call with its id and name when the client has not heard them, else without."""
-        number = call["index"]
-        if "id" not in call:
-            return {"index": number}
-        name = (call["id"], call["name"])
-        known = self._calls.setdefault((index, number), name)
+    def _open(self, index: int, call: CallPart) -> CallPart:
+        """The call with its id and name when the client does not know them yet, else without."""
+        if call.id is None or call.name is None:
+            return CallPart(call.index)
+        name = (call.id, call.name)
+        known = self._calls.setdefault((index, call.index), name)
         if known is name:
             return call
         if known != name:
             raise contradiction()
-        return {"index": number}
+        return CallPart(call.index)
 
-    def _new_entries(self, index: int, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _new_entries(self, index: int, entries: list[TokenLogprob]) -> list[TokenLogprob]:
         known = self._known_entries.get(index, 0)
         new = entries[known:]
         self._known_entries[index] = max(0, known - len(entries))

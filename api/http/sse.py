@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from api.http.errors import error_body, stopping, to_error
 from jobs.bus import Watch
 from jobs.errors import MlxqError
-from jobs.status import Event, EventType
+from jobs.events import AudioChunk, Delta, Downloaded, Downloading, Event, Loaded, Loading, Requeued, Started
 
 #: Seconds that the first byte may wait for an early error.
 PATIENCE = 0.08
@@ -52,14 +52,14 @@ class Heartbeat:
         self._state = "queued"
 
     def hear(self, event: Event) -> None:
-        match event.type:
-            case EventType.STARTED | EventType.LOADED | EventType.DELTA:
+        match event:
+            case Delta() | AudioChunk() | Started() | Loaded():
                 self._state = "generating"
-            case EventType.LOADING:
+            case Loading():
                 self._state = "loading model"
-            case EventType.DOWNLOADING:
-                self._state = _downloading(event.data["done"], event.data["total"])
-            case EventType.REQUEUED | EventType.DOWNLOADED:
+            case Downloading(done=done, total=total):
+                self._state = _downloading(done, total)
+            case Requeued() | Downloaded():
                 self._state = "queued"
             case _:
                 pass

@@ -13,8 +13,8 @@ from api.http.context import jobs_of
 from api.http.sse import DONE, HEARTBEAT, PATIENCE, Heartbeat, Write
 from jobs.bus import Watch
 from jobs.errors import MlxqError
+from jobs.events import Delta, Event, Reset
 from jobs.request import JobRequest
-from jobs.status import Event, EventType
 
 
 class Frames(Protocol):
@@ -74,22 +74,22 @@ class _Pump:
         pending: list[bytes] = []
         ended = False
         while not ended:
-            event = self._watch.pending()
-            if event is None:
+            entry = self._watch.pending()
+            if entry is None:
                 # All that has come goes out in one write; then there is time to wait.
                 await self._flush(pending)
                 pending = []
-                event = await next_event(self._watch, max(0.0, self._due - self._clock()))
-                if event is None:
+                entry = await next_event(self._watch, max(0.0, self._due - self._clock()))
+                if entry is None:
                     continue
-            self._heart.hear(event)
+            self._heart.hear(entry.event)
             try:
-                pending += self._frames_of(event)
+                pending += self._frames_of(entry.event)
             except MlxqError:
                 if self._begun or pending:
                     await self._flush(pending)
                 raise
-            ended = event.terminal
+            ended = entry.terminal
         await self._flush(pending)
 
     async def _flush(self, pending: list[bytes]) -> None:
@@ -105,11 +105,11 @@ class _Pump:
         self._due = self._clock() + HEARTBEAT
 
     def _frames_of(self, event: Event) -> list[bytes]:
-        match event.type:
-            case EventType.DELTA:
-                piece = self._sent.add(event.data)
+        match event:
+            case Delta():
+                piece = self._sent.add(event)
                 return [] if piece is None else [self._frames.piece(piece)]
-            case EventType.RESET:
+            case Reset():
                 self._sent.reset()
             case _ if event.terminal:
                 return self._end(result_of(event))

@@ -11,14 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from redis.exceptions import RedisError
 
 from jobs.errors import EngineFailure
+from jobs.events import AudioChunk, Delta, Event, encode_event
 from jobs.gate import Emission, Ending, Gate
 from jobs.permissions import is_denied
-from jobs.status import EventType, encode_event
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +25,8 @@ log = logging.getLogger(__name__)
 _DENIED = 5.0
 #: Characters of a call's arguments up to which deltas are merged: clients show them as they are made.
 _ARGUMENTS = 32
+#: Stands for a job's sound among the numbers of its choices.
+_AUDIO = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,7 @@ class Message:
 
     job_id: str
     execution_id: str
-    type: EventType
-    data: dict[str, Any]
+    event: Event
 
 
 class Outbox:
@@ -93,8 +93,7 @@ class Outbox:
         messages = _merge([item for item in pending if isinstance(item, Message)])
         endings = [item for item in pending if isinstance(item, Ending)]
         emissions = [
-            Emission(m.job_id, m.execution_id, next(self._numbers), encode_event(m.type, **m.data))
-            for m in messages
+            Emission(m.job_id, m.execution_id, next(self._numbers), encode_event(m.event)) for m in messages
         ]
         pause = 0.05
         while True:
@@ -134,29 +133,34 @@ def _merge(messages: list[Message]) -> list[Message]:
     merged: list[Message] = []
     last: dict[tuple[str, int], int] = {}
     for message in messages:
-        if message.type is not EventType.DELTA:
+        event = message.event
+        if not isinstance(event, Delta | AudioChunk):
             last = {key: place for key, place in last.items() if key[0] != message.execution_id}
             merged.append(message)
             continue
-        key = (message.execution_id, message.data["index"])
+        key = (message.execution_id, event.index if isinstance(event, Delta) else _AUDIO)
         place = last.get(key)
-        if place is not None and _continues(merged[place].data, message.data):
-            data = dict(merged[place].data)
-            data["text"] += message.data["text"]
-            if more := message.data.get("logprobs"):
-                data["logprobs"] = [*data.get("logprobs", ()), *more]
-            merged[place] = Message(message.job_id, message.execution_id, EventType.DELTA, data)
+        joined = None if place is None else _joined(merged[place].event, event)
+        if place is not None and joined is not None:
+            merged[place] = Message(message.job_id, message.execution_id, joined)
             continue
         last[key] = len(merged)
         merged.append(message)
     return merged
 
 
-def _continues(before: dict[str, Any], delta: dict[str, Any]) -> bool:
-    """Whether a delta of the same choice is more of the same: content, reasoning, or one call's arguments."""
-    if before.get("field") != delta.get("field"):
-        return False
-    call, of = delta.get("call"), before.get("call")
-    if call is None or of is None:
-        return call is None
-    return "id" not in call and call["index"] == of["index"] and len(before["text"]) < _ARGUMENTS
+def _joined(before: Event, event: Delta | AudioChunk) -> Delta | AudioChunk | None:
+    """Both as one event, where the second is more of the same: content, reasoning, one call's arguments, sound."""
+    if isinstance(event, AudioChunk):
+        return AudioChunk(before.audio + event.audio) if isinstance(before, AudioChunk) else None
+    if not isinstance(before, Delta) or before.field != event.field:
+        return None
+    of, call = before.call, event.call
+    if of is None or call is None:
+        goes_on = call is None
+    else:
+        goes_on = call.id is None and call.index == of.index and len(before.text) < _ARGUMENTS
+    if not goes_on:
+        return None
+    logprobs = [*(before.logprobs or ()), *(event.logprobs or ())] or None
+    return Delta(before.index, before.text + event.text, before.field, of, logprobs)

@@ -10,17 +10,29 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 import redis
 from redis.exceptions import NoScriptError
 
 from jobs import keys
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound, OutputTooLarge, RequestGone, WorkerDied
+from jobs.events import (
+    Cancelled,
+    Completed,
+    Downloading,
+    Expired,
+    Failed,
+    Progress,
+    ProgressState,
+    Requeued,
+    encode_event,
+)
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
 from jobs.kinds import Category
 from jobs.request import Claim
-from jobs.status import EventType, JobStatus, encode_event
+from jobs.status import JobStatus
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +196,7 @@ class Gate:
             datetime.now(UTC).timestamp(),
             self._ttl.result,
             self._ttl.events,
-            encode_event(EventType.EXPIRED),
+            encode_event(Expired()),
             keys.waits(self.queue),
             keys.MODEL_USES,
             keys.MODEL_USED,
@@ -234,23 +246,24 @@ class Gate:
                 log_end(job_id, JobStatus.FAILED, error=error)
         return set(over)
 
-    def progress(self, job_id: str, execution_id: str, done: dict[str, Any]) -> bool:
+    def progress(self, job_id: str, execution_id: str, state: ProgressState) -> bool:
         """Say how far a job is, to whoever watches it and to the jobs that wait for it. False: it is not ours."""
-        told = {"job": job_id, **done}
+        told = msgspec.structs.asdict(state)
+        for_others = {**told, "job": job_id}
         arguments = [
             job_id,
             execution_id,
-            orjson.dumps(done),
-            encode_event(EventType.PROGRESS, **done),
-            orjson.dumps(told),
-            encode_event(EventType.DOWNLOADING, **told),
+            msgspec.json.encode(state),
+            encode_event(Progress(**told)),
+            msgspec.json.encode(ProgressState(**for_others)),
+            encode_event(Downloading(**for_others)),
         ]
         return bool(self._run("progress", [keys.job(job_id), keys.started(self.queue)], arguments))
 
     def release(self, job_id: str, execution_id: str) -> bool:
         """Put a running job back at the front of the queue, because this worker drains."""
         self._said.pop(execution_id, None)
-        event = encode_event(EventType.REQUEUED)
+        event = encode_event(Requeued())
         names = [keys.started(self.queue), keys.queue(self.queue)]
         return bool(self._run("release", names, [job_id, execution_id, event]))
 
@@ -291,12 +304,12 @@ class Gate:
                 UNCLAIMED_GRACE,
                 self._ttl.result,
                 self._ttl.events,
-                encode_event(EventType.REQUEUED),
-                encode_event(EventType.FAILED, error=error.to_dict()),
-                encode_event(EventType.CANCELLED),
+                encode_event(Requeued()),
+                encode_event(Failed(error.fields())),
+                encode_event(Cancelled()),
                 error.message,
                 orjson.dumps([f.decode() if isinstance(f, bytes) else str(f) for f in result]),
-                orjson.dumps(error.to_dict()),
+                msgspec.json.encode(error.fields()),
                 *dead_workers,
             ],
         )
@@ -321,13 +334,13 @@ class Gate:
             result = None
         if ending.error is not None:
             status, registry, kind = "failed", keys.failed(self.queue), RESULT_FAILED
-            event = encode_event(EventType.FAILED, error=ending.error.to_dict())
+            event = encode_event(Failed(ending.error.fields()))
         elif result is not None:
             status, registry, kind = "finished", keys.finished(self.queue), RESULT_SUCCESSFUL
-            event = encode_event(EventType.COMPLETED, result=orjson.Fragment(result))
+            event = encode_event(Completed(msgspec.Raw(result)))
         else:
             status, registry, kind = "canceled", keys.cancelled(self.queue), RESULT_STOPPED
-            event = encode_event(EventType.CANCELLED)
+            event = encode_event(Cancelled())
         exception = ending.error.message if ending.error else ""
         names = [keys.job(ending.job_id), keys.started(self.queue), registry, keys.results(ending.job_id)]
         fields = _result_fields(
@@ -344,7 +357,7 @@ class Gate:
             self._ttl.events,
             event,
             exception,
-            orjson.dumps(ending.error.to_dict()) if ending.error else "",
+            msgspec.json.encode(ending.error.fields()) if ending.error else "",
             outputs,
             *fields,
         ]

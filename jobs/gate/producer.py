@@ -11,10 +11,10 @@ import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from jobs import keys
+from jobs.events import Cancelled, encode_event
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.kinds import KINDS
 from jobs.request import DEFAULT_DIALECT, JobRequest
-from jobs.status import EventType, encode_event
 
 
 class Admission(Enum):
@@ -124,7 +124,7 @@ class AsyncGate:
                 iso_now(),
                 self._ttl.result,
                 self._ttl.events,
-                encode_event(EventType.CANCELLED),
+                encode_event(Cancelled()),
                 process,
             ],
         )

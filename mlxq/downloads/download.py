@@ -10,6 +10,7 @@ import httpx
 
 from config.settings import Settings
 from jobs.errors import InvalidRequest
+from jobs.events import ProgressState
 from mlxq.catalog.records import Records
 from mlxq.downloads.choice import wanted
 from mlxq.downloads.fetch import TIMEOUT, TRIES, Refused, fetch, pause
@@ -23,7 +24,7 @@ from worker.guard.view import UnfitFolder, is_read, read_json
 #: Files of one model that are downloaded at the same time, and seconds between two reports.
 AT_ONCE, REPORT = 4, 0.5
 
-Report = Callable[[dict[str, Any]], Awaitable[None]]
+Report = Callable[[ProgressState], Awaitable[None]]
 
 _SOURCES: dict[str, type[HuggingFace] | type[ModelScope]] = {
     "huggingface": HuggingFace,

@@ -26,6 +26,7 @@ from jobs.connection import async_connection, connection
 from jobs.consumer.outbox import Outbox
 from jobs.consumer.registration import Registration, dead_workers
 from jobs.errors import EngineFailure, MlxqError
+from jobs.events import ProgressState
 from jobs.gate import BEAT, Ending, Gate, Ttl
 from jobs.job_log import log_execution
 from jobs.kinds import DOWNLOADS
@@ -272,7 +273,7 @@ class DownloadHost:
             self._finished += 1
         self._outbox.put([Ending(claim.job_id, claim.execution_id, result=result, error=error)])
 
-    async def _report(self, claim: Claim, state: dict[str, Any]) -> None:
+    async def _report(self, claim: Claim, state: ProgressState) -> None:
         """Progress is told as far as Redis listens: the next report says it better."""
         await self._quietly(lambda: self._gate.progress(claim.job_id, claim.execution_id, state))
 

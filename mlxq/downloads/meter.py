@@ -3,7 +3,8 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+
+from jobs.events import ProgressState
 
 #: Seconds over which the speed is the mean.
 _WINDOW = 10.0
@@ -29,7 +30,7 @@ class Meter:
         """Discarded bytes have to be downloaded again."""
         self.done -= size
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> ProgressState:
         """The progress for events and `/v1/jobs`. `eta` and the speed are null while they are unknown."""
         now = self._clock()
         self._marks.append((now, self.fetched))
@@ -37,14 +38,14 @@ class Meter:
             self._marks.popleft()
         since, before = self._marks[0]
         speed = (self.fetched - before) / (now - since) if now > since else 0.0
-        return {
-            "done": self.done,
-            "total": self.total,
-            "unit": "bytes",
-            "bytes_per_second": round(speed) or None,
-            "eta": round((self.total - self.done) / speed, 1) if speed >= 1 else None,
-            "file": self.file,
-            "files_done": self.files_done,
-            "files": self.files,
-            "resumed": self.resumed,
-        }
+        return ProgressState(
+            done=self.done,
+            total=self.total,
+            unit="bytes",
+            bytes_per_second=round(speed) or None,
+            eta=round((self.total - self.done) / speed, 1) if speed >= 1 else None,
+            file=self.file,
+            files_done=self.files_done,
+            files=self.files,
+            resumed=self.resumed,
+        )

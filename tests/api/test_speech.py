@@ -16,9 +16,9 @@ from jobs import keys
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure
 from jobs.kinds import Category
-from jobs.status import EventType
 from mlxq.media.audio_formats import CONTENT_TYPES
 from tests.support.api_server import ApiServer
+from tests.support.events import EventType
 from tests.support.scripted_worker import Run, ScriptedWorker
 from tests.support.sounds import hum
 
@@ -46,7 +46,7 @@ def speaker(redis_url: str, clean_redis: redis.Redis, blobs: BlobStore) -> Itera
 
 
 def hear(run: Run, data: bytes) -> None:
-    run.tell(base64.b64encode(data).decode(), field="audio")
+    run.emit(EventType.AUDIO, audio=base64.b64encode(data).decode())
 
 
 def finish(run: Run, blobs: BlobStore, file: bytes = FILE) -> None:

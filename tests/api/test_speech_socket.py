@@ -22,6 +22,7 @@ from jobs.errors import EngineFailure
 from jobs.kinds import Category
 from tests.api.test_speech import put, register
 from tests.support.api_server import ApiServer
+from tests.support.events import EventType
 from tests.support.scripted_worker import Run, ScriptedWorker
 from tests.support.sounds import hum
 
@@ -37,7 +38,7 @@ def speaker(redis_url: str, clean_redis: redis.Redis, tmp_path: Path) -> Iterato
 
 def speak(run: Run, folder: Path) -> None:
     for part in (PCM[:90], PCM[90:]):
-        run.tell(base64.b64encode(part).decode(), field="audio")
+        run.emit(EventType.AUDIO, audio=base64.b64encode(part).decode())
     run.end(result={"audio": BlobStore(folder / "blobs").put(PCM), "format": "pcm", "usage": {}})
 
 

@@ -9,8 +9,8 @@ import openai
 import pytest
 
 from jobs.errors import ContextLengthExceeded, EngineFailure
-from jobs.status import EventType
 from tests.api.requests import chat
+from tests.support.events import EventType
 from tests.support.scripted_worker import Run, ScriptedWorker
 
 

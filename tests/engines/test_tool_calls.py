@@ -1,5 +1,6 @@
 """The calls of one answer: their ids, and when there are enough of them."""
 
+from jobs.events import CallPart
 from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED
 from worker.engines.llm.tools import ToolCalls
 
@@ -11,10 +12,10 @@ def made(**options: bool) -> ToolCalls:
 def test_a_call_is_told_with_its_id_first_and_put_together() -> None:
     calls = made()
     opened = calls.open("get_weather")
-    assert opened == {"index": 0, "id": calls.made[0]["id"], "name": "get_weather"}
-    assert calls.add('{"city": ') == calls.add('"Oslo"}') == {"index": 0}
+    assert opened == CallPart(0, calls.made[0]["id"], "get_weather")
+    assert calls.add('{"city": ') == calls.add('"Oslo"}') == CallPart(0)
     calls.close()
-    assert calls.open("noop")["index"] == 1
+    assert calls.open("noop").index == 1
     assert [(call["name"], call["arguments"]) for call in calls.made] == [
         ("get_weather", '{"city": "Oslo"}'),
         ("noop", ""),
@@ -23,10 +24,10 @@ def test_a_call_is_told_with_its_id_first_and_put_together() -> None:
 
 def test_ids_are_the_same_when_a_job_runs_again_and_differ_between_calls() -> None:
     first, again = made(), made()
-    ids = [first.open("a")["id"], first.open("a")["id"]]
-    assert ids == [again.open("a")["id"], again.open("a")["id"]]
+    ids = [first.open("a").id, first.open("a").id]
+    assert ids == [again.open("a").id, again.open("a").id]
     assert len(set(ids)) == 2
-    assert ToolCalls(seed=7, index=1, several=True).open("a")["id"] not in ids
+    assert ToolCalls(seed=7, index=1, several=True).open("a").id not in ids
 
 
 def test_one_call_is_enough_where_several_are_not_wanted() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from config.settings import Settings
 from mlxq.catalog import ModelRef
+from tests.support.events import plain
 from tests.support.saying import saying
 from tests.support.written import tool
 from worker.engines.base import Delta, Done, Failed
@@ -59,7 +60,7 @@ def ask(folder: Path, **options: Any) -> Told:
 
 
 def note(told: Told, delta: Delta) -> None:
-    told.logprobs += [entry["token"] for entry in delta.logprobs or ()]
+    told.logprobs += [entry.token for entry in delta.logprobs or ()]
     match delta.field:
         case "content":
             told.content += delta.text
@@ -67,8 +68,8 @@ def note(told: Told, delta: Delta) -> None:
             told.reasoning += delta.text
         case _:
             assert delta.call is not None
-            if "id" in delta.call:
-                told.calls.append(delta.call)
+            if delta.call.id is not None:
+                told.calls.append(plain(delta.call))
             if delta.text:
                 told.arguments.append(delta.text)
 

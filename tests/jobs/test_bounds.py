@@ -25,7 +25,8 @@ from jobs.errors import (
 )
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
 from jobs.kinds import Category, Kind
-from jobs.status import EventType, JobStatus, encode_event
+from jobs.status import JobStatus
+from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, counted_memory, memory_of, request
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,9 @@ from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import JobNotFound, ServiceUnavailable
 from jobs.gate import Emission, Ending, Gate
-from jobs.status import EventType, JobStatus, encode_event
+from jobs.status import JobStatus
 from tests.private_redis import PrivateRedis
+from tests.support.events import EventType, data_of, encode_event
 from tests.support.jobs import TTL, request
 
 pytestmark = pytest.mark.anyio
@@ -55,10 +56,10 @@ async def test_a_watch_hears_everything_as_it_happens(client: JobClient, gate: G
             [emission(job_id, 1), emission(job_id, 2)], [Ending(job_id, "execution-1", result={"n": 2})]
         )
         events = [await watch.next(5) for _ in range(4)]
-    told = [(e.type, e.data.get("text")) for e in events if e]
+    told = [(e.type, data_of(e).get("text")) for e in events if e]
     assert told == [("started", None), ("delta", "1"), ("delta", "2"), ("completed", None)]
     assert events[3] is not None
-    assert events[3].data["result"] == {"n": 2}
+    assert data_of(events[3])["result"] == {"n": 2}
     assert len(client.bus) == 0
 
 
@@ -68,7 +69,7 @@ async def test_a_late_watch_reads_what_it_missed_and_goes_on(client: JobClient, 
     gate.write([emission(submission.job_id, 1)], [])
     async with client.watch(submission.job_id) as watch:
         gate.write([emission(submission.job_id, 2)], [Ending(submission.job_id, "execution-1", result={})])
-        texts = [event.data.get("text") for _ in range(4) if (event := await watch.next(5))]
+        texts = [data_of(event).get("text") for _ in range(4) if (event := await watch.next(5))]
     assert texts == [None, "1", "2", None]
 
 
@@ -99,7 +100,7 @@ async def test_events_published_while_the_bus_was_away_are_caught_up(
         redis_server.start()
         # Nobody may have been listening when these were published.
         gate.write([emission(job_id, 2), emission(job_id, 3)], [Ending(job_id, "execution-1", result={})])
-        rest = [event.data.get("text") for _ in range(3) if (event := await watch.next(10))]
+        rest = [data_of(event).get("text") for _ in range(3) if (event := await watch.next(10))]
     assert rest == ["2", "3", None]
 
 
@@ -112,7 +113,7 @@ async def test_an_event_that_pubsub_lost_is_found_in_the_stream(
         connection.xadd(keys.events(job_id), {"e": encode_event(EventType.DELTA, index=0, text="silent")})
         event = await watch.next(20)
     assert event is not None
-    assert event.data["text"] == "silent"
+    assert data_of(event)["text"] == "silent"
 
 
 async def test_a_job_that_vanishes_does_not_leave_its_watch_waiting(

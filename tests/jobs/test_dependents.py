@@ -16,11 +16,13 @@ from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import Forbidden, InsufficientStorage, MlxqError, QueueFull
+from jobs.events import ProgressState
 from jobs.gate import Ending, Gate
 from jobs.kinds import DOWNLOADS, Category
 from jobs.status import JobStatus
 from jobs.usage import jobs_for
 from mlxq.downloads.request import download_request
+from tests.support.events import plain
 from tests.support.jobs import TTL, request
 
 pytestmark = pytest.mark.anyio
@@ -99,10 +101,10 @@ async def test_progress_is_told_to_those_who_wait(
 ) -> None:
     chat = (await client.enqueue(waiting_chat())).job_id
     download = start(gate)
-    assert gate.progress(download, "execution-1", {"done": 5, "total": 10})
-    assert not gate.progress(download, "another", {"done": 9, "total": 10})
-    assert (await client.info(download)).progress == {"done": 5, "total": 10}
-    assert (await client.info(chat)).progress == {"job": download, "done": 5, "total": 10}
+    assert gate.progress(download, "execution-1", ProgressState(done=5, total=10))
+    assert not gate.progress(download, "another", ProgressState(done=9, total=10))
+    assert (await client.info(download)).progress == ProgressState(done=5, total=10)
+    assert (await client.info(chat)).progress == ProgressState(job=download, done=5, total=10)
     assert events(clean_redis, chat) == [{"type": "downloading", "job": download, "done": 5, "total": 10}]
     assert events(clean_redis, download)[-1] == {"type": "progress", "done": 5, "total": 10}
 
@@ -124,7 +126,7 @@ async def test_they_fail_with_it(
     assert info.status is JobStatus.FAILED
     assert info.error is not None
     assert (info.error.status, info.error.code, info.error.message) == (status, code, error.message)
-    assert events(clean_redis, chat)[-1]["error"] == info.error.to_dict()
+    assert events(clean_redis, chat)[-1]["error"] == plain(info.error.fields())
     assert clean_redis.zcard(keys.deferred("llm")) == 0
     assert clean_redis.zcard(keys.failed("llm")) == 1
 

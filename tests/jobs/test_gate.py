@@ -11,7 +11,7 @@ import redis
 from jobs import keys
 from jobs.connection import async_connection
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
-from jobs.status import EventType, encode_event
+from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, memory_of, request
 
 pytestmark = pytest.mark.anyio

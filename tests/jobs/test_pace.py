@@ -11,7 +11,7 @@ from jobs.client import JobClient
 from jobs.errors import QueueFull
 from jobs.eta import next_place
 from jobs.gate import Emission, Ending, Gate
-from jobs.status import EventType, encode_event
+from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, request
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,9 @@ from typing import Any
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import ContextLengthExceeded, MlxqError
+from jobs.events import Entry, Failed
 from jobs.kinds import Category, Kind
 from jobs.request import JobRequest, new_job_id
-from jobs.status import Event, EventType
 from mlxq.catalog import ModelRef
 from worker.engines import Loader
 from worker.engines.base import Delta, Done, Output, Progress
@@ -129,7 +129,7 @@ class Bench:
         )
         return (await self.client.enqueue(request)).job_id
 
-    async def story(self, job_id: str, until: Callable[[Event], bool] | None = None) -> list[Event]:
+    async def story(self, job_id: str, until: Callable[[Entry], bool] | None = None) -> list[Entry]:
         """The job's events up to the one that `until` accepts, by default its last."""
         events = []
         async with self.client.watch(job_id) as watch:
@@ -141,5 +141,5 @@ class Bench:
 
     async def error(self, job_id: str) -> MlxqError:
         last = (await self.story(job_id))[-1]
-        assert last.type is EventType.FAILED
-        return MlxqError.from_dict(last.data["error"])
+        assert isinstance(last.event, Failed)
+        return MlxqError.of(last.event.error)

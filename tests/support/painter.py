@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from jobs.blobs import BlobStore
-from jobs.status import EventType
+from tests.support.events import EventType
 from tests.support.pictures import encoded, picture
 from tests.support.scripted_worker import Run, ScriptedWorker
 

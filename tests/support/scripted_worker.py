@@ -19,7 +19,7 @@ from jobs.errors import MlxqError
 from jobs.gate import Emission, Ending, Gate, Ttl
 from jobs.kinds import Category, Kind
 from jobs.request import Claim
-from jobs.status import EventType, encode_event
+from tests.support.events import EventType, encode_event
 
 TTL = Ttl(result=600, events=600)
 _NAME = "scripted"

@@ -20,6 +20,7 @@ from jobs.errors import (
     MlxqError,
     ModelNotFound,
 )
+from jobs.events import ProgressState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.installed import cached_model
 from mlxq.downloads import fetch
@@ -81,8 +82,8 @@ def test_a_file_that_another_download_brings_meanwhile_is_not_fetched_again(tmp_
 
 
 def run(settings: Settings, name: str = "org/model", source: str = "huggingface") -> dict[str, Any]:
-    async def report(state: dict[str, Any]) -> None:
-        assert 0 <= state["done"] <= state["total"]
+    async def report(state: ProgressState) -> None:
+        assert 0 <= state.done <= state.total
 
     return asyncio.run(download(settings, name, source, report))
 
@@ -373,7 +374,7 @@ def test_two_downloads_of_one_model_share_the_work(hub: Hub, settings: Settings)
     hub.faults.slow = (60_000, 0.02)
 
     async def both() -> list[dict[str, Any]]:
-        async def report(state: dict[str, Any]) -> None:
+        async def report(state: ProgressState) -> None:
             pass
 
         return await asyncio.gather(

@@ -8,7 +8,7 @@ import redis
 
 from jobs.client import JobClient
 from jobs.gate import Ending, Gate
-from jobs.status import EventType
+from tests.support.events import EventType
 from tests.support.jobs import TTL, request
 from tests.support.lanes import Bench
 
@@ -36,7 +36,7 @@ async def test_a_lane_writes_one_line_for_each_end(
     refused = await bench.submit("first", refuse=True)
     await bench.story(refused)
     running = await bench.submit("first", count=10**9)
-    await bench.story(running, until=lambda event: event.type is EventType.PROGRESS)
+    await bench.story(running, until=lambda event: event.type == EventType.PROGRESS)
     await client.cancel(running)
     await bench.story(running)
     bench.engine.fail_next = RuntimeError("a secret")
@@ -96,7 +96,7 @@ async def test_an_end_that_was_lost_is_not_told(
     bench: Bench, client: JobClient, clean_redis: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     job_id = await bench.submit("first", count=10**9)
-    await bench.story(job_id, until=lambda event: event.type is EventType.PROGRESS)
+    await bench.story(job_id, until=lambda event: event.type == EventType.PROGRESS)
     (execution,) = [each for _, each in bench.host.lanes["llm"].executions()]  # type: ignore[index]
     clean_redis.zrem("rq:wip:llm", f"{job_id}:{execution}")
     bench.host.lanes["llm"]._outbox.put([Ending(job_id, execution, {})])  # type: ignore[index]

@@ -12,7 +12,7 @@ from config.settings import Settings
 from jobs.client import JobClient
 from jobs.kinds import Category
 from jobs.live_settings import LiveSettings, write
-from jobs.status import EventType
+from tests.support.events import EventType, data_of
 from tests.support.lanes import Bench
 from worker import device, host, slots
 from worker.memory import Limits, Memory, is_out_of_memory
@@ -31,7 +31,7 @@ async def test_the_least_recently_used_model_makes_room_for_one_more(bench: Benc
     await bench.story(await bench.submit("first", Category.LLM))
     chat = bench.engine
     last = (await bench.story(await bench.submit("second", Category.IMAGE)))[-1]
-    assert last.type is EventType.COMPLETED
+    assert last.type == EventType.COMPLETED
     assert chat.closed
     assert bench.host.lanes[Category.LLM].slot.snapshot().state == "empty"
 
@@ -52,14 +52,14 @@ async def test_who_generates_never_goes(settings: Settings, client: JobClient) -
     chat.hold.clear()
     try:
         running = await bench.submit("first", Category.LLM, count=3)
-        await bench.story(running, until=lambda event: event.type is EventType.STARTED)
+        await bench.story(running, until=lambda event: event.type == EventType.STARTED)
         # Neither limit nor budget is worth an answer: there is one model more for a while.
         picture = (await bench.story(await bench.submit("second", Category.IMAGE)))[-1]
-        assert picture.type is EventType.COMPLETED
+        assert picture.type == EventType.COMPLETED
         assert not chat.closed
     finally:
         chat.hold.set()
-    assert (await bench.story(running))[-1].type is EventType.COMPLETED
+    assert (await bench.story(running))[-1].type == EventType.COMPLETED
     bench.host.drain()
 
 
@@ -67,8 +67,8 @@ async def test_who_generates_never_goes(settings: Settings, client: JobClient) -
 async def test_a_job_outlives_running_out_of_memory(bench: Bench, times: int) -> None:
     bench.fail_steps = [RuntimeError("[metal::malloc] Metal out of memory")] * times
     story = await bench.story(await bench.submit("first", count=2))
-    assert story[-1].type is EventType.COMPLETED
-    assert story[-1].data["result"]["counted"] == 2
+    assert story[-1].type == EventType.COMPLETED
+    assert data_of(story[-1])["result"]["counted"] == 2
     assert [event.type for event in story].count(EventType.REQUEUED) == times
 
 
@@ -76,14 +76,14 @@ async def test_a_job_for_which_memory_never_suffices_fails_and_the_next_is_serve
     bench.fail_steps = [RuntimeError("metal out of memory")] * 4
     error = await bench.error(await bench.submit("first", count=2))
     assert (error.status, error.code) == (500, "out_of_memory")
-    assert (await bench.story(await bench.submit("first")))[-1].type is EventType.COMPLETED
+    assert (await bench.story(await bench.submit("first")))[-1].type == EventType.COMPLETED
 
 
 async def test_when_memory_runs_out_an_idle_model_goes(bench: Bench) -> None:
     await bench.story(await bench.submit("second", Category.IMAGE))
     picture = bench.engine
     bench.fail_steps = [MemoryError()]
-    assert (await bench.story(await bench.submit("first", count=2)))[-1].type is EventType.COMPLETED
+    assert (await bench.story(await bench.submit("first", count=2)))[-1].type == EventType.COMPLETED
     assert picture.closed
 
 

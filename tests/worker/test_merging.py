@@ -3,12 +3,13 @@
 from typing import Any
 
 from jobs.consumer.outbox import Message, _merge
-from jobs.status import EventType
+from tests.support.events import EventType, make, plain
 
 
 def deltas(*data: dict[str, Any]) -> list[dict[str, Any]]:
-    messages = [Message("job", "execution", EventType.DELTA, {"index": 0, **each}) for each in data]
-    return [message.data for message in _merge(messages)]
+    messages = [Message("job", "execution", make(EventType.DELTA, index=0, **each)) for each in data]
+    told = [plain(message.event) for message in _merge(messages)]
+    return [{name: value for name, value in each.items() if name != "type"} for each in told]
 
 
 def arguments(text: str, **call: Any) -> dict[str, Any]:

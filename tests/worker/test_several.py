@@ -13,7 +13,7 @@ from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
 from jobs.kinds import Kind
-from jobs.status import EventType
+from tests.support.events import EventType
 from tests.support.lanes import Bench
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +73,7 @@ async def test_a_worker_that_is_busy_obeys_when_its_jobs_have_ended(
     both: tuple[Bench, Bench], client: JobClient, clean_redis: redis.Redis
 ) -> None:
     job_id = await both[0].submit("first", count=10**9)
-    await both[0].story(job_id, until=lambda event: event.type is EventType.PROGRESS)
+    await both[0].story(job_id, until=lambda event: event.type == EventType.PROGRESS)
     (busy,) = [each for each in both if each.host.lanes["llm"].executions()]  # type: ignore[index]
     (free,) = [each for each in both if each is not busy]
     before = await held(client)
@@ -93,7 +93,7 @@ async def test_rqs_tools_see_who_works_where_and_for_how_long(
     bench: Bench, client: JobClient, clean_redis: redis.Redis
 ) -> None:
     job_id = await bench.submit("first", count=10**9)
-    await bench.story(job_id, until=lambda event: event.type is EventType.PROGRESS)
+    await bench.story(job_id, until=lambda event: event.type == EventType.PROGRESS)
     bench.host._beat()
     key = keys.worker(f"{bench.host.name}.llm")
     (lane,) = [each for each in Worker.all(connection=clean_redis) if each.key == key]

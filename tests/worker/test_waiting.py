@@ -7,7 +7,8 @@ from config.settings import Settings
 from jobs.client import JobClient
 from jobs.info import JobInfo
 from jobs.kinds import Kind
-from jobs.status import EventType, JobStatus
+from jobs.status import JobStatus
+from tests.support.events import EventType
 from tests.support.lanes import Bench
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +30,7 @@ async def test_who_needs_the_slot_of_a_running_job_waits_in_the_queue(
     kind: Kind, bench: Bench, client: JobClient
 ) -> None:
     running = await bench.submit("first", count=10**9)
-    await bench.story(running, until=lambda event: event.type is EventType.PROGRESS)
+    await bench.story(running, until=lambda event: event.type == EventType.PROGRESS)
     other = await bench.send(kind, "" if kind is Kind.UNLOAD else "second", payload={"count": 2})
     behind = await bench.submit("first", count=1)
     # Two looks of the feeder at the queue.
@@ -45,8 +46,8 @@ async def test_who_needs_the_slot_of_a_running_job_waits_in_the_queue(
 
     await client.cancel(running)
     story = await bench.story(other)
-    assert story[-1].type is EventType.COMPLETED
-    assert (await bench.story(behind))[-1].type is EventType.COMPLETED
+    assert story[-1].type == EventType.COMPLETED
+    assert (await bench.story(behind))[-1].type == EventType.COMPLETED
 
 
 async def _goes_on(client: JobClient, job_id: str) -> None:
@@ -55,7 +56,7 @@ async def _goes_on(client: JobClient, job_id: str) -> None:
     while True:
         info = await client.info(job_id)
         assert info.status is JobStatus.IN_PROGRESS
-        done = info.progress["done"] if info.progress else 0
+        done = info.progress.done if info.progress else 0
         before = done if before is None else before
         if done > before + 200:
             return
@@ -66,7 +67,7 @@ async def test_a_job_whose_model_is_loaded_is_loading_and_its_run_begins_after(
 ) -> None:
     bench.hold_load.clear()
     job_id = await bench.submit("first", count=2)
-    await bench.story(job_id, until=lambda event: event.type is EventType.LOADING)
+    await bench.story(job_id, until=lambda event: event.type == EventType.LOADING)
     job = await shown(client, job_id)
     assert (job["status"], job["loading"], job["position"]) == ("in_progress", True, None)
     bench.hold_load.set()

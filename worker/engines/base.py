@@ -5,9 +5,10 @@ opaque id and a payload. A step returns `Output`s.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from jobs.errors import MlxqError
+from jobs.events import CallPart, TokenLogprob
 
 
 @dataclass(slots=True)
@@ -21,9 +22,17 @@ class Delta:
     task_id: str
     text: str
     index: int = 0
-    field: str = "content"
-    call: dict[str, Any] | None = None
-    logprobs: list[dict[str, Any]] | None = None
+    field: Literal["content", "reasoning", "tool_call"] = "content"
+    call: CallPart | None = None
+    logprobs: list[TokenLogprob] | None = None
+
+
+@dataclass(slots=True)
+class AudioChunk:
+    """The next bytes of a sound file: of each chunk but the last a multiple of three."""
+
+    task_id: str
+    audio: bytes
 
 
 @dataclass(slots=True)
@@ -33,7 +42,6 @@ class Progress:
     task_id: str
     done: int
     total: int
-    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -48,7 +56,7 @@ class Preview:
     blob: str
     content_type: str
     partial: bool = False
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -67,7 +75,7 @@ class Failed:
     error: MlxqError
 
 
-Output = Delta | Progress | Preview | Done | Failed
+Output = Delta | AudioChunk | Progress | Preview | Done | Failed
 
 
 class Engine(Protocol):

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import orjson
+from msgspec import UNSET
 
 from api.dispatch.sent_answer import AnswerPiece
 from api.openai.usage import FINGERPRINT, usage
+from jobs.events import CallPart, TokenLogprob
 
 
 def chat_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
@@ -19,7 +22,7 @@ def chat_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -
             {
                 "index": choice["index"],
                 "message": _message(choice, legacy=_is_legacy(meta)),
-                "logprobs": _logprobs(choice.get("logprobs")),
+                "logprobs": _logprobs(msgspec.convert(choice.get("logprobs"), list[TokenLogprob] | None)),
                 "finish_reason": _reason(choice["finish_reason"], legacy=_is_legacy(meta)),
             }
             for choice in result["choices"]
@@ -61,18 +64,19 @@ def _message(choice: dict[str, Any], *, legacy: bool) -> dict[str, Any]:
     return message
 
 
-def _logprobs(entries: list[dict[str, Any]] | None) -> dict[str, Any] | None:
+def _logprobs(entries: list[TokenLogprob] | None) -> dict[str, Any] | None:
     if entries is None:
         return None
     return {"content": [_token(entry) for entry in entries], "refusal": None}
 
 
-def _token(entry: dict[str, Any]) -> dict[str, Any]:
+def _token(entry: TokenLogprob) -> dict[str, Any]:
+    top = [] if entry.top is UNSET else entry.top
     return {
-        "token": entry["token"],
-        "logprob": entry["logprob"],
-        "bytes": entry["bytes"],
-        "top_logprobs": entry["top"],
+        "token": entry.token,
+        "logprob": entry.logprob,
+        "bytes": entry.bytes,
+        "top_logprobs": [{"token": each.token, "bytes": each.bytes, "logprob": each.logprob} for each in top],
     }
 
 
@@ -131,14 +135,14 @@ class ChatFrames:
         return self._head + b',"choices":' + orjson.dumps([choice]) + self._tail
 
 
-def _call(call: dict[str, Any], arguments: str) -> dict[str, Any]:
-    """A piece of a tool call; only its first says what is called."""
-    if "id" not in call:
-        return {"index": call["index"], "function": {"arguments": arguments}}
-    function = {"name": call["name"], "arguments": arguments}
-    return {"index": call["index"], "id": call["id"], "type": "function", "function": function}
+def _call(call: CallPart, arguments: str) -> dict[str, Any]:
+    """A piece of a tool call. Only its first says what is called."""
+    if call.id is None:
+        return {"index": call.index, "function": {"arguments": arguments}}
+    function = {"name": call.name, "arguments": arguments}
+    return {"index": call.index, "id": call.id, "type": "function", "function": function}
 
 
-def _legacy_call(call: dict[str, Any], arguments: str) -> dict[str, Any]:
+def _legacy_call(call: CallPart, arguments: str) -> dict[str, Any]:
     """The same where there is one call at most."""
-    return {"name": call["name"], "arguments": arguments} if "name" in call else {"arguments": arguments}
+    return {"arguments": arguments} if call.name is None else {"name": call.name, "arguments": arguments}

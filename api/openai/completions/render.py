@@ -3,10 +3,13 @@
 import codecs
 from typing import Any
 
+import msgspec
 import orjson
+from msgspec import UNSET
 
 from api.dispatch.sent_answer import AnswerPiece
 from api.openai.usage import FINGERPRINT, usage
+from jobs.events import TokenLogprob
 
 
 def text_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
@@ -17,7 +20,9 @@ def text_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -
             {
                 "index": choice["index"],
                 "text": choice["text"],
-                "logprobs": Offsets().logprobs(choice.get("logprobs")),
+                "logprobs": Offsets().logprobs(
+                    msgspec.convert(choice.get("logprobs"), list[TokenLogprob] | None)
+                ),
                 "finish_reason": choice["finish_reason"],
             }
             for choice in result["choices"]
@@ -44,29 +49,29 @@ class Offsets:
         # A character may be spread over several tokens: it counts where it ends.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def logprobs(self, entries: list[dict[str, Any]] | None) -> dict[str, Any] | None:
+    def logprobs(self, entries: list[TokenLogprob] | None) -> dict[str, Any] | None:
         """OpenAI's first form: parallel lists. The first token of an echoed prompt has no probability."""
         if entries is None:
             return None
         offsets = []
         for entry in entries:
             offsets.append(self._offset)
-            self._offset += len(self._decoder.decode(bytes(entry["bytes"])))
+            self._offset += len(self._decoder.decode(bytes(entry.bytes)))
         return {
-            "tokens": [entry["token"] for entry in entries],
-            "token_logprobs": [entry["logprob"] for entry in entries],
+            "tokens": [entry.token for entry in entries],
+            "token_logprobs": [entry.logprob for entry in entries],
             "top_logprobs": [_alternatives(entry) for entry in entries],
             "text_offset": offsets,
         }
 
 
-def _alternatives(entry: dict[str, Any]) -> dict[str, float] | None:
+def _alternatives(entry: TokenLogprob) -> dict[str, float | None] | None:
     """The likeliest tokens, and always the one that was taken."""
-    if entry["logprob"] is None:
+    if entry.logprob is None:
         return None
-    found: dict[str, float] = {}
-    for token in (*entry["top"], entry):
-        found.setdefault(token["token"], token["logprob"])
+    found: dict[str, float | None] = {}
+    for token in (*(() if entry.top is UNSET else entry.top), entry):
+        found.setdefault(token.token, token.logprob)
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.dispatch.artifacts import file_url
+from jobs.events import Partial
 
 #: Where the bytes of a file are, by its blob.
 Read = Callable[[str], bytes]
@@ -38,15 +39,15 @@ def _image(
     return {**said, "seed": image["seed"]}
 
 
-def partial_image(meta: dict[str, Any], event: dict[str, Any], data: bytes) -> dict[str, Any]:
+def partial_image(meta: dict[str, Any], event: Partial, data: bytes) -> dict[str, Any]:
     """A picture that is not done yet."""
     return {
         "type": f"{_stream(meta)}.partial_image",
         "b64_json": base64.b64encode(data).decode(),
         "created_at": meta["created"],
         **_looks(meta),
-        "partial_image_index": event["number"],
-        "image_index": event["index"],
+        "partial_image_index": event.number,
+        "image_index": event.index,
     }
 
 

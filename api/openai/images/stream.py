@@ -13,8 +13,8 @@ from api.http.context import context_of, jobs_of
 from api.http.forwarded import base_of
 from api.http.sse import HEARTBEAT, PATIENCE, Heartbeat, Write
 from api.openai.images.render import completed_image, partial_image
+from jobs.events import Partial
 from jobs.request import JobRequest
-from jobs.status import Event, EventType
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,15 @@ class ImageStream:
             heart, due = Heartbeat(watch), clock() + PATIENCE
             told: set[tuple[int, int]] = set()
             while True:
-                event = await next_event(watch, max(0.0, due - clock()))
-                if event is None:
+                entry = await next_event(watch, max(0.0, due - clock()))
+                if entry is None:
                     await write(heart.beat())
                     due = clock() + HEARTBEAT
                     continue
+                event = entry.event
                 heart.hear(event)
-                if event.type is EventType.PARTIAL:
-                    which = event.data["index"], event.data["number"]
+                if isinstance(event, Partial):
+                    which = event.index, event.number
                     if which in told:
                         continue
                     told.add(which)
@@ -61,9 +62,9 @@ class ImageStream:
                         )
                     return
 
-    def _partial(self, meta: dict[str, Any], event: Event) -> bytes:
-        data = context_of(self.request).blobs.read(event.data["blob"])
-        return _frame(partial_image(meta, event.data, data))
+    def _partial(self, meta: dict[str, Any], event: Partial) -> bytes:
+        data = context_of(self.request).blobs.read(event.blob)
+        return _frame(partial_image(meta, event, data))
 
     def _completed(self, job_id: str, meta: dict[str, Any], result: dict[str, Any], index: int) -> bytes:
         read = context_of(self.request).blobs.read

@@ -17,8 +17,8 @@ from api.http.errors import to_error
 from api.http.sse import HEARTBEAT, PATIENCE, Heartbeat, Stream, Write, data_frame
 from api.openai.speech.schema import usage
 from jobs.bus import Watch
+from jobs.events import AudioChunk, Event, Reset
 from jobs.request import JobRequest
-from jobs.status import Event, EventType
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +37,13 @@ class Sound:
 
     async def hear(self, event: Event) -> bytes:
         """What is new by this event. With the last one `result` is there; raises the job's error."""
-        if event.type is EventType.DELTA and event.data.get("field") == "audio":
-            data = base64.b64decode(event.data["text"])
+        if isinstance(event, AudioChunk):
+            data = event.audio
             new = data[max(0, self._given - self._seen) :]
             self._seen += len(data)
             self._given = max(self._given, self._seen)
             return new
-        if event.type is EventType.RESET:
+        if isinstance(event, Reset):
             self._seen = 0
         elif event.terminal:
             self.result = result_of(event)
@@ -56,8 +56,8 @@ async def pieces(context: Context, watch: Watch) -> AsyncIterator[bytes]:
     """All bytes of a job's file as they come."""
     sound = Sound(context)
     while sound.result is None:
-        event = await next_event(watch, None)
-        if event is not None and (data := await sound.hear(event)):
+        entry = await next_event(watch, None)
+        if entry is not None and (data := await sound.hear(entry.event)):
             yield data
 
 
@@ -91,13 +91,13 @@ class FramedSpeech:
             heart, sound = Heartbeat(watch), Sound(context)
             due = clock() + PATIENCE
             while sound.result is None:
-                event = await next_event(watch, max(0.0, due - clock()))
-                if event is None:
+                entry = await next_event(watch, max(0.0, due - clock()))
+                if entry is None:
                     await write(heart.beat())
                     due = clock() + HEARTBEAT
                     continue
-                heart.hear(event)
-                if data := await sound.hear(event):
+                heart.hear(entry.event)
+                if data := await sound.hear(entry.event):
                     audio = base64.b64encode(data).decode()
                     await write(data_frame({"type": "speech.audio.delta", "audio": audio}))
                     due = clock() + HEARTBEAT

@@ -13,7 +13,7 @@ import redis
 from jobs import keys
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure
-from jobs.status import EventType
+from tests.support.events import EventType
 from tests.support.openai_shape import check_shape
 from tests.support.painter import PNG, USAGE, finish, made, paint, show
 from tests.support.scripted_worker import Run, ScriptedWorker

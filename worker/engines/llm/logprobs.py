@@ -10,13 +10,13 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import make_prompt_cache
+from msgspec import UNSET, UnsetType, structs
 
+from jobs.events import TokenLogprob
 from worker.engines.llm.vocabulary import Vocabulary
 
 #: JSON has no infinity; OpenAI's own floor.
 FLOOR = -9999.0
-
-Entry = dict[str, Any]
 
 
 class LogprobRecorder:
@@ -36,7 +36,7 @@ class LogprobRecorder:
         self._logits.append(logits)
         return logits
 
-    def entry(self, token: int) -> Entry:
+    def entry(self, token: int) -> TokenLogprob:
         """The entry of the next token."""
         return entry(token, _log_softmax(self._logits.popleft()[0]), self._top, self._vocabulary)
 
@@ -46,15 +46,15 @@ class TokenSpans:
 
     def __init__(self) -> None:
         #: tokens that may be content: their entry, and the characters that they wrote
-        self._written: deque[tuple[Entry, int, int]] = deque()
+        self._written: deque[tuple[TokenLogprob, int, int]] = deque()
         #: tokens that have written no character yet: they are part of the next one
-        self._unwritten: list[Entry] = []
+        self._unwritten: list[TokenLogprob] = []
         self._length = 0
         #: tokens of content, by how much content there was before them
-        self._spelled: deque[tuple[int, Entry]] = deque()
+        self._spelled: deque[tuple[int, TokenLogprob]] = deque()
         self._content = self._shown = 0
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: TokenLogprob) -> None:
         """One token more."""
         self._unwritten.append(entry)
 
@@ -84,7 +84,7 @@ class TokenSpans:
             self._shown += bool(self._unwritten)
             self._unwritten.clear()
 
-    def shown(self, length: int) -> list[Entry]:
+    def shown(self, length: int) -> list[TokenLogprob]:
         """The tokens of the next so many characters of content."""
         self._shown += length
         shown = []
@@ -93,7 +93,7 @@ class TokenSpans:
         return shown
 
 
-def entry(token: int, logprobs: mx.array, top: int, vocabulary: Vocabulary) -> Entry:
+def entry(token: int, logprobs: mx.array, top: int, vocabulary: Vocabulary) -> TokenLogprob:
     """`logprobs` [vocabulary], float32 → token, bytes, logprob and its `top` likeliest alternatives."""
     top = min(top, logprobs.size)
     best = mx.argpartition(-logprobs, kth=top - 1)[:top] if top else mx.array([], dtype=mx.uint32)
@@ -102,15 +102,17 @@ def entry(token: int, logprobs: mx.array, top: int, vocabulary: Vocabulary) -> E
     own, *others = np.asarray(values).tolist()
     ranked = sorted(zip(np.asarray(best).tolist(), others, strict=True), key=lambda pair: -pair[1])
     alternatives = [_entry(each, value, vocabulary) for each, value in ranked]
-    return {**_entry(token, own, vocabulary), "top": alternatives}
+    return _entry(token, own, vocabulary, alternatives)
 
 
-def without(token: int, vocabulary: Vocabulary) -> Entry:
+def without(token: int, vocabulary: Vocabulary) -> TokenLogprob:
     """The entry of a prompt's first token, which nothing predicts."""
-    return {**_entry(token, 0.0, vocabulary), "logprob": None, "top": []}
+    return structs.replace(_entry(token, 0.0, vocabulary, []), logprob=None)
 
 
-def of_prompt(model: Any, tokens: list[int], top: int, vocabulary: Vocabulary, step: int) -> list[Entry]:
+def of_prompt(
+    model: Any, tokens: list[int], top: int, vocabulary: Vocabulary, step: int
+) -> list[TokenLogprob]:
     """The entries of a prompt's own tokens, read `step` at a time."""
     entries = [without(tokens[0], vocabulary)]
     cache = make_prompt_cache(model)
@@ -127,10 +129,8 @@ def _log_softmax(logits: mx.array) -> mx.array:
     return logits - mx.logsumexp(logits, axis=-1, keepdims=True)
 
 
-def _entry(token: int, logprob: float, vocabulary: Vocabulary) -> Entry:
+def _entry(
+    token: int, logprob: float, vocabulary: Vocabulary, top: list[TokenLogprob] | UnsetType = UNSET
+) -> TokenLogprob:
     raw = vocabulary.bytes_of(token)
-    return {
-        "token": raw.decode("utf-8", errors="replace"),
-        "bytes": list(raw),
-        "logprob": max(logprob, FLOOR),
-    }
+    return TokenLogprob(raw.decode("utf-8", errors="replace"), list(raw), max(logprob, FLOOR), top)

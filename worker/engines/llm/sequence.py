@@ -8,9 +8,12 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import to_builtins
+
+from jobs.events import TokenLogprob
 from worker.engines.base import Delta
 from worker.engines.llm.batch import Row, Token
-from worker.engines.llm.logprobs import Entry, LogprobRecorder, TokenSpans
+from worker.engines.llm.logprobs import LogprobRecorder, TokenSpans
 from worker.engines.llm.parts import CALL, CLOSED, CONTENT, REASONING, Part
 from worker.engines.llm.sampling import Guard
 from worker.engines.llm.splitter import Splitter
@@ -40,7 +43,7 @@ class Sequence:
     likelihood: float = 0.0
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
-    logprobs: list[Entry] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
     #: how much text there was before each token, as long as some of it may be reasoning
     _starts: list[int] = field(default_factory=list)
     _length: int = 0
@@ -99,7 +102,7 @@ class Sequence:
         if self.calls is not None and self.calls.made:
             choice["tool_calls"] = self.calls.made
         if self.recorder is not None:
-            choice["logprobs"] = self.logprobs
+            choice["logprobs"] = to_builtins(self.logprobs)
         return choice
 
     def _note(self, token: Token) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from jobs.events import CallPart
 from worker.engines.llm.grammar import PLAIN_JSON, closed
 from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED
 
@@ -67,16 +68,16 @@ class ToolCalls:
         self._waiting = waiting if same else []
         return [] if same else waiting
 
-    def open(self, name: str) -> dict[str, Any]:
+    def open(self, name: str) -> CallPart:
         """A call begins. Returns what its first delta says of it."""
         number = len(self._opened)
         self._opened.append((name, []))
-        return {"index": number, "id": self._id(number), "name": name}
+        return CallPart(number, self._id(number), name)
 
-    def add(self, arguments: str) -> dict[str, Any]:
+    def add(self, arguments: str) -> CallPart:
         """More of its arguments. Returns what a further delta says of it."""
         self._opened[-1][1].append(arguments)
-        return {"index": len(self._opened) - 1}
+        return CallPart(len(self._opened) - 1)
 
     def close(self) -> None:
         self._closed += 1

@@ -4,7 +4,6 @@ This module knows payloads, pieces of text and audio. It does not know models (s
 thread owns an engine.
 """
 
-import base64
 import contextlib
 import logging
 import tempfile
@@ -24,7 +23,7 @@ from jobs.errors import InvalidRequest
 from mlxq.media.audio_formats import CONTENT_TYPES
 from worker.audio import decode
 from worker.encoder import Encoder
-from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.engines.base import AudioChunk, Done, Failed, Output, Progress
 from worker.engines.failures import failure_of
 from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 from worker.engines.tts.pieces import pieces
@@ -184,8 +183,7 @@ class SpeechEngine:
         data = task.held + data
         end = len(data) if last else len(data) - len(data) % 3
         task.held = data[end:]
-        text = base64.b64encode(data[:end]).decode()
-        return [Delta(task.id, text, field="audio")] if text else []
+        return [AudioChunk(task.id, data[:end])] if end else []
 
     def _recording(self, reference: dict[str, Any], scratch: contextlib.ExitStack) -> Path:
         """The recording of a voice as a WAV file. Raises InvalidRequest for an unusable one."""
