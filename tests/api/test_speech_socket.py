@@ -180,7 +180,7 @@ def test_who_leaves_cancels_what_is_being_said(
     left = []
 
     def wait(run: Run) -> None:
-        run.tell(base64.b64encode(PCM).decode(), field="audio")
+        run.emit(EventType.AUDIO, audio=base64.b64encode(PCM).decode())
         left.append(run.until_cancelled())
         run.cancelled()
 
