@@ -24,6 +24,7 @@ KOKORO = Kokoro(
     options=frozenset({LANGUAGE}),
     keys=frozenset({"istftnet", "plbert"}),
     word="kokoro",
+    own_speed=True,
     hub_id="mlx-community/Kokoro-82M-bf16",
 )
 

@@ -12,7 +12,9 @@ ENGINE = "mlx_audio"
 _T, _L, _I = REFERENCE_TEXT, LANGUAGE, INSTRUCTIONS
 
 
-def _row(name: str, *options: str, keys: tuple[str, ...] = (), word: str = "") -> SpeechFamily:
+def _row(
+    name: str, *options: str, keys: tuple[str, ...] = (), word: str = "", own_speed: bool = False
+) -> SpeechFamily:
     """`keys` and `word` identify a model whose config.json names no type."""
     return SpeechFamily(
         name=name,
@@ -21,6 +23,7 @@ def _row(name: str, *options: str, keys: tuple[str, ...] = (), word: str = "") -
         keys=frozenset(keys),
         word=word,
         by_name=bool(word),
+        own_speed=own_speed,
     )
 
 
@@ -63,14 +66,14 @@ MLX_AUDIO: tuple[SpeechFamily, ...] = (
     _row("higgs_audio_v3", _T),
     _row("higgs_multimodal_qwen3", _T),
     _row("irodori_tts"),
-    _row("kitten"),
-    _row("kitten_tts"),
+    _row("kitten", own_speed=True),
+    _row("kitten_tts", own_speed=True),
     _row("kugelaudio"),
     _row("lingv3_tts", _T, _L, _I),
     _row("longcat", _T, _L),
     _row("longcat_audiodit", _T, _L),
     _row("marvis", _T),
-    _row("melotts", _L),
+    _row("melotts", _L, own_speed=True),
     _row("moss_tts", _T),
     _row("moss_tts_delay", _T),
     _row("moss_tts_local", _T),

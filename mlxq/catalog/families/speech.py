@@ -33,6 +33,8 @@ class SpeechFamily(Family):
     word: str = ""
     #: whether the name identifies it: config.json has no type, or the one of a language model
     by_name: bool = False
+    #: whether its models take a speed; the audio of others is stretched
+    own_speed: bool = False
     #: why no model of the family is served, for the user; empty: it is
     unserved: str = ""
 

@@ -47,7 +47,7 @@ def load(ref: ModelRef, path: Path, family: SpeechFamily, settings: Settings) ->
     """Load the model of this folder. Call it on the thread that will own it."""
     cls = model_class(family)
     model = cls.load(path, family.type, settings)
-    speaker = cls(model, family.voices(path))
+    speaker = cls(model, family.voices(path), own_speed=family.own_speed)
     try:
         speaker.check()
     except ValueError as error:

@@ -22,8 +22,6 @@ from worker.audio import decode
 
 #: Seconds of audio in one chunk. Short chunks reach a listener sooner; long ones use the device better.
 INTERVAL = 0.4
-#: Families whose models take a speed; the audio of others is stretched.
-_OWN_SPEED = ("kitten_tts", "kokoro", "melotts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +46,12 @@ class SpeechModel:
     #: Weight of the longest piece of text, see `pieces.weight`: a model's output has a longest length.
     longest = 400
 
-    def __init__(self, model: Any, voices: tuple[str, ...]) -> None:
+    def __init__(self, model: Any, voices: tuple[str, ...], *, own_speed: bool = False) -> None:
+        """`own_speed`: the model takes a speed; the audio of others is stretched."""
         self.model = model
         self.voices = voices
         self.takes = inspect.signature(model.generate).parameters
-        package = type(model).__module__
-        self.own_speed = any(f".{family}." in package for family in _OWN_SPEED)
+        self.own_speed = own_speed
 
     @classmethod
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
