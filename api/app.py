@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 
 from api.dispatch.resource import Resource
 from api.http.access_log import AccessLog
-from api.http.addresses import Addresses, in_order
+from api.http.addresses import Addresses, greed
 from api.http.coding import Decoding
 from api.http.context import Context, OwnClient
 from api.http.cors import Cors, Defence
@@ -43,6 +43,7 @@ from api.ominix.models import router as loaded_models
 from api.ominix.voices import router as voices
 from api.openai.chat import router as chat
 from api.openai.completions import router as completions
+from api.openai.dialect import OPENAI
 from api.openai.embeddings import router as embeddings
 from api.openai.images import router as images
 from api.openai.models import router as models
@@ -125,9 +126,16 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
     app.state.settings = settings
     app.state.context = context
     app.state.hub = Hub(settings, context.reach)
-    routes = [route for resource in resources for router in resource.routers for route in router.routes]
-    app.router.routes.extend(in_order(routes))
-    app.state.addresses = Addresses(app.router.routes)
+    routes = [
+        (route, resource.dialect)
+        for resource in resources
+        for router in resource.routers
+        for route in router.routes
+    ]
+    routes.sort(key=lambda each: greed(each[0]))
+    own = [(route, OPENAI) for route in app.router.routes]
+    app.router.routes.extend(route for route, _ in routes)
+    app.state.addresses = Addresses([*own, *routes], OPENAI)
     return app
 
 

@@ -73,6 +73,7 @@ WRONG: set[tuple[str, str]] = {
     ("api.dispatch", "api.models.downloaded"),
     ("api.dispatch", "api.openai.chat.render"),
     ("api.dispatch", "api.openai.completions.render"),
+    ("api.dispatch", "api.openai.dialect"),
     ("api.dispatch", "api.openai.embeddings.schema"),
     ("api.dispatch", "api.openai.images.render"),
     ("api.dispatch", "api.openai.speech.schema"),

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from api.dispatch.job_schema import JobObject, JobProgress, JobUrls
 from api.dispatch.renderers import answer
-from api.http.errors import error_body
+from api.openai.dialect import OPENAI
 from jobs.client import Submission
 from jobs.info import JobInfo
 from jobs.request import JobRequest
@@ -72,7 +72,7 @@ def job_object(base: str, info: JobInfo) -> JobObject:
             "run_seconds": None if info.loading else _between(info.ran_at or started, ended),
         },
         "result": result,
-        "error": None if info.error is None else error_body(info.error)["error"],
+        "error": None if info.error is None else OPENAI.error_body(info.error)["error"],
         "urls": urls(base, info.id),
     }
 

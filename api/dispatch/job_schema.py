@@ -4,7 +4,6 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from api.http.errors import ErrorObject
 from api.http.openapi import gives
 from config.values import JsonObject
 
@@ -46,6 +45,15 @@ class JobUrls(TypedDict):
     cancel: str
 
 
+class JobError(TypedDict):
+    """Why a job failed, as OpenAI writes it; a job that was asked for in another dialect has that one's error."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
 class JobObject(TypedDict):
     """A job as its owner sees it. `result` is the body that a synchronous call gets."""
 
@@ -65,7 +73,7 @@ class JobObject(TypedDict):
     cancelling: bool
     timings: JobTimings
     result: JsonObject | None
-    error: ErrorObject | None
+    error: JobError | str | None
     urls: JobUrls
 
 
@@ -88,7 +96,7 @@ class JobEvent(TypedDict, total=False):
     done: int
     total: int
     result: JsonObject
-    error: ErrorObject
+    error: JobError
 
 
 #: The answer of a route for a client that does not wait.

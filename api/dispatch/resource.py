@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
+from api.http.dialect import Dialect
 from config.settings import Settings
 
 #: Bytes that a body may have under these settings.
@@ -16,7 +17,11 @@ Limit = Callable[[Settings], int]
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """`large`: paths whose bodies hold files, and the bytes of files that such a body may have."""
+    """Errors of requests to its routes are written in `dialect`.
 
+    `large`: paths whose bodies hold files, and the bytes of files that such a body may have.
+    """
+
+    dialect: Dialect
     routers: tuple[APIRouter, ...]
     large: Mapping[str, Limit] = field(default_factory=dict)

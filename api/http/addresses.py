@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 from starlette.types import Scope
 
+from api.http.dialect import Dialect
+
 _VERSION = "/v1"
 #: Slashes that clients leave between an address and a path that both have one.
 _SLASHES = re.compile("//+")
@@ -14,13 +16,19 @@ _NAMES = "/models/"
 
 
 class Addresses:
-    """Of these routes. A route below `/v1` is also answered without it, unless another route has that address."""
+    """Of these routes, in the order in which they are tried, each with its dialect.
 
-    def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        routes = tuple(routes)
-        self._routes = tuple(route for route in routes if isinstance(route, Route))
+    A route below `/v1` is also answered without it, unless another route has that address. `default` is the dialect
+    of addresses that no route has.
+    """
+
+    def __init__(self, routes: Iterable[tuple[BaseRoute, Dialect]], default: Dialect) -> None:
+        self._spoken = tuple(routes)
+        self.default = default
+        every = [route for route, _ in self._spoken]
+        self._routes = tuple(route for route in every if isinstance(route, Route))
         #: paths of WebSockets
-        self.sockets = tuple(route.path for route in routes if isinstance(route, WebSocketRoute))
+        self.sockets = tuple(route.path for route in every if isinstance(route, WebSocketRoute))
         paths = [*(route.path for route in self._routes), *self.sockets]
         versioned = {_first(path.removeprefix(_VERSION)) for path in paths if path.startswith(f"{_VERSION}/")}
         #: first parts of paths below `/v1` that have no other meaning without it
@@ -33,6 +41,20 @@ class Addresses:
         if path.startswith("/") and _first(path) in self.versioned:
             path = f"{_VERSION}{path}"
         return path.removesuffix("/") or "/"
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """Each once."""
+        return tuple(dict.fromkeys((self.default, *(dialect for _, dialect in self._spoken))))
+
+    def dialect(self, path: str, method: str = "") -> Dialect:
+        """In whose shapes a request to this path is answered; of a WebSocket the method is ''."""
+        scope = {"type": "http" if method else "websocket", "method": method, "path": path}
+        for wanted in (Match.FULL, Match.PARTIAL):
+            for route, dialect in self._spoken:
+                if route.matches(scope)[0] is wanted:
+                    return dialect
+        return self.default
 
     def allow(self, path: str) -> str:
         """The value of an `Allow` header (RFC 9110, 10.2.1)."""
@@ -52,12 +74,8 @@ def addresses_of(scope: Scope) -> Addresses:
     return addresses
 
 
-def in_order(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
-    """The order in which routes are tried: literal paths first, those that end in any path last."""
-    return sorted(routes, key=_greed)
-
-
-def _greed(route: BaseRoute) -> int:
+def greed(route: BaseRoute) -> int:
+    """By which routes are tried in order: literal paths first, those that end in any path last."""
     path: str = getattr(route, "path", "")
     if path.endswith(":path}"):
         return 3

@@ -39,7 +39,7 @@ class Defence:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, whose refusals are OpenAI's error object."""
+    """Starlette's, whose refusals are errors as all others are."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         answer = super().preflight_response(request_headers)

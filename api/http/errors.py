@@ -1,6 +1,6 @@
-"""The one place where errors become HTTP: OpenAI's error object, and FastAPI's `detail` beside it.
+"""The one place where errors become HTTP responses. How they are written is the dialect's of the request's route.
 
-Every error, expected or not, passes `to_error` and then `error_response`, or `error_body` when the response
+Every error, expected or not, passes `to_error` and then `error_response`, or the dialect's frame when the response
 has already begun.
 """
 
@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from typing_extensions import TypedDict
 
+from api.http.addresses import addresses_of
 from api.http.body import invalid
+from api.http.dialect import Dialect
 from api.http.disconnect import ClientGone
 from jobs.errors import (
     MAX_RETRY_AFTER,
@@ -35,24 +36,6 @@ log = logging.getLogger(__name__)
 #: The OpenAI SDKs try these again unless they are told not to; for ours that can only waste the GPU.
 _NEVER_RETRY = (409, 501, 504, 507)
 _WAIT_FIRST = (429, 503)
-#: Characters that a client is told of an error.
-_LONGEST_MESSAGE = 2_000
-
-
-class ErrorObject(TypedDict):
-    """OpenAI's error."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class ErrorBody(TypedDict):
-    """OpenAI's body of an error, and FastAPI's `detail` beside it."""
-
-    error: ErrorObject
-    detail: str
 
 
 class Unsupported(MlxqError):
@@ -61,24 +44,31 @@ class Unsupported(MlxqError):
     type = "invalid_request_error"
 
 
-def error_body(error: MlxqError) -> ErrorBody:
-    """OpenAI's error object. A message that quotes the request is cut: it is no place for megabytes."""
-    message = error.message
-    if len(message) > _LONGEST_MESSAGE:
-        message = f"{message[: _LONGEST_MESSAGE - 1]}…"
-    return {
-        "error": {
-            "message": message,
-            "type": error.type,
-            "param": error.param,
-            "code": error.code,
-        },
-        "detail": message,
-    }
+class ErrorResponse(Response):
+    """Written in the dialect of the route that the request has, when it is sent."""
+
+    def __init__(self, error: MlxqError, headers: Mapping[str, str]) -> None:
+        super().__init__(status_code=error.status)
+        self._error = error
+        self._extra = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        addresses = addresses_of(scope)
+        dialect = addresses.dialect(scope["path"], scope.get("method", ""))
+        response = written(self._error, dialect, scope.get("state", {}).get("request_id", ""), self._extra)
+        await response(scope, receive, send)
 
 
 def error_response(error: MlxqError, headers: Mapping[str, str] | None = None) -> Response:
-    extra = dict(headers or {})
+    """The response for an error of a request to the application."""
+    return ErrorResponse(error, headers or {})
+
+
+def written(
+    error: MlxqError, dialect: Dialect, request_id: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """The response in this dialect."""
+    extra = {**(headers or {}), **dialect.error_headers(error, request_id)}
     if error.status in _WAIT_FIRST:
         extra["retry-after"] = str(max(1, min(MAX_RETRY_AFTER, error.retry_after or 1)))
     # A hub that is out of reach will be so for a while: the message helps now.
@@ -86,9 +76,8 @@ def error_response(error: MlxqError, headers: Mapping[str, str] | None = None) -
         extra["x-should-retry"] = "false"
     if error.status == HTTPStatus.UNAUTHORIZED:
         extra["www-authenticate"] = "Bearer"
-    return Response(
-        orjson.dumps(error_body(error)), error.status, headers=extra, media_type="application/json"
-    )
+    body = orjson.dumps(dialect.error_body(error, request_id))
+    return Response(body, dialect.error_status(error), headers=extra, media_type="application/json")
 
 
 def to_error(error: Exception) -> MlxqError:
@@ -138,7 +127,7 @@ async def handle(request: Request, error: Exception) -> Response:
     shown = to_error(error)
     if shown.status == HTTPStatus.METHOD_NOT_ALLOWED:
         # Starlette knows the first route of a path only.
-        headers = {"Allow": request.app.state.addresses.allow(request.scope["path"])}
+        headers = {"Allow": addresses_of(request.scope).allow(request.scope["path"])}
     return error_response(shown, headers)
 
 

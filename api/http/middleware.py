@@ -26,11 +26,11 @@ class RequestIds:
             await self.app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
+        state["request_id"] = f"req-{secrets.token_hex(12)}"
 
         async def name(message: Message) -> None:
             if message["type"] == "http.response.start":
-                request_id = state.get("request_id") or f"req-{secrets.token_hex(12)}"
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                MutableHeaders(scope=message)["x-request-id"] = state["request_id"]
             await send(message)
 
         await self.app(scope, receive, name)

@@ -5,26 +5,21 @@ start. This module knows how OpenAPI describes bodies; it does not know any reso
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from api.http.errors import ErrorBody
+from api.http.addresses import Addresses
+from api.http.dialect import Named
 from api.http.fields import RequestModel
 from config.values import JsonObject
 
 #: Where the description keeps a body.
 REFERENCE = "#/components/schemas/{model}"
 _JSON = "application/json"
-
-
-class Named(Protocol):
-    """A body's type: a pydantic model, a TypedDict or a TypeAliasType. No two have the same name."""
-
-    __name__: str
 
 
 class Operation(dict[str, object]):
@@ -119,26 +114,26 @@ class Api(FastAPI):
         if self.openapi_schema is None:
             description = super().openapi()
             components = description.setdefault("components", {}).setdefault("schemas", {})
-            components.update(_schemas(self._operations()))
+            addresses: Addresses = self.state.addresses
+            errors = [gives(dialect.error_type) for dialect in addresses.dialects]
+            components.update(_schemas([*errors, *self._operations()]))
             for unused in ("HTTPValidationError", "ValidationError"):
                 components.pop(unused, None)
-            for path in description["paths"].values():
-                for operation in path.values():
+            for path, operations in description["paths"].items():
+                for method, operation in operations.items():
+                    error = addresses.dialect(path, method.upper()).error_type
                     operation["responses"].pop("422", None)
-                    operation["responses"].setdefault("default", _ERROR_RESPONSE)
+                    operation["responses"].setdefault("default", _error_response(error))
         assert self.openapi_schema is not None
         return self.openapi_schema
 
     def _operations(self) -> list[Operation]:
         extras = (getattr(context, "openapi_extra", None) for context in iter_route_contexts(self.routes))
-        return [_ERROR, *(extra for extra in extras if isinstance(extra, Operation))]
+        return [extra for extra in extras if isinstance(extra, Operation)]
 
 
-_ERROR = gives(ErrorBody)
-_ERROR_RESPONSE = {
-    "description": "An error in OpenAI's shape",
-    "content": {_JSON: {"schema": _schema(ErrorBody)}},
-}
+def _error_response(error: Named) -> dict[str, object]:
+    return {"description": "An error", "content": {_JSON: {"schema": _schema(error)}}}
 
 
 def _schemas(operations: list[Operation]) -> JsonObject:

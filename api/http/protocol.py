@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 protocol: bounds on heads and on waiting, half-closed clients, errors in OpenAI's shape.
+"""Uvicorn's HTTP/1.1 protocol: bounds on heads and on waiting, half-closed clients, errors.
 
 It is below the application: what is refused here never becomes a request.
 """
@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from api.http.addresses import Addresses
 from api.http.connections import SLOWEST_BODY, Admission, Connections
-from api.http.errors import error_body, error_response
+from api.http.errors import written
 from api.http.half_closed import drop_if_nobody_reads
 from api.http.security import OPEN_PATHS
 from jobs.errors import InvalidRequest, MlxqError, ServiceUnavailable
@@ -157,7 +157,10 @@ class Protocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
         if self._admission is not Admission.OPEN and cycle.scope["path"] not in OPEN_PATHS:
             cycle.keep_alive = False
-            app = error_response(ServiceUnavailable("Too many connections are open.", retry_after=2))
+            dialect = self._addresses.dialect(
+                self._addresses.plain(cycle.scope["path"]), cycle.scope["method"]
+            )
+            app = written(ServiceUnavailable("Too many connections are open.", retry_after=2), dialect)
         if cycle.scope["http_version"] == "1.0":
             cycle.waiting_for_100_continue = False
             app = _Unchunked(app, cycle)
@@ -229,7 +232,7 @@ class Protocol(HttpToolsProtocol):
         self._refuse(InvalidRequest(msg))
 
     def _refuse(self, error: MlxqError) -> None:
-        body = orjson.dumps(error_body(error))
+        body = orjson.dumps(self._addresses.default.error_body(error, ""))
         head = (
             b"content-type: application/json\r\nx-content-type-options: nosniff\r\n"
             b"content-length: %d\r\nconnection: close\r\n\r\n"

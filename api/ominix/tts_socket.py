@@ -24,8 +24,9 @@ from api.dispatch.resource import Resource
 from api.http.body import parse_object, validate
 from api.http.context import context_of, jobs_of
 from api.http.disconnect import ClientGone
-from api.http.errors import error_body, to_error
+from api.http.errors import to_error
 from api.http.prefer import SYNCHRONOUS
+from api.ominix.dialect import OMINIX
 from api.openai.speech.job import speech_job
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.stream import pieces
@@ -138,7 +139,7 @@ class _Session:
             except (WebSocketDisconnect, ClientGone):
                 raise
             except Exception as error:
-                told = error_body(to_error(error))
+                told = OMINIX.error_body(to_error(error))
                 await self._say("error", message=told["detail"], error=told["error"])
 
     async def _speak(self, message: dict[str, Any]) -> None:
@@ -179,4 +180,4 @@ def _settings(message: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "speed": float(speed)} if type(speed) is int else settings
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(OMINIX, routers=(router,))

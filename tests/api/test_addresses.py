@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from api.app import RESOURCES, create_app
 from api.dispatch.resource import Resource
+from api.openai.dialect import OPENAI
 from tests.api.conftest import MakeSettings
 
 
@@ -57,7 +58,10 @@ def test_the_order_of_registration_does_not_matter(make_settings: MakeSettings) 
     async def literal() -> str:
         return "literal"
 
-    for resources in ((*RESOURCES, Resource(routers=(router,))), (Resource(routers=(router,)), *RESOURCES)):
+    for resources in (
+        (*RESOURCES, Resource(OPENAI, routers=(router,))),
+        (Resource(OPENAI, routers=(router,)), *RESOURCES),
+    ):
         with TestClient(create_app(make_settings(), resources)) as client:
             assert client.get("/v1/models/all-of-them").json() == "literal"
             assert client.get("/models/all-of-them").json() == "literal"
@@ -71,6 +75,6 @@ def test_an_address_of_its_own_is_not_taken_for_another(make_settings: MakeSetti
     async def page() -> str:
         return "a page"
 
-    with TestClient(create_app(make_settings(), (*RESOURCES, Resource(routers=(router,))))) as client:
+    with TestClient(create_app(make_settings(), (*RESOURCES, Resource(OPENAI, routers=(router,))))) as client:
         assert client.get("/jobs").json() == "a page"
         assert client.get("/v1/jobs").json()["object"] == "list"

@@ -82,7 +82,7 @@ def test_a_late_error_comes_in_the_stream(sdk: openai.OpenAI, worker: ScriptedWo
 def test_a_waiting_stream_says_what_it_waits_for(
     http: httpx.Client, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.openai.text_stream.HEARTBEAT", 0.02)
+    monkeypatch.setattr("api.dispatch.pump.HEARTBEAT", 0.02)
     stages = {name: threading.Event() for name in ("loading", "generating", "end")}
 
     def play(run: Run) -> None:
@@ -108,7 +108,7 @@ def test_a_waiting_stream_says_what_it_waits_for(
 def test_the_sdk_does_not_see_heartbeats(
     sdk: openai.OpenAI, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.openai.text_stream.HEARTBEAT", 0.02)
+    monkeypatch.setattr("api.dispatch.pump.HEARTBEAT", 0.02)
     worker.pause()
     answer = iter(sdk.chat.completions.create(**chat("a"), stream=True))
     assert next(answer).choices[0].delta.role == "assistant", "it begins while the job waits"

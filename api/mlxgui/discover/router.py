@@ -9,6 +9,7 @@ from api.dispatch.resource import Resource
 from api.http.caller import Rights, caller_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
+from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.discover.render import hub_categories, hub_compatible, hub_details, hub_list
 from api.mlxgui.discover.schema import FittingModels, HubCategories, HubDetails, HubList
 from api.mlxgui.system.machine import memory
@@ -177,4 +178,4 @@ def _available_gb() -> float:
     return memory().available / _GIGA
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(MLXGUI, routers=(router,))

@@ -11,6 +11,7 @@ from api.http.body import read_body
 from api.http.context import context_of, jobs_of
 from api.http.openapi import takes
 from api.http.prefer import preference
+from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.generate.schema import GenerateRequest
 from api.models.inventory import find
 from jobs.errors import InvalidRequest
@@ -49,4 +50,4 @@ async def generate(request: Request, name: str) -> Response:
     return await run(request, job, preferred, body.headers)
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(MLXGUI, routers=(router,))

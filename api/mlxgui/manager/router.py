@@ -8,6 +8,7 @@ from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, takes
 from api.http.security import at_the_machine
+from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.manager.render import managed_models, manager_model, manager_status, priority_updated
 from api.mlxgui.manager.schema import (
     ManagedModel,
@@ -73,4 +74,4 @@ async def priority(request: Request, name: str) -> Response:
     return json_response(priority_updated(name, wanted), headers=body.headers)
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(MLXGUI, routers=(router,))

@@ -12,6 +12,7 @@ from api.http.json_response import json_response
 from api.http.openapi import gives, takes
 from api.http.prefer import preference
 from api.http.security import at_the_machine
+from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.models.render import model_health
 from api.mlxgui.models.schema import InstallRequest, ModelHealth
 from api.models.changed import ModelChanged, model_changed
@@ -101,4 +102,4 @@ async def health(request: Request, name: str) -> Response:
     return json_response(model_health(await find(context_of(request), jobs_of(request), name)))
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(MLXGUI, routers=(router,))

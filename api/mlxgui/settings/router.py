@@ -8,6 +8,7 @@ from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, takes
 from api.http.security import at_the_machine
+from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.settings.schema import SettingChanged, SettingUpdate, setting_changed
 from jobs.live_settings import LiveSettings
 
@@ -39,4 +40,4 @@ async def put_setting(request: Request, key: str) -> Response:
     return json_response(setting_changed(settings, key), headers=body.headers)
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(MLXGUI, routers=(router,))

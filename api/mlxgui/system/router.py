@@ -10,6 +10,7 @@ from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.http.security import at_the_machine
+from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.system.render import system_status, told
 from api.mlxgui.system.schema import SystemStatus, Told
 from api.models.inventory import inventory
@@ -80,4 +81,4 @@ async def _halt(request: Request, *, restart: bool) -> None:
     halt(restart)
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(MLXGUI, routers=(router,))

@@ -13,6 +13,7 @@ from api.dispatch.ownership import visible_job
 from api.dispatch.resource import Resource
 from api.http.context import jobs_of
 from api.http.openapi import gives_bytes
+from api.native.dialect import NATIVE
 from api.native.jobs.schema import JobId
 from jobs.errors import NotFound
 
@@ -39,4 +40,4 @@ async def get_artifact(
     return file_response(request, file, f"{job_id}-{number}.{file.suffix}")
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(NATIVE, routers=(router,))

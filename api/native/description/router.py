@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from api.dispatch.resource import Resource
+from api.native.dialect import NATIVE
 
 router = APIRouter()
 
@@ -43,4 +44,4 @@ async def docs(request: Request) -> HTMLResponse:
     )
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(NATIVE, routers=(router,))

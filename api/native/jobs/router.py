@@ -11,7 +11,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.dispatch.call import next_event
-from api.dispatch.job_events import JobEvents
 from api.dispatch.job_object import job_object
 from api.dispatch.job_schema import JobEvent, JobObject
 from api.dispatch.ownership import cancellable_job, visible_job
@@ -23,7 +22,10 @@ from api.http.forwarded import base_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, gives_nothing, streams
 from api.http.security import at_the_machine
-from api.http.sse import EventStream
+from api.http.sse import HEADERS
+from api.http.stream import StreamResponse
+from api.native.dialect import NATIVE
+from api.native.jobs.events import JobEvents
 from api.native.jobs.schema import JobId, JobList
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.kinds import Category
@@ -105,7 +107,7 @@ async def events(
         async with jobs.watch(job_id, seen) as watch:
             if watch.pending() is None:
                 return Response(status_code=204)
-    return EventStream(JobEvents(jobs, job_id, seen, base_of(request)))
+    return StreamResponse(JobEvents(jobs, job_id, seen, base_of(request)), HEADERS)
 
 
 @router.post(
@@ -149,4 +151,4 @@ def _event_id(text: str) -> str:
     return "-".join(found.groups("0"))
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(NATIVE, routers=(router,))

@@ -6,6 +6,7 @@ from api.dispatch.resource import Resource
 from api.http.context import jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
+from api.native.dialect import NATIVE
 from api.native.queue.schema import Queues, queue_stats
 
 router = APIRouter(tags=["queue"])
@@ -21,4 +22,4 @@ async def stats(request: Request) -> Response:
     return json_response(queue_stats(await jobs_of(request).stats()))
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(NATIVE, routers=(router,))

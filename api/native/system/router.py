@@ -8,6 +8,7 @@ from api.dispatch.resource import Resource
 from api.http.context import jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
+from api.native.dialect import NATIVE
 from api.native.system.schema import Health, Server
 from config import VERSION
 from jobs.errors import RedisDenied, ServiceUnavailable
@@ -61,4 +62,4 @@ def _unhealthy(body: Health) -> Response:
     return json_response(body, 503, {"retry-after": "2"})
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(NATIVE, routers=(router,))

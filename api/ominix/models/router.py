@@ -16,6 +16,7 @@ from api.models.install import install
 from api.models.inventory import inventory
 from api.models.loading import check_served, unload_types
 from api.models.loading import load as load_model
+from api.ominix.dialect import OMINIX
 from api.ominix.models.render import model_status
 from api.ominix.models.schema import DownloadRequest, LoadedStatus, LoadRequest, UnloadRequest
 from jobs.errors import InvalidRequest
@@ -101,4 +102,4 @@ async def download(request: Request) -> Response:
     return await install(request, wanted.repo_id, None, "repo_id", preferred, body.headers)
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(OMINIX, routers=(router,))

@@ -8,6 +8,7 @@ from api.dispatch.resource import Resource
 from api.http.context import Context, context_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
+from api.ominix.dialect import OMINIX
 from api.ominix.voices.schema import VoiceList, VoiceRow
 from api.openai.speech.voices import voices_of
 from jobs.kinds import Category
@@ -47,4 +48,4 @@ def _list(context: Context) -> VoiceList:
     return {"object": "list", "voices": rows, "default_voice": registered.default}
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(OMINIX, routers=(router,))

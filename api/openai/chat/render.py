@@ -7,6 +7,7 @@ import orjson
 from msgspec import UNSET
 
 from api.dispatch.sent_answer import AnswerPiece
+from api.openai.text_frames import OpenAiText
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import CallPart, TokenLogprob
 
@@ -80,10 +81,11 @@ def _token(entry: TokenLogprob) -> dict[str, Any]:
     }
 
 
-class ChatFrames:
+class ChatFrames(OpenAiText):
     """The chunks of one stream as server-sent events. All but the text of a plain delta is serialized once."""
 
     def __init__(self, job_id: str, meta: dict[str, Any], *, include_usage: bool, choices: int) -> None:
+        super().__init__()
         head = orjson.dumps(
             {
                 "id": job_id,
@@ -96,6 +98,7 @@ class ChatFrames:
         # With include_usage OpenAI puts `usage` on every chunk, null on all but the last.
         self._head = b"data: " + head[:-1]
         self._tail = (b',"usage":null' if include_usage else b"") + b"}\n\n"
+        self._include_usage = include_usage
         self._choices = choices
         self._legacy = _is_legacy(meta)
         self._deltas = [
@@ -103,9 +106,9 @@ class ChatFrames:
         ]
         self._delta_end = b'},"logprobs":null,"finish_reason":null}]' + self._tail
 
-    def begin(self) -> list[bytes]:
+    def begin(self) -> bytes:
         role = {"role": "assistant", "content": "", "refusal": None}
-        return [self._choice(index, role) for index in range(self._choices)]
+        return b"".join(self._choice(index, role) for index in range(self._choices))
 
     def piece(self, piece: AnswerPiece) -> bytes:
         if piece.field == "content" and not piece.logprobs:
@@ -121,8 +124,10 @@ class ChatFrames:
     def finish(self, index: int, reason: str) -> bytes:
         return self._choice(index, {}, _reason(reason, legacy=self._legacy))
 
-    def usage(self, counts: dict[str, Any]) -> bytes:
-        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(counts)) + b"}\n\n"
+    def usage(self, result: dict[str, Any]) -> bytes:
+        if not self._include_usage:
+            return b""
+        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(result["usage"])) + b"}\n\n"
 
     def _choice(
         self,

@@ -5,6 +5,7 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.job_stream import stream
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
@@ -12,7 +13,6 @@ from api.http.body import read_body
 from api.http.context import context_of
 from api.http.openapi import takes
 from api.http.prefer import preference
-from api.http.sse import EventStream
 from api.http.uploads import uploads_of
 from api.http.warning import warned
 from api.inputs.chat_images import settle_images
@@ -20,7 +20,8 @@ from api.inputs.grammar import settle_schemas
 from api.inputs.templates import NO_TOOLS, has_no_tools
 from api.openai.chat.render import ChatFrames
 from api.openai.chat.schema import ChatRequest
-from api.openai.text_stream import TextStream
+from api.openai.dialect import OPENAI
+from jobs.client import Submission
 from jobs.errors import ModelNotFound
 from jobs.kinds import Kind
 
@@ -61,8 +62,13 @@ async def chat_completions(request: Request) -> Response:
         stream=bool(chat.stream),
     )
     if chat.stream and preferred.wait != 0:
-        stream = TextStream(request, job, ChatFrames, chat.include_usage, chat.n or 1)
-        return EventStream(stream, headers)
+
+        def frames(accepted: Submission) -> ChatFrames:
+            return ChatFrames(
+                accepted.job_id, accepted.meta, include_usage=chat.include_usage, choices=chat.n or 1
+            )
+
+        return stream(request, job, frames, headers)
     return await run(request, job, preferred, headers)
 
 
@@ -77,4 +83,4 @@ async def _draft_model(request: Request, name: str) -> str:
         raise ModelNotFound(error.message, param="draft_model") from None
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(OPENAI, routers=(router,))

@@ -8,6 +8,7 @@ import orjson
 from msgspec import UNSET
 
 from api.dispatch.sent_answer import AnswerPiece
+from api.openai.text_frames import OpenAiText
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import TokenLogprob
 
@@ -75,16 +76,15 @@ def _alternatives(entry: TokenLogprob) -> dict[str, float | None] | None:
     return found
 
 
-class CompletionFrames:
+class CompletionFrames(OpenAiText):
     """The chunks of one stream as server-sent events."""
 
     def __init__(self, job_id: str, meta: dict[str, Any], *, include_usage: bool, choices: int) -> None:
+        super().__init__()
+        self._include_usage = include_usage
         self._head = b"data: " + orjson.dumps(_head(job_id, meta))[:-1]
         self._tail = (b',"usage":null' if include_usage else b"") + b"}\n\n"
         self._offsets = [Offsets() for _ in range(choices)]
-
-    def begin(self) -> list[bytes]:
-        return []
 
     def piece(self, piece: AnswerPiece) -> bytes:
         logprobs = self._offsets[piece.choice].logprobs(piece.logprobs)
@@ -93,8 +93,10 @@ class CompletionFrames:
     def finish(self, index: int, reason: str) -> bytes:
         return self._choice(index, "", reason, None)
 
-    def usage(self, counts: dict[str, Any]) -> bytes:
-        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(counts)) + b"}\n\n"
+    def usage(self, result: dict[str, Any]) -> bytes:
+        if not self._include_usage:
+            return b""
+        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(result["usage"])) + b"}\n\n"
 
     def _choice(self, index: int, text: str, reason: str | None, logprobs: dict[str, Any] | None) -> bytes:
         choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}

@@ -4,16 +4,17 @@ import time
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.job_stream import stream
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
 from api.http.openapi import takes
 from api.http.prefer import preference
-from api.http.sse import EventStream
 from api.openai.completions.render import CompletionFrames
 from api.openai.completions.schema import CompletionRequest
-from api.openai.text_stream import TextStream
+from api.openai.dialect import OPENAI
+from jobs.client import Submission
 from jobs.kinds import Kind
 
 router = APIRouter(tags=["completions"])
@@ -41,9 +42,14 @@ async def completions(request: Request) -> Response:
         stream=bool(wanted.stream),
     )
     if wanted.stream and preferred.wait != 0:
-        stream = TextStream(request, job, CompletionFrames, wanted.include_usage, wanted.choices)
-        return EventStream(stream, body.headers)
+
+        def frames(accepted: Submission) -> CompletionFrames:
+            return CompletionFrames(
+                accepted.job_id, accepted.meta, include_usage=wanted.include_usage, choices=wanted.choices
+            )
+
+        return stream(request, job, frames, body.headers)
     return await run(request, job, preferred, body.headers)
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(OPENAI, routers=(router,))

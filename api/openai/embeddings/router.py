@@ -11,6 +11,7 @@ from api.http.body import read_body
 from api.http.context import jobs_of
 from api.http.openapi import takes
 from api.http.prefer import preference
+from api.openai.dialect import OPENAI
 from api.openai.embeddings.schema import EmbeddingRequest
 from jobs.kinds import Category, Kind
 
@@ -51,4 +52,4 @@ async def embeddings(request: Request) -> Response:
     return response
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(OPENAI, routers=(router,))

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.job_stream import stream
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.http.context import context_of
@@ -11,8 +12,8 @@ from api.http.forwarded import base_of
 from api.http.json_response import json_response
 from api.http.openapi import takes, takes_files
 from api.http.prefer import preference
-from api.http.sse import EventStream
 from api.http.warning import warned
+from api.openai.dialect import OPENAI
 from api.openai.images.job import image_job, keeps
 from api.openai.images.render import images_response
 from api.openai.images.schema import (
@@ -23,7 +24,7 @@ from api.openai.images.schema import (
     JsonVariationRequest,
     VariationRequest,
 )
-from api.openai.images.stream import ImageStream
+from api.openai.images.stream import ImageFrames
 from api.openai.images.upload import ImageUpload, read_images
 from config.settings import Settings
 from jobs.client import Submission
@@ -77,7 +78,8 @@ async def _answer(request: Request, upload: ImageUpload, mode: str) -> Response:
     told = warned(upload.body.headers, warnings)
     keep = keeps(context, wanted)
     if wanted.stream and preferred.synchronous:
-        return EventStream(ImageStream(request, job, keep), told)
+        base = base_of(request)
+        return stream(request, job, lambda accepted: ImageFrames(context, base, accepted), told, keep=keep)
 
     def whole(submission: Submission, result: dict[str, Any], headers: dict[str, str]) -> Response:
         base = base_of(request)
@@ -92,6 +94,7 @@ def _pictures(settings: Settings) -> int:
 
 
 RESOURCE = Resource(
+    OPENAI,
     routers=(router,),
     large={
         "/v1/images/edits": _pictures,

@@ -1,76 +1,50 @@
-"""Pictures as a stream: from a job's events to OpenAI's `partial_image` and `completed`."""
+"""Images as a stream: from a job's events to OpenAI's `partial_image` and `completed`."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
-from starlette.requests import Request
-from starlette.types import Receive
-
-from api.dispatch.call import call, next_event, result_of
-from api.http.context import context_of, jobs_of
-from api.http.forwarded import base_of
-from api.http.sse import HEARTBEAT, PATIENCE, Heartbeat, Write
+from api.dispatch.call import result_of
+from api.dispatch.frames import Frames
+from api.http.context import Context
+from api.http.sse import named_frame
+from api.openai.dialect import OPENAI
 from api.openai.images.render import completed_image, partial_image
-from jobs.events import Partial
-from jobs.request import JobRequest
+from jobs.client import Submission
+from jobs.errors import MlxqError
+from jobs.events import Entry, Partial
 
 
-@dataclass(frozen=True, slots=True)
-class ImageStream:
-    """Runs a job for one client. Each partial picture is told once, also when the job is run again.
+class ImageFrames(Frames):
+    """Each partial image is written once, also when the job is run again."""
 
-    `keep`: the job goes on when the client leaves.
-    """
+    def __init__(self, context: Context, base: str, accepted: Submission) -> None:
+        self._read, self._base = context.blobs.read, base
+        self._job_id, self._meta = accepted.job_id, accepted.meta
+        self._written: set[tuple[int, int]] = set()
 
-    request: Request
-    job: JobRequest
-    keep: bool
+    async def of(self, entry: Entry) -> bytes:
+        event = entry.event
+        if not isinstance(event, Partial) or (event.index, event.number) in self._written:
+            return b""
+        self._written.add((event.index, event.number))
+        return await asyncio.to_thread(self._partial, event)
 
-    async def __call__(self, receive: Receive, write: Write) -> None:
-        clock = asyncio.get_running_loop().time
-        async with call(jobs_of(self.request), self.job, receive, keep=self.keep) as (
-            accepted,
-            watch,
-        ):
-            self.request.state.request_id = accepted.job_id
-            heart, due = Heartbeat(watch), clock() + PATIENCE
-            told: set[tuple[int, int]] = set()
-            while True:
-                entry = await next_event(watch, max(0.0, due - clock()))
-                if entry is None:
-                    await write(heart.beat())
-                    due = clock() + HEARTBEAT
-                    continue
-                event = entry.event
-                heart.hear(event)
-                if isinstance(event, Partial):
-                    which = event.index, event.number
-                    if which in told:
-                        continue
-                    told.add(which)
-                    await write(await asyncio.to_thread(self._partial, accepted.meta, event))
-                    due = clock() + HEARTBEAT
-                elif event.terminal:
-                    result = result_of(event)
-                    for index in range(len(result["images"])):
-                        await write(
-                            await asyncio.to_thread(
-                                self._completed, accepted.job_id, accepted.meta, result, index
-                            )
-                        )
-                    return
+    async def end(self, entry: Entry) -> AsyncIterator[bytes]:
+        result = result_of(entry.event)
+        for index in range(len(result["images"])):
+            yield await asyncio.to_thread(self._completed, result, index)
 
-    def _partial(self, meta: dict[str, Any], event: Partial) -> bytes:
-        data = context_of(self.request).blobs.read(event.blob)
-        return _frame(partial_image(meta, event, data))
+    def failed(self, error: MlxqError) -> bytes:
+        return OPENAI.error_frame(error)
 
-    def _completed(self, job_id: str, meta: dict[str, Any], result: dict[str, Any], index: int) -> bytes:
-        read = context_of(self.request).blobs.read
-        return _frame(completed_image(job_id, meta, result, index, base_of(self.request), read))
+    def _partial(self, event: Partial) -> bytes:
+        return _frame(partial_image(self._meta, event, self._read(event.blob)))
+
+    def _completed(self, result: dict[str, Any], index: int) -> bytes:
+        return _frame(completed_image(self._job_id, self._meta, result, index, self._base, self._read))
 
 
 def _frame(event: dict[str, Any]) -> bytes:
     """Named as OpenAI names them."""
-    return b"event: %s\ndata: %s\n\n" % (event["type"].encode(), orjson.dumps(event))
+    return named_frame(event["type"], event)

@@ -12,6 +12,7 @@ from api.http.openapi import gives
 from api.http.security import at_the_machine
 from api.models.inventory import find, inventory
 from api.models.removal import remove
+from api.openai.dialect import OPENAI
 from api.openai.models.render import model_deleted, model_details, model_list
 from api.openai.models.schema import ModelDeleted, ModelDetails, ModelList
 
@@ -58,4 +59,4 @@ async def delete(
     return json_response(model_deleted(name, removed_files=remove_files))
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(OPENAI, routers=(router,))

@@ -4,16 +4,18 @@ from fastapi import APIRouter, Request, Response
 
 from api.dispatch.artifacts import artifacts
 from api.dispatch.file_response import file_response
+from api.dispatch.job_stream import stream
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.http.body import read_body
+from api.http.context import context_of
 from api.http.openapi import takes
 from api.http.prefer import preference
-from api.http.sse import EventStream
 from api.http.warning import warned
+from api.openai.dialect import OPENAI
 from api.openai.speech.job import speech_job
 from api.openai.speech.schema import SpeechRequest
-from api.openai.speech.stream import ByteStream, FramedSpeech, PlainSpeech
+from api.openai.speech.stream import FramedSpeech, PlainSpeech
 from jobs.client import Submission
 from mlxq.media.audio_formats import CONTENT_TYPES, WHOLE
 
@@ -29,15 +31,16 @@ router = APIRouter(tags=["audio"])
 async def speech(request: Request) -> Response:
     body = await read_body(request, SpeechRequest)
     wanted = body.value
-    form = wanted.response_format
+    context, form = context_of(request), wanted.response_format
     preferred = preference(request.headers, background=bool(wanted.background))
     live = preferred.synchronous and (wanted.stream_format is not None or form not in WHOLE)
     job, warnings = await speech_job(request, wanted, body.raw, preferred, live=live)
     told = warned(body.headers, warnings)
     if wanted.stream_format == "sse" and live:
-        return EventStream(FramedSpeech(request, job), told)
+        return stream(request, job, lambda _: FramedSpeech(context), told)
     if live:
-        return ByteStream(PlainSpeech(request, job), CONTENT_TYPES[form], told)
+        content = {"content-type": CONTENT_TYPES[form]}
+        return stream(request, job, lambda _: PlainSpeech(context), told, content=content)
 
     def whole(_: Submission, result: dict[str, object], headers: dict[str, str]) -> Response:
         file = artifacts(job.kind, result)[0]
@@ -46,4 +49,4 @@ async def speech(request: Request) -> Response:
     return await run(request, job, preferred, told, respond=whole)
 
 
-RESOURCE = Resource(routers=(router,))
+RESOURCE = Resource(OPENAI, routers=(router,))

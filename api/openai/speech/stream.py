@@ -2,25 +2,20 @@
 
 import asyncio
 import base64
-import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-
-from api.dispatch.call import call, next_event, result_of
-from api.http.context import Context, context_of, jobs_of
-from api.http.errors import to_error
-from api.http.sse import HEARTBEAT, PATIENCE, Heartbeat, Stream, Write, data_frame
+from api.dispatch.call import next_event, result_of
+from api.dispatch.frames import Frames
+from api.dispatch.progress import JobProgress
+from api.http.context import Context
+from api.http.sse import data_frame
+from api.openai.dialect import OPENAI
 from api.openai.speech.schema import usage
 from jobs.bus import Watch
-from jobs.events import AudioChunk, Event, Reset
-from jobs.request import JobRequest
-
-log = logging.getLogger(__name__)
+from jobs.errors import MlxqError
+from jobs.events import AudioChunk, Entry, Event, Reset
 
 
 @dataclass(slots=True)
@@ -61,77 +56,40 @@ async def pieces(context: Context, watch: Watch) -> AsyncIterator[bytes]:
             yield data
 
 
-@dataclass(frozen=True, slots=True)
-class PlainSpeech:
-    """The file itself."""
+class PlainSpeech(Frames):
+    """The file itself. It has no room for signs of life; one that fails breaks off."""
 
-    request: Request
-    job: JobRequest
+    def __init__(self, context: Context) -> None:
+        self._sound = Sound(context)
 
-    async def __call__(self, receive: Receive, write: Write) -> None:
-        context = context_of(self.request)
-        async with call(jobs_of(self.request), self.job, receive) as (accepted, watch):
-            self.request.state.request_id = accepted.job_id
-            async for data in pieces(context, watch):
-                await write(data)
+    async def of(self, entry: Entry) -> bytes:
+        return await self._sound.hear(entry.event)
 
+    async def end(self, entry: Entry) -> AsyncIterator[bytes]:
+        yield await self._sound.hear(entry.event)
 
-@dataclass(frozen=True, slots=True)
-class FramedSpeech:
-    """`speech.audio.delta` and `speech.audio.done`, with heartbeats before the first of them."""
+    def alive(self, progress: JobProgress) -> bytes:
+        return b""
 
-    request: Request
-    job: JobRequest
-
-    async def __call__(self, receive: Receive, write: Write) -> None:
-        context = context_of(self.request)
-        clock = asyncio.get_running_loop().time
-        async with call(jobs_of(self.request), self.job, receive) as (accepted, watch):
-            self.request.state.request_id = accepted.job_id
-            heart, sound = Heartbeat(watch), Sound(context)
-            due = clock() + PATIENCE
-            while sound.result is None:
-                entry = await next_event(watch, max(0.0, due - clock()))
-                if entry is None:
-                    await write(heart.beat())
-                    due = clock() + HEARTBEAT
-                    continue
-                heart.hear(entry.event)
-                if data := await sound.hear(entry.event):
-                    audio = base64.b64encode(data).decode()
-                    await write(data_frame({"type": "speech.audio.delta", "audio": audio}))
-                    due = clock() + HEARTBEAT
-            counts = usage(sound.result["usage"])
-            await write(data_frame({"type": "speech.audio.done", "usage": counts}))
+    def failed(self, error: MlxqError) -> None:
+        return None
 
 
-class ByteStream(Response):
-    """A response of bytes as a Stream writes them. One that fails after it has begun breaks off."""
+class FramedSpeech(Frames):
+    """`speech.audio.delta` and `speech.audio.done`."""
 
-    def __init__(self, stream: Stream, content_type: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(headers={"content-type": content_type, **(headers or {})})
-        del self.headers["content-length"]
-        self._stream = stream
+    def __init__(self, context: Context) -> None:
+        self._sound = Sound(context)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+    async def of(self, entry: Entry) -> bytes:
+        data = await self._sound.hear(entry.event)
+        return data and data_frame({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()})
 
-        async def write(chunk: bytes, headers: Mapping[str, str] | None = None) -> None:
-            nonlocal started
-            if not started:
-                started = True
-                self.headers.update(headers or {})
-                await send(
-                    {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-                )
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    async def end(self, entry: Entry) -> AsyncIterator[bytes]:
+        yield await self.of(entry)
+        assert self._sound.result is not None
+        counts = usage(self._sound.result["usage"])
+        yield data_frame({"type": "speech.audio.done", "usage": counts})
 
-        try:
-            await self._stream(receive, write)
-        except Exception as error:
-            if not started:
-                raise
-            # The server closes a connection whose response is not whole: its client knows then.
-            log.info("a stream of sound broke off: %s", to_error(error).message)
-            return
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    def failed(self, error: MlxqError) -> bytes:
+        return OPENAI.error_frame(error)

@@ -1,21 +1,16 @@
 """The text of a recording as it is understood: OpenAI's `transcript.text.delta` and `transcript.text.done`."""
 
-from typing import Any
-
 from api.dispatch.sent_answer import AnswerPiece
 from api.http.sse import data_frame
+from api.openai.text_frames import OpenAiText
 
 
-class TranscriptFrames:
+class TranscriptFrames(OpenAiText):
     """A recording has one text, and no usage in tokens."""
 
-    def __init__(
-        self, job_id: str, meta: dict[str, Any], *, include_usage: bool = False, choices: int = 1
-    ) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self._text: list[str] = []
-
-    def begin(self) -> list[bytes]:
-        return []
 
     def piece(self, piece: AnswerPiece) -> bytes:
         self._text.append(piece.text)
@@ -23,6 +18,3 @@ class TranscriptFrames:
 
     def finish(self, index: int, reason: str) -> bytes:
         return data_frame({"type": "transcript.text.done", "text": "".join(self._text)})
-
-    def usage(self, counts: dict[str, Any]) -> bytes:
-        return b""

@@ -8,16 +8,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
 
+from api.dispatch.job_stream import stream
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.context import context_of
 from api.http.openapi import takes_files
 from api.http.prefer import preference
-from api.http.sse import EventStream
 from api.http.uploads import uploads_of
 from api.http.warning import warned
-from api.openai.text_stream import TextStream
+from api.openai.dialect import OPENAI
 from api.openai.transcription.effect import without_effect
 from api.openai.transcription.frames import TranscriptFrames
 from api.openai.transcription.recording import Upload, read_upload
@@ -90,7 +90,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     )
     job = replace(job, timeout=job.timeout + recording.seconds)
     if wanted.stream and preferred.wait != 0:
-        return EventStream(TextStream(request, job, TranscriptFrames, include_usage=False), told)
+        return stream(request, job, lambda _: TranscriptFrames(), told)
     form = wanted.response_format
     if form not in _CONTENT_TYPES:
         return await run(request, job, preferred, told)
@@ -108,6 +108,7 @@ def _recording(settings: Settings) -> int:
 
 
 RESOURCE = Resource(
+    OPENAI,
     routers=(router,),
     large={"/v1/audio/transcriptions": _recording, "/v1/audio/translations": _recording},
 )

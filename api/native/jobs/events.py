@@ -1,6 +1,6 @@
 """A job's events as they are: named, with ids, so that a client can go on where it was cut off."""
 
-import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import msgspec
@@ -8,11 +8,15 @@ import orjson
 from starlette.types import Receive
 
 from api.dispatch.artifacts import file_url
+from api.dispatch.frames import Frames
+from api.dispatch.pump import Pump
 from api.dispatch.renderers import answer
 from api.http.disconnect import while_connected
-from api.http.sse import HEARTBEAT, Heartbeat, Write
+from api.http.stream import Write
+from api.native.dialect import NATIVE
 from jobs.bus import Watch
 from jobs.client import JobClient
+from jobs.errors import MlxqError
 from jobs.events import Completed, Entry, Partial, Preview
 from jobs.info import JobInfo
 
@@ -41,6 +45,22 @@ def frame(entry: Entry, info: JobInfo, base: str) -> bytes:
     )
 
 
+class _EventFrames(Frames):
+    """Every event is a frame of its own."""
+
+    def __init__(self, info: JobInfo, base: str) -> None:
+        self._info, self._base = info, base
+
+    async def of(self, entry: Entry) -> bytes:
+        return frame(entry, self._info, self._base)
+
+    async def end(self, entry: Entry) -> AsyncIterator[bytes]:
+        yield frame(entry, self._info, self._base)
+
+    def failed(self, error: MlxqError) -> bytes:
+        return NATIVE.error_frame(error)
+
+
 @dataclass(frozen=True, slots=True)
 class JobEvents:
     """Everything after the event `after`, then what comes, until the terminal event.
@@ -54,27 +74,9 @@ class JobEvents:
     base: str
 
     async def __call__(self, receive: Receive, write: Write) -> None:
-        info = await self.jobs.info(self.job_id)
+        frames = _EventFrames(await self.jobs.info(self.job_id), self.base)
         async with self.jobs.watch(self.job_id, self.after) as watch, while_connected(receive):
-            await self._tell(info, watch, write)
+            await Pump(watch, frames, write, patience=0, wait=Watch.next).run()
 
-    async def _tell(self, info: JobInfo, watch: Watch, write: Write) -> None:
-        clock = asyncio.get_running_loop().time
-        heart = Heartbeat(watch)
-        due = clock()
-        entry: Entry | None = None
-        while True:
-            frames = []
-            while entry is not None or (entry := watch.pending()):
-                heart.hear(entry.event)
-                frames.append(frame(entry, info, self.base))
-                if entry.terminal:
-                    await write(b"".join(frames))
-                    return
-                entry = None
-            if not frames and clock() >= due:
-                frames = [heart.beat()]
-            if frames:
-                await write(b"".join(frames))
-                due = clock() + HEARTBEAT
-            entry = await watch.next(max(0.0, due - clock()))
+    def failed(self, error: MlxqError) -> bytes:
+        return NATIVE.error_frame(error)

@@ -1,0 +1,34 @@
+"""What a job is doing, from its events and its place in the queue: what a sign of life can tell."""
+
+from jobs.bus import Watch
+from jobs.events import AudioChunk, Delta, Downloaded, Downloading, Event, Loaded, Loading, Requeued, Started
+
+
+class JobProgress:
+    """Of the job that is watched. As text it is what OpenAI's streams say in comments."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._state = "queued"
+
+    def hear(self, event: Event) -> None:
+        match event:
+            case Delta() | AudioChunk() | Started() | Loaded():
+                self._state = "generating"
+            case Loading():
+                self._state = "loading model"
+            case Downloading(done=done, total=total):
+                self._state = f"downloading {100 * done // total if total else 100}%"
+            case Requeued() | Downloaded():
+                self._state = "queued"
+            case _:
+                pass
+
+    @property
+    def position(self) -> int | None:
+        """Its place in the queue, 1 for the next; None when it does not wait, or it is not known."""
+        return self._watch.position if self._state == "queued" else None
+
+    def __str__(self) -> str:
+        position = self.position
+        return self._state if position is None else f"{self._state} position={position}"

@@ -1,0 +1,51 @@
+"""Text as a stream: from a job's deltas to the pieces that a dialect writes, each text once."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from typing import Any
+
+from api.dispatch.call import result_of
+from api.dispatch.frames import Frames
+from api.dispatch.sent_answer import AnswerPiece, SentAnswer
+from jobs.events import Delta, Entry, Reset
+
+
+class TextFrames(Frames):
+    """The frames of a stream of text. A dialect says how a piece, the end of a choice and the last frames look."""
+
+    def __init__(self) -> None:
+        self._sent = SentAnswer()
+
+    @abstractmethod
+    def piece(self, piece: AnswerPiece) -> bytes:
+        """Something new of a choice."""
+
+    @abstractmethod
+    def finish(self, index: int, reason: str) -> bytes:
+        """The end of a choice."""
+
+    @abstractmethod
+    def close(self, result: dict[str, Any]) -> bytes:
+        """What comes after the last choice."""
+
+    async def of(self, entry: Entry) -> bytes:
+        match entry.event:
+            case Delta() as delta:
+                piece = self._sent.add(delta)
+                return b"" if piece is None else self.piece(piece)
+            case Reset():
+                self._sent.reset()
+        return b""
+
+    async def end(self, entry: Entry) -> AsyncIterator[bytes]:
+        result = result_of(entry.event)
+        for choice in result.get("choices") or [_only(result)]:
+            for piece in self._sent.rest(choice):
+                yield self.piece(piece)
+            yield self.finish(choice["index"], choice["finish_reason"])
+        yield self.close(result)
+
+
+def _only(result: dict[str, Any]) -> dict[str, Any]:
+    """A recording's one text as a choice."""
+    return {"index": 0, "text": result["text"], "finish_reason": "stop"}

@@ -1,0 +1,38 @@
+"""What differs between dialects in every answer: how an error is written.
+
+A dialect is an API in whose shapes a client is answered. This module knows none of them; each is an object in the
+folder of its dialect. How streams are written belongs to the `Frames` of each resource.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Protocol
+
+from jobs.errors import MlxqError
+
+
+class Named(Protocol):
+    """A type that the description can name."""
+
+    __name__: str
+
+
+class Dialect(ABC):
+    """One API."""
+
+    #: stored with each job, so that whoever asks for the job later is answered in the same shapes
+    name: str
+    #: the type of `error_body`, for the description
+    error_type: Named
+
+    @abstractmethod
+    def error_body(self, error: MlxqError, request_id: str) -> Mapping[str, object]:
+        """The JSON of a response. Its member `error` is what the job object shows of a job that failed."""
+
+    def error_status(self, error: MlxqError) -> int:
+        """The status of a response."""
+        return error.status
+
+    def error_headers(self, error: MlxqError, request_id: str) -> Mapping[str, str]:
+        """Headers beside those of all dialects (`retry-after`, `x-should-retry`, `www-authenticate`)."""
+        return {}

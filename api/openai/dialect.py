@@ -1,0 +1,60 @@
+"""OpenAI's dialect: its error object, with FastAPI's `detail` beside it, and the ends of its streams."""
+
+from typing_extensions import TypedDict
+
+from api.http.dialect import Dialect
+from api.http.sse import data_frame
+from jobs.errors import MlxqError
+
+#: The last frame of a stream of text.
+DONE = b"data: [DONE]\n\n"
+
+#: Characters that a client is told of an error.
+_LONGEST_MESSAGE = 2_000
+
+
+class ErrorObject(TypedDict):
+    """OpenAI's error."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(TypedDict):
+    """OpenAI's body of an error, and FastAPI's `detail` beside it."""
+
+    error: ErrorObject
+    detail: str
+
+
+class OpenAi(Dialect):
+    """Also of dialects that have no error shape of their own."""
+
+    error_type = ErrorBody
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def error_body(self, error: MlxqError, request_id: str = "") -> ErrorBody:
+        """A message that quotes the request is cut: it is no place for megabytes."""
+        message = error.message
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[: _LONGEST_MESSAGE - 1]}…"
+        return {
+            "error": {
+                "message": message,
+                "type": error.type,
+                "param": error.param,
+                "code": error.code,
+            },
+            "detail": message,
+        }
+
+    def error_frame(self, error: MlxqError) -> bytes:
+        """How a stream that has begun fails: the SDKs raise APIError for it."""
+        return data_frame(self.error_body(error))
+
+
+OPENAI = OpenAi("openai")

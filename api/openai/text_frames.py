@@ -1,0 +1,20 @@
+"""How OpenAI's streams of text end, and how they fail."""
+
+from typing import Any
+
+from api.dispatch.text_stream import TextFrames
+from api.openai.dialect import DONE, OPENAI
+from jobs.errors import MlxqError
+
+
+class OpenAiText(TextFrames):
+    """`usage` is the frame with the tokens that all of it took; b"" where nobody asks for it."""
+
+    def usage(self, result: dict[str, Any]) -> bytes:
+        return b""
+
+    def close(self, result: dict[str, Any]) -> bytes:
+        return self.usage(result) + DONE
+
+    def failed(self, error: MlxqError) -> bytes:
+        return OPENAI.error_frame(error)
