@@ -44,6 +44,7 @@ from jobs.live_settings import LiveSettings
 from jobs.permissions import check_async, is_denied
 from jobs.request import JobRequest
 from jobs.status import JobStatus
+from jobs.worker_state import WorkerState, decode_state
 
 log = logging.getLogger(__name__)
 
@@ -378,11 +379,11 @@ class JobClient:
         with _redis_errors():
             return await live_settings.write(self.redis, LiveSettings.of(settings), key, value)
 
-    async def workers(self) -> list[dict[str, Any]]:
+    async def workers(self) -> list[WorkerState]:
         """What each live worker process said at its last beat."""
         with _redis_errors():
             names = await self.redis.smembers(keys.WORKER_STATES)
             if not names:
                 return []
             states = await self.redis.mget([keys.worker_state(str(name)) for name in names])
-        return [orjson.loads(state) for state in states if state]
+        return [state for text in states if text and (state := decode_state(text)) is not None]

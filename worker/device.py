@@ -1,20 +1,11 @@
 """What models run on here. It knows whether MLX works at all; it does not measure what MLX holds."""
 
 import logging
-from dataclasses import dataclass
 from functools import cache
 
+from jobs.worker_state import Device
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """`mlx`: MLX can be used. `gpu`: on Metal; then `memory_bytes` is what it should take at most, else 0."""
-
-    mlx: bool
-    gpu: bool = False
-    name: str | None = None
-    memory_bytes: int = 0
 
 
 def hold(wired: int, cached: int) -> None:

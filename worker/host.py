@@ -11,11 +11,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import psutil
 from redis.exceptions import RedisError
 
@@ -29,6 +27,7 @@ from jobs.gate import BEAT, LEASE, Gate, Ttl, iso_now
 from jobs.kinds import Category, Kind
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.permissions import check
+from jobs.worker_state import MlxMemory, WorkerState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
 from mlxq.downloads import demand
@@ -87,7 +86,7 @@ class WorkerHost:
             category: self._lane(category, Slot(category, loader, settings, catalog, self._tell_state))
             for category, loader in engines.items()
         }
-        self.memory = Memory(self._limits, self._memory_budget(), lambda: _memory()["active"])
+        self.memory = Memory(self._limits, self._memory_budget(), lambda: _memory().active)
         self.memory.watch(list(self.lanes.values()))
         for lane in self.lanes.values():
             self._govern(lane)
@@ -305,7 +304,7 @@ class WorkerHost:
 
     def _publish_state(self) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
-            pipe.set(keys.worker_state(self.name), orjson.dumps(self._state()), ex=int(LEASE))
+            pipe.set(keys.worker_state(self.name), self._state().encode(), ex=int(LEASE))
             pipe.sadd(keys.WORKER_STATES, self.name)
             for lane in self.lanes.values():
                 slot = lane.slot.snapshot()
@@ -321,19 +320,19 @@ class WorkerHost:
             if requeued or failed:
                 log.warning("recovered the %s queue: %d jobs again, %d failed", category, requeued, failed)
 
-    def _state(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "started_at": self._started_at,
-            "seen_at": iso_now(),
-            "engines": [category.value for category in self.lanes],
-            "slots": {category.value: asdict(lane.slot.snapshot()) for category, lane in self.lanes.items()},
-            "memory": _memory(),
-            "device": asdict(device()),
-            "trouble": list(self._trouble()),
-        }
+    def _state(self) -> WorkerState:
+        return WorkerState(
+            name=self.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=self._started_at,
+            seen_at=iso_now(),
+            engines=tuple(category.value for category in self.lanes),
+            slots={category.value: lane.slot.snapshot() for category, lane in self.lanes.items()},
+            memory=_memory(),
+            device=device(),
+            trouble=tuple(self._trouble()),
+        )
 
     def _trouble(self) -> Iterator[str]:
         """What the settings ask for and is not so: sentences for /health, without values of settings."""
@@ -380,10 +379,10 @@ class WorkerHost:
                 lane.cancel_job(job_id)
 
 
-def _memory() -> dict[str, int]:
+def _memory() -> MlxMemory:
     """MLX' own account of its memory, in bytes."""
     if not device().mlx:
-        return {"active": 0, "peak": 0, "cache": 0}
+        return MlxMemory()
     import mlx.core as mx
 
-    return {"active": mx.get_active_memory(), "peak": mx.get_peak_memory(), "cache": mx.get_cache_memory()}
+    return MlxMemory(mx.get_active_memory(), mx.get_peak_memory(), mx.get_cache_memory())

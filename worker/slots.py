@@ -8,12 +8,12 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound, OutOfMemory
 from jobs.kinds import Category
+from jobs.worker_state import SlotState
 from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.catalog.size import model_size
 from worker.device import device
@@ -29,18 +29,6 @@ NO_MLX = "❌ MLX requires Apple Silicon (M1/M2/M3) hardware"
 
 #: Categories whose models compute in float32 on a CPU, whatever their files hold.
 WIDENED = (Category.LLM, Category.EMBEDDING)
-
-
-@dataclass(frozen=True, slots=True)
-class SlotState:
-    """What the API may know of a slot. `state`: empty, loading, loaded or error."""
-
-    model: str | None = None
-    state: str = "empty"
-    error: str | None = None
-    context_length: int | None = None
-    memory_bytes: int | None = None
-    loaded_at: str | None = None
 
 
 class Slot:

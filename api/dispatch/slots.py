@@ -1,12 +1,9 @@
 """What each worker holds, as it published it at its last beat. This module knows no route and no model's name."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from jobs.client import JobClient
-
-#: States of a slot whose model is there, wherever it came from.
-PRESENT = ("loaded", "loading")
+from jobs.worker_state import SlotState
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,20 +12,20 @@ class Held:
 
     worker: str
     category: str
-    slot: dict[str, Any]
+    slot: SlotState
 
     @property
     def model(self) -> str | None:
         """The model that is there, or comes."""
-        return self.slot.get("model") if self.slot.get("state") in PRESENT else None
+        return self.slot.present
 
 
 async def held(jobs: JobClient) -> list[Held]:
     """All slots of all workers."""
     return [
-        Held(str(worker["name"]), category, slot)
+        Held(worker.name, category, slot)
         for worker in await jobs.workers()
-        for category, slot in worker.get("slots", {}).items()
+        for category, slot in worker.slots.items()
     ]
 
 

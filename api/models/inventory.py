@@ -6,13 +6,14 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from api.dispatch.slots import PRESENT, held
+from api.dispatch.slots import Held, held
 from api.http.context import Context
 from api.models.entry import ModelEntry
 from jobs.client import JobClient
 from jobs.errors import ModelNotFound, ServiceUnavailable
 from jobs.kinds import Category
 from jobs.model_records import ModelRecord, model_records
+from jobs.worker_state import SlotState
 from mlxq.catalog import Installed, UnknownModel
 from mlxq.catalog.context import context_length
 from mlxq.catalog.installed import read_model
@@ -28,7 +29,7 @@ class _OnDisk:
 
 async def engines(jobs: JobClient) -> list[str]:
     """Categories that a worker can serve."""
-    return sorted({engine for worker in await jobs.workers() for engine in worker.get("engines", [])})
+    return sorted({engine for worker in await jobs.workers() for engine in worker.engines})
 
 
 async def inventory(context: Context, jobs: JobClient) -> list[ModelEntry]:
@@ -36,7 +37,7 @@ async def inventory(context: Context, jobs: JobClient) -> list[ModelEntry]:
     installed by mlxq. The loaded ones come first."""
     slots = await _held(jobs)
     found = await asyncio.to_thread(_on_disk, context, frozenset(slots))
-    ids = sorted({*found, *(each for each, (_, slot) in slots.items() if slot["state"] in PRESENT)})
+    ids = sorted({*found, *(each for each, place in slots.items() if place.model)})
     records = await _records(jobs, ids)
     names = _names(context)
     entries = [_entry(each, found.get(each), slots.get(each), records[each], names.get(each)) for each in ids]
@@ -52,7 +53,7 @@ async def find(context: Context, jobs: JobClient, name: str) -> ModelEntry:
     except ModelNotFound:
         raise not_found(name) from None
     slots = await _held(jobs)
-    if ref.path is None and (ref.id not in slots or slots[ref.id][1]["state"] not in PRESENT):
+    if ref.path is None and (ref.id not in slots or not slots[ref.id].model):
         raise not_found(name)
     model = await asyncio.to_thread(_read, ref.path, ref.id) if ref.path else None
     records = await _records(jobs, [ref.id])
@@ -64,14 +65,14 @@ def not_found(name: str) -> ModelNotFound:
     return ModelNotFound(f"Model '{name[:200]}' not found", param="model")
 
 
-async def _held(jobs: JobClient) -> dict[str, tuple[str, dict[str, Any]]]:
-    """What is in the slots, or was to be: by the model's id its category and its slot."""
-    found: dict[str, tuple[str, dict[str, Any]]] = {}
+async def _held(jobs: JobClient) -> dict[str, Held]:
+    """What is in the slots, or was to be, by the model's id."""
+    found: dict[str, Held] = {}
     for each in await held(jobs):
-        model = each.slot.get("model")
+        model = each.slot.model
         # Of several workers one that has it loaded tells most of it.
-        if model and (model not in found or each.slot.get("state") == "loaded"):
-            found[model] = (each.category, each.slot)
+        if model and (model not in found or each.slot.state == "loaded"):
+            found[model] = each
     return found
 
 
@@ -117,31 +118,31 @@ def _read(path: Any, model_id: str) -> _OnDisk | None:
 def _entry(
     model_id: str,
     found: _OnDisk | None,
-    place: tuple[str, dict[str, Any]] | None,
+    place: Held | None,
     record: ModelRecord,
     given: str | None,
 ) -> ModelEntry:
-    category, slot = place or (found.model.category if found else Category.LLM.value, {})
-    state = str(slot.get("state", "available"))
+    slot = place.slot if place else SlotState()
+    category = place.category if place else found.model.category if found else Category.LLM.value
     return ModelEntry(
         id=model_id,
         category=category,
         record=record,
-        state=_state(state, found),
+        state=_state(slot.state, found),
         installed=found.model if found else None,
         size=found.size if found else None,
         given_name=given,
         sees=category == Category.LLM and sees(model_id, found.model.config if found else None),
-        context_length=slot.get("context_length") or (context_length(found.model.config) if found else None),
-        memory_bytes=slot.get("memory_bytes"),
-        loaded_at=slot.get("loaded_at"),
-        error=slot.get("error") or _reason(found) or record.error,
+        context_length=slot.context_length or (context_length(found.model.config) if found else None),
+        memory_bytes=slot.memory_bytes,
+        loaded_at=slot.loaded_at,
+        error=slot.error or _reason(found) or record.error,
     )
 
 
 def _state(slot: str, found: _OnDisk | None) -> str:
     """The slot's; a model that can't be read is in none."""
-    if slot not in ("empty", "available"):
+    if slot != "empty":
         return slot
     return "error" if found is not None and found.model.fault else "available"
 

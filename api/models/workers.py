@@ -47,6 +47,6 @@ def _row(kind: Kind, now: Held, before: str | None, done: bool, model: str) -> W
     if not done:
         return {"worker": now.worker, "model": now.model, "status": "busy"}
     if kind is Kind.LOAD:
-        return {"worker": now.worker, "model": now.model, "status": now.slot["state"]}
+        return {"worker": now.worker, "model": now.model, "status": now.slot.state}
     freed = before if before is not None and model in ("", before) else None
     return {"worker": now.worker, "model": freed, "status": "empty" if freed is None else "unloaded"}

@@ -265,10 +265,10 @@ async def test_the_worker_says_what_it_holds(bench: Bench) -> None:
     await bench.story(await bench.submit("first"))
     await _in_thread(bench.host._beat)
     (state,) = await bench.client.workers()
-    assert state["engines"] == ["llm", "image"]
-    assert state["slots"]["llm"]["model"] == "first"
-    assert state["slots"]["llm"]["state"] == "loaded"
-    assert state["slots"]["image"]["state"] == "empty"
+    assert state.engines == ("llm", "image")
+    assert state.slots["llm"].model == "first"
+    assert state.slots["llm"].state == "loaded"
+    assert state.slots["image"].state == "empty"
 
 
 async def _wait(event: threading.Event) -> bool:

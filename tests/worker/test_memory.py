@@ -12,6 +12,7 @@ from config.settings import Settings
 from jobs.client import JobClient
 from jobs.kinds import Category
 from jobs.live_settings import LiveSettings, write
+from jobs.worker_state import Device, MlxMemory
 from tests.support.events import EventType, data_of
 from tests.support.lanes import Bench
 from worker import device, host, slots
@@ -91,7 +92,7 @@ async def test_a_model_that_can_not_fit_is_refused_and_nobody_goes_for_it(
     settings: Settings, client: JobClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What other stories of this process have left in MLX is none of this one's.
-    monkeypatch.setattr(host, "_memory", lambda: {"active": 0})
+    monkeypatch.setattr(host, "_memory", lambda: MlxMemory(active=0))
     size = (settings.model_roots[0] / "first" / "model.safetensors").stat().st_size
     bench = Bench(settings.model_copy(update={"memory_budget_gb": 1.5 * size / 2**30}), client)
     bench.host.start()
@@ -110,7 +111,7 @@ async def test_a_model_that_can_not_fit_is_refused_and_nobody_goes_for_it(
 
 
 async def test_without_mlx_a_load_says_what_is_needed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "device", lambda: device.Device(mlx=False))
+    monkeypatch.setattr(slots, "device", lambda: Device(mlx=False))
     error = await bench.error(await bench.submit("first"))
     assert (error.status, error.code) == (400, "mlx_not_compatible")
     assert error.message == "❌ MLX requires Apple Silicon (M1/M2/M3) hardware"
@@ -214,10 +215,10 @@ def test_metal_is_held_to_its_limits_and_nothing_else_is(monkeypatch: pytest.Mon
     held: list[tuple[str, int]] = []
     monkeypatch.setattr(mx, "set_wired_limit", lambda size: held.append(("wired", size)))
     monkeypatch.setattr(mx, "set_cache_limit", lambda size: held.append(("cache", size)))
-    monkeypatch.setattr(device, "device", lambda: device.Device(mlx=True))
+    monkeypatch.setattr(device, "device", lambda: Device(mlx=True))
     device.hold(5, 6)
     assert held == []
-    monkeypatch.setattr(device, "device", lambda: device.Device(mlx=True, gpu=True, memory_bytes=100))
+    monkeypatch.setattr(device, "device", lambda: Device(mlx=True, gpu=True, memory_bytes=100))
     for wired in (0, 50, 500):
         device.hold(wired, 10)
     assert held == [

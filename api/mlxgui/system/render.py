@@ -1,13 +1,13 @@
 """The answers of `/v1/system`, of what the machine, the workers and the settings tell."""
 
 import platform
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from api.mlxgui.system.machine import Memory, is_apple_silicon, memory, processor
 from api.mlxgui.system.schema import ManagerState, SystemStatus, Told
 from api.models.entry import ModelEntry
 from jobs.live_settings import LiveSettings
+from jobs.worker_state import Device
 
 #: Tokens that one answer may have (`api/mlxgui/generate/schema.py`).
 MAX_TOKENS = 16384
@@ -37,14 +37,13 @@ def system_status(
     loaded: Sequence[ModelEntry],
     waiting: int,
     settings: LiveSettings,
-    device: Mapping[str, Any] | None,
+    device: Device | None,
     active_bytes: int,
 ) -> SystemStatus:
     """`device` is what a worker says of the one it runs on, None when there is no worker."""
     now = memory()
-    told = device or {}
-    compatible = bool(told.get("mlx", is_apple_silicon()))
-    gpu = int(told.get("memory_bytes", 0))
+    compatible = device.mlx if device else is_apple_silicon()
+    gpu = device.memory_bytes if device else 0
     return {
         "status": "running",
         "system": {
@@ -62,7 +61,7 @@ def system_status(
             "gpu_memory": {
                 "total_gb": _gb(gpu),
                 "available_gb": _gb(max(0, gpu - active_bytes)),
-                "device_name": told.get("name") or processor(),
+                "device_name": (device.name if device else None) or processor(),
             },
         },
         "model_manager": model_manager(loaded, waiting, settings, now),

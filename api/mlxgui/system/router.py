@@ -35,8 +35,8 @@ async def status(request: Request) -> Response:
     context, jobs = context_of(request), jobs_of(request)
     entries = await inventory(context, jobs)
     workers = await jobs.workers()
-    device = next((worker["device"] for worker in workers if "device" in worker), None)
-    active = sum(worker.get("memory", {}).get("active", 0) for worker in workers)
+    device = next((worker.device for worker in workers if worker.device), None)
+    active = sum(worker.memory.active for worker in workers)
     body = system_status(
         [entry for entry in entries if entry.loaded],
         len(await jobs.waiting()),

@@ -43,7 +43,7 @@ async def health(request: Request) -> Response:
             redis = "memory_short"
             reasons.append("Redis' memory is short: results of ended jobs are deleted before their time.")
         # Workers on one Redis mostly have the same settings.
-        reasons += dict.fromkeys(text for each in workers for text in each.get("trouble", ()))
+        reasons += dict.fromkeys(text for each in workers for text in each.trouble)
     except RedisDenied as error:
         return _unhealthy(
             {"status": "unhealthy", "redis": "denied", "worker": worker, "reason": error.message}

@@ -1,0 +1,77 @@
+"""What a worker process publishes of itself at each beat: its slots, its memory, its device.
+
+It knows the shape, which the worker writes and the API reads; it does not know how a slot is filled.
+"""
+
+from typing import Literal
+
+import msgspec
+
+#: What a slot is about.
+SlotPhase = Literal["empty", "loading", "loaded", "error"]
+
+
+class SlotState(msgspec.Struct, frozen=True):
+    """One category's slot. In `error` the model could not be loaded. `memory_bytes` are those of its model."""
+
+    model: str | None = None
+    state: SlotPhase = "empty"
+    error: str | None = None
+    context_length: int | None = None
+    memory_bytes: int | None = None
+    #: ISO, UTC
+    loaded_at: str | None = None
+
+    @property
+    def present(self) -> str | None:
+        """The model that is in memory, or on its way there."""
+        return self.model if self.state in ("loaded", "loading") else None
+
+
+class Device(msgspec.Struct, frozen=True):
+    """`mlx`: MLX can be used. `gpu`: on Metal; then `memory_bytes` is what it should take at most, else 0."""
+
+    mlx: bool
+    gpu: bool = False
+    name: str | None = None
+    memory_bytes: int = 0
+
+
+class MlxMemory(msgspec.Struct, frozen=True):
+    """MLX' own account of its memory, in bytes."""
+
+    active: int = 0
+    peak: int = 0
+    cache: int = 0
+
+
+class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
+    """One process. `engines` are the categories that it serves, each with a slot; times are ISO, UTC.
+
+    `trouble` is what its settings ask for and is not so, in sentences.
+    """
+
+    name: str
+    host: str = ""
+    pid: int = 0
+    started_at: str = ""
+    seen_at: str = ""
+    engines: tuple[str, ...] = ()
+    slots: dict[str, SlotState] = {}
+    memory: MlxMemory = MlxMemory()
+    device: Device | None = None
+    trouble: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        return msgspec.json.encode(self)
+
+
+_decoder = msgspec.json.Decoder(WorkerState)
+
+
+def decode_state(data: bytes | str) -> WorkerState | None:
+    """None for what no worker of this version wrote."""
+    try:
+        return _decoder.decode(data)
+    except msgspec.DecodeError:
+        return None
