@@ -38,12 +38,12 @@ class AccessSettings(Group):
 
     api_keys: Secrets = Field(
         default=(),
-        description="Comma-separated keys that clients must send; empty: any key, or none, is taken.",
+        description="Comma-separated keys that clients must send; empty: any key, or none, is accepted.",
     )
     admin_keys: Secrets = Field(
         default=(),
-        description="Comma-separated keys that see the jobs of all keys; where there are any, only they load, fetch "
-        "and delete models, change settings and end the server.",
+        description="Comma-separated keys that see the jobs of all keys. If set, only these may load, download and "
+        "delete models, change settings and stop the server.",
     )
     allowed_hosts: Names = Field(
         default_factory=_allowed_hosts,
@@ -52,17 +52,18 @@ class AccessSettings(Group):
     public_url: str = Field(
         default="",
         description="The server's address as clients know it, with its sub-path, such as "
-        "`https://ai.example.com/mlxq`; empty: what the request says, or a proxy of `TRUSTED_PROXIES`.",
+        "`https://ai.example.com/mlxq`; empty: taken from the request, or from a proxy of "
+        "`TRUSTED_PROXIES`.",
     )
     trusted_proxies: Networks = Field(
         default=LOOPBACK_NETWORKS,
         description="Comma-separated addresses and networks whose `Forwarded` and `X-Forwarded-*` headers count; "
-        "`none`: nobody's.",
+        "`none`: those of no proxy.",
     )
     cors_origins: Names = Field(
         default=("*",),
-        description="Comma-separated web origins whose pages may use every model; with `*` those of others may use "
-        "what is there, without it nothing.",
+        description="Comma-separated web origins whose pages may use every model, also one that is downloaded first; "
+        "with `*`, pages of other origins may use models in memory or named by a setting.",
     )
     max_body_mb: float = Field(default=10, gt=0, le=10_240, description="Largest request body in MB.")
     max_connections: int = Field(
@@ -82,20 +83,19 @@ class AccessSettings(Group):
         default=20,
         gt=0,
         le=3600,
-        description="How long a request's line and headers may take to come.",
+        description="Time limit for a request's line and headers.",
     )
     body_timeout: Seconds = Field(
         default=30,
         gt=0,
         le=3600,
-        description="How long each next piece of a request's body may take to come; fewer than 500 bytes a second "
-        "are too few.",
+        description="Longest pause within a request's body; its average speed must be at least 500 bytes per second.",
     )
     send_timeout: Seconds = Field(
         default=300,
         gt=0,
         le=86_400,
-        description="How long a client may read nothing of an answer that waits for it.",
+        description="How long a client may stop reading its answer.",
     )
     keep_alive_timeout: Seconds = Field(
         default=75,
@@ -107,7 +107,7 @@ class AccessSettings(Group):
         default=300,
         gt=0,
         le=86_400,
-        description="How long a WebSocket may be silent while nothing is spoken on it.",
+        description="Longest time without a message on a WebSocket while nothing is spoken.",
     )
 
     @field_validator("public_url")

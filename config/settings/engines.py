@@ -41,8 +41,8 @@ class EngineSettings(Group):
         default=15,
         ge=0,
         le=3600,
-        description="Seconds for which a job that needs another model lets jobs for the loaded one pass, so that "
-        "two programs with two models do not make them change places with every request.",
+        description="Seconds for which jobs for the loaded model go before a job for another model, so that two "
+        "programs with two models do not cause a switch with every request.",
     )
     lanes: Literal["turns", "overlap"] = Field(
         default="turns",
@@ -53,13 +53,13 @@ class EngineSettings(Group):
         default=0.8,
         ge=0.1,
         le=0.95,
-        description="The part of the time that chats get while other categories work too, when lanes take turns.",
+        description="Share of the time that chats get while other categories work too, when lanes take turns.",
     )
     prompt_cache_mb: float = Field(
         default=1024,
         ge=0,
         le=1_048_576,
-        description="Memory for prompts that were read before, in MB; `0` turns the cache off.",
+        description="Memory of the prompt cache, in MB; `0` turns it off.",
     )
     drain_timeout: Seconds = Field(
         default=early.DRAIN_TIMEOUT,

@@ -14,17 +14,17 @@ class HubSettings(Group):
 
     auto_download: bool = Field(
         default=True,
-        description="Fetch an exact `org/name` from its hub on first use.",
+        description="Download a model named `org/name` from its hub on first use.",
     )
     model_source: Literal["huggingface", "modelscope"] = Field(
         default="huggingface",
-        description="The hub that models are fetched from: `huggingface` or `modelscope`.",
+        description="The hub that models are downloaded from: `huggingface` or `modelscope`.",
     )
     downloads: int = Field(
         default=2,
         ge=1,
         le=16,
-        description="Models that are fetched at the same time.",
+        description="Models that are downloaded at the same time.",
     )
     downloads_quiet: Seconds = Field(
         default=60,
@@ -39,9 +39,9 @@ class HubSettings(Group):
     hf_token: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN"),
-        description="Token for private and gated models; without it the one that `hf auth login` keeps.",
+        description="Token for private and gated models; default: that of `hf auth login`.",
     )
-    hf_hub_offline: bool = Field(default=False, description="Ask no hub for anything.")
+    hf_hub_offline: bool = Field(default=False, description="Send no requests to a hub.")
     modelscope_endpoint: str = Field(
         default="https://www.modelscope.cn",
         validation_alias=AliasChoices("MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN"),

@@ -37,7 +37,7 @@ class JobSettings(Group):
         default=600,
         gt=0,
         le=86_400,
-        description="Longest run of a picture.",
+        description="Longest run of a job for images.",
     )
     load_timeout: Seconds = Field(default=300, gt=0, le=86_400, description="Longest load of a model.")
     result_ttl: Seconds = Field(
@@ -50,15 +50,15 @@ class JobSettings(Group):
         default=4,
         ge=0,
         le=10_240,
-        description="Largest request, in KB, that stays with its job after the end, where RQ's tools show it; `0`: "
-        "none does. Larger ones are deleted when their job ends.",
+        description="Largest request, in KB, that is kept with its ended job for RQ's tools; larger ones are "
+        "deleted. `0`: none is kept.",
     )
     disk_limit_gb: float = Field(
         default=20,
         ge=0,
         le=1_048_576,
-        description="Room on the disk, in GB, for what jobs are given and make; a request that may need more is "
-        "refused. `0`: as much as there is.",
+        description="Disk space, in GB, for the files of jobs; a request that may need more is refused. `0`: no "
+        "limit.",
     )
     events_ttl: Seconds = Field(
         default=3_600,
@@ -70,7 +70,7 @@ class JobSettings(Group):
         default=3,
         ge=1,
         le=100,
-        description="Runs of a job whose worker died.",
+        description="How often a job is started when its worker dies.",
     )
 
     @property

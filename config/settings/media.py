@@ -13,13 +13,13 @@ class MediaSettings(Group):
         default=32,
         ge=1,
         le=1_000,
-        description="Images that one request may have.",
+        description="Largest number of images in a request.",
     )
     max_image_mb: float = Field(
         default=20,
         gt=0,
         le=1_024,
-        description="Largest image, as a file, in MB; in chats what is sent is bounded by `MAX_BODY_MB` too.",
+        description="Largest image, as a file, in MB; in chats `MAX_BODY_MB` also applies.",
     )
     max_image_megapixels: float = Field(
         default=50,
@@ -31,7 +31,7 @@ class MediaSettings(Group):
         default=10,
         gt=0,
         le=600,
-        description="How long an image may take that is fetched from its address.",
+        description="Time limit for fetching an image from its address.",
     )
     allow_private_urls: bool = Field(
         default=False,
@@ -41,7 +41,7 @@ class MediaSettings(Group):
         default=200,
         gt=0,
         le=10_240,
-        description="Largest recording that is sent, in MB; in base64 it takes a third more.",
+        description="Largest recording in MB; base64 adds a third.",
     )
     max_audio_seconds: Seconds = Field(
         default=4 * 3600,
@@ -53,18 +53,17 @@ class MediaSettings(Group):
         default=4096,
         ge=1,
         le=1_000_000,
-        description="Longest text that is spoken by one request.",
+        description="Longest text of a speech request, in characters.",
     )
     max_reference_seconds: Seconds = Field(
         default=60,
         gt=0,
         le=600,
-        description="Longest recording of a voice to speak with.",
+        description="Longest recording of a voice.",
     )
     strict: bool = Field(
         default=False,
-        description="Refuse images that are sent to a model without sight, instead of leaving them out with a "
-        "`warning` header.",
+        description="Refuse images for a text-only model, instead of ignoring them with a `warning` header.",
     )
 
     @property

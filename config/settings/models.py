@@ -20,7 +20,7 @@ class ModelSettings(Group):
     )
     draft_model: str = Field(
         default="",
-        description="Small chat model of the same vocabulary that drafts for the chat model; requests then run "
+        description="Draft model for speculative decoding, with the vocabulary of the chat model; requests then run "
         "one at a time.",
     )
     asr_model: str = Field(
@@ -31,9 +31,9 @@ class ModelSettings(Group):
     tts_model: str = Field(default="", description="Speech model, loaded at start.")
     tts_ref_audio: str = Field(
         default="",
-        description="Recording of the voice that speaks when a request names none of its own.",
+        description="Recording of the default voice, for requests without `voice`.",
     )
-    tts_ref_text: str = Field(default="", description="What is said in `TTS_REF_AUDIO`.")
+    tts_ref_text: str = Field(default="", description="Transcript of `TTS_REF_AUDIO`.")
     voices_dir: Directory = Field(
         default_factory=lambda data: Path(data.get("data_dir", early.DATA_DIR)) / "voices",
         description="Folder of recordings that may be given as a voice, and of `voices.json`.",
@@ -45,11 +45,11 @@ class ModelSettings(Group):
     )
     zimage_model_dir: str = Field(
         default="",
-        description="Folder that the name `zimage` stands for, instead of the hub's Z-Image-Turbo.",
+        description="Folder of the model `zimage`, instead of the hub's Z-Image-Turbo.",
     )
     flux_model_dir: str = Field(
         default="",
-        description="Folder that the names `flux` and `flux.2-klein` stand for, instead of the hub's FLUX.2-klein.",
+        description="Folder of the models `flux` and `flux.2-klein`, instead of the hub's FLUX.2-klein.",
     )
     image_quantize: Literal[0, 4, 8] = Field(
         default=0,
@@ -57,11 +57,11 @@ class ModelSettings(Group):
     )
     image_metadata: bool = Field(
         default=True,
-        description="Write prompt, model, seed, steps and size into the files of pictures.",
+        description="Write prompt, model, seed, steps and size into image files.",
     )
     image_on_disconnect: Literal["keep", "cancel"] = Field(
         default="keep",
-        description="Whether a picture is made to its end when its client leaves.",
+        description="Whether a job for images continues when its client disconnects.",
     )
     embedding_model: str = Field(
         default="",
@@ -70,11 +70,11 @@ class ModelSettings(Group):
     hub_cache: Directory = Field(
         default_factory=hub_cache,
         validation_alias="HF_HUB_CACHE",
-        description="Where downloaded models lie: the hub's own cache, shared with its other programs.",
+        description="Folder of downloaded models: the hub's own cache, shared with other programs.",
     )
     model_roots: Directories = Field(
         default_factory=lambda data: (REPO / "models", data.get("hub_cache") or hub_cache()),
-        description="Folders, parted by `:` or `,`, that a local path given as a model must lie in.",
+        description="Folders, separated by `:` or `,`, that local models must be in.",
     )
     model_links: bool = Field(
         default=False,

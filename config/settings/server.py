@@ -31,7 +31,7 @@ class ServerSettings(Group):
         default=Path(early.DATA_DIR),
         validation_alias="MLXQ_DATA_DIR",
         validate_default=True,
-        description="Everything that is kept: Redis' files and socket, audio and pictures, records.",
+        description="Folder of all stored data: Redis' files and socket, audio, images, records.",
     )
     redis_url: str = Field(
         default="",
