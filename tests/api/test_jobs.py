@@ -271,6 +271,8 @@ def test_listing_filters_and_never_shows_what_was_said(http: httpx.Client, worke
     assert ids(app="nobody") == []
     assert len(ids(queue="llm")) == 2
     assert ids(queue="image") == []
+    assert ids(queue="download") == []
+    assert http.get("/v1/jobs", params={"queue": "other"}).status_code == 400
 
 
 def test_queue_stats(http: httpx.Client, worker: ScriptedWorker) -> None:

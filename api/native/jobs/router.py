@@ -6,7 +6,7 @@ listing is for the user of the machine.
 
 import asyncio
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -28,7 +28,6 @@ from api.native.dialect import NATIVE
 from api.native.jobs.events import JobEvents
 from api.native.jobs.schema import JobId, JobList
 from jobs.errors import InvalidRequest, JobNotFound
-from jobs.kinds import Category
 from jobs.listing import Wanted
 from jobs.status import JobStatus
 
@@ -45,7 +44,7 @@ _LARGEST = 2**64 - 1
 async def list_jobs(
     request: Request,
     status: JobStatus | None = None,
-    queue: Category | None = None,
+    queue: Literal["llm", "asr", "tts", "image", "embedding", "download"] | None = None,
     app: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=100, description="The last id of the page before.")] = None,
