@@ -105,7 +105,7 @@ def test_who_leaves_while_it_is_read_leaves_nothing_behind(engine: ChatEngine, i
     assert not prefill._keys
 
 
-def test_images_that_the_model_fails_on_fail_their_request_alone(
+def test_pictures_that_the_model_fails_on_fail_their_request_alone(
     engine: ChatEngine, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.add("neighbour", payload("hello", tokens=40), 0)
