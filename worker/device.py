@@ -1,9 +1,9 @@
-"""What models run on here. It knows whether MLX works at all; it does not measure what MLX holds."""
+"""The device that models run on: whether MLX works, its limits, and the memory that MLX holds."""
 
 import logging
 from functools import cache
 
-from jobs.worker_state import Device
+from jobs.worker_state import Device, MlxMemory
 
 log = logging.getLogger(__name__)
 
@@ -37,3 +37,12 @@ def device() -> Device:
         log.warning("MLX runs on the CPU here, which is slow: it is made for Apple Silicon")
     limit = info.get("max_recommended_working_set_size", 0) if gpu else 0
     return Device(True, gpu, str(info.get("device_name") or "") or None, int(limit))
+
+
+def memory_use() -> MlxMemory:
+    """MLX' own account; zeros where MLX does not work."""
+    if not device().mlx:
+        return MlxMemory()
+    import mlx.core as mx
+
+    return MlxMemory(mx.get_active_memory(), mx.get_peak_memory(), mx.get_cache_memory())

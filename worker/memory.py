@@ -1,8 +1,8 @@
-"""Which models may be in memory: how many, how much, and how long when nobody uses them.
+"""The memory policy: how many models may be in memory, how many bytes, and how long an unused one stays.
 
-It knows slots by what they tell of themselves and asks their lanes to empty them; who generates is never asked.
-Models that the environment names are pinned: they are not counted, and they stay. What engines only remember, the
-prompts that were read before, counts with the models and goes before any of them.
+This module knows slots as `Occupant`s and asks them to be emptied; a lane with jobs is never asked. Models that the
+settings name are pinned: they are not counted, and they stay. Caches of engines count as memory too, and are cleared
+before any model is unloaded.
 """
 
 import logging
@@ -29,38 +29,41 @@ _KINDS = ("OutOfMemoryError", "MemoryError")
 
 
 class Occupant(Protocol):
-    """A slot and its lane, as far as memory is concerned."""
+    """A slot and its lane, as this policy sees them."""
 
     @property
     def model(self) -> str | None:
-        """The model in the slot, if there is one."""
+        """The model in the slot, if any."""
 
     @property
     def pinned(self) -> bool:
-        """Whether it stays whatever happens."""
+        """Whether the model stays whatever happens."""
+
+    def pins(self, model: str) -> bool:
+        """Whether this model would stay whatever happens."""
 
     @property
     def idle_since(self) -> float | None:
-        """On the monotonic clock; None while it has jobs in hand."""
+        """Since when it has no jobs, on the monotonic clock; None while it has some."""
 
     @property
     def keep(self) -> float | None:
-        """Seconds that its last caller wants it to stay; negative: for ever; None: as the settings have it."""
+        """Seconds that the last caller wants the model to stay; negative: for ever; None: as the settings say."""
 
     @property
     def cache_bytes(self) -> int:
-        """Bytes that are kept only to be quicker next time."""
+        """Bytes of the engine's cache."""
 
     def clear_cache(self) -> None:
-        """Let go of them, also while it has jobs in hand."""
+        """Empty that cache, also while it has jobs."""
 
     def evict(self, *, wait: bool = True) -> bool:
-        """Empty the slot, unless it has work again; wait until its memory is free, and say whether it is."""
+        """Empty the slot unless it has jobs again, and wait for that. Whether the slot is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`models` on demand at once; `idle` seconds until a model goes that nobody uses, 0: never."""
+    """`models`: on demand at the same time. `idle`: seconds after which an unused model is unloaded, 0: never."""
 
     models: int
     idle: float
@@ -81,22 +84,22 @@ class Memory:
         self._used = used
         self._clock = clock
         self._occupants: Sequence[Occupant] = ()
-        #: one load at a time: two that make room for each other would wait for each other
+        #: one load at a time: two loads that make room would wait for each other
         self._loading = threading.Lock()
 
     def watch(self, occupants: Sequence[Occupant]) -> None:
         self._occupants = occupants
 
     def check(self, needed: int) -> None:
-        """Raises InvalidRequest for a model of `needed` bytes that could not fit if it was alone."""
+        """Raises InvalidRequest for a model of `needed` bytes that cannot fit even alone."""
         if needed > self._budget:
             raise _insufficient(needed, self._budget)
 
     @contextmanager
     def room(self, occupant: Occupant, name: str, needed: int, *, pinned: bool) -> Iterator[None]:
-        """Make room for a model of `needed` bytes in this slot, which is empty, and hold it while it loads.
+        """Make room for a model of `needed` bytes in this empty slot, and keep it while the model loads.
 
-        Raises InvalidRequest when there is not so much even if all others go that may.
+        Raises InvalidRequest when there is not enough even after unloading all others that may go.
         """
         with self._loading:
             if not pinned:
@@ -105,14 +108,17 @@ class Memory:
             yield
 
     def relieve(self, occupant: Occupant) -> bool:
-        """Memory has run out: what is only cache_bytes goes, and the least recently used model that may."""
-        self._forget()
+        """Memory has run out: clear the caches and unload the least recently used model that may go.
+
+        Returns whether one was unloaded.
+        """
+        self._clear_caches()
         return any(other.evict() for other in self._candidates(occupant))
 
     def sweep(self) -> None:
-        """Let go of what nobody has used for long enough, and of what is cache_bytes beyond the budget."""
+        """Unload models that were unused for long enough; clear the caches when memory is above the budget."""
         if self._used() > self._budget:
-            self._forget()
+            self._clear_caches()
         now, usual = self._clock(), self._limits().idle
         for occupant in self._occupants:
             since = occupant.idle_since
@@ -128,7 +134,7 @@ class Memory:
                 occupant.evict(wait=False)
 
     def _make_countable(self, occupant: Occupant) -> None:
-        """On demand there may be so many, this one among them."""
+        """Unload models until another one on demand is within the limit."""
         for other in self._candidates(occupant):
             on_demand = [each for each in self._occupants if each.model is not None and not each.pinned]
             if len(on_demand) < self._limits().models:
@@ -137,7 +143,7 @@ class Memory:
 
     def _make_fit(self, occupant: Occupant, name: str, needed: int) -> None:
         if self._used() + needed > self._budget:
-            self._forget()
+            self._clear_caches()
         candidates = iter(self._candidates(occupant))
         while self._used() + needed > self._budget:
             other = next(candidates, None)
@@ -146,14 +152,14 @@ class Memory:
             log.info("%s makes room for %s", other.model, name)
             other.evict()
 
-    def _forget(self) -> None:
+    def _clear_caches(self) -> None:
         for each in self._occupants:
             if each.cache_bytes:
                 log.info("%s forgets the prompts that it has read: memory is needed", each.model)
                 each.clear_cache()
 
     def _candidates(self, occupant: Occupant) -> list[Occupant]:
-        """Who may go, the least recently used first."""
+        """The slots that may be emptied, the least recently used first."""
         idle = [
             (other.idle_since, other)
             for other in self._occupants

@@ -7,7 +7,6 @@ import gc
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 
 from config.settings import Settings
@@ -20,7 +19,7 @@ from worker.device import device
 from worker.engines import Loader
 from worker.engines.base import CachingEngine, Engine
 from worker.guard.sizes import check_sizes
-from worker.memory import is_out_of_memory
+from worker.memory import Memory, Occupant, is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +39,17 @@ class Slot:
         loader: Loader,
         settings: Settings,
         catalog: Catalog,
+        memory: Memory,
         on_change: Callable[[], None],
+        hold_device: Callable[[], None],
     ) -> None:
-        """`on_change` is called on the engine thread after each change of the state."""
+        """`memory` decides whether a model has room. `on_change` is called on the engine thread after each change.
+
+        `hold_device` sets the device's limits, which libraries change while they load and unload.
+        """
         self.category = category
-        #: whether a model of so many bytes can be loaded at all, and how it gets the room while it is
-        self.check: Callable[[int], None] = lambda _: None
-        self.room: Callable[[str, int], AbstractContextManager[None]] = lambda *_: nullcontext()
-        #: sets the device's own limits, which libraries change while they load and unload
-        self.hold_device: Callable[[], None] = lambda: None
+        self._memory = memory
+        self._hold_device = hold_device
         self.engine: Engine | None = None
         self._loader = loader
         self._settings = settings
@@ -79,8 +80,8 @@ class Slot:
         with self._lock:
             return self._state
 
-    def load(self, model_id: str) -> Engine:
-        """The engine of that model; the one before it is unloaded first. Raises MlxqError."""
+    def load(self, model_id: str, occupant: Occupant) -> Engine:
+        """The engine of that model; unloads the one before it. `occupant` is this slot. Raises MlxqError."""
         if self.engine is not None and self.model == model_id:
             return self.engine
         try:
@@ -99,13 +100,13 @@ class Slot:
         size = model_size(ref.path)
         widened = self.category in WIDENED and not device().gpu
         needed = (size.float32_bytes if widened else size.weight_bytes) or 0
-        # What can't fit at all does not cost anybody the model that is there.
-        self.check(needed)
+        # A model that cannot fit must not cost the slot its present one.
+        self._memory.check(needed)
         self.unload()
         self._set(SlotState(model=ref.id, state="loading"))
         log.info("loading %s into the %s slot", ref.id, self.category)
         try:
-            with self.room(ref.id, needed):
+            with self._memory.room(occupant, ref.id, needed, pinned=occupant.pins(ref.id)):
                 engine = self._loader(ref, self._settings)
         except Exception as error:
             failure = _load_failure(ref, error)
@@ -114,7 +115,7 @@ class Slot:
             self._set(SlotState(model=ref.id, state="error", error=failure.message))
             raise failure from error
         self.engine = engine
-        self.hold_device()
+        self._hold_device()
         self._set(
             SlotState(
                 model=ref.id,
@@ -136,7 +137,7 @@ class Slot:
             except Exception:  # a broken engine must not keep its successor from loading
                 log.exception("%s did not close cleanly", self._state.model)
             del engine
-            self.hold_device()
+            self._hold_device()
             log.info("the %s slot is empty", self.category)
         self._free()
         self._set(SlotState())

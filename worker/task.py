@@ -1,64 +1,88 @@
-"""A claimed job on its way through a lane, and what it tells of itself."""
+"""A job on its way through a lane, and its events: what an engine's outputs mean for the job.
+
+This module knows outputs and events. It does not know threads or Redis.
+"""
 
 import hashlib
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from jobs import events
+from jobs.consumer.execution import Execution
 from jobs.consumer.outbox import Message
+from jobs.errors import MlxqError
 from jobs.events import Event
 from jobs.gate import Ending
-from jobs.job_log import log_execution
 from jobs.request import Claim
-from worker.engines.base import AudioChunk, Delta
+from worker.engines.base import AudioChunk, Delta, Done, Failed, Output, Preview, Progress
 
-#: A job that nobody streams tells its text only this often, in seconds.
+#: Seconds between two events with the output of a job that nobody streams.
 COALESCE = 0.25
 
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One execution of one job. `deadline` is on the monotonic clock, set when it begins to run."""
+    """One execution in a lane. `deadline` is on the monotonic clock, set when it begins to run."""
 
-    claim: Claim
+    execution: Execution
     deadline: float = float("inf")
-    #: when its model began to work on it, on the monotonic clock
-    began: float | None = None
     _held: list[Message] = field(default_factory=list)
-    _told_at: float = field(default_factory=time.monotonic)
-    _told: bool = False
+    _sent_at: float = field(default_factory=time.monotonic)
+    _sent: bool = False
 
     @property
     def id(self) -> str:
-        return self.claim.execution_id
+        return self.execution.id
+
+    @property
+    def claim(self) -> Claim:
+        return self.execution.claim
 
     @property
     def seed(self) -> int:
         """A seed for a job that names none: the same when it is run again."""
         return int.from_bytes(hashlib.sha256(self.claim.job_id.encode()).digest()[:8])
 
-    def log_end(self, ending: Ending) -> None:
-        """The end of its job, as it was written."""
-        ran = None if self.began is None else time.monotonic() - self.began
-        log_execution(self.claim, ran, result=ending.result, error=ending.error)
+    def start(self) -> None:
+        """The engine has it from now on."""
+        self.execution.began = time.monotonic()
+        self.deadline = self.execution.began + self.claim.timeout
+
+    def report(self, output: Output, now: float) -> list[Message | Ending]:
+        """The events of an output, and the ending with the last one."""
+        match output:
+            case Delta() | AudioChunk():
+                return [*self._tell(output, now)]
+            case Progress(done=done, total=total):
+                return [self.message(events.Progress(done=done, total=total))]
+            case Preview(artifact=artifact, blob=blob, content_type=content_type, data=data):
+                event = events.Partial if output.partial else events.Preview
+                place = data["index"], data["number" if output.partial else "step"]
+                return [self.message(event(*place, artifact, blob, content_type))]
+            case Done(result=result):
+                # A client that got some of the output gets all of it.
+                return [*(self._flush() if self._sent else ()), self.ending(result=result)]
+            case Failed(error=error):
+                return [self.ending(error=error)]
 
     def message(self, event: Event) -> Message:
         return Message(self.claim.job_id, self.id, event)
 
-    def tell(self, delta: Delta | AudioChunk, now: float) -> list[Message]:
-        """New output: sent at once when the job is streamed, now and then when it is not."""
+    def ending(self, result: dict[str, Any] | None = None, error: MlxqError | None = None) -> Ending:
+        """Finished, failed or, with neither, cancelled."""
+        return Ending(self.claim.job_id, self.id, result=result, error=error)
+
+    def _tell(self, delta: Delta | AudioChunk, now: float) -> list[Message]:
+        """Send new output at once when the job is streamed, else from time to time."""
         message = self.message(_event(delta))
         if self.claim.stream:
             return [message]
         self._held.append(message)
-        if now - self._told_at < COALESCE:
+        if now - self._sent_at < COALESCE:
             return []
-        self._told_at, self._told = now, True
+        self._sent_at, self._sent = now, True
         return self._flush()
-
-    def rest(self) -> list[Message]:
-        """The end of a story that was begun: whoever heard deltas hears all of them."""
-        return self._flush() if self._told else []
 
     def _flush(self) -> list[Message]:
         held, self._held = self._held, []

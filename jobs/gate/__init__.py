@@ -4,11 +4,12 @@
 the truth; `tests/jobs/test_rq_contract.py` pins it. Redis' clock, not the machine's, decides about leases and expiry.
 """
 
-from jobs.gate.consumer import BEAT, LEASE, Emission, Ending, Gate, ModelAffinity
+from jobs.gate.consumer import ANY_MODEL, BEAT, LEASE, Emission, Ending, Gate, ModelAffinity
 from jobs.gate.producer import Admission, AsyncGate
 from jobs.gate.scripts import Ttl, iso_now
 
 __all__ = [
+    "ANY_MODEL",
     "BEAT",
     "LEASE",
     "Admission",

@@ -14,8 +14,10 @@ from jobs.kinds import Category
 from mlxq.catalog import Catalog, ModelRef
 from tests.engines.test_models_are_data import FAMILIES
 from tests.support.checkpoints import random_qwen3
+from tests.support.seat import Seat
 from worker.engines.base import Engine
 from worker.guard.sizes import check_sizes
+from worker.memory import Limits, Memory
 from worker.slots import Slot
 
 
@@ -99,8 +101,10 @@ def test_the_model_in_the_slot_stays(folder: Path, qwen3: Path, tmp_path: Path) 
         engine: Any = Idle()
         return engine  # type: ignore[no-any-return]
 
-    slot = Slot(Category.LLM, loader, settings, Catalog(settings), lambda: None)
-    slot.load("qwen3")
+    memory = Memory(lambda: Limits(models=3, idle=0), budget=1 << 40, used=lambda: 0)
+    slot = Slot(Category.LLM, loader, settings, Catalog(settings), memory, lambda: None, lambda: None)
+    seat = Seat(None, None)
+    slot.load("qwen3", seat)
     with pytest.raises(InvalidRequest, match="num_hidden_layers"):
-        slot.load("huge")
+        slot.load("huge", seat)
     assert (slot.model, made) == ("qwen3", ["qwen3"])

@@ -216,9 +216,9 @@ def test_prompts_are_forgotten_when_memory_is_needed(http: httpx.Client, server:
     assert cached() > 100
     lane = server.host.lanes[Category.LLM]
     assert isinstance(lane.slot.engine, CachingEngine)
-    assert lane.cache_bytes > 0
+    assert lane.occupant.cache_bytes > 0
     with Chat(http):
-        server.host.memory.relieve(server.host.lanes[Category.EMBEDDING])
+        server.host.memory.relieve(server.host.lanes[Category.EMBEDDING].occupant)
     assert cached() == 0
 
 
@@ -242,7 +242,7 @@ def test_every_kind_of_request_says_how_long_its_model_stays(
     for said, seconds in (("5m", 300), (None, None), (-1, -1)):
         asked = body if said is None else {**body, "keep_alive": said}
         http.post(path, json=asked).raise_for_status()
-        assert lane.keep == seconds
+        assert lane.occupant.keep == seconds
     engine, gone = lane.slot.engine, threading.Event()
     assert engine is not None
     close = engine.close

@@ -14,7 +14,7 @@ from jobs.client import JobClient
 from jobs.gate import BEAT
 from tests.support.jobs import request
 from tests.support.lanes import Bench
-from worker.sweep import collect, sweep_orphans
+from worker.housekeeping import collect, sweep_orphans
 
 pytestmark = pytest.mark.anyio
 

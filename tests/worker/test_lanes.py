@@ -263,7 +263,7 @@ async def test_draining_puts_back_what_does_not_end_in_time(bench: Bench) -> Non
 
 async def test_the_worker_says_what_it_holds(bench: Bench) -> None:
     await bench.story(await bench.submit("first"))
-    await _in_thread(bench.host._beat)
+    await _in_thread(bench.host._consumer.beat)
     (state,) = await bench.client.workers()
     assert state.engines == ("llm", "image")
     assert state.slots["llm"].model == "first"

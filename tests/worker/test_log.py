@@ -97,8 +97,8 @@ async def test_an_end_that_was_lost_is_not_told(
 ) -> None:
     job_id = await bench.submit("first", count=10**9)
     await bench.story(job_id, until=lambda event: event.type == EventType.PROGRESS)
-    (execution,) = [each for _, each in bench.host.lanes["llm"].executions()]  # type: ignore[index]
+    (execution,) = [each for _, each in bench.host.lanes["llm"].queue.executions()]  # type: ignore[index]
     clean_redis.zrem("rq:wip:llm", f"{job_id}:{execution}")
-    bench.host.lanes["llm"]._outbox.put([Ending(job_id, execution, {})])  # type: ignore[index]
-    assert bench.host.lanes["llm"].wait_idle(10)  # type: ignore[index]
+    bench.host.lanes["llm"].queue.put([Ending(job_id, execution, {})])  # type: ignore[index]
+    assert bench.host.lanes["llm"].queue.wait_idle(10)  # type: ignore[index]
     assert ends(caplog, job_id) == []

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import time
-from dataclasses import dataclass
 
 import mlx.core as mx
 import pytest
@@ -15,6 +14,7 @@ from jobs.live_settings import LiveSettings, write
 from jobs.worker_state import Device, MlxMemory
 from tests.support.events import EventType, data_of
 from tests.support.lanes import Bench
+from tests.support.seat import Seat
 from worker import device, host, slots
 from worker.memory import Limits, Memory, is_out_of_memory
 
@@ -92,7 +92,7 @@ async def test_a_model_that_can_not_fit_is_refused_and_nobody_goes_for_it(
     settings: Settings, client: JobClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What other stories of this process have left in MLX is none of this one's.
-    monkeypatch.setattr(host, "_memory", lambda: MlxMemory(active=0))
+    monkeypatch.setattr(host, "memory_use", MlxMemory)
     size = (settings.model_roots[0] / "first" / "model.safetensors").stat().st_size
     bench = Bench(settings.model_copy(update={"memory_budget_gb": 1.5 * size / 2**30}), client)
     bench.host.start()
@@ -115,24 +115,6 @@ async def test_without_mlx_a_load_says_what_is_needed(bench: Bench, monkeypatch:
     error = await bench.error(await bench.submit("first"))
     assert (error.status, error.code) == (400, "mlx_not_compatible")
     assert error.message == "❌ MLX requires Apple Silicon (M1/M2/M3) hardware"
-
-
-@dataclass(eq=False)
-class Seat:
-    """A slot that does as it is told."""
-
-    model: str | None
-    idle_since: float | None
-    pinned: bool = False
-    keep: float | None = None
-    cache_bytes: int = 0
-
-    def clear_cache(self) -> None:
-        self.cache_bytes = 0
-
-    def evict(self, *, wait: bool = True) -> bool:
-        self.model = None
-        return True
 
 
 def test_what_nobody_uses_leaves_in_time() -> None:

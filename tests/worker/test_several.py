@@ -74,7 +74,7 @@ async def test_a_worker_that_is_busy_obeys_when_its_jobs_have_ended(
 ) -> None:
     job_id = await both[0].submit("first", count=10**9)
     await both[0].story(job_id, until=lambda event: event.type == EventType.PROGRESS)
-    (busy,) = [each for each in both if each.host.lanes["llm"].executions()]  # type: ignore[index]
+    (busy,) = [each for each in both if each.host.lanes["llm"].queue.executions()]  # type: ignore[index]
     (free,) = [each for each in both if each is not busy]
     before = await held(client)
     await free.story(await free.send(Kind.UNLOAD, "first"))
@@ -94,7 +94,7 @@ async def test_rqs_tools_see_who_works_where_and_for_how_long(
 ) -> None:
     job_id = await bench.submit("first", count=10**9)
     await bench.story(job_id, until=lambda event: event.type == EventType.PROGRESS)
-    bench.host._beat()
+    bench.host._consumer.beat()
     key = keys.worker(f"{bench.host.name}.llm")
     (lane,) = [each for each in Worker.all(connection=clean_redis) if each.key == key]
     assert lane.total_working_time > 0
@@ -103,10 +103,10 @@ async def test_rqs_tools_see_who_works_where_and_for_how_long(
 
     await client.cancel(job_id)
     await bench.story(job_id)
-    assert bench.host.lanes["llm"].wait_idle(10)  # type: ignore[index]
-    bench.host._beat()
+    assert bench.host.lanes["llm"].queue.wait_idle(10)  # type: ignore[index]
+    bench.host._consumer.beat()
     (lane,) = [each for each in Worker.all(connection=clean_redis) if each.key == key]
     worked = lane.total_working_time
-    bench.host._beat()
+    bench.host._consumer.beat()
     (lane,) = [each for each in Worker.all(connection=clean_redis) if each.key == key]
     assert lane.total_working_time == worked

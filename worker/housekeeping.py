@@ -1,5 +1,6 @@
-"""Housekeeping: what Redis does not expire by itself, because it sits in a list of others."""
+"""Housekeeping: deletes what has expired in Redis and on the disk, and ended jobs while Redis' memory is short."""
 
+import logging
 import time
 from typing import Any
 
@@ -7,12 +8,53 @@ import redis
 
 from jobs import keys
 from jobs.blobs import BlobStore
+from jobs.consumer.consumer import Consumer
 from jobs.kinds import QUEUES
 
 #: Listed jobs looked at, and files deleted, in one go.
 _PAGE = 1000
 #: Seconds after which a file that was sent must belong to a job: longer than any request is read.
 ORPHAN_AGE = 3600.0
+#: Seconds between two sweeps of what has expired.
+SWEEP = 30.0
+#: Seconds that a job's files are kept at least: it may have to wait before it runs, and to run again.
+SHORTEST_BLOB = 6 * 3600.0
+#: Seconds between two lines about the same shortage.
+_REMIND = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Call `run` after each heartbeat."""
+
+    def __init__(self, consumer: Consumer, blobs: BlobStore) -> None:
+        self._consumer = consumer
+        self._blobs = blobs
+        self._swept = time.monotonic()
+        self._evicted, self._warned_at = 0, float("-inf")
+
+    def run(self) -> None:
+        """Raises RedisError."""
+        self._relieve()
+        collect(self._consumer.redis, self._blobs)
+        kept = self._consumer.ttl.result
+        if time.monotonic() - self._swept >= min(SWEEP, kept):
+            self._swept = time.monotonic()
+            sweep(self._consumer.redis)
+            sweep_orphans(self._consumer.redis, self._blobs)
+            self._blobs.sweep(max(kept, SHORTEST_BLOB))
+
+    def _relieve(self) -> None:
+        """Ended jobs go before Redis is full: then not even a result could be written."""
+        deleted = self._consumer.relieve()
+        self._evicted += deleted
+        if deleted and time.monotonic() - self._warned_at > _REMIND:
+            self._warned_at = time.monotonic()
+            log.warning(
+                "Redis' memory is short (REDIS_MAXMEMORY_MB): %d ended jobs were deleted before their time so far",
+                self._evicted,
+            )
 
 
 def collect(connection: redis.Redis, blobs: BlobStore) -> int:

@@ -1,0 +1,211 @@
+"""A process that consumes queues: its name, its heartbeat, the commands it gets, and how it starts and stops.
+
+This module knows queues and leases. It does not know what jobs do: the `Host` of the process does. Leases belong to
+this process by its name, so that several processes can consume the same queues.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import redis
+from redis.exceptions import RedisError
+
+from config.settings import Settings
+from jobs import keys
+from jobs.commands import RESTART, SHUTDOWN
+from jobs.connection import connection
+from jobs.consumer.affinity import Affinity
+from jobs.consumer.queue import ConsumedQueue, Worker
+from jobs.consumer.registration import dead_workers
+from jobs.gate import BEAT, Ttl
+from jobs.permissions import check
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two attempts to reach Redis, and to have the rights that are needed.
+_RETRY, _RETRY_DENIED = 0.1, 1.0
+#: Seconds that jobs may take which are being taken when nothing more shall be.
+_TAKEN = 1.0
+#: Seconds after which a lost channel of commands is opened again.
+_LISTEN_AGAIN = 0.2
+
+
+class Host(Protocol):
+    """The process, as its consumer calls it. The calls come from the consumer's threads."""
+
+    def hangs(self) -> bool:
+        """Whether the process must not renew its leases any more."""
+
+    def on_beat(self) -> None:
+        """Called after each heartbeat. May raise RedisError."""
+
+    def on_command(self, verb: str, argument: str) -> None:
+        """A command to all workers. Cancellations and the end of the process are the consumer's own."""
+
+
+class Consumer:
+    """Call `consume` for each queue, then `connect` and `start`; to end, `stop_taking`, `stop` and `close`.
+
+    `asked` is SHUTDOWN or RESTART after that command.
+    """
+
+    def __init__(self, settings: Settings, host: Host, max_attempts: int) -> None:
+        """`max_attempts`: how often a job is started whose worker dies."""
+        self.name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
+        self.ttl = Ttl(int(settings.result_ttl), int(settings.events_ttl))
+        self.redis: redis.Redis = connection(settings.redis_address)
+        self.asked: str | None = None
+        self._settings = settings
+        self._host = host
+        self._max_attempts = max_attempts
+        self._queues: dict[str, ConsumedQueue] = {}
+        self._stop = threading.Event()
+        self._pulse = threading.Thread(target=self._beat_on, name="pulse", daemon=True)
+        self._listener = threading.Thread(target=self._listen, name="commands", daemon=True)
+
+    @property
+    def beating(self) -> bool:
+        """Whether the heartbeat runs."""
+        return self._pulse.is_alive()
+
+    def consume(
+        self, queue: str, capacity: int, worker: Worker, affinity: Affinity | None = None
+    ) -> ConsumedQueue:
+        """Consume this queue too. `capacity`: executions at the same time; `affinity`: which jobs go first."""
+        consumed = ConsumedQueue(
+            self._settings.redis_address, self.redis, queue, self.name, self.ttl, capacity, worker, affinity
+        )
+        self._queues[queue] = consumed
+        return consumed
+
+    def connect(self, stop: threading.Event) -> bool:
+        """Wait for Redis, recover what dead processes of this machine left, and register.
+
+        False when `stop` was set before Redis was there: then nothing was done.
+        """
+        if not self._wait_for_redis(stop):
+            return False
+        self._recover(dead_workers(self.redis, self._queues.keys()))
+        for queue in self._queues.values():
+            queue.register()
+        return True
+
+    def start(self) -> None:
+        """Take jobs and commands, and beat."""
+        for queue in self._queues.values():
+            queue.start()
+        self.beat()
+        self._listener.start()
+        self._pulse.start()
+
+    def beat(self) -> None:
+        """Renew every lease, pass on cancellations and losses."""
+        for queue in self._queues.values():
+            queue.beat()
+        self._host.on_beat()
+
+    def relieve(self) -> int:
+        """Delete ended jobs while Redis' memory is short. Returns how many."""
+        return next(iter(self._queues.values())).relieve()
+
+    def stop_taking(self) -> None:
+        """Take nothing more; waits a moment for jobs that are being taken."""
+        for queue in self._queues.values():
+            queue.stop_taking()
+        deadline = time.monotonic() + _TAKEN
+        for queue in self._queues.values():
+            queue.wait_taken(max(0.0, deadline - time.monotonic()))
+
+    def release(self, queue: ConsumedQueue) -> None:
+        """Put the executions of a queue back, as far as Redis is there."""
+        try:
+            released = queue.release_all()
+        except (RedisError, OSError):
+            log.error("Redis is away: the running jobs will be recovered by the next worker")
+            return
+        if released:
+            log.info("put %d running jobs back into the %s queue", released, queue.name)
+
+    def stop(self) -> None:
+        """End the heartbeat and the channel of commands."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Wait for the heartbeat's end, and leave RQ's list of workers. Call `stop` and close the queues before."""
+        self._pulse.join(2)
+        self.unregister()
+
+    def unregister(self) -> None:
+        with contextlib.suppress(RedisError, OSError):
+            for queue in self._queues.values():
+                queue.unregister()
+
+    # -- the threads -----------------------------------------------------------------------------------------------
+
+    def _wait_for_redis(self, stop: threading.Event) -> bool:
+        warned, told = False, ""
+        while not stop.is_set():
+            try:
+                denied = check(self.redis)
+                if not denied:
+                    return True
+                if str(denied) != told:
+                    log.error("%s", denied)
+                    told = str(denied)
+                stop.wait(_RETRY_DENIED)
+            except (RedisError, OSError) as error:
+                if not warned:
+                    log.warning(
+                        "waiting for Redis at %s (%s)", self._settings.redis_label, type(error).__name__
+                    )
+                    warned = True
+                stop.wait(_RETRY)
+        return False
+
+    def _beat_on(self) -> None:
+        while not self._stop.wait(BEAT):
+            if self._host.hangs():
+                return
+            try:
+                self.beat()
+                self._recover(())
+            except (RedisError, OSError) as error:
+                log.warning("no heartbeat: %s", type(error).__name__)
+            except Exception:  # the leases must be renewed whatever happens
+                log.exception("a heartbeat failed")
+
+    def _recover(self, dead: Sequence[str]) -> None:
+        for queue in self._queues.values():
+            requeued, failed = queue.recover(self._max_attempts, dead)
+            if requeued or failed:
+                log.warning("recovered the %s queue: %d jobs again, %d failed", queue.name, requeued, failed)
+
+    def _listen(self) -> None:
+        """Commands as they are published. The heartbeat finds cancellations that are lost here."""
+        listening: Any = connection(self._settings.redis_address)
+        while not self._stop.is_set():
+            try:
+                with listening.pubsub(ignore_subscribe_messages=True) as channel:
+                    channel.subscribe(keys.COMMANDS)
+                    while not self._stop.is_set():
+                        message = channel.get_message(timeout=1.0)
+                        if message:
+                            self._obey(message["data"].decode())
+            except (RedisError, OSError):
+                self._stop.wait(_LISTEN_AGAIN)
+
+    def _obey(self, command: str) -> None:
+        verb, _, argument = command.partition(" ")
+        if verb in (SHUTDOWN, RESTART):
+            self.asked = verb
+        if verb == "cancel":
+            for queue in self._queues.values():
+                queue.cancel_job(argument)
+        self._host.on_command(verb, argument)

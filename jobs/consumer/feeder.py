@@ -1,0 +1,127 @@
+"""The feeder: takes and claims jobs of one queue while there is room for them, on a thread of its own.
+
+This module knows the gate and how many jobs fit. It does not know what becomes of a job.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+
+from redis.exceptions import RedisError
+
+from jobs.consumer.affinity import Affinity
+from jobs.consumer.execution import Execution
+from jobs.gate import ANY_MODEL, Gate
+
+log = logging.getLogger(__name__)
+
+#: Seconds of one blocking look at the queue; a stop is seen between two of them.
+TAKE_TIMEOUT = 1
+#: Seconds between two looks while only jobs for another model wait.
+_LOOK_AGAIN = 0.1
+#: Seconds between two attempts after an error.
+_RETRY = 0.2
+
+
+class Feeder:
+    """Call `start`, then `stop` and `join`. Call `leave` once for every execution that has ended."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        capacity: int,
+        accept: Callable[[Execution], None],
+        affinity: Affinity | None = None,
+    ) -> None:
+        """`gate`: for this thread alone, which blocks on it. `accept` is called on this thread.
+
+        `affinity`: which jobs go first; None: in the order of the queue.
+        """
+        self._gate = gate
+        self._capacity = capacity
+        self._accept = accept
+        self._affinity = affinity
+        self._room = threading.Semaphore(capacity)
+        self._open = threading.Event()
+        self._open.set()
+        self._stopped = threading.Event()
+        #: no execution is left
+        self._emptied = threading.Event()
+        self._thread = threading.Thread(target=self._feed, name=f"{gate.queue}-feeder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self._stopped.set()
+        self._open.set()
+        self._emptied.set()
+        self._room.release()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    def hold(self, held: bool) -> None:
+        """Pause: jobs stay visible in their queue. Or go on."""
+        if held:
+            self._open.clear()
+        else:
+            self._open.set()
+
+    def leave(self, *, empty: bool) -> None:
+        """An execution has ended; `empty`: it was the last one."""
+        self._room.release()
+        if empty:
+            self._emptied.set()
+
+    def _feed(self) -> None:
+        away = False
+        while True:
+            self._room.acquire()
+            self._open.wait()
+            if self._stopped.is_set():
+                return
+            room = 1
+            while room < self._capacity and self._room.acquire(blocking=False):
+                room += 1
+            try:
+                executions = self._take(room)
+                away = False
+            except (RedisError, OSError) as error:
+                if not away:
+                    log.warning("the %s queue lost Redis (%s)", self._gate.queue, type(error).__name__)
+                away, executions = True, []
+                self._stopped.wait(_RETRY)
+            except Exception:  # the thread must survive whatever happens
+                log.exception("the feeder of the %s queue failed once", self._gate.queue)
+                executions = []
+                self._stopped.wait(_RETRY)
+            if room > len(executions):
+                self._room.release(room - len(executions))
+            for execution in executions:
+                self._accept(execution)
+
+    def _take(self, room: int) -> list[Execution]:
+        affinity = self._affinity
+        taken = self._gate.take(TAKE_TIMEOUT, room, affinity.current if affinity else lambda: ANY_MODEL)
+        if taken is None:
+            # Jobs for the preferred model may come, running ones may end, or the others' patience.
+            self._emptied.wait(_LOOK_AGAIN)
+            self._emptied.clear()
+            return []
+        if taken and self._stopped.is_set():
+            self._gate.put_back(taken)
+            return []
+        if not taken:
+            return []
+        claims = self._gate.claim([(job, uuid.uuid4().hex) for job in taken])
+        if affinity is not None:
+            affinity.taken(claims)
+        return [Execution(claim) for claim in claims]
+
+
+def feeder_name(worker: str) -> str:
+    """The name of a feeder's connection in Redis."""
+    return f"{worker}.feeder"

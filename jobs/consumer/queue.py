@@ -1,0 +1,221 @@
+"""The jobs that one process has taken from one queue: taken, leased, reported and put back.
+
+This module knows executions. What a job does is its `Worker`'s concern; threads, signals and other queues are the
+`Consumer`'s.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import redis
+from redis.exceptions import RedisError
+
+from jobs.connection import connection
+from jobs.consumer.affinity import Affinity
+from jobs.consumer.execution import Execution
+from jobs.consumer.feeder import TAKE_TIMEOUT, Feeder, feeder_name
+from jobs.consumer.outbox import Message, Outbox
+from jobs.consumer.registration import Registration
+from jobs.events import ProgressState
+from jobs.gate import Ending, Gate, Ttl
+
+
+class Worker(Protocol):
+    """Runs the jobs of one queue. Any thread may call these; none may block."""
+
+    def accept(self, execution: Execution) -> None:
+        """Run this job, and `put` its `Ending` into the queue's outbox when it ends."""
+
+    def cancel(self, execution_id: str) -> None:
+        """End an execution as cancelled. Unknown ids are ignored."""
+
+    def drop(self, execution_id: str) -> None:
+        """Stop an execution that belongs to another process now. Unknown ids are ignored."""
+
+    def ended(self, execution: Execution, ending: Ending) -> None:
+        """The end of this execution has been written."""
+
+
+class ConsumedQueue:
+    """Call `start`, then `stop_taking`, `wait_idle` and `close`; `release` puts back what did not end in time."""
+
+    def __init__(
+        self,
+        address: str,
+        shared: redis.Redis,
+        queue: str,
+        process: str,
+        ttl: Ttl,
+        capacity: int,
+        worker: Worker,
+        affinity: Affinity | None = None,
+    ) -> None:
+        """`shared`: the process' connection. `process`: its name. `capacity`: executions at the same time."""
+        self.name = queue
+        name = f"{process}.{queue}"
+        self._worker = worker
+        # Writing and taking may block: each has a connection of its own, and the heartbeat waits for neither.
+        self._gate = Gate(connection(address), queue, name, ttl)
+        self._lease_gate = Gate(shared, queue, name, ttl)
+        feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl)
+        self._registration = Registration(shared, queue, name)
+        self._outbox = Outbox(self._gate, on_lost=worker.drop, on_ended=self._ended)
+        self._feeder = Feeder(feeder_gate, capacity, self._accept, affinity)
+        self._executions: dict[str, Execution] = {}
+        self._changed = threading.Condition()
+        self._idle_since = time.monotonic()
+        self._worked, self._works_since = 0.0, 0.0
+        self.finished = self.failed = 0
+
+    # -- what runs -------------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._executions)
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when it has no executions, on the monotonic clock; None while it has some."""
+        return None if self._executions else self._idle_since
+
+    def executions(self) -> list[tuple[str, str]]:
+        """(job, execution) of all executions, the oldest first."""
+        return [(each.claim.job_id, each.id) for each in list(self._executions.values())]
+
+    def has(self, execution_id: str) -> bool:
+        return execution_id in self._executions
+
+    def put(self, batch: list[Message | Ending]) -> None:
+        """Have events and ends of executions written."""
+        for item in batch:
+            if isinstance(item, Ending):
+                if item.error is not None:
+                    self.failed += 1
+                else:
+                    self.finished += 1
+        self._outbox.put(batch)
+
+    def progress(self, execution_id: str, state: ProgressState) -> None:
+        """Report how far a job is, also to the jobs that wait for it."""
+        execution = self._executions.get(execution_id)
+        if execution is not None:
+            self._gate.progress(execution.claim.job_id, execution_id, state)
+
+    def release(self, execution_id: str) -> bool:
+        """Put a job back at the front of its queue. False: it belongs to another process now."""
+        execution = self._executions.get(execution_id)
+        if execution is None or not self._gate.release(execution.claim.job_id, execution_id):
+            return False
+        self.forget(execution_id)
+        return True
+
+    def release_all(self) -> int:
+        """Put all jobs back, the oldest in front. Returns how many."""
+        released = 0
+        for _, execution_id in reversed(self.executions()):
+            released += self.release(execution_id)
+            self.forget(execution_id)
+        return released
+
+    def end_now(self, endings: Sequence[Ending]) -> None:
+        """Write these ends at once, for a process that is about to exit."""
+        if endings:
+            self._gate.write([], endings)
+        for ending in endings:
+            self.failed += 1
+            self._ended(ending, lost=False)
+
+    def forget(self, execution_id: str) -> None:
+        """Drop an execution: its lease is not renewed any more."""
+        if self._executions.pop(execution_id, None) is None:
+            return
+        empty = not self._executions
+        if empty:
+            self._idle_since = time.monotonic()
+            self._worked += self._idle_since - self._works_since
+        self._feeder.leave(empty=empty)
+        with self._changed:
+            self._changed.notify_all()
+
+    def hold(self, held: bool) -> None:
+        """Pause taking jobs, or go on."""
+        self._feeder.hold(held)
+
+    # -- for the consumer ------------------------------------------------------------------------------------------
+
+    def register(self) -> None:
+        self._registration.register()
+
+    def unregister(self) -> None:
+        self._registration.unregister()
+
+    def start(self) -> None:
+        self._outbox.start()
+        self._feeder.start()
+
+    def beat(self) -> None:
+        """Renew the leases; pass on what was lost or cancelled."""
+        executions = self.executions()
+        lost, cancelled = self._lease_gate.beat(executions)
+        for execution_id in lost:
+            self._worker.drop(execution_id)
+        for execution_id in cancelled:
+            self._worker.cancel(execution_id)
+        running = time.monotonic() - self._works_since if self._executions else 0.0
+        self._registration.beat(
+            busy=bool(executions),
+            finished=self.finished,
+            failed=self.failed,
+            worked=self._worked + running,
+        )
+
+    def recover(self, max_attempts: int, dead: Sequence[str]) -> tuple[int, int]:
+        """Bring back what dead workers left. Returns how many jobs were (requeued, failed)."""
+        return self._lease_gate.recover(max_attempts, dead)
+
+    def relieve(self) -> int:
+        """Delete ended jobs of any queue while Redis' memory is short. Returns how many."""
+        return self._lease_gate.relieve()
+
+    def cancel_job(self, job_id: str) -> None:
+        for job, execution_id in self.executions():
+            if job == job_id:
+                self._worker.cancel(execution_id)
+
+    def stop_taking(self) -> None:
+        """Take nothing more. `wait_taken` waits until that is so."""
+        self._feeder.stop()
+        with contextlib.suppress(RedisError, OSError):
+            self._gate.stop_waiting(feeder_name(self._gate.worker))
+
+    def wait_taken(self, timeout: float) -> None:
+        """Wait until jobs that were being taken are accepted."""
+        self._feeder.join(timeout)
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until every execution has ended."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._executions, timeout)
+
+    def close(self, patience: float) -> None:
+        """End the threads. `patience`: seconds that each may take."""
+        self._outbox.stop(patience)
+        self._feeder.join(TAKE_TIMEOUT + patience)
+
+    # -- the threads -----------------------------------------------------------------------------------------------
+
+    def _accept(self, execution: Execution) -> None:
+        if not self._executions:
+            self._works_since = time.monotonic()
+        self._executions[execution.id] = execution
+        self._worker.accept(execution)
+
+    def _ended(self, ending: Ending, lost: bool) -> None:
+        execution = self._executions.get(ending.execution_id)
+        if execution is not None and not lost:
+            execution.log_end(ending)
+            self._worker.ended(execution, ending)
+        self.forget(ending.execution_id)

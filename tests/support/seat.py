@@ -1,0 +1,24 @@
+"""A slot for the memory policy, without a lane."""
+
+from dataclasses import dataclass
+
+
+@dataclass(eq=False)
+class Seat:
+    """A slot that does as it is told."""
+
+    model: str | None
+    idle_since: float | None
+    pinned: bool = False
+    keep: float | None = None
+    cache_bytes: int = 0
+
+    def clear_cache(self) -> None:
+        self.cache_bytes = 0
+
+    def pins(self, model: str) -> bool:
+        return self.pinned
+
+    def evict(self, *, wait: bool = True) -> bool:
+        self.model = None
+        return True

@@ -1,0 +1,86 @@
+"""The tasks that a lane's engine serves now. It belongs to the engine thread; other threads may read `tasks`."""
+
+import time
+from typing import Any
+
+from jobs.consumer.outbox import Message
+from jobs.consumer.queue import ConsumedQueue
+from jobs.errors import JobTimeout, MlxqError
+from jobs.gate import Ending
+from worker.engines.base import Done, Engine, Failed, Output
+from worker.slots import Slot
+from worker.task import Task
+
+
+class RunningTasks:
+    """Keeps the tasks and their engine in step: a task is in both or in neither."""
+
+    def __init__(self, slot: Slot, queue: ConsumedQueue) -> None:
+        self._slot = slot
+        self._queue = queue
+        self._tasks: dict[str, Task] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def tasks(self) -> list[Task]:
+        return list(self._tasks.values())
+
+    def add(self, task: Task) -> None:
+        """Have the engine serve this task. Raises what the engine raises."""
+        self.engine.add(task.id, task.claim.payload, task.seed)
+        task.start()
+        self._tasks[task.id] = task
+
+    def remove(self, execution_id: str) -> Task | None:
+        """Stop serving a task. None: it is not served."""
+        task = self._tasks.pop(execution_id, None)
+        if task is not None:
+            self.engine.remove(execution_id)
+        return task
+
+    def step(self) -> None:
+        """One step of the engine, and what came of it on its way. Raises what the engine raises."""
+        engine = self.engine
+        self._report(engine.step())
+        engine.tidy()
+
+    def expire(self) -> None:
+        """End the tasks that have run for too long."""
+        now = time.monotonic()
+        for task in [task for task in self._tasks.values() if now > task.deadline]:
+            self.remove(task.id)
+            limit = f"{task.claim.timeout:g}"
+            self.end(task, error=JobTimeout(f"The job ran longer than the {limit} s that it may."))
+
+    def end(self, task: Task, result: dict[str, Any] | None = None, error: MlxqError | None = None) -> None:
+        """End a task whose engine does not serve it, or is about to be unloaded."""
+        self._tasks.pop(task.id, None)
+        self._queue.put([task.ending(result, error)])
+
+    def release(self, task: Task) -> bool:
+        """Put a task's job back into its queue. False: it belongs to another worker now."""
+        if not self._queue.release(task.id):
+            return False
+        self._tasks.pop(task.id, None)
+        return True
+
+    @property
+    def engine(self) -> Engine:
+        engine = self._slot.engine
+        assert engine is not None, "tasks run only while a model is loaded"
+        return engine
+
+    def _report(self, outputs: list[Output]) -> None:
+        now = time.monotonic()
+        batch: list[Message | Ending] = []
+        for output in outputs:
+            task = self._tasks.get(output.task_id)
+            if task is None:
+                continue
+            batch += task.report(output, now)
+            if isinstance(output, Done | Failed):
+                del self._tasks[task.id]
+        if batch:
+            self._queue.put(batch)

@@ -1,0 +1,26 @@
+"""Publishes what a worker is and has: a document in Redis that expires with its leases. The API reads it."""
+
+import redis
+
+from jobs import keys
+from jobs.gate import LEASE
+from jobs.worker_state import WorkerState
+
+
+def publish(connection: redis.Redis, state: WorkerState) -> None:
+    """Write the document, and why models did not load."""
+    with connection.pipeline(transaction=False) as pipe:
+        pipe.set(keys.worker_state(state.name), state.encode(), ex=int(LEASE))
+        pipe.sadd(keys.WORKER_STATES, state.name)
+        for slot in state.slots.values():
+            if slot.model and slot.error:
+                pipe.hset(keys.MODEL_ERRORS, slot.model, slot.error)
+            elif slot.model and slot.state == "loaded":
+                pipe.hdel(keys.MODEL_ERRORS, slot.model)
+        pipe.execute()
+
+
+def withdraw(connection: redis.Redis, name: str) -> None:
+    """Delete the document of a worker that ends."""
+    connection.delete(keys.worker_state(name))
+    connection.srem(keys.WORKER_STATES, name)
