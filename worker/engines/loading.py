@@ -13,6 +13,7 @@ from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load, load_adapters
 from transformers import CONFIG_MAPPING
 
+from config.values import JsonObject
 from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog import ModelRef
 from mlxq.catalog.context import context_length, text_configs
@@ -34,8 +35,8 @@ class LanguageModel:
 
     model: Any
     tokenizer: Any
-    config: dict[str, Any]
-    defaults: dict[str, Any]
+    config: JsonObject
+    defaults: JsonObject
     context_length: int | None
     memory_bytes: int
     vocabulary: int
@@ -69,7 +70,7 @@ def folder(ref: ModelRef) -> Path:
     return ref.path
 
 
-def describe(path: Path, model: Any, tokenizer: Any, config: dict[str, Any], weights: Any) -> LanguageModel:
+def describe(path: Path, model: Any, tokenizer: Any, config: JsonObject, weights: Any) -> LanguageModel:
     """A loaded model with what its folder says of it."""
     return LanguageModel(
         model=model,
@@ -96,7 +97,7 @@ def _adapt(model: Any, ref: ModelRef) -> None:
     mx.eval(model.parameters())
 
 
-def _context_length(config: dict[str, Any]) -> int | None:
+def _context_length(config: JsonObject) -> int | None:
     """What config.json says, or else what transformers' class for its type takes for granted."""
     if (said := context_length(config)) is not None:
         return said

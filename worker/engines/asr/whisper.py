@@ -8,7 +8,7 @@ import codecs
 import math
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import mlx.core as mx
 import numpy as np
@@ -34,6 +34,29 @@ _GUESS = 0.5
 
 #: Seconds of audio that are decoded in one step.
 _READ_SECONDS = 60
+
+
+class _Timed(TypedDict):
+    """A word, as the library writes it."""
+
+    word: str
+    start: float
+    end: float
+
+
+class _Segment(TypedDict):
+    """A segment, as the library writes it."""
+
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: list[int]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+    words: list[_Timed]
 
 
 class Whisper:
@@ -155,14 +178,14 @@ class WhisperReading:
             self._seek = begin + size
         for segment in segments:
             if segment["start"] == segment["end"] or not segment["text"].strip():
-                segment.update(text="", tokens=[], words=[])
+                segment["text"], segment["tokens"], segment["words"] = "", [], []
         tokens = [token for segment in segments for token in segment["tokens"]]
         self._context = (
             [] if result.temperature > _GUESS else (self._context + tokens)[-self._model.dims.n_text_ctx :]
         )
         return Piece(self._text(tokens), *self._told(segments), language=self._language)
 
-    def _segments(self, result: DecodingResult, size: int) -> tuple[list[dict[str, Any]], bool]:
+    def _segments(self, result: DecodingResult, size: int) -> tuple[list[_Segment], bool]:
         """The window's segments; True when its end is silent. Moves on by what is surely understood."""
         tokens = np.array(result.tokens)
         begin = self._tokenizer.timestamp_begin
@@ -190,7 +213,7 @@ class WhisperReading:
         self._seek += size if closed else int(tokens[last - 1] - begin) * stride
         return segments, closed
 
-    def _segment(self, start: float, end: float, tokens: Any, result: DecodingResult) -> dict[str, Any]:
+    def _segment(self, start: float, end: float, tokens: Any, result: DecodingResult) -> _Segment:
         ids = tokens.tolist()
         return {
             "seek": self._seek,
@@ -205,7 +228,7 @@ class WhisperReading:
             "words": [],
         }
 
-    def _time_words(self, segments: list[dict[str, Any]], mel: mx.array, size: int, *, closed: bool) -> None:
+    def _time_words(self, segments: list[_Segment], mel: mx.array, size: int, *, closed: bool) -> None:
         offset = segments[0]["seek"] / FRAMES_PER_SECOND
         add_word_timestamps(
             segments=segments,
@@ -228,11 +251,17 @@ class WhisperReading:
         return self._utf8.decode(data)
 
     @staticmethod
-    def _told(segments: list[dict[str, Any]]) -> tuple[list[Segment], list[Word]]:
-        fields = ("text", "tokens", "temperature", "avg_logprob", "compression_ratio", "no_speech_prob")
+    def _told(segments: list[_Segment]) -> tuple[list[Segment], list[Word]]:
         told = [
             Segment(
-                float(segment["start"]), float(segment["end"]), **{name: segment[name] for name in fields}
+                start=float(segment["start"]),
+                end=float(segment["end"]),
+                text=segment["text"],
+                tokens=segment["tokens"],
+                temperature=segment["temperature"],
+                avg_logprob=segment["avg_logprob"],
+                compression_ratio=segment["compression_ratio"],
+                no_speech_prob=segment["no_speech_prob"],
             )
             for segment in segments
             if segment["text"]

@@ -210,7 +210,7 @@ def _vae(path: Path) -> Any:
     return vae
 
 
-def _arguments(kind: Any, folder: Path) -> dict[str, Any]:
+def _arguments(kind: Any, folder: Path) -> dict[str, object]:
     """What config.json says of the arguments that this class takes."""
     config = read_object(folder / "config.json")
     known = inspect.signature(kind.__init__).parameters

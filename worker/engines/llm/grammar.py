@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from llguidance import LLMatcher, LLParserLimits
 
+from config.values import JsonObject
 from jobs.errors import InvalidRequest
 from worker.engines.llm.constraint import Constraint, Limits, Start, first_line
 from worker.engines.llm.vocabulary import Vocabulary
@@ -46,7 +47,7 @@ class Written:
     repeat: bool = False
 
 
-def json_grammar(schema: dict[str, Any]) -> str:
+def json_grammar(schema: JsonObject) -> str:
     """The grammar of one JSON value of this schema."""
     return LLMatcher.grammar_from_json_schema(orjson.dumps(closed(schema)).decode(), overrides=PLAIN_JSON)
 

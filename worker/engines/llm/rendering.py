@@ -42,7 +42,7 @@ class JinjaProcess:
         weakref.finalize(self, _end, self._processes)
         self._lock = threading.Lock()
 
-    def render(self, template: str, variables: dict[str, Any]) -> str:
+    def render(self, template: str, variables: dict[str, object]) -> str:
         """Raises Refusal and Runaway."""
         request = {"template": template, "variables": variables}
         try:
@@ -142,7 +142,7 @@ class ChatTemplate:
         self._long.close()
 
     def _by_library(
-        self, messages: list[Message], tools: list[Tool] | None, variables: dict[str, Any]
+        self, messages: list[Message], tools: list[Tool] | None, variables: dict[str, object]
     ) -> str:
         options = {"tools": tools, "tokenize": False, **variables}
         try:

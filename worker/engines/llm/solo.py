@@ -123,7 +123,7 @@ class _Run:
             close()
 
     def _generate(self, model: Any) -> Iterator[tuple[Any, ...]]:
-        options: dict[str, Any] = {
+        options: Any = {
             "max_tokens": self.row.max_tokens,
             "sampler": self.row.sampler,
             "logits_processors": self.row.processors or None,

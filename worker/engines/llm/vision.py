@@ -18,6 +18,7 @@ from mlx_lm.utils import load_config
 from transformers import AutoImageProcessor, AutoProcessor  # noqa: F401
 
 from config.settings import Settings
+from config.values import JsonObject
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog, ModelRef
@@ -113,10 +114,10 @@ class ImagePrefill:
         del self._model
 
 
-def knows(config: dict[str, Any]) -> bool:
+def knows(config: JsonObject) -> bool:
     """Whether mlx-vlm has this type of model."""
     try:
-        mlx_vlm.utils.get_model_and_args(config)
+        mlx_vlm.utils.get_model_and_args(dict(config))
     except (ImportError, KeyError, ValueError):
         return False
     return True
@@ -129,8 +130,9 @@ def load(ref: ModelRef, settings: Settings) -> ChatEngine:
     path = folder(ref)
     model, processor = mlx_vlm.utils.load(str(path), trust_remote_code=False, lazy=not keeps_halves())
     widen(model)
-    config: dict[str, Any] = load_config(path)
-    ends = config.get("eos_token_id", (config.get("text_config") or {}).get("eos_token_id"))
+    config: JsonObject = load_config(path)
+    inner = config.get("text_config")
+    ends = config.get("eos_token_id", inner.get("eos_token_id") if isinstance(inner, dict) else None)
     # Templates of older models lie beside their processors.
     template = getattr(processor, "chat_template", None)
     options = {"trust_remote_code": False, **({"chat_template": template} if template else {})}

@@ -50,7 +50,7 @@ class F5TTS(SpeechModel):
                 code="unsupported_value",
             )
 
-    def arguments(self, params: SpeechParams) -> dict[str, Any]:
+    def arguments(self, params: SpeechParams) -> dict[str, object]:
         if params.recording is None:
             return {"ref_audio": self.recording(_RECORDING), "ref_text": _TRANSCRIPT}
         if not (params.transcript or "").strip():
@@ -60,7 +60,8 @@ class F5TTS(SpeechModel):
                 param="reference_text",
             )
         arguments = super().arguments(params)
-        if arguments["ref_audio"].shape[0] > _LONGEST_RECORDING * self.sample_rate:
+        recording: Any = arguments["ref_audio"]
+        if recording.shape[0] > _LONGEST_RECORDING * self.sample_rate:
             raise InvalidRequest(
                 f"The model takes recordings of a voice of up to {_LONGEST_RECORDING} seconds.", param="voice"
             )

@@ -35,7 +35,7 @@ class IndexTTS(SpeechModel):
                 code="unsupported_value",
             )
 
-    def arguments(self, params: SpeechParams) -> dict[str, Any]:
+    def arguments(self, params: SpeechParams) -> dict[str, object]:
         if params.recording is None:
             raise InvalidRequest(
                 "The model speaks with the voice of a recording: name one of voices.json, give 'reference_audio', "
@@ -44,7 +44,7 @@ class IndexTTS(SpeechModel):
             )
         return super().arguments(params)
 
-    def speak(self, text: str, arguments: dict[str, Any]) -> Iterator[Any]:
+    def speak(self, text: str, arguments: dict[str, object]) -> Iterator[Any]:
         """Bounds the tokens by the model's positions: the library would read behind their table."""
         config = self.model.args.gpt
         # Start and end of the text, and start of the audio.

@@ -3,7 +3,6 @@
 import unicodedata
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from jobs.errors import InvalidRequest, NotSupported
 from mlxq.catalog.families.kokoro import LACKING, can_speak, english_model
@@ -28,7 +27,7 @@ class Kokoro(SpeechModel):
             raise ValueError("it has no voices")
         self.model._pipelines = pipelines(self.model, str(english_model()))
 
-    def arguments(self, params: SpeechParams) -> dict[str, Any]:
+    def arguments(self, params: SpeechParams) -> dict[str, object]:
         arguments = super().arguments(params)
         voice = str(arguments.setdefault("voice", self.voices[0]))
         # The first letter of a voice's name is its language.

@@ -87,7 +87,7 @@ class SpeechModel:
     def sample_rate(self) -> int:
         return int(self.model.sample_rate)
 
-    def arguments(self, params: SpeechParams) -> dict[str, Any]:
+    def arguments(self, params: SpeechParams) -> dict[str, object]:
         """The arguments of `generate` beside the text. Raises InvalidRequest for unsupported parameters."""
         arguments = {
             "voice": self.voice(params.voice),
@@ -138,7 +138,7 @@ class SpeechModel:
             return str(path)
         return mx.array(np.concatenate(list(decode(path, self.sample_rate))))
 
-    def speak(self, text: str, arguments: dict[str, Any]) -> Iterator[Any]:
+    def speak(self, text: str, arguments: dict[str, object]) -> Iterator[Any]:
         """Yields the library's GenerationResults."""
         yield from self.model.generate(text=text, **arguments)
 

@@ -1,7 +1,5 @@
 """Qwen3-TTS: `base` clones voices, `custom_voice` has speakers, `voice_design` makes a voice from a description."""
 
-from typing import Any
-
 from jobs.errors import InvalidRequest
 from mlxq.media.languages import choose
 from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
@@ -26,7 +24,7 @@ class Qwen3TTS(SpeechModel):
     def why_not(self) -> str:
         return f"it is of the kind '{self.model.config.tts_model_type}', not 'base'"
 
-    def arguments(self, params: SpeechParams) -> dict[str, Any]:
+    def arguments(self, params: SpeechParams) -> dict[str, object]:
         kind = self.model.config.tts_model_type
         if kind == "voice_design" and not params.instructions:
             raise InvalidRequest(

@@ -45,7 +45,7 @@ class _Task:
     encoder: Encoder
     stretch: TimeStretch | None
     pieces: deque[str]
-    arguments: dict[str, Any]
+    arguments: dict[str, object]
     live: bool
     scratch: contextlib.ExitStack
     format: str

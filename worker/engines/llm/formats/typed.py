@@ -4,11 +4,12 @@ It knows JSON schemas only as far as types go, and does not validate.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from config.values import JsonObject
 from worker.engines.llm.formats.near_json import read_all
 
 _TYPES = frozenset({"string", "integer", "number", "boolean", "object", "array", "null"})
@@ -82,9 +83,10 @@ UNTEXT = Kind(_TYPES - {"string"})
 class Tools:
     """The functions that a request offers: their names and what is known of their arguments."""
 
-    def __init__(self, tools: list[dict[str, Any]]) -> None:
-        self._parameters = {
-            tool["function"]["name"]: tool["function"].get("parameters") or {} for tool in tools
+    def __init__(self, tools: Sequence[JsonObject]) -> None:
+        functions: list[Any] = [tool["function"] for tool in tools]
+        self._parameters: dict[str, JsonObject] = {
+            function["name"]: function.get("parameters") or {} for function in functions
         }
 
     def __contains__(self, name: object) -> bool:
@@ -115,14 +117,14 @@ class Tools:
         return kind_of(schema, root) if isinstance(schema, dict) else ANYTHING
 
 
-def kind_of(schema: dict[str, Any], root: dict[str, Any]) -> Kind:
+def kind_of(schema: JsonObject, root: JsonObject) -> Kind:
     types: set[str] = set()
     constants: list[Any] = []
     for part in _parts(schema, root, 0):
         if "const" in part:
             constants.append(part["const"])
-        elif isinstance(part.get("enum"), list):
-            constants += part["enum"]
+        elif isinstance(enum := part.get("enum"), list):
+            constants += enum
         else:
             types |= _own_types(part)
         if part.get("nullable") is True:
@@ -131,7 +133,7 @@ def kind_of(schema: dict[str, Any], root: dict[str, Any]) -> Kind:
     return Kind(frozenset(types), tuple(constants))
 
 
-def _parts(schema: Any, root: dict[str, Any], depth: int) -> Iterator[dict[str, Any]]:
+def _parts(schema: Any, root: JsonObject, depth: int) -> Iterator[JsonObject]:
     """The schemas that a value may be of: alternatives and references resolved."""
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return
@@ -153,7 +155,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _referred(reference: str, root: dict[str, Any]) -> Any:
+def _referred(reference: str, root: JsonObject) -> Any:
     if not reference.startswith("#"):
         return None
     place: Any = root
@@ -163,7 +165,7 @@ def _referred(reference: str, root: dict[str, Any]) -> Any:
     return place
 
 
-def _own_types(schema: dict[str, Any]) -> set[str]:
+def _own_types(schema: JsonObject) -> set[str]:
     said = schema.get("type")
     words = [said] if isinstance(said, str) else _list(said)
     types = {_ALIASES.get(word.lower(), word.lower()) for word in words if isinstance(word, str)} & _TYPES
