@@ -12,10 +12,10 @@ import numpy as np
 
 from tests.support.paraformer_checkpoint import RATE, sound
 from worker.engines.asr.paraformer import load
+from worker.engines.asr.paraformer.frontend import Frontend, read_cmvn
+from worker.engines.asr.paraformer.model import load as load_network
 from worker.engines.asr.transcription import Options
 from worker.engines.weights import weight_bytes
-from worker.models.paraformer.frontend import Frontend, read_cmvn
-from worker.models.paraformer.model import load as load_network
 
 
 def main(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Make tests/engines/golden/minicpm_sala.json: what MiniCPM-SALA answers, by plain formulas in double precision.
 
 A transcription of openbmb/MiniCPM-SALA's modeling_minicpm_sala.py (eager attention; Lightning attention as its
-recurrence) that shares no code with worker/models. Run it from the repository: `python -m tools.golden_minicpm_sala`.
+recurrence) that shares no code with worker/engines/llm/models. Run it from the repository:
+`python -m tools.golden_minicpm_sala`.
 """
 
 import json

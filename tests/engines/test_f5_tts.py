@@ -15,9 +15,9 @@ from mlxq.catalog.installed import read_model
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
 from tests.support.sounds import hum, samples_of
 from worker.engines.tts.f5_tts import F5TTS
+from worker.engines.tts.f5_tts.loading import load
+from worker.engines.tts.f5_tts.model import STEPS, Model
 from worker.engines.tts.mlx_audio import SpeechParams
-from worker.models.f5_tts.loading import load
-from worker.models.f5_tts.model import STEPS, Model
 
 TEXT, TRANSCRIPT, SEED = "Hello, it is me.", "Hum ni hao.", 7
 VOICE = hum(200, seconds=1, rate=24_000)

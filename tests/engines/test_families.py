@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.family_checkpoints import FAMILIES, family_checkpoint
 from tests.support.system import System
-from worker.models import provide
+from worker.engines.llm.models import provide
 
 pytestmark = pytest.mark.filterwarnings("ignore:`rope_scaling` is deprecated:FutureWarning")
 

@@ -10,7 +10,7 @@ import pytest
 from jobs.errors import NotSupported
 from mlxq.catalog.families import kokoro as libraries
 from worker.engines.tts import kokoro
-from worker.models.kokoro import pipelines
+from worker.engines.tts.kokoro.pipelines import pipelines
 
 
 @pytest.mark.filterwarnings("ignore:open_text is deprecated")

@@ -11,12 +11,12 @@ import pytest
 from jobs.errors import InvalidRequest
 from tests.support.paraformer_checkpoint import RATE, TINY, Sizes, cmvn, paraformer_checkpoint, sound
 from worker.engines.asr.paraformer import Paraformer, load
+from worker.engines.asr.paraformer.frontend import Frontend, read_cmvn
+from worker.engines.asr.paraformer.model import load as load_network
+from worker.engines.asr.paraformer.predictor import integrate, times
+from worker.engines.asr.paraformer.text import join, words
 from worker.engines.asr.pieces import Pieces
 from worker.engines.asr.transcription import Options, Piece
-from worker.models.paraformer.frontend import Frontend, read_cmvn
-from worker.models.paraformer.model import load as load_network
-from worker.models.paraformer.predictor import integrate, times
-from worker.models.paraformer.text import join, words
 
 #: tools/golden_paraformer.py makes it.
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "paraformer.json").read_text("utf-8"))

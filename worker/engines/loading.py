@@ -18,9 +18,9 @@ from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog import ModelRef
 from mlxq.catalog.context import context_length, text_configs
 from mlxq.catalog.foreign_json import read_object
+from worker.engines.llm.models import provide
 from worker.engines.precision import keeps_halves, widen
 from worker.engines.weights import weight_bytes
-from worker.models import provide
 
 log = logging.getLogger(__name__)
 

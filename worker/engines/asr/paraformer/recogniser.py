@@ -1,6 +1,6 @@
-"""Paraformer by our own port (worker/models/paraformer): Mandarin and English, all tokens of a piece at once.
+"""Paraformer as a recogniser: Mandarin and English. It takes neither language nor prompt.
 
-It writes no punctuation, is told neither language nor prompt, and its times are coarse.
+Its text has no punctuation, and its times are coarse.
 """
 
 import re
@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from jobs.errors import InvalidRequest
 from worker.audio import Samples
+from worker.engines.asr.paraformer import model as network
+from worker.engines.asr.paraformer.frontend import SAMPLE_RATE, Frontend, read_cmvn
+from worker.engines.asr.paraformer.predictor import times
+from worker.engines.asr.paraformer.text import SILENT, Spoken, join, words
 from worker.engines.asr.transcription import Options, Piece, Segment, Word
 from worker.engines.weights import weight_bytes
-from worker.models.paraformer import model as network
-from worker.models.paraformer.frontend import SAMPLE_RATE, Frontend, read_cmvn
-from worker.models.paraformer.predictor import times
-from worker.models.paraformer.text import SILENT, Spoken, join, words
 
 #: Ids of blank, begin and end, whatever tokens.txt calls them.
 _MARKS = frozenset({0, 1, 2})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.models.paraformer.frontend import FEATURE_SECONDS
+from worker.engines.asr.paraformer.frontend import FEATURE_SECONDS
 
 Floats = npt.NDArray[Any]
 

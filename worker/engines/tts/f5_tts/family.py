@@ -8,9 +8,9 @@ import f5_tts_mlx
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
 from mlxq.catalog.families.f5_tts import VOCODER, vocoder_of
+from worker.engines.tts.f5_tts.loading import load
 from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 from worker.guard import opened_folder, source_of
-from worker.models.f5_tts.loading import load
 
 #: The library's own recording and its transcript.
 _RECORDING = Path(str(f5_tts_mlx.__file__)).parent / "tests" / "test_en_1_ref_short.wav"

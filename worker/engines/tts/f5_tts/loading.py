@@ -14,7 +14,7 @@ from mlx.utils import tree_flatten
 from vocos_mlx import Vocos
 
 from mlxq.catalog.families.f5_tts import DURATION, V1, VOCABULARY, VOCODER_FILES, weights_of
-from worker.models.f5_tts.model import Model
+from worker.engines.tts.f5_tts.model import Model
 
 Weights = dict[str, mx.array]
 

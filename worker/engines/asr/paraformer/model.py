@@ -14,7 +14,7 @@ import mlx.nn as nn
 import numpy as np
 import numpy.typing as npt
 
-from worker.models.paraformer.predictor import integrate
+from worker.engines.asr.paraformer.predictor import integrate
 
 Floats = npt.NDArray[Any]
 Weights = dict[str, mx.array]

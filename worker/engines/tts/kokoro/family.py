@@ -21,7 +21,7 @@ class Kokoro(SpeechModel):
         return super().prepared(path)
 
     def check(self) -> None:
-        from worker.models.kokoro import pipelines
+        from worker.engines.tts.kokoro.pipelines import pipelines
 
         if not self.voices:
             raise ValueError("it has no voices")

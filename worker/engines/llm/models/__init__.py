@@ -1,11 +1,11 @@
-"""Model code that no library has, written on the library that loads the rest of the family."""
+"""Networks of language models that mlx-lm lacks, written on mlx-lm."""
 
 import importlib
 import sys
 from importlib.util import find_spec
 
 #: config.json's `model_type` → our module, with `Model` and `ModelArgs` as mlx-lm wants them.
-_LANGUAGE_MODELS = {"minicpm_sala": "worker.models.minicpm_sala"}
+_LANGUAGE_MODELS = {"minicpm_sala": "worker.engines.llm.models.minicpm_sala"}
 
 
 def provide(model_type: str) -> None:
