@@ -3,12 +3,13 @@
 It knows where markers count; families and their calls are in `formats`, what is shown of a text is in `parts`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from worker.engines.llm.call_reader import CallReader
 from worker.engines.llm.formats.bracketed import Pythonic
-from worker.engines.llm.formats.calls import Calls, Verdict, arguments, bare
+from worker.engines.llm.formats.calls import Verdict, arguments, bare
 from worker.engines.llm.formats.channels import ENDS, HEADER, HEADERS, Message
 from worker.engines.llm.formats.family import Family, Markers
 from worker.engines.llm.formats.family import markers as markers_of
@@ -52,6 +53,7 @@ class Splitter:
         self._held = held
         self._source = Source()
         self._parts = Parts(self._source, start, several=several)
+        self._calls = CallReader(self._source, self._parts, self._tools or _NO_TOOLS, family)
         self._parts.shown = begun and start == CONTENT
         #: while nothing is held back: what the text is, and how a marker in it is found
         self._quick: tuple[str, Callable[[str], Any]] | None = None
@@ -132,7 +134,7 @@ class Splitter:
     def _message_call(self, message: Message) -> Wait[None]:
         source = self._source
         char = yield from source.skip_space()
-        if char == "{" or (message.certain and (not char or (yield from self._any_at(ENDS, source.pos)))):
+        if char == "{" or (message.certain and (not char or (yield from source.at_any(ENDS, source.pos)))):
             self._parts.open(message.tool or "")
             if char == "{":
                 yield from arguments(source, self._parts, ENDS)
@@ -141,12 +143,6 @@ class Splitter:
             self._parts.close()
         elif (yield from self._content()):
             return
-
-    def _any_at(self, markers: Iterable[str], place: int) -> Wait[bool]:
-        for marker in markers:
-            if (yield from self._source.at(marker, place)):
-                return True
-        return False
 
     def _content(self) -> Wait[bool]:
         """Content with calls in it, reasoning before it. True at the end of all text, False at a message's."""
@@ -168,7 +164,7 @@ class Splitter:
                     return False
                 source.pos = found.end()
                 if found[0] not in family.frames:
-                    yield from self._call(family.calls[found[0]], found.start())
+                    yield from self._calls.read(family.calls[found[0]], found.start())
                     if self._parts.full:
                         yield from self._rest()
                 source.forget()
@@ -244,8 +240,8 @@ class Splitter:
         source = self._source
         self.state = REASONING
         self.thought.append([source.base + source.pos])
-        calls = () if self._tools is None or self._family.channels else tuple(self._family.calls)
-        markers = markers_of(*ends, *calls)
+        called = () if self._tools is None or self._family.channels else tuple(self._family.calls)
+        markers = markers_of(*ends, *called)
         while True:
             found = markers.search(source.text, source.pos)
             if found is not None:
@@ -256,7 +252,9 @@ class Splitter:
                         source.pos = found.start()
                     self._end_reasoning(source.base + found.start())
                     return
-                if (yield from self._call_in_reasoning(self._family.calls[found[0]], found.start())):
+                place, calls = source.base + found.start(), self._family.calls[found[0]]
+                if (yield from self._calls.read_in_reasoning(calls, found.start())):
+                    self._end_reasoning(place)
                     return
                 continue
             self._parts.show(
@@ -271,47 +269,6 @@ class Splitter:
         self.thought[-1].append(place)
         self.state = CONTENT
         self._parts.reasoning_ends()
-
-    def _call(self, calls: Calls, start: int) -> Wait[None]:
-        """A call behind the marker that begins at `start`; what is none is shown."""
-        source, inner = self._source, self._source.pos
-        verdict = yield from calls.read(source, self._tools or _NO_TOOLS, self._parts)
-        if verdict is Verdict.READ:
-            if calls.end and not self._parts.full and not (yield from source.take(calls.end)) and source.cut:
-                # What has been cut belongs to the call.
-                source.pos = len(source.text)
-            return
-        source.pos = inner
-        if verdict is Verdict.NONE and not source.cut:
-            source.pos = start
-            self._parts.show(CONTENT, inner)
-        elif calls.end:
-            # It was meant as a call: its markers are left out.
-            end = yield from source.find(calls.end, inner)
-            stop = end if end >= 0 else len(source.text)
-            source.pos = yield from source.solid(inner)
-            self._parts.show(CONTENT, inner + len(source.text[inner:stop].rstrip()))
-            source.pos = end + len(calls.end) if end >= 0 else stop
-
-    def _call_in_reasoning(self, calls: Calls, start: int) -> Wait[bool]:
-        """A call before the reasoning has ended counts if the answer ends with it; else it was only thought of."""
-        source, inner = self._source, self._source.pos
-        opened = self._parts.set_aside()
-        verdict = yield from calls.read(source, self._tools or _NO_TOOLS, self._parts)
-        if verdict is Verdict.READ:
-            yield from source.take(calls.end)
-            place = yield from source.solid(source.pos)
-            found = place < len(source.text) and (yield from self._any_at(self._family.calls, place))
-            rest = source.text[place:]
-            begun = source.cut and any(each.startswith(rest) for each in (calls.end, *self._family.calls))
-            if not rest or found or begun:
-                self._parts.accept()
-                self._end_reasoning(source.base + start)
-                return True
-        self._parts.drop(opened)
-        source.pos = start
-        self._parts.show(REASONING, inner)
-        return False
 
 
 _NO_TOOLS = Tools([])

@@ -1,30 +1,25 @@
 """Reads JSON as models write it, and writes JSON.
 
-What is JSON already comes out with the same values, whatever its white space. Read as well: raw newlines and
-tabs in strings, unescaped quotes in them where what follows shows that the string goes on, backslashes that
-escape nothing, single and triple quotes, Python's literals and tuples, keys without quotes, commas too many or
-too few, and brackets that are missing at the end.
+Valid JSON keeps its values; its white space may change. Also read: strings that are no JSON (see `strings.py`),
+Python's literals and tuples, keys without quotes, commas too many or too few, and brackets that are missing at the
+end.
 """
 
 import json
 import math
-from collections.abc import Callable
 from typing import Any
 
 import regex
 
-from worker.engines.llm.formats.source import Source, Wait, overlap
+from worker.engines.llm.formats.source import Source, Wait
+from worker.engines.llm.formats.strings import Strings, Write
 
-_PLAIN = {'"': regex.compile(r'[^"\\\x00-\x1f]+'), "'": regex.compile(r"""[^'"\\\x00-\x1f]+""")}
 _NUMBER = regex.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _SCALAR = regex.compile(r"""[^\s,\[\]{}()"'<;]+""")
 _WORDS = regex.compile(r"""[^,\[\]{}()"'<\n;]+""")
 _KEY = regex.compile(r"[\w$.-]+")
 #: A key of a family with its own quotation mark, which writes none around keys.
 _BARE_KEY = regex.compile(r"[^:,{}\[\]<\"']+")
-#: The digits of an escape, JSON's and Python's.
-_DIGITS = {"u": regex.compile(r"[0-9a-fA-F]{4}"), "x": regex.compile(r"[0-9a-fA-F]{2}")}
-_LONGEST_ESCAPE = 6
 #: What follows the end of a string: of a key, of a value in an object, in a list, of a keyword argument.
 _AFTER_KEY = regex.compile(r"\s*:")
 _AFTER = {
@@ -35,14 +30,6 @@ _AFTER = {
 }
 _LITERALS = {"true": "true", "false": "false", "null": "null", "none": "null", "nan": "null"}
 _CLOSERS = {"{": "}", "[": "]", "(": ")"}
-_NAMES_OF_CONTROLS = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
-
-Write = Callable[[str], None]
-
-
-def escaped(text: str) -> str:
-    """Text as the inside of a JSON string."""
-    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 class NearJson:
@@ -60,6 +47,7 @@ class NearJson:
         self._write = write
         self._ends = ends
         self._quote = quote
+        self._strings = Strings(source, write, ends, quote)
         #: the brackets that are open, as what closes them
         self._open: list[str] = []
 
@@ -117,14 +105,14 @@ class NearJson:
 
     def string(self) -> Wait[bool]:
         """Copy a string that begins here, with its quotation marks."""
-        return (yield from self._string(self._source.text[self._source.pos], key=False))
+        return (yield from self._strings.read(self._source.text[self._source.pos], self._after()))
 
     def _key(self, char: str) -> Wait[bool]:
         source = self._source
         if self._quote and (yield from source.at(self._quote, source.pos)):
-            return (yield from self._quoted())
+            return (yield from self._strings.marked())
         if char in "\"'":
-            return (yield from self._string(char, key=True))
+            return (yield from self._strings.read(char, _AFTER_KEY))
         found = yield from self._match(_BARE_KEY if self._quote else _KEY)
         if found is None:
             return False
@@ -146,9 +134,9 @@ class NearJson:
     def _scalar(self, char: str) -> Wait[bool]:
         source = self._source
         if self._quote and (yield from source.at(self._quote, source.pos)):
-            return (yield from self._quoted())
+            return (yield from self._strings.marked())
         if char in "\"'":
-            return (yield from self._string(char, key=False))
+            return (yield from self._strings.read(char, self._after()))
         start = source.pos
         found = yield from self._match(_SCALAR)
         if found is None:
@@ -170,105 +158,9 @@ class NearJson:
         self._write(written)
         return True
 
-    def _quoted(self) -> Wait[bool]:
-        """A string between the family's own marks, in which nothing is escaped."""
-        source, mark = self._source, self._quote
-        source.pos += len(mark)
-        self._write('"')
-        while True:
-            end = source.text.find(mark, source.pos)
-            held = overlap(source.text, mark, source.pos) if not source.ended or source.cut else 0
-            stop = end if end >= 0 else len(source.text) - held
-            if stop > source.pos:
-                self._write(escaped(source.text[source.pos : stop]))
-                source.pos = stop
-            if end >= 0:
-                source.pos += len(mark)
-                self._write('"')
-                return True
-            if source.ended:
-                return False
-            yield
-
-    def _string(self, quote: str, *, key: bool) -> Wait[bool]:
-        source, write = self._source, self._write
-        if (yield from source.at(quote * 3, source.pos)):
-            return (yield from self._triple(quote * 3))
-        source.pos += 1
-        write('"')
-        plain = _PLAIN[quote]
-        while True:
-            if found := plain.match(source.text, source.pos):
-                write(found[0])
-                source.pos = found.end()
-            char = yield from source.char(source.pos)
-            if not char:
-                return False
-            if char == "\\":
-                if not (yield from self._escape()):
-                    return False
-            elif char == quote:
-                if (yield from self._closes(key)):
-                    source.pos += 1
-                    write('"')
-                    return True
-                write('\\"' if char == '"' else char)
-                source.pos += 1
-            elif char == '"' or char < " ":
-                write(_NAMES_OF_CONTROLS.get(char) or escaped(char))
-                source.pos += 1
-
-    def _triple(self, quotes: str) -> Wait[bool]:
-        self._source.pos += 3
-        self._write('"')
-        start = self._source.pos
-        end = yield from self._source.find(quotes, start)
-        self._source.pos = end + 3 if end >= 0 else len(self._source.text)
-        self._write(escaped(self._source.text[start : end if end >= 0 else None]))
-        if end >= 0:
-            self._write('"')
-        return end >= 0
-
-    def _closes(self, key: bool) -> Wait[bool]:
-        """Whether the quotation mark here ends its string: what follows it shows that."""
-        source = self._source
-        after = _AFTER_KEY if key else _AFTER[self._open[-1] if self._open else self._inside]
-        place = source.pos + 1
-        while (found := after.match(source.text, place, partial=True)) is not None:
-            if not found.partial or source.ended:
-                return True
-            yield
-        solid = yield from source.solid(place)
-        for end in self._ends:
-            if (yield from source.at(end, solid)):
-                return True
-        return False
-
-    def _escape(self) -> Wait[bool]:
-        source = self._source
-        char = yield from source.char(source.pos + 1)
-        digits = None
-        if pattern := _DIGITS.get(char):
-            digits = yield from source.match(pattern, source.pos + 2)
-        if not char or (
-            source.cut and pattern and not digits and len(source.text) - source.pos < _LONGEST_ESCAPE
-        ):
-            source.pos = len(source.text)
-            return False
-        if char in '"\\/bfnrt':
-            self._write("\\" + char)
-        elif char == "'":
-            self._write("'")
-        elif char == "\n":
-            self._write("\\n")
-        elif digits:
-            self._write("\\u" + digits[0] if char == "u" else escaped(chr(int(digits[0], 16))))
-            source.pos = digits.end() - 2
-        else:
-            self._write("\\\\")
-            source.pos -= 1
-        source.pos += 2
-        return True
+    def _after(self) -> Any:
+        """What follows the end of a value here."""
+        return _AFTER[self._open[-1] if self._open else self._inside]
 
     def _at_end(self) -> Wait[bool]:
         for end in self._ends:

@@ -3,7 +3,7 @@
 A reader asks for what it needs and yields while that is not there yet. It knows positions, not formats.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any, TypeVar
 
 import regex
@@ -63,6 +63,13 @@ class Source:
             if self.ended or not literal.startswith(there):
                 return False
             yield
+
+    def at_any(self, texts: Iterable[str], place: int) -> "Wait[bool]":
+        """Whether one of these texts stands here."""
+        for text in texts:
+            if (yield from self.at(text, place)):
+                return True
+        return False
 
     def take(self, literal: str) -> Wait[bool]:
         """Read a literal, with white space before it, if it is there."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.engines.llm.formats.calls import Report, Verdict, arguments
-from worker.engines.llm.formats.near_json import escaped
 from worker.engines.llm.formats.source import Source, Wait, overlap
+from worker.engines.llm.formats.strings import escaped
 from worker.engines.llm.formats.typed import TEXT, UNTEXT, Kind, Tools
 
 
