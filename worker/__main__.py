@@ -51,7 +51,7 @@ def main() -> int:
     if host.asked == RESTART and not stop.is_set():
         start_again()
     if not drained:
-        # The interpreter would abort over a thread that is inside MLX.
+        # At a normal exit the interpreter would abort because of a thread that is inside MLX.
         os._exit(0)
     return 0
 

@@ -1,6 +1,6 @@
-"""Sound from files, as models take it: mono, float32, at their own rate, in pieces of a second or so.
+"""Decodes audio files into samples as models take them: mono, float32, at their own rate, about a second at a time.
 
-It knows PyAV and numpy; it does not know jobs. A recording of any length takes the same memory.
+This module knows PyAV and numpy. It does not know jobs. A recording of any length takes the same memory.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from worker.timeline import Timeline
 
 Samples = npt.NDArray[np.float32]
 
-#: Formats whose packets have times of their own; in others they are counted, and count less than the samples do.
+#: Formats whose packets have times. In other formats times are counted, and are less exact than the samples.
 _TIMED = frozenset({"asf", "flv", "matroska", "mov", "mpeg", "mpegts", "ogg", "webm"})
 _BROADCAST = ("mpeg", "mpegts")
 
@@ -28,9 +28,9 @@ def decode(
 ) -> Iterator[Samples]:
     """The samples [n] of a recording between -1 and 1, `rate` of them a second, all channels mixed.
 
-    With a `timeline` they stand where they are said: silence comes for a late start and for gaps. A damaged packet is
-    left out, as players do; a recording with more of them than of whole ones is refused, as one that has more than
-    `longest` seconds: InvalidRequest, which may come late.
+    With a `timeline`, silence is inserted for a late start and for gaps. Damaged packets are left out, as players do.
+    Raises InvalidRequest, possibly late, for a recording with more damaged packets than whole ones, and for one of
+    more than `longest` seconds.
     """
     try:
         yield from _Decoder(path, rate, longest, timeline).run()
@@ -44,7 +44,7 @@ class _Decoder:
     def __init__(self, path: Path, rate: int, longest: float, timeline: Timeline | None) -> None:
         self._path, self._rate, self._longest, self._timeline = path, rate, longest, timeline
         self._room = longest * rate
-        #: samples that follow and were there before
+        #: samples to skip, because they repeat earlier ones
         self._skipped = 0
         self._whole = self._damaged = 0
         self._resampler: av.AudioResampler | None = None
@@ -84,7 +84,7 @@ class _Decoder:
                 yield from self._mix(frame)
 
     def _place(self, shift: float) -> Iterator[Samples]:
-        """What comes of a frame that begins `shift` seconds later than the one before it has ended."""
+        """Silence, or samples to skip, before a frame that begins `shift` seconds after the last one's end."""
         if shift == 0:
             return
         yield from self._rest()
@@ -96,7 +96,7 @@ class _Decoder:
     def _mix(self, frame: av.AudioFrame) -> Iterator[Samples]:
         form = frame.format.name, frame.layout.name, frame.sample_rate
         if self._resampler is None or form != self._form:
-            # What the last one still holds is of another format.
+            # The samples that the last one still holds have another format.
             yield from self._rest()
             self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self._rate)
             self._form = form
@@ -132,7 +132,7 @@ class _Decoder:
 
 
 def _start(container: InputContainer) -> float | None:
-    """When the recording begins by its own clock: with its sound or with its pictures, whichever is first."""
+    """The start of the recording by its own clock: of its audio or its video, whichever is first."""
     starts = [
         float(stream.start_time * stream.time_base)
         for stream in container.streams

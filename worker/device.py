@@ -9,9 +9,9 @@ log = logging.getLogger(__name__)
 
 
 def hold(wired: int, cached: int) -> None:
-    """Bound what Metal keeps resident and what MLX keeps of freed buffers, in bytes. Elsewhere nothing is.
+    """Set the bytes that Metal keeps resident and that MLX keeps of freed buffers. No effect without Metal.
 
-    `wired` 0 stands for what Metal recommends. It must not be called while something is computed.
+    `wired` 0: Metal's recommendation. Do not call it while something is computed.
     """
     here = device()
     if not here.gpu:
@@ -24,7 +24,7 @@ def hold(wired: int, cached: int) -> None:
 
 @cache
 def device() -> Device:
-    """This machine's. It is looked at once."""
+    """The device of this machine; determined once."""
     try:
         import mlx.core as mx
 

@@ -1,6 +1,6 @@
-"""Sound into files, while it is made: samples go in as they come, bytes of the file come out.
+"""Encodes audio into files while it is made: takes samples, returns new bytes of the file.
 
-It knows containers and codecs by PyAV; it does not know who speaks.
+This module knows containers and codecs by PyAV. It does not know models.
 """
 
 import io
@@ -20,10 +20,10 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    """How PyAV calls a format. `rates`: what it holds, () for any; `seeks`: its head is completed at the end.
+    """A format by PyAV's names. `rates`: its sample rates, () for any; `seeks`: its header is completed at the end.
 
-    `trims`: nothing in the file tells that the encoder's first frame is silence and its last one only begun: they are
-    left out, so that the file is as long as the sound to half a frame. `streams`: the same is done while it is sent.
+    `trims`: the encoder's first frame is silence and its last one is incomplete, and the file does not say so: both
+    are left out, so that the file is as long as the audio to half a frame. `streams`: the same while it is streamed.
     """
 
     container: str
@@ -38,10 +38,10 @@ class _Codec:
     encoder: dict[str, str] = field(default_factory=dict)
 
 
-#: Frames of mp3 and aac have a number of samples: at this rate they are shortest, 24 and 21 ms.
+#: Frames of mp3 and aac have a fixed number of samples: at this rate they are shortest, 24 and 21 ms.
 _SHORT_FRAMES = (48000,)
 
-#: Raw samples are always of 24 kHz: OpenAI's clients play them so, and nothing in them says otherwise.
+#: Raw samples always have 24 kHz: OpenAI's clients expect it, and raw samples have no header.
 _CODECS = {
     "wav": _Codec("wav", "pcm_s16le", "s16", seeks=True),
     "flac": _Codec("flac", "flac", "s16", seeks=True),
@@ -52,10 +52,10 @@ _CODECS = {
         rates=_SHORT_FRAMES,
         streams=True,
         bit_rate=96_000,
-        # A frame that borrows from the one before it could not be the first.
+        # A frame that uses bits of the one before it could not be the first.
         encoder={"reservoir": "0"},
     ),
-    # Without a bound a page is as long as a second, and so is the wait for the first byte.
+    # By default a page holds a second, and the first byte would come after it.
     "opus": _Codec(
         "ogg",
         "libopus",
@@ -78,7 +78,7 @@ _CODECS = {
 
 
 class _Pipe:
-    """A file that can only be written on: what went out is never changed."""
+    """A file that only grows: written bytes are never changed."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -91,19 +91,19 @@ class _Pipe:
 class Encoder:
     """A file of one format, of mono samples at `rate`.
 
-    `live`: the bytes are sent while the file grows, so that formats which are complete without it get no head that is
-    written again at the end. The heads of wav and flac say how long they are only in `data`.
+    `live`: the bytes are sent while the file grows: formats that can do without it get no header that is rewritten at
+    the end. The headers of wav and flac have the right length only in `data`.
     """
 
     def __init__(self, format: str, rate: int, *, live: bool) -> None:
         codec = _CODECS[format]
         self.sample_rate = _nearest(rate, codec.rates)
         self._file: io.BytesIO | _Pipe = io.BytesIO() if codec.seeks or not live else _Pipe()
-        # Nothing of a file depends on chance: who reads it again finds the same bytes.
+        # The same samples always give the same bytes.
         container = {"flush_packets": "1", "fflags": "+bitexact", **codec.options}
         self._trims = codec.trims or (live and codec.streams)
         if self._trims:
-            # mp3's own account of its length, which is complete at the end only.
+            # mp3's header with its length, which is complete only at the end.
             container |= {"write_xing": "0"} if codec.container == "mp3" else {}
         self._container: Any = av.open(
             self._file, mode="w", format=codec.container, container_options=container
@@ -119,16 +119,16 @@ class Encoder:
         self._rate = rate
         self._sent = 0
         self._written = 0
-        #: frames of the codec that came, the first of which is left out
+        #: encoded frames, the first of which is left out
         self._frames = 0
 
     @property
     def duration(self) -> float:
-        """Seconds of sound that went in."""
+        """Seconds of audio so far."""
         return self._written / self._rate
 
     def encode(self, samples: Samples) -> bytes:
-        """Take these samples (from -1 to 1) in. Returns the bytes that are new; there may be none yet."""
+        """Encode these samples in [-1, 1]. Returns the new bytes, possibly none."""
         if not len(samples):
             return b""
         if not np.isfinite(samples).all():
@@ -144,7 +144,7 @@ class Encoder:
         return self._new()
 
     def finish(self) -> bytes:
-        """The last bytes. The file is complete."""
+        """Complete the file. Returns the last bytes."""
         self._mux(self._resampler.resample(None))
         last = None
         if self._trims:
@@ -164,7 +164,7 @@ class Encoder:
             self._write(self._stream.encode(frame))
 
     def _write(self, packets: list[Any], last: int | None = None) -> None:
-        """`last` is the number of the last frame that belongs into a file that is trimmed."""
+        """`last`: the number of the last frame of a trimmed file."""
         for packet in packets:
             number, self._frames = self._frames, self._frames + 1
             if not self._trims or (number > 0 and (last is None or number <= last)):
@@ -178,7 +178,7 @@ class Encoder:
 
 
 def _nearest(rate: int, rates: tuple[int, ...]) -> int:
-    """The lowest of these that loses nothing, or the highest."""
+    """The lowest of these rates that is not below `rate`, or the highest."""
     if not rates or rate in rates:
         return rate
     return min((each for each in rates if each > rate), default=max(rates))

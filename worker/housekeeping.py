@@ -13,13 +13,13 @@ from jobs.kinds import QUEUES
 
 #: Listed jobs looked at, and files deleted, in one go.
 _PAGE = 1000
-#: Seconds after which a file that was sent must belong to a job: longer than any request is read.
+#: Seconds after which an uploaded file must belong to a job: longer than any request is read.
 ORPHAN_AGE = 3600.0
 #: Seconds between two sweeps of what has expired.
 SWEEP = 30.0
 #: Seconds that a job's files are kept at least: it may have to wait before it runs, and to run again.
 SHORTEST_BLOB = 6 * 3600.0
-#: Seconds between two lines about the same shortage.
+#: Seconds between two log lines about the same shortage.
 _REMIND = 60.0
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Housekeeping:
             self._blobs.sweep(max(kept, SHORTEST_BLOB))
 
     def _relieve(self) -> None:
-        """Ended jobs go before Redis is full: then not even a result could be written."""
+        """Delete ended jobs before Redis is full and refuses results."""
         deleted = self._consumer.relieve()
         self._evicted += deleted
         if deleted and time.monotonic() - self._warned_at > _REMIND:
@@ -58,10 +58,10 @@ class Housekeeping:
 
 
 def collect(connection: redis.Redis, blobs: BlobStore) -> int:
-    """Delete the files that ended jobs have thrown away. Returns how many."""
+    """Delete the files that ended jobs do not need any more. Returns how many."""
     deleted = 0
     while True:
-        # What this process takes off the list and dies over is found by `sweep_orphans`, or by its age.
+        # If this process dies now, `sweep_orphans` or the age limit finds these files.
         files: Any = connection.lpop(keys.GARBAGE, _PAGE)
         if not files:
             return deleted
@@ -69,7 +69,7 @@ def collect(connection: redis.Redis, blobs: BlobStore) -> int:
 
 
 def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN_AGE) -> int:
-    """Delete what requests brought along that became no job: a process died meanwhile. Returns how many."""
+    """Delete uploads that belong to no job, because a process died meanwhile. Returns how many."""
     orphans = set(blobs.orphans(age))
     if not orphans:
         return 0
@@ -91,7 +91,7 @@ def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN
 
 
 def sweep(connection: redis.Redis) -> int:
-    """Take expired jobs out of the registries and the listing, and forget workers that are gone.
+    """Remove expired jobs from the registries and the listing, and workers that have ended.
 
     Returns how many jobs left the listing.
     """

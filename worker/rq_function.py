@@ -1,4 +1,4 @@
-"""The function that jobs name, as RQ demands one. Lanes run jobs; a plain `rq worker` must not."""
+"""The function that jobs name, because RQ requires one. Lanes run the jobs; a plain `rq worker` must not."""
 
 from typing import Any, NoReturn
 

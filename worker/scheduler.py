@@ -1,7 +1,7 @@
-"""Whose step is next on the device: engines take turns at the boundaries of their steps.
+"""Schedules the device: engines take turns at the boundaries of their steps.
 
-Shares are of time, not of steps, for a step of a picture is a hundred times as long as one of a chat. It knows
-lanes by name, and nothing of engines or jobs.
+Shares are of time, not of steps: a step of an image is a hundred times as long as one of a chat. This module knows
+lanes by name. It does not know engines or jobs.
 """
 
 import threading
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-#: Seconds that a lane which has just left and has more to do keeps its place: it reports what its step brought.
+#: Seconds for which a busy lane keeps its place after a turn, while it reports the outputs of its step.
 GRACE = 0.005
 
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """`used`: its time in turns over its share; whoever has used least is next. `busy`: it will come again."""
+    """`used`: its time in turns over its share; the lane that used least is next. `busy`: it will want more turns."""
 
     used: float = 0.0
     busy: bool = False
@@ -25,9 +25,9 @@ class _Lane:
 
 
 class DeviceScheduler:
-    """One turn at a time. While `first` has work it gets `share` of the time, the other lanes the rest evenly.
+    """One turn at a time. While `first` is busy it gets `share` of the time, the other lanes share the rest evenly.
 
-    A lane that is alone never waits. A turn is never cut short: one long step holds all others up.
+    A lane that is alone never waits. A turn is never cut short: a long step delays all other lanes.
     """
 
     def __init__(
@@ -39,18 +39,18 @@ class DeviceScheduler:
         self._grace = grace
         self._lanes: dict[str, _Lane] = {}
         self._turn: _Lane | None = None
-        #: what the lane had used that was let through last
+        #: the highest `used` of a lane that has had a turn
         self._used = 0.0
         self._changed = threading.Condition()
 
     def begin(self, name: str) -> None:
-        """This lane has work: its place is kept from now on."""
+        """This lane is busy from now on."""
         with self._changed:
             self._begin(name)
 
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:
-        """Wait for this lane's turn, and have it."""
+        """Wait for this lane's turn, and take it."""
         with self._changed:
             lane = self._begin(name)
             lane.waiting = True
@@ -70,7 +70,7 @@ class DeviceScheduler:
                 self._changed.notify_all()
 
     def rest(self, name: str) -> None:
-        """This lane has nothing to do for now: nobody keeps a place for it."""
+        """This lane is not busy any more."""
         with self._changed:
             if name in self._lanes:
                 self._lanes[name].busy = False
@@ -79,7 +79,7 @@ class DeviceScheduler:
     def _begin(self, name: str) -> _Lane:
         lane = self._lanes.setdefault(name, _Lane())
         if not lane.busy:
-            # What it did not use while it had nothing to do is no credit.
+            # Time that it did not use while it was idle is no credit.
             lane.used = max(lane.used, self._used)
             lane.busy = True
             lane.left_at = time.monotonic()
@@ -89,7 +89,7 @@ class DeviceScheduler:
         return self._turn is None and self._next() is lane
 
     def _next(self) -> _Lane | None:
-        """Who used least, of those that wait or are about to."""
+        """The lane that used least, of those that wait or are about to."""
         now = time.monotonic()
         candidates = [
             lane
@@ -99,14 +99,14 @@ class DeviceScheduler:
         return min(candidates, key=lambda lane: lane.used, default=None)
 
     def _patience(self) -> float | None:
-        """Seconds until a place that is kept is free; None when an event will tell."""
+        """Seconds until a kept place is free; None when a notification will come."""
         if self._turn is not None:
             return None
         chosen = self._next()
         return None if chosen is None or chosen.waiting else self._grace
 
     def _weight(self, name: str) -> float:
-        """The share of a lane, given who else has work."""
+        """The share of a lane, given which others are busy."""
         others = sum(lane.busy for other, lane in self._lanes.items() if other not in (self._first, name))
         first = self._lanes.get(self._first)
         if name == self._first:

@@ -65,12 +65,12 @@ class Slot:
 
     @property
     def cache_bytes(self) -> int:
-        """Bytes that the engine keeps only to be quicker next time."""
+        """Bytes of the engine's cache."""
         engine = self.engine
         return engine.cache_bytes if isinstance(engine, CachingEngine) else 0
 
     def clear_cache(self) -> None:
-        """Have the engine let go of them. For any thread."""
+        """Empty the engine's cache. Any thread may call it."""
         engine = self.engine
         if isinstance(engine, CachingEngine):
             engine.clear_cache()
@@ -129,12 +129,12 @@ class Slot:
         return engine
 
     def unload(self) -> None:
-        """Empty the slot and give its memory back."""
+        """Empty the slot and free its memory."""
         engine, self.engine = self.engine, None
         if engine is not None:
             try:
                 engine.close()
-            except Exception:  # a broken engine must not keep its successor from loading
+            except Exception:  # a broken engine must not prevent the next load
                 log.exception("%s did not close cleanly", self._state.model)
             del engine
             self._hold_device()
@@ -143,7 +143,7 @@ class Slot:
         self._set(SlotState())
 
     def close(self) -> None:
-        """Unload, and let go of this thread's streams: a thread that used MLX must not end with them."""
+        """Unload, and free this thread's streams: a thread that used MLX must not end with them."""
         self.unload()
         if not device().mlx:
             return

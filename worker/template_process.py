@@ -1,7 +1,7 @@
-"""A process that renders chat templates for the worker, and dies where they run away.
+"""A process that renders chat templates for the worker, and ends when a rendering exceeds its limits.
 
-Templates come with models, and may loop for ever or double a text until no memory is left. The process bounds itself:
-its memory, the processor time of one rendering, the length of its output. Nothing but jinja2 is imported here.
+Templates come with models, and may loop for ever or use up all memory. The process limits its memory, the processor
+time of one rendering and the length of its output. It imports nothing but jinja2.
 
 A request is JSON `{"template", "variables"}`, an answer one letter and text: T the rendered text, R what the template
 raised, L which limit it met. Both are preceded by their length in four bytes.
@@ -39,7 +39,7 @@ class Namespace(jinja2.utils.Namespace):
 
 
 class Dictionary:
-    """`dict` for templates: it makes one, and shows nothing of the type."""
+    """`dict` for templates: it can be called, but not inspected."""
 
     def __call__(self, *args: Any, **values: Any) -> dict[Any, Any]:
         return dict(*args, **values)
@@ -118,7 +118,7 @@ def render(request: bytes) -> tuple[str, str]:
 
 
 def serve(cpu_seconds: float) -> None:
-    """Answer requests until the worker is gone."""
+    """Answer requests until the worker ends."""
     source, target = sys.stdin.buffer, sys.stdout.buffer
     while head := source.read(4):
         request = source.read(int.from_bytes(head, "big"))
@@ -129,11 +129,11 @@ def serve(cpu_seconds: float) -> None:
         target.write(len(answer).to_bytes(4, "big") + answer)
         target.flush()
         if letter == "L":
-            return  # what it has taken goes with it
+            return  # its memory is freed with the process
 
 
 def main(cpu_seconds: float) -> None:
-    """`cpu_seconds` of processor time one rendering may take: then the kernel ends this process by SIGPROF."""
+    """`cpu_seconds`: processor time of one rendering, after which the kernel ends this process by SIGPROF."""
     # The terminal's Ctrl-C is for the worker, which closes this process when it no longer needs it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Speech made faster or slower without a change of its pitch, piece by piece."""
+"""Makes speech faster or slower without changing its pitch, chunk by chunk."""
 
 from fractions import Fraction
 from typing import Any
@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
 
-#: What one filter does well: below it refuses, above it leaves samples out.
+#: The range of one filter: below it refuses, above it skips samples.
 _SLOWEST, _FASTEST = 0.5, 2.0
 
 
 class TimeStretch:
-    """FFmpeg's `atempo` on mono samples at `rate`: `speed` 2 makes half of them."""
+    """FFmpeg's `atempo` on mono samples at `rate`: `speed` 2 halves their number."""
 
     def __init__(self, rate: int, speed: float) -> None:
         self._rate = rate
@@ -32,7 +32,7 @@ class TimeStretch:
         self._graph.configure()
 
     def stretch(self, samples: Samples) -> Samples:
-        """Take these in; returns what is ready, which may be nothing."""
+        """Add these samples. Returns the samples that are ready, possibly none."""
         if not len(samples):
             return samples
         frame = av.AudioFrame.from_ndarray(
@@ -46,7 +46,7 @@ class TimeStretch:
         return self._ready()
 
     def finish(self) -> Samples:
-        """The rest."""
+        """Returns the remaining samples."""
         self._graph.push(None)
         return self._ready()
 
@@ -60,7 +60,7 @@ class TimeStretch:
 
 
 def _factors(speed: float) -> list[float]:
-    """Equal factors that one filter can do each, whose product is `speed`."""
+    """Equal factors within the range of one filter, whose product is `speed`."""
     count = 1
     while not _SLOWEST <= speed ** (1 / count) <= _FASTEST:
         count += 1

@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 Loader = Callable[[ModelRef, Settings], Engine]
 
-#: The libraries import transformers, whose parts import one another on first use: by two threads at once that fails.
+#: The libraries import transformers, whose modules import one another on first use. Two threads at once fail.
 _IMPORTS = threading.Lock()
-#: set when the first library is here
+#: set when the first library has been imported
 _settled = threading.Event()
 
 
@@ -49,15 +49,15 @@ def _own_limits() -> Iterator[None]:
 
 @contextmanager
 def _importing() -> Iterator[None]:
-    """One thread at a time, and without a change of this process' limits.
+    """Import by one thread at a time, and without changing this process' limits.
 
-    What the first import has brought stays for ever and is kept out of Python's collections: each unload needs one,
-    and it would hold up every other lane while it looks at all of transformers.
+    Objects of the first import stay for ever and are excluded from Python's garbage collection: each unload collects,
+    and a collection that visits all of transformers would delay every other lane.
     """
     with _IMPORTS, _own_limits():
         yield
         if not _settled.is_set():
-            # No model is here yet, for each needs such an import before: nothing is kept that has to be freed.
+            # No model has been loaded before the first import: nothing is frozen that has to be freed.
             _settled.set()
             gc.freeze()
 
@@ -76,7 +76,7 @@ def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
         if known:
             try:
                 return vision.load(ref, settings)
-            except ValueError as error:  # weights are missing: what sees was left out of this checkpoint
+            except ValueError as error:  # weights are missing: the checkpoint has no vision part
                 log.warning("%s does not load as a vision model (%s): text only", ref.id, str(error)[:200])
         else:
             log.warning("mlx-vlm has no models like %s: text only", ref.id)
@@ -122,7 +122,7 @@ def _load_image(ref: ModelRef, settings: Settings) -> Engine:
 
 
 def _behind_guard(load: Loader) -> Loader:
-    """The same loader, which sees a clean view of the model's folder and libraries that run no code of it."""
+    """The same loader behind the guard: it gets a clean view of the folder, and libraries run none of its code."""
 
     def guarded_load(ref: ModelRef, settings: Settings) -> Engine:
         with _IMPORTS:

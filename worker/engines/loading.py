@@ -1,6 +1,6 @@
-"""A language model from its folder, by mlx-lm, and what its files say of it.
+"""Loads a language model from its folder with mlx-lm, and reads what its files say.
 
-It knows files; it does not know requests. Everything is for the thread that will own the model.
+This module knows files. It does not know requests. Call it on the thread that will own the model.
 """
 
 import logging
@@ -49,7 +49,7 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
     """
     path = folder(ref)
     provide(str(read_object(path / "config.json").get("model_type")))
-    # No code of a checkpoint's own is run, and nobody is asked on the terminal whether it may be.
+    # No code of a checkpoint is run, and nobody is asked on the terminal whether it may.
     loaded: Any = load(
         str(path),
         tokenizer_config={"trust_remote_code": False},
@@ -64,14 +64,14 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
 
 
 def folder(ref: ModelRef) -> Path:
-    """Where the model lies. Raises ModelNotFound: whoever needs it has it fetched first, by a job of its own."""
+    """The model's folder. Raises ModelNotFound: a model is fetched by a job of its own before."""
     if ref.path is None:
         raise ModelNotFound(f"The model '{ref.base_id}' is not installed.", param="model")
     return ref.path
 
 
 def describe(path: Path, model: Any, tokenizer: Any, config: JsonObject, weights: Any) -> LanguageModel:
-    """A loaded model with what its folder says of it."""
+    """A loaded model with the facts from its folder."""
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,
@@ -88,7 +88,7 @@ def _adapt(model: Any, ref: ModelRef) -> None:
     assert ref.adapter is not None
     try:
         load_adapters(model, str(ref.adapter.path))
-    except Exception as error:  # its files are whatever their author made them
+    except Exception as error:  # the files of an adapter may hold anything
         log.warning("the adapter %s does not fit %s: %s", ref.adapter.id, ref.base_id, error)
         raise InvalidRequest(
             f"The adapter '{ref.adapter.id}' does not fit the model '{ref.base_id}'.", param="adapters"
@@ -98,13 +98,13 @@ def _adapt(model: Any, ref: ModelRef) -> None:
 
 
 def _context_length(config: JsonObject) -> int | None:
-    """What config.json says, or else what transformers' class for its type takes for granted."""
+    """The length in config.json, or else the default of transformers' class for its type."""
     if (said := context_length(config)) is not None:
         return said
     for part in text_configs(config):
         try:
             default = CONFIG_MAPPING[str(part.get("model_type"))]().max_position_embeddings
-        except Exception:  # there is no such class, it has no such length, or it can't be made of nothing
+        except Exception:  # there is no such class, it has no such length, or it needs arguments
             continue
         if isinstance(default, int) and default > 0:
             return default
@@ -112,6 +112,6 @@ def _context_length(config: JsonObject) -> int | None:
 
 
 def _vocabulary(model: Any) -> int:
-    """Asked of the model: config.json may leave it to the code's default. Nothing is computed for a shape."""
+    """The width of the logits, from the model: config.json may leave it out. Only the shape is computed."""
     logits = model(mx.zeros((1, 1), dtype=mx.int32), cache=make_prompt_cache(model))
     return int(logits.shape[-1])

@@ -17,8 +17,8 @@ def keeps_halves() -> bool:
 
 
 def widen(model: Any) -> None:
-    """Make a model's floats float32 where the device needs it. Call it before the weights are read from their files,
-    so that they are not in memory twice. For the owner thread.
+    """Make a model's floats float32 where the device needs it. Call it on the owner thread, before the weights are
+    read from their files, so that they are not in memory twice.
     """
     if not keeps_halves():
         model.set_dtype(mx.float32)
