@@ -1,4 +1,4 @@
-"""Speech-to-text models: one file per family, chosen by what lies in the model's folder."""
+"""Transcription models: one module per family, chosen by the files in the model's folder."""
 
 from pathlib import Path
 from typing import Protocol
@@ -14,10 +14,10 @@ from worker.engines.family_module import family_module
 
 
 class FamilyModule(Protocol):
-    """A module of this package: `load` is for the owner thread."""
+    """A module of this package. Call `load` on the thread that will own the model."""
 
     def load(self, path: Path) -> Recogniser | Reader:
-        """The model in this folder. A Reader has its own way with long recordings."""
+        """The model in this folder. A Reader handles recordings of any length itself."""
 
 
 def family(ref: ModelRef, path: Path) -> FamilyModule:

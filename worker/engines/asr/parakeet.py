@@ -1,4 +1,4 @@
-"""NVIDIA's Parakeet on mlx-audio: quick, with a time for every token. It is told neither language nor prompt."""
+"""NVIDIA's Parakeet on mlx-audio: fast, with a time for every token. It takes neither language nor prompt."""
 
 from pathlib import Path
 from typing import Any

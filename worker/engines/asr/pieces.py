@@ -1,4 +1,4 @@
-"""Long recordings for models that hear short ones: cut where it is quiet, and put together again."""
+"""Long recordings for models of short ones: cuts them where they are quiet, and joins the texts."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _TAIL = 1 / 3
 #: Seconds over which loudness is measured for a cut.
 _WINDOW = 0.1
 
-#: Writing that has no spaces between words.
+#: Scripts without spaces between words.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 
 
@@ -30,7 +30,7 @@ class Pieces:
 
 
 class PieceReading:
-    """A recording, piece by piece. Each has the request's own prompt and language."""
+    """A recording, piece by piece. Every piece is read with the request's prompt and language."""
 
     def __init__(self, recogniser: Recogniser, audio: Iterator[Samples], options: Options) -> None:
         self.done = 0.0
@@ -57,7 +57,7 @@ class PieceReading:
 
 
 def cut(audio: Iterator[Samples], rate: int, longest: float) -> Iterator[Samples]:
-    """The same samples in pieces of at most `longest` seconds, each but the last ending where it is quiet."""
+    """The samples in pieces of at most `longest` seconds, each but the last ending at a quiet place."""
     size = int(longest * rate)
     held: list[Samples] = []
     count = 0
@@ -74,7 +74,7 @@ def cut(audio: Iterator[Samples], rate: int, longest: float) -> Iterator[Samples
 
 
 def quietest(samples: Samples, rate: int) -> int:
-    """Where, in the last part of these samples, the sound is softest: the middle of a pause, if there is one."""
+    """The quietest place in the last part of these samples: the middle of a pause, if there is one."""
     start = int(len(samples) * (1 - _TAIL))
     window = max(1, int(_WINDOW * rate))
     energy = np.concatenate([[0.0], np.cumsum(np.square(samples[start:], dtype=np.float64))])
@@ -82,7 +82,7 @@ def quietest(samples: Samples, rate: int) -> int:
         return len(samples)
     loudness = energy[window:] - energy[:-window]
     softest = np.flatnonzero(loudness <= loudness.min() + 1e-9)
-    # Digital silence is one long softest place.
+    # Digital silence is quietest everywhere.
     return start + int(softest[len(softest) // 2]) + window // 2
 
 

@@ -1,6 +1,6 @@
-"""Qwen3-ASR on mlx-audio: a language model that hears. A prompt tells it of names and terms.
+"""Qwen3-ASR on mlx-audio: a language model for audio. A prompt may contain names and terms.
 
-It writes down which language it hears. It knows no times within a piece.
+It detects the language. It has no times within a piece.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from worker.engines.asr.transcription import Options, Piece, Segment
 from worker.engines.weights import weight_bytes
 
 _CODES = {name: code for code, name in LANGUAGES.items()}
-#: Speech has fewer tokens per second than this: more is a model that repeats itself for ever.
+#: Upper bound of tokens per second of speech: a model that exceeds it repeats itself.
 _TOKENS_PER_SECOND = 20
 _FEWEST_TOKENS = 64
 

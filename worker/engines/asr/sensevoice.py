@@ -1,6 +1,6 @@
-"""SenseVoice on mlx-audio: one pass over a piece. It hears Chinese, Cantonese, English, Japanese and Korean.
+"""SenseVoice on mlx-audio: one pass per piece, for Chinese, Cantonese, English, Japanese and Korean.
 
-It knows the language, and of a piece no times.
+It detects the language. It has no times within a piece.
 """
 
 from pathlib import Path

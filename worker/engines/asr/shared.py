@@ -1,4 +1,4 @@
-"""What the families of mlx-audio have in common."""
+"""What the families of mlx-audio share: loading, and which options no model of it supports."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from worker.engines.asr.transcription import Options
 def load_stt(path: Path, family: str) -> Any:
     """mlx-audio's model in this folder. Raises InvalidRequest for one that lacks weights."""
     model: Any = load_model(path, model_type=family)
-    # Files may hold more than the model needs; what they lack would stay random.
+    # Extra weights do no harm; missing ones would stay random.
     there = load_weights(path)
     there = model.sanitize(there) if hasattr(model, "sanitize") else there
     needed: Any = tree_flatten(model.parameters())
@@ -26,7 +26,7 @@ def load_stt(path: Path, family: str) -> Any:
 
 
 def check(options: Options, *, words: bool) -> None:
-    """Refuse what no model of mlx-audio does, and times of words where the model has none. Raises InvalidRequest."""
+    """Raises InvalidRequest for options that no model of mlx-audio has, and for times of words without support."""
     if options.translate:
         raise InvalidRequest("This model does not translate.", param="model", code="unsupported_value")
     if options.words and not words:

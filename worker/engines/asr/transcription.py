@@ -1,7 +1,7 @@
-"""Text of recordings: one at a time, one piece of audio per step.
+"""The transcription engine: one recording at a time, one piece of audio per step.
 
-It knows payloads, pieces and times; it does not know models, which read for it (`Reader`), nor jobs, Redis or HTTP.
-One thread owns it.
+This module knows payloads, pieces and times. It does not know models (see `Reader`), jobs, Redis or HTTP. One thread
+owns an engine.
 """
 
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a request says. `language` is a code such as `en`; None leaves it to the model."""
+    """Options of a request. `language` is a code such as `en`; None: the model detects it."""
 
     language: str | None = None
     prompt: str | None = None
@@ -42,7 +42,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of speech, in seconds of the whole recording. What a model does not know of it is None."""
+    """A segment of speech, in seconds of the whole recording. Values that a model does not have are None."""
 
     start: float
     end: float
@@ -56,7 +56,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What was said in a piece of a recording; the texts of all pieces, put together, are the text."""
+    """The result of one piece of a recording. The texts of all pieces, joined, are the text."""
 
     text: str
     segments: list[Segment] = field(default_factory=list)
@@ -65,52 +65,52 @@ class Piece:
 
 
 class Recogniser(Protocol):
-    """A model that hears a short piece of audio as a whole. Give it to `worker.engines.asr.pieces.Pieces`."""
+    """A model for short pieces of audio. `worker.engines.asr.pieces.Pieces` makes a Reader of it."""
 
     sample_rate: int
-    #: seconds of the longest piece that it hears well
+    #: seconds of the longest piece that it transcribes well
     piece_seconds: float
     memory_bytes: int
 
     def recognise(self, audio: Samples, options: Options, offset: float) -> Piece:
-        """What is said in these samples, which begin `offset` seconds into the recording. Times are absolute."""
+        """Transcribe these samples, which begin `offset` seconds into the recording. Times are absolute."""
 
 
 class Reading(Protocol):
-    """One recording on its way through a model."""
+    """One recording that a model reads."""
 
-    #: seconds that are behind it
+    #: seconds that have been read
     done: float
-    #: whether all of it is
+    #: whether all of it has been read
     ended: bool
 
     def step(self) -> Piece | None:
-        """Read on, at most half a minute of audio. None when there is nothing to say yet."""
+        """Read at most half a minute of audio. None when there is no result yet."""
 
 
 @runtime_checkable
 class Reader(Protocol):
-    """A model that reads recordings of any length."""
+    """A model for recordings of any length."""
 
     sample_rate: int
     memory_bytes: int
 
     def read(self, audio: Iterator[Samples], options: Options) -> Reading:
-        """Begin to read. Raises InvalidRequest for what the model can't do."""
+        """Start a recording. Raises InvalidRequest for options that the model does not support."""
 
 
 @dataclass(slots=True)
 class _Task:
     id: str
     reading: Reading
-    #: seconds that the recording is believed to have, until all of it is decoded
+    #: expected seconds of the recording, until all of it is decoded
     total: float
     clock: "_Clock"
     timeline: Timeline
-    #: what was last told of its progress
+    #: the progress that was reported last
     told: tuple[int, int] = (0, 0)
     text: str = ""
-    #: white space that may turn out to be the text's end
+    #: trailing white space, which is dropped at the end of the text
     held: str = ""
     language: str | None = None
     segments: list[Segment] = field(default_factory=list)
@@ -118,11 +118,11 @@ class _Task:
 
 
 class _Clock:
-    """Counts the seconds of the samples that pass."""
+    """Counts the seconds of the samples that pass through."""
 
     def __init__(self, audio: Iterator[Samples], rate: int) -> None:
         self._audio, self._rate, self._samples = audio, rate, 0
-        #: whether these are all
+        #: whether all samples have passed
         self.ended = False
 
     def __iter__(self) -> Iterator[Samples]:
@@ -137,7 +137,7 @@ class _Clock:
 
 
 class TranscriptionEngine:
-    """A speech model and the recording that it has in hand."""
+    """A transcription model and its requests, one of which it runs."""
 
     capacity = 1
     context_length: int | None = None
@@ -199,7 +199,7 @@ class TranscriptionEngine:
 
     @staticmethod
     def _tell(task: _Task, piece: Piece) -> list[Output]:
-        """Take a piece into the whole. The text has no white space around it."""
+        """Add a piece to the result. The text has no white space around it."""
         task.language = task.language or piece.language
         task.segments += piece.segments
         task.words += piece.words
@@ -229,7 +229,7 @@ def _result(task: _Task) -> dict[str, Any]:
 
 
 def _spans(spans: Sequence[Segment | Word], timeline: Timeline, duration: float) -> list[dict[str, Any]]:
-    """What was said, by the recording's own time, of which nothing begins before what was said before it."""
+    """The spans by the recording's own time; none begins before the one before it."""
     told, last = [], 0.0
     for each in spans:
         start, end = timeline.span(each.start, each.end)

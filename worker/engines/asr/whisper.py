@@ -1,7 +1,7 @@
-"""Whisper on mlx-whisper: windows of half a minute, each told what was said before it.
+"""Whisper on mlx-whisper: windows of half a minute, each with the text of those before it as context.
 
-What comes out is what mlx_whisper.transcribe makes of the whole recording; here it is one window after another, in
-little steps and in constant memory.
+The result equals that of mlx_whisper.transcribe for the whole recording; here windows are decoded one after another,
+in small steps and in constant memory.
 """
 
 import codecs
@@ -26,10 +26,10 @@ from worker.engines.asr.whisper_files import load_whisper
 from worker.engines.asr.whisper_mel import Spectrogram, padded
 from worker.engines.weights import weight_bytes
 
-#: As mlx_whisper.transcribe has them.
+#: The values of mlx_whisper.transcribe.
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _TOO_REPETITIVE, _TOO_UNLIKELY, _SILENCE = 2.4, -1.0, 0.6
-#: Above this the text is too much of a guess to tell the next window of it.
+#: Above this temperature a text is too uncertain to be context of the next window.
 _GUESS = 0.5
 
 #: Seconds of audio that are decoded in one step.
@@ -75,7 +75,7 @@ class Whisper:
 
 
 class WhisperReading:
-    """One recording: what is decoded of it, where the next window begins, and what was said so far."""
+    """One recording: its decoded frames, the start of the next window, and the text so far."""
 
     def __init__(
         self, model: Any, dtype: mx.Dtype, audio: Iterator[Samples], options: Options, language: str | None
@@ -89,10 +89,10 @@ class WhisperReading:
         self._language = language
         self._mel = Spectrogram(model.dims.n_mels)
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        #: frames of the spectrogram that are behind it
+        #: frames of the spectrogram that have been read
         self._seek = 0
         self._spoken_until = 0.0
-        #: what the next window is told of those before it
+        #: tokens of earlier windows, the context of the next one
         self._context: list[int] = []
         mx.random.seed(options.seed % 2**64)
         self._steps = self._run()
@@ -143,7 +143,7 @@ class WhisperReading:
         return language
 
     def _decode(self, features: mx.array, task: str) -> Generator[None, None, DecodingResult]:
-        """The window's text by the lowest temperature that gives a good one."""
+        """The window's text at the lowest temperature whose text is good enough."""
         temperatures = (self._options.temperature,) if self._options.temperature else TEMPERATURES
         result: Any = None
         for temperature in temperatures:
@@ -166,7 +166,7 @@ class WhisperReading:
         return result
 
     def _take(self, result: DecodingResult, mel: mx.array, size: int) -> Piece | None:
-        """What the window says, and where the next one begins."""
+        """The window's result; moves on to the next window."""
         if result.no_speech_prob > _SILENCE and result.avg_logprob <= _TOO_UNLIKELY:
             self._seek += size
             return None
@@ -186,7 +186,7 @@ class WhisperReading:
         return Piece(self._text(tokens), *self._told(segments), language=self._language)
 
     def _segments(self, result: DecodingResult, size: int) -> tuple[list[_Segment], bool]:
-        """The window's segments; True when its end is silent. Moves on by what is surely understood."""
+        """The window's segments; True when its end is silent. Moves on to the end of the last complete segment."""
         tokens = np.array(result.tokens)
         begin = self._tokenizer.timestamp_begin
         stride = N_FRAMES // self._model.dims.n_audio_ctx
@@ -245,7 +245,7 @@ class WhisperReading:
         self._spoken_until = end
 
     def _text(self, tokens: list[int]) -> str:
-        """The text of these tokens after those before them: a character may lie on both sides."""
+        """The text of these tokens, after earlier ones: a character may be split between both."""
         begin = self._tokenizer.timestamp_begin
         data = self._tokenizer.encoding.decode_bytes([token for token in tokens if token < begin])
         return self._utf8.decode(data)

@@ -1,6 +1,6 @@
-"""The text of half a minute by mlx-whisper, a few tokens at a time, so that others can have the device in between.
+"""Decodes half a minute with mlx-whisper, a few tokens at a time, so that other lanes get the device in between.
 
-The library's own task does the work; here are its loop, its sampling and one of its rules, which it has wrong.
+The library's own task does the work. Here are its loop, its sampling, and a corrected version of one of its rules.
 """
 
 import time
@@ -22,7 +22,7 @@ STEP_SECONDS = 0.05
 
 
 class WindowTask(DecodingTask):  # type: ignore[misc]
-    """Decodes one window by one temperature: see DecodingTask.run, with one candidate and a given language."""
+    """Decodes one window at one temperature: see DecodingTask.run, with one candidate and a given language."""
 
     def __init__(self, model: Any, options: DecodingOptions) -> None:
         super().__init__(model, options)
@@ -36,7 +36,7 @@ class WindowTask(DecodingTask):  # type: ignore[misc]
         ]
 
     def steps(self, features: mx.array) -> Generator[None, None, DecodingResult]:
-        """Decode what the encoder made of a window, [1, n_audio_ctx, n_audio_state]."""
+        """Decode the encoder's output of a window, [1, n_audio_ctx, n_audio_state]."""
         self.inference.reset()
         self.decoder.reset()
         tokens = mx.array([self.initial_tokens])
@@ -60,7 +60,7 @@ class WindowTask(DecodingTask):  # type: ignore[misc]
     def _loop(
         self, features: mx.array, tokens: mx.array
     ) -> Generator[None, None, tuple[mx.array, mx.array, mx.array]]:
-        """DecodingTask._main_loop: the next token is computed while the last one is looked at."""
+        """DecodingTask._main_loop: the next token is computed while the last one is checked."""
         total = mx.zeros(1)
         tokens, completed, total, first = self._next(tokens, features, tokens, total)
         if self.tokenizer.no_speech is None:
@@ -95,7 +95,7 @@ class WindowTask(DecodingTask):  # type: ignore[misc]
 
 
 class _Sampling(GreedyDecoder):  # type: ignore[misc]
-    """The library's draws all come out the same, for the random state is compiled into them."""
+    """Sampling with random state: in the library the state is compiled in, so that all draws are equal."""
 
     def update(
         self, tokens: mx.array, logits: mx.array, sum_logprobs: mx.array
@@ -110,7 +110,7 @@ class _Sampling(GreedyDecoder):  # type: ignore[misc]
 
 
 class _TimestampRules(ApplyTimestampRules):  # type: ignore[misc]
-    """After a pair of timestamps text has to come, however likely a third is: the library allows nothing then."""
+    """After a pair of timestamps only text is allowed; the library allows nothing in that case."""
 
     def apply(self, logits: mx.array, tokens: mx.array) -> mx.array:
         begin = self.tokenizer.timestamp_begin

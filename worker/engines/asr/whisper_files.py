@@ -12,7 +12,7 @@ from mlx_whisper import whisper
 from jobs.errors import InvalidRequest
 from mlxq.catalog.foreign_json import read_object
 
-#: mlx-whisper's names of sizes, and those of transformers.
+#: mlx-whisper's names of sizes → transformers' names.
 _SIZES = {
     "n_mels": "num_mel_bins",
     "n_audio_ctx": "max_source_positions",
@@ -25,7 +25,7 @@ _SIZES = {
     "n_text_head": "decoder_attention_heads",
     "n_text_layer": "decoder_layers",
 }
-#: transformers' names of weights as mlx-whisper's, to be applied in order.
+#: transformers' names of weights → mlx-whisper's, applied in order.
 _NAMES = (
     (r"^model\.", ""),
     (r"^decoder\.embed_positions\.weight$", "decoder.positional_embedding"),
@@ -47,9 +47,9 @@ _NAMES = (
 
 
 def load_whisper(path: Path) -> tuple[Any, mx.Dtype]:
-    """mlx-whisper's model and the type that it computes in: float16 or float32, as its weights are.
+    """mlx-whisper's model and its compute type: float16 or float32, as its weights; on a CPU always float32.
 
-    A CPU takes several times as long for float16, so there it is float32.
+    A CPU takes several times as long for float16.
     """
     config = read_object(path / "config.json")
     weights = _read(path)
@@ -96,7 +96,7 @@ def _read(path: Path) -> dict[str, mx.array]:
 def _renamed(weights: dict[str, mx.array]) -> dict[str, mx.array]:
     renamed = {}
     for name, array in weights.items():
-        # The first is computed; the second is the embedding again.
+        # The first is computed, the second repeats the embedding.
         if name.endswith("encoder.embed_positions.weight") or name.startswith("proj_out."):
             continue
         for pattern, replacement in _NAMES:

@@ -1,6 +1,6 @@
-"""The log-mel spectrogram of a recording of any length, as mlx_whisper.audio.log_mel_spectrogram makes it of a whole.
+"""The log-mel spectrogram of a recording of any length, equal to mlx_whisper.audio.log_mel_spectrogram of the whole.
 
-Its values depend on the loudest of all, which is known at the end only: until then it lies in a file without a name.
+Its values depend on the overall maximum, which is known only at the end: until then it is kept in an unnamed file.
 """
 
 import tempfile
@@ -13,7 +13,7 @@ from worker.audio import Samples
 
 #: Frames that are computed together.
 _BLOCK = 3000
-#: log10 of what counts as silence.
+#: log10 of the level of silence.
 _FLOOR = -10.0
 
 
@@ -29,7 +29,7 @@ class Spectrogram:
         self._written = 0
         self._loudest = _FLOOR
         self._samples = 0
-        #: samples whose frames are not yet written, with those before them that their frames begin with
+        #: samples whose frames are not written yet, and the earlier samples that those frames include
         self._held = np.zeros(0, np.float32)
         self._begun = False
 
@@ -41,7 +41,7 @@ class Spectrogram:
             self._compute(_BLOCK)
 
     def finish(self) -> None:
-        """No more samples come: silence does. The frames that still hold sound are the last ones."""
+        """Pad the samples with silence, and compute the last frames."""
         self.length = self._samples // HOP_LENGTH
         self._held = np.concatenate([self._held, np.zeros(2 * N_FFT, np.float32)])
         self._begin()
@@ -50,7 +50,7 @@ class Spectrogram:
             self._compute(min(missing, _BLOCK, (len(self._held) - N_FFT) // HOP_LENGTH + 1))
 
     def frames(self, start: int, count: int) -> mx.array:
-        """[count, mels]; behind the end there is silence."""
+        """[count, mels]; silence after the end."""
         self._file.seek(4 * self._mels * start)
         data = self._file.read(4 * self._mels * count)
         frames = np.full((count, self._mels), _FLOOR, np.float32)
@@ -63,7 +63,7 @@ class Spectrogram:
         self._file.close()
 
     def _begin(self) -> None:
-        """The first frame is centred on the first sample: what is before it mirrors what is after it."""
+        """The first frame is centred on the first sample: the samples before it mirror those after it."""
         half = N_FFT // 2
         if not self._begun and len(self._held) > half:
             self._held = np.concatenate([self._held[half:0:-1], self._held])
@@ -82,5 +82,5 @@ class Spectrogram:
 
 
 def padded(frames: mx.array) -> mx.array:
-    """As many frames as the model looks at."""
+    """Pad to the number of frames of a window."""
     return mx.pad(frames, [(0, N_FRAMES - frames.shape[0]), (0, 0)])

@@ -1,6 +1,6 @@
-"""Vectors of texts on mlx-embeddings: each step computes some texts of every request in hand.
+"""The embedding engine, on mlx-embeddings: each step computes some texts of every running request.
 
-It knows payloads and vectors; it does not know jobs, Redis or HTTP. One thread owns it.
+This module knows payloads and vectors. It does not know jobs, Redis or HTTP. One thread owns an engine.
 """
 
 import base64
@@ -32,15 +32,15 @@ from worker.engines.weights import weight_bytes
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a step should take: newcomers join, and a cancellation is seen, between two of them.
+#: Seconds that a step should take: requests join and cancellations are seen between two steps.
 STEP_SECONDS = 0.1
 #: Tokens of a step: as many as fit STEP_SECONDS on this machine, but at least one text, between these.
 FEWEST_TOKENS, MOST_TOKENS = 64, 16384
-#: What a step begins with, before the machine's speed is known.
+#: Tokens of the first steps, before the machine's speed is known.
 FIRST_TOKENS = 1024
-#: Tokens whose time one pass of the model takes by itself: measured on a CPU, of a GPU a guess.
+#: Fixed cost of one pass of the model, in tokens: measured on a CPU, estimated for a GPU.
 PASS_ON_CPU, PASS_ON_GPU = 32, 512
-#: Characters that are tokenised in one step, of all requests together.
+#: Characters of all requests that are tokenised in one step.
 READ_CHARACTERS = 65536
 Vectors = npt.NDArray[np.float32]
 
@@ -74,7 +74,7 @@ class _Text:
 
 
 class EmbeddingEngine:
-    """An embedding model and what it has in hand."""
+    """An embedding model and the requests that it runs."""
 
     def __init__(self, model: Any, reader: Reader, width: int, settings: Settings) -> None:
         self.capacity = settings.batch_size
@@ -83,12 +83,12 @@ class EmbeddingEngine:
         self._model = model
         self._reader = reader
         self._tasks: dict[str, _Task] = {}
-        #: whose turn is next to have a text computed
+        #: the order in which requests get texts computed
         self._turns: deque[_Task] = deque()
         self._budget = FIRST_TOKENS
         on_cpu = mx.default_device() == mx.Device(mx.cpu)
         self._overhead = PASS_ON_CPU if on_cpu else PASS_ON_GPU
-        #: numbers of a vector
+        #: dimensions of a vector
         self._width = width
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
@@ -159,7 +159,7 @@ class EmbeddingEngine:
     def _choose(self) -> list[_Text]:
         """The texts of this step: one of each request in turn until the step is full.
 
-        Whoever's text had no room is the first to choose in the next step.
+        A request whose text had no room is the first in the next step.
         """
         chosen: list[_Text] = []
         room = self._budget
@@ -204,7 +204,7 @@ class EmbeddingEngine:
         return vectors.astype(mx.float32)
 
     def _learn(self, tokens: int, seconds: float) -> None:
-        """Fit the next step to what this one showed; a quick step of little work shows little."""
+        """Adapt the size of the next step to the speed of this one; short steps count less."""
         if 2 * tokens >= self._budget or seconds > STEP_SECONDS:
             fitting = int(tokens * STEP_SECONDS / max(seconds, 1e-6))
             self._budget = max(FEWEST_TOKENS, min((self._budget + fitting) // 2, MOST_TOKENS))
@@ -237,7 +237,7 @@ class EmbeddingEngine:
 
 
 def load(ref: ModelRef, settings: Settings) -> EmbeddingEngine:
-    """Load a model from its folder. For the owner thread."""
+    """Load a model from its folder. Call it on the thread that will own it."""
     path = folder(ref)
     config = load_config(path)
     model_type = str(config.get("model_type", "")).replace("-", "_")

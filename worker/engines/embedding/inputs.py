@@ -1,6 +1,6 @@
-"""From an input of an embedding request to token ids: what a model's tokenizer says, and what it can't take.
+"""From inputs of an embedding request to token ids, within the limits of the model.
 
-It knows tokenizers and configs; it knows neither models nor batches.
+This module knows tokenizers and configs. It does not know models or batches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from jobs.errors import ContextLengthExceeded, InvalidRequest
 
 #: Characters per token beyond which a text is first judged by its beginning.
 _LONG = 16
-#: What tokenizers say that know no bound.
+#: The value of tokenizers without a bound.
 _UNBOUNDED = 10**9
 #: `model_type`s whose positions begin after the padding token's.
 _PADDED_POSITIONS = ("roberta", "xlm_roberta")
@@ -55,14 +55,14 @@ class Reader:
         return ids
 
     def _check_beginning(self, text: str, number: int) -> None:
-        """Megabytes of text need not be read to the end to be too long."""
+        """Refuse a text of megabytes by its beginning."""
         if self.longest is None or len(text) <= (enough := _LONG * self.longest):
             return
         if len(self._encode([text[:enough]])[0]) > self.longest + len(self._before) + len(self._after):
             raise self._too_long(number)
 
     def _check_ids(self, ids: list[int], number: int) -> None:
-        """Ids of another tokenizer would become a vector of nonsense: they are refused as far as they show."""
+        """Refuse ids of another tokenizer, as far as they can be recognised: their vector would be meaningless."""
         wrong = next((token for token in ids if not 0 <= token < self._vocabulary), None)
         if wrong is not None:
             problem = f"{wrong} is not one of its {self._vocabulary} ids"

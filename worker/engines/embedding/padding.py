@@ -1,4 +1,4 @@
-"""Which texts go through a model together: padded to the longest of them, in as few passes as pay."""
+"""Groups texts into passes of a model, each padded to its longest text."""
 
 from collections.abc import Sequence
 from itertools import accumulate

@@ -1,6 +1,6 @@
-"""What Paraformer hears of a sound: Kaldi's log-mel filter bank, seven frames side by side, normalised.
+"""Paraformer's features: Kaldi's log-mel filter bank, seven frames side by side, normalised.
 
-As in FunASR's WavFrontend, without dither, but in double precision. It knows numpy only.
+As in FunASR's WavFrontend, without dither, but in double precision. This module knows numpy only.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ Floats = npt.NDArray[Any]
 
 
 class Frontend:
-    """Features of sounds; `shift` and `scale` [width] are what am.mvn holds."""
+    """Computes features. `shift` and `scale` [width] come from am.mvn."""
 
     def __init__(self, shift: Floats, scale: Floats) -> None:
         if shift.shape != scale.shape or shift.ndim != 1 or len(shift) % SIDE_BY_SIDE:
@@ -37,7 +37,7 @@ class Frontend:
         self._window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(FRAME) / (FRAME - 1))
 
     def __call__(self, samples: Floats) -> npt.NDArray[np.float32]:
-        """Samples between -1 and 1 → features [frames, width]; none for less than 25 ms of sound."""
+        """Samples between -1 and 1 → features [frames, width]; none for less than 25 ms of audio."""
         frames = side_by_side(self._log_mels(samples))
         return ((frames + self._shift) * self._scale).astype(np.float32)
 
@@ -47,7 +47,7 @@ class Frontend:
         scaled = samples.astype(np.float64) * 32768
         frames = np.lib.stride_tricks.sliding_window_view(scaled, FRAME)[::STEP]
         frames = frames - frames.mean(axis=1, keepdims=True)
-        # A frame's first sample has itself for a predecessor.
+        # The predecessor of a frame's first sample is that sample itself.
         before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
         spectrum = np.fft.rfft((frames - _PREEMPHASIS * before) * self._window, FFT)
         energies = np.square(np.abs(spectrum)) @ self._filters.T

@@ -1,7 +1,7 @@
 """Paraformer's network in MLX: an encoder with memory (SAN-M), weights of the frames, a decoder for all tokens.
 
 After FunASR's SANMEncoder, CifPredictorV2 and ParaformerSANMDecoder. It reads the tensors of a paraformer.safetensors
-as they are; all sizes come from their shapes. One sound at a time, in float32.
+as they are; all sizes come from their shapes. One recording at a time, in float32.
 """
 
 import re
@@ -59,7 +59,7 @@ class Sizes:
 
 
 class Memory(nn.Module):
-    """What stands around each frame, weighed channel by channel, with the frame itself (FSMN)."""
+    """A weighted sum of the frames around each frame, per channel, plus the frame itself (FSMN)."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class SelfAttention(nn.Module):
 
 
 class SourceAttention(nn.Module):
-    """Attention of the tokens to the sound."""
+    """Attention of the tokens to the encoded audio."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -97,8 +97,8 @@ class SourceAttention(nn.Module):
         self.linear_k_v = nn.Linear(width, 2 * width)
         self.out_proj = nn.Linear(width, width)
 
-    def __call__(self, x: mx.array, sound: mx.array) -> mx.array:
-        k, v = mx.split(self.linear_k_v(sound), 2, axis=-1)
+    def __call__(self, x: mx.array, encoded: mx.array) -> mx.array:
+        k, v = mx.split(self.linear_k_v(encoded), 2, axis=-1)
         return self.out_proj(_attend(self.q_proj(x), k, v))
 
 
@@ -113,7 +113,7 @@ class FeedForward(nn.Module):
 
 
 class NormedFeedForward(nn.Module):
-    """The decoder's: what is in the middle is normalised."""
+    """The decoder's feed-forward, whose hidden layer is normalised."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class EncoderLayer(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         attended = self.self_attn(self.norm1(x))
-        # The first layer makes features of another width: there is nothing to add to.
+        # The first layer changes the width: no residual is possible.
         x = x + attended if x.shape == attended.shape else attended
         return x + self.ffn(self.norm2(x))
 
@@ -156,7 +156,7 @@ class Encoder(nn.Module):
 
 
 class Predictor(nn.Module):
-    """How much of a token each frame holds, between 0 and 1."""
+    """The share of a token in each frame, in [0, 1]."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -164,12 +164,12 @@ class Predictor(nn.Module):
         self.conv = nn.Conv1d(sizes.width, sizes.width, kernel, padding=kernel // 2)
         self.output_proj = nn.Linear(sizes.width, 1)
 
-    def __call__(self, sound: mx.array) -> mx.array:
-        return mx.sigmoid(self.output_proj(nn.relu(self.conv(sound))))[..., 0]
+    def __call__(self, encoded: mx.array) -> mx.array:
+        return mx.sigmoid(self.output_proj(nn.relu(self.conv(encoded))))[..., 0]
 
 
 class DecoderLayer(nn.Module):
-    """Unlike elsewhere the feed-forward comes first, and only the memory's result is added to what came in."""
+    """Here the feed-forward comes first, and only the memory's result has a residual."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -178,9 +178,9 @@ class DecoderLayer(nn.Module):
         self.src_attn = SourceAttention(sizes.width)
         self.norm1, self.norm2, self.norm3 = (_norm(sizes.width) for _ in range(3))
 
-    def __call__(self, x: mx.array, sound: mx.array) -> mx.array:
+    def __call__(self, x: mx.array, encoded: mx.array) -> mx.array:
         x = x + self.self_attn["fsmn_block"](self.norm2(self.ffn(self.norm1(x))))
-        return x + self.src_attn(self.norm3(x), sound)
+        return x + self.src_attn(self.norm3(x), encoded)
 
 
 class LastLayer(nn.Module):
@@ -201,9 +201,9 @@ class Decoder(nn.Module):
         self.after_norm = _norm(sizes.width)
         self.output_proj = nn.Linear(sizes.width, sizes.vocabulary)
 
-    def __call__(self, x: mx.array, sound: mx.array) -> mx.array:
+    def __call__(self, x: mx.array, encoded: mx.array) -> mx.array:
         for layer in self.layers:
-            x = layer(x, sound)
+            x = layer(x, encoded)
         return self.output_proj(self.after_norm(self.decoders3[0](x)))
 
 
@@ -217,17 +217,17 @@ class Paraformer(nn.Module):
 
     def __call__(self, features: Floats) -> tuple[Floats, mx.array]:
         """Features [frames, features] → weights of the frames [frames], log-probabilities [tokens, vocabulary]."""
-        sound = self.encoder(mx.array(features)[None])
-        weights = np.array(self.predictor(sound)[0])
+        encoded = self.encoder(mx.array(features)[None])
+        weights = np.array(self.predictor(encoded)[0])
         shares = integrate(weights)
         if not len(shares):
             return weights, mx.zeros((0, self.sizes.vocabulary))
-        logits = self.decoder(mx.array(shares.astype(np.float32))[None] @ sound, sound)[0]
+        logits = self.decoder(mx.array(shares.astype(np.float32))[None] @ encoded, encoded)[0]
         return weights, logits - mx.logsumexp(logits, axis=-1, keepdims=True)
 
 
 def load(path: Path) -> Paraformer:
-    """The network of a paraformer.safetensors. Raises ValueError when it is another model's."""
+    """The network of a paraformer.safetensors. Raises ValueError for other models."""
     loaded: Any = mx.load(str(path))
     weights: Weights = loaded
     try:

@@ -1,7 +1,7 @@
 """Which frames make which token: continuous integrate-and-fire (Dong and Xu 2020), on the host in float64.
 
-Every frame has a weight; they are summed up, and each time the sum passes a whole number a token is complete. It
-knows numpy only.
+Every frame has a weight. Each time the running sum passes a whole number a token is complete. This module knows numpy
+only.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ def integrate(weights: Floats) -> Floats:
 
 
 def times(weights: Floats, seconds: float) -> list[tuple[float, float]]:
-    """Coarse start and end of each token, in seconds, in a sound of `seconds`."""
+    """Coarse start and end of each token, in seconds, in a recording of `seconds`."""
     sums = _sums(weights)
     complete = np.searchsorted(sums, np.arange(1, int(sums[-1]) + 1))
     starts = np.maximum(complete - _AHEAD, 0)

@@ -1,14 +1,14 @@
 """Words of Paraformer's tokens, as FunASR's sentence_postprocess writes them.
 
 Chinese characters and digits stand alone, without spaces. Pieces that end in `@@` belong to the token after them;
-letters that are spelt one by one become one word in capitals. It knows strings only.
+letters that are spelt one by one become one word in capitals. This module knows strings only.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Tokens that are not said.
+#: Tokens that are not spoken.
 SILENT = frozenset({"<blank>", "<s>", "</s>", "<unk>", "<OOV>"})
 
 _UNSPACED = re.compile(r"[\u4e00-\u9fff0-9]+")
@@ -39,7 +39,7 @@ def join(spoken: Sequence[Spoken]) -> str:
 
 
 def _merged(tokens: Sequence[str]) -> list[Spoken]:
-    """Tokens with their pieces put together. A piece that nothing follows is a word: no sound is left out."""
+    """Joins the pieces of words. A piece without a successor is a word: nothing is left out."""
     merged: list[Spoken] = []
     pieces: list[int] = []
 
