@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 _RETRY, _RETRY_DENIED = 0.1, 1.0
 #: Seconds that jobs may take which are being taken when nothing more shall be.
 _TAKEN = 1.0
-#: Seconds after which a lost channel of commands is opened again.
+#: Seconds that a start waits for the channel of commands, and after which a lost one is opened again.
+_LISTEN = 2.0
 _LISTEN_AGAIN = 0.2
 
 
@@ -67,6 +68,7 @@ class Consumer:
         self._max_attempts = max_attempts
         self._queues: dict[str, ConsumedQueue] = {}
         self._stop = threading.Event()
+        self._listening = threading.Event()
         self._pulse = threading.Thread(target=self._beat_on, name="pulse", daemon=True)
         self._listener = threading.Thread(target=self._listen, name="commands", daemon=True)
 
@@ -104,6 +106,8 @@ class Consumer:
         self.beat()
         self._listener.start()
         self._pulse.start()
+        # A command that is published before the subscription would be lost.
+        self._listening.wait(_LISTEN)
 
     def beat(self) -> None:
         """Renew every lease, pass on cancellations and losses."""
@@ -194,6 +198,9 @@ class Consumer:
             try:
                 with listening.pubsub(ignore_subscribe_messages=True) as channel:
                     channel.subscribe(keys.COMMANDS)
+                    # Reads the confirmation: commands that are published from now on arrive.
+                    channel.get_message(timeout=1.0)
+                    self._listening.set()
                     while not self._stop.is_set():
                         message = channel.get_message(timeout=1.0)
                         if message:

@@ -1,1 +1,1 @@
-"""Chat and completions: text models and those that also see, by mlx-lm and mlx-vlm."""
+"""Chats and completions: text models by mlx-lm, vision models by mlx-vlm."""

@@ -1,6 +1,6 @@
-"""How an answer is to be written and read: markers of reasoning and calls, grammars, stop strings.
+"""How an answer is written and parsed: markers of reasoning and calls, grammars, stop strings.
 
-It turns a payload into a Sequence and the grammars that its tokens have to obey.
+This module turns a payload into a Sequence and its logits processors. It does not know batches.
 """
 
 from collections.abc import Sequence as Seq
@@ -25,18 +25,18 @@ from worker.engines.llm.tools import ToolCalls, answer_or_calls_grammar, calls_g
 from worker.engines.llm.vocabulary import Vocabulary
 from worker.engines.loading import LanguageModel
 
-#: Where calls stand in the answer of a model whose own way is not JSON, when calls are enforced.
+#: Markers of enforced calls, for models whose own format of calls is not JSON.
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
-#: Tokens at the end of a prompt in which a closed block of reasoning is looked for.
+#: Tokens at the end of a prompt that are searched for a closed block of reasoning.
 _TAIL = 16
 
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """What a request says of tools. `enforced`: at least one call has to come.
+    """The tools of a request. `enforced`: at least one call is required.
 
-    `held`: the tools with the schemas that their calls are held to.
+    `held`: the tools, with the schemas that their calls must match.
     """
 
     tools: list[dict[str, Any]]
@@ -102,7 +102,7 @@ class Answers:
         return sequence
 
     def prepare(self, payload: dict[str, Any]) -> "Future[None] | None":
-        """Has the grammar of a request compiled; None if there is none, or if it is there. See Grammars.prepare."""
+        """Compile the grammar of a request; None if it has none, or if it is compiled. See Grammars.prepare."""
         return self._grammars.prepare(lambda: self._written(payload)) if self.constrained(payload) else None
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class Answers:
     def processors(
         self, sequence: Sequence, payload: dict[str, Any], prompt: Prompt, most: int
     ) -> list[LogitsProcessor]:
-        """What has a say in the answer's at most `most` tokens, in its order."""
+        """The logits processors of an answer of at most `most` tokens, in order."""
         processors: list[LogitsProcessor] = make_processors(payload, self._defaults, self.vocabulary.size)
         written = self._written(payload) if self.constrained(payload) else None
         if written is not None:
@@ -121,7 +121,7 @@ class Answers:
         return [sequence.guard.processor(each) for each in processors]
 
     def _written(self, payload: dict[str, Any]) -> Written | None:
-        """The grammar of one answer, if there is one."""
+        """The grammar of one answer, if it has one."""
         schema = (payload.get("grammar") or {}).get("json_schema")
         calls = _Calls.read(payload)
         if calls is not None and (calls.enforced or schema is not None):
@@ -138,7 +138,7 @@ class Answers:
         return None
 
     def _start(self, written: Written, payload: dict[str, Any], prompt: Prompt) -> Start:
-        """Where it begins. What is thought is free: whether the prompt or the model itself opens the reasoning."""
+        """Where the grammar begins. Reasoning is free, whether the prompt or the model opens it."""
         if written.repeat:
             return Start(after=(self._tokenizer.tool_call_start.encode(),), end=True)
         if prompt.state == REASONING:
@@ -146,7 +146,7 @@ class Answers:
         return Start() if self._silent(payload, prompt) else Start(openings=self._openings)
 
     def _silent(self, payload: dict[str, Any], prompt: Prompt) -> bool:
-        """Whether thinking is turned off: by the request, or by a prompt that has closed it already."""
+        """Whether reasoning is off: by the request, or because the prompt has closed it already."""
         options = payload.get("chat_template_kwargs") or {}
         said = options.get(self._tokenizer._thinking_kwarg, payload.get("enable_thinking"))
         if said is False or (said is None and payload.get("reasoning_effort") == "none"):
@@ -156,7 +156,7 @@ class Answers:
 
     @cached_property
     def _openings(self) -> dict[int, Opening]:
-        """How this model may begin to think, by the first token."""
+        """The ways in which this model opens its reasoning, by the first token."""
         found: dict[int, Opening] = {}
         pairs = {**self._family.thinking, **({HEADERS_START: FINAL} if self._family.channels else {})}
         for start, end in pairs.items():
@@ -178,7 +178,7 @@ class Answers:
         return [term(marker, self._special(marker)) for marker in self._enforced_markers()]
 
     def _special(self, marker: str) -> int | None:
-        """The id of a marker that no text can spell."""
+        """The id of a marker that is a special token."""
         token: int | None = self._tokenizer.get_vocab().get(marker)
         return token if token is not None and self.vocabulary.grammars.is_special_token(token) else None
 
@@ -188,6 +188,6 @@ def _with_schema(tool: dict[str, Any], schema: dict[str, Any] | None) -> dict[st
 
 
 def _continue(detokenizer: Any) -> None:
-    """A completion goes on from its prompt: the space that it may begin with is not trimmed away."""
+    """A completion continues its prompt: a space at its beginning is not trimmed."""
     if "text" in vars(detokenizer):
         detokenizer.text, detokenizer.offset = " ", 1

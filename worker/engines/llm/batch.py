@@ -1,6 +1,6 @@
-"""Rows in mlx-lm's BatchGenerator: which prompts are read at a step, and prompts that several rows share.
+"""Rows in mlx-lm's BatchGenerator: which prompts are read in a step, and prompts that several rows share.
 
-It knows tokens, not text. It belongs to the thread of its model.
+This module knows tokens. It does not know text. It belongs to the thread of its model.
 """
 
 import time
@@ -14,7 +14,7 @@ from mlx_lm.generate import BatchGenerator, StopSequences
 from worker.engines.llm.prompt_cache import CachedPrompt, alias
 from worker.engines.llm.sampling import LogitsProcessor, Sampler
 
-#: Tokens of one prompt read in one step: decoding goes on, and a cancellation is seen, between two of them.
+#: Tokens of one prompt read in one step: other rows decode, and cancellations are seen, between two steps.
 PREFILL_STEP = 512
 #: Tokens of all prompts together read in one step: many short prompts, or parts of a few long ones. An eighth of
 #: what mlx-lm reads at once. Smaller steps bring the first answers earlier and cost tokens per second.
@@ -27,13 +27,13 @@ HOLD_STEPS = 3
 NEXT_SHARE, GATHER_SHARE = 0.02, 0.08
 #: Longest such wait, in seconds.
 GATHER_MOST = 0.05
-#: How much the speed of reading follows the last step.
+#: Weight of the last step in the average speed of reading.
 _NEWS = 0.3
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One sequence: how its tokens are chosen, and how many there may be. `owner` is whose it is."""
+    """One sequence: how its tokens are sampled, and how many there may be. `owner`: the object it belongs to."""
 
     owner: Any
     sampler: Sampler
@@ -45,9 +45,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a step brought a row. `reason` is set on its last token: stop (an end token) or length.
+    """A new token of a row. `reason` is set on the last one: stop (an end token) or length.
 
-    `kept` is then the row's tokens and their key-value cache. `drafted`: a draft model had proposed the token.
+    `kept` is then the row's tokens and their key-value cache. `drafted`: a draft model proposed the token.
     """
 
     row: Row
@@ -60,7 +60,7 @@ class Token:
 
 @dataclass(slots=True)
 class _Shared:
-    """Rows that start where the prompt of another one ends."""
+    """Rows that start at the end of another row's prompt."""
 
     rows: list[Row]
     last: int
@@ -158,7 +158,7 @@ class Batch:
         return Token(row, response.token, response.logprobs, response.finish_reason, kept)
 
     def _start_shared(self, uid: int) -> None:
-        """All of a prompt but its last token is read: the rows that share it begin from there."""
+        """All but the last token of a prompt is read: start the rows that share it."""
         shared = self._shared.pop(uid, None)
         if shared is not None and shared.rows:
             cache, tokens = self._generator.extract_cache([uid])[uid]
@@ -182,7 +182,7 @@ class Batch:
             self._unread[uid] = len(rest)
 
     def _prompts_to_read(self) -> int:
-        """How many prompts may be in reading at this step.
+        """How many prompts may be read in this step.
 
         To read a few prompts costs a step of the whole batch nearly as much as to read many. While others decode,
         newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps.

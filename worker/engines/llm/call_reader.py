@@ -1,4 +1,4 @@
-"""Reads the calls in what a model writes, and shows what only looks like one as text.
+"""Reads tool calls in a model's output, and shows text that only looks like a call.
 
 This module knows where a call counts. Families and their way to write calls are in `formats`.
 """
@@ -25,7 +25,7 @@ class CallReader:
         verdict = yield from calls.read(source, self._tools, self._parts)
         if verdict is Verdict.READ:
             if calls.end and not self._parts.full and not (yield from source.take(calls.end)) and source.cut:
-                # What has been cut belongs to the call.
+                # Text that was cut belongs to the call.
                 source.pos = len(source.text)
             return
         source.pos = inner
@@ -33,7 +33,7 @@ class CallReader:
             source.pos = start
             self._parts.show(CONTENT, inner)
         elif calls.end:
-            # It was meant as a call: its markers are left out.
+            # A broken call: its markers are left out.
             end = yield from source.find(calls.end, inner)
             stop = end if end >= 0 else len(source.text)
             source.pos = yield from source.solid(inner)

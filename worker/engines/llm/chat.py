@@ -32,11 +32,11 @@ from worker.engines.llm.solo import Solo
 from worker.engines.llm.unready import PAUSE, Unready
 from worker.engines.loading import LanguageModel, load_language_model
 
-#: Entries of the prompt cache; its bytes are what really bounds it.
+#: Entries of the prompt cache; in practice its bytes are the limit.
 CACHED_PROMPTS = 64
 #: max_tokens when neither the request nor the model's generation_config.json (`max_new_tokens`) names any.
 DEFAULT_MAX_TOKENS = 16384
-#: Seconds that a step waits for a prompt in preparation when it has nothing else to do: others get their turns.
+#: Seconds that a step of an idle engine waits for a prompt in preparation.
 PATIENCE = 0.005
 #: Tokens of a prompt whose log-probabilities are made at once: each is a row as wide as the vocabulary.
 SCORED_STEP = 128

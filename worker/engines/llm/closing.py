@@ -1,7 +1,7 @@
-"""The shortest way to the end of what a grammar allows, so that an answer can be closed before its tokens run out.
+"""The shortest end that a grammar allows, so that an answer can be closed before its tokens run out.
 
-It is searched greedily: brackets and quotes close first, then the shortest values. Each plan is tried on a copy of
-the matcher, so that whatever is planned the grammar takes.
+The search is greedy: closing brackets and quotes first, then the shortest values. Each candidate is tried on a copy
+of the matcher, so that the grammar accepts every end that is found.
 """
 
 import string
@@ -13,7 +13,7 @@ from llguidance import LLMatcher
 from worker.engines.llm.json_text import JsonText
 from worker.engines.llm.vocabulary import Vocabulary
 
-#: Tokens of the longest end that is looked for.
+#: Tokens of the longest end that is searched.
 LONGEST = 1024
 #: What closes, then what is short, then what opens something.
 _OUTSIDE = '}],0123456789n"tf-[{:.+eE \n<>'

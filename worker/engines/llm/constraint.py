@@ -1,4 +1,4 @@
-"""One answer's grammar, as mlx-lm's logits processor: only such tokens pass as the grammar allows.
+"""The grammar of one answer as a logits processor of mlx-lm: only tokens that the grammar allows are sampled.
 
 The grammar begins with the answer, or when the model has written certain text: the end of its reasoning, the start of
 a tool call. Masks are made on the CPU and applied by MLX, so that it works on any device.
@@ -136,14 +136,14 @@ class Constraint:
             allowed = np.pad(allowed, (0, width - len(allowed)))
         if self._text.digits_end and not self._text.in_string:
             without = allowed & ~self._limits.digits
-            # A bound or a multiple may ask for more digits still.
+            # A bound or a multiple may require more digits.
             allowed = without if without.any() else allowed
         if (
             self._loop.seen
             and (end := self._limits.closer.end(matcher, self._text, LONGEST))
             and allowed[end[0]]
         ):
-            # One step towards the end leads out of the text or the list that it repeats itself in.
+            # A step towards the end leaves the text or the list that is repeated.
             allowed[:] = False
             allowed[end[0]] = True
         elif self._look_at is not None and self._left is not None and not matcher.is_stopped():
@@ -170,7 +170,7 @@ class Constraint:
         return closer.fitting(matcher, self._text, allowed, self._end, left)
 
     def _extra(self) -> list[int]:
-        """Tokens that the model may write before what the grammar describes, where it wishes nothing more."""
+        """Tokens that the model may write before the grammar begins, where nothing else is required."""
         extra = list(self._start.openings)
         if self._breaks < _MOST_BREAKS and (extra or self._start.after):
             extra += self._limits.breaks
@@ -199,7 +199,7 @@ class Constraint:
             self._leading = not self._repeat
 
     def _lead(self, token: int) -> None:
-        """The model has begun with what the grammar does not describe: a line break, or its reasoning."""
+        """The model has begun with text outside the grammar: a line break, or its reasoning."""
         if token in self._limits.breaks:
             self._breaks += 1
             return

@@ -1,4 +1,4 @@
-"""Grammars of a model: from JSON schemas to what llguidance has compiled, within bounds."""
+"""The grammars of a model: compiles JSON schemas with llguidance, within limits, and caches them."""
 
 import re
 import threading
@@ -17,9 +17,9 @@ from jobs.errors import InvalidRequest
 from worker.engines.llm.constraint import Constraint, Limits, Start, first_line
 from worker.engines.llm.vocabulary import Vocabulary
 
-#: What a grammar and each of its steps may take: states of about a kilobyte, and the library's own defaults.
+#: Limits of a grammar and of each of its steps: states of about a kilobyte, and the library's own defaults.
 LIMITS = LLParserLimits(max_lexer_states=20_000, verbose_errors=False)
-#: Bytes of all compiled grammars that are remembered.
+#: Bytes of all compiled grammars in the cache.
 MOST_BYTES = 64 << 20
 _SMALLEST_BYTES, _BYTES_PER_LETTER, _BYTES_PER_STATE = 128 << 10, 150, 400
 _MULTIPLES = re.compile(r'multipleOf\\?":(?:0\.0*)?([0-9]{1,9})')
@@ -31,7 +31,7 @@ PLAIN_JSON: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_se
 _MAPS, _LISTS = ("properties", "$defs", "definitions"), ("anyOf", "oneOf", "prefixItems")
 _SCHEMAS = ("items", "additionalProperties")
 _PARTS = frozenset({"anyOf", "oneOf", "if", "$ref", "dependentSchemas"})
-#: Keywords beside `properties` that speak of other members.
+#: Keywords beside `properties` that concern other members.
 _OPEN = frozenset({"additionalProperties", "patternProperties", "$ref", "unevaluatedProperties"})
 
 
@@ -53,10 +53,10 @@ def json_grammar(schema: JsonObject) -> str:
 
 
 def closed(schema: Any) -> Any:
-    """The schema with no members but those that it lists, where it says nothing of others.
+    """The schema without additional members, where it does not mention them.
 
-    What then holds to it holds to the schema itself, and a model does not go on inventing members. Where an object
-    is put together from parts, each part has to let the others' members pass: such a schema stays as it is.
+    Every value of the result is a value of the schema, and the model cannot invent members. An object that is
+    composed of parts stays open: each part has to accept the others' members.
     """
     return schema if _put_together(schema) else _closed(schema)
 
@@ -90,7 +90,7 @@ def _closed(schema: Any) -> Any:
 
 
 class Grammars:
-    """The grammars of one model, compiled on threads of their own: it takes a second, and others decode meanwhile."""
+    """The grammars of one model. They are compiled on threads of their own, while other rows decode."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary

@@ -1,10 +1,10 @@
-"""Conversations that a chat template refuses or does not show, and the mendings that it takes them with.
+"""Adapts conversations that a chat template refuses, or of which it leaves messages out.
 
-OpenAI's API takes any order of roles; many templates do not. What a template takes is found out once, by short probes
-(`Traits`). A conversation that has nothing else is rendered as it is. Otherwise it is rendered with the mendings that
-the traits ask for; if the template refuses that, as it is, and then as plain turns of user and assistant. How a
-message is mended depends on the template and on the messages before it, so that the prompt cache finds the beginning
-of a conversation as it grows.
+OpenAI's API accepts any order of roles; many templates do not. Short probes determine once what a template accepts
+(`Traits`). A conversation within that is rendered unchanged. Another one is rendered with the changes that the
+traits require; if the template refuses that, unchanged, and then as plain turns of user and assistant. The change of
+a message depends only on the template and on the messages before it, so that the prompt cache finds the beginning of
+a growing conversation.
 """
 
 import hashlib
@@ -14,13 +14,13 @@ from typing import Any
 
 from worker.engines.llm.traits import Message, Refusal, Render, Tool, Traits, traits_of
 
-#: Between texts that were messages of their own.
+#: Separator of texts that were separate messages.
 _GAP = "\n\n"
-#: Under which name arguments stand that are no JSON object, for templates that want objects.
+#: Name of arguments that are no JSON object, for templates that require objects.
 _UNREADABLE = "arguments"
-#: Where a message goes on. It never reaches the model.
+#: Mark of the place where a message continues. It never reaches the model.
 _END = "MLXQ_THE_MESSAGE_GOES_ON_HERE"
-#: Levels of objects and lists that arguments may have for a template.
+#: Levels of nesting that arguments may have for a template.
 _DEEPEST = 64
 
 
@@ -52,7 +52,7 @@ class Histories:
         self.traits, self._likely = traits_of(probe)
 
     def render(self, messages: list[Message], tools: list[Tool] | None, render: Render) -> str:
-        """The prompt's text. Raises Refusal, with what the template says of the messages as they are."""
+        """The prompt's text. Raises Refusal, with the template's error for the unchanged messages."""
         if tools and not self.traits.tools:
             messages, tools = with_tools(messages, tools), None
         refusal = Refusal()
@@ -71,7 +71,7 @@ class Histories:
 
 
 def opened(messages: list[Message]) -> list[Message]:
-    """The conversation with a mark where its last message, or only its reasoning, is to go on: `cut` finds it."""
+    """The conversation with a mark where its last message, or only its reasoning, continues: `cut` finds it."""
     last = dict(messages[-1])
     field = "content" if last["content"] or not last.get("reasoning_content") else "reasoning_content"
     last[field] += _END
@@ -79,7 +79,7 @@ def opened(messages: list[Message]) -> list[Message]:
 
 
 def cut(text: str) -> str:
-    """What stands before the mark. Raises Refusal where the template has left it out."""
+    """The text before the mark. Raises Refusal where the template has left the mark out."""
     end = text.rfind(_END)
     if end < 0:
         raise Refusal("it does not show the message that is to be continued")
@@ -87,7 +87,7 @@ def cut(text: str) -> str:
 
 
 def mend(messages: list[Message], traits: Traits) -> list[Message]:
-    """The same conversation without what such a template refuses. The order of the mendings is documented
+    """The conversation without what such a template refuses. The order of the changes is documented
     (docs/chat.md).
     """
     mended = [dict(message) for message in messages]
@@ -134,7 +134,7 @@ def _call(call: dict[str, Any], short_ids: bool) -> dict[str, Any]:
     except (ValueError, RecursionError):
         too_deep, arguments = True, None
     if not too_deep:
-        # What is no object the model itself wrote, and it may be shown what it wrote.
+        # Arguments that are no object were written by the model, and it may see them.
         function["arguments"] = arguments if isinstance(arguments, dict) else text if arguments else {}
     return {**call, "id": _short(call["id"]) if short_ids else call["id"], "function": function}
 
@@ -260,7 +260,7 @@ def _merged(messages: list[Message], role: str) -> Iterator[Message]:
 
 
 def _answered(messages: list[Message]) -> Iterator[Message]:
-    """Between a result and what the user says next, an assistant that says nothing."""
+    """Inserts an empty assistant message between a result and the next user message."""
     before = None
     for message in messages:
         if before == "tool" and message["role"] == "user":
@@ -270,7 +270,7 @@ def _answered(messages: list[Message]) -> Iterator[Message]:
 
 
 def _joined(one: Any, other: Any) -> Any:
-    """Two contents as one; with pictures they are lists of parts."""
+    """Joins two contents; with images they are lists of parts."""
     if isinstance(one, str) and isinstance(other, str):
         return _GAP.join(filter(None, (one, other)))
     if not one or not other:

@@ -1,6 +1,6 @@
-"""From a chat with images to what a vision model reads: through the model's template and its processor.
+"""From a chat with images to the inputs of a vision model: through its template and its processor.
 
-How a model's template wants its images is mlx-vlm's knowledge; the order in which they came is kept.
+mlx-vlm knows how a model's template marks images. The order of the images is kept.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ from worker.engines.loading import LanguageModel
 
 log = logging.getLogger(__name__)
 
-#: What models call the part of them that sees.
+#: Names of the vision part in models.
 _VISION_PARTS = ("vision_tower", "vision_model", "vision_encoder", "vision", "visual")
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePrompt(Prompt):
-    """`inputs` are the processor's arrays. `key` are the tokens, with what the images are in place of their own."""
+    """`inputs`: the processor's arrays. `key`: the tokens, with hashes of the images in place of image tokens."""
 
     inputs: dict[str, Any] = field(default_factory=dict)
     key: list[int] = field(default_factory=list)
@@ -42,7 +42,7 @@ class ImagePrompts(Prompts):
     ) -> None:
         model_config = model.config
         self._processor = processor
-        # What of a model has no weights in its checkpoint, mlx-vlm sets to None.
+        # mlx-vlm sets parts to None that have no weights in the checkpoint.
         self._no_vision = any(getattr(model, name, self) is None for name in _VISION_PARTS)
         self._model_type = str(model_config.model_type)
         self._config = {"model_type": self._model_type}
@@ -56,7 +56,7 @@ class ImagePrompts(Prompts):
         )
         self._blobs = blobs
         self._max_pixels = max_pixels
-        # The template is tried at once, with messages in this model's form.
+        # The template is probed here, with messages in this model's form.
         super().__init__(language)
 
     def is_long(self, payload: dict[str, Any]) -> bool:
@@ -93,9 +93,9 @@ class ImagePrompts(Prompts):
         try:
             formed = self._formed(messages, images)
             if any(isinstance(message, str) for message in formed):
-                # A model without roles: the library knows how it is asked.
+                # A model without roles: the library formats its prompt.
                 return str(apply_chat_template(self._processor, self._config, messages, num_images=images))
-        except Exception as error:  # the library raises whatever its models' forms lead it to
+        except Exception as error:  # the library may raise any error
             raise Refusal(str(error)) from error
         return super()._render(formed, tools, images, **options)
 
@@ -121,7 +121,7 @@ class ImagePrompts(Prompts):
                 image_token_index=self._placeholder,
                 add_special_tokens=self._unmarked(text),
             )
-        except Exception as error:  # processors raise whatever the number or the size of images leads them to
+        except Exception as error:  # processors may raise any error
             log.warning("a processor refused %d images: %s", len(images), error)
             raise InvalidRequest(
                 "The model can't take these images: their number or size does not fit it, or the text holds the "
@@ -129,7 +129,7 @@ class ImagePrompts(Prompts):
                 param="messages",
             ) from error
         inputs = {name: value for name, value in inputs.items() if value is not None}
-        # What is still to be computed belongs to this thread, which is not the model's.
+        # Lazy arrays belong to this thread, which is not the model's.
         mx.eval([value for value in inputs.values() if isinstance(value, mx.array)])
         return inputs
 
@@ -139,7 +139,7 @@ class ImagePrompts(Prompts):
         return begin is None or not text.startswith(begin)
 
     def _key(self, tokens: list[int], files: list[bytes]) -> list[int]:
-        """The tokens with negative numbers that name the images. Empty: the prompt is not to be kept."""
+        """The tokens with negative hashes of the images. Empty: the prompt is not cached."""
         if self._placeholder is None:
             return []
         starts = {
@@ -169,5 +169,5 @@ def _blobs(messages: list[dict[str, Any]]) -> list[str]:
 
 
 def _name(file: bytes) -> int:
-    """A negative number of 31 bits, which is no token."""
+    """A negative hash of 31 bits, which is no token."""
     return -1 - int.from_bytes(hashlib.sha256(file).digest()[:4], "big") // 2

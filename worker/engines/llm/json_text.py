@@ -1,4 +1,4 @@
-"""Follows the bytes of JSON as they are written: inside a string or not, and how long a number has become."""
+"""Tracks JSON byte by byte: whether it is inside a string, and the length of a number."""
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 _DIGITS = frozenset(b"0123456789")
@@ -7,7 +7,7 @@ _WHOLE, _FRACTION, _EXPONENT = 20, 17, 2
 
 
 class JsonText:
-    """Feed it bytes. It does not check them: what is no JSON, such as the markers around a call, passes."""
+    """Feed it bytes. It does not validate them: other text, such as markers around a call, is ignored."""
 
     __slots__ = ("_digits", "_escaped", "_most", "in_string")
 
@@ -25,7 +25,7 @@ class JsonText:
 
     @property
     def digits_end(self) -> bool:
-        """Whether the number that is being written has digits enough."""
+        """Whether the current number has enough digits."""
         return self._digits >= self._most
 
     def feed(self, raw: bytes) -> None:
@@ -41,7 +41,7 @@ class JsonText:
                 self._digits += 1
             else:
                 self._digits = 0
-                if byte != 0x2D or self._most != _EXPONENT:  # the sign of an exponent changes nothing
+                if byte != 0x2D or self._most != _EXPONENT:  # the sign of an exponent counts no digit
                     self._most = _FRACTION if byte == 0x2E else _EXPONENT if byte in b"eE+" else _WHOLE
                 if byte == _QUOTE:
                     self.in_string = True

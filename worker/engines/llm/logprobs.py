@@ -1,7 +1,7 @@
 """Log-probabilities of tokens, as entries that the API turns into OpenAI's shapes.
 
-They are those of the distribution that was drawn from before temperature and top_p, after penalties, biases and
-grammars: what a grammar forbids has the floor.
+They belong to the distribution before temperature and top_p, and after penalties, biases and grammars: tokens that a
+grammar forbids have the floor.
 """
 
 from collections import deque
@@ -20,13 +20,13 @@ FLOOR = -9999.0
 
 
 class LogprobRecorder:
-    """One sequence's logits, taken where the sampler takes them, as mlx-lm's logits processor without effect.
+    """Records the logits of one sequence that the sampler gets: a logits processor of mlx-lm without effect.
 
-    What BatchGenerator itself calls log-probabilities has the precision of the model, eight bits often enough.
+    The log-probabilities of BatchGenerator have only the precision of the model, often eight bits.
     """
 
     def __init__(self, top: int, vocabulary: Vocabulary) -> None:
-        """`top`: how many alternatives each token is reported with."""
+        """`top`: number of alternatives per token."""
         self._top = top
         self._vocabulary = vocabulary
         # The batch computes one token ahead.
@@ -42,31 +42,31 @@ class LogprobRecorder:
 
 
 class TokenSpans:
-    """Which tokens spell the content of one answer, in terms of characters that they have written."""
+    """Maps the content of one answer to its tokens, by the characters that they wrote."""
 
     def __init__(self) -> None:
-        #: tokens that may be content: their entry, and the characters that they wrote
+        #: tokens that may be content: their entry, and the start and end of their characters
         self._written: deque[tuple[TokenLogprob, int, int]] = deque()
         #: tokens that have written no character yet: they are part of the next one
         self._unwritten: list[TokenLogprob] = []
         self._length = 0
-        #: tokens of content, by how much content there was before them
+        #: tokens of content, by the length of the content before them
         self._spelled: deque[tuple[int, TokenLogprob]] = deque()
         self._content = self._shown = 0
 
     def add(self, entry: TokenLogprob) -> None:
-        """One token more."""
+        """Add a token."""
         self._unwritten.append(entry)
 
     def reaches(self, length: int) -> None:
-        """So many characters have been written by all tokens."""
+        """All tokens so far have written this many characters."""
         if length > self._length:
             self._written.extend((each, self._length, length) for each in self._unwritten)
             self._unwritten.clear()
             self._length = length
 
     def content(self, place: int, length: int) -> None:
-        """So many characters from character `place` on are content."""
+        """These characters, from number `place` on, are content."""
         if place >= 0:
             written = self._written
             while written and written[0][2] <= place:
@@ -77,7 +77,7 @@ class TokenSpans:
         self._content += length
 
     def close(self, *, content: bool) -> None:
-        """No more will be written. `content`: tokens that have not made up a character are content."""
+        """The answer has ended. `content`: tokens without a complete character are content."""
         if content:
             self._spelled.extend((self._content, each) for each in self._unwritten)
             self._content += bool(self._unwritten)
@@ -85,7 +85,7 @@ class TokenSpans:
             self._unwritten.clear()
 
     def shown(self, length: int) -> list[TokenLogprob]:
-        """The tokens of the next so many characters of content."""
+        """The tokens of the next `length` characters of content."""
         self._shown += length
         shown = []
         while self._spelled and self._spelled[0][0] < self._shown:
@@ -106,7 +106,7 @@ def entry(token: int, logprobs: mx.array, top: int, vocabulary: Vocabulary) -> T
 
 
 def without(token: int, vocabulary: Vocabulary) -> TokenLogprob:
-    """The entry of a prompt's first token, which nothing predicts."""
+    """The entry of a prompt's first token, which has no prediction."""
     return structs.replace(_entry(token, 0.0, vocabulary, []), logprob=None)
 
 

@@ -1,17 +1,17 @@
-"""Sees a model that repeats itself: the same few tokens again and again, which it would not leave by itself."""
+"""Detects a model that repeats the same few tokens without end."""
 
 from collections import deque
 
-#: Tokens that have to repeat themselves: far more than a line of dashes or a table's row takes.
+#: Tokens of a repetition: far more than a line of dashes or a row of a table.
 _LENGTH = 384
-#: Tokens of the longest part that is repeated.
+#: Tokens of the longest repeated part.
 _LONGEST_PART = 48
-#: Tokens between two looks.
+#: Tokens between two checks.
 _EVERY = 16
 
 
 class Loop:
-    """Feed it tokens; `seen` says whether the last ones are nothing but repetitions."""
+    """Feed it tokens; `seen`: the last ones are only repetitions."""
 
     __slots__ = ("_count", "_period", "_tokens")
 
@@ -34,7 +34,7 @@ class Loop:
             self._period = self._repeated()
 
     def _repeated(self) -> int:
-        """The length of the part that the last tokens repeat; 0 if there is none."""
+        """The length of the part that the last tokens repeat; 0: none."""
         tokens = list(self._tokens)
         last = tokens[-1]
         for period in range(1, _LONGEST_PART + 1):

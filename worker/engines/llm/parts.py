@@ -1,6 +1,6 @@
-"""The parts of an answer that are certain: content, reasoning and calls, and the white space between them.
+"""The certain parts of an answer: content, reasoning and calls, and the white space between them.
 
-It knows what is shown of a text whose kind is known; it does not look for markers.
+This module knows what is sent of a text whose kind is known. It does not search for markers.
 """
 
 from worker.engines.llm.formats.source import Source
@@ -13,12 +13,12 @@ CALL, ARGUMENTS, CLOSED = "call", "arguments", "closed"
 #: the model's.
 Part = tuple[str, str, int]
 
-#: What stands between two messages of the same kind in one answer.
+#: Separator of two messages of the same kind in one answer.
 _GAP = "\n\n"
 
 
 class Parts:
-    """What a source holds, once it is known what it is. Readers of calls report here."""
+    """Collects the parts of a source. Readers of calls report here."""
 
     def __init__(self, source: Source, start: str, *, several: bool) -> None:
         self.shown = False
@@ -26,19 +26,19 @@ class Parts:
         self._source = source
         self._several = several
         self._parts: list[Part] = []
-        #: parts of a call that may turn out to be none
+        #: parts of a call that may not count
         self._aside: list[Part] | None = None
         #: white space that is shown only when something follows it
         self._space: dict[str, list[Part]] = {CONTENT: [], REASONING: []}
         self._begun = {CONTENT: start == CONTENT, REASONING: False}
 
     def take(self) -> list[Part]:
-        """What there is by now."""
+        """The parts so far."""
         parts, self._parts = self._parts, []
         return parts
 
     def end(self) -> list[Part]:
-        """White space at the end is the model's own, unless it belongs to a call."""
+        """Trailing white space belongs to the content, unless it follows a call."""
         return self._space[CONTENT] if self._begun[CONTENT] and not self.opened else []
 
     @property
@@ -58,16 +58,16 @@ class Parts:
         self._put(CALL, name)
 
     def add(self, text: str) -> None:
-        """More of its arguments."""
+        """A piece of its arguments."""
         if text:
             self._put(ARGUMENTS, text)
 
     def close(self) -> None:
-        """It is over."""
+        """The call ends."""
         self._put(CLOSED, "")
 
     def set_aside(self) -> int:
-        """Keep back what is reported of calls until `accept` or `drop`. Returns what `drop` needs."""
+        """Hold the reported parts of calls until `accept` or `drop`. Returns the argument of `drop`."""
         self._aside = []
         return self.opened
 
@@ -99,7 +99,7 @@ class Parts:
             self._space[kind].append((kind, text[len(shown) :], place + len(shown)))
 
     def show_space(self) -> None:
-        """White space of the content that was kept back belongs to it, whatever follows."""
+        """Send held white space: it belongs to the content, whatever follows."""
         self._parts += self._space[CONTENT]
         self._space[CONTENT] = []
 

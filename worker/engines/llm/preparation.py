@@ -1,7 +1,6 @@
-"""Long prompts on their way to tokens, beside the engine's thread, so that others decode meanwhile.
+"""Tokenises long prompts on a thread of its own, so that other requests decode meanwhile.
 
-It knows payloads and readers; it does not know batches. Prompts are read one after the other, in the order in which
-they came.
+This module knows payloads and readers. It does not know batches. Prompts are read one after another, in their order.
 """
 
 import contextlib
@@ -17,7 +16,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True, slots=True)
 class Prepared(Generic[Read]):
-    """A request whose prompts are read, or could not be: then `result` raises."""
+    """A request whose prompts have been read. `result` raises if they could not be."""
 
     task_id: str
     payload: dict[str, Any]
@@ -26,7 +25,7 @@ class Prepared(Generic[Read]):
 
 
 class Preparation(Generic[Read]):
-    """Call `add`, then `ready` again and again; `remove` forgets a request; `close` ends the thread."""
+    """Call `add`, then `ready` repeatedly; `remove` drops a request; `close` ends the thread."""
 
     def __init__(self, read: Callable[[dict[str, Any]], Read]) -> None:
         self._read = read
@@ -44,7 +43,7 @@ class Preparation(Generic[Read]):
             asked[2].cancel()
 
     def ready(self, patience: float) -> Iterator[Prepared[Read]]:
-        """What is read by now; waits up to `patience` seconds for the first."""
+        """The requests that are ready; waits up to `patience` seconds for the first."""
         if not self._asked:
             return
         wait([future for *_, future in self._asked.values()], patience, FIRST_COMPLETED)
