@@ -78,7 +78,6 @@ WRONG: set[tuple[str, str]] = {
     ("api.dispatch", "api.openai.images.render"),
     ("api.dispatch", "api.openai.speech.schema"),
     ("api.dispatch", "api.openai.transcription.schema"),
-    ("mlxq.downloads", "worker.guard.view"),
 }
 #: The resources' folders.
 DIALECTS = ("api.openai.", "api.ominix.", "api.mlxgui.", "api.native.")

@@ -11,6 +11,7 @@ import httpx
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.events import ProgressState
+from mlxq.catalog.model_json import UnfitFolder, is_read, read_json
 from mlxq.catalog.records import Records
 from mlxq.downloads.choice import wanted
 from mlxq.downloads.fetch import TIMEOUT, TRIES, Refused, fetch, pause
@@ -19,7 +20,6 @@ from mlxq.downloads.meter import Meter
 from mlxq.downloads.modelscope import ModelScope
 from mlxq.downloads.sources import HubTrouble, Listing, RemoteFile, Source, checked, refusal, unreachable
 from mlxq.downloads.store import Store
-from worker.guard.view import UnfitFolder, is_read, read_json
 
 #: Files of one model that are downloaded at the same time, and seconds between two reports.
 AT_ONCE, REPORT = 4, 0.5

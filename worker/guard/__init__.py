@@ -14,9 +14,10 @@ from typing import TypeVar
 from config.settings import Settings
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound
 from mlxq.catalog import ModelRef
+from mlxq.catalog.model_json import UnfitFolder
 from mlxq.launch.code_wall import close_to_models, foreign
 from worker.guard.sizes import check_sizes
-from worker.guard.view import UnfitFolder, View, make_view
+from worker.guard.view import View, make_view
 
 Engine = TypeVar("Engine")
 

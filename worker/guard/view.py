@@ -7,16 +7,14 @@ files; it does not know families of models.
 
 import logging
 import os
-import re
 import shutil
 import stat
 import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from mlxq.catalog import foreign_json
-from mlxq.catalog.foreign_json import Parsed, UnsoundJson
-from mlxq.catalog.model_config import read_config
+from mlxq.catalog.model_json import UnfitFolder, is_read, read_json, shown
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +38,6 @@ _DATA = frozenset(
     }
     | {".flac", ".mp3", ".wav"}
 )
-#: Words in the names of the JSON files that libraries read. Others, such as a training's log, may hold anything: they
-#: are left out when they are unsound.
-_READ = re.compile(
-    r"config|index|merges|modules|params|processor|quant|scheduler|special|stats|tekken|templat|token|vocab"
-)
-#: Keys that name code: which class of the repository, or of another one, is to be imported.
-_CODE = frozenset({"auto_map", "code_revision", "custom_generate", "custom_pipelines", "trust_remote_code"})
-#: The key by which mlx-lm and mlx-vlm find a model's own network.
-_MODEL_FILE = "model_file"
 #: Bytes of a JSON file that is linked, not written anew, when there is nothing to remove from it.
 _SMALL = 1 << 20
 #: Such files that were found sound and without code, as they were then: a tokenizer takes half a second to read.
@@ -56,10 +45,6 @@ _linked: set[tuple[str, int, int, int, int]] = set()
 _MOST_LINKED = 1000
 #: Files and levels of folders of a model.
 _MOST_FILES, _DEEPEST = 20_000, 5
-
-
-class UnfitFolder(ValueError):
-    """No view can be made of the folder. The message is for the user and continues "the model …"."""
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -134,27 +119,6 @@ def _fill(
             _take_json(view, name, real, target / entry.name)
 
 
-def read_json(name: str, file: Path) -> Parsed:
-    """What a JSON file of a model holds, without what names code. Its name below the model's folder is `name`.
-
-    Raises UnfitFolder for one that readers differ about or that can't do without code of its own, and OSError.
-    """
-    try:
-        parsed = foreign_json.parse_without(foreign_json.read_bytes(file), _CODE)
-        if name == "config.json":
-            read_config(file)
-    except UnsoundJson as error:
-        raise UnfitFolder(f"has a file '{_shown(name)}' that can't be used: it {error}") from None
-    if isinstance(parsed.value, dict) and isinstance(parsed.value.get(_MODEL_FILE), str):
-        raise UnfitFolder(f"needs code of its own ('{_MODEL_FILE}' in {_shown(name)}), which is not run here")
-    return parsed
-
-
-def is_read(path: PurePath) -> bool:
-    """Whether this is a JSON file that libraries read."""
-    return path.suffix.lower() == ".json" and _READ.search(path.name.lower()) is not None
-
-
 def _take_json(view: View, name: str, real: Path, target: Path) -> None:
     status = real.stat()
     version = (str(real), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -188,12 +152,8 @@ def _repository(source: Path) -> tuple[Path, ...]:
 def _refuse_outside(name: str, real: Path, allowed: tuple[Path, ...] | None) -> None:
     if allowed is not None and not any(real.is_relative_to(folder) for folder in allowed):
         raise UnfitFolder(
-            f"has a link '{_shown(name)}' that leads out of the model roots, which MODEL_LINKS=1 allows"
+            f"has a link '{shown(name)}' that leads out of the model roots, which MODEL_LINKS=1 allows"
         )
-
-
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "replace").decode()[:120]
 
 
 def _alive(pid: int) -> bool:
