@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.kinds import Kind
-
-_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+from mlxq.media.formats import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +17,7 @@ class Artifact:
 
 
 def picture(blob: str, content_type: str) -> Artifact:
-    return Artifact(blob, content_type, _SUFFIXES.get(content_type, "bin"))
+    return Artifact(blob, content_type, IMAGE_SUFFIXES.get(content_type, "bin"))
 
 
 def _speech(result: dict[str, Any]) -> dict[int, Artifact]:

@@ -16,7 +16,7 @@ from jobs import keys
 from jobs.blobs import BlobStore
 from jobs.errors import EngineFailure
 from jobs.kinds import Category
-from mlxq.media.audio_formats import CONTENT_TYPES
+from mlxq.media.formats import SPEECH_TYPES
 from tests.support.api_server import ApiServer
 from tests.support.events import EventType
 from tests.support.scripted_worker import Run, ScriptedWorker
@@ -54,7 +54,7 @@ def finish(run: Run, blobs: BlobStore, file: bytes = FILE) -> None:
     result = {
         "audio": blobs.put(file),
         "format": form,
-        "content_type": CONTENT_TYPES[form],
+        "content_type": SPEECH_TYPES[form],
         "duration": 1.5,
         "sample_rate": 24_000,
         "usage": USAGE,
@@ -130,11 +130,11 @@ def told(http: httpx.Client, speaker: ScriptedWorker, **fields: Any) -> dict[str
     return payload
 
 
-@pytest.mark.parametrize("form", CONTENT_TYPES)
+@pytest.mark.parametrize("form", SPEECH_TYPES)
 def test_each_format_is_what_it_says(form: str, http: httpx.Client, speaker: ScriptedWorker) -> None:
     answer = say(http, response_format=form)
     assert answer.status_code == 200
-    assert answer.headers["content-type"] == CONTENT_TYPES[form]
+    assert answer.headers["content-type"] == SPEECH_TYPES[form]
     assert answer.content == FILE
     job_id = speaker.runs[0].claim.job_id
     assert job_id.startswith("spch-")

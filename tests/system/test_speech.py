@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from mlxq.catalog.families.f5_tts import F5_TTS, VOCODER
 from mlxq.catalog.families.speech import SpeechFamily
 from mlxq.catalog.families.table import families
-from mlxq.media.audio_formats import CONTENT_TYPES
+from mlxq.media.formats import SPEECH_TYPES
 from tests.support.checkpoints import random_qwen3
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
 from tests.support.kokoro import random_kokoro
@@ -210,7 +210,7 @@ def test_the_same_seed_says_the_same(system: System) -> None:
 
 
 def test_six_formats_of_the_same_length(system: System) -> None:
-    files = {form: say(system, speed=0.25, response_format=form) for form in CONTENT_TYPES}
+    files = {form: say(system, speed=0.25, response_format=form) for form in SPEECH_TYPES}
     seconds = {form: seconds_of(file, form) for form, file in files.items()}
     assert seconds["wav"] == pytest.approx(4 * TOKENS * TOKEN, rel=0.05)
     assert seconds == pytest.approx(dict.fromkeys(seconds, seconds["wav"]), rel=0.02)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from jobs.errors import EngineFailure
-from mlxq.media.audio_formats import CONTENT_TYPES
+from mlxq.media.formats import SPEECH_TYPES
 from tests.support.sounds import seconds_of
 from worker.encoder import Encoder
 from worker.time_stretch import TimeStretch
@@ -35,7 +35,7 @@ def encoded(form: str, samples: Samples, rate: int, *, live: bool) -> tuple[list
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 44_100])
-@pytest.mark.parametrize("form", CONTENT_TYPES)
+@pytest.mark.parametrize("form", SPEECH_TYPES)
 def test_a_file_is_as_long_as_its_sound(form: str, rate: int) -> None:
     out, file = encoded(form, tone(rate), rate, live=True)
     sent = b"".join(out)
@@ -71,14 +71,14 @@ def test_a_sound_begins_where_it_began(form: str) -> None:
         assert np.abs(heard[40_000:60_000]).max() == pytest.approx(0.5, abs=0.03)
 
 
-@pytest.mark.parametrize("form", CONTENT_TYPES)
+@pytest.mark.parametrize("form", SPEECH_TYPES)
 def test_bytes_come_with_the_first_half_second(form: str) -> None:
     out, file = encoded(form, tone(24_000), 24_000, live=True)
     # A few frames at least, more than any head.
     assert 500 < len(b"".join(out[:2])) < len(file) / 4
 
 
-@pytest.mark.parametrize("form", CONTENT_TYPES)
+@pytest.mark.parametrize("form", SPEECH_TYPES)
 def test_nothing_depends_on_chance(form: str) -> None:
     first = encoded(form, tone(24_000), 24_000, live=True)
     assert encoded(form, tone(24_000), 24_000, live=True) == first

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mlxq.catalog import foreign_json
 from mlxq.catalog.model_json import UnfitFolder, is_read, read_json, shown
+from mlxq.media.formats import RECORDING_SUFFIXES
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ _DATA = frozenset(
         ".yaml",
         ".yml",
     }
-    | {".flac", ".mp3", ".wav"}
+    | set(RECORDING_SUFFIXES)
 )
 #: Bytes of a JSON file that is linked, not written anew, when there is nothing to remove from it.
 _SMALL = 1 << 20

@@ -21,11 +21,9 @@ from api.ominix.models.render import model_status
 from api.ominix.models.schema import DownloadRequest, LoadedStatus, LoadRequest, UnloadRequest
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category
+from mlxq.media.formats import RECORDING_SUFFIXES
 
 router = APIRouter(tags=["models"])
-
-#: OminiX' clients load a voice where they mean the model that speaks.
-_RECORDINGS = (".wav", ".mp3", ".flac", ".m4a", ".ogg")
 
 
 @router.get(
@@ -51,7 +49,8 @@ async def load(request: Request) -> Response:
     wanted = body.value
     asked = "llm" if wanted.model_type == "vlm" else wanted.model_type
     context = context_of(request)
-    if asked == "tts" and wanted.model.lower().endswith(_RECORDINGS):
+    # OminiX' clients load a voice where they mean the model that speaks.
+    if asked == "tts" and wanted.model.lower().endswith(RECORDING_SUFFIXES):
         raise InvalidRequest(
             "A recording is not a model: load a speech model by its name, and give the recording as 'voice' in "
             "/v1/audio/speech, or as TTS_REF_AUDIO.",

@@ -14,7 +14,7 @@ from api.http.context import Context, context_of
 from api.http.prefer import Preference
 from api.http.uploads import uploads_of
 from api.openai.images.effect import without_effect
-from api.openai.images.schema import GRID, ImageRequest
+from api.openai.images.schema import ImageRequest
 from api.openai.images.upload import ImageUpload, Pictures
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
@@ -23,6 +23,7 @@ from jobs.request import JobRequest
 from mlxq.catalog import ModelRef, UnknownAdapter
 from mlxq.catalog.families.image import ANY_LIMITS, ImageFamily, Limits
 from mlxq.catalog.families.table import family_in
+from mlxq.media.formats import GRID
 
 #: Pixels of a picture whose size nobody names.
 _USUAL_SIDE, _SMALL_SIDE = 1024, 256

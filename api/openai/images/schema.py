@@ -19,12 +19,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.http.fields import KeepAlive, RequestModel, Seed
+from mlxq.media.formats import GRID, ImageFormat
 
-Format = Literal["png", "jpeg", "webp"]
 Quality = Literal["low", "medium", "high", "auto", "standard", "hd"]
 
-#: A side of a picture is a multiple of it.
-GRID = 16
 #: Characters, as in OpenAI's API.
 _LONGEST_PROMPT = 32_000
 _LONGEST_NAME = 1024
@@ -101,7 +99,7 @@ class ImageRequest(RequestModel):
         bool | Literal["opaque", "auto"] | None,
         PlainValidator(_background, json_schema_input_type=bool | Literal["opaque", "auto"] | None),
     ] = None
-    output_format: Format | None = None
+    output_format: ImageFormat | None = None
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
     response_format: Literal["b64_json", "url"] | None = None
     stream: bool | None = None
@@ -136,7 +134,7 @@ class ImageRequest(RequestModel):
         return self.n or 1
 
     @property
-    def form(self) -> Format:
+    def form(self) -> ImageFormat:
         return self.output_format or "png"
 
     @property

@@ -17,7 +17,7 @@ from api.openai.speech.job import speech_job
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.stream import FramedSpeech, PlainSpeech
 from jobs.client import Submission
-from mlxq.media.audio_formats import CONTENT_TYPES, WHOLE
+from mlxq.media.formats import SPEECH_TYPES, WHOLE
 
 router = APIRouter(tags=["audio"])
 
@@ -39,7 +39,7 @@ async def speech(request: Request) -> Response:
     if wanted.stream_format == "sse" and live:
         return stream(request, job, lambda _: FramedSpeech(context), told)
     if live:
-        content = {"content-type": CONTENT_TYPES[form]}
+        content = {"content-type": SPEECH_TYPES[form]}
         return stream(request, job, lambda _: PlainSpeech(context), told, content=content)
 
     def whole(_: Submission, result: dict[str, object], headers: dict[str, str]) -> Response:

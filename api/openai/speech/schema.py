@@ -6,9 +6,9 @@ from pydantic import AfterValidator, Field, PlainValidator
 
 from api.dispatch.artifacts import file_url
 from api.http.fields import KeepAlive, Language, RequestModel, Seed
+from mlxq.media.formats import SpeechFormat
 from mlxq.media.spoken_text import has_words
 
-Format = Literal["wav", "mp3", "flac", "opus", "aac", "pcm"]
 Speed = Annotated[float, Field(ge=0.25, le=4)]
 #: Characters of a description, as in OpenAI's API.
 _LONGEST_INSTRUCTIONS = 4096
@@ -42,7 +42,7 @@ class SpeechRequest(RequestModel):
     voice: Annotated[str, PlainValidator(_voice, json_schema_input_type=str | dict[str, Any])] | None = None
     instructions: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
     instruct: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
-    response_format: Format = "wav"
+    response_format: SpeechFormat = "wav"
     speed: Speed = 1.0
     stream_format: Literal["audio", "sse"] | None = None
     reference_audio: str | None = None

@@ -14,9 +14,7 @@ from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import OPENAI_VOICES, own_voice
 from mlxq.catalog.families.table import speech_voices
 from mlxq.catalog.voices import SPEEDS, Voice, Voices
-
-#: How names of recordings end. What has one of these, or a separator, is a path.
-_RECORDINGS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aiff", ".aac", ".webm")
+from mlxq.media.formats import RECORDING_SUFFIXES
 
 
 async def settle_voice(
@@ -91,7 +89,7 @@ def _registered(context: Context, voice: Voice) -> dict[str, Any]:
 
 
 def _is_path(name: str) -> bool:
-    return "/" in name or os.sep in name or name.startswith("~") or name.lower().endswith(_RECORDINGS)
+    return "/" in name or os.sep in name or name.startswith("~") or name.lower().endswith(RECORDING_SUFFIXES)
 
 
 def _allowed(context: Context, name: str) -> str:

@@ -18,6 +18,7 @@ from PIL import Image
 from jobs.blobs import BlobStore
 from jobs.errors import InsufficientStorage, InvalidRequest
 from mlxq.catalog.families.image import Limits
+from mlxq.media.formats import GRID, IMAGE_TYPES
 from worker.engines.base import Done, Failed, Output, Preview, Progress
 from worker.engines.failures import failure_of
 from worker.engines.image.diffusion import (
@@ -28,7 +29,7 @@ from worker.engines.image.diffusion import (
     decode,
     decode_preview,
 )
-from worker.engines.image.files import CONTENT_TYPES, encode, encode_preview
+from worker.engines.image.files import encode, encode_preview
 from worker.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
@@ -108,9 +109,9 @@ class ImageEngine:
         model, limits = self._model, self._limits
         width, height = int(payload["width"]), int(payload["height"])
         for name, value in (("width", width), ("height", height)):
-            if value % 16 or not limits.shortest <= value <= limits.longest:
+            if value % GRID or not limits.shortest <= value <= limits.longest:
                 raise InvalidRequest(
-                    f"The {name} must be a multiple of 16 from {limits.shortest} to {limits.longest}, "
+                    f"The {name} must be a multiple of {GRID} from {limits.shortest} to {limits.longest}, "
                     f"not {value}.",
                     param="size",
                 )
@@ -243,7 +244,7 @@ class ImageEngine:
             if params.strength is not None:
                 facts["strength"] = params.strength
         kind = payload.get("format", "png")
-        return encode(pixels, kind, payload.get("compression"), facts), CONTENT_TYPES[kind]
+        return encode(pixels, kind, payload.get("compression"), facts), IMAGE_TYPES[kind]
 
     @staticmethod
     def _result(

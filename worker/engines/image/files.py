@@ -12,8 +12,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from worker.engines.image.diffusion import Pixels
 
-CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
-
 _QUALITY, _PREVIEW_QUALITY = 95, 80
 _SOFTWARE, _DESCRIPTION, _EXIF, _USER_COMMENT = 0x0131, 0x010E, 0x8769, 0x9286
 

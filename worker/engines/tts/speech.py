@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
-from mlxq.media.audio_formats import CONTENT_TYPES
+from mlxq.media.formats import SPEECH_TYPES
 from worker.audio import decode
 from worker.encoder import Encoder
 from worker.engines.base import AudioChunk, Done, Failed, Output, Progress
@@ -167,7 +167,7 @@ class SpeechEngine:
         result = {
             "audio": self._blobs.put(task.encoder.data),
             "format": task.format,
-            "content_type": CONTENT_TYPES[task.format],
+            "content_type": SPEECH_TYPES[task.format],
             "duration": round(task.encoder.duration, 3),
             "sample_rate": task.encoder.sample_rate,
             "usage": {"input_tokens": task.tokens, "output_tokens": task.made},
