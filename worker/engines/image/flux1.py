@@ -20,10 +20,9 @@ from worker.engines.image.diffusion import (
     ImageParams,
     Pixels,
     Stage,
-    editable_blocks,
-    first_step,
     to_pixels,
 )
+from worker.engines.image.flux import start_state
 from worker.engines.image.loras import LoraSet
 from worker.engines.weights import load_weights
 
@@ -99,24 +98,17 @@ class Flux1:
             return there
 
         noise = FluxLatentCreator.create_noise(seed, params.height, params.width)
-        if params.strength is None:
-            return DenoiseState(noise, scheduler.sigmas, 0, velocity, advance)
+        return start_state(
+            params, noise, lambda: self._encode_source(params), scheduler.sigmas, velocity, advance
+        )
+
+    def _encode_source(self, params: ImageParams) -> mx.array:
         encoded = LatentCreator.encode_image(
-            vae=model.vae, image_path=params.source, height=params.height, width=params.width
+            vae=self._model.vae, image_path=params.source, height=params.height, width=params.width
         )
-        source = FluxLatentCreator.pack_latents(encoded, params.height, params.width)
-        mx.eval(source)
-        # The library keeps a bit of the source whenever it has one.
-        index = max(
-            first_step(params.steps, params.strength), int(0 < params.strength < 1 and params.steps > 1)
-        )
-        latents = LatentCreator.add_noise_by_interpolation(
-            clean=source, noise=noise, sigma=scheduler.sigmas[index]
-        )
-        frozen = None
-        if params.editable is not None:
-            frozen = mx.array(~editable_blocks(params.editable, 16)).reshape(1, -1, 1)
-        return DenoiseState(latents, scheduler.sigmas, index, velocity, advance, source, noise, frozen)
+        latents: mx.array = FluxLatentCreator.pack_latents(encoded, params.height, params.width)
+        mx.eval(latents)
+        return latents
 
     def unpack(self, state: DenoiseState, latents: mx.array, params: ImageParams) -> mx.array:
         unpacked: mx.array = FluxLatentCreator.unpack_latents(latents, params.height, params.width)

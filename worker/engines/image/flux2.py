@@ -35,10 +35,9 @@ from worker.engines.image.diffusion import (
     ImageParams,
     Pixels,
     Stage,
-    editable_blocks,
-    first_step,
     to_pixels,
 )
+from worker.engines.image.flux import start_state
 from worker.engines.image.loras import LoraSet
 from worker.engines.weights import load_weights
 
@@ -117,20 +116,9 @@ class Flux2:
             )
             return there
 
-        if params.strength is None:
-            return DenoiseState(noise, scheduler.sigmas, 0, velocity, advance)
-        source = self._encode_source(params)
-        # The library keeps a bit of the source whenever it has one.
-        index = max(
-            first_step(params.steps, params.strength), int(0 < params.strength < 1 and params.steps > 1)
+        return start_state(
+            params, noise, lambda: self._encode_source(params), scheduler.sigmas, velocity, advance
         )
-        latents = LatentCreator.add_noise_by_interpolation(
-            clean=source, noise=noise, sigma=scheduler.sigmas[index]
-        )
-        frozen = None
-        if params.editable is not None:
-            frozen = mx.array(~editable_blocks(params.editable, 16)).reshape(1, -1, 1)
-        return DenoiseState(latents, scheduler.sigmas, index, velocity, advance, source, noise, frozen)
 
     def unpack(self, state: DenoiseState, latents: mx.array, params: ImageParams) -> mx.array:
         packed = latents.reshape(1, params.height // 16, params.width // 16, -1).transpose(0, 3, 1, 2)
