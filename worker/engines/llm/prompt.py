@@ -1,6 +1,6 @@
-"""From a request to the tokens that the model reads: chats through the model's template, plain prompts as they are.
+"""From a request to the tokens of its prompts: chats through the model's template, plain prompts unchanged.
 
-It knows tokenizers and templates, not batches.
+This module knows tokenizers and templates. It does not know batches.
 """
 
 import logging
@@ -17,7 +17,7 @@ from worker.engines.loading import LanguageModel
 
 log = logging.getLogger(__name__)
 
-#: What of rendering a template is the server's business and not the caller's.
+#: Options of rendering that the server sets; a caller must not.
 RENDERING = frozenset(
     {
         "conversation",
@@ -38,13 +38,13 @@ RENDERING = frozenset(
 )
 #: Context length of a model whose config.json names none.
 UNKNOWN_CONTEXT = 32768
-#: Characters of a payload beyond which it is read beside the engine's thread: about 20 ms of tokenising.
+#: Characters of a payload above which it is tokenised on another thread: about 20 ms of tokenising.
 LONG = 16384
-#: Characters for each token of the context in the beginning by which a text is judged: few texts have more.
+#: Characters per token of the context in the beginning that is tokenised first: few texts have more.
 _CHARACTERS_PER_TOKEN = 4
-#: Tokens by which the beginning of a text may have more than it has in the whole text.
+#: Tokens that the beginning of a text may have more by itself than within the whole text.
 _CUT = 16
-#: Tokens at the end of a prompt in which an opened block of reasoning is looked for.
+#: Tokens at the end of a prompt that are searched for an open block of reasoning.
 _TAIL = 32
 
 
@@ -68,18 +68,18 @@ class Prompts:
         # Mistral's templates refuse ids of calls that are not nine letters or digits.
         self._short_ids = parser_name(language.tokenizer) == "mistral"
         self._histories: Histories | None = None
-        #: why the template can't be used at all
+        #: why the template cannot be used at all
         self._runaway: Runaway | None = None
-        #: whether it has met a limit: nobody waits for it any more
+        #: whether it has exceeded a limit: it is not used any more
         self._suspicious = False
         self._probe()
 
     def close(self) -> None:
-        """End what renders templates."""
+        """End the process that renders templates."""
         self._template.close()
 
     def is_long(self, payload: dict[str, Any]) -> bool:
-        """Whether it takes so long to read a payload that others must not wait for it."""
+        """Whether reading a payload takes so long that other requests must not wait for it."""
         if "messages" not in payload:
             return sum(len(prompt) for prompt in payload["prompts"]) > LONG
         return self._suspicious or _characters(payload["messages"]) + _characters(payload.get("tools")) > LONG
@@ -106,7 +106,7 @@ class Prompts:
 
     def _plain(self, prompt: str | list[int]) -> list[int]:
         if isinstance(prompt, str):
-            # An empty prompt is the beginning of a text, if the model has a token for that.
+            # An empty prompt stands for the beginning of a text, if the model has a token for it.
             tokens = self._tokens(prompt, "prompt", add_special_tokens=True)
             start = self._tokenizer.bos_token_id
             return tokens or ([start] if start is not None else sorted(self._tokenizer.eos_token_ids)[:1])
@@ -122,24 +122,24 @@ class Prompts:
         return self._encode(text, add_special_tokens=add_special_tokens)
 
     def _check_beginning(self, text: str, param: str) -> None:
-        """A text that is far too long is refused before it is read to its end. Raises ContextLengthExceeded."""
+        """Refuse a text that is far too long by its beginning. Raises ContextLengthExceeded."""
         enough = _CHARACTERS_PER_TOKEN * self.limit
         while enough < len(text):
-            # A word that the cut divides has other tokens than the whole one.
+            # A word at the cut has other tokens than the whole word.
             tokens = len(self._encode(text[:enough], add_special_tokens=False)) - _CUT
             if tokens >= self.limit:
                 raise self._too_long(param, f"more than {tokens}")
             enough *= 4
 
     def _encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Other threads go on meanwhile."""
+        """Tokenise without holding the interpreter's lock."""
         encoded = self._tokenizer._tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)
         return list(encoded["input_ids"])
 
     def _chat(self, payload: dict[str, Any]) -> Prompt:
         if any(isinstance(message.get("content"), list) for message in payload["messages"]):
             raise no_images()
-        # A rendered template has its special tokens in it.
+        # A rendered template contains its special tokens.
         tokens = self._tokens(self._text(payload), "messages", add_special_tokens=False)
         return self._begun(tokens, payload)
 
@@ -147,7 +147,7 @@ class Prompts:
         return Prompt(tokens, REASONING if self._reasoning_is_open(tokens, payload) else CONTENT)
 
     def _text(self, payload: dict[str, Any], images: int = 0) -> str:
-        """The chat as text. `images`: how many it has."""
+        """The chat as text. `images`: their number."""
         options = self._options(payload)
         messages = readable(payload["messages"], short_ids=self._short_ids)
         goes_on = bool(payload.get("continue_final_message"))
@@ -175,7 +175,7 @@ class Prompts:
             raise InvalidRequest(f"The model's chat template fails: {error}.", param="messages") from error
 
     def _probe(self) -> None:
-        """Find out what the template takes."""
+        """Determine what the template accepts."""
         try:
             self._histories = Histories(
                 lambda messages, tools: self._render(messages, tools, 0, add_generation_prompt=True)
@@ -189,7 +189,7 @@ class Prompts:
         return self._template.render(messages, tools, **options)
 
     def _options(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """What the template hears of the request. Whether to think is left to its author, unless it is said."""
+        """The template's variables from the request. Reasoning is as the template has it, unless the request says."""
         options: dict[str, Any] = dict(payload.get("chat_template_kwargs") or {})
         if taken := RENDERING.intersection(options):
             raise InvalidRequest(
@@ -221,13 +221,13 @@ def no_images() -> InvalidRequest:
 
 
 def parser_name(tokenizer: Any) -> str | None:
-    """Which of mlx-lm's tool parsers this tokenizer's model needs."""
+    """The name of mlx-lm's tool parser for this tokenizer's model."""
     name: str | None = tokenizer.init_kwargs.get("tool_parser_type")
     return name
 
 
 def _characters(value: Any) -> int:
-    """Of all texts in a value."""
+    """The length of all texts in a value."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, dict):

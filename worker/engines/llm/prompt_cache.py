@@ -1,8 +1,8 @@
-"""What the model has read before: key-value caches by their tokens, found by the longest common beginning.
+"""The prompt cache: key-value caches by their tokens, found by the longest common prefix.
 
-mlx-lm's own `LRUPromptCache` copies a whole cache for whatever prefix it finds, were it three tokens of a template
-out of 30,000. Nothing is copied here: BatchGenerator merges every cache that it is given into the arrays of its
-batch, so that handing out aliases with an offset of their own is safe.
+It is our own because mlx-lm's `LRUPromptCache` copies a whole cache for any prefix that it finds, even for three
+tokens of 30,000. Nothing is copied here: BatchGenerator merges every cache that it gets into the arrays of its batch,
+so that aliases with an offset of their own are safe.
 """
 
 import copy
@@ -15,8 +15,8 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import can_trim_prompt_cache, trim_prompt_cache
 
-#: Tokens that a common beginning must have to be worth keeping; entries are looked up by these. A template's own
-#: system prompt counts: read anew for each of 8 short chats it was a third of their reading (SmolLM2).
+#: Shortest prefix that is cached; entries are looked up by it. It is short enough for a template's own system prompt,
+#: which was a third of the prompt tokens of 8 short chats (SmolLM2).
 SHORTEST = 16
 
 
@@ -36,9 +36,9 @@ class _Entry:
 
 
 class PromptCache:
-    """At most `max_entries` caches of at most `max_bytes` bytes together; the least recently used goes first.
+    """At most `max_entries` caches of at most `max_bytes` bytes together; the least recently used is dropped first.
 
-    It belongs to the thread of its model; others may only `clear` it, when memory is needed elsewhere.
+    It belongs to the thread of its model; other threads may only `clear` it, when memory is needed.
     """
 
     def __init__(self, max_bytes: int, max_entries: int) -> None:
@@ -54,7 +54,7 @@ class PromptCache:
         return len(self._entries)
 
     def fetch(self, tokens: list[int]) -> tuple[list[Any] | None, int]:
-        """A cache that holds a beginning of `tokens`, and how many of them; (None, 0) when none is worth it."""
+        """A cache of a prefix of `tokens`, and the prefix' length; (None, 0) when there is none."""
         with self._lock:
             return self._fetch(tokens)
 
@@ -76,15 +76,15 @@ class PromptCache:
         return layers, length
 
     def insert(self, tokens: list[int], layers: list[Any]) -> None:
-        """Keep a cache that holds exactly `tokens`. What it makes superfluous goes."""
+        """Insert a cache that holds exactly `tokens`, and drop entries that it makes superfluous."""
         if len(tokens) < SHORTEST:
             return
-        # Evaluated now: a lazy slice would keep the whole batch's arrays alive.
+        # Evaluated now: a lazy slice would keep the arrays of the whole batch alive.
         mx.eval([layer.state for layer in layers])
         entry = _Entry(
             np.asarray(tokens, dtype=np.int32),
             layers,
-            # Those without `merge` say that they can be trimmed and have forgotten what lies before (Llama 4's).
+            # Caches without `merge` (Llama 4's) claim to be trimmable but have dropped earlier tokens.
             can_trim_prompt_cache(layers) and all(hasattr(layer, "merge") for layer in layers),
             sum(layer.nbytes for layer in layers),
         )
@@ -123,14 +123,14 @@ class PromptCache:
 
 
 def _common(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> int:
-    """How many leading tokens are the same."""
+    """The number of equal leading tokens."""
     length = min(len(one), len(other))
     different = np.flatnonzero(one[:length] != other[:length])
     return int(different[0]) if different.size else length
 
 
 def alias(layer: Any) -> Any:
-    """The same arrays behind an offset of its own."""
+    """A cache with the same arrays and an offset of its own."""
     twin = copy.copy(layer)
     if hasattr(layer, "caches"):
         twin.caches = tuple(alias(inner) for inner in layer.caches)

@@ -1,7 +1,7 @@
-"""Chat templates on their way to text: by a process of their own where they are Jinja, which may run away.
+"""Renders chat templates: Jinja in a process of its own, because a template may not end.
 
-It knows templates; it does not know conversations. mlx-lm's own templates, which are Python of the library, are run
-here.
+This module knows templates. It does not know conversations. mlx-lm's own templates, which are Python code of the
+library, run in this process.
 """
 
 import contextlib
@@ -22,22 +22,22 @@ from worker.engines.llm.traits import Message, Refusal, Tool
 
 #: Seconds of processor time that one rendering may take.
 CPU_SECONDS = 2.0
-#: Seconds until an answer must be there: a rendering has less processor time, and the machine may be busy.
+#: Seconds of real time that a rendering may take, longer than its processor time, as the machine may be busy.
 PATIENCE = 20.0
 _ROOT = Path(__file__).resolve().parents[3]
 _TOO_LONG = "it takes too long"
 
 
 class Runaway(Exception):
-    """The template met a limit of time, memory or output. The message says which, for the user."""
+    """The template exceeded a limit of time, memory or output. The message tells the user which."""
 
 
 class JinjaProcess:
-    """Call `render`, from any thread, and `close` in the end. The process is started when it is needed."""
+    """Call `render` from any thread, and `close` at the end. The process starts when it is needed."""
 
     def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
         self._cpu_seconds = cpu_seconds
-        #: at most one; it ends with this object, whoever forgets to close it
+        #: at most one; it ends with this object, even without `close`
         self._processes: list[subprocess.Popen[bytes]] = []
         weakref.finalize(self, _end, self._processes)
         self._lock = threading.Lock()
@@ -52,7 +52,7 @@ class JinjaProcess:
         with self._lock:
             answer = self._ask(data)
             if answer[:1] == b"L":
-                _end(self._processes)  # it ends itself, with what it has taken
+                _end(self._processes)  # the process ends itself, which frees its memory
         letter, text = answer[:1], answer[1:].decode("utf-8", "replace")
         if letter == b"R":
             raise Refusal(text)
@@ -107,7 +107,7 @@ class JinjaProcess:
 
 
 class ChatTemplate:
-    """The template of one tokenizer. Renderings of long conversations do not hold up those of short ones."""
+    """The template of one tokenizer. Renderings of long conversations do not delay those of short ones."""
 
     def __init__(self, tokenizer: Any) -> None:
         """`tokenizer` is mlx-lm's wrapper."""
@@ -149,7 +149,7 @@ class ChatTemplate:
             if self._wrapper._chat_template is not None:
                 return str(self._wrapper.apply_chat_template(messages, **options))
             return str(self._tokenizer.apply_chat_template(messages, return_dict=False, **options))
-        except Exception as error:  # templates raise whatever their authors chose
+        except Exception as error:  # templates may raise any error
             raise Refusal(str(error)) from error
 
 
@@ -165,7 +165,7 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _renders_itself(tokenizer: Any) -> bool:
-    """Whether its class brings a renderer along that is not transformers' own."""
+    """Whether its class has a renderer of its own."""
     from transformers import PreTrainedTokenizerBase
 
     own = getattr(type(tokenizer), "apply_chat_template", None)

@@ -1,7 +1,7 @@
 """From a request's sampling parameters to mlx-lm's sampler and logits processors.
 
-Each request draws from its own PRNG key, so that its text depends on its seed and not on its neighbours in the
-batch, nor on whether the worker died and ran it again.
+Each request draws from its own PRNG key, so that its text depends on its seed, but not on the other rows of the
+batch, and is the same when the job is run again.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from mlx_lm.sample_utils import (
 
 from jobs.errors import InvalidRequest
 
-#: Keeps the seeds of a request's choices apart from those that people count through (the golden ratio's 64 bits).
+#: Added per choice, so that the seeds of choices do not collide with consecutive seeds of requests (golden ratio).
 _GOLDEN = 0x9E3779B97F4A7C15
 
 Sampler = Callable[[mx.array], mx.array]
@@ -29,7 +29,7 @@ LogitsProcessor = Callable[[mx.array, mx.array], mx.array]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. Temperature 0 is greedy; the rest only narrows a random choice."""
+    """Parameters of sampling. Temperature 0 is greedy; the others restrict a random choice."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -41,7 +41,7 @@ class Sampling:
 
     @staticmethod
     def read(payload: Mapping[str, Any], defaults: Mapping[str, Any], seed: int) -> "Sampling":
-        """The request's values; where it has none the model's own (generation_config.json), then OpenAI's."""
+        """The request's values, else the model's (generation_config.json), else OpenAI's."""
         if defaults.get("do_sample") is False:
             defaults = {"temperature": 0.0}
 
@@ -111,13 +111,13 @@ class _KeyedSampler:
 
 
 class Guard:
-    """Keeps one request's failing sampler or processor from failing its batch: `error` then says what happened."""
+    """Catches errors of one request's sampler and processors, so that its batch does not fail: see `error`."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
 
     def sampler(self, sampler: Sampler) -> Sampler:
-        """Greedy from the failure on. The shared greedy function stays what it is."""
+        """Greedy after a failure. The shared greedy function stays unchanged."""
         if sampler is greedy_sampler:
             return sampler
 
@@ -132,7 +132,7 @@ class Guard:
         return guarded
 
     def processor(self, processor: LogitsProcessor) -> LogitsProcessor:
-        """Without effect from the failure on."""
+        """Without effect after a failure."""
 
         def guarded(tokens: mx.array, logits: mx.array) -> mx.array:
             if self.error is None:
@@ -148,7 +148,7 @@ class Guard:
 def make_processors(
     payload: Mapping[str, Any], defaults: Mapping[str, Any], vocabulary: int
 ) -> list[LogitsProcessor]:
-    """The penalties and biases of a request. Raises InvalidRequest for a bias on a token that is not there."""
+    """The penalties and biases of a request. Raises InvalidRequest for a bias on an unknown token."""
     bias = {int(token): float(value) for token, value in (payload.get("logit_bias") or {}).items()}
     if any(not 0 <= token < vocabulary for token in bias):
         raise InvalidRequest(

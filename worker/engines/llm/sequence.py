@@ -1,7 +1,7 @@
-"""One answer in the making: from tokens to what its client sees of them.
+"""One answer while it is generated: from tokens to deltas.
 
-Half characters and text that may become a stop string are held back; markers of reasoning and calls are taken
-out. It does not know where tokens come from.
+Incomplete characters and possible stop strings are held back; markers of reasoning and calls are removed. This module
+does not know where tokens come from.
 """
 
 from bisect import bisect_left, bisect_right
@@ -30,7 +30,7 @@ class Sequence:
     detokenizer: Any
     stops: StopMatcher
     guard: Guard
-    #: where log-probabilities are asked for
+    #: set where log-probabilities are requested
     recorder: LogprobRecorder | None = None
     splitter: Splitter | None = None
     calls: ToolCalls | None = None
@@ -38,19 +38,19 @@ class Sequence:
     reason: str | None = None
     tokens: int = 0
     drafted_tokens: int = 0
-    #: whether its tokens' log-probabilities are summed up, for the choice among several answers
+    #: whether its log-probabilities are summed up, to choose among several answers
     scored: bool = False
     likelihood: float = 0.0
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
-    #: how much text there was before each token, as long as some of it may be reasoning
+    #: length of the text before each token, as long as some of it may be reasoning
     _starts: list[int] = field(default_factory=list)
     _length: int = 0
     _spans: TokenSpans = field(default_factory=TokenSpans)
 
     def feed(self, token: Token) -> list[Delta]:
-        """One token more. Raises what the guard has caught."""
+        """Add a token. Raises the error that the guard has caught."""
         if self.guard.error is not None:
             raise self.guard.error
         self.tokens += 1
@@ -80,7 +80,7 @@ class Sequence:
 
     @property
     def reasoning_tokens(self) -> int:
-        """The tokens of the reasoning, without those of its markers."""
+        """The number of tokens of the reasoning, without its markers."""
         if self.splitter is None:
             return 0
         ends = [*self._starts[1:], self._length]
@@ -118,7 +118,7 @@ class Sequence:
         return self._parts(self.splitter.feed(piece))
 
     def _finish(self) -> list[Delta]:
-        """What was held back."""
+        """Send what was held back."""
         deltas = []
         if self.splitter is not None:
             deltas = self._parts(self.splitter.finish(cut=self.reason == "length"))
@@ -143,7 +143,7 @@ class Sequence:
         return deltas
 
     def _content(self, text: str, place: int) -> list[Delta]:
-        """Content that begins at character `place` of all that was written."""
+        """Content that begins at character `place` of the whole output."""
         if self.recorder is not None:
             self._spans.content(place, len(text))
         return self._delta(self.stops.feed(text))
@@ -162,7 +162,7 @@ class Sequence:
         return deltas
 
     def _delta(self, text: str) -> list[Delta]:
-        """Content that may be shown."""
+        """Content without possible stop strings."""
         told = None
         if self.recorder is not None:
             told = self._spans.shown(len(text)) or None

@@ -1,6 +1,6 @@
 """One row at a time, token by token: for models whose caches can't be batched, and for draft models.
 
-It has the same verbs as Batch. It knows tokens, not text, and belongs to the thread of its models.
+It has the interface of Batch. It knows tokens, not text, and belongs to the thread of its models.
 """
 
 import copy
@@ -16,12 +16,12 @@ from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache
 from worker.engines.llm.batch import PREFILL_STEP, Row, Token
 from worker.engines.llm.prompt_cache import CachedPrompt
 
-#: Tokens that a draft model proposes at once, as mlx-lm's server has it.
+#: Tokens that a draft model proposes at once; the value of mlx-lm's server.
 DRAFT_TOKENS = 3
 
 
 class Solo:
-    """Rows wait for each other, in the order in which they came. `draft` proposes tokens that the model checks."""
+    """Rows run one after another, in their order. `draft` proposes tokens that the model checks."""
 
     def __init__(self, model: Any, draft: Any | None = None) -> None:
         self._model = model
@@ -34,7 +34,7 @@ class Solo:
     def insert(self, rows: list[Row], prompt: list[int], cached: int, cache: list[Any] | None) -> None:
         """As Batch.insert; each row reads its prompt itself."""
         for row in rows:
-            # What is written into a cache here would be written into the prompt cache's own arrays.
+            # Generation writes into the arrays of the cache, which belong to the prompt cache.
             layers = make_prompt_cache(self._model) if cache is None else copy.deepcopy(cache)
             self._rows.append(_Run(row, prompt, layers, cached, self._draft))
 
@@ -109,7 +109,7 @@ class _Run:
         return Token(self.row, token, logprobs, reason, drafted=len(step) > 2 and bool(step[2]))
 
     def kept(self) -> CachedPrompt | None:
-        """The tokens that the cache holds, and the cache, where it can say how many they are."""
+        """The cache and its tokens, if the cache tells how many it holds."""
         self.close()
         held = getattr(self.cache[0], "offset", None)
         tokens = self.prompt + self._made

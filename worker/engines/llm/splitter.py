@@ -1,6 +1,7 @@
-"""Splits what a model writes into content, reasoning and tool calls, without the markers between them.
+"""Splits a model's output into content, reasoning and tool calls, and removes the markers.
 
-It knows where markers count; families and their calls are in `formats`, what is shown of a text is in `parts`.
+This module knows where markers count. Families and their calls are in `formats`; what is sent of a text is in
+`parts`.
 """
 
 from collections.abc import Callable
@@ -19,12 +20,12 @@ from worker.engines.llm.parts import CONTENT, REASONING, Part, Parts
 
 __all__ = ["CONTENT", "REASONING", "Splitter"]
 
-#: Calls in Python that stand where content begins.
+#: Calls in Python at the start of the content.
 _BARE_LIST = Pythonic(listed=True)
 
 
 class Splitter:
-    """Feed it text as it comes; it answers with the parts that are certain.
+    """Feed it text as it is generated; it returns the parts that are certain.
 
     The arguments of a call come in pieces of JSON text, which are JSON together unless the answer was cut.
     """
@@ -44,9 +45,9 @@ class Splitter:
         prompt holds the beginning of the content.
         """
         self.state = start
-        #: where the text is nothing but content from here on: then feeding it may be left out
+        #: whether only content follows: then feeding it may be skipped
         self.plain = False
-        #: where reasoning begins and ends in the text, markers not counted; the last may have no end yet
+        #: start and end of each reasoning in the text, without markers; the last may have no end yet
         self.thought: list[list[int]] = []
         self._family = family
         self._tools = tools if tools else None
@@ -55,7 +56,7 @@ class Splitter:
         self._parts = Parts(self._source, start, several=several)
         self._calls = CallReader(self._source, self._parts, self._tools or _NO_TOOLS, family)
         self._parts.shown = begun and start == CONTENT
-        #: while nothing is held back: what the text is, and how a marker in it is found
+        #: while nothing is held back: the kind of the text, and the search for a marker in it
         self._quick: tuple[str, Callable[[str], Any]] | None = None
         self._run = self._read(start)
         next(self._run)
@@ -73,7 +74,7 @@ class Splitter:
         return self._go_on()
 
     def finish(self, *, cut: bool = False) -> list[Part]:
-        """What was held back, when no more text will come. `cut`: because of max_tokens."""
+        """Return what was held back, at the end of the text. `cut`: the end is that of max_tokens."""
         self._source.ended, self._source.cut = True, cut
         return [] if self.plain else self._go_on() + self._parts.end()
 
@@ -93,7 +94,7 @@ class Splitter:
         yield from self._content()
 
     def _messages(self, start: str) -> Wait[None]:
-        """Messages behind headers. What comes without one is content."""
+        """Messages with headers. Text without a header is content."""
         source = self._source
         if start == REASONING:
             yield from self._reasoning(ENDS)
@@ -101,7 +102,7 @@ class Splitter:
             header = yield from source.match(HEADER, source.pos)
             if header is None:
                 if source.ended and (begun := HEADER.match(source.text, source.pos, partial=True)):
-                    # An end, or a header that was cut.
+                    # An end marker, or a header that was cut.
                     source.pos = len(source.text) if begun.partial else begun.end()
                     continue
                 if (yield from self._end_marker()):
@@ -122,7 +123,7 @@ class Splitter:
                     return
 
     def _end_marker(self) -> Wait[bool]:
-        """Read a marker of an end where no header stands behind it."""
+        """Read an end marker that no header follows."""
         source = self._source
         place = yield from source.solid(source.pos)
         for marker in ENDS:
@@ -145,7 +146,7 @@ class Splitter:
             return
 
     def _content(self) -> Wait[bool]:
-        """Content with calls in it, reasoning before it. True at the end of all text, False at a message's."""
+        """Content with calls, after reasoning. True at the end of the text, False at the end of a message."""
         source, family = self._source, self._family
         markers = family.without_tools if self._tools is None else family.with_tools
         while True:
@@ -178,7 +179,7 @@ class Splitter:
             yield from self._more(CONTENT, markers)
 
     def _more(self, kind: str, markers: Markers) -> Wait[None]:
-        """Wait for more text of a kind, which needs no second look where no marker can begin in it."""
+        """Wait for more text of a kind; text in which no marker can begin is passed through quickly."""
         self._source.forget()
         if not self._source.text and self._parts.flows(kind):
             self._quick = (kind, markers.begin)
@@ -186,7 +187,7 @@ class Splitter:
         self._quick = None
 
     def _rest(self) -> Wait[None]:
-        """Nothing more is wanted."""
+        """Skip the rest of the text."""
         source = self._source
         while not source.ended:
             source.pos = len(source.text)
@@ -195,13 +196,13 @@ class Splitter:
         source.pos = len(source.text)
 
     def _beginning(self) -> Wait[bool]:
-        """What only counts where content begins: reasoning, calls without a marker. True where there was some."""
+        """Reasoning and calls without a marker, at the start of the content. True where one was read."""
         source, family = self._source, self._family
         place = yield from source.solid(source.pos)
         char = source.text[place : place + 1]
         if not char:
             return False
-        # It thinks once: behind its thoughts a mark is text.
+        # There is one reasoning: after it a marker is text.
         for start, end in () if self._parts.thought else family.thinking.items():
             if start[0] == char and (yield from source.at(start, place)):
                 source.pos = place + len(start)
@@ -228,7 +229,7 @@ class Splitter:
         return False
 
     def _pass_on(self) -> None:
-        """From here on there is only content."""
+        """Only content follows."""
         source = self._source
         self._parts.show(CONTENT, len(source.text))
         self._parts.show_space()
@@ -236,7 +237,7 @@ class Splitter:
         self.plain = True
 
     def _reasoning(self, ends: tuple[str, ...]) -> Wait[None]:
-        """Reasoning up to one of its ends, or up to a call that nothing follows."""
+        """Reasoning up to one of its ends, or up to a call at the end of the answer."""
         source = self._source
         self.state = REASONING
         self.thought.append([source.base + source.pos])

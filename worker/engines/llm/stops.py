@@ -1,10 +1,10 @@
-"""Stop strings over streamed text: found also when they fall across tokens, never shown, not even in part."""
+"""Stop strings in streamed text: found across tokens, and never sent, not even in part."""
 
 from collections.abc import Sequence
 
 
 class StopMatcher:
-    """Feed it the text as it comes; it hands out what can't be part of a stop string any more."""
+    """Feed it text; it returns what cannot be part of a stop string any more."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = [stop for stop in stops if stop]
@@ -13,7 +13,7 @@ class StopMatcher:
         self.stopped = False
 
     def feed(self, text: str) -> str:
-        """The text that may be shown now. `stopped` is set once a stop string has come; then it is over."""
+        """Add text; returns the text that can be sent. `stopped` is set once a stop string was found."""
         if not self._stops:
             return text
         self._held += text
@@ -27,7 +27,7 @@ class StopMatcher:
         return shown
 
     def flush(self) -> str:
-        """What was held back, when no more text will come."""
+        """The text that was held back, at the end."""
         shown, self._held = self._held, ""
         return shown
 

@@ -1,7 +1,7 @@
-"""Tool calls: from what a model writes to calls, and the grammar that makes it write some.
+"""Tool calls of an answer, and the grammars that enforce calls.
 
-How models write calls by themselves is read in `formats`. A call that is enforced is JSON, between the model's own
-markers where these hold JSON.
+`formats` reads the calls that models write by themselves. An enforced call is JSON, between the model's own markers
+where these hold JSON.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ Call = dict[str, str]
 
 #: Calls that one enforced answer may have.
 MOST_CALLS = 8
-#: A function without parameters takes an object without members.
+#: The schema of a function without parameters: an object without members.
 _NO_PARAMETERS = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
 class ToolCalls:
-    """The calls of one answer. `made` are those so far: id, name, and arguments as JSON text."""
+    """The calls of one answer. `made`: the calls so far, with id, name, and arguments as JSON text."""
 
     def __init__(self, seed: int, index: int, *, several: bool, distinct: bool = False) -> None:
         """`seed` and `index` make the ids: the same when the job is run again.
@@ -36,7 +36,7 @@ class ToolCalls:
         self._seed = f"{seed}:{index}"
         self._several = several
         self._distinct = distinct
-        #: parts of a call that so far repeats an earlier one
+        #: parts of a call that repeats an earlier one so far
         self._waiting: list[tuple[str, str]] = []
         self._repeated = False
 
@@ -49,11 +49,11 @@ class ToolCalls:
 
     @property
     def full(self) -> bool:
-        """Whether all calls that are wanted have been made."""
+        """Whether no further call is wanted."""
         return self._repeated or (not self._several and self._closed > 0)
 
     def told(self, kind: str, text: str) -> list[tuple[str, str]]:
-        """The parts of calls that are certain to count, after this one."""
+        """Add a part of a call; returns the parts that are certain to count."""
         waiting = [*self._waiting, (kind, text)]
         if not self._distinct or (not self._waiting and kind != CALL):
             return [(kind, text)]
@@ -69,13 +69,13 @@ class ToolCalls:
         return [] if same else waiting
 
     def open(self, name: str) -> CallPart:
-        """A call begins. Returns what its first delta says of it."""
+        """A call begins. Returns the content of its first delta."""
         number = len(self._opened)
         self._opened.append((name, []))
         return CallPart(number, self._id(number), name)
 
     def add(self, arguments: str) -> CallPart:
-        """More of its arguments. Returns what a further delta says of it."""
+        """Add a piece of arguments. Returns the content of its delta."""
         self._opened[-1][1].append(arguments)
         return CallPart(len(self._opened) - 1)
 
@@ -113,13 +113,13 @@ def answer_or_calls_grammar(
 
 def _calls(first: str, start: str, end: str, several: bool) -> str:
     one = f'"\\n" call "\\n" {end}'
-    # After a line break the answer may still end: only what comes next tells a further call from other text.
+    # After a line break the answer may still end: the next text decides whether a further call follows.
     further = f' ("\\n" {start} {one}){{0,{MOST_CALLS - 1}}} "\\n"?' if several else ""
     return f"{first} {one}{further}"
 
 
 def _rules(tools: list[Tool], *, every: bool) -> list[str]:
-    """What calls look like. Of calls that a model makes by itself only `strict` ones are held to their schemas."""
+    """Rules of calls. Of calls that are not enforced, only `strict` ones must match their schemas."""
     rules = ["call: " + " | ".join(f"call_{number}" for number in range(len(tools)))]
     for number, tool in enumerate(tools):
         function = tool["function"]
@@ -133,5 +133,5 @@ def _rules(tools: list[Tool], *, every: bool) -> list[str]:
 
 
 def term(marker: str, token_id: int | None) -> str:
-    """A marker as a Lark term: by its id where it is a special token, which no text can spell."""
+    """A marker as a Lark term: by its id if it is a special token."""
     return json.dumps(marker) if token_id is None else f"<[{token_id}]>"

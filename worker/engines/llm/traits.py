@@ -1,6 +1,6 @@
-"""What a chat template takes, and shows in the prompt: found out once, by short conversations.
+"""What a chat template accepts and renders, determined once by short conversations.
 
-It knows roles and calls; it does not know requests.
+This module knows roles and calls. It does not know requests.
 """
 
 import json
@@ -15,12 +15,12 @@ Render = Callable[[list[Message], list[Tool] | None], str]
 
 
 class Refusal(Exception):
-    """The template raised an error. The message is its own, for the user."""
+    """The template raised an error, whose message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What a template takes, and shows in the prompt. `arguments`: how it wants those of calls."""
+    """What a template accepts and renders. `arguments`: the form of the arguments of calls."""
 
     system: bool = False
     several_systems: bool = False
@@ -37,11 +37,11 @@ class Traits:
 
 
 def traits_of(probe: Render) -> tuple[Traits, Traits]:
-    """Asks the template, by conversations of two to five messages: what it shows, and the same without what it may
-    refuse for another reason.
+    """Probe a template with conversations of two to five messages, each also without parts that it may refuse for
+    another reason.
 
-    Probes of roles hold nothing but texts: what they show holds for every text. Those of calls have arguments and
-    results that a template may want in another form, so that a refusal is no proof.
+    Probes of roles contain only texts: their results hold for every text. Probes of calls contain arguments and
+    results that a template may require in another form, so that a refusal proves nothing.
     """
     shown: dict[str, bool] = {}
     likely: dict[str, bool] = {}
@@ -68,7 +68,7 @@ def traits_of(probe: Render) -> tuple[Traits, Traits]:
     ask("tools", [user], "probe_tool", tools=[_PROBE_TOOL])
 
     def ask_calls(trait: str, messages: list[Message], *texts: str) -> bool:
-        # Some templates write calls only where there are tools.
+        # Some templates render calls only if there are tools.
         return ask(trait, messages, *texts, tools=[_PROBE_TOOL] if shown["tools"] else None, calls=True)
 
     one, other = _result("probe_1", "probe_r"), _result("probe_2", "probe_t")
@@ -79,7 +79,7 @@ def traits_of(probe: Render) -> tuple[Traits, Traits]:
     if form == "text":
         shown["calls"] = likely["calls"] = True
     elif not objects and likely["calls"]:
-        # A template without tools may refuse the result only, and leave out the call.
+        # A template without tools may refuse only the result, and leave the call out.
         likely["calls"] = ask_calls("call", [user, _calls(given, "probe_1")], "probe_1") or likely["call"]
         del shown["call"], likely["call"]
     two = [user, _calls(given, "probe_1", "probe_2"), one, other]
@@ -88,7 +88,7 @@ def traits_of(probe: Render) -> tuple[Traits, Traits]:
     return Traits(**shown, arguments=form), Traits(**likely, arguments=form)
 
 
-#: Nine letters and digits, as Mistral's templates want the ids of calls.
+#: Nine letters and digits, as Mistral's templates require for ids of calls.
 _PROBE_ID = "probe000"
 _OBJECT = {"probe_member": "probe_value"}
 _TEXT = json.dumps(_OBJECT)

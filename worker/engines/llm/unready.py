@@ -1,4 +1,4 @@
-"""A task that waits for its grammar, which is compiled off the engine's thread."""
+"""A task that waits for its grammar, which is compiled on another thread."""
 
 import time
 from concurrent.futures import Future
@@ -9,7 +9,7 @@ from jobs.errors import InvalidRequest
 
 #: Seconds that a grammar may take to be compiled.
 COMPILE_TIMEOUT = 20.0
-#: Seconds for which an engine that has nothing else to do waits for a grammar in one step.
+#: Seconds that an idle engine waits for a grammar in one step.
 PAUSE = 0.05
 
 
@@ -23,11 +23,11 @@ class Unready:
 
     @property
     def is_settled(self) -> bool:
-        """Whether its grammar is there, or will not be."""
+        """Whether its grammar is compiled, has failed or takes too long."""
         return self.compiling.done() or time.monotonic() - self.since > COMPILE_TIMEOUT
 
     def check(self) -> None:
-        """Raises what went wrong; InvalidRequest where the grammar takes too long."""
+        """Raises the error of the compilation, and InvalidRequest if it takes too long."""
         if not self.compiling.done():
             self.compiling.cancel()
             raise InvalidRequest(

@@ -1,6 +1,6 @@
-"""A vision model of mlx-vlm as mlx-lm's BatchGenerator can run it: images are read here, tokens follow there.
+"""A vision model of mlx-vlm for mlx-lm's BatchGenerator: prompts with images are read here, tokens generated there.
 
-It knows arrays; it does not know requests. It belongs to the thread of its model.
+This module knows arrays. It does not know requests. It belongs to the thread of its model.
 """
 
 from typing import Any
@@ -13,9 +13,9 @@ from worker.engines.llm.batch import PREFILL_STEP
 
 
 class RopeShift:
-    """How far each row's positions lie from its tokens' places: a image takes fewer positions than tokens.
+    """The offset of each row's positions from its token indices: an image takes fewer positions than tokens.
 
-    It has a cache layer's verbs, so that it travels with its row through the batch. `rows` is [rows, 1].
+    It has the interface of a cache layer, so that it stays with its row in the batch. `rows` is [rows, 1].
     """
 
     def __init__(self, rows: mx.array | None = None) -> None:
@@ -35,16 +35,16 @@ class RopeShift:
         return RopeShift(self.rows[row : row + 1])
 
     def prepare(self, **_: Any) -> None:
-        """Padding does not move it."""
+        """Padding does not change it."""
 
     def finalize(self) -> None:
-        """As above."""
+        """See `prepare`."""
 
     def is_trimmable(self) -> bool:
         return True
 
     def trim(self, tokens: int) -> int:
-        """What is left is in front of the first image, or its reader knows the shift itself."""
+        """The rest lies before the first image, or its reader sets the shift itself."""
         self.rows = mx.zeros_like(self.rows)
         return tokens
 
@@ -75,7 +75,7 @@ class Decoder:
         return self.with_shift(make_prompt_cache(self._language), None)
 
     def with_shift(self, layers: list[Any], shift: mx.array | None) -> list[Any]:
-        """The cache of one row whose positions are shifted by `shift`, by default not at all."""
+        """The cache of one row with a shift of its positions, by default 0."""
         if not self._shifts:
             return layers
         rows = None if shift is None else shift.reshape(-1)[:1].reshape(1, 1).astype(mx.int32)
@@ -83,7 +83,7 @@ class Decoder:
 
     @staticmethod
     def without_shift(cache: list[Any]) -> list[Any]:
-        """The layers that `with_shift` was given."""
+        """The layers without the RopeShift."""
         return [layer for layer in cache if not isinstance(layer, RopeShift)]
 
     def __call__(self, tokens: mx.array, cache: list[Any]) -> mx.array:
@@ -93,17 +93,17 @@ class Decoder:
             return logits
         *layers, shift = cache
         if tokens.shape[1] > 1:
-            # What mlx-vlm remembers of an earlier prompt's positions.
+            # mlx-vlm keeps the positions of an earlier prompt.
             self._language._position_ids = None
         logits = self._language(tokens, cache=layers, rope_deltas=shift.rows).logits
         return logits
 
 
 class Reading:
-    """A prompt with images on its way into a cache. Call `step` until it is done.
+    """Reads a prompt with images into a cache. Call `step` until it returns True.
 
-    `inputs` are what the model's processor made of prompt and images. `layers` hold the first `cached` tokens, and
-    are written to. `cache`, for the model's Decoder, then holds all but the last token.
+    `inputs`: the output of the model's processor. `layers` hold the first `cached` tokens, and are written to.
+    `cache`, for the model's Decoder, then holds all but the last token.
     """
 
     def __init__(self, model: Any, inputs: dict[str, Any], cached: int = 0, layers: Any = None) -> None:
@@ -117,7 +117,7 @@ class Reading:
         self.cache: list[Any] = []
 
     def step(self) -> bool:
-        """Look at the images, then read a piece of the prompt. True when all but its last token is read."""
+        """Encode the images, then read a piece of the prompt. True when all but its last token is read."""
         if self._embeddings is None:
             self._embed()
         last = self._tokens.shape[1] - 1
@@ -137,9 +137,9 @@ class Reading:
         seen = self._model.get_input_embeddings(self._tokens, pixels, mask=mask, **self._inputs).to_dict()
         self._embeddings = seen.pop("inputs_embeds")
         self._inputs.update({name: value for name, value in seen.items() if value is not None})
-        # Some models remember a prompt's positions themselves: nothing else may be computed in between.
+        # Some models keep a prompt's positions themselves: nothing else may be computed in between.
         self._keeps_positions = hasattr(self._language, "_rope_deltas") and "position_ids" not in self._inputs
-        # A model whose prompt attends to itself in both directions has to see it at once.
+        # A prompt with bidirectional attention has to be read at once.
         self._in_pieces = _chunked_prefill_enabled(
             self._model,
             input_ids=self._tokens,
@@ -151,7 +151,7 @@ class Reading:
     def _read(self, last: int) -> None:
         whole = not self._in_pieces and all(layer.is_trimmable() for layer in self._layers)
         end = last + 1 if whole else min(self._done + PREFILL_STEP, last) if self._in_pieces else last
-        # What belongs to the whole prompt goes along: the model takes its part by the cache's offset.
+        # These belong to the whole prompt: the model takes its part by the cache's offset.
         self._language(
             self._tokens[:, self._done : end],
             inputs_embeds=self._embeddings[:, self._done : end],

@@ -9,7 +9,7 @@ from llguidance.hf import from_tokenizer
 
 
 class Vocabulary:
-    """`size` is the width of the model's logits, which may be larger than what the tokenizer knows."""
+    """`size`: the width of the model's logits, which may exceed the tokenizer's vocabulary."""
 
     def __init__(self, tokenizer: Any, size: int) -> None:
         self.size = size
@@ -17,15 +17,15 @@ class Vocabulary:
 
     @cached_property
     def grammars(self) -> LLTokenizer:
-        """llguidance's view of the tokenizer. It takes a second for 150,000 tokens: made when it is needed.
+        """The tokenizer for llguidance. It takes a second for 150,000 tokens, and is made when it is needed.
 
-        Text that a grammar forces is spelled in ordinary tokens, also where it is the name of a special one.
+        Text that a grammar requires is spelled in ordinary tokens, even if it is the name of a special token.
         """
         return LLTokenizer(TokenizerWrapper(self._speller), eos_token=list(self.ends) or None)
 
     @property
     def is_read(self) -> bool:
-        """Whether `grammars` is there already."""
+        """Whether `grammars` has been made."""
         return "grammars" in vars(self)
 
     @property
@@ -51,7 +51,7 @@ class _Speller:
     """A tokenizer in the shape that llguidance's TokenizerWrapper reads, without special tokens.
 
     A tokenizer finds the names of its special tokens in any text. Here such a name is cut into two parts, which
-    are tokenised one by one, so that none of them holds it.
+    are tokenised separately.
     """
 
     bos_token_id: int | None = None
@@ -70,7 +70,7 @@ class _Speller:
         while (found := self._names.search(text, start)) is not None:
             cut = found.start() + 1
             part = text[start:cut]
-            # A name of a single letter can't be cut.
+            # A name of a single letter cannot be cut.
             whole = self._names.search(part) is not None
             spelled += self._view.greedy_tokenize(part) if whole else self._view.tokenize_str(part)
             start = cut

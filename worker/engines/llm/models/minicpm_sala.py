@@ -71,7 +71,7 @@ class ModelArgs(BaseModelArgs):
 
 
 class _Projections(nn.Module):
-    """What both kinds of attention have: projections, and a rotary embedding where config.json wants it."""
+    """What both kinds of attention share: projections, and a rotary embedding where config.json has one."""
 
     def __init__(self, args: ModelArgs, heads: int, kv_heads: int, head_dim: int, rope: bool) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class Attention(_Projections):
 
 
 class LightningAttention(_Projections):
-    """Linear attention with a fixed decay per head; what it keeps does not grow with the text."""
+    """Linear attention with a fixed decay per head; its state does not grow with the text."""
 
     def __init__(self, args: ModelArgs) -> None:
         heads, head_dim = args.lightning_nh, args.lightning_head_dim
@@ -226,7 +226,7 @@ class Model(nn.Module):
 
 
 def alibi_slopes(heads: int) -> list[float]:
-    """How quickly each head forgets: ALiBi's slopes (Press et al. 2022), which for 2^n heads are a series."""
+    """The decay of each head: ALiBi's slopes (Press et al. 2022), a geometric series for 2^n heads."""
     power = 2 ** int(math.log2(heads))
     slopes = [2 ** (-8 * (i + 1) / power) for i in range(power)]
     return slopes + (alibi_slopes(2 * power)[::2][: heads - power] if heads > power else [])
