@@ -1,7 +1,7 @@
-"""The guard in front of every load: a model is data, and no code that comes with it is ever run.
+"""Guards every load: a model is data, and code that comes with it is never run.
 
-Libraries see a clean view of a model's folder (`view.py`), their own doors for code are closed (`libraries.py`), and
-the interpreter refuses what comes through nevertheless (`mlxq/launch/code_wall.py`).
+Libraries get a clean view of a model's folder (`view.py`), their own ways to load code are disabled (`libraries.py`),
+and the interpreter refuses any other attempt (`mlxq/launch/code_wall.py`).
 """
 
 import weakref
@@ -21,14 +21,14 @@ from worker.guard.view import View, make_view
 
 Engine = TypeVar("Engine")
 
-#: Where the folders lie that views were made of, by the views' own.
+#: The original folders, by the folders of their views.
 _sources: dict[Path, Path] = {}
-#: What a library raises when it finds no class for a tokenizer, a processor or a network.
+#: Errors of libraries that find no class for a tokenizer, a processor or a network.
 _AT_A_LOSS = (AttributeError, ImportError, KeyError, OSError, TypeError, ValueError)
 
 
 def guarded(ref: ModelRef, settings: Settings, load: Callable[[ModelRef], Engine]) -> Engine:
-    """What `load` makes of a clean view of the model, which stays for as long as the engine does.
+    """The engine that `load` makes from a clean view of the model. The view stays as long as the engine.
 
     Raises MlxqError.
     """
@@ -40,14 +40,14 @@ def guarded(ref: ModelRef, settings: Settings, load: Callable[[ModelRef], Engine
         if (explained := _explained(ref, views, error)) is not None:
             raise explained from error
         raise
-    # Some libraries read voices and the like when they are first asked for.
+    # Some libraries read further files, such as voices, on first use.
     weakref.finalize(engine, _close, views)
     return engine
 
 
 @contextmanager
 def opened(ref: ModelRef, settings: Settings) -> Iterator[ModelRef]:
-    """A clean view of a model that is read at once: one that drafts. Raises MlxqError."""
+    """A clean view of a model that is read at once, such as a draft model. Raises MlxqError."""
     if ref.path is not None:
         check_sizes(ref)
     ref, views = _viewed(ref, settings)
@@ -72,7 +72,7 @@ def opened_folder(folder: Path, name: str, settings: Settings) -> Iterator[Path]
 
 
 def source_of(path: Path) -> Path:
-    """Where the folder lies that this view was made of; a folder that is no view itself."""
+    """The original folder of this view; the folder itself if it is no view."""
     return _sources.get(path, path)
 
 
@@ -110,7 +110,7 @@ def _close(views: list[View]) -> None:
 
 
 def _explained(ref: ModelRef, views: list[View], error: Exception) -> InvalidRequest | None:
-    """The error for the caller if a load failed for lack of code that is not run here."""
+    """The error for the caller, if a load failed because the model needs code of its own."""
     if foreign(error):
         return _unsupported(f"The model '{ref.id}' needs code of its own, which is not run here.")
     if isinstance(error, MlxqError) or not isinstance(error, _AT_A_LOSS):

@@ -1,7 +1,7 @@
-"""The doors by which the model libraries let in what comes with a model, closed in this process.
+"""Disables the ways in which model libraries load code of models, in this process.
 
-Models are data. `mlxq/launch/code_wall.py` stops foreign code from running; here libraries learn early that there is
-none, so that they take their own class where they have one, and templates run in a sandbox wherever they are
+Models are data. `mlxq/launch/code_wall.py` stops foreign code from running. Here the libraries are told early that
+there is none, so that they use their own class where they have one, and templates run in a sandbox wherever they are
 rendered.
 """
 
@@ -16,7 +16,7 @@ _closed = False
 
 
 def close_doors() -> None:
-    """Close them, once. It imports parts of transformers: one thread at a time may do that."""
+    """Disable them, once. It imports parts of transformers, which only one thread at a time may do."""
     global _closed
     with _lock:
         if not _closed:
@@ -26,7 +26,7 @@ def close_doors() -> None:
 
 
 def _close_transformers() -> None:
-    """Whatever flag a caller sets: no class, tokenizer, processor or generate() of a repository's own."""
+    """No class, tokenizer, processor or generate() from a repository, whatever flag a caller sets."""
     from transformers import dynamic_module_utils
 
     def trust(
@@ -60,7 +60,7 @@ def _close_transformers() -> None:
 
 
 def _close_templates() -> None:
-    """Some processors of mlx-vlm render chat templates in an environment that is no sandbox."""
+    """Some processors of mlx-vlm render chat templates without a sandbox."""
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -73,7 +73,7 @@ def _close_templates() -> None:
 
 
 def _rebind(name: str, theirs: Any, ours: Any, below: tuple[str, ...] = ()) -> None:
-    """Modules that were imported before hold the name themselves."""
+    """Modules that were imported before have a reference of their own."""
     for module in list(sys.modules.values()):
         if below and not getattr(module, "__name__", "").startswith(below):
             continue

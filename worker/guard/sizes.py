@@ -1,8 +1,8 @@
-"""Whether the sizes in a model's configuration fit its weights.
+"""Checks that the sizes in a model's configuration fit its weights.
 
-A network is made from config.json before its weights are looked at: a million layers there take all memory, and the
-weights that would have contradicted come too late. The headers of safetensors say how many tensors there are and how
-long their sides are. It knows names of sizes; it does not know families of models.
+Libraries build a network from config.json before they read its weights: a million layers would take all memory. The
+headers of safetensors tell the number of tensors and their shapes. This module knows names of sizes. It does not know
+families of models.
 """
 
 import math
@@ -15,11 +15,11 @@ from mlxq.catalog import ModelRef, foreign_json
 from mlxq.catalog.model_config import LONGEST
 from mlxq.catalog.size import header_of, weight_files
 
-#: Words of keys that count layers: each layer has a tensor of its own at least.
+#: Words in keys that count layers: each layer has at least one tensor.
 _LAYERS = ("layer", "depth", "block", "stage")
-#: Words of keys that count what has a tensor of its own, or a place in one.
+#: Words in keys that count things with a tensor of their own, or a place in one.
 _PARTS = ("head", "expert", "codebooks", "quantizers", "groups", "levels")
-#: Words of keys that are a side of some tensor, or a small multiple of one.
+#: Words in keys of a side of some tensor, or a small multiple of one.
 _SIDES = (
     "hidden",
     "_size",
@@ -33,7 +33,7 @@ _SIDES = (
     "rank",
     "n_mels",
 )
-#: Words of keys that are sizes of inputs, windows and tables of positions, and of no weights.
+#: Words in keys of sizes of inputs, windows and tables of positions, but not of weights.
 _OTHERS = (
     "position",
     "image_size",
@@ -46,9 +46,9 @@ _OTHERS = (
     "sample",
     "window",
 )
-#: Numbers up to these are believed: what they take is small, and some parts have no weights.
+#: Numbers up to these are accepted: they take little memory, and some parts have no weights.
 _FEW_LAYERS, _FEW_PARTS, _SHORT = 1024, 4096, 32_768
-#: How many times longer a side may be than the longest: weights are packed, and fused layers cut in parts.
+#: Ratio of a size to the longest side that is accepted: weights may be packed, and fused layers are split.
 _TIMES = 8
 #: The longest known tables have 10 million positions.
 _MOST_POSITIONS = 1 << 27
@@ -75,7 +75,7 @@ def check_sizes(ref: ModelRef) -> None:
 
 
 def _most(name: str, tensors: int, longest: int) -> float:
-    """The largest number that may stand under this key."""
+    """The largest accepted number of this key."""
     if any(word in name for word in _OTHERS):
         return _MOST_POSITIONS
     if any(word in name for word in _LAYERS):
@@ -95,7 +95,7 @@ def _parts(path: Path) -> list[Path]:
 
 
 def _whole_numbers(config: Any, key: str = "") -> Iterator[tuple[str, float]]:
-    """Each number in a configuration with the key that it stands under."""
+    """Every number in a configuration, with its key."""
     if isinstance(config, dict):
         for name, value in config.items():
             yield from _whole_numbers(value, name)

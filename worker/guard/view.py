@@ -1,8 +1,8 @@
-"""A clean view of a model's folder: what a library may see of it.
+"""A clean view of a model's folder: the files that a library may see.
 
-The view is a private folder: links to weights and other plain data, and the JSON files, parsed once and written anew
-without what would make a library look for code. Nothing else is in it: no Python, no pickle, no program. It knows
-files; it does not know families of models.
+The view is a private folder with links to weights and other plain data, and with JSON files that were parsed once and
+rewritten without keys that would make a library look for code. It contains nothing else: no Python, no pickle, no
+program. This module knows files. It does not know families of models.
 """
 
 import logging
@@ -19,9 +19,9 @@ from mlxq.media.formats import RECORDING_SUFFIXES
 
 log = logging.getLogger(__name__)
 
-#: Weights: no reader of theirs runs what is in them.
+#: Weights: their readers run no code.
 _WEIGHTS = frozenset({".safetensors", ".npz", ".gguf"})
-#: What else models are made of: texts, tokenizers, templates, voices.
+#: Other plain data: texts, tokenizers, templates, voices.
 _DATA = frozenset(
     {
         ".bpe",
@@ -39,9 +39,9 @@ _DATA = frozenset(
     }
     | set(RECORDING_SUFFIXES)
 )
-#: Bytes of a JSON file that is linked, not written anew, when there is nothing to remove from it.
+#: Bytes above which a JSON file is linked instead of rewritten, if nothing has to be removed.
 _SMALL = 1 << 20
-#: Such files that were found sound and without code, as they were then: a tokenizer takes half a second to read.
+#: Such files that were found valid and without code, by their state: a tokenizer takes half a second to read.
 _linked: set[tuple[str, int, int, int, int]] = set()
 _MOST_LINKED = 1000
 #: Files and levels of folders of a model.
@@ -57,7 +57,7 @@ class View:
     code: list[str] = field(default_factory=list)
 
     def close(self) -> None:
-        """Remove it. Files that are open stay readable."""
+        """Remove the view. Open files stay readable."""
         shutil.rmtree(self.path.parent, ignore_errors=True)
 
 
@@ -145,7 +145,7 @@ def _take_json(view: View, name: str, real: Path, target: Path) -> None:
 
 
 def _repository(source: Path) -> tuple[Path, ...]:
-    """A snapshot in a hub's cache is made of links to its repository's blobs."""
+    """The repository of a snapshot in a hub's cache, which consists of links to its blobs."""
     parent = source.resolve().parent
     return (parent.parent,) if parent.name == "snapshots" else ()
 

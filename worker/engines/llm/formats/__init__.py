@@ -1,1 +1,1 @@
-"""How families of models write reasoning and tool calls: a file per kind of writing, and one table."""
+"""Formats of reasoning and tool calls: a file per kind of format, and a table of families."""

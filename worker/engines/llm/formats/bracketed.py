@@ -1,4 +1,4 @@
-"""Calls that look like calls in a program: Python's of Llama 4 and LFM2, and Gemma's."""
+"""Calls in the form of function calls: Python's of Llama 4 and LFM2, and Gemma's."""
 
 import json
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Gemma:
 
 @dataclass(frozen=True, slots=True)
 class Pythonic:
-    """`[name(key=value, …), …]`. `listed`: without the brackets it is none. `end`: what may stand behind."""
+    """`[name(key=value, …), …]`. `listed`: brackets are required. `end`: a marker that may follow."""
 
     listed: bool = False
     ends: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ def _known(name: str, tools: Tools) -> str | None:
 
 
 class _Arguments:
-    """What stands between the brackets of one call."""
+    """The arguments between the brackets of one call."""
 
     def __init__(
         self, source: Source, tools: Tools, report: Report, name: str, ends: tuple[str, ...]
@@ -109,7 +109,7 @@ class _Arguments:
         yield from source.take(")")
 
     def _key(self) -> Wait[str | None]:
-        """The keyword that comes, or the next argument's name where there is none."""
+        """The next keyword, or the name of the next parameter where there is none."""
         found = yield from self._source.match(_KEYWORD, self._source.pos)
         if found is None and self._source.cut:
             self._source.pos = len(self._source.text)
@@ -123,7 +123,7 @@ class _Arguments:
         return name
 
     def _leave(self) -> Wait[None]:
-        """A value that can't be read: the rest is shown as it is."""
+        """A value that cannot be read: the rest is shown unchanged."""
         source = self._source
         if source.cut:
             return

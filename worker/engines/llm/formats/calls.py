@@ -1,7 +1,7 @@
-"""What readers of calls report, and the calls that are one JSON object each.
+"""The interface of readers of calls, and the reader of calls that are one JSON object each.
 
-A reader stands behind a family's marker, or where a call may be without one. It returns a Verdict; only READ has
-reported anything.
+A reader starts after a family's marker, or where a call without a marker is possible. It returns a Verdict; only a
+reader that returns READ has reported calls.
 """
 
 import json
@@ -20,14 +20,14 @@ _ARGUMENTS = frozenset({"arguments", "parameters", "args"})
 class Verdict(Enum):
     #: calls have been read
     READ = auto()
-    #: it looks like a call, but can't be read as one of the tools'
+    #: it looks like a call, but not of one of the tools
     BROKEN = auto()
-    #: it is no call at all
+    #: it is no call
     NONE = auto()
 
 
 class Report(Protocol):
-    """Where calls go as they are read: opened once their names are certain, then JSON text, then closed."""
+    """Receives calls while they are read: opened when the name is certain, then JSON text, then closed."""
 
     @property
     def full(self) -> bool:
@@ -46,7 +46,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """How calls are written: the markers that begin them, one that ends them, and who reads what is between."""
+    """A format of calls: the markers that start them, the marker that ends them, and the reader between."""
 
     starts: tuple[str, ...]
     end: str
@@ -54,10 +54,10 @@ class Calls:
 
 
 def arguments(source: Source, report: Report, ends: tuple[str, ...] = (), quote: str = "") -> Wait[None]:
-    """The arguments of an opened call: an object as JSON or nearly so. What can't be read is left as it is."""
+    """The arguments of an opened call: an object in JSON or near JSON. Unreadable text is left unchanged."""
     if (yield from NearJson(source, report.add, ends, quote).value()) or source.cut:
         return
-    # Whoever gets them sees that they are not whole.
+    # The client sees that they are incomplete.
     start, stop = source.pos, -1
     for end in ends:
         place = yield from source.find(end, start)
@@ -78,7 +78,7 @@ def objects(*ends: str) -> Reader:
 
 
 def bare(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Objects without any marker, perhaps fenced as code: certain once the name and the arguments have been seen."""
+    """Objects without a marker, possibly fenced as code: certain when name and arguments have been read."""
     fenced = yield from source.take("```")
     if fenced:
         yield from source.take("json")
@@ -109,7 +109,7 @@ def _objects(
 
 
 class _Object:
-    """One call as an object. Its name comes before its arguments, or after them: then they wait."""
+    """One call as an object. Arguments that come before the name are held until the name is read."""
 
     def __init__(
         self, source: Source, tools: Tools, report: Report, ends: tuple[str, ...], bare: bool
@@ -121,7 +121,7 @@ class _Object:
         self._done = False
 
     def read(self) -> Wait[Verdict]:
-        """From behind the opening brace to behind the closing one."""
+        """Read from after the opening brace to after the closing one."""
         source, depth = self._source, 1
         while depth:
             char = yield from source.skip_space()
@@ -180,7 +180,7 @@ class _Object:
         written: list[str] = []
         whole = yield from NearJson(source, written.append, self._ends, inside="}").value()
         if not whole and source.cut and self._name is not None:
-            # Arguments as JSON text are known only once they are whole.
+            # Arguments as JSON text can be read only when they are complete.
             self._open()
             return True
         object_ = _as_object("".join(written)) if whole else None

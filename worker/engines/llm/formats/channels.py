@@ -1,4 +1,4 @@
-"""Answers of several messages, each behind a header that says whom it is for: Harmony of gpt-oss, Muse Spark.
+"""Answers of several messages, each with a header that names its recipient: Harmony of gpt-oss, Muse Spark.
 
 Harmony: `<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>commentary to=functions.NAME
 <|constrain|>json<|message|>{…}<|call|>`. Muse Spark has no channels: `to=self<|message|>…<|eom|>`.
@@ -12,12 +12,12 @@ import regex
 from worker.engines.llm.formats.headed import known
 from worker.engines.llm.formats.typed import Tools
 
-#: Markers behind a message. The last two begin the next one's header.
+#: Markers after a message. The last two begin the header of the next one.
 ENDS = ("<|end|>", "<|call|>", "<|return|>", "<|eom|>", "<|eot|>", "<|start|>", "<|channel|>")
 HEADERS = frozenset(ENDS[-2:])
-#: What begins an answer in Harmony, and the header behind which it speaks to the user.
+#: The start of an answer in Harmony, and the header of a message to the user.
 HEADERS_START, FINAL = "<|channel|>", "<|channel|>final<|message|>"
-#: How a prompt ends that has opened a message of thoughts.
+#: The end of a prompt that has opened a message of reasoning.
 THINKING = ("<|channel|>analysis<|message|>", "to=self<|message|>")
 
 HEADER = regex.compile(
@@ -29,7 +29,7 @@ _TO = regex.compile(r"to=([^\s<]+)")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`tool`: what a message calls, None for one that is to be read. `thought`: whether it is reasoning.
+    """`tool`: the tool that a message calls, None for other messages. `thought`: whether it is reasoning.
 
     `certain`: it is a call also where nothing follows, and no markers have to.
     """

@@ -1,4 +1,4 @@
-"""How one model writes: the rows of the table that count for it, put together."""
+"""The format of one model: the rows of the table that apply to it, combined."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _NEVER = r"(?!)"
 
 
 class Markers:
-    """Markers that are looked for in text that comes in pieces."""
+    """Searches markers in text that arrives in pieces."""
 
     def __init__(self, markers: Iterable[str]) -> None:
         longest_first = sorted(set(markers), key=len, reverse=True)
         first = "".join(sorted({regex.escape(each[0]) for each in longest_first}))
         self._any = regex.compile("|".join(map(regex.escape, longest_first)) or _NEVER)
-        #: finds what may begin one of them
+        #: finds possible beginnings of a marker
         self.begin = regex.compile(f"[{first}]" if first else _NEVER).search
         self._markers = tuple(longest_first)
         self._longest = max(map(len, longest_first), default=1)
@@ -32,7 +32,7 @@ class Markers:
         return None if begun is None else self._any.search(text, begun.start())
 
     def held(self, text: str, start: int) -> int:
-        """How many characters at the end may be the beginning of a marker."""
+        """The number of characters at the end that may begin a marker."""
         start = max(start, len(text) - self._longest + 1)
         while (found := self.begin(text, start)) is not None:
             end = text[found.start() :]
@@ -44,19 +44,19 @@ class Markers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """`thinking` and `calls` by what opens them."""
+    """`thinking` and `calls` by their opening markers."""
 
     thinking: dict[str, str]
     calls: dict[str, Calls]
     frames: frozenset[str]
     channels: bool
-    #: what may come in content, with tools and without, and in reasoning
+    #: markers in content, with tools and without, and in reasoning
     with_tools: Markers
     without_tools: Markers
 
     @staticmethod
     def of(tokenizer: Any) -> "Family":
-        """The family of a model, by its template, its vocabulary and what its files say of its parser."""
+        """The family of a model, by its template, its vocabulary and the parser that its files name."""
         vocabulary = tokenizer.get_vocab()
         said = getattr(tokenizer, "init_kwargs", {})
         signs = [
@@ -83,7 +83,7 @@ class Family:
         )
 
     def opened(self, prompt: str) -> bool:
-        """Whether a prompt ends where reasoning has been opened."""
+        """Whether a prompt ends within reasoning."""
         starts = (*self.thinking, *(THINKING if self.channels else ()))
         return prompt.rstrip().endswith(starts)
 

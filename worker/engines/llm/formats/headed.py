@@ -1,4 +1,4 @@
-"""Calls that are a name and then a JSON object: Mistral, Kimi K2, DeepSeek, GLM without keys."""
+"""Calls with a name before a JSON object: Mistral, Kimi K2, DeepSeek, GLM without keys."""
 
 # ruff: noqa: RUF001 (DeepSeek writes wide bars)
 
@@ -11,13 +11,13 @@ from worker.engines.llm.formats.calls import Report, Verdict, arguments, objects
 from worker.engines.llm.formats.source import Source, Wait
 from worker.engines.llm.formats.typed import Tools
 
-#: What may be there of a fence that was cut.
+#: Parts of a fence that was cut.
 _FENCE = ("`", "``", "j", "js", "jso")
 
 
 @dataclass(frozen=True, slots=True)
 class Headed:
-    """`head`: what stands before the arguments, the name in the group `name`. `end`: what stands behind them.
+    """`head` matches the text before the arguments, with the group `name`. `end`: the marker after them.
 
     The arguments may be fenced as code.
     """
@@ -55,7 +55,7 @@ class Headed:
 
 
 def known(name: str, tools: Tools) -> str | None:
-    """The tool that is meant: families write `functions.NAME:0` and the like."""
+    """The tool of a written name, such as `functions.NAME:0`."""
     name = name.strip()
     short = name.rpartition(":")[0] if name.rpartition(":")[2].isdecimal() else name
     for each in (name, short, short.removeprefix("functions.")):
@@ -71,7 +71,7 @@ _LIST = objects()
 
 
 def mistral(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Behind [TOOL_CALLS]: a list of objects, or `NAME[ARGS]{…}`."""
+    """After [TOOL_CALLS]: a list of objects, or `NAME[ARGS]{…}`."""
     char = yield from source.skip_space()
     return (yield from (_LIST if char and char in "[{" else _MISTRAL)(source, tools, report))
 
@@ -90,7 +90,7 @@ DEEPSEEK = Headed(
     ),
     "<｜tool▁call▁end｜>",
 )
-#: `NAME {…}` or `NAME`, a line and the object, as smaller models write between <tool_call> and </tool_call>.
+#: `NAME {…}` or `NAME`, a line and the object, as smaller models write it between <tool_call> and </tool_call>.
 NAMED = Headed(regex.compile(r"\s*(?P<name>[\w.-]{1,128})\s{0,64}(?=\{|```)"), "</tool_call>")
-#: `NAME>{…}</function>`, as Llama 3.1 writes behind `<function=`.
+#: `NAME>{…}</function>`, as Llama 3.1 writes it after `<function=`.
 FUNCTION = Headed(regex.compile(r"(?P<name>[\w.-]{1,128})>\s*(?=\{)"), "</function>")

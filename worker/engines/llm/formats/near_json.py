@@ -52,7 +52,7 @@ class NearJson:
         self._open: list[str] = []
 
     def value(self) -> Wait[bool]:
-        """Copy the value that begins here. False where it is not whole, or can't be read: then nothing fits."""
+        """Copy the value that begins here. False if it is incomplete or cannot be read."""
         source = self._source
         state, comma = "value", False
         while True:
@@ -123,7 +123,7 @@ class NearJson:
         return True
 
     def _match(self, pattern: Any) -> Wait[Any]:
-        """What fits the pattern here, once the text goes on behind it or has ended."""
+        """The match of the pattern here, when text follows it or the text has ended."""
         source, start = self._source, self._source.pos
         while (found := pattern.match(source.text, start)) and found.end() == len(source.text):
             if source.ended:
@@ -169,7 +169,7 @@ class NearJson:
         return False
 
     def _close(self, char: str, state: str) -> bool:
-        """Close what this bracket closes, and what is open in it."""
+        """Close this bracket's level, and the levels within."""
         if char not in self._open:
             return False
         self._complete(state)
@@ -181,14 +181,14 @@ class NearJson:
         return True
 
     def _complete(self, state: str) -> None:
-        """A key without a value has none."""
+        """Write null for a key without a value."""
         if state == "colon":
             self._write(": null")
         elif state == "value" and self._open and self._open[-1] == "}":
             self._write("null")
 
     def _end_of_text(self, state: str) -> bool:
-        """The model has ended between two values: what is open ends there. What was cut is left as it is."""
+        """Close all levels if the model ended between two values. Text that was cut is left unchanged."""
         if self._source.cut or not self._open:
             return False
         self._complete(state)

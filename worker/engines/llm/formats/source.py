@@ -1,6 +1,7 @@
-"""Text that a model is still writing, for readers that are generators.
+"""Text that is still being generated, for readers that are generators.
 
-A reader asks for what it needs and yields while that is not there yet. It knows positions, not formats.
+A reader asks for the text that it needs, and yields while it is not there yet. This module knows positions, not
+formats.
 """
 
 from collections.abc import Generator, Iterable
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 import regex
 
 T = TypeVar("T")
-#: A reader: it yields where it has to wait for more text.
+#: A reader: it yields to wait for more text.
 Wait = Generator[None, None, T]
 
 _BLANK = regex.compile(r"\s*")
@@ -29,7 +30,7 @@ class Source:
         self.ended = self.cut = False
 
     def forget(self) -> None:
-        """Let go of what has been read: positions in `text` change."""
+        """Drop the text that has been read: positions in `text` change."""
         if self.pos:
             self.text, self.base, self.pos = self.text[self.pos :], self.base + self.pos, 0
 
@@ -80,7 +81,7 @@ class Source:
         return False
 
     def match(self, pattern: Any, place: int) -> Wait[Any]:
-        """The match of a pattern at a position, None if there is none whatever may come."""
+        """The match of a pattern at a position; None if no further text can make one."""
         while True:
             found = pattern.match(self.text, place, partial=not self.ended)
             if found is None or not found.partial:
@@ -88,7 +89,7 @@ class Source:
             yield
 
     def find(self, literal: str, start: int) -> Wait[int]:
-        """The next position of a literal; -1 when it does not come any more."""
+        """The next position of a literal; -1 if the text ends without it."""
         while True:
             place = self.text.find(literal, start)
             if place >= 0 or self.ended:

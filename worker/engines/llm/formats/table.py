@@ -1,4 +1,4 @@
-"""Which family writes in which way. A row counts for a model whose template or vocabulary holds one of its signs."""
+"""The formats of families. A row applies to a model whose template or vocabulary contains one of its signs."""
 
 # ruff: noqa: RUF001 (DeepSeek writes wide bars)
 
@@ -16,21 +16,21 @@ from worker.engines.llm.formats.typed import Tools
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one family adds. Without `signs` it counts for every model."""
+    """The formats of one family. Without `signs` they apply to every model."""
 
     name: str
     signs: tuple[str, ...] = ()
-    #: what opens and what closes reasoning; it counts only where an answer begins
+    #: markers of reasoning, which count only at the start of an answer
     thinking: tuple[tuple[str, str], ...] = ()
     calls: tuple[Calls, ...] = ()
-    #: markers around content, which are left out
+    #: markers around content, which are removed
     frames: tuple[str, ...] = ()
     #: whether an answer consists of messages with headers
     channels: bool = False
 
 
 def _tool_call(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Behind <tool_call>: JSON of Hermes and Qwen, tags of Qwen3-Coder or GLM, or a name and JSON."""
+    """After <tool_call>: JSON of Hermes and Qwen, tags of Qwen3-Coder or GLM, or a name and JSON."""
     char = yield from source.skip_space()
     if char and char in "{[":
         return (yield from _HERMES(source, tools, report))
@@ -42,38 +42,38 @@ def _tool_call(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
 
 
 def _function(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Behind <function=: JSON of Llama 3.1, or the tags of a Qwen3-Coder that has left out <tool_call>."""
+    """After <function=: JSON of Llama 3.1, or the tags of a Qwen3-Coder that has left out <tool_call>."""
     if (yield from source.match(FUNCTION.head, source.pos)) is not None:
         verdict = yield from FUNCTION(source, tools, report)
     else:
         source.pos -= len("<function=")
         verdict = yield from tags.QWEN_CODER(source, tools, report)
-    # Without a marker of its own it is a call only where it names a tool.
+    # Without a marker of its own it is a call only if it names a tool.
     return verdict if verdict is Verdict.READ else Verdict.NONE
 
 
 def _named_function(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Behind <function name=."""
+    """After <function name=."""
     source.pos -= len("<function name=")
     verdict = yield from tags.MINICPM5(source, tools, report)
     return verdict if verdict is Verdict.READ else Verdict.NONE
 
 
 def _lfm(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Behind <|tool_call_start|>: Python's calls, or JSON."""
+    """After <|tool_call_start|>: Python's calls, or JSON."""
     json = yield from source.match(_JSON_BEGINS, source.pos)
     reader = _LFM_PYTHON if json is None else _LFM_JSON
     return (yield from reader(source, tools, report))
 
 
 def _python_tag(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Behind <|python_tag|>: JSON, or a call in Python."""
+    """After <|python_tag|>: JSON, or a call in Python."""
     char = yield from source.skip_space()
     return (yield from (_OBJECTS if char == "{" else _PYTHON)(source, tools, report))
 
 
 def _tool_calls(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Behind <tool_calls>: JSON objects, or calls with markers of their own."""
+    """After <tool_calls>: JSON objects, or calls with markers of their own."""
     verdict = Verdict.NONE
     while not report.full and (yield from source.take("<tool_call>")):
         if (yield from _tool_call(source, tools, report)) is not Verdict.READ:

@@ -1,8 +1,8 @@
 """Calls whose arguments stand between tags, without quotation marks: Qwen3-Coder, GLM, MiniMax, DeepSeek V3.2, …
 
-Values may hold any text, the tags too: a closing tag counts only where what follows it can follow an argument, by the
-tool's schema and by what the value itself has opened. Where both can be meant, because the whole call is closed and
-text comes, the last such place is taken.
+Values may contain any text, also tags: a closing tag counts only if the text after it can follow an argument, by the
+tool's schema and by the tags that the value itself has opened. If the whole call is closed and text follows, both
+readings are possible, and the last such place is taken.
 """
 
 import json
@@ -51,17 +51,17 @@ class Tagged:
 
 
 class _Call:
-    """One call, from behind its opening tag to behind its closing one."""
+    """One call, from after its opening tag to after its closing one."""
 
     def __init__(self, tags: Tagged, source: Source, tools: Tools, report: Report, name: str) -> None:
         self._tags, self._source, self._tools, self._report = tags, source, tools, report
         self._name = name
         self._given: set[str] = set()
-        #: where the value in hand begins
+        #: start of the current value
         self._begun = 0
-        #: where the call would end whose last argument's end is in question
+        #: possible end of the call, while the end of its last argument is uncertain
         self._closed = 0
-        #: whether the text was cut where that can't be told
+        #: whether the text was cut at such a place
         self._unsure = False
 
     def read(self) -> Wait[None]:
@@ -85,7 +85,7 @@ class _Call:
             report.add("}")
 
     def _argument(self) -> Wait[Any]:
-        """The opening tag of an argument, if one comes."""
+        """The opening tag of an argument, if one follows."""
         place = yield from self._source.solid(self._source.pos)
         return (yield from self._source.match(self._tags.argument, place))
 
@@ -137,7 +137,7 @@ class _Call:
         return True
 
     def _structure(self) -> Wait[bool]:
-        """An object or a list, which shows itself where it ends."""
+        """An object or a list, which ends at its closing bracket."""
         tags, source = self._tags, self._source
         yield from arguments(source, self._report, (tags.argument_end, tags.call_end))
         if source.pos >= len(source.text) and source.cut:
@@ -159,7 +159,7 @@ class _Call:
         return min(places, default=(None, 0))
 
     def _closes(self, place: int, *, bare: bool) -> Wait[bool | None]:
-        """Whether what follows ends an argument; None where it may. `bare`: it has no closing tag of its own."""
+        """Whether the next text ends an argument; None: possibly. `bare`: it has no closing tag of its own."""
         tags, source = self._tags, self._source
         start, end = tags.section
         ended, place = place, (yield from source.solid(place))
@@ -195,7 +195,7 @@ class _Call:
         """Whether an argument of this name can follow a value that ends before `place`."""
         if self._tools.names(self._name, argument) and argument not in self._given:
             return True
-        # A name of the model's own invention, unless the value itself has opened what ends here.
+        # An invented name, unless the value itself has opened the tag that closes here.
         value = self._source.text[self._begun : place]
         opened = len(self._tags.argument.findall(value))
         return not self._tools.closed(self._name) and opened < value.count(self._tags.argument_end)
@@ -212,7 +212,7 @@ class _Call:
 
 
 class _Text:
-    """A value on its way: strings are passed on as they come, others when they are whole."""
+    """A value while it is read: strings are passed on piece by piece, others when they are complete."""
 
     def __init__(self, source: Source, report: Report, kind: Kind, tags: Tagged) -> None:
         self._source, self._report, self._kind, self._tags = source, report, kind, tags
@@ -221,7 +221,7 @@ class _Text:
         self._streams: bool | None = None
 
     def show(self, stop: int | None, markers: tuple[str, ...]) -> None:
-        """Pass on what belongs to the value for certain: the text before `stop`, or before what may be a marker."""
+        """Pass on the certain text of the value: up to `stop`, or up to a possible marker."""
         source, text = self._source, self._source.text
         if stop is None:
             if source.cut:
@@ -249,13 +249,13 @@ class _Text:
             self._report.add(self._kind.json(text, guess=self._tags.guess))
 
     def break_off(self) -> None:
-        """The text has ended in the value: a string is left open, anything else out."""
+        """The text has ended within the value: a string stays open, another value is left out."""
         self._source.pos = len(self._source.text)
         if self._streams and not self._source.cut:
             self._report.add(escaped(self._source.text[self._shown :]))
 
     def _decide(self, text: str) -> bool | None:
-        """Whether the value is a string, whatever comes; None where that is still open."""
+        """Whether the value is a string; None while that is open."""
         begun = text.strip()
         if self._kind.text:
             open_ = "null" in self._kind.types and ("null".startswith(begun) or "None".startswith(begun))

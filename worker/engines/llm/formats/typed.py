@@ -1,6 +1,6 @@
-"""Arguments that a model writes without their types, as XML-like calls do: the tool's schema says what they are.
+"""Types of arguments from a tool's schema, for formats that write arguments without types, such as XML-like calls.
 
-It knows JSON schemas only as far as types go, and does not validate.
+This module knows only the types in JSON schemas. It does not validate.
 """
 
 import json
@@ -13,33 +13,33 @@ from config.values import JsonObject
 from worker.engines.llm.formats.near_json import read_all
 
 _TYPES = frozenset({"string", "integer", "number", "boolean", "object", "array", "null"})
-#: Other words that schemas have for these.
+#: Other words of schemas for these types.
 _ALIASES = {"str": "string", "text": "string", "int": "integer", "float": "number", "bool": "boolean",
             "dict": "object", "list": "array"}  # fmt: skip
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
-#: References and alternatives that are followed into each other.
+#: Levels of references and alternatives that are followed.
 _DEEPEST = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`types` that a value may have, empty where the schema says nothing; `constants` that it may be, if any."""
+    """The possible `types` of a value, empty if the schema names none, and its possible `constants`."""
 
     types: frozenset[str] = frozenset()
     constants: tuple[Any, ...] = ()
 
     @property
     def text(self) -> bool:
-        """Whether it is always a string, null apart."""
+        """Whether it is always a string or null."""
         return "string" in self.types and self.types <= {"string", "null"} and not self.constants
 
     @property
     def structured(self) -> bool:
-        """Whether it is always an object or a list, null apart."""
+        """Whether it is always an object, a list or null."""
         return bool(self.types & {"object", "array"}) and self.types <= {"object", "array", "null"}
 
     def json(self, text: str, *, guess: bool) -> str:
-        """What was written for a value, as JSON. `guess`: whether values of unknown types are read as JSON."""
+        """The written text of a value as JSON. `guess`: whether values of unknown types are read as JSON."""
         value = self._value(text, guess)
         return value if isinstance(value, _Written) else json.dumps(value, ensure_ascii=False)
 
@@ -73,7 +73,7 @@ class Kind:
 
 
 class _Written(str):
-    """A number as it was written: no digit is lost."""
+    """A number in its written form, with all digits."""
 
 
 TEXT, ANYTHING = Kind(frozenset({"string"})), Kind()
@@ -81,7 +81,7 @@ UNTEXT = Kind(_TYPES - {"string"})
 
 
 class Tools:
-    """The functions that a request offers: their names and what is known of their arguments."""
+    """The functions of a request: their names, and the types of their arguments."""
 
     def __init__(self, tools: Sequence[JsonObject]) -> None:
         functions: list[Any] = [tool["function"] for tool in tools]
@@ -105,7 +105,7 @@ class Tools:
         return argument in self.arguments(name)
 
     def closed(self, name: str) -> bool:
-        """Whether a function takes no arguments but those that its schema has."""
+        """Whether a function takes no additional arguments."""
         return self._parameters.get(name, {}).get("additionalProperties") is False
 
     def kind(self, name: str, argument: str) -> Kind:
@@ -134,7 +134,7 @@ def kind_of(schema: JsonObject, root: JsonObject) -> Kind:
 
 
 def _parts(schema: Any, root: JsonObject, depth: int) -> Iterator[JsonObject]:
-    """The schemas that a value may be of: alternatives and references resolved."""
+    """The possible schemas of a value, with alternatives and references resolved."""
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return
     if isinstance(schema.get("$ref"), str):
@@ -211,7 +211,7 @@ def _equal(constant: Any, text: str) -> bool:
 
 
 def _number(text: str, types: frozenset[str], *, exact: bool) -> Any:
-    """A number, if the text is one. `exact`: strings are allowed too, so it has to look as JSON writes it."""
+    """The number that the text is, if any. `exact`: strings are possible too, so only JSON's form counts."""
     known, value = _loaded(text)
     if not known or isinstance(value, bool) or not isinstance(value, int | float):
         if exact:
@@ -224,7 +224,7 @@ def _number(text: str, types: frozenset[str], *, exact: bool) -> Any:
             return None
         return int(value) if value.is_integer() else (value if "number" in types else None)
     if isinstance(value, float) and "number" not in types:
-        # 25.0 is an integer to JSON schemas.
+        # 25.0 is an integer in JSON schemas.
         return int(value) if value.is_integer() and not exact else None
     if value != value or value in (float("inf"), float("-inf")) or (exact and json.dumps(value) != text):
         return None
