@@ -1,4 +1,4 @@
-"""An F5-TTS from its folder. The library knows one size, and the hub; here the tensors' shapes say the size."""
+"""Loads an F5-TTS of any size from its folder: the tensors' shapes tell the size. The library knows only one."""
 
 import re
 from pathlib import Path
@@ -20,9 +20,9 @@ Weights = dict[str, mx.array]
 
 #: Channels of one head of attention, in the library's code.
 _HEAD = 64
-#: How many numbers of a quantized matrix share a scale.
+#: Size of the groups of a quantised matrix.
 _GROUP = 64
-#: The names of a torch checkpoint, and the library's.
+#: Names of a torch checkpoint → names of the library.
 _NAMES = (
     (".to_out", ".to_out.layers"),
     (".text_blocks", ".text_blocks.layers"),
@@ -39,7 +39,7 @@ def load(path: Path, vocoder: Path, cache: Path) -> Model:
 
     Raises ValueError when the files don't fit together.
     """
-    # Else a file that anybody may have put into the folder for temporary files is read.
+    # By default it reads a file from the shared folder for temporary files, which anybody may have written.
     jieba.dt.tmp_dir = str(cache)
     jieba.initialize()
     vocabulary = {
@@ -64,7 +64,7 @@ def load(path: Path, vocoder: Path, cache: Path) -> Model:
 
 
 def _from_torch(weights: Weights) -> Weights:
-    """The weights of a torch checkpoint as the library has them."""
+    """The weights of a torch checkpoint in the library's layout."""
     turned = {}
     for name, value in weights.items():
         name = name.removeprefix(_TORCH)
@@ -78,8 +78,8 @@ def _from_torch(weights: Weights) -> Weights:
     return turned
 
 
-def _sizes(weights: Weights) -> dict[str, Any]:
-    """What a transformer is told of its size."""
+def _sizes(weights: Weights) -> dict[str, float]:
+    """The sizes of a transformer."""
     first = "transformer.transformer_blocks.0."
     dim = _length(weights, "transformer.input_embed.proj.bias")
     signs, width = weights["transformer.text_embed.text_embed.weight"].shape
@@ -105,7 +105,7 @@ def _count(weights: Weights, pattern: str) -> int:
 
 
 def _quantize(flow: F5TTS, weights: Weights) -> None:
-    """Make the layers quantized whose weights are."""
+    """Quantise the layers whose weights are quantised."""
     scales = {name.removesuffix(".scales") for name in weights if name.endswith(".scales")}
     if not scales:
         return
@@ -115,7 +115,7 @@ def _quantize(flow: F5TTS, weights: Weights) -> None:
 
 
 def _duration(path: Path, vocabulary: dict[str, int]) -> DurationPredictor | None:
-    """What tells how long a text takes; a folder may lack it."""
+    """The predictor of a text's length, which a folder may lack."""
     if not (path / DURATION).is_file():
         return None
     weights: Any = mx.load(str(path / DURATION))
@@ -130,10 +130,10 @@ def _duration(path: Path, vocabulary: dict[str, int]) -> DurationPredictor | Non
 def _vocoder(path: Path) -> Vocos:
     settings, weights = (path / name for name in VOCODER_FILES)
     if "MelSpectrogramFeatures" not in settings.read_text():
-        # The library would fetch a codec for it.
+        # The library would download a codec for it.
         raise ValueError("its vocoder is not one of spectrograms")
     vocoder = Vocos.from_pretrained(str(path))
-    # The library takes what is missing for random.
+    # The library would leave missing weights random.
     known: Any = mx.load(str(weights))
     wanted: Any = tree_flatten(vocoder.parameters())
     missing = {name for name, _ in wanted} - known.keys()

@@ -1,7 +1,7 @@
-"""How F5-TTS speaks: a recording's spectrogram is continued, out of noise, in a few steps.
+"""Sampling of F5-TTS: the spectrogram of a recording is continued from noise in a few steps.
 
-The library's `sample` in steps that can be stopped between, for one text at a time. As it is current MLX refuses it:
-it asks for noise of a length that is no integer.
+This is the library's `sample`, for one text at a time, in steps between which it can be stopped. The original fails
+with current MLX: it requests noise of a length that is no integer.
 """
 
 import re
@@ -17,22 +17,22 @@ from f5_tts_mlx.utils import convert_char_to_pinyin, list_str_to_idx
 from mlxq.media.spoken_text import has_words
 
 SAMPLE_RATE, HOP = 24_000, 256
-#: The library's own: steps, strength of the text, how much of the way the first steps take, frames at most.
+#: Values of the library: steps, guidance, sway of the schedule, most frames.
 STEPS, GUIDANCE, SWAY, LONGEST = 8, 2.0, -1.0, 4096
-#: Loudness that a quiet recording is brought to.
+#: Loudness to which a quiet recording is amplified.
 _LOUDNESS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
-    """Samples, none after a step that has not brought any yet. `token_count`: frames of its spectrogram."""
+class Chunk:
+    """Samples, none after the steps before the last. `token_count`: frames of the spectrogram."""
 
     audio: mx.array
     token_count: int = 0
 
 
 class Model:
-    """As mlx-audio's models are used."""
+    """The model, with the interface of mlx-audio's models."""
 
     sample_rate = SAMPLE_RATE
 
@@ -45,42 +45,42 @@ class Model:
         return [each.parameters() for each in (self._flow, predictor, vocoder) if each is not None]
 
     def knows(self, text: str) -> bool:
-        """Whether there is a sign for any letter or digit of the text."""
+        """Whether the vocabulary has any letter or digit of the text."""
         known = self._flow._vocab_char_map
         return any(sign in known and has_words(sign) for sign in convert_char_to_pinyin([text])[0])
 
-    def generate(self, text: str, ref_audio: mx.array, ref_text: str) -> Iterator[Sound]:
-        """Says the text with the voice of a recording, in which `ref_text` is said."""
+    def generate(self, text: str, ref_audio: mx.array, ref_text: str) -> Iterator[Chunk]:
+        """Speak the text with the voice of a recording, whose transcript is `ref_text`."""
         flow = self._flow
         given = flow._mel_spec(_loud(ref_audio))
-        signs = list_str_to_idx(convert_char_to_pinyin([f"{ref_text} {text}"]), flow._vocab_char_map)
-        heard = given.shape[1]
-        # The library takes the recording for at least as long as all signs, and says its silence too.
-        frames = min(max(self._frames(given, signs, ref_text, text), heard + 1), LONGEST)
-        known = (mx.arange(frames) < heard)[None, :, None]
-        condition = mx.pad(given, [(0, 0), (0, frames - heard), (0, 0)])
+        ids = list_str_to_idx(convert_char_to_pinyin([f"{ref_text} {text}"]), flow._vocab_char_map)
+        given_frames = given.shape[1]
+        # The library makes the recording at least as long as all ids, and returns its silence too.
+        frames = min(max(self._frames(given, ids, ref_text, text), given_frames + 1), LONGEST)
+        known = (mx.arange(frames) < given_frames)[None, :, None]
+        condition = mx.pad(given, [(0, 0), (0, frames - given_frames), (0, 0)])
         noise = mx.random.normal((flow.num_channels, frames)).T[None]
-        for spectrogram in self._steps(noise, condition, signs):
+        for spectrogram in self._steps(noise, condition, ids):
             mx.eval(spectrogram)
-            yield Sound(mx.zeros(0))
+            yield Chunk(mx.zeros(0))
         samples = flow._vocoder(mx.where(known, condition, spectrogram))
-        yield Sound(samples[ref_audio.shape[0] :], frames - heard)
+        yield Chunk(samples[ref_audio.shape[0] :], frames - given_frames)
 
-    def _frames(self, given: mx.array, signs: mx.array, ref_text: str, text: str) -> int:
-        """How long the recording and the text are together."""
+    def _frames(self, given: mx.array, ids: mx.array, ref_text: str, text: str) -> int:
+        """The frames of the recording and the text together."""
         if self._flow._duration_predictor is not None:
-            return int(self._flow.predict_duration(given, signs).item())
+            return int(self._flow.predict_duration(given, ids).item())
         return given.shape[1] + round(given.shape[1] * _length(text) / max(1, _length(ref_text)))
 
-    def _steps(self, spectrogram: mx.array, condition: mx.array, signs: mx.array) -> Iterator[mx.array]:
-        """A way from noise to sound, by the method of Runge and Kutta."""
+    def _steps(self, spectrogram: mx.array, condition: mx.array, ids: mx.array) -> Iterator[mx.array]:
+        """Integrate from noise to audio with the Runge-Kutta method."""
 
         def flow(time: mx.array, place: mx.array) -> mx.array:
             told, untold = (
                 self._flow.transformer(
                     x=place,
                     cond=condition,
-                    text=signs,
+                    text=ids,
                     time=time,
                     drop_audio_cond=without,
                     drop_text=without,
@@ -107,5 +107,5 @@ def _loud(samples: mx.array) -> mx.array:
 
 
 def _length(text: str) -> int:
-    """How long a text takes to say, where nothing better is known: in bytes, and a Chinese pause is long."""
+    """An estimate of how long a text takes to speak: bytes, with more for Chinese pauses."""
     return len(text.encode()) + 3 * len(re.findall("[。、\uff1b\uff1a\uff0c\uff1f\uff01]", text))
