@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from jobs import keys
-from jobs.blobs import BlobStore
+from jobs.blobs import blob_store
 from jobs.commands import DOWNLOAD
 from jobs.consumer.consumer import Consumer
 from jobs.gate import iso_now
@@ -67,7 +67,7 @@ class WorkerHost:
         self._scheduler = (
             DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
         )
-        self._housekeeping = Housekeeping(self._consumer, BlobStore(settings.blob_folder))
+        self._housekeeping = Housekeeping(self._consumer, blob_store(settings))
         self.lanes = {category: self._lane(category, loader) for category, loader in engines.items()}
         self.memory.watch([lane.occupant for lane in self.lanes.values()])
 

@@ -87,7 +87,7 @@ def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN
             pipe.hget(keys.job(job_id), "mlxq_inputs")
         inputs = pipe.execute() if ids else []
     needed = {blob for each in inputs if each for blob in each.decode().split()}
-    return blobs.delete_all(orphans - needed)
+    return blobs.delete_orphans(orphans - needed, age)
 
 
 def sweep(connection: redis.Redis) -> int:

@@ -1,5 +1,9 @@
 """The response that is a file of a job, whole or a range of it."""
 
+import contextlib
+from contextlib import AbstractContextManager
+from pathlib import Path
+
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -16,9 +20,23 @@ _RANGE_REFUSED = (400, 416)
 
 
 class _File(FileResponse):
-    """A range that cannot be served is refused as every other request is."""
+    """A range that cannot be served is refused as every other request is.
+
+    The file is held until it is sent: a store on another machine would have a copy of it.
+    """
+
+    def __init__(self, blob: AbstractContextManager[Path], headers: dict[str, str], media_type: str) -> None:
+        """Raises BlobGone."""
+        with contextlib.ExitStack() as held:
+            path = held.enter_context(blob)
+            super().__init__(path, headers=headers, media_type=media_type, stat_result=path.stat())
+            self._held = held.pop_all()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await self._send(scope, receive, send)
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused: Message | None = None
 
         async def watch(message: Message) -> None:
@@ -42,11 +60,6 @@ def file_response(
     request: Request, artifact: Artifact, name: str, headers: dict[str, str] | None = None
 ) -> Response:
     """The whole file. Raises BlobGone."""
-    path = context_of(request).blobs.path(artifact.blob)
     disposition = {"content-disposition": f'inline; filename="{name}"'}
-    return _File(
-        path,
-        headers={**disposition, **EMBEDDABLE, **(headers or {})},
-        media_type=artifact.content_type,
-        stat_result=path.stat(),
-    )
+    blob = context_of(request).blobs.local(artifact.blob)
+    return _File(blob, {**disposition, **EMBEDDABLE, **(headers or {})}, artifact.content_type)

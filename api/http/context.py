@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import blob_store
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.gate import Ttl
@@ -30,7 +30,7 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.catalog = Catalog(settings)
-        self.blobs = BlobStore(settings.blob_folder, settings.disk_limit_bytes)
+        self.blobs = blob_store(settings)
         self.voices = VoiceRegistry(settings.voices_dir)
         self.reach = HubReach(settings)
         self._known: TTLCache[tuple[str, Category, str | None], ModelRef] = TTLCache(_REMEMBERED, _FRESH)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import redis
 
-from jobs.blobs import BlobStore
+from jobs.blobs import LocalBlobs
 from jobs.kinds import Category
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
@@ -31,7 +31,7 @@ def sound(
 ) -> Iterator[tuple[httpx.Client, str]]:
     """A server, and the address of a file of 1,000 bytes there."""
     put(model_root / "speaks", {"model_type": "qwen3_tts"})
-    blobs = BlobStore(tmp_path / "blobs")
+    blobs = LocalBlobs(tmp_path / "blobs")
     more = {"duration": 0.5, "sample_rate": 24_000, "usage": {"input_tokens": 1, "output_tokens": 1}}
 
     def speak(run: Run) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 import api.http.fetch
 from api.http.public_address import is_public
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import BlobStore, LocalBlobs
 from mlxq.media.images import open_picture
 from tests.support.api_server import ApiServer
 from tests.support.pictures import Web, data_url, encoded, part, picture
@@ -54,7 +54,7 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
+    return LocalBlobs(tmp_path / "blobs")
 
 
 def show(server: ApiServer, *parts: dict[str, Any], model: str = "eyes") -> httpx.Response:

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from jobs import keys
-from jobs.blobs import BlobStore
+from jobs.blobs import LocalBlobs
 from jobs.kinds import Category
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
@@ -107,7 +107,7 @@ def test_a_job_of_another_key_does_not_exist(
 def test_files_are_those_of_the_key(
     keyed: Keyed, redis_url: str, clean_redis: redis.Redis, tmp_path: Path
 ) -> None:
-    blobs = BlobStore(tmp_path / "data" / "blobs")
+    blobs = LocalBlobs(tmp_path / "data" / "blobs")
 
     more = {"duration": 0.5, "sample_rate": 24_000, "usage": {"input_tokens": 1, "output_tokens": 1}}
 

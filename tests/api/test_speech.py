@@ -13,7 +13,7 @@ import redis
 
 from config.settings import Settings
 from jobs import keys
-from jobs.blobs import BlobStore
+from jobs.blobs import BlobStore, LocalBlobs
 from jobs.errors import EngineFailure
 from jobs.kinds import Category
 from mlxq.media.formats import SPEECH_TYPES
@@ -28,7 +28,7 @@ USAGE = {"input_tokens": 2, "output_tokens": 5}
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
+    return LocalBlobs(tmp_path / "blobs")
 
 
 @pytest.fixture

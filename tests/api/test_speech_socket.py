@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import LocalBlobs
 from jobs.errors import EngineFailure
 from jobs.kinds import Category
 from tests.api.test_speech import put, register
@@ -39,7 +39,7 @@ def speaker(redis_url: str, clean_redis: redis.Redis, tmp_path: Path) -> Iterato
 def speak(run: Run, folder: Path) -> None:
     for part in (PCM[:90], PCM[90:]):
         run.emit(EventType.AUDIO, audio=base64.b64encode(part).decode())
-    run.end(result={"audio": BlobStore(folder / "blobs").put(PCM), "format": "pcm", "usage": {}})
+    run.end(result={"audio": LocalBlobs(folder / "blobs").put(PCM), "format": "pcm", "usage": {}})
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def test_a_full_disk_is_a_507_wherever_it_is_noticed(
     if where == "form":
         monkeypatch.setattr(UploadFile, "write", full_form)
     else:
-        monkeypatch.setattr("jobs.blobs.BlobStore._write", full)
+        monkeypatch.setattr("jobs.blobs.local.LocalBlobs._write", full)
     refused = send(make_api())
     assert (refused.status_code, refused.json()["error"]["code"]) == (507, "insufficient_storage")
     assert str(tmp_path) not in refused.text

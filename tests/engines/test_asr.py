@@ -15,7 +15,7 @@ from mlx_whisper import decoding, timing
 from mlx_whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import BlobStore, LocalBlobs
 from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog
 from tests.support.asr_checkpoints import (
@@ -173,7 +173,7 @@ def loaded(root: Path, name: str) -> tuple[TranscriptionEngine, BlobStore]:
     ref = Catalog(settings).resolve(name, "asr")
     assert ref.path is not None
     assert ref.category == "asr"
-    return engine(family(ref, ref.path).load(ref.path), settings), BlobStore(settings.blob_folder)
+    return engine(family(ref, ref.path).load(ref.path), settings), LocalBlobs(settings.blob_folder)
 
 
 def run(speaker: TranscriptionEngine, **payload: Any) -> list[Output]:

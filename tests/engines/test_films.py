@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import LocalBlobs
 from mlxq.catalog import Catalog
 from tests.support.films import recording
 from worker.audio import decode
@@ -30,7 +30,7 @@ def hearer(tmp_path: Path) -> TranscriptionEngine:
 
 
 def transcribed(hearer: TranscriptionEngine, file: bytes, folder: Path, **said: Any) -> list[Output]:
-    blob = BlobStore(Settings.model_validate({"data_dir": folder}).blob_folder).put(file)
+    blob = LocalBlobs(Settings.model_validate({"data_dir": folder}).blob_folder).put(file)
     hearer.add("task", {"audio": blob, "language": "en", **said}, 0)
     outputs: list[Output] = []
     while not outputs or not isinstance(outputs[-1], Done):

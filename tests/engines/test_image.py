@@ -19,7 +19,7 @@ from mlx_vlm.models.z_image.pipeline import ZImagePipeline
 from PIL import Image
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import LocalBlobs
 from jobs.errors import InvalidRequest, MlxqError
 from mlxq.catalog import Catalog
 from tests.support.image_checkpoints import random_flux2, random_z_image
@@ -53,7 +53,7 @@ class Studio:
         engine = ENGINES["image"](ref, self.settings)  # type: ignore[index]
         assert isinstance(engine, ImageEngine)
         self.engine = engine
-        self.blobs = BlobStore(self.settings.blob_folder)
+        self.blobs = LocalBlobs(self.settings.blob_folder)
 
     def begin(self, **changes: Any) -> None:
         payload = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import LocalBlobs
 from mlxq.catalog import ModelRef
 from tests.support.pictures import encoded, picture
 from tests.support.vision_checkpoints import random_qwen3_vl
@@ -37,7 +37,7 @@ def engine(folder: Path, settings: Settings) -> Iterator[ChatEngine]:
 
 @pytest.fixture
 def image(settings: Settings) -> dict[str, str]:
-    return {"type": "image", "blob": BlobStore(settings.blob_folder).put(encoded(picture()))}
+    return {"type": "image", "blob": LocalBlobs(settings.blob_folder).put(encoded(picture()))}
 
 
 def payload(content: Any, tokens: int = 20) -> dict[str, Any]:

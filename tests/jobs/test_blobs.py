@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from jobs.blobs import BlobStore
+from jobs.blobs import SENT, BlobStore, LocalBlobs
 from jobs.errors import BlobGone
 
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "deep" / "blobs")
+    return LocalBlobs(tmp_path / "deep" / "blobs")
+
+
+def where(blobs: BlobStore, blob_id: str) -> Path:
+    """The file of a blob, which a folder does not copy."""
+    with blobs.local(blob_id) as path:
+        return path
 
 
 def test_what_is_put_can_be_read_by_its_id(blobs: BlobStore) -> None:
@@ -28,7 +34,7 @@ def test_what_is_put_can_be_read_by_its_id(blobs: BlobStore) -> None:
 
 
 def test_only_the_user_can_read_them(blobs: BlobStore) -> None:
-    path = blobs.path(blobs.put(b"secret"))
+    path = where(blobs, blobs.put(b"secret"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -73,17 +79,41 @@ def test_no_id_leads_out_of_the_folder(blobs: BlobStore, tmp_path: Path) -> None
 
 def test_old_ones_are_swept_and_so_is_what_a_crash_left(blobs: BlobStore) -> None:
     old, new = blobs.put(b"old"), blobs.put(b"new")
-    half = blobs.path(new).with_name("blob-0.part")
+    half = where(blobs, new).with_name("blob-0.part")
     half.write_bytes(b"ha")
     an_hour_ago = time.time() - 3600
-    for path in (blobs.path(old), half):
+    for path in (where(blobs, old), half):
         os.utime(path, (an_hour_ago, an_hour_ago))
     assert blobs.sweep(1800) == 2
     assert blobs.read(new) == b"new"
     assert not half.exists()
     with pytest.raises(BlobGone):
-        blobs.path(old)
+        blobs.read(old)
 
 
 def test_there_is_nothing_to_sweep_before_the_first(blobs: BlobStore) -> None:
     assert blobs.sweep(0) == 0
+
+
+def test_what_is_shared_is_stored_once(blobs: BlobStore) -> None:
+    first = blobs.put_shared(b"a voice")
+    assert blobs.put_shared(b"a voice") == first
+    assert blobs.put_shared(b"another voice") != first
+    assert blobs.read(first) == b"a voice"
+    assert len(list(where(blobs, first).parent.iterdir())) == 2
+
+
+def test_what_is_shared_outlives_its_jobs_and_goes_when_nobody_wants_it(blobs: BlobStore) -> None:
+    shared, sent = blobs.put_shared(b"a voice"), blobs.put(b"sent", SENT)
+    assert blobs.delete_all([shared, sent]) == 1
+    assert blobs.sweep(-1) == 0
+    an_hour_ago = time.time() - 3600
+    os.utime(where(blobs, shared), (an_hour_ago, an_hour_ago))
+    orphans = blobs.orphans(1800)
+    assert orphans == [shared]
+    blobs.put_shared(b"a voice")
+    assert blobs.delete_orphans(orphans, 1800) == 0
+    os.utime(where(blobs, shared), (an_hour_ago, an_hour_ago))
+    assert blobs.delete_orphans(orphans, 1800) == 1
+    with pytest.raises(BlobGone):
+        blobs.read(shared)

@@ -13,10 +13,11 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from jobs import keys
-from jobs.blobs import BlobStore, Uploads
+from jobs.blobs import BlobStore, LocalBlobs, Uploads
 from jobs.client import JobClient
 from jobs.connection import async_connection
 from jobs.errors import (
+    BlobGone,
     Conflict,
     EngineFailure,
     InsufficientStorage,
@@ -253,11 +254,18 @@ async def test_only_when_nothing_can_go_is_a_job_refused(
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
+    return LocalBlobs(tmp_path / "blobs")
 
 
 def files(blobs: BlobStore, ids: tuple[str, ...]) -> list[bool]:
-    return [blobs._folder.joinpath(each).is_file() for each in ids]
+    return [is_there(blobs, each) for each in ids]
+
+
+def is_there(blobs: BlobStore, blob_id: str) -> bool:
+    try:
+        return blobs.size(blob_id) > 0
+    except BlobGone:
+        return False
 
 
 def sent(blobs: BlobStore) -> Uploads:

@@ -9,7 +9,7 @@ import redis
 
 from config.settings import Settings
 from jobs import keys
-from jobs.blobs import SENT, BlobStore, Uploads
+from jobs.blobs import SENT, BlobStore, LocalBlobs, Uploads
 from jobs.client import JobClient
 from jobs.gate import BEAT
 from tests.support.jobs import request
@@ -21,12 +21,13 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
+    return LocalBlobs(tmp_path / "blobs")
 
 
 def make_old(blobs: BlobStore, *ids: str) -> None:
     for each in ids:
-        os.utime(blobs.path(each), (time.time() - 7200,) * 2)
+        with blobs.local(each) as path:
+            os.utime(path, (time.time() - 7200,) * 2)
 
 
 async def test_what_ended_jobs_throw_away_is_deleted(blobs: BlobStore, clean_redis: redis.Redis) -> None:
@@ -54,12 +55,31 @@ async def test_files_that_no_job_owns_are_swept_and_those_of_waiting_jobs_stay(
     assert blobs.read(owned) == b"owned"
 
 
+async def test_a_shared_file_stays_as_long_as_a_job_may_need_it(
+    client: JobClient, blobs: BlobStore, clean_redis: redis.Redis
+) -> None:
+    uploads = Uploads(blobs)
+    wanted = uploads.put_shared(b"voice")
+    job = request(uploads=uploads)
+    await client.enqueue(job)
+    left = blobs.put_shared(b"voice of nobody")
+    make_old(blobs, wanted, left)
+    assert sweep_orphans(clean_redis, blobs) == 1
+    assert blobs.read(wanted) == b"voice"
+    # The end of its job throws away what the job alone has used.
+    await client.cancel(job.id)
+    assert collect(clean_redis, blobs) == 0
+    assert blobs.read(wanted) == b"voice"
+    assert sweep_orphans(clean_redis, blobs) == 1
+
+
 async def test_a_worker_deletes_the_files_of_a_job_that_has_ended(
     settings: Settings, bench: Bench, client: JobClient
 ) -> None:
-    blobs = BlobStore(settings.blob_folder)
+    blobs = LocalBlobs(settings.blob_folder)
     uploads = Uploads(blobs)
-    path = blobs.path(uploads.put(b"picture"))
+    with blobs.local(uploads.put(b"picture")) as path:
+        assert path.is_file()
     job = request(model="first", payload={"count": 1}, uploads=uploads)
     await client.enqueue(job)
     assert path.is_file()

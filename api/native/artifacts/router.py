@@ -3,6 +3,7 @@
 A job's id is a secret: who knows it may fetch what it made, unless it is another key's.
 """
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -37,7 +38,7 @@ async def get_artifact(
         if shown is None:
             raise NotFound(f"Job '{job_id}' has no file number {number} ({info.status}).")
         file = picture(*shown)
-    return file_response(request, file, f"{job_id}-{number}.{file.suffix}")
+    return await asyncio.to_thread(file_response, request, file, f"{job_id}-{number}.{file.suffix}")
 
 
 RESOURCE = Resource(NATIVE, routers=(router,))

@@ -145,7 +145,8 @@ def _sent(context: Context, uploads: Uploads, data: str) -> dict[str, Any]:
     blob = ""
     try:
         blob = uploads.put(from_base64(body))
-        probe(context.blobs.path(blob), context.settings.max_reference_seconds)
+        with context.blobs.local(blob) as path:
+            probe(path, context.settings.max_reference_seconds)
     except ValueError as error:  # no base64, or nothing that can be heard
         uploads.delete(blob)
         reason = str(error) if isinstance(error, UnreadableSound) else "it is not in base64"

@@ -65,8 +65,13 @@ class Upload:
         if isinstance(self._file, UploadFile) and self._file.size:
             await asyncio.to_thread(context.blobs.check_room, self._file.size)
         blob = await uploads.put_stream(self._chunks(settings.max_audio_bytes))
+
+        def length() -> float:
+            with context.blobs.local(blob) as path:
+                return probe(path, settings.max_audio_seconds)
+
         try:
-            seconds = await asyncio.to_thread(probe, context.blobs.path(blob), settings.max_audio_seconds)
+            seconds = await asyncio.to_thread(length)
         except UnreadableSound as error:
             raise InvalidRequest(
                 f"The audio can't be used: {error}.", param="file", code="invalid_audio"

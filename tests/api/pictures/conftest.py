@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import BlobStore, LocalBlobs
 from jobs.kinds import Category
 from tests.api.conftest import put_model
 from tests.support.api_server import ApiServer
@@ -20,7 +20,7 @@ from tests.support.scripted_worker import ScriptedWorker
 
 @pytest.fixture
 def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
+    return LocalBlobs(tmp_path / "blobs")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ This module knows payloads, pieces and times. It does not know models (see `Read
 owns an engine.
 """
 
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import mlx.core as mx
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import blob_store
 from worker.audio import Samples, decode
 from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.engines.failures import failure_of
@@ -107,6 +108,8 @@ class _Task:
     total: float
     clock: "_Clock"
     timeline: Timeline
+    #: holds the recording
+    files: contextlib.ExitStack
     #: the progress that was reported last
     told: tuple[int, int] = (0, 0)
     text: str = ""
@@ -145,27 +148,31 @@ class TranscriptionEngine:
     def __init__(self, reader: Reader, settings: Settings) -> None:
         self.memory_bytes = reader.memory_bytes
         self._reader = reader
-        self._blobs = BlobStore(settings.blob_folder)
+        self._blobs = blob_store(settings)
         self._longest = settings.max_audio_seconds
         self._tasks: dict[str, _Task] = {}
 
     def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
-        path = self._blobs.path(payload["audio"])
-        rate, timeline = self._reader.sample_rate, Timeline()
-        clock = _Clock(decode(path, rate, self._longest, timeline), rate)
-        options = Options(
-            language=payload.get("language"),
-            prompt=payload.get("prompt"),
-            temperature=payload.get("temperature"),
-            words=bool(payload.get("words")),
-            translate=bool(payload.get("translate")),
-            seed=payload.get("seed", seed),
-        )
-        reading = self._reader.read(iter(clock), options)
-        self._tasks[task_id] = _Task(task_id, reading, payload.get("seconds", 0.0), clock, timeline)
+        with contextlib.ExitStack() as files:
+            path = files.enter_context(self._blobs.local(payload["audio"]))
+            rate, timeline = self._reader.sample_rate, Timeline()
+            clock = _Clock(decode(path, rate, self._longest, timeline), rate)
+            options = Options(
+                language=payload.get("language"),
+                prompt=payload.get("prompt"),
+                temperature=payload.get("temperature"),
+                words=bool(payload.get("words")),
+                translate=bool(payload.get("translate")),
+                seed=payload.get("seed", seed),
+            )
+            reading = self._reader.read(iter(clock), options)
+            total = payload.get("seconds", 0.0)
+            self._tasks[task_id] = _Task(task_id, reading, total, clock, timeline, files.pop_all())
 
     def remove(self, task_id: str) -> None:
-        self._tasks.pop(task_id, None)
+        task = self._tasks.pop(task_id, None)
+        if task is not None:
+            task.files.close()
 
     def step(self) -> list[Output]:
         task = next(iter(self._tasks.values()), None)
@@ -194,7 +201,8 @@ class TranscriptionEngine:
             mx.clear_cache()
 
     def close(self) -> None:
-        self._tasks.clear()
+        for task_id in list(self._tasks):
+            self.remove(task_id)
         del self._reader
 
     @staticmethod

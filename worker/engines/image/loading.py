@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import blob_store
 from jobs.errors import InvalidRequest
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.image import ImageFamily
@@ -41,5 +41,5 @@ def load(ref: ModelRef, path: Path, family: ImageFamily, settings: Settings) -> 
         family_module(family).MODEL(path, settings.image_quantize),
         ref.id,
         family.limits,
-        BlobStore(settings.blob_folder, settings.disk_limit_bytes),
+        blob_store(settings),
     )

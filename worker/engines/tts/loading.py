@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 from config.settings import Settings
-from jobs.blobs import BlobStore
+from jobs.blobs import blob_store
 from jobs.errors import EngineFailure, InvalidRequest, NotSupported
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import SpeechFamily
@@ -54,7 +54,7 @@ def load(ref: ModelRef, path: Path, family: SpeechFamily, settings: Settings) ->
         raise EngineFailure(f"The model '{ref.id}' could not be loaded: {error}.") from error
     return SpeechEngine(
         speaker,
-        BlobStore(settings.blob_folder, settings.disk_limit_bytes),
+        blob_store(settings),
         weight_bytes(model),
         settings.max_reference_seconds,
     )

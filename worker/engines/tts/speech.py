@@ -187,8 +187,8 @@ class SpeechEngine:
 
     def _recording(self, reference: dict[str, Any], scratch: contextlib.ExitStack) -> Path:
         """The recording of a voice as a WAV file. Raises InvalidRequest for an unusable one."""
-        source = self._blobs.path(reference["audio"]) if "audio" in reference else Path(reference["path"])
-        samples = list(decode(source, _RECORDING_RATE, self._longest_recording))
+        with self._source(reference) as source:
+            samples = list(decode(source, _RECORDING_RATE, self._longest_recording))
         folder = scratch.enter_context(tempfile.TemporaryDirectory(prefix="mlxq-"))
         path = Path(folder) / "voice.wav"
         with wave.open(str(path), "wb") as file:
@@ -196,6 +196,11 @@ class SpeechEngine:
             for piece in samples:
                 file.writeframes(np.clip(np.rint(piece * 32768), -32768, 32767).astype("<i2").tobytes())
         return path
+
+    def _source(self, reference: dict[str, Any]) -> contextlib.AbstractContextManager[Path]:
+        if "audio" in reference:
+            return self._blobs.local(reference["audio"])
+        return contextlib.nullcontext(Path(reference["path"]))
 
     def _end(self) -> None:
         """Drop the task and what the model holds of it."""

@@ -1,11 +1,12 @@
-"""Blobs: bytes that are too big for Redis. A job's payload holds their ids; API and worker share the folder.
+"""Blobs in a folder that the API and the worker share.
 
-It knows files, not what is in them. What requests bring along (`Uploads`) goes with the request or with its job; what
-jobs make goes when it is old.
+It knows files, not what is in them. What requests bring along (`Uploads`) is deleted with the request or its job.
+What jobs make is deleted when it is old.
 """
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import re
 import secrets
@@ -16,18 +17,21 @@ from collections.abc import AsyncIterable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from jobs.blobs.protocol import MADE, SENT
 from jobs.errors import BlobGone, InsufficientStorage, disk_full, is_disk_full
 
 #: Bytes that are left on the disk for all else.
 _RESERVE = 256 << 20
 #: Seconds for which a count of the folder's bytes holds while one file is written.
 _FRESH = 1.0
-#: How ids begin: of what jobs make, and of what requests bring along.
-MADE, SENT = "blob", "input"
-_ID = re.compile(rf"({MADE}|{SENT})-[0-9a-f]{{32}}")
+#: How ids begin of what many jobs use: the content's SHA-256 follows.
+_SHARED = "shared"
+#: Ids of one job's blobs, and of all.
+_OWN = re.compile(rf"({MADE}|{SENT})-[0-9a-f]{{32}}")
+_ID = re.compile(rf"({MADE}|{SENT})-[0-9a-f]{{32}}|{_SHARED}-[0-9a-f]{{64}}")
 
 
-class BlobStore:
+class LocalBlobs:
     """The blobs in one folder, which is made when it is needed. Only the user can read them. Thread-safe.
 
     Together they may have `limit` bytes; 0: as many as the disk has room for.
@@ -88,27 +92,43 @@ class BlobStore:
             self._counted += len(data)
         file.write(data)
 
-    def path(self, blob_id: str) -> Path:
-        """Where the blob lies. Raises BlobGone for an id that is none, or no more."""
+    def put_shared(self, data: bytes) -> str:
+        """As in BlobStore."""
+        blob_id = f"{_SHARED}-{hashlib.sha256(data).hexdigest()}"
+        try:
+            # It counts as young from now on.
+            os.utime(self._path(blob_id))
+        except (BlobGone, FileNotFoundError):
+            self._recount()
+            with self._new(_SHARED, blob_id) as (_, file):
+                self._write(file, data)
+        return blob_id
+
+    def _path(self, blob_id: str) -> Path:
         path = self._folder / blob_id
         if not _ID.fullmatch(blob_id) or not path.is_file():
             raise BlobGone("A file that belongs to this request is not there any more; send it again.")
         return path
 
     def read(self, blob_id: str) -> bytes:
-        return self.path(blob_id).read_bytes()
+        return self._path(blob_id).read_bytes()
 
     def open(self, blob_id: str) -> BinaryIO:
-        return self.path(blob_id).open("rb")
+        return self._path(blob_id).open("rb")
+
+    @contextlib.contextmanager
+    def local(self, blob_id: str) -> Iterator[Path]:
+        """As in BlobStore: the file itself. Raises BlobGone at once where it is entered."""
+        yield self._path(blob_id)
 
     def size(self, blob_id: str) -> int:
         """In bytes."""
-        return self.path(blob_id).stat().st_size
+        return self._path(blob_id).stat().st_size
 
     def delete(self, blob_id: str) -> None:
         """Ids that are not there are ignored."""
         with contextlib.suppress(BlobGone, FileNotFoundError):
-            self.path(blob_id).unlink()
+            self._path(blob_id).unlink()
             self._recount()
 
     def _recount(self) -> None:
@@ -116,26 +136,35 @@ class BlobStore:
             self._counted_at = float("-inf")
 
     def sweep(self, age: float) -> int:
-        """Delete what jobs made more than `age` seconds ago, and what a crash left half-written. Returns how many."""
-        old = [path for path in self._older(age) if not path.name.startswith(f"{SENT}-") or path.suffix]
+        """As in BlobStore."""
+        old = [path for path in self._older(age) if path.name.startswith(f"{MADE}-") or path.suffix]
         return self._unlink(old)
 
     def orphans(self, age: float) -> list[str]:
-        """Ids of what requests brought along more than `age` seconds ago."""
+        """As in BlobStore."""
         return [
-            path.name for path in self._older(age) if path.name.startswith(f"{SENT}-") and not path.suffix
+            path.name
+            for path in self._older(age)
+            if path.name.startswith((f"{SENT}-", f"{_SHARED}-")) and not path.suffix
         ]
 
     def delete_all(self, blob_ids: Collection[str]) -> int:
-        """Returns how many were there."""
-        return self._unlink([self._folder / blob_id for blob_id in blob_ids if _ID.fullmatch(blob_id)])
+        """As in BlobStore."""
+        return self._unlink([self._folder / blob_id for blob_id in blob_ids if _OWN.fullmatch(blob_id)])
+
+    def delete_orphans(self, blob_ids: Collection[str], age: float) -> int:
+        """As in BlobStore. A shared one may just have been put again."""
+        return self._unlink([self._folder / blob_id for blob_id in {*blob_ids} & {*self.orphans(age)}])
 
     def _older(self, age: float) -> list[Path]:
         found, limit = [], time.time() - age
         for path in self._folder.glob("*-*"):
             # Another process may sweep too.
             with contextlib.suppress(FileNotFoundError):
-                if path.name.startswith((f"{MADE}-", f"{SENT}-")) and path.stat().st_mtime < limit:
+                if (
+                    path.name.startswith((f"{MADE}-", f"{SENT}-", f"{_SHARED}-"))
+                    and path.stat().st_mtime < limit
+                ):
                     found.append(path)
         return found
 
@@ -150,10 +179,10 @@ class BlobStore:
         return deleted
 
     @contextlib.contextmanager
-    def _new(self, kind: str) -> Iterator[tuple[str, BinaryIO]]:
+    def _new(self, kind: str, blob_id: str = "") -> Iterator[tuple[str, BinaryIO]]:
         """A file that gets its name when it is whole."""
-        blob_id = f"{kind}-{secrets.token_hex(16)}"
-        partial = self._folder / f"{blob_id}.part"
+        partial = self._folder / f"{kind}-{secrets.token_hex(16)}.part"
+        blob_id = blob_id or partial.stem
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -166,40 +195,3 @@ class BlobStore:
             if isinstance(error, OSError) and is_disk_full(error):
                 raise disk_full() from error
             raise
-
-
-class Uploads:
-    """The files that one request brings along. They are deleted with it, unless a job takes them over."""
-
-    def __init__(self, blobs: BlobStore) -> None:
-        self._blobs = blobs
-        self._ids: list[str] = []
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        return tuple(self._ids)
-
-    def put(self, data: bytes) -> str:
-        """As `BlobStore.put`."""
-        self._ids.append(self._blobs.put(data, SENT))
-        return self._ids[-1]
-
-    async def put_stream(self, chunks: AsyncIterable[bytes]) -> str:
-        """As `BlobStore.put_stream`."""
-        self._ids.append(await self._blobs.put_stream(chunks, SENT))
-        return self._ids[-1]
-
-    def delete(self, blob_id: str) -> None:
-        """One of them is of no use."""
-        self._blobs.delete(blob_id)
-        if blob_id in self._ids:
-            self._ids.remove(blob_id)
-
-    def hand_over(self) -> None:
-        """They are a job's from now on."""
-        self._ids.clear()
-
-    def discard(self) -> None:
-        """The request became no job."""
-        ids, self._ids = self._ids, []
-        self._blobs.delete_all(ids)
