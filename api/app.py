@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from api.dispatch.renderers import Renderers
 from api.dispatch.resource import Resource
 from api.http.access_log import AccessLog
 from api.http.addresses import Addresses, greed
@@ -135,6 +136,8 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
     routes.sort(key=lambda each: greed(each[0]))
     own = [(route, OPENAI) for route in app.router.routes]
     app.router.routes.extend(route for route, _ in routes)
+    renderers = (renderer for resource in resources for renderer in resource.renderers)
+    app.state.renderers = Renderers(renderers, OPENAI)
     app.state.addresses = Addresses([*own, *routes], OPENAI)
     return app
 

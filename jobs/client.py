@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -41,6 +41,7 @@ from jobs.job_log import log_end
 from jobs.kinds import DOWNLOADS
 from jobs.listing import Wanted
 from jobs.live_settings import LiveSettings
+from jobs.meta import NOTHING_NOTED, Meta, decode_meta
 from jobs.permissions import check_async, is_denied
 from jobs.request import JobRequest
 from jobs.status import JobStatus
@@ -61,13 +62,13 @@ _RECHECK = 10.0
 class Submission:
     """An accepted job, with the `meta` that it was submitted with.
 
-    `attached`: the request led to a job that was already there; `enqueue` then leaves `meta` empty.
+    `attached`: the request led to a job that was already there; of `enqueue` it is then that of this request.
     """
 
     job_id: str
     attached: bool
     position: int | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = NOTHING_NOTED
 
 
 @contextmanager
@@ -130,7 +131,7 @@ class JobClient:
                 info = await self.info(submission.job_id, with_result=True)
                 watch.queue = info.queue
                 await self._catch_up(watch, info)
-                submission = replace(submission, meta=info.meta)
+                submission = replace(submission, meta=decode_meta(info.meta, type(request.meta)))
             else:
                 self._callers.enter(watch)
                 watch.accepted = True

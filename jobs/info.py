@@ -51,7 +51,7 @@ class JobInfo:
     started_at: str | None
     ended_at: str | None
     cancelling: bool
-    meta: dict[str, Any]
+    meta: str
     priority: int = 0
     position: int | None = None
     result: dict[str, Any] | None = None
@@ -113,7 +113,7 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         cancelling=bool(row["mlxq_cancel"]),
-        meta=orjson.loads(row["meta"]) if row["meta"] else {},
+        meta=row["meta"] or "{}",
         priority=int(row["mlxq_priority"] or 0),
         progress=_PROGRESS.decode(row["mlxq_progress"]) if row["mlxq_progress"] else None,
         steps=int(row["mlxq_steps"] or 0),

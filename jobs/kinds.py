@@ -33,8 +33,6 @@ class Kind(StrEnum):
     CHAT = "chat"
     #: a text completion
     COMPLETION = "completion"
-    #: a text completion in MLX-GUI's shape
-    GENERATE = "generate"
     #: vectors of texts
     EMBEDDING = "embedding"
     #: the text of a recording
@@ -98,7 +96,6 @@ def _download(settings: Settings) -> float:
 KINDS: dict[Kind, Row] = {
     Kind.CHAT: Row("chatcmpl", Category.LLM, _chat),
     Kind.COMPLETION: Row("cmpl", Category.LLM, _chat),
-    Kind.GENERATE: Row("gen", Category.LLM, _chat),
     Kind.EMBEDDING: Row("embd", Category.EMBEDDING, _chat),
     Kind.TRANSCRIPTION: Row("trsc", Category.ASR, _transcription),
     Kind.TRANSLATION: Row("trsl", Category.ASR, _transcription),

@@ -11,16 +11,20 @@ import orjson
 from jobs.blobs import Uploads
 from jobs.errors import RequestGone
 from jobs.kinds import KINDS, Kind
+from jobs.meta import NOTHING_NOTED, Meta
 
 #: The dialect of a job that names none.
 DEFAULT_DIALECT = "openai"
+#: That of jobs that mlxq submits for itself.
+NATIVE_DIALECT = "native"
 
 #: The function that RQ's own tools show for a job of each kind.
 FUNCTION = "worker.rq_function.run"
 
 
-def new_job_id(kind: Kind) -> str:
-    return f"{KINDS[kind].prefix}-{secrets.token_hex(12)}"
+def new_job_id(kind: Kind, prefix: str = "") -> str:
+    """`prefix` takes the place of the kind's own."""
+    return f"{prefix or KINDS[kind].prefix}-{secrets.token_hex(12)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class JobRequest:
     priority: int = 0
     steps: int = 0
     step_size: float = 0.0
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: Meta = NOTHING_NOTED
     uploads: Uploads | None = field(default=None, compare=False)
 
     @property

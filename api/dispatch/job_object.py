@@ -5,12 +5,14 @@ from typing import cast
 
 import msgspec
 from msgspec import UNSET
+from starlette.requests import HTTPConnection
 
-from api.dispatch.job_schema import JobObject, JobProgress, JobUrls
-from api.dispatch.renderers import answer
-from api.openai.dialect import OPENAI
+from api.dispatch.job_schema import JobError, JobObject, JobProgress, JobUrls
+from api.dispatch.renderers import Answered, Renderers, renderers_of
+from api.http.forwarded import base_of
 from jobs.client import Submission
 from jobs.info import JobInfo
+from jobs.meta import encode_meta
 from jobs.request import JobRequest
 from jobs.status import JobStatus
 
@@ -21,40 +23,51 @@ def urls(base: str, job_id: str) -> JobUrls:
     return {"get": job, "events": f"{job}/events", "cancel": f"{job}/cancel"}
 
 
-def accepted_job(base: str, request: JobRequest, submission: Submission) -> JobObject:
+def accepted_job(request: HTTPConnection, job: JobRequest, submission: Submission) -> JobObject:
     """A job that was queued just now, without a look into Redis."""
-    created = float(request.meta["created"])
     info = JobInfo(
         id=submission.job_id,
         status=JobStatus.QUEUED,
-        queue=request.queue,
-        kind=request.kind,
-        model=request.model,
-        app=request.app,
+        queue=job.queue,
+        kind=job.kind,
+        model=job.model,
+        app=job.app,
         attempts=0,
-        created_at=datetime.fromtimestamp(created, UTC).isoformat(),
+        created_at=datetime.fromtimestamp(job.meta.created, UTC).isoformat(),
         started_at=None,
         ended_at=None,
         cancelling=False,
-        meta=request.meta,
+        meta=encode_meta(job.meta).decode(),
         position=submission.position,
+        dialect=job.dialect,
     )
-    return job_object(base, info)
+    return shown(request, info)
 
 
-def job_object(base: str, info: JobInfo) -> JobObject:
-    """A job as its owner sees it, with the result or error if `info` has them. Never the request."""
+def shown(request: HTTPConnection, info: JobInfo) -> JobObject:
+    """A job as the client of this request sees it."""
+    return job_object(base_of(request), renderers_of(request), info)
+
+
+def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
+    """A job as its owner sees it, with the result or error if `info` has them. Never the request.
+
+    Result and error are written in the dialect that the job was asked in.
+    """
+    renderer = renderers.find(info.dialect, info.kind)
     created, started, ended = map(_seconds, (info.created_at, info.started_at, info.ended_at))
     result, progress = None, info.progress
+    meta = renderer.noted(info.meta)
     if info.result is not None:
-        result = answer(info.kind, info.id, info.meta, info.result, base)
+        result = renderer.body(Answered(info.id, meta, info.result, base))
+    error = None if info.error is None else renderer.dialect.error_body(info.error, info.id)["error"]
     return {
         "id": info.id,
         "object": "job",
         "status": info.status.value,
-        "kind": info.kind,
+        "kind": renderer.name or info.kind,
         "queue": info.queue,
-        "model": info.meta.get("model", info.model),
+        "model": meta.model,
         "app": info.app,
         "created_at": None if created is None else int(created),
         "position": info.position,
@@ -72,7 +85,7 @@ def job_object(base: str, info: JobInfo) -> JobObject:
             "run_seconds": None if info.loading else _between(info.ran_at or started, ended),
         },
         "result": result,
-        "error": None if info.error is None else OPENAI.error_body(info.error)["error"],
+        "error": cast(JobError | str | None, error),
         "urls": urls(base, info.id),
     }
 

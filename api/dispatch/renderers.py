@@ -1,40 +1,77 @@
-"""From a job to the response that a client of its kind expects, now or when it polls for it later."""
+"""How jobs are answered: a renderer for each dialect and kind, which resources register.
 
-from collections.abc import Callable
-from typing import Any
+A job's answer is the same whether its client waits for it, polls for it later or reads it in the job's last event.
+This module knows no resource.
+"""
 
-from api.mlxgui.generate.schema import generated
-from api.models.changed import model_changed
-from api.models.downloaded import downloaded
-from api.openai.chat.render import chat_completion
-from api.openai.completions.render import text_completion
-from api.openai.embeddings.schema import embedding_list
-from api.openai.images.render import images_response
-from api.openai.speech.schema import spoken
-from api.openai.transcription.schema import transcribed
-from config.values import JsonObject
-from jobs.kinds import Kind
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-#: (job id, meta, the worker's result) → the body of the response
-_Answer = Callable[[str, dict[str, Any], dict[str, Any]], JsonObject]
+from starlette.requests import HTTPConnection
 
-_ANSWERS: dict[str, _Answer] = {
-    Kind.CHAT: chat_completion,
-    Kind.COMPLETION: text_completion,
-    Kind.GENERATE: generated,
-    Kind.EMBEDDING: embedding_list,
-    Kind.TRANSCRIPTION: transcribed,
-    Kind.TRANSLATION: transcribed,
-    Kind.DOWNLOAD: downloaded,
-    Kind.LOAD: model_changed,
-    Kind.UNLOAD: model_changed,
-}
+from api.http.dialect import Dialect
+from jobs.meta import Meta, decode_meta
+
+M = TypeVar("M", bound=Meta)
 
 
-def answer(kind: str, job_id: str, meta: dict[str, Any], result: dict[str, Any], base: str) -> JsonObject:
-    """`base`: the server's own address, as its client knows it. Raises KeyError for a kind that no route submits."""
-    if kind == Kind.IMAGE:
-        return images_response(job_id, meta, result, base)
-    if kind == Kind.SPEECH:
-        return spoken(job_id, meta, result, base)
-    return _ANSWERS[kind](job_id, meta, result)
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[M]):
+    """A job that ended well. `base` is the server's own address as the client knows it; it ends with a slash."""
+
+    job_id: str
+    meta: M
+    result: dict[str, Any]
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer(Generic[M]):
+    """Of the jobs of one kind that were asked for in one dialect. `meta` is the type of what is noted with each."""
+
+    dialect: Dialect
+    kind: str
+    meta: type[M]
+    #: the body of the answer
+    body: Callable[[Answered[M]], Mapping[str, object]]
+    #: what the job object calls the kind, where the dialect has another word
+    name: str = ""
+    #: how ids of jobs begin, where the dialect has other ones
+    prefix: str = ""
+    #: whether `body` takes so long that other requests have to go on meanwhile
+    slow: bool = False
+
+    def noted(self, meta: Meta | str) -> M:
+        """What was noted with a job, as it was submitted or as it is kept."""
+        noted = decode_meta(meta, self.meta) if isinstance(meta, str) else meta
+        assert isinstance(noted, self.meta)
+        return noted
+
+
+class Renderers:
+    """Those of an application. No two are of the same dialect and kind."""
+
+    def __init__(self, renderers: Iterable[Renderer[Any]], default: Dialect) -> None:
+        self._default = default
+        self._renderers: dict[tuple[str, str], Renderer[Any]] = {}
+        for renderer in renderers:
+            key = (renderer.dialect.name, str(renderer.kind))
+            if key in self._renderers:
+                raise ValueError(f"there are two renderers of '{key[1]}' in the dialect '{key[0]}'")
+            self._renderers[key] = renderer
+
+    def __getitem__(self, asked: tuple[str, str]) -> Renderer[Any]:
+        """By dialect and kind. Raises KeyError where no resource has registered one."""
+        return self._renderers[asked]
+
+    def find(self, dialect: str, kind: str) -> Renderer[Any]:
+        """The same. A job of another version of mlxq has its result as the worker wrote it."""
+        found = self._renderers.get((dialect, kind))
+        return found or Renderer(self._default, kind, Meta, lambda answered: answered.result)
+
+
+def renderers_of(connection: HTTPConnection) -> Renderers:
+    """Those of the application that serves this request."""
+    renderers: Renderers = connection.app.state.renderers
+    return renderers

@@ -5,9 +5,11 @@ This module knows no resource; only `api/app.py` imports them.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import APIRouter
 
+from api.dispatch.renderers import Renderer
 from api.http.dialect import Dialect
 from config.settings import Settings
 
@@ -17,11 +19,12 @@ Limit = Callable[[Settings], int]
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Errors of requests to its routes are written in `dialect`.
+    """Errors of requests to its routes are written in `dialect`, answers of its jobs by its `renderers`.
 
     `large`: paths whose bodies hold files, and the bytes of files that such a body may have.
     """
 
     dialect: Dialect
     routers: tuple[APIRouter, ...]
+    renderers: tuple[Renderer[Any], ...] = ()
     large: Mapping[str, Limit] = field(default_factory=dict)

@@ -8,20 +8,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dispatch.call import call, outcome
-from api.dispatch.job_object import accepted_job, job_object, urls
+from api.dispatch.job_object import accepted_job, shown, urls
 from api.dispatch.job_schema import JobObject
 from api.dispatch.ownership import visible_job
-from api.dispatch.renderers import answer
+from api.dispatch.renderers import Answered, renderers_of
 from api.http.context import jobs_of
 from api.http.forwarded import base_of
 from api.http.json_response import json_response
 from api.http.prefer import Preference
 from jobs.client import Submission
-from jobs.kinds import Kind
 from jobs.request import JobRequest
 
-#: (the job, the worker's result, headers) → the response. It runs in a thread: it may read files.
-Respond = Callable[[Submission, dict[str, Any], dict[str, str]], Response]
+#: (the job, headers) → the response. It runs in a thread: it may read files.
+Respond = Callable[[Answered[Any], dict[str, str]], Response]
 
 
 async def run(
@@ -48,11 +47,11 @@ async def run(
     if result is None:
         return await accepted(request, job, submission, preference, headers)
     extra = {**(headers or {}), **_applied(preference)}
+    renderer = renderers_of(request)[job.dialect, job.kind]
+    answered = Answered(submission.job_id, renderer.noted(submission.meta), result, base_of(request))
     if respond is not None:
-        return await asyncio.to_thread(respond, submission, result, extra)
-    told = (job.kind, submission.job_id, submission.meta, result, base_of(request))
-    # Thousands of vectors take long to write as numbers: other requests go on meanwhile.
-    body = await asyncio.to_thread(answer, *told) if job.kind is Kind.EMBEDDING else answer(*told)
+        return await asyncio.to_thread(respond, answered, extra)
+    body = await asyncio.to_thread(renderer.body, answered) if renderer.slow else renderer.body(answered)
     return json_response(body, headers=extra)
 
 
@@ -64,15 +63,14 @@ async def accepted(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """202: where the job can be asked for."""
-    base = base_of(request)
     request.state.request_id = submission.job_id
     body: JobObject
     # A look at the job tells when it may be done, where that can be foreseen.
     if submission.attached or preference.wait or job.steps:
-        body = job_object(base, await visible_job(request, submission.job_id, with_result=True))
+        body = shown(request, await visible_job(request, submission.job_id, with_result=True))
     else:
-        body = accepted_job(base, job, submission)
-    location = urls(base, submission.job_id)["get"]
+        body = accepted_job(request, job, submission)
+    location = urls(base_of(request), submission.job_id)["get"]
     return json_response(body, 202, {**(headers or {}), **_applied(preference), "location": location})
 
 

@@ -2,21 +2,26 @@
 
 import asyncio
 import hashlib
+import time
 from typing import Any
 
+import msgspec
 from starlette.requests import HTTPConnection
 
+from api.dispatch.renderers import renderers_of
 from api.dispatch.slots import present
 from api.http.app_name import app_name
 from api.http.caller import Rights, caller_of
 from api.http.context import Context, context_of, jobs_of
+from api.http.dialect import Dialect
 from api.http.prefer import Preference, is_retry, read_timeout
 from api.http.security import caller_key
 from api.http.uploads import uploads_of
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest
 from jobs.kinds import KINDS, Category, Kind
-from jobs.request import DEFAULT_DIALECT, JobRequest, new_job_id
+from jobs.meta import Meta
+from jobs.request import JobRequest, new_job_id
 from mlxq.catalog import ModelRef
 from mlxq.downloads.request import download_request
 
@@ -52,23 +57,24 @@ async def _is_ready(context: Context, jobs: JobClient, ref: ModelRef, category: 
 def job_request(
     request: HTTPConnection,
     *,
+    dialect: Dialect,
     kind: Kind,
     model: str | ModelRef,
     raw: bytes,
     payload: dict[str, Any],
-    meta: dict[str, Any],
+    meta: Meta,
     preference: Preference,
     category: Category | None = None,
     stream: bool = False,
-    dialect: str = DEFAULT_DIALECT,
     priority: int = 0,
 ) -> JobRequest:
     """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key.
 
-    `category` is that of the model, for kinds that have no queue of their own.
+    `category` is that of the model, for kinds that have no queue of their own. `meta` is noted with the time of now.
 
     A model that is only on a hub is fetched first, by a job that this one waits for.
     """
+    renderer = renderers_of(request)[dialect.name, kind]
     headers, needs = request.headers, None
     queue = KINDS[kind].queue or category
     if queue is None:
@@ -83,14 +89,14 @@ def job_request(
     # A stream's heartbeats keep its client: only a silent wait can outlast a read timeout.
     patience = read_timeout(headers) if preference.synchronous and not stream else None
     return JobRequest(
-        id=new_job_id(kind),
+        id=new_job_id(kind, renderer.prefix),
         queue=queue,
         kind=kind,
         model=model,
         payload=payload,
         timeout=KINDS[kind].timeout(settings),
         stream=stream,
-        dialect=dialect,
+        dialect=dialect.name,
         expires_in=patience,
         app=app,
         owner=owner,
@@ -99,7 +105,7 @@ def job_request(
         attach=is_retry(headers),
         needs=needs,
         priority=priority,
-        meta=meta,
+        meta=msgspec.structs.replace(meta, created=int(time.time())),
         uploads=uploads_of(request),
     )
 

@@ -5,6 +5,8 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
+from jobs.meta import LoadMeta
+
 
 class WorkerChange(TypedDict):
     """What became of it in one worker.
@@ -36,12 +38,12 @@ class ModelChanged(TypedDict):
     workers: NotRequired[list[WorkerChange]]
 
 
-def model_changed(job_id: str | None, meta: Mapping[str, Any], result: Mapping[str, Any]) -> ModelChanged:
+def model_changed(job_id: str | None, meta: LoadMeta, result: Mapping[str, Any]) -> ModelChanged:
     """`meta` is what was noted of the request, `result` the worker's."""
     return {
-        "message": meta["message"],
+        "message": meta.message,
         "status": result["status"],
-        "model": result.get("model", meta["model"]),
-        "model_type": meta["model_type"],
+        "model": result.get("model", meta.model),
+        "model_type": meta.model_type,
         "job_id": job_id,
     }

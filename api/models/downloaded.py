@@ -5,6 +5,8 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from jobs.meta import DownloadMeta
+
 
 class Downloaded(TypedDict):
     """`fetched_bytes` came over the net, `resumed_bytes` were here before. `job_id` is null when it was installed."""
@@ -22,10 +24,10 @@ class Downloaded(TypedDict):
     job_id: str | None
 
 
-def downloaded(job_id: str | None, meta: Mapping[str, Any], result: Mapping[str, Any]) -> Downloaded:
+def downloaded(job_id: str | None, meta: DownloadMeta, result: Mapping[str, Any]) -> Downloaded:
     """`meta` is what was noted of the request, `result` that of the download."""
-    model, status = meta["model"], result["status"]
-    name = meta.get("name") or model
+    model, status = meta.model or "", result["status"]
+    name = meta.name or model
     how = "is already installed" if status == "already_installed" else "installed successfully"
     return {
         "message": f"Model '{name}' {how}",

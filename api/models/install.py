@@ -11,16 +11,19 @@ from api.dispatch.run import accepted
 from api.http.app_name import app_name
 from api.http.caller import caller_of
 from api.http.context import Context, context_of, jobs_of
+from api.http.dialect import Dialect
 from api.http.json_response import json_response
 from api.http.prefer import Preference
 from api.models.downloaded import downloaded
 from jobs.errors import Conflict, InvalidRequest, ModelNotFound
+from jobs.meta import DownloadMeta
 from mlxq.catalog import ModelRef, UnknownModel, is_hub_id
 from mlxq.downloads.request import download_request
 
 
 async def install(
     request: Request,
+    dialect: Dialect,
     model: str,
     name: str | None,
     param: str,
@@ -42,7 +45,7 @@ async def install(
     model_id = here.base_id if here else model
     if name is not None and name != model_id:
         await asyncio.to_thread(_give_name, context, name, model_id)
-    told = {"model": model_id, "name": name}
+    told = DownloadMeta(model=model_id, name=name)
     if here is not None:
         await asyncio.to_thread(context.catalog.records.change, lambda known: known.known(model_id))
         context.forget_names()
@@ -53,7 +56,9 @@ async def install(
             param=param,
         )
     owner = caller_of(request).owner
-    job = download_request(context.settings, model_id, app=app_name(request), owner=owner, name=name)
+    job = download_request(
+        context.settings, model_id, app=app_name(request), owner=owner, name=name, dialect=dialect.name
+    )
     if preference.wait == 0:
         return await accepted(request, job, await jobs.enqueue(job), preference, headers)
     async with call(jobs, job, request.receive, keep=True) as (submission, watch):

@@ -3,10 +3,8 @@
 It knows no dialect: requests come as plain values, and the answers are the same everywhere.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -16,6 +14,7 @@ from api.dispatch.run import run
 from api.dispatch.slots import Held, held
 from api.dispatch.submission import job_request
 from api.http.context import jobs_of
+from api.http.dialect import Dialect
 from api.http.json_response import json_response
 from api.http.prefer import Preference
 from api.models.changed import UnloadedModel, WorkerChange, model_changed
@@ -24,6 +23,7 @@ from api.models.workers import PATIENCE, obeyed
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
+from jobs.meta import LoadMeta
 from jobs.request import JobRequest
 from mlxq.catalog import ModelRef
 
@@ -49,33 +49,40 @@ async def check_served(jobs: JobClient, model_type: str) -> None:
 
 async def load(
     request: Request,
+    dialect: Dialect,
     category: Category,
     ref: ModelRef,
-    meta: Mapping[str, Any],
+    meta: LoadMeta,
     preference: Preference,
     *,
     raw: bytes,
     headers: Mapping[str, str] | None = None,
     priority: int = 0,
 ) -> Response:
-    """The answer of a load. `meta` has its `message` and `model_type`; `raw` identifies the request."""
-    job = _job(request, raw, Kind.LOAD, category, ref, meta, preference, priority)
+    """The answer of a load. `raw` identifies the request."""
+    job = _job(request, dialect, raw, Kind.LOAD, category, ref, meta, preference, priority)
     response = await run(request, job, preference, headers)
     return await _told(request, response, Kind.LOAD, category, ref.id, [])
 
 
 async def unload(
-    request: Request, category: Category, model: str, meta: Mapping[str, Any], preference: Preference
+    request: Request,
+    dialect: Dialect,
+    category: Category,
+    model: str,
+    meta: LoadMeta,
+    preference: Preference,
 ) -> Response:
-    """The answer of an unload of this model. `meta` has its `message`, `model_type` and `model`."""
+    """The answer of an unload of this model."""
     before = await held(jobs_of(request))
-    job = _job(request, b"", Kind.UNLOAD, category, model, meta, preference)
+    job = _job(request, dialect, b"", Kind.UNLOAD, category, model, meta, preference)
     response = await run(request, job, preference)
     return await _told(request, response, Kind.UNLOAD, category, model, before)
 
 
 async def unload_types(
     request: Request,
+    dialect: Dialect,
     model_type: str,
     category: str,
     preference: Preference,
@@ -91,13 +98,13 @@ async def unload_types(
     freed = {each: _models_in(before, each) for each in categories}
     message = _unloaded(freed, category)
     if not everything and category not in known:
-        meta = {"message": message, "model_type": model_type, "model": None}
+        meta = LoadMeta(message=message, model_type=model_type)
         return json_response(model_changed(None, meta, {"status": "unloaded"}), headers=headers)
     rows: list[WorkerChange] = []
     for each in categories:
         model = freed[each][0] if len(freed[each]) == 1 and not everything else None
-        meta = {"message": message, "model_type": model_type, "model": model}
-        job = _job(request, raw, Kind.UNLOAD, Category(each), "", meta, preference)
+        meta = LoadMeta(message=message, model_type=model_type, model=model)
+        job = _job(request, dialect, raw, Kind.UNLOAD, Category(each), "", meta, preference)
         response = await run(request, job, preference, headers)
         if response.status_code == HTTPStatus.OK:
             told = await obeyed(jobs, Kind.UNLOAD, each, "", before)
@@ -112,22 +119,24 @@ async def unload_types(
 
 def _job(
     request: Request,
+    dialect: Dialect,
     raw: bytes,
     kind: Kind,
     category: Category,
     model: str | ModelRef,
-    meta: Mapping[str, Any],
+    meta: LoadMeta,
     preference: Preference,
     priority: int = 0,
 ) -> JobRequest:
     return job_request(
         request,
+        dialect=dialect,
         category=category,
         kind=kind,
         model=model,
         raw=raw,
         payload={},
-        meta={"model": model if isinstance(model, str) else model.id, "created": int(time.time()), **meta},
+        meta=meta,
         preference=preference,
         priority=priority,
     )

@@ -20,7 +20,8 @@ from config.settings import REPO
 from jobs.client import JobClient
 from jobs.errors import Conflict, Forbidden, InvalidRequest, MlxqError, ModelNotFound
 from jobs.kinds import KINDS, Category, Kind
-from jobs.request import JobRequest, new_job_id
+from jobs.meta import LoadMeta
+from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
 from jobs.usage import jobs_for
 from mlxq.catalog import ModelRef, UnknownModel
 from mlxq.catalog.installed import TRASH
@@ -112,12 +113,13 @@ async def _unload(
         model=model,
         payload={},
         timeout=KINDS[Kind.UNLOAD].timeout(context.settings),
-        meta={
-            "model": model,
-            "model_type": category.value,
-            "created": int(time.time()),
-            "message": f"Model '{model}' unloaded successfully",
-        },
+        dialect=NATIVE_DIALECT,
+        meta=LoadMeta(
+            model=model,
+            model_type=category.value,
+            message=f"Model '{model}' unloaded successfully",
+            created=int(time.time()),
+        ),
     )
     async with call(jobs, request, receive) as (_, watch):
         await outcome(watch)

@@ -28,6 +28,7 @@ from api.http.errors import to_error
 from api.http.prefer import SYNCHRONOUS
 from api.ominix.dialect import OMINIX
 from api.openai.speech.job import speech_job
+from api.openai.speech.render import SPEECH
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.stream import pieces
 from jobs.errors import InvalidRequest
@@ -152,7 +153,9 @@ class _Session:
         if not isinstance(said["input"], str):
             raise InvalidRequest("Missing required parameter: 'text'.", param="text")
         wanted = validate(SpeechRequest, said)
-        job, warnings = await speech_job(self._socket, wanted, orjson.dumps(said), SYNCHRONOUS, live=True)
+        job, warnings = await speech_job(
+            self._socket, wanted, orjson.dumps(said), SYNCHRONOUS, OMINIX, live=True
+        )
         # The connection's headers are not the job's: each text is a request of its own.
         job = replace(job, idempotency_scope=None, fingerprint=None, attach=False)
         context, jobs = context_of(self._socket), jobs_of(self._socket)
@@ -180,4 +183,4 @@ def _settings(message: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "speed": float(speed)} if type(speed) is int else settings
 
 
-RESOURCE = Resource(OMINIX, routers=(router,))
+RESOURCE = Resource(OMINIX, routers=(router,), renderers=(replace(SPEECH, dialect=OMINIX),))

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-import orjson
 import redis.asyncio
 from redis.exceptions import NoScriptError
 
@@ -14,6 +13,7 @@ from jobs import keys
 from jobs.events import Cancelled, encode_event
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.kinds import KINDS
+from jobs.meta import encode_meta
 from jobs.request import DEFAULT_DIALECT, JobRequest
 
 
@@ -61,7 +61,7 @@ class AsyncGate:
             "failure_ttl": self._ttl.result,
             # RQ's own clean-up (rq info runs it) then queues an abandoned job again instead of failing it.
             "retries_left": 3,
-            "meta": orjson.dumps(request.meta),
+            "meta": encode_meta(request.meta),
             "mlxq_kind": request.kind.value,
             "mlxq_model": request.model,
             "mlxq_app": request.app,

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import time
 
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import MlxqError
 from jobs.gate import Ttl
 from jobs.kinds import KINDS, Category, Kind
-from jobs.request import JobRequest, new_job_id
+from jobs.meta import LoadMeta
+from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
 from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.downloads.request import download_request
 
@@ -57,11 +59,13 @@ async def _queue(client: JobClient, settings: Settings, category: Category, ref:
         fingerprint=f"default:{category}:{ref.id}",
         join=True,
         needs=download_request(settings, ref.base_id, app="mlxq"),
-        meta={
-            "model": ref.id,
-            "model_type": category.value,
-            "message": f"Model '{ref.id}' loaded successfully",
-        },
+        dialect=NATIVE_DIALECT,
+        meta=LoadMeta(
+            model=ref.id,
+            model_type=category.value,
+            message=f"Model '{ref.id}' loaded successfully",
+            created=int(time.time()),
+        ),
     )
     while True:
         try:

@@ -4,11 +4,18 @@ import time
 
 from config.settings import Settings
 from jobs.kinds import DOWNLOADS, KINDS, Kind
-from jobs.request import JobRequest, new_job_id
+from jobs.meta import DownloadMeta
+from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
 
 
 def download_request(
-    settings: Settings, repo_id: str, *, app: str = "", owner: str = "", name: str | None = None
+    settings: Settings,
+    repo_id: str,
+    *,
+    app: str = "",
+    owner: str = "",
+    name: str | None = None,
+    dialect: str = NATIVE_DIALECT,
 ) -> JobRequest:
     """A request for the model of that hub id. While a download of it runs, the request joins that job."""
     source = settings.model_source
@@ -23,5 +30,6 @@ def download_request(
         owner=owner,
         fingerprint=f"download:{source}:{repo_id}",
         join=True,
-        meta={"model": repo_id, "name": name, "created": int(time.time())},
+        dialect=dialect,
+        meta=DownloadMeta(model=repo_id, name=name, created=int(time.time())),
     )

@@ -38,7 +38,7 @@ def test_the_answer_has_mlx_guis_shape(http: httpx.Client, loaded: ScriptedWorke
         "timing": {"generation_time_seconds": 1.5, "tokens_per_second": 2.0},
     }
     (run,) = loaded.runs
-    assert (run.claim.kind, run.claim.model) == (Kind.GENERATE, "tiny")
+    assert (run.claim.kind, run.claim.model) == (Kind.COMPLETION, "tiny")
 
 
 @pytest.mark.parametrize(

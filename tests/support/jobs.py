@@ -8,6 +8,7 @@ import redis
 
 from jobs.gate import Ttl
 from jobs.kinds import Category, Kind
+from jobs.meta import Meta
 from jobs.request import JobRequest, new_job_id
 
 #: Long enough for any test.
@@ -22,7 +23,7 @@ def request(**changes: Any) -> JobRequest:
         "model": "org/tiny",
         "payload": {"messages": [{"role": "user", "content": "héllo"}]},
         "timeout": 30.0,
-        "meta": {"model": "tiny"},
+        "meta": Meta(model="tiny"),
     }
     return JobRequest(**{**fields, **changes})
 

@@ -3,6 +3,8 @@
 import pytest
 
 from api.dispatch.job_object import job_object
+from api.dispatch.renderers import Renderers
+from api.openai.dialect import OPENAI
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.info import JobInfo
@@ -22,7 +24,7 @@ def settings(settings: Settings) -> Settings:
 
 async def shown(client: JobClient, job_id: str) -> dict[str, object]:
     info: JobInfo = await client.info(job_id)
-    return dict(job_object("http://here/", info))
+    return dict(job_object("http://here/", Renderers((), OPENAI), info))
 
 
 @pytest.mark.parametrize("kind", [Kind.CHAT, Kind.LOAD, Kind.UNLOAD])

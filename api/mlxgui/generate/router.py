@@ -1,7 +1,5 @@
 """`POST /v1/models/{name}/generate`: the one call that never loads a model itself."""
 
-import time
-
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.resource import Resource
@@ -12,6 +10,7 @@ from api.http.context import context_of, jobs_of
 from api.http.openapi import takes
 from api.http.prefer import preference
 from api.mlxgui.dialect import MLXGUI
+from api.mlxgui.generate.render import GENERATE, GenerateMeta
 from api.mlxgui.generate.schema import GenerateRequest
 from api.models.inventory import find
 from jobs.errors import InvalidRequest
@@ -40,14 +39,15 @@ async def generate(request: Request, name: str) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
-        kind=Kind.GENERATE,
+        dialect=MLXGUI,
+        kind=Kind.COMPLETION,
         model=model.id,
         raw=body.raw,
         payload=wanted.payload(),
-        meta={"model": name, "created": int(time.time()), "prompt": wanted.prompt},
+        meta=GenerateMeta(model=name, prompt=wanted.prompt),
         preference=preferred,
     )
     return await run(request, job, preferred, body.headers)
 
 
-RESOURCE = Resource(MLXGUI, routers=(router,))
+RESOURCE = Resource(MLXGUI, routers=(router,), renderers=(GENERATE,))

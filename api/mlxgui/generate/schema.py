@@ -38,24 +38,3 @@ class GenerateRequest(RequestModel):
         if self.top_p is not None:
             said["top_p"] = max(self.top_p, SMALLEST_TOP_P)
         return {"prompts": [self.prompt], **defaults, **said}
-
-
-def generated(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """What was generated; times in seconds."""
-    counts = result["usage"]
-    prompt, completion = int(counts["prompt_tokens"]), int(counts["completion_tokens"])
-    seconds = float(result["timings"]["generation_seconds"])
-    return {
-        "model": meta["model"],
-        "prompt": meta["prompt"],
-        "text": result["choices"][0]["text"],
-        "usage": {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-        },
-        "timing": {
-            "generation_time_seconds": round(seconds, 4),
-            "tokens_per_second": round(completion / seconds, 2) if seconds > 0 else 0.0,
-        },
-    }

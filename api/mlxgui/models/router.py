@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.dispatch.job_schema import ACCEPTED
@@ -20,8 +21,10 @@ from api.models.downloaded import Downloaded
 from api.models.install import install as install_model
 from api.models.inventory import find, not_found
 from api.models.loading import check_served, load, unload
+from api.models.renderers import model_renderers
 from jobs.errors import ModelNotFound
 from jobs.kinds import Category
+from jobs.meta import LoadMeta
 
 router = APIRouter(tags=["models"])
 
@@ -42,7 +45,9 @@ async def install(request: Request) -> Response:
     body = await read_body(request, InstallRequest)
     wanted = body.value
     preferred = preference(request.headers, background=bool(wanted.background))
-    return await install_model(request, wanted.model_id, wanted.name, "model_id", preferred, body.headers)
+    return await install_model(
+        request, MLXGUI, wanted.model_id, wanted.name, "model_id", preferred, body.headers
+    )
 
 
 @router.post(
@@ -60,9 +65,10 @@ async def load_named(request: Request, name: str, priority: Priority = 0) -> Res
         raise not_found(name) from None
     category = Category(ref.category or "llm")
     await check_served(jobs_of(request), category)
-    meta = {"message": f"Model '{name}' loaded successfully", "model_type": category.value}
+    meta = LoadMeta(model=ref.id, message=f"Model '{name}' loaded successfully", model_type=category.value)
     return await load(
         request,
+        MLXGUI,
         category,
         ref,
         meta,
@@ -81,15 +87,14 @@ async def load_named(request: Request, name: str, priority: Priority = 0) -> Res
 )
 async def unload_named(request: Request, name: str) -> Response:
     entry = await find(context_of(request), jobs_of(request), name)
-    meta = {
-        "message": f"Model '{name}' unloaded successfully",
-        "model_type": entry.category,
-        "model": entry.id,
-    }
+    done = f"Model '{name}' unloaded successfully"
+    meta = LoadMeta(model=entry.id, message=done, model_type=entry.category)
     if not entry.loaded and entry.state != "loading":
-        meta["message"] = f"Model '{name}' was not loaded"
+        meta = msgspec.structs.replace(meta, message=f"Model '{name}' was not loaded")
         return json_response(model_changed(None, meta, {"status": "not_loaded"}))
-    return await unload(request, Category(entry.category), entry.id, meta, preference(request.headers))
+    return await unload(
+        request, MLXGUI, Category(entry.category), entry.id, meta, preference(request.headers)
+    )
 
 
 @router.get(
@@ -102,4 +107,4 @@ async def health(request: Request, name: str) -> Response:
     return json_response(model_health(await find(context_of(request), jobs_of(request), name)))
 
 
-RESOURCE = Resource(MLXGUI, routers=(router,))
+RESOURCE = Resource(MLXGUI, routers=(router,), renderers=model_renderers(MLXGUI))

@@ -11,19 +11,19 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from api.dispatch.call import next_event
-from api.dispatch.job_object import job_object
+from api.dispatch.job_object import shown
 from api.dispatch.job_schema import JobEvent, JobObject
 from api.dispatch.ownership import cancellable_job, visible_job
 from api.dispatch.resource import Resource
 from api.http.caller import caller_of
 from api.http.context import jobs_of
 from api.http.disconnect import while_connected
-from api.http.forwarded import base_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, gives_nothing, streams
 from api.http.security import at_the_machine
 from api.http.sse import HEADERS
 from api.http.stream import StreamResponse
+from api.models.renderers import model_renderers
 from api.native.dialect import NATIVE
 from api.native.jobs.events import JobEvents
 from api.native.jobs.schema import JobId, JobList
@@ -58,10 +58,9 @@ async def list_jobs(
         page, more = await jobs_of(request).jobs(Wanted(status, queue, app, owner), limit=limit, after=after)
     except JobNotFound as error:
         raise InvalidRequest(error.message, param="after") from None
-    base = base_of(request)
     body: JobList = {
         "object": "list",
-        "data": [job_object(base, info) for info in page],
+        "data": [shown(request, info) for info in page],
         "has_more": more,
         "first_id": page[0].id if page else None,
         "last_id": page[-1].id if page else None,
@@ -106,7 +105,7 @@ async def events(
         async with jobs.watch(job_id, seen) as watch:
             if watch.pending() is None:
                 return Response(status_code=204)
-    return StreamResponse(JobEvents(jobs, job_id, seen, base_of(request)), HEADERS)
+    return StreamResponse(JobEvents(request, job_id, seen), HEADERS)
 
 
 @router.post(
@@ -126,7 +125,7 @@ async def cancel(request: Request, job_id: JobId) -> Response:
 
 
 async def _job(request: Request, job_id: str) -> JobObject:
-    return job_object(base_of(request), await visible_job(request, job_id, with_result=True))
+    return shown(request, await visible_job(request, job_id, with_result=True))
 
 
 async def _wait_for_end(request: Request, job_id: str, seconds: float) -> None:
@@ -150,4 +149,5 @@ def _event_id(text: str) -> str:
     return "-".join(found.groups("0"))
 
 
-RESOURCE = Resource(NATIVE, routers=(router,))
+#: Those of jobs that mlxq submits for itself.
+RESOURCE = Resource(NATIVE, routers=(router,), renderers=model_renderers(NATIVE))

@@ -16,11 +16,13 @@ from api.models.install import install
 from api.models.inventory import inventory
 from api.models.loading import check_served, unload_types
 from api.models.loading import load as load_model
+from api.models.renderers import model_renderers
 from api.ominix.dialect import OMINIX
 from api.ominix.models.render import model_status
 from api.ominix.models.schema import DownloadRequest, LoadedStatus, LoadRequest, UnloadRequest
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category
+from jobs.meta import LoadMeta
 from mlxq.media.formats import RECORDING_SUFFIXES
 
 router = APIRouter(tags=["models"])
@@ -60,13 +62,14 @@ async def load(request: Request) -> Response:
     model_type = asked or (await context.look_up(wanted.model)).category or "llm"
     await check_served(jobs_of(request), model_type)
     ref = await context.at_hand(await context.resolve(wanted.model, Category(model_type)))
-    meta = {
-        "message": f"Model '{ref.id}' loaded successfully",
-        "model_type": wanted.model_type or model_type,
-    }
+    meta = LoadMeta(
+        model=ref.id,
+        message=f"Model '{ref.id}' loaded successfully",
+        model_type=wanted.model_type or model_type,
+    )
     preferred = preference(request.headers, background=bool(wanted.background))
     return await load_model(
-        request, Category(model_type), ref, meta, preferred, raw=body.raw, headers=body.headers
+        request, OMINIX, Category(model_type), ref, meta, preferred, raw=body.raw, headers=body.headers
     )
 
 
@@ -83,7 +86,7 @@ async def unload(request: Request) -> Response:
     category = "llm" if wanted.model_type == "vlm" else wanted.model_type
     preferred = preference(request.headers, background=bool(wanted.background))
     return await unload_types(
-        request, wanted.model_type, category, preferred, raw=body.raw, headers=body.headers
+        request, OMINIX, wanted.model_type, category, preferred, raw=body.raw, headers=body.headers
     )
 
 
@@ -98,7 +101,7 @@ async def download(request: Request) -> Response:
     body = await read_body(request, DownloadRequest)
     wanted = body.value
     preferred = preference(request.headers, background=bool(wanted.background))
-    return await install(request, wanted.repo_id, None, "repo_id", preferred, body.headers)
+    return await install(request, OMINIX, wanted.repo_id, None, "repo_id", preferred, body.headers)
 
 
-RESOURCE = Resource(OMINIX, routers=(router,))
+RESOURCE = Resource(OMINIX, routers=(router,), renderers=model_renderers(OMINIX))

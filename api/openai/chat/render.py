@@ -6,36 +6,41 @@ import msgspec
 import orjson
 from msgspec import UNSET
 
+from api.dispatch.renderers import Answered
 from api.dispatch.sent_answer import AnswerPiece
 from api.openai.text_frames import OpenAiText
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import CallPart, TokenLogprob
+from jobs.meta import Meta
 
 
-def chat_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """The completion of a job: `meta` is what the API noted when it was submitted, `result` the worker's."""
+class ChatMeta(Meta, frozen=True, kw_only=True):
+    """`legacy`: the request had `functions`, whose answers have another form than those of `tools`."""
+
+    include_usage: bool = False
+    legacy: bool = False
+
+
+def chat_completion(job: Answered[ChatMeta]) -> dict[str, Any]:
+    """The completion of a job."""
+    meta, result = job.meta, job.result
     return {
-        "id": job_id,
+        "id": job.job_id,
         "object": "chat.completion",
-        "created": meta["created"],
-        "model": meta["model"],
+        "created": meta.created,
+        "model": meta.model,
         "choices": [
             {
                 "index": choice["index"],
-                "message": _message(choice, legacy=_is_legacy(meta)),
+                "message": _message(choice, legacy=meta.legacy),
                 "logprobs": _logprobs(msgspec.convert(choice.get("logprobs"), list[TokenLogprob] | None)),
-                "finish_reason": _reason(choice["finish_reason"], legacy=_is_legacy(meta)),
+                "finish_reason": _reason(choice["finish_reason"], legacy=meta.legacy),
             }
             for choice in result["choices"]
         ],
         "usage": usage(result["usage"]),
         "system_fingerprint": FINGERPRINT,
     }
-
-
-def _is_legacy(meta: dict[str, Any]) -> bool:
-    """Whether the request had `functions`, whose answers have another form than those of `tools`."""
-    return bool(meta.get("legacy"))
 
 
 def _reason(reason: str, *, legacy: bool) -> str:
@@ -84,23 +89,23 @@ def _token(entry: TokenLogprob) -> dict[str, Any]:
 class ChatFrames(OpenAiText):
     """The chunks of one stream as server-sent events. All but the text of a plain delta is serialized once."""
 
-    def __init__(self, job_id: str, meta: dict[str, Any], *, include_usage: bool, choices: int) -> None:
+    def __init__(self, job_id: str, meta: ChatMeta, *, choices: int) -> None:
         super().__init__()
         head = orjson.dumps(
             {
                 "id": job_id,
                 "object": "chat.completion.chunk",
-                "created": meta["created"],
-                "model": meta["model"],
+                "created": meta.created,
+                "model": meta.model,
                 "system_fingerprint": FINGERPRINT,
             }
         )
         # With include_usage OpenAI puts `usage` on every chunk, null on all but the last.
         self._head = b"data: " + head[:-1]
-        self._tail = (b',"usage":null' if include_usage else b"") + b"}\n\n"
-        self._include_usage = include_usage
+        self._tail = (b',"usage":null' if meta.include_usage else b"") + b"}\n\n"
+        self._include_usage = meta.include_usage
         self._choices = choices
-        self._legacy = _is_legacy(meta)
+        self._legacy = meta.legacy
         self._deltas = [
             self._head + b',"choices":[{"index":%d,"delta":{"content":' % index for index in range(choices)
         ]

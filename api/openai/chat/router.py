@@ -1,11 +1,11 @@
 """`POST /v1/chat/completions`."""
 
 import asyncio
-import time
 
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.job_stream import stream
+from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
@@ -18,12 +18,14 @@ from api.http.warning import warned
 from api.inputs.chat_images import settle_images
 from api.inputs.grammar import settle_schemas
 from api.inputs.templates import NO_TOOLS, has_no_tools
-from api.openai.chat.render import ChatFrames
+from api.openai.chat.render import ChatFrames, ChatMeta, chat_completion
 from api.openai.chat.schema import ChatRequest
 from api.openai.dialect import OPENAI
 from jobs.client import Submission
 from jobs.errors import ModelNotFound
 from jobs.kinds import Kind
+
+CHAT = Renderer(OPENAI, Kind.CHAT, ChatMeta, chat_completion)
 
 router = APIRouter(tags=["chat"])
 
@@ -48,25 +50,19 @@ async def chat_completions(request: Request) -> Response:
     preferred = preference(request.headers, background=bool(chat.background))
     job = job_request(
         request,
+        dialect=OPENAI,
         kind=Kind.CHAT,
         model=ref,
         raw=body.raw,
         payload=payload,
-        meta={
-            "model": chat.model,
-            "created": int(time.time()),
-            "include_usage": chat.include_usage,
-            **({"legacy": True} if chat.legacy else {}),
-        },
+        meta=ChatMeta(model=chat.model, include_usage=chat.include_usage, legacy=chat.legacy),
         preference=preferred,
         stream=bool(chat.stream),
     )
     if chat.stream and preferred.wait != 0:
 
         def frames(accepted: Submission) -> ChatFrames:
-            return ChatFrames(
-                accepted.job_id, accepted.meta, include_usage=chat.include_usage, choices=chat.n or 1
-            )
+            return ChatFrames(accepted.job_id, CHAT.noted(accepted.meta), choices=chat.n or 1)
 
         return stream(request, job, frames, headers)
     return await run(request, job, preferred, headers)
@@ -83,4 +79,4 @@ async def _draft_model(request: Request, name: str) -> str:
         raise ModelNotFound(error.message, param="draft_model") from None
 
 
-RESOURCE = Resource(OPENAI, routers=(router,))
+RESOURCE = Resource(OPENAI, routers=(router,), renderers=(CHAT,))

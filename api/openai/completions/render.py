@@ -7,16 +7,23 @@ import msgspec
 import orjson
 from msgspec import UNSET
 
+from api.dispatch.renderers import Answered
 from api.dispatch.sent_answer import AnswerPiece
 from api.openai.text_frames import OpenAiText
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import TokenLogprob
+from jobs.meta import Meta
 
 
-def text_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """The completion of a job: `meta` is what the API noted when it was submitted, `result` the worker's."""
+class CompletionMeta(Meta, frozen=True, kw_only=True):
+    include_usage: bool = False
+
+
+def text_completion(job: Answered[CompletionMeta]) -> dict[str, Any]:
+    """The completion of a job."""
+    result = job.result
     return {
-        **_head(job_id, meta),
+        **_head(job.job_id, job.meta),
         "choices": [
             {
                 "index": choice["index"],
@@ -32,12 +39,12 @@ def text_completion(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -
     }
 
 
-def _head(job_id: str, meta: dict[str, Any]) -> dict[str, Any]:
+def _head(job_id: str, meta: CompletionMeta) -> dict[str, Any]:
     return {
         "id": job_id,
         "object": "text_completion",
-        "created": meta["created"],
-        "model": meta["model"],
+        "created": meta.created,
+        "model": meta.model,
         "system_fingerprint": FINGERPRINT,
     }
 
@@ -79,11 +86,11 @@ def _alternatives(entry: TokenLogprob) -> dict[str, float | None] | None:
 class CompletionFrames(OpenAiText):
     """The chunks of one stream as server-sent events."""
 
-    def __init__(self, job_id: str, meta: dict[str, Any], *, include_usage: bool, choices: int) -> None:
+    def __init__(self, job_id: str, meta: CompletionMeta, *, choices: int) -> None:
         super().__init__()
-        self._include_usage = include_usage
+        self._include_usage = meta.include_usage
         self._head = b"data: " + orjson.dumps(_head(job_id, meta))[:-1]
-        self._tail = (b',"usage":null' if include_usage else b"") + b"}\n\n"
+        self._tail = (b',"usage":null' if meta.include_usage else b"") + b"}\n\n"
         self._offsets = [Offsets() for _ in range(choices)]
 
     def piece(self, piece: AnswerPiece) -> bytes:

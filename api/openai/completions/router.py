@@ -1,21 +1,22 @@
 """`POST /v1/completions`."""
 
-import time
-
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.job_stream import stream
+from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
 from api.http.openapi import takes
 from api.http.prefer import preference
-from api.openai.completions.render import CompletionFrames
+from api.openai.completions.render import CompletionFrames, CompletionMeta, text_completion
 from api.openai.completions.schema import CompletionRequest
 from api.openai.dialect import OPENAI
 from jobs.client import Submission
 from jobs.kinds import Kind
+
+COMPLETION = Renderer(OPENAI, Kind.COMPLETION, CompletionMeta, text_completion)
 
 router = APIRouter(tags=["completions"])
 
@@ -33,23 +34,22 @@ async def completions(request: Request) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
+        dialect=OPENAI,
         kind=Kind.COMPLETION,
         model=ref,
         raw=body.raw,
         payload=wanted.payload(),
-        meta={"model": wanted.model, "created": int(time.time()), "include_usage": wanted.include_usage},
+        meta=CompletionMeta(model=wanted.model, include_usage=wanted.include_usage),
         preference=preferred,
         stream=bool(wanted.stream),
     )
     if wanted.stream and preferred.wait != 0:
 
         def frames(accepted: Submission) -> CompletionFrames:
-            return CompletionFrames(
-                accepted.job_id, accepted.meta, include_usage=wanted.include_usage, choices=wanted.choices
-            )
+            return CompletionFrames(accepted.job_id, COMPLETION.noted(accepted.meta), choices=wanted.choices)
 
         return stream(request, job, frames, body.headers)
     return await run(request, job, preferred, body.headers)
 
 
-RESOURCE = Resource(OPENAI, routers=(router,))
+RESOURCE = Resource(OPENAI, routers=(router,), renderers=(COMPLETION,))

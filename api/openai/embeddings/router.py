@@ -1,9 +1,8 @@
 """`POST /v1/embeddings`."""
 
-import time
-
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
@@ -12,6 +11,7 @@ from api.http.context import jobs_of
 from api.http.openapi import takes
 from api.http.prefer import preference
 from api.openai.dialect import OPENAI
+from api.openai.embeddings.render import EmbeddingMeta, embedding_list
 from api.openai.embeddings.schema import EmbeddingRequest
 from jobs.kinds import Category, Kind
 
@@ -35,15 +35,12 @@ async def embeddings(request: Request) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
+        dialect=OPENAI,
         kind=Kind.EMBEDDING,
         model=ref,
         raw=body.raw,
         payload=wanted.payload(),
-        meta={
-            "model": wanted.model,
-            "created": int(time.time()),
-            "encoding_format": wanted.encoding_format or "float",
-        },
+        meta=EmbeddingMeta(model=wanted.model, encoding_format=wanted.encoding_format or "float"),
         preference=preferred,
     )
     response = await run(request, job, preferred, body.headers)
@@ -52,4 +49,9 @@ async def embeddings(request: Request) -> Response:
     return response
 
 
-RESOURCE = Resource(OPENAI, routers=(router,))
+# Thousands of vectors take long to write as numbers.
+RESOURCE = Resource(
+    OPENAI,
+    routers=(router,),
+    renderers=(Renderer(OPENAI, Kind.EMBEDDING, EmbeddingMeta, embedding_list, slow=True),),
+)

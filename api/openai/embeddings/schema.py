@@ -1,10 +1,7 @@
 """`/v1/embeddings`: texts or token ids in, vectors out."""
 
-import base64
-from array import array
 from typing import Annotated, Any, ClassVar, Literal
 
-import orjson
 from pydantic import PlainValidator
 
 from api.http.fields import MAX_COUNT, Count, KeepAlive, RequestModel
@@ -60,23 +57,3 @@ class EmbeddingRequest(RequestModel):
         options = {"dimensions": self.dimensions, "keep_alive": self.keep_alive}
         said = {name: value for name, value in options.items() if value is not None}
         return {"inputs": self.input, **said}
-
-
-def embedding_list(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """The answer. The worker's base64 is passed on as it is, unless numbers were asked for."""
-    as_floats = meta["encoding_format"] == "float"
-    tokens = result["usage"]["prompt_tokens"]
-    return {
-        "object": "list",
-        "data": [
-            {"object": "embedding", "index": index, "embedding": _floats(vector) if as_floats else vector}
-            for index, vector in enumerate(result["embeddings"])
-        ],
-        "model": meta["model"],
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    }
-
-
-def _floats(vector: str) -> orjson.Fragment:
-    """Little-endian float32, which is this machine's own order wherever MLX runs, as JSON."""
-    return orjson.Fragment(orjson.dumps(array("f", base64.b64decode(vector)).tolist()))

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import math
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,9 @@ from api.dispatch.submission import job_request, model_of
 from api.http.context import Context, context_of
 from api.http.prefer import Preference
 from api.http.uploads import uploads_of
+from api.openai.dialect import OPENAI
 from api.openai.images.effect import without_effect
+from api.openai.images.render import ImageMeta
 from api.openai.images.schema import ImageRequest
 from api.openai.images.upload import ImageUpload, Pictures
 from jobs.blobs import Uploads
@@ -69,20 +70,20 @@ async def image_job(
     }
     job = job_request(
         request,
+        dialect=OPENAI,
         kind=Kind.IMAGE,
         model=ref,
         raw=pictures.fingerprint,
         payload=payload,
-        meta={
-            "model": wanted.model or "default",
-            "created": int(time.time()),
-            "prompt": wanted.text,
-            "mode": mode,
-            "size": f"{width}x{height}",
-            "format": wanted.form,
-            "quality": wanted.told_quality,
-            "response_format": wanted.response_format,
-        },
+        meta=ImageMeta(
+            model=wanted.model or "default",
+            prompt=wanted.text,
+            mode=mode,
+            size=f"{width}x{height}",
+            format=wanted.form,
+            quality=wanted.told_quality,
+            response_format=wanted.response_format,
+        ),
         preference=preference,
         stream=bool(wanted.stream),
     )
@@ -91,7 +92,7 @@ async def image_job(
         job,
         payload={**payload, "seed": _seed_of(job.id) if seed is None else seed},
         timeout=job.timeout * wanted.count,
-        # Who wants the picture anyway may also be gone before it is begun.
+        # Kept jobs do not expire while queued.
         expires_in=None if keeps(context, wanted) else job.expires_in,
         steps=wanted.count * (steps or bounds.steps),
         step_size=width * height / 1e6,

@@ -5,7 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from api.dispatch.artifacts import file_url
+from api.dispatch.renderers import Answered, Renderer
+from api.openai.dialect import OPENAI
 from jobs.events import Partial
+from jobs.kinds import Kind
+from jobs.meta import Meta
 
 #: Where the bytes of a file are, by its blob.
 Read = Callable[[str], bytes]
@@ -13,57 +17,63 @@ Read = Callable[[str], bytes]
 _NOTHING = {"input_tokens": 0, "output_tokens": 0}
 
 
-def images_response(
-    job_id: str, meta: dict[str, Any], result: dict[str, Any], base: str, read: Read | None = None
-) -> dict[str, Any]:
+class ImageMeta(Meta, frozen=True, kw_only=True):
+    """`prompt`: the text that was asked for; `mode` is generate, edit or variation."""
+
+    prompt: str
+    mode: str
+    size: str
+    format: str
+    quality: str
+    response_format: str | None = None
+
+
+def images_response(job: Answered[ImageMeta], read: Read | None = None) -> dict[str, Any]:
     """`read` puts the files themselves into the answer; who polls for a job fetches them."""
     return {
-        "created": meta["created"],
-        **_looks(meta),
-        "data": [_image(job_id, meta, image, base, read) for image in result["images"]],
-        "usage": usage(result["usage"]),
+        "created": job.meta.created,
+        **_looks(job.meta),
+        "data": [_image(job, image, read) for image in job.result["images"]],
+        "usage": usage(job.result["usage"]),
     }
 
 
-def _image(
-    job_id: str, meta: dict[str, Any], image: dict[str, Any], base: str, read: Read | None
-) -> dict[str, Any]:
-    wanted = meta["response_format"]
+def _image(job: Answered[ImageMeta], image: dict[str, Any], read: Read | None) -> dict[str, Any]:
+    wanted = job.meta.response_format
     said: dict[str, Any] = {}
     if read is not None and wanted != "url":
         said["b64_json"] = base64.b64encode(read(image["blob"])).decode()
     if read is None or wanted != "b64_json":
-        said["url"] = file_url(base, job_id, image["artifact"])
-    if meta["prompt"]:
-        said["revised_prompt"] = meta["prompt"]
+        said["url"] = file_url(job.base, job.job_id, image["artifact"])
+    if job.meta.prompt:
+        said["revised_prompt"] = job.meta.prompt
     return {**said, "seed": image["seed"]}
 
 
-def partial_image(meta: dict[str, Any], event: Partial, data: bytes) -> dict[str, Any]:
+def partial_image(meta: ImageMeta, event: Partial, data: bytes) -> dict[str, Any]:
     """A picture that is not done yet."""
     return {
         "type": f"{_stream(meta)}.partial_image",
         "b64_json": base64.b64encode(data).decode(),
-        "created_at": meta["created"],
+        "created_at": meta.created,
         **_looks(meta),
         "partial_image_index": event.number,
         "image_index": event.index,
     }
 
 
-def completed_image(
-    job_id: str, meta: dict[str, Any], result: dict[str, Any], index: int, base: str, read: Read
-) -> dict[str, Any]:
+def completed_image(job: Answered[ImageMeta], index: int, read: Read) -> dict[str, Any]:
     """A picture that is done; the last one tells what all of them took."""
+    meta, result = job.meta, job.result
     image = result["images"][index]
     return {
         "type": f"{_stream(meta)}.completed",
         "b64_json": base64.b64encode(read(image["blob"])).decode(),
-        "created_at": meta["created"],
+        "created_at": meta.created,
         **_looks(meta),
         "image_index": index,
         "seed": image["seed"],
-        "url": file_url(base, job_id, image["artifact"]),
+        "url": file_url(job.base, job.job_id, image["artifact"]),
         "usage": usage(result["usage"] if index == len(result["images"]) - 1 else _NOTHING),
     }
 
@@ -80,14 +90,17 @@ def usage(counts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _looks(meta: dict[str, Any]) -> dict[str, Any]:
+def _looks(meta: ImageMeta) -> dict[str, Any]:
     return {
         "background": "opaque",
-        "output_format": meta["format"],
-        "quality": meta["quality"],
-        "size": meta["size"],
+        "output_format": meta.format,
+        "quality": meta.quality,
+        "size": meta.size,
     }
 
 
-def _stream(meta: dict[str, Any]) -> str:
-    return "image_edit" if meta["mode"] == "edit" else "image_generation"
+def _stream(meta: ImageMeta) -> str:
+    return "image_edit" if meta.mode == "edit" else "image_generation"
+
+
+IMAGES = Renderer(OPENAI, Kind.IMAGE, ImageMeta, images_response)

@@ -1,10 +1,9 @@
 """`POST /v1/images/generations`, `/v1/images/edits` and `/v1/images/variations`."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.job_stream import stream
+from api.dispatch.renderers import Answered
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.http.context import context_of
@@ -15,7 +14,7 @@ from api.http.prefer import preference
 from api.http.warning import warned
 from api.openai.dialect import OPENAI
 from api.openai.images.job import image_job, keeps
-from api.openai.images.render import images_response
+from api.openai.images.render import IMAGES, ImageMeta, images_response
 from api.openai.images.schema import (
     EditRequest,
     GenerationRequest,
@@ -27,7 +26,6 @@ from api.openai.images.schema import (
 from api.openai.images.stream import ImageFrames
 from api.openai.images.upload import ImageUpload, read_images
 from config.settings import Settings
-from jobs.client import Submission
 
 router = APIRouter(tags=["images"])
 
@@ -81,10 +79,8 @@ async def _answer(request: Request, upload: ImageUpload, mode: str) -> Response:
         base = base_of(request)
         return stream(request, job, lambda accepted: ImageFrames(context, base, accepted), told, keep=keep)
 
-    def whole(submission: Submission, result: dict[str, Any], headers: dict[str, str]) -> Response:
-        base = base_of(request)
-        body = images_response(submission.job_id, submission.meta, result, base, context.blobs.read)
-        return json_response(body, headers=headers)
+    def whole(job: Answered[ImageMeta], headers: dict[str, str]) -> Response:
+        return json_response(images_response(job, context.blobs.read), headers=headers)
 
     return await run(request, job, preferred, told, respond=whole, keep=keep)
 
@@ -96,6 +92,7 @@ def _pictures(settings: Settings) -> int:
 RESOURCE = Resource(
     OPENAI,
     routers=(router,),
+    renderers=(IMAGES,),
     large={
         "/v1/images/edits": _pictures,
         "/v1/images/generations": _pictures,

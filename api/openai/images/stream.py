@@ -6,10 +6,11 @@ from typing import Any
 
 from api.dispatch.call import result_of
 from api.dispatch.frames import Frames
+from api.dispatch.renderers import Answered
 from api.http.context import Context
 from api.http.sse import named_frame
 from api.openai.dialect import OPENAI
-from api.openai.images.render import completed_image, partial_image
+from api.openai.images.render import IMAGES, ImageMeta, completed_image, partial_image
 from jobs.client import Submission
 from jobs.errors import MlxqError
 from jobs.events import Entry, Partial
@@ -20,7 +21,7 @@ class ImageFrames(Frames):
 
     def __init__(self, context: Context, base: str, accepted: Submission) -> None:
         self._read, self._base = context.blobs.read, base
-        self._job_id, self._meta = accepted.job_id, accepted.meta
+        self._job_id, self._meta = accepted.job_id, IMAGES.noted(accepted.meta)
         self._written: set[tuple[int, int]] = set()
 
     async def of(self, entry: Entry) -> bytes:
@@ -31,9 +32,9 @@ class ImageFrames(Frames):
         return await asyncio.to_thread(self._partial, event)
 
     async def end(self, entry: Entry) -> AsyncIterator[bytes]:
-        result = result_of(entry.event)
-        for index in range(len(result["images"])):
-            yield await asyncio.to_thread(self._completed, result, index)
+        job = Answered(self._job_id, self._meta, result_of(entry.event), self._base)
+        for index in range(len(job.result["images"])):
+            yield await asyncio.to_thread(self._completed, job, index)
 
     def failed(self, error: MlxqError) -> bytes:
         return OPENAI.error_frame(error)
@@ -41,8 +42,8 @@ class ImageFrames(Frames):
     def _partial(self, event: Partial) -> bytes:
         return _frame(partial_image(self._meta, event, self._read(event.blob)))
 
-    def _completed(self, result: dict[str, Any], index: int) -> bytes:
-        return _frame(completed_image(self._job_id, self._meta, result, index, self._base, self._read))
+    def _completed(self, job: Answered[ImageMeta], index: int) -> bytes:
+        return _frame(completed_image(job, index, self._read))
 
 
 def _frame(event: dict[str, Any]) -> bytes:

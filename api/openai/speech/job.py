@@ -1,19 +1,20 @@
 """From a request for speech to its job, for both ways that it can come."""
 
 import asyncio
-import time
 from dataclasses import replace
 
 from starlette.requests import HTTPConnection
 
 from api.dispatch.submission import job_request, model_of
 from api.http.context import context_of
+from api.http.dialect import Dialect
 from api.http.prefer import Preference
 from api.http.uploads import uploads_of
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.voices import settle_voice
 from jobs.errors import HubUnavailable, InvalidRequest, ModelNotFound, NotSupported
 from jobs.kinds import Category, Kind
+from jobs.meta import Meta
 from jobs.request import JobRequest
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import REFERENCE_TEXT
@@ -43,7 +44,13 @@ async def speaker_of(connection: HTTPConnection, name: str) -> ModelRef:
 
 
 async def speech_job(
-    connection: HTTPConnection, wanted: SpeechRequest, raw: bytes, preference: Preference, *, live: bool
+    connection: HTTPConnection,
+    wanted: SpeechRequest,
+    raw: bytes,
+    preference: Preference,
+    dialect: Dialect,
+    *,
+    live: bool,
 ) -> tuple[JobRequest, list[str]]:
     """The job, and warnings of what does not count. `live`: its sound is told while it is made.
 
@@ -64,11 +71,12 @@ async def speech_job(
     warnings = await asyncio.to_thread(_without_effect, ref, wanted, "reference" in voice)
     job = job_request(
         connection,
+        dialect=dialect,
         kind=Kind.SPEECH,
         model=ref,
         raw=raw,
         payload={**payload, "stream": True} if live else payload,
-        meta={"model": wanted.model, "created": int(time.time())},
+        meta=Meta(model=wanted.model),
         preference=preference,
         stream=live,
     )

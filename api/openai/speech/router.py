@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from api.dispatch.artifacts import artifacts
 from api.dispatch.file_response import file_response
 from api.dispatch.job_stream import stream
+from api.dispatch.renderers import Answered
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.http.body import read_body
@@ -14,9 +15,11 @@ from api.http.prefer import preference
 from api.http.warning import warned
 from api.openai.dialect import OPENAI
 from api.openai.speech.job import speech_job
+from api.openai.speech.render import SPEECH
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.stream import FramedSpeech, PlainSpeech
-from jobs.client import Submission
+from jobs.kinds import Kind
+from jobs.meta import Meta
 from mlxq.media.formats import SPEECH_TYPES, WHOLE
 
 router = APIRouter(tags=["audio"])
@@ -34,7 +37,7 @@ async def speech(request: Request) -> Response:
     context, form = context_of(request), wanted.response_format
     preferred = preference(request.headers, background=bool(wanted.background))
     live = preferred.synchronous and (wanted.stream_format is not None or form not in WHOLE)
-    job, warnings = await speech_job(request, wanted, body.raw, preferred, live=live)
+    job, warnings = await speech_job(request, wanted, body.raw, preferred, OPENAI, live=live)
     told = warned(body.headers, warnings)
     if wanted.stream_format == "sse" and live:
         return stream(request, job, lambda _: FramedSpeech(context), told)
@@ -42,11 +45,11 @@ async def speech(request: Request) -> Response:
         content = {"content-type": SPEECH_TYPES[form]}
         return stream(request, job, lambda _: PlainSpeech(context), told, content=content)
 
-    def whole(_: Submission, result: dict[str, object], headers: dict[str, str]) -> Response:
-        file = artifacts(job.kind, result)[0]
+    def whole(job: Answered[Meta], headers: dict[str, str]) -> Response:
+        file = artifacts(Kind.SPEECH, job.result)[0]
         return file_response(request, file, f"speech.{file.suffix}", headers)
 
     return await run(request, job, preferred, told, respond=whole)
 
 
-RESOURCE = Resource(OPENAI, routers=(router,))
+RESOURCE = Resource(OPENAI, routers=(router,), renderers=(SPEECH,))

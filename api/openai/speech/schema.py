@@ -4,7 +4,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from api.dispatch.artifacts import file_url
 from api.http.fields import KeepAlive, Language, RequestModel, Seed
 from mlxq.media.formats import SpeechFormat
 from mlxq.media.spoken_text import has_words
@@ -69,22 +68,3 @@ class SpeechRequest(RequestModel):
             "keep_alive": self.keep_alive,
         }
         return {name: value for name, value in said.items() if value is not None}
-
-
-def spoken(job_id: str, meta: dict[str, Any], result: dict[str, Any], base: str) -> dict[str, Any]:
-    """The result of a job that nobody waited for: where its file can be fetched."""
-    return {
-        "object": "audio.speech",
-        "model": meta["model"],
-        "format": result["format"],
-        "content_type": result["content_type"],
-        "duration": result["duration"],
-        "sample_rate": result["sample_rate"],
-        "url": file_url(base, job_id, 0),
-        "usage": usage(result["usage"]),
-    }
-
-
-def usage(counts: dict[str, int]) -> dict[str, int]:
-    """As OpenAI counts."""
-    return {**counts, "total_tokens": counts["input_tokens"] + counts["output_tokens"]}

@@ -12,7 +12,7 @@ from api.dispatch.progress import JobProgress
 from api.http.context import Context
 from api.http.sse import data_frame
 from api.openai.dialect import OPENAI
-from api.openai.speech.schema import usage
+from api.openai.speech.render import usage
 from jobs.bus import Watch
 from jobs.errors import MlxqError
 from jobs.events import AudioChunk, Entry, Event, Reset

@@ -1,14 +1,13 @@
 """`POST /v1/audio/transcriptions` and `POST /v1/audio/translations`."""
 
 import asyncio
-import time
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
 
 from api.dispatch.job_stream import stream
+from api.dispatch.renderers import Answered, Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
@@ -21,9 +20,9 @@ from api.openai.dialect import OPENAI
 from api.openai.transcription.effect import without_effect
 from api.openai.transcription.frames import TranscriptFrames
 from api.openai.transcription.recording import Upload, read_upload
-from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest, document
+from api.openai.transcription.render import TranscriptionMeta, document, transcribed
+from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest
 from config.settings import Settings
-from jobs.client import Submission
 from jobs.kinds import Category, Kind
 
 router = APIRouter(tags=["audio"])
@@ -71,6 +70,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
+        dialect=OPENAI,
         kind=kind,
         model=ref,
         raw=upload.fingerprint,
@@ -80,11 +80,13 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
             **wanted.payload(),
             **({"translate": True} if translate else {}),
         },
-        meta={
-            **wanted.meta(),
-            "task": "translate" if translate else "transcribe",
-            "created": int(time.time()),
-        },
+        meta=TranscriptionMeta(
+            model=wanted.model,
+            response_format=wanted.response_format,
+            words=wanted.words,
+            segments=wanted.segments,
+            task="translate" if translate else "transcribe",
+        ),
         preference=preferred,
         stream=bool(wanted.stream),
     )
@@ -95,9 +97,9 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     if form not in _CONTENT_TYPES:
         return await run(request, job, preferred, told)
 
-    def plain(_: Submission, result: dict[str, Any], headers: dict[str, str]) -> Response:
+    def plain(job: Answered[TranscriptionMeta], headers: dict[str, str]) -> Response:
         return PlainTextResponse(
-            document(form, result), headers={**headers, "content-type": _CONTENT_TYPES[form]}
+            document(form, job.result), headers={**headers, "content-type": _CONTENT_TYPES[form]}
         )
 
     return await run(request, job, preferred, told, respond=plain)
@@ -110,5 +112,9 @@ def _recording(settings: Settings) -> int:
 RESOURCE = Resource(
     OPENAI,
     routers=(router,),
+    renderers=(
+        Renderer(OPENAI, Kind.TRANSCRIPTION, TranscriptionMeta, transcribed),
+        Renderer(OPENAI, Kind.TRANSLATION, TranscriptionMeta, transcribed),
+    ),
     large={"/v1/audio/transcriptions": _recording, "/v1/audio/translations": _recording},
 )

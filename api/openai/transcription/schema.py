@@ -1,12 +1,10 @@
 """`/v1/audio/transcriptions` and `/v1/audio/translations`: what is asked of a recording, and what is answered."""
 
-import zlib
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from api.http.fields import KeepAlive, Language, RequestModel, Seed, wrong
-from api.openai.transcription.subtitles import srt, vtt
 
 Format = Literal["json", "text", "verbose_json", "srt", "vtt"]
 Granularity = Literal["word", "segment"]
@@ -67,58 +65,8 @@ class TranscriptionRequest(RequestModel):
         }
         return {name: value for name, value in said.items() if value is not None}
 
-    def meta(self) -> dict[str, Any]:
-        """What the answer's form depends on."""
-        return {
-            "model": self.model,
-            "response_format": self.response_format,
-            "words": self.words,
-            "segments": self.segments,
-        }
-
 
 class JsonTranscriptionRequest(TranscriptionRequest):
     """OminiX' body: `file` is the recording in base64, plain or as a data: URL."""
 
     file: Annotated[str, Field(min_length=1)]
-
-
-def transcribed(job_id: str, meta: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """The answer in JSON. Of subtitles and plain text it is what a client that polls for the job gets."""
-    form = meta["response_format"]
-    said = {"text": result["text"]}
-    if form in ("srt", "vtt"):
-        return {**said, form: document(form, result)}
-    said.update(language=result["language"] or "", duration=result["duration"])
-    if form == "verbose_json":
-        # MLX-GUI's field beside OpenAI's.
-        said.update(task=meta["task"], model=meta["model"])
-        if meta["segments"]:
-            said["segments"] = [_segment(segment) for segment in result["segments"]]
-        if meta["words"]:
-            said["words"] = result["words"]
-    usage = {"type": "duration", "seconds": result["usage"]["seconds"]}
-    return said if form == "text" else {**said, "usage": usage}
-
-
-def document(form: str, result: dict[str, Any]) -> str:
-    """The answer where it is no JSON."""
-    if form == "srt":
-        return srt(result["segments"])
-    if form == "vtt":
-        return vtt(result["segments"])
-    return f"{result['text']}\n"
-
-
-def _segment(segment: dict[str, Any]) -> dict[str, Any]:
-    """OpenAI's segment. What only Whisper knows is neutral where another model spoke."""
-    data = segment["text"].encode()
-    neutral = {
-        "seek": int(segment["start"] * 100),
-        "tokens": [],
-        "temperature": 0.0,
-        "avg_logprob": 0.0,
-        "compression_ratio": len(data) / len(zlib.compress(data)),
-        "no_speech_prob": 0.0,
-    }
-    return {**neutral, **segment}

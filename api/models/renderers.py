@@ -1,0 +1,27 @@
+"""How jobs of models are answered: loads, unloads and downloads, the same in every dialect that has them."""
+
+from typing import Any
+
+from api.dispatch.renderers import Answered, Renderer
+from api.http.dialect import Dialect
+from api.models.changed import ModelChanged, model_changed
+from api.models.downloaded import Downloaded, downloaded
+from jobs.kinds import Kind
+from jobs.meta import DownloadMeta, LoadMeta
+
+
+def model_renderers(dialect: Dialect) -> tuple[Renderer[Any], ...]:
+    """Those of a dialect."""
+    return (
+        Renderer(dialect, Kind.LOAD, LoadMeta, _changed),
+        Renderer(dialect, Kind.UNLOAD, LoadMeta, _changed),
+        Renderer(dialect, Kind.DOWNLOAD, DownloadMeta, _downloaded),
+    )
+
+
+def _changed(job: Answered[LoadMeta]) -> ModelChanged:
+    return model_changed(job.job_id, job.meta, job.result)
+
+
+def _downloaded(job: Answered[DownloadMeta]) -> Downloaded:
+    return downloaded(job.job_id, job.meta, job.result)

@@ -1,0 +1,32 @@
+"""What is told of spoken text beside its file."""
+
+from typing import Any
+
+from api.dispatch.artifacts import file_url
+from api.dispatch.renderers import Answered, Renderer
+from api.openai.dialect import OPENAI
+from jobs.kinds import Kind
+from jobs.meta import Meta
+
+
+def spoken(job: Answered[Meta]) -> dict[str, Any]:
+    """The result of a job that nobody waited for: where its file can be fetched."""
+    result = job.result
+    return {
+        "object": "audio.speech",
+        "model": job.meta.model,
+        "format": result["format"],
+        "content_type": result["content_type"],
+        "duration": result["duration"],
+        "sample_rate": result["sample_rate"],
+        "url": file_url(job.base, job.job_id, 0),
+        "usage": usage(result["usage"]),
+    }
+
+
+def usage(counts: dict[str, int]) -> dict[str, int]:
+    """As OpenAI counts."""
+    return {**counts, "total_tokens": counts["input_tokens"] + counts["output_tokens"]}
+
+
+SPEECH = Renderer(OPENAI, Kind.SPEECH, Meta, spoken)
