@@ -38,10 +38,11 @@ bench: .venv/dev.stamp
 # One lock for macOS arm64 and Linux x86-64, Python 3.11 to 3.13. mlx has wheels for macOS 14 and newer only.
 LOCK := MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --universal --generate-hashes \
 	--no-emit-index-url --no-header $(UPGRADE)
+EXTRAS := --extra f5-tts --extra flux --extra whisper
 lock: .venv/dev.stamp
-	$(LOCK) pyproject.toml -o requirements.lock
-	$(LOCK) --extra kokoro pyproject.toml -c requirements.lock -o requirements-kokoro.lock
-	$(LOCK) --extra kokoro --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	$(LOCK) $(EXTRAS) pyproject.toml -o requirements.lock
+	$(LOCK) $(EXTRAS) --extra kokoro pyproject.toml -c requirements.lock -o requirements-kokoro.lock
+	$(LOCK) $(EXTRAS) --extra kokoro --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --python-version 3.11 tests/clients/suites/requirements.in -o requirements-clients.lock
 	$(BIN)/uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 requirements-api.in -c requirements.lock -o requirements-api.lock

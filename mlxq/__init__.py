@@ -1,1 +1,4 @@
-"""The terminal command: `python -m mlxq pull | list | rm | ps`. It talks to the running server by HTTP."""
+"""mlxq: one queue for all the AI on a Mac. `mlxq serve` starts it; other verbs talk to the running server.
+
+Importing this package imports nothing else of it.
+"""

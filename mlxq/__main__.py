@@ -1,59 +1,17 @@
-"""`python -m mlxq VERB`: reads the command line and says what went wrong in one line."""
+"""`mlxq VERB`, and `python -m mlxq VERB`: finds mlxq's own packages, then reads the command line."""
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from config.settings import load_settings
-from mlxq.cli.commands import list_models, processes, pull, remove
-from mlxq.cli.server import Problem, Server
-
-
-def parser() -> argparse.ArgumentParser:
-    address = argparse.ArgumentParser(add_help=False)
-    # A default of the verb's would take the place of what stands before the verb.
-    address.add_argument(
-        "--url",
-        default=argparse.SUPPRESS,
-        help="address of the server; by default HOST and PORT of the environment",
-    )
-    program = argparse.ArgumentParser(
-        prog="mlxq", description="The models of mlxq, from the terminal.", parents=[address]
-    )
-    verbs = program.add_subparsers(dest="verb", required=True, metavar="VERB")
-    one = verbs.add_parser("pull", help="fetch a model from its hub", parents=[address])
-    one.add_argument("model", help="its name on the hub, org/name")
-    one.add_argument("--name", help="what it shall be called, too")
-    one = verbs.add_parser("rm", help="delete a model", parents=[address])
-    one.add_argument("model")
-    one.add_argument("--keep-files", action="store_true", help="only forget it")
-    verbs.add_parser(
-        "list", aliases=["ls"], help="what is installed; works without a server, too", parents=[address]
-    )
-    verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
-    return program
+from mlxq.roots import use_roots
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 1 when something went wrong, 130 after Ctrl-C."""
-    wanted = parser().parse_args(arguments)
-    settings = load_settings()
-    verbs: dict[str, Callable[[Server], None]] = {
-        "pull": lambda server: pull(server, wanted.model, wanted.name),
-        "rm": lambda server: remove(server, wanted.model, keep_files=wanted.keep_files),
-        "list": lambda server: list_models(server, settings),
-        "ls": lambda server: list_models(server, settings),
-        "ps": processes,
-    }
-    try:
-        with Server(settings, getattr(wanted, "url", None)) as server:
-            verbs[wanted.verb](server)
-    except Problem as problem:
-        print(f"mlxq: {problem}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    use_roots()
+    from mlxq.cli.program import main as run
+
+    return run(arguments)
 
 
 if __name__ == "__main__":

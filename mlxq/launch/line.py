@@ -21,6 +21,7 @@ from pathlib import Path
 
 from config import early
 from mlxq.launch import services
+from mlxq.launch.names import NAMES
 from mlxq.launch.process import parent_is_gone
 from mlxq.launch.supervisor import Service, Supervisor, status
 
@@ -140,6 +141,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [] or sys.argv[1] not in services.NAMES:
-        sys.exit(f"usage: python -m mlxq.launch.line {'|'.join(services.NAMES)}")
+    if sys.argv[1:2] == [] or sys.argv[1] not in NAMES:
+        sys.exit(f"usage: python -m mlxq.launch.line {'|'.join(NAMES)}")
     sys.exit(main(sys.argv[1:]))

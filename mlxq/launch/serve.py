@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from mlxq.launch import services
+from mlxq.launch.names import NAMES
 from mlxq.launch.supervisor import Supervisor
 
 #: What stands before the words of a specification that has been read.
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     if _READ in arguments:
         place = list(arguments).index(_READ)
         arguments, read = arguments[:place], list(arguments[place + 1 :])
-    names = [name for name in services.NAMES if not arguments or name in arguments]
+    names = [name for name in NAMES if not arguments or name in arguments]
     supervisor = Supervisor()
     for name in names:
         words = read if read[:1] == [name] else services.specification(name)
@@ -37,6 +38,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    if _READ not in sys.argv and not set(sys.argv[1:]) <= set(services.NAMES):
-        sys.exit(f"usage: python -m mlxq.launch.serve [{'] ['.join(services.NAMES)}]")
+    if _READ not in sys.argv and not set(sys.argv[1:]) <= set(NAMES):
+        sys.exit(f"usage: python -m mlxq.launch.serve [{'] ['.join(NAMES)}]")
     sys.exit(main(sys.argv[1:]))

@@ -14,8 +14,6 @@ from mlxq.launch.child import Command
 from mlxq.launch.process import WRONG_SETTING
 from mlxq.launch.supervisor import Service, Supervisor
 
-NAMES = ("redis", "api", "worker")
-
 #: All exit codes: nothing is started again.
 _ANY = range(-64, 256)
 

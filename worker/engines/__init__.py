@@ -14,6 +14,7 @@ from dataclasses import replace
 from config.settings import Settings
 from jobs.kinds import Category
 from mlxq.catalog import ModelRef
+from mlxq.catalog.extras import lacking
 from mlxq.catalog.foreign_json import read_object
 from mlxq.catalog.vision import sees
 from worker.engines.base import Engine
@@ -49,13 +50,16 @@ def _own_limits() -> Iterator[None]:
 
 @contextmanager
 def _importing() -> Iterator[None]:
-    """Import by one thread at a time, and without changing this process' limits.
+    """Import by one thread at a time, and without changing this process' limits. NotSupported: an extra is missing.
 
     Objects of the first import stay for ever and are excluded from Python's garbage collection: each unload collects,
     and a collection that visits all of transformers would delay every other lane.
     """
     with _IMPORTS, _own_limits():
-        yield
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            raise lacking(error) or error from error
         if not _settled.is_set():
             # No model has been loaded before the first import: nothing is frozen that has to be freed.
             _settled.set()

@@ -10,10 +10,11 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
-from mflux.models.z_image.weights.z_image_lora_mapping import ZImageLoRAMapping
 from mlx_vlm.models.mage_flow.scheduler import FlowMatchEulerDiscreteScheduler
 from mlx_vlm.models.z_image.pipeline import ZImagePipeline
 
+from jobs.errors import NotSupported
+from mlxq.catalog.extras import lacking
 from worker.engines.image.diffusion import (
     Conditioning,
     DenoiseState,
@@ -23,8 +24,16 @@ from worker.engines.image.diffusion import (
     editable_blocks,
     first_step,
 )
-from worker.engines.image.loras import LoraSet
 from worker.engines.weights import load_weights
+
+try:  # the library that reads adapters is an extra
+    from mflux.models.z_image.weights.z_image_lora_mapping import ZImageLoRAMapping
+
+    from worker.engines.image.loras import LoraSet
+
+    _LACKING = None
+except ModuleNotFoundError as error:
+    _LACKING = lacking(error)
 
 #: What mlx-vlm calls the parts that mflux names as their files do.
 _RENAMED = {"all_x_embedder.2-1": "x_embedder", "all_final_layer.2-1": "final_layer"}
@@ -55,10 +64,13 @@ class ZImage:
             for part in parts[:2]:
                 nn.quantize(part, _GROUP, quantize, class_predicate=_can_be_quantised)
         self.memory_bytes = load_weights(*parts)
-        self._loras = LoraSet(self._pipeline.transformer, _targets())
+        self._loras = None if _LACKING else LoraSet(self._pipeline.transformer, _targets())
 
     def apply_loras(self, loras: list[tuple[str, float]]) -> None:
-        self._loras.apply(loras)
+        if self._loras is not None:
+            self._loras.apply(loras)
+        elif loras and _LACKING:
+            raise NotSupported(_LACKING.message, param="loras")
 
     def encode_prompt(self, params: ImageParams) -> Conditioning:
         positive = self._pipeline._encode_prompt(params.prompt)

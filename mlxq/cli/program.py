@@ -1,0 +1,68 @@
+"""Reads the command line, and says what went wrong in one line. A verb imports what it needs when it is called."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from config import VERSION
+from mlxq.cli.serve import serve
+from mlxq.launch.names import NAMES
+
+
+def parser() -> argparse.ArgumentParser:
+    address = argparse.ArgumentParser(add_help=False)
+    # A default of the verb's would take the place of what stands before the verb.
+    address.add_argument(
+        "--url",
+        default=argparse.SUPPRESS,
+        help="address of the server; by default HOST and PORT of the environment",
+    )
+    program = argparse.ArgumentParser(
+        prog="mlxq", description="One queue for all the AI on a Mac.", parents=[address]
+    )
+    program.add_argument("--version", action="version", version=f"mlxq {VERSION}")
+    verbs = program.add_subparsers(dest="verb", required=True, metavar="VERB")
+    one = verbs.add_parser("serve", help="start Redis, the API and the worker; Ctrl-C ends them")
+    one.add_argument("part", nargs="*", choices=[*NAMES, []], help="only these: redis, api, worker")
+    one.add_argument("--host", help="address to listen on, instead of HOST")
+    one.add_argument("--port", type=int, help="port to listen on, instead of PORT")
+    one = verbs.add_parser("pull", help="fetch a model from its hub", parents=[address])
+    one.add_argument("model", help="its name on the hub, org/name")
+    one.add_argument("--name", help="what it shall be called, too")
+    one = verbs.add_parser("rm", help="delete a model", parents=[address])
+    one.add_argument("model")
+    one.add_argument("--keep-files", action="store_true", help="only forget it")
+    verbs.add_parser(
+        "list", aliases=["ls"], help="what is installed; works without a server, too", parents=[address]
+    )
+    verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
+    return program
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 1 when something went wrong, 130 after Ctrl-C."""
+    wanted = parser().parse_args(arguments)
+    if wanted.verb == "serve":
+        serve(wanted.part, wanted.host, wanted.port)
+
+    from config.settings import load_settings
+    from mlxq.cli.commands import list_models, processes, pull, remove
+    from mlxq.cli.server import Problem, Server
+
+    settings = load_settings()
+    verbs: dict[str, Callable[[Server], None]] = {
+        "pull": lambda server: pull(server, wanted.model, wanted.name),
+        "rm": lambda server: remove(server, wanted.model, keep_files=wanted.keep_files),
+        "list": lambda server: list_models(server, settings),
+        "ls": lambda server: list_models(server, settings),
+        "ps": processes,
+    }
+    try:
+        with Server(settings, getattr(wanted, "url", None)) as server:
+            verbs[wanted.verb](server)
+    except Problem as problem:
+        print(f"mlxq: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
