@@ -13,7 +13,6 @@ import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -38,11 +37,11 @@ class UnsoundJson(ValueError):
 class Parsed:
     """`removed`: how many keys were left out that the reader did not want."""
 
-    value: Any
+    value: object
     removed: int
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes) -> object:
     """The value of a JSON text. Raises UnsoundJson."""
     return parse_without(data, ()).value
 
@@ -58,7 +57,7 @@ def parse_without(data: bytes, unwanted: Collection[str]) -> Parsed:
         infinite += 1
         return math.inf if name == "Infinity" else -math.inf
 
-    def object_(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def object_(pairs: list[tuple[str, object]]) -> dict[str, object]:
         nonlocal removed
         found = dict(pairs)
         if len(found) != len(pairs):
@@ -96,12 +95,12 @@ def parse_without(data: bytes, unwanted: Collection[str]) -> Parsed:
     return Parsed(value, removed)
 
 
-def read(path: Path, most: int = LONGEST) -> Any:
+def read(path: Path, most: int = LONGEST) -> object:
     """The value in a file. Raises UnsoundJson, and OSError."""
     return parse(read_bytes(path, most))
 
 
-def read_object(path: Path, most: int = LONGEST) -> dict[str, Any]:
+def read_object(path: Path, most: int = LONGEST) -> dict[str, object]:
     """The object in a file; an empty one where there is none that can be read."""
     try:
         content = read(path, most)
@@ -122,7 +121,7 @@ def read_bytes(path: Path, most: int = LONGEST) -> bytes:
     return data
 
 
-def write(value: Any) -> bytes:
+def write(value: object) -> bytes:
     """The value as JSON that `parse` reads as the same."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
@@ -140,9 +139,9 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def _measure(value: Any) -> None:
+def _measure(value: object) -> None:
     """Raises UnsoundJson when it is nested too deeply."""
-    level = [value] if type(value) in _CONTAINERS else []
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(DEEPEST):
         level = [
             inner
@@ -155,7 +154,7 @@ def _measure(value: Any) -> None:
     raise UnsoundJson(f"is nested more than {DEEPEST} levels deep")
 
 
-def _unbounded(value: Any, key: str = "") -> int:
+def _unbounded(value: object, key: str = "") -> int:
     """How many infinities lie where they are known to."""
     if isinstance(value, dict):
         return sum(_unbounded(inner, name) for name, inner in value.items())

@@ -4,7 +4,6 @@ It knows the file; what a model of such a config is, the other modules of this p
 """
 
 from pathlib import Path
-from typing import Any
 
 from mlxq.catalog import foreign_json
 from mlxq.catalog.foreign_json import UnsoundJson
@@ -16,7 +15,7 @@ _LONGEST_NAME = 128
 _MOST_CLASSES = 64
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, object]:
     """The object in the file. Raises UnsoundJson when it can't be one of a model, and OSError.
 
     `model_type` is a text and `architectures` a list of texts, where they are there. Whole numbers beyond 64 bits
@@ -45,9 +44,18 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and len(value) <= _LONGEST_NAME
 
 
-def _shorten(value: Any) -> None:
-    for key, inner in list(value.items()) if isinstance(value, dict) else list(enumerate(value)):
-        if isinstance(inner, dict | list):
-            _shorten(inner)
-        elif isinstance(inner, int) and not -(2**63) <= inner < 2**63:
-            value[key] = float(inner)
+def _shorten(value: dict[str, object] | list[object]) -> None:
+    """Replace whole numbers that do not fit into 64 bits."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            value[key] = _short(inner)
+    else:
+        value[:] = map(_short, value)
+
+
+def _short(value: object) -> object:
+    if isinstance(value, dict | list):
+        _shorten(value)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value)
+    return value

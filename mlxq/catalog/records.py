@@ -1,7 +1,7 @@
-"""What mlxq remembers of models beyond what lies on the disk: who was installed, by which name, who was forgotten.
+"""What mlxq records of models beyond what lies on the disk: which it fetched, under which names, which were deleted.
 
-One small file in the data folder, shared by the API and the downloads. A change is a new file that takes the old
-one's place, under a lock: readers never see half of it.
+One small file in the data folder, shared by the API and the downloads. A change writes a new file and renames it,
+under a lock: readers never see half of it.
 """
 
 import fcntl
@@ -9,27 +9,36 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
+from config.values import JsonObject
 from mlxq.catalog import foreign_json
+
+
+class InstallFacts(TypedDict, total=False):
+    """Where a model came from and when, in Unix seconds."""
+
+    source: str
+    revision: str
+    installed_at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """`models`: the id of each model that mlxq fetched → its `source` and `installed_at` (Unix seconds).
+    """`models`: the id of each model that mlxq fetched, and where it came from.
 
-    `names`: a name that a user gave → the id. `forgotten`: models whose files stayed when they were deleted.
+    `names`: a name that a user gave → the id. `forgotten`: deleted models whose files stayed.
     """
 
-    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    models: dict[str, InstallFacts] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     forgotten: frozenset[str] = frozenset()
 
-    def installed(self, model_id: str, facts: dict[str, Any]) -> "Remembered":
+    def installed(self, model_id: str, facts: InstallFacts) -> "Remembered":
         return replace(self, models={**self.models, model_id: facts}, forgotten=self.forgotten - {model_id})
 
     def known(self, model_id: str) -> "Remembered":
-        """The same with a model that was forgotten and is wanted again."""
+        """The same with a model that was deleted and is used again."""
         return replace(self, forgotten=self.forgotten - {model_id})
 
     def named(self, name: str, model_id: str) -> "Remembered":
@@ -45,7 +54,7 @@ class Remembered:
 
 
 class Records:
-    """The file. It need not exist, and one that can't be read counts as empty."""
+    """The file. It need not exist, and one that cannot be read counts as empty."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -77,7 +86,7 @@ class Records:
         return after
 
 
-def _encode(content: Remembered) -> dict[str, Any]:
+def _encode(content: Remembered) -> JsonObject:
     return {
         "models": content.models,
         "names": content.names,
@@ -85,9 +94,11 @@ def _encode(content: Remembered) -> dict[str, Any]:
     }
 
 
-def _decode(data: dict[str, Any]) -> Remembered:
+def _decode(data: JsonObject) -> Remembered:
+    """Raises ValueError, TypeError and AttributeError for a file that mlxq did not write."""
+    content: Any = {"models": {}, "names": {}, "forgotten": [], **data}
     return Remembered(
-        {str(model): dict(facts) for model, facts in data.get("models", {}).items()},
-        {str(name): str(model) for name, model in data.get("names", {}).items()},
-        frozenset(map(str, data.get("forgotten", []))),
+        {str(model): cast(InstallFacts, dict(facts)) for model, facts in content["models"].items()},
+        {str(name): str(model) for name, model in content["names"].items()},
+        frozenset(map(str, content["forgotten"])),
     )

@@ -47,6 +47,20 @@ class Header:
     halves: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    bytes: int
+    longest: int
+    is_half: bool
+
+    @classmethod
+    def of(cls, entry: Any) -> "_Tensor":
+        """What a header says of a tensor. Raises LookupError, TypeError and ValueError for an unsound entry."""
+        begin, end = entry["data_offsets"]
+        longest = max(map(int, entry["shape"]), default=0)
+        return cls(int(end) - int(begin), longest, entry.get("dtype") in _HALVES)
+
+
 def model_size(folder: Path) -> ModelSize:
     """The size of the model in this folder. Files that can't be read count as nothing."""
     files = [Path(place) / name for place, _, names in os.walk(folder) for name in names]
@@ -100,23 +114,15 @@ def _header(file: Path, changed: int, size: int) -> Header:
             (length,) = struct.unpack("<Q", opened.read(8))
             if length > min(size, _LONGEST_HEADER):
                 return Header(size, 0, 0)
-            header = foreign_json.parse(opened.read(length))
-        tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
-        total, halves = (sum(map(_tensor_bytes, each)) for each in (tensors, filter(_is_half, tensors)))
-        longest = max((int(side) for tensor in tensors for side in tensor["shape"]), default=0)
+            header: Any = foreign_json.parse(opened.read(length))
+        tensors = [_Tensor.of(tensor) for name, tensor in header.items() if name != "__metadata__"]
+        total = sum(tensor.bytes for tensor in tensors)
+        halves = sum(tensor.bytes for tensor in tensors if tensor.is_half)
+        longest = max((tensor.longest for tensor in tensors), default=0)
     except (struct.error, UnsoundJson, ValueError, LookupError, AttributeError, TypeError):
         return Header(size, 0, 0)
     # No file holds more than its bytes, whatever it says.
     return Header(min(max(total, 0), size), len(tensors), longest, min(max(halves, 0), size))
-
-
-def _tensor_bytes(tensor: dict[str, Any]) -> int:
-    begin, end = tensor["data_offsets"]
-    return int(end) - int(begin)
-
-
-def _is_half(tensor: dict[str, Any]) -> bool:
-    return tensor.get("dtype") in _HALVES
 
 
 def _is_file(file: Path) -> bool:

@@ -3,7 +3,7 @@
     {"default_voice": "ann", "models_base_path": "~/recordings",
      "voices": {"ann": {"ref_audio": "ann.wav", "ref_text": "What she says.", "speed_factor": 1.0, "aliases": ["a"]}}}
 
-It reads names and paths; it opens no recording. What is wrong in the file is logged and left out.
+It reads names and paths; it opens no recording. Entries that are wrong are logged and left out.
 """
 
 import logging
@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from config.values import JsonObject
 from mlxq.catalog import foreign_json
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class VoiceRegistry:
             return self._voices
 
 
-def _voices(content: dict[str, Any], folder: Path) -> Voices:
+def _voices(content: JsonObject, folder: Path) -> Voices:
     said = content.get("models_base_path")
     base = folder / Path(said).expanduser() if isinstance(said, str) and said else folder
     entries = content.get("voices")
@@ -99,7 +99,7 @@ def _voices(content: dict[str, Any], folder: Path) -> Voices:
     return Voices(found, named.name if named else None)
 
 
-def _read(entries: dict[str, Any], base: Path) -> Iterator[Voice]:
+def _read(entries: JsonObject, base: Path) -> Iterator[Voice]:
     for name, entry in entries.items():
         try:
             yield _voice(name, entry, base)

@@ -12,7 +12,7 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.events import ProgressState
 from mlxq.catalog.model_json import UnfitFolder, is_read, read_json
-from mlxq.catalog.records import Records
+from mlxq.catalog.records import InstallFacts, Records
 from mlxq.downloads.choice import wanted
 from mlxq.downloads.fetch import TIMEOUT, TRIES, Refused, fetch, pause
 from mlxq.downloads.huggingface import HuggingFace
@@ -49,7 +49,7 @@ async def download(settings: Settings, repo_id: str, source_name: str, report: R
     except Refused as refused:
         raise refusal(repo_id, refused.status, _TOKENS[source_name]) from None
     await asyncio.to_thread(store.publish, listing, files)
-    facts = {"source": source_name, "revision": listing.commit, "installed_at": int(time.time())}
+    facts = InstallFacts(source=source_name, revision=listing.commit, installed_at=int(time.time()))
     await asyncio.to_thread(Records(settings.data_dir).change, lambda known: known.installed(repo_id, facts))
     return {
         "status": "installed",

@@ -51,7 +51,7 @@ def load_whisper(path: Path) -> tuple[Any, mx.Dtype]:
 
     A CPU takes several times as long for float16.
     """
-    config = read_object(path / "config.json")
+    config: Any = read_object(path / "config.json")
     weights = _read(path)
     if "d_model" in config:
         config = {ours: config[theirs] for ours, theirs in _SIZES.items()} | {

@@ -193,7 +193,7 @@ def _vae(path: Path) -> Any:
             sizes[name] = tuple(value) if isinstance(value, list) else value
     if sizes:
         vae.encoder = Flux2Encoder(**sizes)
-        own = config.get("decoder_block_out_channels")
+        own: Any = config.get("decoder_block_out_channels")
         vae.decoder = Flux2Decoder(**(sizes | ({"block_out_channels": tuple(own)} if own else {})))
     return vae
 
@@ -202,7 +202,8 @@ def _arguments(kind: Any, folder: Path) -> dict[str, object]:
     """What config.json says of the arguments that this class takes."""
     config = read_object(folder / "config.json")
     known = inspect.signature(kind.__init__).parameters
-    rope = (config.get("rope_parameters") or {}).get("rope_theta")
+    parameters = config.get("rope_parameters")
+    rope = parameters.get("rope_theta") if isinstance(parameters, dict) else None
     if rope is not None:
         config["rope_theta"] = rope
     return {
