@@ -8,6 +8,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from config.settings import Settings
+from jobs.payloads import (
+    ChatPayload,
+    CompletionPayload,
+    DownloadPayload,
+    EmbeddingPayload,
+    ImagePayload,
+    NoPayload,
+    Payload,
+    SpeechPayload,
+    TranscriptionPayload,
+)
 
 
 class Category(StrEnum):
@@ -55,6 +66,8 @@ class Kind(StrEnum):
 class Row:
     """What is particular to a kind."""
 
+    #: what it asks of the worker
+    payload: type[Payload]
     #: how ids begin; a chat's id is the `id` of its completion, as in OpenAI's API
     prefix: str
     #: its queue; None: the queue of the model's category
@@ -94,14 +107,14 @@ def _download(settings: Settings) -> float:
 
 
 KINDS: dict[Kind, Row] = {
-    Kind.CHAT: Row("chatcmpl", Category.LLM, _chat),
-    Kind.COMPLETION: Row("cmpl", Category.LLM, _chat),
-    Kind.EMBEDDING: Row("embd", Category.EMBEDDING, _chat),
-    Kind.TRANSCRIPTION: Row("trsc", Category.ASR, _transcription),
-    Kind.TRANSLATION: Row("trsl", Category.ASR, _transcription),
-    Kind.SPEECH: Row("spch", Category.TTS, _speech),
-    Kind.IMAGE: Row("img", Category.IMAGE, _image),
-    Kind.LOAD: Row("load", None, _load, uses_model=False),
-    Kind.UNLOAD: Row("unload", None, _load, uses_model=False),
-    Kind.DOWNLOAD: Row("dl", DOWNLOADS, _download, uses_model=False),
+    Kind.CHAT: Row(ChatPayload, "chatcmpl", Category.LLM, _chat),
+    Kind.COMPLETION: Row(CompletionPayload, "cmpl", Category.LLM, _chat),
+    Kind.EMBEDDING: Row(EmbeddingPayload, "embd", Category.EMBEDDING, _chat),
+    Kind.TRANSCRIPTION: Row(TranscriptionPayload, "trsc", Category.ASR, _transcription),
+    Kind.TRANSLATION: Row(TranscriptionPayload, "trsl", Category.ASR, _transcription),
+    Kind.SPEECH: Row(SpeechPayload, "spch", Category.TTS, _speech),
+    Kind.IMAGE: Row(ImagePayload, "img", Category.IMAGE, _image),
+    Kind.LOAD: Row(NoPayload, "load", None, _load, uses_model=False),
+    Kind.UNLOAD: Row(NoPayload, "unload", None, _load, uses_model=False),
+    Kind.DOWNLOAD: Row(DownloadPayload, "dl", DOWNLOADS, _download, uses_model=False),
 }

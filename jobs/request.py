@@ -4,14 +4,14 @@ import secrets
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import orjson
+import msgspec
 
 from jobs.blobs import Uploads
-from jobs.errors import RequestGone
+from jobs.errors import InvalidRequest, RequestGone
 from jobs.kinds import KINDS, Kind
 from jobs.meta import NOTHING_NOTED, Meta
+from jobs.payloads import Payload
 
 #: The dialect of a job that names none.
 DEFAULT_DIALECT = "openai"
@@ -27,12 +27,36 @@ def new_job_id(kind: Kind, prefix: str = "") -> str:
     return f"{prefix or KINDS[kind].prefix}-{secrets.token_hex(12)}"
 
 
+class _Arguments(msgspec.Struct, frozen=True):
+    """What RQ's tools show as the arguments of a job's function."""
+
+    kind: str
+    model: str
+    payload: Payload
+    timeout: float
+    stream: bool
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """The same as it is read. `ended` alone stands in for a request that was not kept."""
+
+    kind: str
+    model: str = ""
+    payload: msgspec.Raw = msgspec.Raw(b"{}")
+    timeout: float = 0.0
+    stream: bool = False
+    ended: bool = False
+
+
+_DATA = msgspec.json.Decoder(tuple[str, None, list[object], _Found])
+
+
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """One accepted request.
 
     `queue` is one of `QUEUES`. `model` is the resolved reference that the worker can load. `payload` is the validated
-    request, JSON only. `timeout` is seconds of run time. `dialect` names the API that the request was written for:
+    request. `timeout` is seconds of run time. `dialect` names the API that the request was written for:
     answers, errors and streams are rendered in it. `expires_in` is how many seconds the caller waits for the start,
     None: without limit. `app` names the calling program in listings. `owner` stands for the key that may see the
     job; it is empty where there are no keys. `needs` is a job that must complete before this one may run. `join`:
@@ -45,7 +69,7 @@ class JobRequest:
     queue: str
     kind: Kind
     model: str
-    payload: dict[str, Any]
+    payload: Payload
     timeout: float
     stream: bool = False
     dialect: str = DEFAULT_DIALECT
@@ -70,14 +94,8 @@ class JobRequest:
 
     def encode(self) -> bytes:
         """RQ's `data` field under its JSON serializer: (function, instance, args, kwargs)."""
-        arguments = {
-            "kind": self.kind,
-            "model": self.model,
-            "payload": self.payload,
-            "timeout": self.timeout,
-            "stream": self.stream,
-        }
-        return orjson.dumps([FUNCTION, None, [], arguments])
+        arguments = _Arguments(self.kind, self.model, self.payload, self.timeout, self.stream)
+        return msgspec.json.encode([FUNCTION, None, [], arguments])
 
     @property
     def description(self) -> str:
@@ -94,7 +112,7 @@ class Claim:
     attempt: int
     kind: Kind
     model: str
-    payload: dict[str, Any]
+    payload: Payload
     timeout: float
     stream: bool
     #: who asked for it, and how many seconds ago it was submitted when it was claimed
@@ -103,18 +121,25 @@ class Claim:
 
     @staticmethod
     def decode(job_id: str, execution_id: str, attempt: int, data: bytes) -> "Claim":
-        """Raises RequestGone for a job that ended and was put into a queue again, ValueError for what is no job."""
+        """Raises RequestGone for a job that ended and was put into a queue again, InvalidRequest for a payload that
+        does not fit its kind, ValueError or msgspec.MsgspecError for what is no job.
+        """
         # RQ compresses the data of a job that it saves itself (a retry after its own clean-up).
-        _, _, _, arguments = orjson.loads(data if data.startswith(b"[") else zlib.decompress(data))
-        if arguments.get("ended"):
+        _, _, _, found = _DATA.decode(data if data.startswith(b"[") else zlib.decompress(data))
+        if found.ended:
             raise RequestGone("The job has ended before, and its request was not kept: send it again.")
+        kind = Kind(found.kind)
+        try:
+            payload = msgspec.json.decode(found.payload, type=KINDS[kind].payload)
+        except msgspec.MsgspecError as error:
+            raise InvalidRequest(f"The payload is none of a job of kind '{kind}': {error}.") from None
         return Claim(
             job_id=job_id,
             execution_id=execution_id,
             attempt=attempt,
-            kind=Kind(arguments["kind"]),
-            model=arguments["model"],
-            payload=arguments["payload"],
-            timeout=float(arguments["timeout"]),
-            stream=bool(arguments["stream"]),
+            kind=kind,
+            model=found.model,
+            payload=payload,
+            timeout=found.timeout,
+            stream=found.stream,
         )

@@ -241,7 +241,7 @@ class Lane:
             if switch:
                 self.queue.put([task.message(events.Loaded(claim.model))])
             self._running.add(task)
-            self.occupant.keep = claim.payload.get("keep_alive")
+            self.occupant.keep = claim.payload.keep_alive
         except OutOfMemory as error:
             self._memory.relieve(self.occupant)
             self._try_again(task, error)

@@ -67,7 +67,7 @@ class RunningTasks:
         return True
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> Engine[Any]:
         engine = self._slot.engine
         assert engine is not None, "tasks run only while a model is loaded"
         return engine

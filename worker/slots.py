@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound, OutOfMemory
@@ -50,7 +51,7 @@ class Slot:
         self.category = category
         self._memory = memory
         self._hold_device = hold_device
-        self.engine: Engine | None = None
+        self.engine: Engine[Any] | None = None
         self._loader = loader
         self._settings = settings
         self._catalog = catalog
@@ -80,7 +81,7 @@ class Slot:
         with self._lock:
             return self._state
 
-    def load(self, model_id: str, occupant: Occupant) -> Engine:
+    def load(self, model_id: str, occupant: Occupant) -> Engine[Any]:
         """The engine of that model; unloads the one before it. `occupant` is this slot. Raises MlxqError."""
         if self.engine is not None and self.model == model_id:
             return self.engine

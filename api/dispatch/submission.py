@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import time
-from typing import Any
 
 import msgspec
 from starlette.requests import HTTPConnection
@@ -21,6 +20,7 @@ from jobs.client import JobClient
 from jobs.errors import InvalidRequest
 from jobs.kinds import KINDS, Category, Kind
 from jobs.meta import Meta
+from jobs.payloads import Payload
 from jobs.request import JobRequest, new_job_id
 from mlxq.catalog import ModelRef
 from mlxq.downloads.request import download_request
@@ -61,7 +61,7 @@ def job_request(
     kind: Kind,
     model: str | ModelRef,
     raw: bytes,
-    payload: dict[str, Any],
+    payload: Payload,
     meta: Meta,
     preference: Preference,
     category: Category | None = None,

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 from api.http.context import Context
 from api.http.warning import warned
@@ -12,6 +11,7 @@ from api.inputs.image_source import from_address, refusals
 from config.settings import Settings
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
+from jobs.payloads import Message
 from mlxq.catalog import ModelRef
 from mlxq.catalog.installed import read_model
 from mlxq.catalog.vision import sees
@@ -20,18 +20,17 @@ from mlxq.media.images import check_picture
 log = logging.getLogger(__name__)
 
 #: A part of a message, and where it stands in the request.
-Place = tuple[dict[str, Any], str]
+Place = tuple[Message, str]
 
 
 async def settle_images(
-    context: Context, uploads: Uploads, ref: ModelRef, payload: dict[str, Any], headers: Mapping[str, str]
+    context: Context, uploads: Uploads, ref: ModelRef, messages: list[Message], headers: Mapping[str, str]
 ) -> dict[str, str]:
-    """Make the image parts of a chat's payload what the engine takes. Returns the response's headers.
+    """Make the image parts of a chat's messages what the engine takes. Returns the response's headers.
 
     For a model that sees they become files of the request. For one that does not they are left out, which a
     `warning` header says, or refused where STRICT is set. Raises InvalidRequest and PayloadTooLarge, naming the part.
     """
-    messages = payload["messages"]
     images = _images(messages)
     if not images:
         return dict(headers)
@@ -55,7 +54,7 @@ async def settle_images(
     return dict(headers)
 
 
-def _images(messages: list[dict[str, Any]]) -> list[Place]:
+def _images(messages: list[Message]) -> list[Place]:
     """The image parts, in order."""
     return [
         (part, f"messages[{number}].content[{place}]")
@@ -72,7 +71,7 @@ def _sees(ref: ModelRef) -> bool:
 
 
 def _leave_out(
-    messages: list[dict[str, Any]],
+    messages: list[Message],
     images: list[Place],
     ref: ModelRef,
     headers: Mapping[str, str],

@@ -12,9 +12,12 @@ from typing import Any
 
 import orjson
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+from msgspec import structs
 
 from api.inputs.json_schema import Rewriting, TooLarge
+from config.values import JsonObject
 from jobs.errors import InvalidRequest
+from jobs.payloads import ChatPayload, Grammar
 
 #: Bytes that all schemas of a request may have together: about as much as OpenAI's own limits come to.
 LARGEST = 128 * 1024
@@ -56,13 +59,13 @@ class _Settled:
     noted: tuple[str, ...] = ()
 
 
-async def settle_schemas(wanted: list[Wanted], payload: dict[str, Any]) -> list[str]:
-    """Write into the payload what will be enforced, off the event loop. Returns what is to be warned of.
+async def settle_schemas(wanted: list[Wanted], payload: ChatPayload) -> tuple[ChatPayload, list[str]]:
+    """The payload with what will be enforced, and warnings. It works off the event loop.
 
     Raises InvalidRequest for the first schema that can't be enforced, unless it is a tool's.
     """
     if not wanted:
-        return []
+        return payload, []
     try:
         written = [orjson.dumps(each.schema) for each in wanted]
     except TypeError:
@@ -72,17 +75,20 @@ async def settle_schemas(wanted: list[Wanted], payload: dict[str, Any]) -> list[
     if sum(map(len, written)) > LARGEST:
         raise _invalid("The schema is too large: 128 KB of JSON is the most.", wanted[0].param)
     settled = await asyncio.to_thread(_settle, wanted, written)
-    loosened = []
+    loosened: list[str] = []
+    tools: dict[str, JsonObject] = {}
     for each, result in zip(wanted, settled, strict=True):
         schema = orjson.loads(result.schema)
         if each.tool is None:
-            payload["grammar"] = {"json_schema": schema}
+            payload = structs.replace(payload, grammar=Grammar(schema))
             continue
         if schema != each.schema:
-            payload.setdefault("tool_schemas", {})[each.tool] = schema
+            tools[each.tool] = schema
         if result.noted:
             loosened.append(f"{each.tool} ({', '.join(result.noted)})")
-    return [f"not all of the schema is enforced: {', '.join(loosened)}"] if loosened else []
+    if tools:
+        payload = structs.replace(payload, tool_schemas=tools)
+    return payload, [f"not all of the schema is enforced: {', '.join(loosened)}"] if loosened else []
 
 
 def _settle(wanted: list[Wanted], written: list[bytes]) -> list[_Settled]:

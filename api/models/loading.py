@@ -24,6 +24,7 @@ from jobs.client import JobClient
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
 from jobs.meta import LoadMeta
+from jobs.payloads import NoPayload
 from jobs.request import JobRequest
 from mlxq.catalog import ModelRef
 
@@ -135,7 +136,7 @@ def _job(
         kind=kind,
         model=model,
         raw=raw,
-        payload={},
+        payload=NoPayload(),
         meta=meta,
         preference=preference,
         priority=priority,

@@ -21,6 +21,7 @@ from jobs.client import JobClient
 from jobs.errors import Conflict, Forbidden, InvalidRequest, MlxqError, ModelNotFound
 from jobs.kinds import KINDS, Category, Kind
 from jobs.meta import LoadMeta
+from jobs.payloads import NoPayload
 from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
 from jobs.usage import jobs_for
 from mlxq.catalog import ModelRef, UnknownModel
@@ -111,7 +112,7 @@ async def _unload(
         queue=category,
         kind=Kind.UNLOAD,
         model=model,
-        payload={},
+        payload=NoPayload(),
         timeout=KINDS[Kind.UNLOAD].timeout(context.settings),
         dialect=NATIVE_DIALECT,
         meta=LoadMeta(

@@ -83,10 +83,7 @@ class Sampling(RequestModel):
         return bool(self.stream_options and self.stream_options.include_usage)
 
     def sampling(self) -> dict[str, Any]:
-        """What the client said and no more, so that the model's own defaults hold."""
-        said = {name: value for name in _AS_SAID if (value := getattr(self, name)) is not None}
-        if self.top_p is not None:
-            said["top_p"] = max(self.top_p, SMALLEST_TOP_P)
-        if self.stop:
-            said["stop"] = self.stop
-        return said
+        """What the client gave and no more, so that the model's own defaults hold."""
+        said = {name: getattr(self, name) for name in _AS_SAID}
+        top_p = None if self.top_p is None else max(self.top_p, SMALLEST_TOP_P)
+        return {**said, "top_p": top_p, "stop": self.stop or None}

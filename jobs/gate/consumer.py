@@ -171,10 +171,10 @@ class Gate:
                 claim = Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2])
                 waited = None if verdict[3] == b"" else int(verdict[3]) / 1000
                 claims.append(replace(claim, waited=waited, app=verdict[4].decode(errors="replace")))
-            except RequestGone as error:
+            except (RequestGone, InvalidRequest) as error:
                 self.write([], [Ending(job_id, execution_id, error=error)])
                 log_end(job_id, JobStatus.FAILED, error=error)
-            except (LookupError, TypeError, ValueError, AttributeError, zlib.error):
+            except (LookupError, TypeError, ValueError, AttributeError, zlib.error, msgspec.MsgspecError):
                 no_job = InvalidRequest("This is no mlxq job: something else put it into the queue.")
                 self.write([], [Ending(job_id, execution_id, error=no_job)])
                 log_end(job_id, JobStatus.FAILED, error=no_job)

@@ -10,6 +10,7 @@ from jobs.errors import MlxqError
 from jobs.gate import Ttl
 from jobs.kinds import KINDS, Category, Kind
 from jobs.meta import LoadMeta
+from jobs.payloads import NoPayload
 from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
 from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.downloads.request import download_request
@@ -53,7 +54,7 @@ async def _queue(client: JobClient, settings: Settings, category: Category, ref:
         queue=category,
         kind=Kind.LOAD,
         model=ref.id,
-        payload={},
+        payload=NoPayload(),
         timeout=KINDS[Kind.LOAD].timeout(settings),
         app="mlxq",
         fingerprint=f"default:{category}:{ref.id}",

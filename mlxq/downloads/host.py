@@ -23,6 +23,7 @@ from jobs.errors import EngineFailure, MlxqError
 from jobs.events import ProgressState
 from jobs.gate import Ending
 from jobs.kinds import DOWNLOADS
+from jobs.payloads import DownloadPayload
 from mlxq.downloads.defaults import fetch_defaults
 from mlxq.downloads.store import clear_trash
 
@@ -176,10 +177,11 @@ class DownloadHost:
         result: dict[str, Any] | None = None
         error: MlxqError | None = None
         try:
+            assert isinstance(claim.payload, DownloadPayload)
             result = await download(
                 self._settings,
                 claim.model,
-                str(claim.payload["source"]),
+                claim.payload.source,
                 lambda state: self._report(running, state),
             )
         except MlxqError as failure:

@@ -5,6 +5,7 @@ import time
 from config.settings import Settings
 from jobs.kinds import DOWNLOADS, KINDS, Kind
 from jobs.meta import DownloadMeta
+from jobs.payloads import DownloadPayload
 from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
 
 
@@ -24,7 +25,7 @@ def download_request(
         queue=DOWNLOADS,
         kind=Kind.DOWNLOAD,
         model=repo_id,
-        payload={"source": source},
+        payload=DownloadPayload(source=source),
         timeout=KINDS[Kind.DOWNLOAD].timeout(settings),
         app=app,
         owner=owner,

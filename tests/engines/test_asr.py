@@ -25,6 +25,7 @@ from tests.support.asr_checkpoints import (
     random_whisper,
 )
 from tests.support.audio import RATE, Samples, as_played, speech, write
+from tests.support.payloads import typed
 from worker.engines.asr import engine, family, whisper
 from worker.engines.asr.pieces import cut
 from worker.engines.asr.transcription import Options, Piece, TranscriptionEngine
@@ -177,7 +178,7 @@ def loaded(root: Path, name: str) -> tuple[TranscriptionEngine, BlobStore]:
 
 
 def run(speaker: TranscriptionEngine, **payload: Any) -> list[Output]:
-    speaker.add("task", payload, 0)
+    speaker.add("task", typed(payload), 0)
     told: list[Output] = []
     while not any(isinstance(output, Done | Failed) for output in told):
         told += speaker.step()

@@ -10,6 +10,7 @@ import pytest
 from config.settings import Settings
 from mlxq.catalog import Catalog, ModelRef
 from tests.support.checkpoints import random_qwen3
+from tests.support.payloads import typed
 from worker.engines.base import Delta, Done
 from worker.engines.llm import chat
 from worker.engines.loading import load_language_model
@@ -31,7 +32,7 @@ def payload(text: str = "hello", **options: Any) -> dict[str, Any]:
 
 def answer(engine: chat.ChatEngine, task: dict[str, Any]) -> tuple[dict[str, Any], dict[int, str]]:
     """The result of a task, and the text of its deltas by choice."""
-    engine.add("task", task, seed=1)
+    engine.add("task", typed(task), seed=1)
     texts: dict[int, str] = {}
     while True:
         for output in engine.step():
@@ -88,7 +89,7 @@ def test_greedy_choices_are_all_the_greedy_one(engine: chat.ChatEngine) -> None:
 
 
 def test_several_choices_leave_together(engine: chat.ChatEngine) -> None:
-    engine.add("gone", payload("x" * 1500, n=4, max_tokens=100), seed=1)
+    engine.add("gone", typed(payload("x" * 1500, n=4, max_tokens=100)), seed=1)
     engine.step()
     engine.remove("gone")
     result, _ = answer(engine, payload(temperature=0))

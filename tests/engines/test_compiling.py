@@ -11,6 +11,7 @@ import pytest
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from mlxq.catalog import ModelRef
+from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.llm import chat, grammar, unready
 from worker.engines.llm.grammar import Written, json_grammar, size_of
@@ -58,23 +59,23 @@ def run(engine: chat.ChatEngine, until: str, steps: int = 3000) -> list[Output]:
 
 def test_others_are_answered_while_a_grammar_is_compiled(engine: chat.ChatEngine) -> None:
     with no_thread_free(engine):
-        engine.add("held", held(), seed=1)
-        engine.add("free", payload(), seed=1)
+        engine.add("held", typed(held()), seed=1)
+        engine.add("free", typed(payload()), seed=1)
         assert {output.task_id for output in run(engine, "free")} == {"free"}
     outputs = run(engine, "held")
     assert "".join(output.text for output in outputs if isinstance(output, Delta)) == "1"
     # The next one finds it compiled.
     with no_thread_free(engine):
-        engine.add("again", held(), seed=1)
+        engine.add("again", typed(held()), seed=1)
         run(engine, "again")
 
 
 def test_a_task_may_leave_before_its_grammar_is_there(engine: chat.ChatEngine) -> None:
     with no_thread_free(engine):
-        engine.add("held", held(), seed=1)
+        engine.add("held", typed(held()), seed=1)
         engine.step()
         engine.remove("held")
-    engine.add("free", payload(), seed=1)
+    engine.add("free", typed(payload()), seed=1)
     assert {output.task_id for output in run(engine, "free")} == {"free"}
 
 
@@ -82,7 +83,7 @@ def test_a_grammar_has_its_time(engine: chat.ChatEngine, monkeypatch: pytest.Mon
     assert COMPILE_TIMEOUT <= 60, "a step may last a minute"
     monkeypatch.setattr(unready, "COMPILE_TIMEOUT", 0.0)
     with no_thread_free(engine):
-        engine.add("held", held(), seed=1)
+        engine.add("held", typed(held()), seed=1)
         [failed] = run(engine, "held")
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, InvalidRequest)
@@ -102,8 +103,8 @@ def test_what_is_remembered_has_a_size(engine: chat.ChatEngine, monkeypatch: pyt
 
 
 def test_what_no_grammar_is_fails_alone(engine: chat.ChatEngine) -> None:
-    engine.add("free", payload(), seed=1)
-    engine.add("held", payload(grammar={"json_schema": {"type": "banana"}}), seed=1)
+    engine.add("free", typed(payload()), seed=1)
+    engine.add("held", typed(payload(grammar={"json_schema": {"type": "banana"}})), seed=1)
     outputs = run(engine, "held")
     if not any(isinstance(output, Done) for output in outputs):
         outputs += run(engine, "free")

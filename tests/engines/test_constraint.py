@@ -11,6 +11,7 @@ import pytest
 
 from api.inputs.json_schema import Rewriting
 from mlxq.catalog import ModelRef
+from tests.support.payloads import typed
 from tests.support.schemas import TAKEN
 from worker.engines.llm.answers import Answers
 from worker.engines.llm.prompt import Prompt
@@ -56,7 +57,9 @@ def write(
     engine, tokenizer = answers()
     payload = {"messages": [], "temperature": 0, **payload}
     begun = Prompt(tokenizer.encode(prompt or "x", add_special_tokens=False), state)
-    [processor] = engine.processors(engine.begin("t", 0, payload, begun, 1), payload, begun, most)
+    [processor] = engine.processors(
+        engine.begin("t", 0, typed(payload), begun, 1), typed(payload), begun, most
+    )
     wishes = tokenizer.encode(wish + END, add_special_tokens=False)
     [quote] = tokenizer.encode('"', add_special_tokens=False)
     written: list[int] = []

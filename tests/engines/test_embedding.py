@@ -15,6 +15,7 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog
 from tests.support.encoders import FAMILIES, POISON, random_encoder
+from tests.support.payloads import typed
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.embedding.cpu_gelu import gelu
 from worker.engines.embedding.engine import EmbeddingEngine, load
@@ -50,8 +51,8 @@ def test_neighbours_of_any_length_change_no_vector(tmp_path: Path, family: str) 
     folder = random_encoder(tmp_path / "model", family)
     model, tokenizer = load_directly(str(folder))
     engine = loaded(tmp_path, "model")
-    engine.add("many", {"inputs": TEXTS}, 0)
-    engine.add("few", {"inputs": TEXTS[:2]}, 0)
+    engine.add("many", typed({"inputs": TEXTS}), 0)
+    engine.add("few", typed({"inputs": TEXTS[:2]}), 0)
     ended = until_ended(engine, "many", "few")
     for text, got in zip(TEXTS, vectors(ended["many"]), strict=True):
         alone = tokenizer([text], return_tensors="mlx")
@@ -65,9 +66,9 @@ def test_neighbours_of_any_length_change_no_vector(tmp_path: Path, family: str) 
 def test_each_step_takes_from_every_request(tmp_path: Path) -> None:
     random_encoder(tmp_path / "model")
     engine = loaded(tmp_path, "model")
-    engine.add("large", {"inputs": [f"{number} {'long ' * 90}" for number in range(2000)]}, 0)
+    engine.add("large", typed({"inputs": [f"{number} {'long ' * 90}" for number in range(2000)]}), 0)
     engine.step()
-    engine.add("small", {"inputs": ["one", "two"]}, 0)
+    engine.add("small", typed({"inputs": ["one", "two"]}), 0)
     told: list[Output] = []
     while not any(isinstance(output, Done) for output in told):
         told += engine.step()
@@ -82,8 +83,8 @@ def test_each_step_takes_from_every_request(tmp_path: Path) -> None:
 def test_a_vector_without_numbers_fails_its_own_request_only(tmp_path: Path) -> None:
     random_encoder(tmp_path / "model", poisoned=True)
     engine = loaded(tmp_path, "model")
-    engine.add("poisoned", {"inputs": ["fine", f"not {POISON} fine", "fine"]}, 0)
-    engine.add("healthy", {"inputs": ["fine", "not fine"]}, 0)
+    engine.add("poisoned", typed({"inputs": ["fine", f"not {POISON} fine", "fine"]}), 0)
+    engine.add("healthy", typed({"inputs": ["fine", "not fine"]}), 0)
     ended = until_ended(engine, "poisoned", "healthy")
     assert isinstance(failed := ended["poisoned"], Failed)
     assert "input[1]" in failed.error.message

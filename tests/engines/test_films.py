@@ -10,6 +10,7 @@ from config.settings import Settings
 from jobs.blobs import LocalBlobs
 from mlxq.catalog import Catalog
 from tests.support.films import recording
+from tests.support.payloads import typed
 from worker.audio import decode
 from worker.engines.asr import engine, family
 from worker.engines.asr.transcription import TranscriptionEngine
@@ -31,7 +32,7 @@ def hearer(tmp_path: Path) -> TranscriptionEngine:
 
 def transcribed(hearer: TranscriptionEngine, file: bytes, folder: Path, **said: Any) -> list[Output]:
     blob = LocalBlobs(Settings.model_validate({"data_dir": folder}).blob_folder).put(file)
-    hearer.add("task", {"audio": blob, "language": "en", **said}, 0)
+    hearer.add("task", typed({"audio": blob, "language": "en", **said}), 0)
     outputs: list[Output] = []
     while not outputs or not isinstance(outputs[-1], Done):
         outputs += hearer.step()

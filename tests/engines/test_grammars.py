@@ -9,6 +9,7 @@ import pytest
 
 from config.settings import Settings
 from mlxq.catalog import ModelRef
+from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed
 from worker.engines.llm import chat
 
@@ -36,7 +37,7 @@ def ask(engine: chat.ChatEngine, text: str = "Say it.", **options: Any) -> dict[
         "max_tokens": 300,
         **options,
     }
-    engine.add("task", payload, seed=1)
+    engine.add("task", typed(payload), seed=1)
     shown: dict[str, str] = {"content": "", "reasoning": "", "tool_call": ""}
     for _ in range(5000):
         for output in engine.step():

@@ -11,6 +11,7 @@ from mlx_lm import tokenizer_utils
 
 from jobs.errors import InvalidRequest
 from tests.support.checkpoints import byte_tokenizer
+from tests.support.payloads import typed
 from tests.support.templates import STYLES
 from worker.engines.llm.parts import CONTENT, REASONING
 from worker.engines.llm.prompt import Prompts
@@ -125,7 +126,7 @@ def reader(folder: Path, style: str, template: str | None = None) -> Prompts:
 
 
 def rendered(prompts: Prompts, history: list[dict[str, Any]], **fields: Any) -> str:
-    [prompt] = prompts.read({"messages": history, **fields})
+    [prompt] = prompts.read(typed({"messages": history, **fields}))
     text: str = prompts._tokenizer.decode(prompt.tokens)
     return text
 
@@ -203,14 +204,16 @@ def test_a_last_message_goes_on(prompts: dict[str, Prompts], style: str) -> None
 def test_reasoning_goes_on_and_what_follows_it_is_content(prompts: dict[str, Prompts]) -> None:
     glm = prompts["glm"]
     thinks = said("assistant", "", reasoning_content="Let me")
-    [prompt] = glm.read({"messages": [user("ask-1"), thinks], "continue_final_message": True})
+    [prompt] = glm.read(typed({"messages": [user("ask-1"), thinks], "continue_final_message": True}))
     assert glm._tokenizer.decode(prompt.tokens).endswith("<think>Let me")
     assert prompt.state == REASONING
     thought = said("assistant", "It is", reasoning_content="Let me see.")
-    [prompt] = glm.read({"messages": [user("ask-1"), thought], "continue_final_message": True})
+    [prompt] = glm.read(typed({"messages": [user("ask-1"), thought], "continue_final_message": True}))
     assert glm._tokenizer.decode(prompt.tokens).endswith("<think>Let me see.</think>It is")
     assert prompt.state == CONTENT
-    [prompt] = glm.read({"messages": [user("ask-1"), assistant("<think>Hm")], "continue_final_message": True})
+    [prompt] = glm.read(
+        typed({"messages": [user("ask-1"), assistant("<think>Hm")], "continue_final_message": True})
+    )
     assert prompt.state == REASONING
 
 
@@ -219,5 +222,5 @@ def test_what_nothing_mends_is_refused_with_the_templates_words(tmp_path: Path) 
         closing(reader(tmp_path, "hermes", "{{ raise_exception('not today') }}")) as strict,
         pytest.raises(InvalidRequest, match="not today") as caught,
     ):
-        strict.read({"messages": [user("ask-1"), user("ask-2")]})
+        strict.read(typed({"messages": [user("ask-1"), user("ask-2")]}))
     assert (caught.value.status, caught.value.param) == (400, "messages")

@@ -23,6 +23,7 @@ from jobs.blobs import LocalBlobs
 from jobs.errors import InvalidRequest, MlxqError
 from mlxq.catalog import Catalog
 from tests.support.image_checkpoints import random_flux2, random_z_image
+from tests.support.payloads import typed
 from tests.support.pictures import encoded, picture
 from worker.engines import ENGINES
 from worker.engines.base import Done, Failed, Output, Preview, Progress
@@ -60,7 +61,7 @@ class Studio:
             "prompt": PROMPT, "n": 1, "width": WIDTH, "height": HEIGHT, "format": "png", "compression": None,
             "seed": SEED, "mode": "generate", "metadata": True,
         }  # fmt: skip
-        self.engine.add("task", payload | changes, 0)
+        self.engine.add("task", typed(payload | changes), 0)
 
     def outputs(self, **changes: Any) -> list[Output]:
         self.begin(**changes)

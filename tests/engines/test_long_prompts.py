@@ -11,6 +11,7 @@ from config.settings import Settings
 from jobs.errors import ContextLengthExceeded
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
+from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.llm import prompt as prompts
 from worker.engines.llm.chat import ChatEngine, load
@@ -64,8 +65,8 @@ def until_ended(engine: ChatEngine, *tasks: str) -> dict[str, Output]:
 
 
 def test_others_decode_while_a_long_prompt_is_read(engine: ChatEngine, gate: threading.Event) -> None:
-    engine.add("long", chat("x" * (LONG + 1)), 1)
-    engine.add("short", chat("hi", max_tokens=12), 1)
+    engine.add("long", typed(chat("x" * (LONG + 1))), 1)
+    engine.add("short", typed(chat("hi", max_tokens=12)), 1)
     outputs = until_ended(engine, "short")
     assert "long" not in outputs
     gate.set()
@@ -77,8 +78,8 @@ def test_others_decode_while_a_long_prompt_is_read(engine: ChatEngine, gate: thr
 def test_one_that_is_cancelled_while_it_is_read_never_begins(
     engine: ChatEngine, gate: threading.Event
 ) -> None:
-    engine.add("gone", chat("x" * (LONG + 1)), 1)
-    engine.add("stays", chat("y" * (LONG + 1)), 1)
+    engine.add("gone", typed(chat("x" * (LONG + 1))), 1)
+    engine.add("stays", typed(chat("y" * (LONG + 1))), 1)
     engine.remove("gone")
     gate.set()
     seen: set[str] = set()
@@ -94,11 +95,11 @@ def test_a_long_prompt_is_answered_as_a_short_one_is(
 ) -> None:
     """By the same tokens, whichever thread reads it."""
     payload = chat("word " * 80)
-    assert engine._reader.is_long(payload)
-    engine.add("long", payload, 1)
+    assert engine._reader.is_long(typed(payload))
+    engine.add("long", typed(payload), 1)
     long = until_ended(engine, "long")["long"]
     monkeypatch.setattr(prompts, "LONG", 10**6)
-    engine.add("short", payload, 1)
+    engine.add("short", typed(payload), 1)
     short = until_ended(engine, "short")["short"]
     assert isinstance(long, Done)
     assert isinstance(short, Done)
@@ -117,7 +118,7 @@ def test_what_is_far_too_long_is_judged_by_its_beginning(
         return encode(text, **options)
 
     monkeypatch.setattr(engine._reader, "_encode", counted)
-    engine.add("huge", payload, 1)
+    engine.add("huge", typed(payload), 1)
     failed = until_ended(engine, "huge")["huge"]
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, ContextLengthExceeded)
@@ -130,5 +131,5 @@ def test_what_has_few_tokens_for_its_length_is_read_to_its_end(engine: ChatEngin
     """Texts with more characters per token than is usual are not refused for it."""
     marks = "<|endoftext|>" * (CONTEXT // 2)
     assert len(marks) > 4 * CONTEXT
-    [prompt] = engine._reader.read({"prompts": [marks]})
+    [prompt] = engine._reader.read(typed({"prompts": [marks]}))
     assert len(prompt.tokens) == CONTEXT // 2

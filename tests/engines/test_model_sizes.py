@@ -96,7 +96,7 @@ def test_the_model_in_the_slot_stays(folder: Path, qwen3: Path, tmp_path: Path) 
     class Idle:
         context_length = memory_bytes = 0
 
-    def loader(ref: ModelRef, _: Settings) -> Engine:
+    def loader(ref: ModelRef, _: Settings) -> Engine[Any]:
         made.append(ref.id)
         engine: Any = Idle()
         return engine  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
+from tests.support.payloads import typed
 from worker.engines.base import Done, Failed
 from worker.engines.llm import answers, chat
 
@@ -31,7 +32,7 @@ def payload(text: str, **options: Any) -> dict[str, Any]:
 def run(engine: chat.ChatEngine, tasks: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """How each task ended: its choices, or its failure."""
     for task_id, task in tasks.items():
-        engine.add(task_id, task, seed=1)
+        engine.add(task_id, typed(task), seed=1)
     ends: dict[str, Any] = {}
     while len(ends) < len(tasks):
         for output in engine.step():
@@ -80,12 +81,12 @@ def test_a_poisoned_request_fails_alone(
 @pytest.mark.parametrize("name", ["chat_template", "tokenize", "add_generation_prompt", "messages"])
 def test_the_caller_does_not_render(engine: chat.ChatEngine, name: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        engine.add("task", payload("hi", chat_template_kwargs={name: "x"}), seed=1)
+        engine.add("task", typed(payload("hi", chat_template_kwargs={name: "x"})), seed=1)
     assert refused.value.param == "chat_template_kwargs"
 
 
 def test_a_bias_on_a_token_that_is_not_there_is_refused(engine: chat.ChatEngine) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        engine.add("task", payload("hi", logit_bias={"100000": 1.0}), seed=1)
+        engine.add("task", typed(payload("hi", logit_bias={"100000": 1.0})), seed=1)
     assert refused.value.param == "logit_bias"
     assert run(engine, {"next": payload("hi")})

@@ -10,6 +10,7 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
+from tests.support.payloads import typed
 from worker.engines.base import Done, Failed
 from worker.engines.llm import chat
 
@@ -41,7 +42,7 @@ def payload(text: str, **options: Any) -> dict[str, Any]:
 def answers(engine: chat.ChatEngine, *tasks: dict[str, Any]) -> list[dict[str, Any]]:
     """The results of tasks that are in hand at the same time."""
     for number, task in enumerate(tasks):
-        engine.add(str(number), task, seed=1)
+        engine.add(str(number), typed(task), seed=1)
     ended: dict[str, dict[str, Any]] = {}
     while len(ended) < len(tasks):
         for output in engine.step():
@@ -99,9 +100,9 @@ def test_a_drafted_prompt_is_remembered(make: Callable[..., chat.ChatEngine]) ->
 def test_a_draft_model_that_can_not_draft_is_refused(make: Callable[..., chat.ChatEngine]) -> None:
     engine = make()
     with pytest.raises(ModelNotFound):
-        engine.add("a", payload("hi", draft_model="no/such"), seed=1)
+        engine.add("a", typed(payload("hi", draft_model="no/such")), seed=1)
     with pytest.raises(InvalidRequest) as refused:
-        engine.add("b", payload("hi", draft_model="draft", grammar={"json_schema": {}}), seed=1)
+        engine.add("b", typed(payload("hi", draft_model="draft", grammar={"json_schema": {}})), seed=1)
     assert refused.value.param == "draft_model"
     assert len(answers(engine, payload("hi"))) == 1
 
@@ -114,7 +115,7 @@ def test_a_model_that_can_not_be_batched_answers_one_at_a_time(
     engine = make()
     solo = answers(engine, *map(payload, TEXTS), payload("dice", temperature=1, seed=3, n=2))
     assert [result["choices"] for result in solo] == [result["choices"] for result in batched]
-    engine.add("gone", payload("hello", max_tokens=1000), seed=1)
+    engine.add("gone", typed(payload("hello", max_tokens=1000)), seed=1)
     engine.step()
     engine.remove("gone")
     assert texts(answers(engine, payload("hello"))) == texts(batched[:1])

@@ -11,6 +11,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from jobs.errors import InvalidRequest
 from tests.engines.test_histories import HISTORIES, reader, said
+from tests.support.payloads import typed
 from tests.support.templates import STYLES
 from worker.engines.llm.history import readable
 from worker.engines.llm.rendering import JinjaProcess, Runaway
@@ -117,18 +118,18 @@ def test_a_template_that_runs_away_is_a_400_and_others_are_answered(tmp_path: Pa
             with pytest.raises(
                 InvalidRequest, match=r"The model's chat template fails: it needs too much memory\."
             ):
-                prompts.read({"messages": [said("user", "boom")]})
+                prompts.read(typed({"messages": [said("user", "boom")]}))
             # From now on it is rendered beside the engine's thread.
-            assert prompts.is_long({"messages": [said("user", "hi")]})
-        [prompt] = prompts.read({"messages": [said("user", "hi")]})
+            assert prompts.is_long(typed({"messages": [said("user", "hi")]}))
+        [prompt] = prompts.read(typed({"messages": [said("user", "hi")]}))
         assert prompts._tokenizer.decode(prompt.tokens) == "hi"
 
 
 def test_a_template_that_always_runs_away_is_tried_once(tmp_path: Path) -> None:
     with closing(reader(tmp_path, "plain", RUNAWAYS["multiplies"])) as prompts:
         with pytest.raises(InvalidRequest, match="The model's chat template fails"):
-            prompts.read({"messages": [said("user", "hi")]})
-        [prompt] = prompts.read({"prompts": ["hi"]})
+            prompts.read(typed({"messages": [said("user", "hi")]}))
+        [prompt] = prompts.read(typed({"prompts": ["hi"]}))
         assert len(prompt.tokens) == 2
 
 

@@ -12,6 +12,7 @@ from mlxq.catalog import ModelRef
 from mlxq.catalog.families.f5_tts import VOCODER
 from tests.support.f5_tts import random_f5_tts, random_vocoder
 from tests.support.kokoro import random_kokoro
+from tests.support.payloads import typed
 from tests.support.tts_checkpoints import random_indextts, random_qwen3_tts, sentencepiece_tokenizer
 from worker.engines.base import Done, Failed, Output
 from worker.engines.tts.loading import kind_of, load
@@ -41,9 +42,9 @@ def test_a_script_that_a_family_does_not_know(
     engine = loaded(make(tmp_path / "models" / "one"))
     for text in ("Привет", "שלום.", "🎉 ὦ"):
         with pytest.raises(InvalidRequest, match=words) as refused:
-            engine.add("a", {"input": text, "format": "wav"}, 1)
+            engine.add("a", typed({"input": text, "format": "wav"}), 1)
         assert (refused.value.status, refused.value.param) == (400, "input")
-    engine.add("b", {"input": "Hi, Привет", "format": "wav"}, 1)
+    engine.add("b", typed({"input": "Hi, Привет", "format": "wav"}), 1)
     assert engine.step() is not None
     engine.close()
 
@@ -55,9 +56,9 @@ def test_index_tts_refuses_what_it_has_no_signs_for(
     sentencepiece_tokenizer(folder / "tokenizer.model", byte_fallback=False)
     engine = loaded(folder)
     with pytest.raises(InvalidRequest, match="no signs"):
-        engine.add("a", {"input": "Привет", "format": "wav"}, 1)
+        engine.add("a", typed({"input": "Привет", "format": "wav"}), 1)
     with pytest.raises(InvalidRequest, match="voice of a recording"):  # the text is none to refuse
-        engine.add("a", {"input": "Hello, Привет", "format": "wav"}, 1)
+        engine.add("a", typed({"input": "Hello, Привет", "format": "wav"}), 1)
     engine.close()
 
 
@@ -68,7 +69,7 @@ def test_a_text_that_no_sound_comes_of_is_the_texts_fault(
     engine = loaded(random_qwen3_tts(tmp_path / "models" / "say"))
     family: Any = engine._family
     monkeypatch.setattr(family, "speak", lambda text, arguments: iter(()))
-    engine.add("a", {"input": "Hello.", "format": "mp3", "stream": True}, 1)
+    engine.add("a", typed({"input": "Hello.", "format": "mp3", "stream": True}), 1)
     (failed,) = engine.step()
     assert isinstance(failed, Failed)
     assert (failed.error.status, failed.error.param) == (400, "input")
@@ -88,7 +89,7 @@ def test_what_has_no_words_between_others_is_left_out(
         return speak(text, arguments)
 
     monkeypatch.setattr(family, "speak", listen)
-    engine.add("a", {"input": "Good day. " * 40 + "\n" + "* " * 400 + "\nBye.", "format": "wav"}, 1)
+    engine.add("a", typed({"input": "Good day. " * 40 + "\n" + "* " * 400 + "\nBye.", "format": "wav"}), 1)
     outputs: list[Output] = []
     while not outputs or not isinstance(outputs[-1], Done):
         outputs += engine.step()

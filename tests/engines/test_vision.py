@@ -10,6 +10,7 @@ import pytest
 from config.settings import Settings
 from jobs.blobs import LocalBlobs
 from mlxq.catalog import ModelRef
+from tests.support.payloads import typed
 from tests.support.pictures import encoded, picture
 from tests.support.vision_checkpoints import random_qwen3_vl
 from worker.engines.base import Delta, Done, Failed, Output
@@ -75,11 +76,11 @@ def answer(end: Output) -> str:
 def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
     engine: ChatEngine, image: dict[str, str]
 ) -> None:
-    engine.add("short", payload("hello", tokens=100), 0)
+    engine.add("short", typed(payload("hello", tokens=100)), 0)
     while not any(isinstance(each, Delta) for each in engine.step()):
         pass
     (decoding,) = engine._tasks["short"].sequences
-    engine.add("long", payload([image, text("x" * (2 * PREFILL_STEP + 100))]), 0)
+    engine.add("long", typed(payload([image, text("x" * (2 * PREFILL_STEP + 100))])), 0)
     wait([prepared for *_, prepared in engine._preparation._asked.values()])
     engine.step()
     before, steps = decoding.tokens, 0
@@ -93,10 +94,10 @@ def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
 
 def test_who_leaves_while_it_is_read_leaves_nothing_behind(engine: ChatEngine, image: dict[str, str]) -> None:
     story = payload([text("What is this?"), image])
-    engine.add("first", story, 0)
+    engine.add("first", typed(story), 0)
     alone = answer(until_done(engine, "first")["first"])
-    engine.add("leaves", payload([image, text("x" * 1500)]), 0)
-    engine.add("stays", story, 0)
+    engine.add("leaves", typed(payload([image, text("x" * 1500)])), 0)
+    engine.add("stays", typed(story), 0)
     engine.step()
     engine.remove("leaves")
     assert answer(until_done(engine, "stays")["stays"]) == alone
@@ -108,7 +109,7 @@ def test_who_leaves_while_it_is_read_leaves_nothing_behind(engine: ChatEngine, i
 def test_pictures_that_the_model_fails_on_fail_their_request_alone(
     engine: ChatEngine, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.add("neighbour", payload("hello", tokens=40), 0)
+    engine.add("neighbour", typed(payload("hello", tokens=40)), 0)
     alone = answer(until_done(engine, "neighbour")["neighbour"])
 
     def poisoned(*_: Any, **__: Any) -> Any:
@@ -116,14 +117,14 @@ def test_pictures_that_the_model_fails_on_fail_their_request_alone(
 
     with monkeypatch.context() as patch:
         patch.setattr(type(prefill_of(engine)._model), "get_input_embeddings", poisoned)
-        engine.add("neighbour", payload("hello", tokens=40), 0)
+        engine.add("neighbour", typed(payload("hello", tokens=40)), 0)
         engine.step()
-        engine.add("poisoned", payload([image]), 0)
+        engine.add("poisoned", typed(payload([image])), 0)
         ends = until_done(engine, "neighbour", "poisoned")
     assert isinstance(ends["poisoned"], Failed)
     assert ends["poisoned"].error.code == "engine_error"
     assert answer(ends["neighbour"]) == alone
-    engine.add("healthy", payload([image]), 0)
+    engine.add("healthy", typed(payload([image])), 0)
     assert answer(until_done(engine, "healthy")["healthy"])
 
 

@@ -12,6 +12,7 @@ import pytest
 from config.settings import Settings
 from mlxq.catalog import ModelRef
 from tests.support.events import plain
+from tests.support.payloads import typed
 from tests.support.saying import saying
 from tests.support.written import tool
 from worker.engines.base import Delta, Done, Failed
@@ -40,7 +41,9 @@ class Told:
 def ask(folder: Path, **options: Any) -> Told:
     engine = chat.load(ModelRef(folder.name, folder), Settings())
     engine.add(
-        "task", {"messages": [{"role": "user", "content": "Go."}], "max_tokens": 300, **options}, seed=1
+        "task",
+        typed({"messages": [{"role": "user", "content": "Go."}], "max_tokens": 300, **options}),
+        seed=1,
     )
     told = Told({}, {})
     try:

@@ -9,6 +9,7 @@ import redis
 from jobs.gate import Ttl
 from jobs.kinds import Category, Kind
 from jobs.meta import Meta
+from jobs.payloads import ChatPayload
 from jobs.request import JobRequest, new_job_id
 
 #: Long enough for any test.
@@ -25,7 +26,11 @@ def request(**changes: Any) -> JobRequest:
         "timeout": 30.0,
         "meta": Meta(model="tiny"),
     }
-    return JobRequest(**{**fields, **changes})
+    fields |= changes
+    if isinstance(fields["payload"], dict):
+        told = fields["payload"]
+        fields["payload"] = ChatPayload(messages=told.get("messages", [told]))
+    return JobRequest(**fields)
 
 
 def counted_memory(connection: redis.Redis) -> int:

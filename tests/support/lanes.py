@@ -9,6 +9,7 @@ from jobs.client import JobClient
 from jobs.errors import ContextLengthExceeded, MlxqError
 from jobs.events import Entry, Failed
 from jobs.kinds import Category, Kind
+from jobs.payloads import ChatPayload, NoPayload
 from jobs.request import JobRequest, new_job_id
 from mlxq.catalog import ModelRef
 from worker.engines import Loader
@@ -42,12 +43,13 @@ class ScriptedEngine:
     def gather_time(self) -> float:
         return 20.0 if len(self.tasks) < self.wanted else 0.0
 
-    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
-        if payload.get("refuse"):
+    def add(self, task_id: str, payload: ChatPayload, seed: int) -> None:
+        (script,) = payload.messages
+        if script.get("refuse"):
             raise ContextLengthExceeded("too long", param="messages")
-        if payload.get("explode"):
+        if script.get("explode"):
             raise ValueError("secret /path/of/user")
-        self.tasks[task_id] = [0, int(payload.get("count", 1))]
+        self.tasks[task_id] = [0, int(script.get("count", 1))]
 
     def remove(self, task_id: str) -> None:
         self.tasks.pop(task_id, None)
@@ -123,7 +125,9 @@ class Bench:
             queue=category,
             kind=kind,
             model=model,
-            payload=payload or {},
+            payload=NoPayload()
+            if kind in (Kind.LOAD, Kind.UNLOAD)
+            else ChatPayload(messages=[payload or {}]),
             timeout=timeout,
             stream=True,
         )

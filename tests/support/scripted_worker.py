@@ -19,7 +19,7 @@ from jobs.errors import MlxqError
 from jobs.gate import Emission, Ending, Gate, Ttl
 from jobs.kinds import Category, Kind
 from jobs.request import Claim
-from tests.support.events import EventType, encode_event
+from tests.support.events import EventType, encode_event, plain
 
 TTL = Ttl(result=600, events=600)
 _NAME = "scripted"
@@ -32,7 +32,8 @@ class Run:
 
     def __init__(self, gate: Gate, claim: Claim, connection: redis.Redis) -> None:
         self.claim = claim
-        self.payload = claim.payload
+        #: as it crosses the queue
+        self.payload: dict[str, Any] = plain(claim.payload)
         self._gate = gate
         self._redis = connection
         self._emitted = 0

@@ -30,7 +30,7 @@ OUT_OF_MEMORY = "[METAL] Command buffer execution failed: metal out of memory"
 class Failing:
     """An engine whose steps raise what stands in `failures`, and then do what they should."""
 
-    def __init__(self, engine: Engine, failures: list[Exception]) -> None:
+    def __init__(self, engine: Engine[Any], failures: list[Exception]) -> None:
         self._engine = engine
         self._failures = failures
 
@@ -57,15 +57,15 @@ class Server:
         self.api = ApiServer(settings)
 
     def _counted(self, loader: Loader) -> Loader:
-        def load(ref: ModelRef, settings: Settings) -> Engine:
+        def load(ref: ModelRef, settings: Settings) -> Engine[Any]:
             self.loads.append(ref.id)
             return loader(ref, settings)
 
         return load
 
-    def _failing(self, ref: ModelRef, settings: Settings) -> Engine:
+    def _failing(self, ref: ModelRef, settings: Settings) -> Engine[Any]:
         failing: Any = Failing(ENGINES[Category.EMBEDDING](ref, settings), self.failures)
-        engine: Engine = failing
+        engine: Engine[Any] = failing
         return engine
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from config.settings import Settings
 from jobs.kinds import Category
@@ -22,7 +23,7 @@ from worker.guard import guarded
 
 log = logging.getLogger(__name__)
 
-Loader = Callable[[ModelRef, Settings], Engine]
+Loader = Callable[[ModelRef, Settings], Engine[Any]]
 
 #: The libraries import transformers, whose modules import one another on first use. Two threads at once fail.
 _IMPORTS = threading.Lock()
@@ -66,7 +67,7 @@ def _importing() -> Iterator[None]:
             gc.freeze()
 
 
-def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
+def _load_chat(ref: ModelRef, settings: Settings) -> Engine[Any]:
     with _importing():
         from worker.engines.loading import folder
     ref = replace(ref, path=folder(ref))
@@ -89,14 +90,14 @@ def _load_chat(ref: ModelRef, settings: Settings) -> Engine:
     return chat.load(ref, settings)
 
 
-def _load_embedding(ref: ModelRef, settings: Settings) -> Engine:
+def _load_embedding(ref: ModelRef, settings: Settings) -> Engine[Any]:
     with _importing():
         from worker.engines.embedding.engine import load
 
     return load(ref, settings)
 
 
-def _load_transcription(ref: ModelRef, settings: Settings) -> Engine:
+def _load_transcription(ref: ModelRef, settings: Settings) -> Engine[Any]:
     with _importing():
         from worker.engines import asr
         from worker.engines.loading import folder
@@ -106,7 +107,7 @@ def _load_transcription(ref: ModelRef, settings: Settings) -> Engine:
     return asr.engine(family.load(path), settings)
 
 
-def _load_speech(ref: ModelRef, settings: Settings) -> Engine:
+def _load_speech(ref: ModelRef, settings: Settings) -> Engine[Any]:
     with _importing():
         from worker.engines.tts import loading
     path = loading.folder(ref)
@@ -115,7 +116,7 @@ def _load_speech(ref: ModelRef, settings: Settings) -> Engine:
     return loading.load(ref, path, family, settings)
 
 
-def _load_image(ref: ModelRef, settings: Settings) -> Engine:
+def _load_image(ref: ModelRef, settings: Settings) -> Engine[Any]:
     with _importing():
         from worker.engines.image import loading
         from worker.engines.loading import folder
@@ -128,7 +129,7 @@ def _load_image(ref: ModelRef, settings: Settings) -> Engine:
 def _behind_guard(load: Loader) -> Loader:
     """The same loader behind the guard: it gets a clean view of the folder, and libraries run none of its code."""
 
-    def guarded_load(ref: ModelRef, settings: Settings) -> Engine:
+    def guarded_load(ref: ModelRef, settings: Settings) -> Engine[Any]:
         with _IMPORTS:
             from worker.guard.libraries import close_doors
 

@@ -5,7 +5,7 @@ opaque id and a payload. A step returns `Output`s.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from jobs.errors import MlxqError
 from jobs.events import CallPart, TokenLogprob
@@ -75,10 +75,11 @@ class Failed:
     error: MlxqError
 
 
+PayloadT = TypeVar("PayloadT", contravariant=True)
 Output = Delta | AudioChunk | Progress | Preview | Done | Failed
 
 
-class Engine(Protocol):
+class Engine(Protocol[PayloadT]):
     """A loaded model that serves up to `capacity` tasks at once."""
 
     capacity: int
@@ -89,7 +90,7 @@ class Engine(Protocol):
     def memory_bytes(self) -> int:
         """Bytes of the weights."""
 
-    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+    def add(self, task_id: str, payload: PayloadT, seed: int) -> None:
         """Add a task; `seed` is for payloads without one. Raises MlxqError for a task that it cannot serve."""
 
     def remove(self, task_id: str) -> None:

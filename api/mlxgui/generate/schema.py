@@ -1,11 +1,12 @@
 """`POST /v1/models/{name}/generate` with MLX-GUI's bodies and MLX-GUI's defaults."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from api.http.fields import Count, KeepAlive, Probability, RequestModel, Seed
 from api.openai.sampling import SMALLEST_TOP_P, RepetitionPenalty, Temperature, TopK
+from jobs.payloads import CompletionPayload
 
 LONGEST = 16_384
 
@@ -24,17 +25,16 @@ class GenerateRequest(RequestModel):
     keep_alive: KeepAlive | None = None
     background: bool | None = None
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> CompletionPayload:
         """The job's payload. MLX-GUI's own defaults stand, whatever the model's may be."""
-        defaults = {
-            "max_tokens": 8192,
-            "temperature": 0.0,
-            "top_p": 1.0,
-            "top_k": 0,
-            "repetition_penalty": 1.0,
-            "repetition_context_size": 20,
-        }
-        said = self.model_dump(exclude_none=True, exclude={"prompt", "background"})
-        if self.top_p is not None:
-            said["top_p"] = max(self.top_p, SMALLEST_TOP_P)
-        return {"prompts": [self.prompt], **defaults, **said}
+        return CompletionPayload(
+            prompts=[self.prompt],
+            max_tokens=self.max_tokens or 8192,
+            temperature=self.temperature or 0.0,
+            top_p=1.0 if self.top_p is None else max(self.top_p, SMALLEST_TOP_P),
+            top_k=self.top_k or 0,
+            repetition_penalty=self.repetition_penalty or 1.0,
+            repetition_context_size=self.repetition_context_size or 20,
+            seed=self.seed,
+            keep_alive=self.keep_alive,
+        )

@@ -3,6 +3,7 @@
 import asyncio
 
 from fastapi import APIRouter, Request, Response
+from msgspec import structs
 
 from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Renderer
@@ -41,12 +42,14 @@ async def chat_completions(request: Request) -> Response:
     chat = body.value
     ref = await model_of(request, chat.model, adapters=chat.adapters)
     payload = await body.work(chat.payload)
-    headers = warned(body.headers, [*chat.unheeded, *await settle_schemas(list(chat.enforced), payload)])
-    if "tools" in payload and await asyncio.to_thread(has_no_tools, ref.path):
+    payload, loosened = await settle_schemas(list(chat.enforced), payload)
+    headers = warned(body.headers, [*chat.unheeded, *loosened])
+    if payload.tools is not None and await asyncio.to_thread(has_no_tools, ref.path):
         headers = warned(headers, [NO_TOOLS])
-    headers = await settle_images(context_of(request), uploads_of(request), ref, payload, headers)
+    headers = await settle_images(context_of(request), uploads_of(request), ref, payload.messages, headers)
     if chat.draft_model is not None:
-        payload["draft_model"] = await _draft_model(request, chat.draft_model)
+        draft = await _draft_model(request, chat.draft_model)
+        payload = structs.replace(payload, draft_model=draft)
     preferred = preference(request.headers, background=bool(chat.background))
     job = job_request(
         request,

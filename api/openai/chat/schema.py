@@ -25,6 +25,7 @@ from api.openai.chat.tools import (
     named_by,
 )
 from api.openai.sampling import Sampling
+from jobs.payloads import ChatPayload, ForcedFunction, Grammar
 
 #: Fields that clients send and that have no meaning for a model on the own machine.
 HARMLESS = frozenset(
@@ -201,43 +202,33 @@ class ChatRequest(Sampling):
     def _held_tools(self) -> set[str]:
         """The functions whose calls are held to their schemas."""
         tools, choice = chosen(self._offered, self._choice)
-        if isinstance(choice, dict):
-            return {choice["name"]}
+        if isinstance(choice, ForcedFunction):
+            return {choice.name}
         return {tool.function.name for tool in tools if choice == "required" or tool.function.strict}
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> ChatPayload:
         """The job's payload, but for what the names in it mean."""
-        payload: dict[str, Any] = {"messages": plain_messages(self.messages)}
         last = self.messages[-1]
-        if self.continue_final_message or (last.prefix and last.role == "assistant"):
-            payload["continue_final_message"] = True
-        elif self.add_generation_prompt is False:
-            payload["add_generation_prompt"] = False
-        max_tokens = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
-        if max_tokens is not None:
-            payload["max_tokens"] = max_tokens
-        payload |= self.sampling()
-        for name in ("enable_thinking", "reasoning_effort", "chat_template_kwargs"):
-            if (value := getattr(self, name)) is not None:
-                payload[name] = value
-        if self.n is not None and self.n > 1:
-            payload["n"] = self.n
-        if self.logprobs:
-            payload["logprobs"] = self.top_logprobs or 0
-        if self.response_format and (schema := self.response_format.enforced):
-            payload["grammar"] = {"json_schema": schema[1]}
-        return payload | self._tools()
-
-    def _tools(self) -> dict[str, Any]:
+        goes_on = bool(self.continue_final_message or (last.prefix and last.role == "assistant"))
+        schema = self.response_format.enforced if self.response_format else None
         tools, choice = chosen(self._offered, self._choice)
-        if not tools:
-            return {}
-        said: dict[str, Any] = {"tools": [tool.plain() for tool in tools]}
-        if choice is not None:
-            said["tool_choice"] = choice
-        if self.parallel_tool_calls is False or self.legacy:
-            said["parallel_tool_calls"] = False
-        return said
+        one_call = bool(tools) and (self.parallel_tool_calls is False or self.legacy)
+        return ChatPayload(
+            messages=plain_messages(self.messages),
+            continue_final_message=goes_on,
+            add_generation_prompt=goes_on or self.add_generation_prompt is not False,
+            max_tokens=self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens,
+            enable_thinking=self.enable_thinking,
+            reasoning_effort=self.reasoning_effort,
+            chat_template_kwargs=self.chat_template_kwargs,
+            n=self.n or 1,
+            logprobs=(self.top_logprobs or 0) if self.logprobs else None,
+            grammar=Grammar(schema[1]) if schema else None,
+            tools=[tool.plain() for tool in tools] or None,
+            tool_choice=choice if tools else None,
+            parallel_tool_calls=False if one_call else None,
+            **self.sampling(),
+        )
 
 
 def _among(there: set[str], named: list[str], field: str) -> None:

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from api.http.fields import RequestModel
 from api.http.nesting import not_deeper_than
+from jobs.payloads import ForcedFunction
 
 #: Levels of objects and lists that the JSON of a schema may have.
 DEEPEST_SCHEMA = 64
@@ -109,15 +110,17 @@ def _read_function_choice(value: Any) -> Any:
 FunctionChoice = Annotated[Literal["none", "auto"] | NamedFunction, BeforeValidator(_read_function_choice)]
 
 
-def chosen(tools: list[Tool], choice: ToolChoice | None) -> tuple[list[Tool], str | dict[str, str] | None]:
-    """The tools that the model gets, and what it is held to: None, "required" or one function's `name`."""
+def chosen(
+    tools: list[Tool], choice: ToolChoice | None
+) -> tuple[list[Tool], Literal["required"] | ForcedFunction | None]:
+    """The tools that the model gets, and what it is held to."""
     match choice:
         case "none":
             return [], None
         case "required":
             return tools, "required"
         case NamedTool():
-            return tools, {"name": choice.function.name}
+            return tools, ForcedFunction(choice.function.name)
         case AllowedChoice():
             names = {tool.function.name for tool in choice.allowed_tools.tools}
             allowed = [tool for tool in tools if tool.function.name in names]

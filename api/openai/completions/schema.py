@@ -8,6 +8,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from api.http.fields import MAX_COUNT
 from api.openai.sampling import Sampling
+from jobs.payloads import CompletionPayload
 
 #: Texts that one request may ask for: prompts, times the answers to each.
 MOST = 128
@@ -107,23 +108,18 @@ class CompletionRequest(Sampling):
             raise PydanticCustomError("not_supported", "is not supported: text is only added at the end")
         return value
 
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> CompletionPayload:
         """The job's payload."""
-        payload: dict[str, Any] = {
-            "prompts": self.prompt,
-            "max_tokens": _MAX_TOKENS if self.max_tokens is None else self.max_tokens,
-            **self.sampling(),
-        }
         n = self.n or 1
-        if n > 1:
-            payload["n"] = n
-        if self.best_of is not None and self.best_of > n:
-            payload["best_of"] = self.best_of
-        if self.echo:
-            payload["echo"] = True
-        if self.logprobs is not None:
-            payload["logprobs"] = self.logprobs
-        return payload
+        return CompletionPayload(
+            prompts=self.prompt,
+            max_tokens=_MAX_TOKENS if self.max_tokens is None else self.max_tokens,
+            n=n,
+            best_of=self.best_of if self.best_of is not None and self.best_of > n else None,
+            echo=bool(self.echo),
+            logprobs=self.logprobs,
+            **self.sampling(),
+        )
 
     @property
     def choices(self) -> int:

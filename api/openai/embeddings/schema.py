@@ -1,10 +1,11 @@
 """`/v1/embeddings`: texts or token ids in, vectors out."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import PlainValidator
 
 from api.http.fields import MAX_COUNT, Count, KeepAlive, RequestModel
+from jobs.payloads import EmbeddingPayload
 
 #: Inputs of one request, as in OpenAI's API.
 MAX_INPUTS = 2048
@@ -53,7 +54,5 @@ class EmbeddingRequest(RequestModel):
     keep_alive: KeepAlive | None = None
     background: bool | None = None
 
-    def payload(self) -> dict[str, Any]:
-        options = {"dimensions": self.dimensions, "keep_alive": self.keep_alive}
-        said = {name: value for name, value in options.items() if value is not None}
-        return {"inputs": self.input, **said}
+    def payload(self) -> EmbeddingPayload:
+        return EmbeddingPayload(inputs=self.input, dimensions=self.dimensions, keep_alive=self.keep_alive)

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import math
 from dataclasses import replace
-from typing import Any
 
+from msgspec import structs
 from starlette.requests import Request
 
 from api.dispatch.submission import job_request, model_of
@@ -20,6 +20,7 @@ from api.openai.images.upload import ImageUpload, Pictures
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
+from jobs.payloads import ImagePayload, Lora, Mode
 from jobs.request import JobRequest
 from mlxq.catalog import ModelRef, UnknownAdapter
 from mlxq.catalog.families.image import ANY_LIMITS, ImageFamily, Limits
@@ -34,7 +35,7 @@ _PIXEL = 3
 
 
 async def image_job(
-    request: Request, upload: ImageUpload, mode: str, preference: Preference
+    request: Request, upload: ImageUpload, mode: Mode, preference: Preference
 ) -> tuple[JobRequest, list[str]]:
     """The job, and warnings of what does not count.
 
@@ -57,17 +58,30 @@ async def image_job(
     )
     settings = context.settings
     steps = wanted.wanted_steps(bounds.steps)
-    payload = {
-        **wanted.payload(),
-        **await asyncio.to_thread(_stored, uploads_of(request), pictures, wanted, mode),
-        "mode": mode,
-        "width": width,
-        "height": height,
-        "previews": wanted.previews if wanted.previews is not None else not preference.synchronous,
-        "metadata": settings.image_metadata and wanted.metadata is not False,
-        **({"steps": steps} if steps else {}),
-        **({"loras": loras} if loras else {}),
-    }
+    images, mask = await asyncio.to_thread(_stored, uploads_of(request), pictures)
+    strength = wanted.strength if images else None
+    if strength is None and mode == "generate" and len(images) == 1:
+        strength = _USUAL_STRENGTH
+    payload = ImagePayload(
+        prompt=wanted.text,
+        mode=mode,
+        n=wanted.count,
+        width=width,
+        height=height,
+        format=wanted.form,
+        compression=wanted.output_compression,
+        guidance=wanted.wanted_guidance,
+        negative_prompt=wanted.negative_prompt or None,
+        partial_images=wanted.partial_images or None,
+        keep_alive=wanted.keep_alive,
+        images=images or None,
+        mask=mask,
+        strength=strength,
+        previews=wanted.previews if wanted.previews is not None else not preference.synchronous,
+        metadata=settings.image_metadata and wanted.metadata is not False,
+        steps=steps or None,
+        loras=loras or None,
+    )
     job = job_request(
         request,
         dialect=OPENAI,
@@ -90,7 +104,7 @@ async def image_job(
     seed = wanted.wanted_seed
     job = replace(
         job,
-        payload={**payload, "seed": _seed_of(job.id) if seed is None else seed},
+        payload=structs.replace(payload, seed=_seed_of(job.id) if seed is None else seed),
         timeout=job.timeout * wanted.count,
         # Kept jobs do not expire while queued.
         expires_in=None if keeps(context, wanted) else job.expires_in,
@@ -110,7 +124,7 @@ def keeps(context: Context, wanted: ImageRequest) -> bool:
     return (wanted.on_disconnect or context.settings.image_on_disconnect) == "keep"
 
 
-def _check_count(upload: ImageUpload, mode: str, ref: ModelRef, bounds: Limits) -> None:
+def _check_count(upload: ImageUpload, mode: Mode, ref: ModelRef, bounds: Limits) -> None:
     """Several pictures are looked at; only one can be painted over."""
     over = mode == "variation" or upload.masked or upload.body.value.strength is not None
     most = 1 if over else bounds.references
@@ -144,26 +158,19 @@ def _suiting(size: tuple[int, int] | None, bounds: Limits, usual: int) -> tuple[
     return fitting(size[0]), fitting(size[1])
 
 
-def _loras(context: Context, wanted: ImageRequest) -> list[dict[str, Any]]:
+def _loras(context: Context, wanted: ImageRequest) -> list[Lora]:
     try:
-        return [
-            {"path": str(context.catalog.lora(each.path)), "scale": each.scale} for each in wanted.loras or ()
-        ]
+        return [Lora(str(context.catalog.lora(each.path)), each.scale) for each in wanted.loras or ()]
     except UnknownAdapter as error:
         raise InvalidRequest(str(error), param="loras") from None
 
 
-def _stored(uploads: Uploads, pictures: Pictures, wanted: ImageRequest, mode: str) -> dict[str, Any]:
-    """What the engine is told of the pictures that were sent, which are blobs from here on."""
+def _stored(uploads: Uploads, pictures: Pictures) -> tuple[list[str], str | None]:
+    """The blobs of the images that were sent, and of the mask."""
     if not pictures.images:
-        return {}
-    said: dict[str, Any] = {"images": [uploads.put(file) for file in pictures.images]}
-    if pictures.mask is not None:
-        said["mask"] = uploads.put(pictures.mask)
-    strength = wanted.strength
-    if strength is None and mode == "generate" and len(pictures.images) == 1:
-        strength = _USUAL_STRENGTH
-    return said if strength is None else {**said, "strength": strength}
+        return [], None
+    images = [uploads.put(file) for file in pictures.images]
+    return images, None if pictures.mask is None else uploads.put(pictures.mask)
 
 
 def _seed_of(job_id: str) -> int:

@@ -26,6 +26,7 @@ from api.openai.images.schema import (
 from api.openai.images.stream import ImageFrames
 from api.openai.images.upload import ImageUpload, read_images
 from config.settings import Settings
+from jobs.payloads import Mode
 
 router = APIRouter(tags=["images"])
 
@@ -68,7 +69,7 @@ async def variations(request: Request) -> Response:
         return await _answer(request, upload, "variation")
 
 
-async def _answer(request: Request, upload: ImageUpload, mode: str) -> Response:
+async def _answer(request: Request, upload: ImageUpload, mode: Mode) -> Response:
     wanted: ImageRequest = upload.body.value
     context = context_of(request)
     preferred = preference(request.headers, background=wanted.background is True)

@@ -4,7 +4,7 @@ The pictures that a request sends are texts here, or not here at all: forms hold
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import orjson
 from pydantic import (
@@ -165,19 +165,9 @@ class ImageRequest(RequestModel):
         """In 32 bits. -1 means any, as other programs have it."""
         return None if self.seed is None or self.seed == -1 else self.seed % 2**32
 
-    def payload(self) -> dict[str, Any]:
-        """What the engine is told, but for what needs a look at the model or at pictures."""
-        said = {
-            "prompt": self.text,
-            "n": self.count,
-            "format": self.form,
-            "compression": self.output_compression,
-            "guidance": self.guidance if self.guidance is not None else self.guidance_scale,
-            "negative_prompt": self.negative_prompt or None,
-            "partial_images": self.partial_images or None,
-            "keep_alive": self.keep_alive,
-        }
-        return {name: value for name, value in said.items() if value is not None or name == "compression"}
+    @property
+    def wanted_guidance(self) -> float | None:
+        return self.guidance if self.guidance is not None else self.guidance_scale
 
 
 class GenerationRequest(ImageRequest):

@@ -67,15 +67,14 @@ async def speech_job(
     ref = await speaker_of(connection, wanted.model)
     await asyncio.to_thread(context.blobs.check_room, len(wanted.input) * _BYTES_PER_CHARACTER)
     voice = await settle_voice(context, uploads_of(connection), ref, wanted)
-    payload = {**wanted.payload(), **voice}
-    warnings = await asyncio.to_thread(_without_effect, ref, wanted, "reference" in voice)
+    warnings = await asyncio.to_thread(_without_effect, ref, wanted, voice.reference is not None)
     job = job_request(
         connection,
         dialect=dialect,
         kind=Kind.SPEECH,
         model=ref,
         raw=raw,
-        payload={**payload, "stream": True} if live else payload,
+        payload=wanted.payload(voice, live=live),
         meta=Meta(model=wanted.model),
         preference=preference,
         stream=live,

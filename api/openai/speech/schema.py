@@ -1,10 +1,12 @@
 """`/v1/audio/speech`: text in, sound out."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
 from api.http.fields import KeepAlive, Language, RequestModel, Seed
+from jobs.payloads import SpeechPayload, VoiceReference
 from mlxq.media.formats import SpeechFormat
 from mlxq.media.spoken_text import has_words
 
@@ -29,6 +31,15 @@ def _text(value: str) -> str:
     if not has_words(value):
         raise ValueError("it has nothing that can be said: no letter and no digit")
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class SettledVoice:
+    """The voice that a request means: one of the model's own, or a recording; and how fast it speaks."""
+
+    name: str | None = None
+    reference: VoiceReference | None = None
+    speed: float = 1.0
 
 
 class SpeechRequest(RequestModel):
@@ -57,14 +68,17 @@ class SpeechRequest(RequestModel):
         """What is said in `reference_audio`."""
         return self.reference_text or self.ref_text or None
 
-    def payload(self) -> dict[str, Any]:
-        """What the engine is told, but for the voice."""
-        said = {
-            "input": self.input,
-            "format": self.response_format,
-            "instructions": self.instructions or self.instruct,
-            "language": self.language,
-            "seed": self.seed,
-            "keep_alive": self.keep_alive,
-        }
-        return {name: value for name, value in said.items() if value is not None}
+    def payload(self, voice: SettledVoice, *, live: bool) -> SpeechPayload:
+        """The job's payload."""
+        return SpeechPayload(
+            input=self.input,
+            format=self.response_format,
+            voice=voice.name,
+            reference=voice.reference,
+            speed=None if voice.speed == 1 else voice.speed,
+            instructions=self.instructions or self.instruct,
+            language=self.language,
+            seed=self.seed,
+            keep_alive=self.keep_alive,
+            stream=live,
+        )

@@ -2,14 +2,17 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from msgspec import structs
 
 from api.http.base64_text import from_base64
 from api.http.context import Context
-from api.openai.speech.schema import SpeechRequest
+from api.openai.speech.schema import SettledVoice, SpeechRequest
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
+from jobs.payloads import VoiceReference
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import OPENAI_VOICES, own_voice
 from mlxq.catalog.families.table import speech_voices
@@ -19,8 +22,8 @@ from mlxq.media.formats import RECORDING_SUFFIXES
 
 async def settle_voice(
     context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest
-) -> dict[str, Any]:
-    """What the engine is told of the voice: `voice` or `reference`, and `speed`. Raises InvalidRequest."""
+) -> SettledVoice:
+    """The voice, by name or by a recording, and its speed. Raises InvalidRequest."""
     return await asyncio.to_thread(_settle, context, uploads, ref, wanted)
 
 
@@ -29,33 +32,33 @@ def voices_of(ref: ModelRef) -> tuple[str, ...]:
     return speech_voices(ref.path, ref.id) if ref.path is not None else ()
 
 
-def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest) -> dict[str, Any]:
+def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest) -> SettledVoice:
     if wanted.reference_audio is not None:
-        told: dict[str, Any] = {"reference": _sent(context, uploads, wanted.reference_audio)}
+        voice = SettledVoice(reference=_sent(context, uploads, wanted.reference_audio))
     else:
-        told = _named(context, ref, wanted.voice or "")
-    reference = told.get("reference")
+        voice = _named(context, ref, wanted.voice or "")
+    reference = voice.reference
     if reference is not None and wanted.transcript is not None:
         # Who names no recording does not know the usual one: what is said in it is known better.
-        known = reference.get("text") if reference.get("usual") else None
-        told["reference"] = {**reference, "text": known or wanted.transcript}
-    speed = max(SPEEDS[0], min(wanted.speed * told.pop("speed", 1.0), SPEEDS[1]))
-    return told if speed == 1 else {**told, "speed": speed}
+        known = reference.text if reference.usual else None
+        reference = structs.replace(reference, text=known or wanted.transcript)
+    speed = max(SPEEDS[0], min(wanted.speed * voice.speed, SPEEDS[1]))
+    return replace(voice, reference=reference, speed=speed)
 
 
-def _named(context: Context, ref: ModelRef, name: str) -> dict[str, Any]:
+def _named(context: Context, ref: ModelRef, name: str) -> SettledVoice:
     voices, own = context.voices.read(), voices_of(ref)
     if name in ("", "default"):
         return _usual(context, voices, own)
     if _is_path(name):
-        return {"reference": _recorded(context, _allowed(context, name))}
+        return SettledVoice(reference=_recorded(context, _allowed(context, name)))
     registered = voices.find(name)
     if registered is not None:
         return _registered(context, registered)
     if own or ref.path is None:
         voice = own_voice(name, own) if own else name
         if voice is not None:
-            return {"voice": voice}
+            return SettledVoice(name=voice)
     elif name.casefold() in OPENAI_VOICES:
         return _usual(context, voices, own)
     known = [voice.name for voice in voices.voices] + [*own, *OPENAI_VOICES]
@@ -66,26 +69,23 @@ def _named(context: Context, ref: ModelRef, name: str) -> dict[str, Any]:
     )
 
 
-def _usual(context: Context, voices: Voices, own: tuple[str, ...]) -> dict[str, Any]:
+def _usual(context: Context, voices: Voices, own: tuple[str, ...]) -> SettledVoice:
     """The voice of who names none, or one of OpenAI's: by voices.json, by TTS_REF_AUDIO, or the model's."""
     if own:
-        return {}
+        return SettledVoice()
     registered = voices.find(voices.default) if voices.default else None
     if registered is not None:
-        told = _registered(context, registered)
-    elif context.settings.tts_ref_audio:
-        told = {"reference": _recorded(context, _checked(context, _own_recording(context), "TTS_REF_AUDIO"))}
-    else:
-        return {}
-    told["reference"]["usual"] = True
-    return told
+        voice = _registered(context, registered)
+        return replace(voice, reference=voice.reference and structs.replace(voice.reference, usual=True))
+    if context.settings.tts_ref_audio:
+        recorded = _recorded(context, _checked(context, _own_recording(context), "TTS_REF_AUDIO"))
+        return SettledVoice(reference=structs.replace(recorded, usual=True))
+    return SettledVoice()
 
 
-def _registered(context: Context, voice: Voice) -> dict[str, Any]:
-    reference = {"path": _checked(context, voice.recording, f"the voice '{voice.name}'")}
-    if voice.text is not None:
-        reference["text"] = voice.text
-    return {"reference": reference, "speed": voice.speed}
+def _registered(context: Context, voice: Voice) -> SettledVoice:
+    path = _checked(context, voice.recording, f"the voice '{voice.name}'")
+    return SettledVoice(reference=VoiceReference(path=path, text=voice.text), speed=voice.speed)
 
 
 def _is_path(name: str) -> bool:
@@ -110,11 +110,11 @@ def _allowed(context: Context, name: str) -> str:
     return _checked(context, path, "the voice")
 
 
-def _recorded(context: Context, path: str) -> dict[str, Any]:
+def _recorded(context: Context, path: str) -> VoiceReference:
     """A recording by its path, with what is said in it where the settings tell it."""
     words, own = context.settings.tts_ref_text, context.settings.tts_ref_audio
     known = own and words and Path(path).resolve() == _own_recording(context).resolve()
-    return {"path": path, "text": words} if known else {"path": path}
+    return VoiceReference(path=path, text=words if known else None)
 
 
 def _own_recording(context: Context) -> Path:
@@ -137,7 +137,7 @@ def _checked(context: Context, path: Path, what: str) -> str:
     return str(path)
 
 
-def _sent(context: Context, uploads: Uploads, data: str) -> dict[str, Any]:
+def _sent(context: Context, uploads: Uploads, data: str) -> VoiceReference:
     """A recording that came with the request, in base64 or as a data URL, as a file of the job."""
     from mlxq.media.audio import UnreadableSound, probe
 
@@ -155,4 +155,4 @@ def _sent(context: Context, uploads: Uploads, data: str) -> dict[str, Any]:
             param="reference_audio",
             code="invalid_audio",
         ) from error
-    return {"audio": blob}
+    return VoiceReference(audio=blob)

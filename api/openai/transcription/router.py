@@ -74,12 +74,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
         kind=kind,
         model=ref,
         raw=upload.fingerprint,
-        payload={
-            "audio": recording.blob,
-            "seconds": round(recording.seconds, 3),
-            **wanted.payload(),
-            **({"translate": True} if translate else {}),
-        },
+        payload=wanted.payload(recording.blob, recording.seconds, translate=translate),
         meta=TranscriptionMeta(
             model=wanted.model,
             response_format=wanted.response_format,

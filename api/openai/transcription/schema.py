@@ -1,10 +1,11 @@
 """`/v1/audio/transcriptions` and `/v1/audio/translations`: what is asked of a recording, and what is answered."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from api.http.fields import KeepAlive, Language, RequestModel, Seed, wrong
+from jobs.payloads import TranscriptionPayload
 
 Format = Literal["json", "text", "verbose_json", "srt", "vtt"]
 Granularity = Literal["word", "segment"]
@@ -53,17 +54,19 @@ class TranscriptionRequest(RequestModel):
         """Segments are told unless only words were asked for."""
         return "segment" in (self.timestamp_granularities or ("segment",))
 
-    def payload(self) -> dict[str, Any]:
-        """What the engine is told, but for the recording."""
-        said = {
-            "language": self.language,
-            "prompt": self.prompt or None,
-            "temperature": self.temperature,
-            "seed": self.seed,
-            "keep_alive": self.keep_alive,
-            "words": self.words or None,
-        }
-        return {name: value for name, value in said.items() if value is not None}
+    def payload(self, audio: str, seconds: float, *, translate: bool) -> TranscriptionPayload:
+        """The job's payload. `audio` is the recording's blob, `seconds` its length."""
+        return TranscriptionPayload(
+            audio=audio,
+            seconds=round(seconds, 3),
+            language=self.language,
+            prompt=self.prompt or None,
+            temperature=self.temperature,
+            seed=self.seed,
+            keep_alive=self.keep_alive,
+            words=self.words,
+            translate=translate,
+        )
 
 
 class JsonTranscriptionRequest(TranscriptionRequest):

@@ -14,6 +14,7 @@ import mlx.core as mx
 
 from config.settings import Settings
 from jobs.blobs import blob_store
+from jobs.payloads import TranscriptionPayload
 from worker.audio import Samples, decode
 from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.engines.failures import failure_of
@@ -152,21 +153,21 @@ class TranscriptionEngine:
         self._longest = settings.max_audio_seconds
         self._tasks: dict[str, _Task] = {}
 
-    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+    def add(self, task_id: str, payload: TranscriptionPayload, seed: int) -> None:
         with contextlib.ExitStack() as files:
-            path = files.enter_context(self._blobs.local(payload["audio"]))
+            path = files.enter_context(self._blobs.local(payload.audio))
             rate, timeline = self._reader.sample_rate, Timeline()
             clock = _Clock(decode(path, rate, self._longest, timeline), rate)
             options = Options(
-                language=payload.get("language"),
-                prompt=payload.get("prompt"),
-                temperature=payload.get("temperature"),
-                words=bool(payload.get("words")),
-                translate=bool(payload.get("translate")),
-                seed=payload.get("seed", seed),
+                language=payload.language,
+                prompt=payload.prompt,
+                temperature=payload.temperature,
+                words=payload.words,
+                translate=payload.translate,
+                seed=seed if payload.seed is None else payload.seed,
             )
             reading = self._reader.read(iter(clock), options)
-            total = payload.get("seconds", 0.0)
+            total = payload.seconds or 0.0
             self._tasks[task_id] = _Task(task_id, reading, total, clock, timeline, files.pop_all())
 
     def remove(self, task_id: str) -> None:

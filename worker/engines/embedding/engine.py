@@ -20,6 +20,7 @@ from mlx_embeddings.utils import load_config
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest
+from jobs.payloads import EmbeddingPayload
 from mlxq.catalog import ModelRef
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.embedding.cpu_gelu import quicken
@@ -91,14 +92,14 @@ class EmbeddingEngine:
         #: dimensions of a vector
         self._width = width
 
-    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
-        dimensions = payload.get("dimensions")
+    def add(self, task_id: str, payload: EmbeddingPayload, seed: int) -> None:
+        dimensions = payload.dimensions
         if dimensions is not None and dimensions > self._width:
             raise InvalidRequest(
                 f"Invalid 'dimensions': this model's vectors have {self._width}; {dimensions} were asked for.",
                 param="dimensions",
             )
-        task = _Task(task_id, payload["inputs"], dimensions)
+        task = _Task(task_id, payload.inputs, dimensions)
         self._read(task, READ_CHARACTERS)
         self._tasks[task_id] = task
         self._turns.append(task)

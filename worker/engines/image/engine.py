@@ -17,6 +17,7 @@ from PIL import Image
 
 from jobs.blobs import BlobStore
 from jobs.errors import InsufficientStorage, InvalidRequest
+from jobs.payloads import ImagePayload, Lora
 from mlxq.catalog.families.image import Limits
 from mlxq.media.formats import GRID, IMAGE_TYPES
 from worker.engines.base import Done, Failed, Output, Preview, Progress
@@ -44,7 +45,7 @@ class _Task:
     """The running request. `work` yields the outputs of one step each time."""
 
     id: str
-    payload: dict[str, Any]
+    payload: ImagePayload
     params: ImageParams
     seed: int
     work: Iterator[list[Output]] | None = None
@@ -67,9 +68,11 @@ class ImageEngine:
         self._blobs = blobs
         self._task: _Task | None = None
 
-    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
-        task = _Task(task_id, payload, self._params(payload), int(payload.get("seed", seed)) % _SEEDS)
-        task.artifact = int(payload.get("n", 1))
+    def add(self, task_id: str, payload: ImagePayload, seed: int) -> None:
+        task = _Task(
+            task_id, payload, self._params(payload), (seed if payload.seed is None else payload.seed) % _SEEDS
+        )
+        task.artifact = payload.n
         task.work = self._work(task)
         self._task = task
 
@@ -104,10 +107,10 @@ class ImageEngine:
 
     # -- a request -----------------------------------------------------------------------------------------------
 
-    def _params(self, payload: dict[str, Any]) -> ImageParams:
+    def _params(self, payload: ImagePayload) -> ImageParams:
         """Raises InvalidRequest for what this model can't do."""
         model, limits = self._model, self._limits
-        width, height = int(payload["width"]), int(payload["height"])
+        width, height = payload.width, payload.height
         for name, value in (("width", width), ("height", height)):
             if value % GRID or not limits.shortest <= value <= limits.longest:
                 raise InvalidRequest(
@@ -115,15 +118,15 @@ class ImageEngine:
                     f"not {value}.",
                     param="size",
                 )
-        guidance = payload.get("guidance")
+        guidance = payload.guidance
         if guidance is not None and model.max_guidance is not None and guidance > model.max_guidance:
             raise InvalidRequest(
                 f"The model '{self._model_id}' takes no guidance above {model.max_guidance:g}.",
                 param="guidance",
             )
-        sources = tuple(self._open(blob).convert("RGB") for blob in payload.get("images") or [])
-        strength, mask = payload.get("strength"), payload.get("mask")
-        starts = mask or not model.takes_references or payload.get("mode") == "variation"
+        sources = tuple(self._open(blob).convert("RGB") for blob in payload.images or ())
+        strength, mask = payload.strength, payload.mask
+        starts = mask or not model.takes_references or payload.mode == "variation"
         if sources and strength is None and starts:
             strength = 1.0 if mask else _STRENGTH
         most = limits.references if strength is None else 1
@@ -134,12 +137,12 @@ class ImageEngine:
                 param="image",
             )
         return ImageParams(
-            prompt=payload["prompt"],
+            prompt=payload.prompt,
             width=width,
             height=height,
-            steps=int(payload.get("steps") or model.steps),
+            steps=payload.steps or model.steps,
             guidance=float(guidance if guidance is not None and model.takes_guidance else model.guidance),
-            negative_prompt=payload.get("negative_prompt") or "",
+            negative_prompt=payload.negative_prompt or "",
             sources=sources,
             strength=None if strength is None or not sources else float(strength),
             editable=self._mask(mask, width, height) if mask and sources else None,
@@ -149,8 +152,8 @@ class ImageEngine:
         """Encode the prompt, then make one image after the other. It can be closed after each yield."""
         model, params, began = self._model, task.params, time.monotonic()
         images: list[dict[str, Any]] = []
-        self._apply_loras(task.payload.get("loras") or [])
-        count, tokens = int(task.payload.get("n", 1)), 0
+        self._apply_loras(task.payload.loras or [])
+        count, tokens = task.payload.n, 0
         if params.strength == 0:
             # The result is the source itself: encoding and decoding would only lose quality.
             for number in range(count):
@@ -177,10 +180,10 @@ class ImageEngine:
                 yield [Progress(task.id, task.done, total)] if model.decoding_steps else []
         yield [Done(task.id, self._result(task, images, tokens, time.monotonic() - began))]
 
-    def _apply_loras(self, loras: list[dict[str, Any]]) -> None:
+    def _apply_loras(self, loras: list[Lora]) -> None:
         """Use these adapters and no others. Raises InvalidRequest."""
         try:
-            self._model.apply_loras([(lora["path"], float(lora["scale"])) for lora in loras])
+            self._model.apply_loras([(lora.path, lora.scale) for lora in loras])
         except (ValueError, FileNotFoundError) as error:
             log.warning("adapters that do not fit: %s", error)
             raise InvalidRequest(
@@ -192,10 +195,10 @@ class ImageEngine:
         self, task: _Task, state: DenoiseState, number: int, step: int, steps: int
     ) -> Iterator[list[Output]]:
         """Previews and partial images of an unfinished image after one of its steps."""
-        if task.payload.get("previews"):
+        if task.payload.previews:
             pixels = decode_preview(self._model, state, task.params)
             yield self._preview(task, encode_preview(pixels), "image/jpeg", False, index=number, step=step)
-        wanted = int(task.payload.get("partial_images") or 0)
+        wanted = task.payload.partial_images or 0
         # Evenly over the steps, none twice, none of the last step.
         numbers = [k for k in range(wanted) if (k + 1) * steps // (wanted + 1) == step < steps]
         if numbers:
@@ -230,7 +233,7 @@ class ImageEngine:
     def _encode(self, task: _Task, number: int, pixels: Pixels) -> tuple[bytes, str]:
         params, payload = task.params, task.payload
         facts: dict[str, str | int | float] = {}
-        if payload.get("metadata"):
+        if payload.metadata:
             facts = {
                 "prompt": params.prompt,
                 "model": self._model_id,
@@ -243,8 +246,8 @@ class ImageEngine:
                 facts["negative_prompt"] = params.negative_prompt
             if params.strength is not None:
                 facts["strength"] = params.strength
-        kind = payload.get("format", "png")
-        return encode(pixels, kind, payload.get("compression"), facts), IMAGE_TYPES[kind]
+        kind = payload.format
+        return encode(pixels, kind, payload.compression, facts), IMAGE_TYPES[kind]
 
     @staticmethod
     def _result(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from config.values import JsonObject
+from jobs.payloads import ChatPayload, ForcedFunction, LanguagePayload, Tool
 from worker.engines.llm.constraint import Opening, Start
 from worker.engines.llm.formats.channels import FINAL, HEADERS_START
 from worker.engines.llm.formats.family import Family
@@ -39,26 +41,25 @@ class _Calls:
     `held`: the tools, with the schemas that their calls must match.
     """
 
-    tools: list[dict[str, Any]]
-    held: list[dict[str, Any]]
+    tools: list[Tool]
+    held: list[Tool]
     enforced: bool
     several: bool
     strict: bool
 
     @staticmethod
-    def read(payload: dict[str, Any]) -> "_Calls | None":
-        tools = payload.get("tools")
-        if not tools:
+    def read(payload: LanguagePayload) -> "_Calls | None":
+        if not isinstance(payload, ChatPayload) or not payload.tools:
             return None
-        choice = payload.get("tool_choice")
-        if isinstance(choice, dict):
-            tools = [tool for tool in tools if tool["function"]["name"] == choice["name"]]
-        schemas = payload.get("tool_schemas") or {}
+        tools, choice = payload.tools, payload.tool_choice
+        if isinstance(choice, ForcedFunction):
+            tools = [tool for tool in tools if tool["function"]["name"] == choice.name]
+        schemas = payload.tool_schemas or {}
         return _Calls(
             tools,
             [_with_schema(tool, schemas.get(tool["function"]["name"])) for tool in tools],
             enforced=choice is not None,
-            several=payload.get("parallel_tool_calls") is not False and not isinstance(choice, dict),
+            several=payload.parallel_tool_calls is not False and not isinstance(choice, ForcedFunction),
             strict=any(tool["function"].get("strict") for tool in tools),
         )
 
@@ -74,18 +75,20 @@ class Answers:
         self.vocabulary = Vocabulary(language.tokenizer, language.vocabulary)
         self._grammars = Grammars(self.vocabulary)
 
-    def begin(self, task_id: str, index: int, payload: dict[str, Any], prompt: Prompt, seed: int) -> Sequence:
+    def begin(
+        self, task_id: str, index: int, payload: LanguagePayload, prompt: Prompt, seed: int
+    ) -> Sequence:
         """Choice `index` of a request; `seed` makes the ids of its calls."""
-        top = payload.get("logprobs")
+        top = payload.logprobs
         sequence = Sequence(
             task_id=task_id,
             index=index,
             detokenizer=self._tokenizer.detokenizer,
-            stops=StopMatcher(payload.get("stop") or ()),
+            stops=StopMatcher(payload.stop or ()),
             guard=Guard(),
             recorder=None if top is None else LogprobRecorder(top, self.vocabulary),
         )
-        if "messages" not in payload:
+        if not isinstance(payload, ChatPayload):
             _continue(sequence.detokenizer)
             return sequence
         calls = _Calls.read(payload)
@@ -96,12 +99,12 @@ class Answers:
             prompt.state,
             Tools(calls.tools) if calls is not None else None,
             several=calls is None or calls.several,
-            held="grammar" in payload or (calls is not None and calls.enforced),
-            begun=bool(payload.get("continue_final_message") and payload["messages"][-1].get("content")),
+            held=payload.grammar is not None or (calls is not None and calls.enforced),
+            begun=bool(payload.continue_final_message and payload.messages[-1].get("content")),
         )
         return sequence
 
-    def prepare(self, payload: dict[str, Any]) -> "Future[None] | None":
+    def prepare(self, payload: LanguagePayload) -> "Future[None] | None":
         """Compile the grammar of a request; None if it has none, or if it is compiled. See Grammars.prepare."""
         return self._grammars.prepare(lambda: self._written(payload)) if self.constrained(payload) else None
 
@@ -109,7 +112,7 @@ class Answers:
         self._grammars.close()
 
     def processors(
-        self, sequence: Sequence, payload: dict[str, Any], prompt: Prompt, most: int
+        self, sequence: Sequence, payload: LanguagePayload, prompt: Prompt, most: int
     ) -> list[LogitsProcessor]:
         """The logits processors of an answer of at most `most` tokens, in order."""
         processors: list[LogitsProcessor] = make_processors(payload, self._defaults, self.vocabulary.size)
@@ -120,9 +123,10 @@ class Answers:
             processors.append(sequence.recorder)
         return [sequence.guard.processor(each) for each in processors]
 
-    def _written(self, payload: dict[str, Any]) -> Written | None:
+    def _written(self, payload: LanguagePayload) -> Written | None:
         """The grammar of one answer, if it has one."""
-        schema = (payload.get("grammar") or {}).get("json_schema")
+        grammar = payload.grammar if isinstance(payload, ChatPayload) else None
+        schema = None if grammar is None else grammar.json_schema
         calls = _Calls.read(payload)
         if calls is not None and (calls.enforced or schema is not None):
             start, end = self._terms()
@@ -137,7 +141,7 @@ class Answers:
             return Written(text, "tools", repeat=True)
         return None
 
-    def _start(self, written: Written, payload: dict[str, Any], prompt: Prompt) -> Start:
+    def _start(self, written: Written, payload: LanguagePayload, prompt: Prompt) -> Start:
         """Where the grammar begins. Reasoning is free, whether the prompt or the model opens it."""
         if written.repeat:
             return Start(after=(self._tokenizer.tool_call_start.encode(),), end=True)
@@ -145,12 +149,13 @@ class Answers:
             return Start(after=tuple({opening.closing for opening in self._openings.values()}))
         return Start() if self._silent(payload, prompt) else Start(openings=self._openings)
 
-    def _silent(self, payload: dict[str, Any], prompt: Prompt) -> bool:
+    def _silent(self, payload: LanguagePayload, prompt: Prompt) -> bool:
         """Whether reasoning is off: by the request, or because the prompt has closed it already."""
-        options = payload.get("chat_template_kwargs") or {}
-        said = options.get(self._tokenizer._thinking_kwarg, payload.get("enable_thinking"))
-        if said is False or (said is None and payload.get("reasoning_effort") == "none"):
-            return True
+        if isinstance(payload, ChatPayload):
+            options = payload.chat_template_kwargs or {}
+            said = options.get(self._tokenizer._thinking_kwarg, payload.enable_thinking)
+            if said is False or (said is None and payload.reasoning_effort == "none"):
+                return True
         tail: str = self._tokenizer.decode(prompt.tokens[-_TAIL:])
         return tail.rstrip().endswith(tuple(self._family.thinking.values()))
 
@@ -165,9 +170,11 @@ class Answers:
                 found[tokens[0]] = Opening(tuple(tokens[1:]), end.encode())
         return found
 
-    def constrained(self, payload: dict[str, Any]) -> bool:
+    def constrained(self, payload: LanguagePayload) -> bool:
         calls = _Calls.read(payload)
-        return "grammar" in payload or (calls is not None and (calls.enforced or calls.strict))
+        if isinstance(payload, ChatPayload) and payload.grammar is not None:
+            return True
+        return calls is not None and (calls.enforced or calls.strict)
 
     def _enforced_markers(self) -> tuple[str, str]:
         if self._json_calls:
@@ -183,7 +190,7 @@ class Answers:
         return token if token is not None and self.vocabulary.grammars.is_special_token(token) else None
 
 
-def _with_schema(tool: dict[str, Any], schema: dict[str, Any] | None) -> dict[str, Any]:
+def _with_schema(tool: Tool, schema: JsonObject | None) -> Tool:
     return tool if schema is None else {**tool, "function": {**tool["function"], "parameters": schema}}
 
 

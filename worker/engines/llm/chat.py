@@ -15,6 +15,7 @@ from mlx_lm.models.cache import make_prompt_cache
 
 from config.settings import Settings
 from jobs.errors import InvalidRequest
+from jobs.payloads import CompletionPayload, LanguagePayload
 from mlxq.catalog import Catalog, ModelRef
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.failures import failure_of
@@ -96,8 +97,8 @@ class ChatEngine:
     def memory_bytes(self) -> int:
         return self._language.memory_bytes + self._drafts.memory_bytes
 
-    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
-        if payload.get("draft_model") is not None and self._is_watched(payload):
+    def add(self, task_id: str, payload: LanguagePayload, seed: int) -> None:
+        if payload.draft_model is not None and self._is_watched(payload):
             raise InvalidRequest(
                 "A draft model can't be combined with structured output, enforced tools or logprobs.",
                 param="draft_model",
@@ -108,15 +109,15 @@ class ChatEngine:
         else:
             self._unready[task_id] = Unready(task_id, payload, seed, compiling)
 
-    def _add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+    def _add(self, task_id: str, payload: LanguagePayload, seed: int) -> None:
         if self._reader.is_long(payload):
             self._preparation.add(task_id, payload, seed)
         else:
             self._begin(task_id, payload, seed, self._reader.read(payload))
 
-    def _begin(self, task_id: str, payload: dict[str, Any], seed: int, prompts: list[Prompt]) -> None:
-        n = payload.get("n") or 1
-        each = max(n, payload.get("best_of") or 0)
+    def _begin(self, task_id: str, payload: LanguagePayload, seed: int, prompts: list[Prompt]) -> None:
+        n = payload.n
+        each = max(n, payload.best_of or 0) if isinstance(payload, CompletionPayload) else n
         task = _Task(task_id, prompts, n, each, self._runner(payload))
         sampling = Sampling.read(payload, self._language.defaults, seed)
         for number, prompt in enumerate(prompts):
@@ -125,11 +126,11 @@ class ChatEngine:
                 sequence.scored = each > n
                 task.sequences.append(sequence)
                 task.rows[sequence] = self._row(sequence, payload, prompt, sampling.of_choice(index))
-        if payload.get("echo"):
+        if isinstance(payload, CompletionPayload) and payload.echo:
             self._echo(task, payload)
         # The request is valid from here on.
         self._tasks[task_id] = task
-        if payload.get("max_tokens") == 0:
+        if payload.max_tokens == 0:
             for sequence in task.sequences:
                 self._end(task, sequence, "length", self._ready)
             return
@@ -238,9 +239,9 @@ class ChatEngine:
             del self._tasks[task.id]
             outputs.append(Done(task.id, _result(task)))
 
-    def _row(self, sequence: Sequence, payload: dict[str, Any], prompt: Prompt, sampling: Sampling) -> Row:
-        endless = payload.get("ignore_eos") and not self._answers.constrained(payload)
-        wanted = payload.get("max_tokens") or self._usual_length
+    def _row(self, sequence: Sequence, payload: LanguagePayload, prompt: Prompt, sampling: Sampling) -> Row:
+        endless = payload.ignore_eos and not self._answers.constrained(payload)
+        wanted = payload.max_tokens or self._usual_length
         most = min(wanted, self._reader.limit - len(prompt.tokens))
         sampler = make_sampler(sampling, self._language.vocabulary)
         return Row(
@@ -251,10 +252,10 @@ class ChatEngine:
             max_tokens=most,
         )
 
-    def _echo(self, task: _Task, payload: dict[str, Any]) -> None:
+    def _echo(self, task: _Task, payload: CompletionPayload) -> None:
         """Put the prompts at the start of their answers."""
-        top = payload.get("logprobs")
-        for number, (prompt, given) in enumerate(zip(task.prompts, payload["prompts"], strict=True)):
+        top = payload.logprobs
+        for number, (prompt, given) in enumerate(zip(task.prompts, payload.prompts, strict=True)):
             text = given if isinstance(given, str) else self._language.tokenizer.decode(prompt.tokens)
             entries = []
             if top is not None:
@@ -266,16 +267,16 @@ class ChatEngine:
                 if task.each == task.n:
                     self._ready.append(Delta(task.id, text, sequence.index, logprobs=entries or None))
 
-    def _runner(self, payload: dict[str, Any]) -> Runner:
+    def _runner(self, payload: LanguagePayload) -> Runner:
         """The runner of a request: the batch, or one with a draft model."""
-        if payload.get("draft_model") is not None and not self._prefill.takes_drafts:
+        if payload.draft_model is not None and not self._prefill.takes_drafts:
             raise InvalidRequest("A model that sees takes no draft model.", param="draft_model")
-        wanted = payload.get("draft_model") or (None if self._is_watched(payload) else self._default_draft)
+        wanted = payload.draft_model or (None if self._is_watched(payload) else self._default_draft)
         return self._batch if wanted is None else self._drafts.runner(wanted)
 
-    def _is_watched(self, payload: dict[str, Any]) -> bool:
+    def _is_watched(self, payload: LanguagePayload) -> bool:
         """Whether its logits processors keep state per token: rejected tokens of a draft would spoil it."""
-        return self._answers.constrained(payload) or payload.get("logprobs") is not None
+        return self._answers.constrained(payload) or payload.logprobs is not None
 
 
 def load(ref: ModelRef, settings: Settings) -> ChatEngine:

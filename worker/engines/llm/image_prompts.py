@@ -15,6 +15,7 @@ from PIL import Image
 
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
+from jobs.payloads import ChatPayload, LanguagePayload
 from mlxq.media.images import UnreadablePicture, open_picture, pixels
 from worker.engines.llm.prompt import Prompt, Prompts, no_images
 from worker.engines.llm.traits import Message, Refusal, Tool
@@ -59,11 +60,13 @@ class ImagePrompts(Prompts):
         # The template is probed here, with messages in this model's form.
         super().__init__(language)
 
-    def is_long(self, payload: dict[str, Any]) -> bool:
-        return bool(_blobs(payload.get("messages", []))) or super().is_long(payload)
+    def is_long(self, payload: LanguagePayload) -> bool:
+        return bool(_blobs(payload.messages if isinstance(payload, ChatPayload) else [])) or super().is_long(
+            payload
+        )
 
-    def _chat(self, payload: dict[str, Any]) -> Prompt:
-        blobs = _blobs(payload["messages"])
+    def _chat(self, payload: ChatPayload) -> Prompt:
+        blobs = _blobs(payload.messages)
         if blobs and self._no_vision:
             raise no_images()
         files = [self._blobs.read(blob) for blob in blobs]

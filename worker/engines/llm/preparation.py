@@ -7,9 +7,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import mlx.core as mx
+
+from jobs.payloads import LanguagePayload
 
 Read = TypeVar("Read")
 
@@ -19,7 +21,7 @@ class Prepared(Generic[Read]):
     """A request whose prompts have been read. `result` raises if they could not be."""
 
     task_id: str
-    payload: dict[str, Any]
+    payload: LanguagePayload
     seed: int
     result: Callable[[], Read]
 
@@ -27,15 +29,15 @@ class Prepared(Generic[Read]):
 class Preparation(Generic[Read]):
     """Call `add`, then `ready` repeatedly; `remove` drops a request; `close` ends the thread."""
 
-    def __init__(self, read: Callable[[dict[str, Any]], Read]) -> None:
+    def __init__(self, read: Callable[[LanguagePayload], Read]) -> None:
         self._read = read
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="prompts")
-        self._asked: dict[str, tuple[dict[str, Any], int, Future[Read]]] = {}
+        self._asked: dict[str, tuple[LanguagePayload, int, Future[Read]]] = {}
 
     def __len__(self) -> int:
         return len(self._asked)
 
-    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
+    def add(self, task_id: str, payload: LanguagePayload, seed: int) -> None:
         self._asked[task_id] = (payload, seed, self._pool.submit(self._read, payload))
 
     def remove(self, task_id: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.errors import ContextLengthExceeded, InvalidRequest
+from jobs.payloads import ChatPayload, LanguagePayload
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.history import Histories, cut, opened, readable
 from worker.engines.llm.parts import CONTENT, REASONING
@@ -78,17 +79,17 @@ class Prompts:
         """End the process that renders templates."""
         self._template.close()
 
-    def is_long(self, payload: dict[str, Any]) -> bool:
+    def is_long(self, payload: LanguagePayload) -> bool:
         """Whether reading a payload takes so long that other requests must not wait for it."""
-        if "messages" not in payload:
-            return sum(len(prompt) for prompt in payload["prompts"]) > LONG
-        return self._suspicious or _characters(payload["messages"]) + _characters(payload.get("tools")) > LONG
+        if not isinstance(payload, ChatPayload):
+            return sum(len(prompt) for prompt in payload.prompts) > LONG
+        return self._suspicious or _characters(payload.messages) + _characters(payload.tools) > LONG
 
-    def read(self, payload: dict[str, Any]) -> list[Prompt]:
+    def read(self, payload: LanguagePayload) -> list[Prompt]:
         """The prompts of a payload, each short enough. Raises InvalidRequest, ContextLengthExceeded."""
-        if "messages" in payload:
+        if isinstance(payload, ChatPayload):
             return [self._checked(self._chat(payload), "messages")]
-        return [self._checked(Prompt(self._plain(each)), "prompt") for each in payload["prompts"]]
+        return [self._checked(Prompt(self._plain(each)), "prompt") for each in payload.prompts]
 
     def _checked(self, prompt: Prompt, param: str) -> Prompt:
         if not prompt.tokens:
@@ -136,24 +137,24 @@ class Prompts:
         encoded = self._tokenizer._tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)
         return list(encoded["input_ids"])
 
-    def _chat(self, payload: dict[str, Any]) -> Prompt:
-        if any(isinstance(message.get("content"), list) for message in payload["messages"]):
+    def _chat(self, payload: ChatPayload) -> Prompt:
+        if any(isinstance(message.get("content"), list) for message in payload.messages):
             raise no_images()
         # A rendered template contains its special tokens.
         tokens = self._tokens(self._text(payload), "messages", add_special_tokens=False)
         return self._begun(tokens, payload)
 
-    def _begun(self, tokens: list[int], payload: dict[str, Any]) -> Prompt:
+    def _begun(self, tokens: list[int], payload: ChatPayload) -> Prompt:
         return Prompt(tokens, REASONING if self._reasoning_is_open(tokens, payload) else CONTENT)
 
-    def _text(self, payload: dict[str, Any], images: int = 0) -> str:
+    def _text(self, payload: ChatPayload, images: int = 0) -> str:
         """The chat as text. `images`: their number."""
         options = self._options(payload)
-        messages = readable(payload["messages"], short_ids=self._short_ids)
-        goes_on = bool(payload.get("continue_final_message"))
+        messages = readable(payload.messages, short_ids=self._short_ids)
+        goes_on = payload.continue_final_message
         if goes_on:
             messages = opened(messages)
-        begins = not goes_on and payload.get("add_generation_prompt", True)
+        begins = not goes_on and payload.add_generation_prompt
 
         long = self.is_long(payload)
 
@@ -164,7 +165,7 @@ class Prompts:
         try:
             if self._histories is None:
                 raise self._runaway or Runaway()
-            text = self._histories.render(messages, payload.get("tools"), render)
+            text = self._histories.render(messages, payload.tools, render)
             return cut(text) if goes_on else text
         except Refusal as error:
             raise InvalidRequest(
@@ -188,15 +189,15 @@ class Prompts:
         """Raises Refusal and Runaway."""
         return self._template.render(messages, tools, **options)
 
-    def _options(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def _options(self, payload: ChatPayload) -> dict[str, Any]:
         """The template's variables from the request. Reasoning is as the template has it, unless the request says."""
-        options: dict[str, Any] = dict(payload.get("chat_template_kwargs") or {})
+        options: dict[str, Any] = dict(payload.chat_template_kwargs or {})
         if taken := RENDERING.intersection(options):
             raise InvalidRequest(
                 f"chat_template_kwargs may not set '{min(taken)}'.", param="chat_template_kwargs"
             )
-        thinking = payload.get("enable_thinking")
-        effort = payload.get("reasoning_effort")
+        thinking = payload.enable_thinking
+        effort = payload.reasoning_effort
         if effort is not None:
             options.setdefault("reasoning_effort", effort)
             thinking = effort != "none" if thinking is None else thinking
@@ -204,9 +205,9 @@ class Prompts:
             options.setdefault(self._tokenizer._thinking_kwarg, thinking)
         return options
 
-    def _reasoning_is_open(self, tokens: list[int], payload: dict[str, Any]) -> bool:
-        if payload.get("continue_final_message"):
-            last = payload["messages"][-1]
+    def _reasoning_is_open(self, tokens: list[int], payload: ChatPayload) -> bool:
+        if payload.continue_final_message:
+            last = payload.messages[-1]
             if not last["content"] and last.get("reasoning_content"):
                 return True
             for start, end in self._family.thinking.items():

@@ -19,6 +19,7 @@ from mlx_lm.sample_utils import (
 )
 
 from jobs.errors import InvalidRequest
+from jobs.payloads import TextPayload
 
 #: Added per choice, so that the seeds of choices do not collide with consecutive seeds of requests (golden ratio).
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -40,19 +41,16 @@ class Sampling:
     seed: int = 0
 
     @staticmethod
-    def read(payload: Mapping[str, Any], defaults: Mapping[str, Any], seed: int) -> "Sampling":
+    def read(payload: TextPayload, defaults: Mapping[str, Any], seed: int) -> "Sampling":
         """The request's values, else the model's (generation_config.json), else OpenAI's."""
         if defaults.get("do_sample") is False:
             defaults = {"temperature": 0.0}
 
         def value(name: str, fallback: float) -> float:
-            for source in (payload, defaults):
-                found = source.get(name)
-                if found is not None:
-                    return float(found)
-            return fallback
+            found = getattr(payload, name)
+            found = defaults.get(name) if found is None else found
+            return fallback if found is None else float(found)
 
-        given_seed = payload.get("seed")
         return Sampling(
             temperature=value("temperature", 1.0),
             top_p=value("top_p", 1.0),
@@ -60,7 +58,7 @@ class Sampling:
             min_p=value("min_p", 0.0),
             xtc_probability=value("xtc_probability", 0.0),
             xtc_threshold=value("xtc_threshold", 0.1),
-            seed=seed if given_seed is None else int(given_seed),
+            seed=seed if payload.seed is None else payload.seed,
         )
 
     def of_choice(self, index: int) -> "Sampling":
@@ -146,25 +144,25 @@ class Guard:
 
 
 def make_processors(
-    payload: Mapping[str, Any], defaults: Mapping[str, Any], vocabulary: int
+    payload: TextPayload, defaults: Mapping[str, Any], vocabulary: int
 ) -> list[LogitsProcessor]:
     """The penalties and biases of a request. Raises InvalidRequest for a bias on an unknown token."""
-    bias = {int(token): float(value) for token, value in (payload.get("logit_bias") or {}).items()}
+    bias = {int(token): float(value) for token, value in (payload.logit_bias or {}).items()}
     if any(not 0 <= token < vocabulary for token in bias):
         raise InvalidRequest(
             f"logit_bias names a token that the model does not have: ids go from 0 to {vocabulary - 1}.",
             param="logit_bias",
         )
-    penalty = payload.get("repetition_penalty")
+    penalty = payload.repetition_penalty
     if penalty is None and defaults.get("do_sample") is not False:
         penalty = defaults.get("repetition_penalty")
     processors: list[LogitsProcessor] = make_logits_processors(
         logit_bias=bias or None,
         repetition_penalty=None if penalty == 1 else penalty,
-        repetition_context_size=payload.get("repetition_context_size") or 20,
-        presence_penalty=payload.get("presence_penalty") or None,
-        presence_context_size=payload.get("presence_context_size") or 20,
-        frequency_penalty=payload.get("frequency_penalty") or None,
-        frequency_context_size=payload.get("frequency_context_size") or 20,
+        repetition_context_size=payload.repetition_context_size or 20,
+        presence_penalty=payload.presence_penalty or None,
+        presence_context_size=payload.presence_context_size or 20,
+        frequency_penalty=payload.frequency_penalty or None,
+        frequency_context_size=payload.frequency_context_size or 20,
     )
     return processors

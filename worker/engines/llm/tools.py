@@ -6,15 +6,15 @@ where these hold JSON.
 
 import hashlib
 import json
-from typing import Any
 
 import orjson
 
+from config.values import JsonObject
 from jobs.events import CallPart
+from jobs.payloads import Tool
 from worker.engines.llm.grammar import PLAIN_JSON, closed
 from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED
 
-Tool = dict[str, Any]
 Call = dict[str, str]
 
 #: Calls that one enforced answer may have.
@@ -103,7 +103,7 @@ def calls_grammar(tools: list[Tool], start: str, end: str, *, several: bool, ope
 
 
 def answer_or_calls_grammar(
-    schema: dict[str, Any], tools: list[Tool], start: str, end: str, *, several: bool
+    schema: JsonObject, tools: list[Tool], start: str, end: str, *, several: bool
 ) -> str:
     """A Lark grammar of one JSON value of this schema, or of calls."""
     answer = orjson.dumps({**closed(schema), "x-guidance": PLAIN_JSON}).decode()

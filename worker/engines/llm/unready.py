@@ -3,9 +3,9 @@
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
 
 from jobs.errors import InvalidRequest
+from jobs.payloads import LanguagePayload
 
 #: Seconds that a grammar may take to be compiled.
 COMPILE_TIMEOUT = 20.0
@@ -16,7 +16,7 @@ PAUSE = 0.05
 @dataclass(slots=True, eq=False)
 class Unready:
     id: str
-    payload: dict[str, Any]
+    payload: LanguagePayload
     seed: int
     compiling: "Future[None]"
     since: float = field(default_factory=time.monotonic)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
+from jobs.payloads import SpeechPayload, VoiceReference
 from mlxq.media.formats import SPEECH_TYPES
 from worker.audio import decode
 from worker.encoder import Encoder
@@ -72,40 +73,40 @@ class SpeechEngine:
         self._longest_recording = longest_recording
         self._task: _Task | None = None
 
-    def add(self, task_id: str, payload: dict[str, Any], seed: int) -> None:
-        texts = deque(pieces(payload["input"], self._family.longest))
+    def add(self, task_id: str, payload: SpeechPayload, seed: int) -> None:
+        texts = deque(pieces(payload.input, self._family.longest))
         if not texts:
             raise InvalidRequest("The text has nothing in it that can be said.", param="input")
-        self._family.check_text(payload["input"])
-        speed = payload.get("speed", 1.0)
-        reference = payload.get("reference") or {}
+        self._family.check_text(payload.input)
+        speed = 1.0 if payload.speed is None else payload.speed
+        reference = payload.reference
         with contextlib.ExitStack() as scratch:
             params = SpeechParams(
-                voice=payload.get("voice"),
-                instructions=payload.get("instructions"),
-                language=payload.get("language"),
+                voice=payload.voice,
+                instructions=payload.instructions,
+                language=payload.language,
                 speed=speed,
-                recording=self._recording(reference, scratch) if reference else None,
-                transcript=reference.get("text"),
-                default=bool(reference.get("usual")),
+                recording=None if reference is None else self._recording(reference, scratch),
+                transcript=None if reference is None else reference.text,
+                default=reference is not None and reference.usual,
             )
             arguments = self._family.arguments(params)
             rate = self._family.sample_rate
-            live = bool(payload.get("stream"))
+            live = payload.stream
             self._task = _Task(
                 id=task_id,
-                encoder=Encoder(payload["format"], rate, live=live),
+                encoder=Encoder(payload.format, rate, live=live),
                 stretch=None if speed == 1 or self._family.own_speed else TimeStretch(rate, speed),
                 pieces=texts,
                 arguments=arguments,
                 live=live,
                 scratch=scratch.pop_all(),
-                format=payload["format"],
+                format=payload.format,
                 total=len(texts),
-                tokens=self._family.tokens(payload["input"]),
+                tokens=self._family.tokens(payload.input),
             )
         # Random state belongs to this thread, which runs one request at a time.
-        mx.random.seed(payload.get("seed", seed) % 2**64)
+        mx.random.seed((seed if payload.seed is None else payload.seed) % 2**64)
 
     def remove(self, task_id: str) -> None:
         if self._task is not None and self._task.id == task_id:
@@ -185,7 +186,7 @@ class SpeechEngine:
         task.held = data[end:]
         return [AudioChunk(task.id, data[:end])] if end else []
 
-    def _recording(self, reference: dict[str, Any], scratch: contextlib.ExitStack) -> Path:
+    def _recording(self, reference: VoiceReference, scratch: contextlib.ExitStack) -> Path:
         """The recording of a voice as a WAV file. Raises InvalidRequest for an unusable one."""
         with self._source(reference) as source:
             samples = list(decode(source, _RECORDING_RATE, self._longest_recording))
@@ -197,10 +198,10 @@ class SpeechEngine:
                 file.writeframes(np.clip(np.rint(piece * 32768), -32768, 32767).astype("<i2").tobytes())
         return path
 
-    def _source(self, reference: dict[str, Any]) -> contextlib.AbstractContextManager[Path]:
-        if "audio" in reference:
-            return self._blobs.local(reference["audio"])
-        return contextlib.nullcontext(Path(reference["path"]))
+    def _source(self, reference: VoiceReference) -> contextlib.AbstractContextManager[Path]:
+        if reference.audio is not None:
+            return self._blobs.local(reference.audio)
+        return contextlib.nullcontext(Path(reference.path or ""))
 
     def _end(self) -> None:
         """Drop the task and what the model holds of it."""
