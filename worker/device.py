@@ -8,7 +8,7 @@ from jobs.worker_state import Device, MlxMemory
 log = logging.getLogger(__name__)
 
 
-def hold(wired: int, cached: int) -> None:
+def set_limits(wired: int, cached: int) -> None:
     """Set the bytes that Metal keeps resident and that MLX keeps of freed buffers. No effect without Metal.
 
     `wired` 0: Metal's recommendation. Do not call it while something is computed.

@@ -28,7 +28,7 @@ from jobs.worker_state import WorkerState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
 from mlxq.downloads import demand
-from worker.device import device, hold, memory_use
+from worker.device import device, memory_use, set_limits
 from worker.engines import ENGINES, Loader
 from worker.housekeeping import Housekeeping
 from worker.lane import Lane
@@ -154,7 +154,7 @@ class WorkerHost:
             self._catalog,
             self.memory,
             on_change=self._tell_state,
-            hold_device=self._hold_device,
+            set_device_limits=self._set_device_limits,
         )
         return Lane(
             self._consumer,
@@ -193,9 +193,9 @@ class WorkerHost:
             return int(self._settings.memory_budget_gb * GB)
         return device().memory_bytes or int(psutil.virtual_memory().total * CPU_SHARE)
 
-    def _hold_device(self) -> None:
+    def _set_device_limits(self) -> None:
         cached = self._settings.cache_limit_gb * GB or self._memory_budget() * CACHE_SHARE
-        hold(int(self._settings.wired_limit_gb * GB), int(cached))
+        set_limits(int(self._settings.wired_limit_gb * GB), int(cached))
 
     # -- what others are told ----------------------------------------------------------------------------------------
 

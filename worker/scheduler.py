@@ -54,8 +54,8 @@ class DeviceScheduler:
         with self._changed:
             lane = self._begin(name)
             lane.waiting = True
-            while not self._may(lane):
-                self._changed.wait(self._patience())
+            while not self._is_next(lane):
+                self._changed.wait(self._wait_time())
             lane.waiting = False
             self._turn = lane
             self._used = max(self._used, lane.used)
@@ -85,7 +85,7 @@ class DeviceScheduler:
             lane.left_at = time.monotonic()
         return lane
 
-    def _may(self, lane: _Lane) -> bool:
+    def _is_next(self, lane: _Lane) -> bool:
         return self._turn is None and self._next() is lane
 
     def _next(self) -> _Lane | None:
@@ -98,7 +98,7 @@ class DeviceScheduler:
         ]
         return min(candidates, key=lambda lane: lane.used, default=None)
 
-    def _patience(self) -> float | None:
+    def _wait_time(self) -> float | None:
         """Seconds until a kept place is free; None when a notification will come."""
         if self._turn is not None:
             return None

@@ -42,15 +42,15 @@ class Slot:
         catalog: Catalog,
         memory: Memory,
         on_change: Callable[[], None],
-        hold_device: Callable[[], None],
+        set_device_limits: Callable[[], None],
     ) -> None:
         """`memory` decides whether a model has room. `on_change` is called on the engine thread after each change.
 
-        `hold_device` sets the device's limits, which libraries change while they load and unload.
+        `set_device_limits` sets the device's limits, which libraries change while they load and unload.
         """
         self.category = category
         self._memory = memory
-        self._hold_device = hold_device
+        self._set_device_limits = set_device_limits
         self.engine: Engine[Any] | None = None
         self._loader = loader
         self._settings = settings
@@ -116,7 +116,7 @@ class Slot:
             self._set(SlotState(model=ref.id, state="error", error=failure.message))
             raise failure from error
         self.engine = engine
-        self._hold_device()
+        self._set_device_limits()
         self._set(
             SlotState(
                 model=ref.id,
@@ -138,7 +138,7 @@ class Slot:
             except Exception:  # a broken engine must not prevent the next load
                 log.exception("%s did not close cleanly", self._state.model)
             del engine
-            self._hold_device()
+            self._set_device_limits()
             log.info("the %s slot is empty", self.category)
         self._free()
         self._set(SlotState())

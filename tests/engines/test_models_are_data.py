@@ -35,7 +35,7 @@ from tests.support.tts_checkpoints import random_indextts, random_qwen3_tts
 from tests.support.vision_checkpoints import random_gemma3, random_qwen2_vl, random_qwen3_vl
 from worker.engines import ENGINES
 from worker.guard import opened_folder
-from worker.guard.libraries import close_doors
+from worker.guard.libraries import disable_model_code
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -260,7 +260,7 @@ def test_no_family_of_mlx_vlm_finds_code(
 ) -> None:
     """Their processors hard-code trust in a model's code, or take it from a caller. Some can't load this folder."""
     folder = _of_family(eyes, root, family, marker)
-    close_doors()
+    disable_model_code()
     import_module(f"mlx_vlm.models.{family}")
     options = {} if trusting is None else {"trust_remote_code": trusting}
     with opened_folder(folder, family, settings) as view:
@@ -373,7 +373,7 @@ def test_the_interpreter_runs_no_file_of_a_model(tmp_path: Path, marker: Path) -
 
 def test_templates_run_in_a_sandbox() -> None:
     """Some processors of mlx-vlm render them by jinja2.Template and jinja2.Environment."""
-    close_doors()
+    disable_model_code()
     import jinja2
     from jinja2.exceptions import SecurityError
 

@@ -198,11 +198,11 @@ def test_metal_is_held_to_its_limits_and_nothing_else_is(monkeypatch: pytest.Mon
     monkeypatch.setattr(mx, "set_wired_limit", lambda size: held.append(("wired", size)))
     monkeypatch.setattr(mx, "set_cache_limit", lambda size: held.append(("cache", size)))
     monkeypatch.setattr(device, "device", lambda: Device(mlx=True))
-    device.hold(5, 6)
+    device.set_limits(5, 6)
     assert held == []
     monkeypatch.setattr(device, "device", lambda: Device(mlx=True, gpu=True, memory_bytes=100))
     for wired in (0, 50, 500):
-        device.hold(wired, 10)
+        device.set_limits(wired, 10)
     assert held == [
         (name, size) for wired in (100, 50, 100) for name, size in (("wired", wired), ("cache", 10))
     ]

@@ -131,9 +131,9 @@ def _behind_guard(load: Loader) -> Loader:
 
     def guarded_load(ref: ModelRef, settings: Settings) -> Engine[Any]:
         with _IMPORTS:
-            from worker.guard.libraries import close_doors
+            from worker.guard.libraries import disable_model_code
 
-            close_doors()
+            disable_model_code()
         return guarded(ref, settings, lambda viewed: load(viewed, settings))
 
     return guarded_load

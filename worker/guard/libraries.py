@@ -15,7 +15,7 @@ _lock = threading.Lock()
 _closed = False
 
 
-def close_doors() -> None:
+def disable_model_code() -> None:
     """Disable them, once. It imports parts of transformers, which only one thread at a time may do."""
     global _closed
     with _lock:

@@ -183,7 +183,7 @@ class WhisperReading:
         self._context = (
             [] if result.temperature > _GUESS else (self._context + tokens)[-self._model.dims.n_text_ctx :]
         )
-        return Piece(self._text(tokens), *self._told(segments), language=self._language)
+        return Piece(self._text(tokens), *self._converted(segments), language=self._language)
 
     def _segments(self, result: DecodingResult, size: int) -> tuple[list[_Segment], bool]:
         """The window's segments; True when its end is silent. Moves on to the end of the last complete segment."""
@@ -251,7 +251,7 @@ class WhisperReading:
         return self._utf8.decode(data)
 
     @staticmethod
-    def _told(segments: list[_Segment]) -> tuple[list[Segment], list[Word]]:
+    def _converted(segments: list[_Segment]) -> tuple[list[Segment], list[Word]]:
         told = [
             Segment(
                 start=float(segment["start"]),

@@ -58,14 +58,14 @@ class Histories:
         refusal = Refusal()
         tried: list[list[Message]] = []
         for each in (self._likely, self.traits, None, Traits()):
-            mended = messages if each is None else mend(messages, each)
-            if mended in tried:
+            adapted = messages if each is None else adapt(messages, each)
+            if adapted in tried:
                 continue
-            tried.append(mended)
+            tried.append(adapted)
             try:
-                return render(mended, tools)
+                return render(adapted, tools)
             except Refusal as error:
-                if mended == messages:
+                if adapted == messages:
                     refusal = error
         raise refusal
 
@@ -86,28 +86,28 @@ def cut(text: str) -> str:
     return text[:end]
 
 
-def mend(messages: list[Message], traits: Traits) -> list[Message]:
+def adapt(messages: list[Message], traits: Traits) -> list[Message]:
     """The conversation without what such a template refuses. The order of the changes is documented
     (docs/chat.md).
     """
-    mended = [dict(message) for message in messages]
+    adapted = [dict(message) for message in messages]
     if not traits.calls:
-        mended = list(_calls_as_text(mended))
+        adapted = list(_calls_as_text(adapted))
     elif traits.arguments == "text" or not traits.broken_arguments:
-        mended = [_with_arguments(message, traits.arguments) for message in mended]
+        adapted = [_with_arguments(message, traits.arguments) for message in adapted]
     if not traits.parallel_calls:
-        mended = list(_one_call_each(mended))
-    mended = list(_systems(mended, traits))
+        adapted = list(_one_call_each(adapted))
+    adapted = list(_systems(adapted, traits))
     if not traits.users_in_a_row:
-        mended = list(_merged(mended, "user"))
+        adapted = list(_merged(adapted, "user"))
     if not traits.assistants_in_a_row:
-        mended = list(_merged(mended, "assistant"))
+        adapted = list(_merged(adapted, "assistant"))
     if not traits.user_after_result:
-        mended = list(_answered(mended))
-    first = next((place for place, message in enumerate(mended) if message["role"] != "system"), None)
-    if not traits.assistant_first and first is not None and mended[first]["role"] == "assistant":
-        mended.insert(first, {"role": "user", "content": ""})
-    return mended
+        adapted = list(_answered(adapted))
+    first = next((place for place, message in enumerate(adapted) if message["role"] != "system"), None)
+    if not traits.assistant_first and first is not None and adapted[first]["role"] == "assistant":
+        adapted.insert(first, {"role": "user", "content": ""})
+    return adapted
 
 
 def with_tools(messages: list[Message], tools: list[Tool]) -> list[Message]:

@@ -12,7 +12,7 @@ from jobs.payloads import ChatPayload, LanguagePayload
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.history import Histories, cut, opened, readable
 from worker.engines.llm.parts import CONTENT, REASONING
-from worker.engines.llm.rendering import ChatTemplate, Runaway
+from worker.engines.llm.rendering import ChatTemplate, TemplateLimit
 from worker.engines.llm.traits import Message, Refusal, Tool
 from worker.engines.loading import LanguageModel
 
@@ -70,7 +70,7 @@ class Prompts:
         self._short_ids = parser_name(language.tokenizer) == "mistral"
         self._histories: Histories | None = None
         #: why the template cannot be used at all
-        self._runaway: Runaway | None = None
+        self._exceeded: TemplateLimit | None = None
         #: whether it has exceeded a limit: it is not used any more
         self._suspicious = False
         self._probe()
@@ -164,14 +164,14 @@ class Prompts:
 
         try:
             if self._histories is None:
-                raise self._runaway or Runaway()
+                raise self._exceeded or TemplateLimit()
             text = self._histories.render(messages, payload.tools, render)
             return cut(text) if goes_on else text
         except Refusal as error:
             raise InvalidRequest(
                 f"The model's chat template refuses these messages: {error}", param="messages"
             ) from error
-        except Runaway as error:
+        except TemplateLimit as error:
             self._suspicious = True
             raise InvalidRequest(f"The model's chat template fails: {error}.", param="messages") from error
 
@@ -181,12 +181,12 @@ class Prompts:
             self._histories = Histories(
                 lambda messages, tools: self._render(messages, tools, 0, add_generation_prompt=True)
             )
-        except Runaway as error:
+        except TemplateLimit as error:
             log.error("the chat template fails: %s", error)
-            self._runaway = error
+            self._exceeded = error
 
     def _render(self, messages: list[Message], tools: list[Tool] | None, images: int, **options: Any) -> str:
-        """Raises Refusal and Runaway."""
+        """Raises Refusal and TemplateLimit."""
         return self._template.render(messages, tools, **options)
 
     def _options(self, payload: ChatPayload) -> dict[str, Any]:

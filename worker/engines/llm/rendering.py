@@ -28,7 +28,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 _TOO_LONG = "it takes too long"
 
 
-class Runaway(Exception):
+class TemplateLimit(Exception):
     """The template exceeded a limit of time, memory or output. The message tells the user which."""
 
 
@@ -43,7 +43,7 @@ class JinjaProcess:
         self._lock = threading.Lock()
 
     def render(self, template: str, variables: dict[str, object]) -> str:
-        """Raises Refusal and Runaway."""
+        """Raises Refusal and TemplateLimit."""
         request = {"template": template, "variables": variables}
         try:
             data = orjson.dumps(request)
@@ -57,7 +57,7 @@ class JinjaProcess:
         if letter == b"R":
             raise Refusal(text)
         if letter == b"L":
-            raise Runaway(text)
+            raise TemplateLimit(text)
         return text
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class JinjaProcess:
             return self._read(process.stdout.fileno(), int.from_bytes(head, "big"), until)
         except (OSError, EOFError) as error:
             _end(self._processes)
-            raise Runaway(_TOO_LONG) from error
+            raise TemplateLimit(_TOO_LONG) from error
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._processes and self._processes[0].poll() is not None:
@@ -121,7 +121,7 @@ class ChatTemplate:
     def render(
         self, messages: list[Message], tools: list[Tool] | None, *, long: bool = False, **variables: Any
     ) -> str:
-        """Raises Refusal and Runaway."""
+        """Raises Refusal and TemplateLimit."""
         if self._python:
             return self._by_library(messages, tools, variables)
         try:
