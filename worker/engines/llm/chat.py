@@ -74,6 +74,7 @@ class ChatEngine:
         self.capacity = settings.batch_size
         self.context_length = language.context_length
         self._language = language
+        self._weight_bytes = language.memory_bytes
         self._reader = reader or Prompts(language)
         self._preparation = Preparation(self._reader.read)
         self._answers = Answers(language)
@@ -95,7 +96,7 @@ class ChatEngine:
 
     @property
     def memory_bytes(self) -> int:
-        return self._language.memory_bytes + self._drafts.memory_bytes
+        return self._weight_bytes + self._drafts.memory_bytes
 
     def add(self, task_id: str, payload: LanguagePayload, seed: int) -> None:
         if payload.draft_model is not None and self._is_watched(payload):
@@ -192,7 +193,7 @@ class ChatEngine:
         self._batch.close()
         self._drafts.close()
         self._prefill.close()
-        del self._batch, self._drafts, self._language, self._reader, self._preparation, self._answers
+        del self._batch, self._language, self._reader, self._preparation, self._answers
         del self._prefill
 
     @property

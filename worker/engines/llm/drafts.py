@@ -49,3 +49,4 @@ class DraftModels:
         for runner in self._runners.values():
             runner.close()
         self._runners.clear()
+        del self._language
