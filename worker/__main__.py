@@ -28,8 +28,6 @@ def main() -> int:
     configure_logging(settings.log_level, "worker")
     close_to_models(settings)
     remove_left_behind(settings.view_folder)
-    # Many threads hand work to each other: switch between them sooner than every 5 ms.
-    sys.setswitchinterval(0.001)
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
