@@ -15,7 +15,7 @@ from jobs.payloads import Message
 from mlxq.catalog import ModelRef
 from mlxq.catalog.installed import read_model
 from mlxq.catalog.vision import sees
-from mlxq.media.images import check_picture
+from mlxq.media.images import check_image
 
 log = logging.getLogger(__name__)
 
@@ -93,5 +93,5 @@ async def _file(url: str, place: str, settings: Settings) -> bytes:
     """The image behind an address, as a file that can be opened."""
     with refusals(f"The image at {place}", place):
         data = await from_address(url, settings)
-        await decoding(check_picture, data, settings.max_image_megapixels * 1e6)
+        await decoding(check_image, data, settings.max_image_megapixels * 1e6)
     return data

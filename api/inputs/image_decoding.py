@@ -1,6 +1,6 @@
-"""Threads that decode pictures, and nothing else: names and files are looked up beside them.
+"""Threads that only decode images, so that other work does not wait for them.
 
-A picture of 6 KB may have 50 million pixels. So many are decoded at a time as one picture may have.
+An image of 6 KB may have 50 million pixels. Images are decoded at the same time up to the pixels of the largest one.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from mlxq.media.images import pixels
 
 Made = TypeVar("Made")
 
-_POOL = ThreadPoolExecutor(4, thread_name_prefix="pictures")
+_POOL = ThreadPoolExecutor(4, thread_name_prefix="images")
 
 
 class Room:
@@ -42,7 +42,7 @@ _ROOM = Room()
 
 
 async def decoding(make: Callable[[bytes, float], Made], data: bytes, most: float) -> Made:
-    """`make` of a picture and the most pixels that it may have. Raises UnreadablePicture, as `make` does."""
+    """`make` of an image and the most pixels that it may have. Raises UnreadableImage, as `make` does."""
     return await asyncio.get_running_loop().run_in_executor(_POOL, _in_room, make, data, most)
 
 

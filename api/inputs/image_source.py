@@ -1,6 +1,6 @@
-"""The bytes of a picture that a request holds or names: base64, a data: URL, an address, or a file of a form.
+"""The bytes of an image in a request: base64, a data: URL, an address, or a file of a form.
 
-It does not look into them.
+It does not decode the image.
 """
 
 import asyncio
@@ -13,26 +13,26 @@ from api.http.base64_text import from_base64
 from api.http.fetch import FetchError, TooLarge, fetch
 from config.settings import Settings
 from jobs.errors import InvalidRequest, PayloadTooLarge
-from mlxq.media.images import UnreadablePicture
+from mlxq.media.images import UnreadableImage
 
 _SCHEMES = ("http://", "https://")
 
 
 @contextmanager
 def refusals(what: str, param: str) -> Iterator[None]:
-    """What is wrong with a picture, told in a sentence about `what`. Raises InvalidRequest and PayloadTooLarge."""
+    """Turn errors of an image into a sentence about `what`. Raises InvalidRequest and PayloadTooLarge."""
     try:
         yield
-    except (FetchError, UnreadablePicture) as error:
+    except (FetchError, UnreadableImage) as error:
         raise InvalidRequest(f"{what} can't be used: {error}.", param=param, code="invalid_image") from error
     except PayloadTooLarge as error:
         raise PayloadTooLarge(f"{what} can't be used: {error}.", param=param) from None
 
 
-async def picture_bytes(source: UploadFile | str, settings: Settings) -> bytes:
-    """Text that is neither a data: URL nor an address is base64.
+async def image_bytes(source: UploadFile | str, settings: Settings) -> bytes:
+    """Read the image. Text that is neither a data: URL nor an address is base64.
 
-    Raises FetchError, UnreadablePicture and PayloadTooLarge, whose messages are for the user.
+    Raises FetchError, UnreadableImage and PayloadTooLarge, whose messages are for the user.
     """
     limit = settings.max_image_bytes
     if isinstance(source, UploadFile):
@@ -46,7 +46,7 @@ async def picture_bytes(source: UploadFile | str, settings: Settings) -> bytes:
 
 
 async def from_address(url: str, settings: Settings) -> bytes:
-    """A data: URL, or what a web server has. Raises the same."""
+    """The bytes of a data: URL or of a web address. Raises the same."""
     limit = settings.max_image_bytes
     if url[:5].lower() == "data:":
         return await asyncio.to_thread(decode, url, limit)
@@ -59,19 +59,19 @@ async def from_address(url: str, settings: Settings) -> bytes:
 
 
 def decode(text: str, limit: int) -> bytes:
-    """Base64, plain or in a data: URL, whose media type is not believed. Raises the same."""
+    """The bytes of base64, plain or in a data: URL, whose media type is ignored. Raises the same."""
     what = "it"
     if text[:5].lower() == "data:":
         what = "its data: URL"
         head, comma, text = text.partition(",")
         if not comma or not head.lower().endswith(";base64"):
-            raise UnreadablePicture(f"{what} is not in base64")
+            raise UnreadableImage(f"{what} is not in base64")
     if len(text) * 3 // 4 > limit + 3:
         raise _too_large(limit)
     try:
         return from_base64(text)
     except ValueError as error:
-        raise UnreadablePicture(f"{what} is not in base64") from error
+        raise UnreadableImage(f"{what} is not in base64") from error
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

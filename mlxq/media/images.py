@@ -1,6 +1,6 @@
-"""Pictures as users send them: judged by their content, upright, as RGB.
+"""Images as users send them: judged by their content, upright, as RGB.
 
-The API opens a picture to refuse what can't be read; the worker opens it again for the model.
+The API opens an image to refuse what can't be read; the worker opens it again for the model.
 """
 
 import io
@@ -17,106 +17,106 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 _BAND = 1 << 20
 
 
-class UnreadablePicture(ValueError):
+class UnreadableImage(ValueError):
     """The message says why, for the user."""
 
 
 def pixels(data: bytes, max_pixels: float) -> int:
-    """How many pixels the picture in these bytes has, by its header. Raises UnreadablePicture."""
-    picture = _read(data, max_pixels)
-    return picture.width * picture.height
+    """How many pixels the image in these bytes has, by its header. Raises UnreadableImage."""
+    image = _read(data, max_pixels)
+    return image.width * image.height
 
 
-def check_picture(data: bytes, max_pixels: float) -> None:
-    """Raises UnreadablePicture for a picture that can't be decoded; nothing is made of it."""
-    picture = _read(data, max_pixels)
+def check_image(data: bytes, max_pixels: float) -> None:
+    """Raises UnreadableImage for an image that can't be decoded; nothing is made of it."""
+    image = _read(data, max_pixels)
     # A JPEG is read to its end also where an eighth of its size is made.
-    picture.draft(picture.mode, (1, 1))
+    image.draft(image.mode, (1, 1))
     with _broken():
-        picture.load()
+        image.load()
 
 
-def open_picture(data: bytes, max_pixels: float, room: float | None = None) -> Image.Image:
-    """The picture in these bytes, of an animation the first frame. Raises UnreadablePicture.
+def open_image(data: bytes, max_pixels: float, room: float | None = None) -> Image.Image:
+    """The image in these bytes, of an animation the first frame. Raises UnreadableImage.
 
     With more pixels than `room` it is made smaller, by a whole number in both directions.
     """
-    picture = _read(data, max_pixels)
+    image = _read(data, max_pixels)
     factor = 1
-    if room is not None and picture.width * picture.height > room:
-        factor = math.ceil(math.sqrt(picture.width * picture.height / room))
-        before = picture.width
-        picture.draft(picture.mode, (picture.width // factor, picture.height // factor))
-        factor = max(1, math.ceil(factor * picture.width / before))
+    if room is not None and image.width * image.height > room:
+        factor = math.ceil(math.sqrt(image.width * image.height / room))
+        before = image.width
+        image.draft(image.mode, (image.width // factor, image.height // factor))
+        factor = max(1, math.ceil(factor * image.width / before))
     with _broken():
-        made = _rgb(_upright(picture))
+        made = _rgb(_upright(image))
         return made.reduce(factor) if factor > 1 else made
 
 
 def open_mask(data: bytes, max_pixels: float) -> Image.Image:
-    """How opaque the picture in these bytes is, in grey: 0 where nothing is. Raises UnreadablePicture."""
-    picture = _read(data, max_pixels)
+    """How opaque the image in these bytes is, in grey: 0 where nothing is. Raises UnreadableImage."""
+    image = _read(data, max_pixels)
     with _broken():
-        return _opacity(_upright(picture))
+        return _opacity(_upright(image))
 
 
 def _read(data: bytes, max_pixels: float) -> ImageFile:
-    """The picture, of which only the header has been read."""
+    """The image, of which only the header has been read."""
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(max_pixels) from None
     except Exception as error:  # Pillow's plug-ins raise what their authors chose
-        raise UnreadablePicture("it is no JPEG, PNG, GIF or WebP image") from error
-    if picture.width * picture.height > max_pixels:
+        raise UnreadableImage("it is no JPEG, PNG, GIF or WebP image") from error
+    if image.width * image.height > max_pixels:
         raise _too_large(max_pixels)
-    return picture
+    return image
 
 
 @contextmanager
 def _broken() -> Iterator[None]:
     try:
         yield
-    except UnreadablePicture:
+    except UnreadableImage:
         raise
     except Exception as error:
-        raise UnreadablePicture("its data is broken") from error
+        raise UnreadableImage("its data is broken") from error
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    ImageOps.exif_transpose(picture, in_place=True)
-    return picture
+def _upright(image: Image.Image) -> Image.Image:
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
-def _too_large(max_pixels: float) -> UnreadablePicture:
-    return UnreadablePicture(f"it has more than {max_pixels / 1e6:g} million pixels")
+def _too_large(max_pixels: float) -> UnreadableImage:
+    return UnreadableImage(f"it has more than {max_pixels / 1e6:g} million pixels")
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
+def _rgb(image: Image.Image) -> Image.Image:
     """On white where it is transparent; 16 bits of grey become 8."""
-    if picture.mode.startswith("I"):
-        return picture.point(lambda value: value / 256).convert("L").convert("RGB")
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    flat = Image.new("RGB", picture.size)
-    for band, top in _bands(picture):
+    if image.mode.startswith("I"):
+        return image.point(lambda value: value / 256).convert("L").convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    flat = Image.new("RGB", image.size)
+    for band, top in _bands(image):
         ground = Image.new("RGBA", band.size, "white")
         flat.paste(Image.alpha_composite(ground, band).convert("RGB"), (0, top))
     return flat
 
 
-def _opacity(picture: Image.Image) -> Image.Image:
-    if not picture.has_transparency_data:
-        raise UnreadablePicture("nothing in it is transparent, and what is transparent is changed")
-    opacity = Image.new("L", picture.size)
-    for band, top in _bands(picture):
+def _opacity(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        raise UnreadableImage("nothing in it is transparent, and what is transparent is changed")
+    opacity = Image.new("L", image.size)
+    for band, top in _bands(image):
         opacity.paste(band.getchannel("A"), (0, top))
     return opacity
 
 
-def _bands(picture: Image.Image) -> Iterator[tuple[Image.Image, int]]:
-    """The picture in RGBA from top to bottom, and where each band begins: the whole would take four times as much."""
-    height = max(1, _BAND // picture.width)
-    for top in range(0, picture.height, height):
-        bottom = min(top + height, picture.height)
-        yield picture.crop((0, top, picture.width, bottom)).convert("RGBA"), top
+def _bands(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
+    """The image in RGBA from top to bottom, and where each band begins: the whole would take four times as much."""
+    height = max(1, _BAND // image.width)
+    for top in range(0, image.height, height):
+        bottom = min(top + height, image.height)
+        yield image.crop((0, top, image.width, bottom)).convert("RGBA"), top

@@ -23,9 +23,9 @@ from tests.api.conftest import MakeSettings
 from tests.api.requests import chat, completion
 from tests.program import Program
 from tests.support.api_server import ApiServer
+from tests.support.audio_samples import hum
 from tests.support.hub_listing import HubListing
 from tests.support.scripted_worker import ScriptedWorker
-from tests.support.sounds import hum
 
 WEB, NULL = "https://evil.example", "null"
 ABSENT = "nobody/absent"

@@ -13,9 +13,9 @@ from tests.api.conftest import MakeSettings
 from tests.api.test_bad_input import check
 from tests.api.test_speech import put
 from tests.support.api_server import ApiServer
-from tests.support.pictures import encoded, picture
+from tests.support.audio_samples import hum
+from tests.support.images import encoded, picture
 from tests.support.scripted_worker import ScriptedWorker
-from tests.support.sounds import hum
 
 EDGE = "----WebKitFormBoundaryAbC"
 LATER = {"prefer": "respond-async"}

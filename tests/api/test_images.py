@@ -15,9 +15,9 @@ import api.http.fetch
 from api.http.public_address import is_public
 from config.settings import Settings
 from jobs.blobs import BlobStore, LocalBlobs
-from mlxq.media.images import open_picture
+from mlxq.media.images import open_image
 from tests.support.api_server import ApiServer
-from tests.support.pictures import Web, data_url, encoded, part, picture
+from tests.support.images import Web, data_url, encoded, part, picture
 from tests.support.scripted_worker import ScriptedWorker
 
 PICTURE = encoded(picture())
@@ -81,7 +81,7 @@ def text(words: str) -> dict[str, Any]:
 def shown(worker: ScriptedWorker, blobs: BlobStore) -> list[Image.Image]:
     """The pictures that the last job has."""
     content = worker.runs[-1].payload["messages"][1]["content"]
-    return [open_picture(blobs.read(each["blob"]), 1e9) for each in content if each["type"] == "image"]
+    return [open_image(blobs.read(each["blob"]), 1e9) for each in content if each["type"] == "image"]
 
 
 def test_images_become_files_in_their_order(
@@ -127,7 +127,7 @@ def test_pictures_are_turned_upright_and_have_a_ground(
     turned, ground, still = shown(worker, blobs)
     assert turned.size == (60, 80)
     assert ground.getpixel((10, 10)) == (255, 255, 255)
-    assert still.tobytes() == open_picture(encoded(picture(1), "GIF"), 1e9).tobytes()
+    assert still.tobytes() == open_image(encoded(picture(1), "GIF"), 1e9).tobytes()
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from jobs.errors import EngineFailure
 from jobs.kinds import Category
 from mlxq.media.formats import SPEECH_TYPES
 from tests.support.api_server import ApiServer
+from tests.support.audio_samples import hum
 from tests.support.events import EventType
 from tests.support.scripted_worker import Run, ScriptedWorker
-from tests.support.sounds import hum
 
 FILE = bytes(range(256)) * 3
 USAGE = {"input_tokens": 2, "output_tokens": 5}

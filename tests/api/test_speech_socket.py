@@ -22,9 +22,9 @@ from jobs.errors import EngineFailure
 from jobs.kinds import Category
 from tests.api.test_speech import put, register
 from tests.support.api_server import ApiServer
+from tests.support.audio_samples import hum
 from tests.support.events import EventType
 from tests.support.scripted_worker import Run, ScriptedWorker
-from tests.support.sounds import hum
 
 PCM = bytes(range(200))
 

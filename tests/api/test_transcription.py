@@ -16,8 +16,8 @@ import redis
 from config.settings import Settings
 from jobs.kinds import Category
 from tests.support.api_server import ApiServer
+from tests.support.audio_samples import hum
 from tests.support.scripted_worker import Run, ScriptedWorker
-from tests.support.sounds import hum
 
 WORDS = [{"word": "Good", "start": 0.0, "end": 0.2}, {"word": "day", "start": 0.2, "end": 0.5}]
 RESULT: dict[str, Any] = {

@@ -13,9 +13,9 @@ from starlette.datastructures import UploadFile
 from config.settings import Settings
 from jobs.kinds import Category
 from tests.support.api_server import ApiServer
+from tests.support.audio_samples import hum
 from tests.support.jobs import counted_memory, memory_of
 from tests.support.scripted_worker import ScriptedWorker
-from tests.support.sounds import hum
 
 PATH = "/v1/audio/transcriptions"
 

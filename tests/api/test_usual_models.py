@@ -16,10 +16,10 @@ from jobs import keys
 from jobs.kinds import DOWNLOADS, Category
 from mlxq.catalog.families import kokoro
 from tests.support.api_server import ApiServer
+from tests.support.audio_samples import hum
 from tests.support.hub_listing import HubListing
 from tests.support.openai_shape import check_shape
 from tests.support.scripted_worker import Run, ScriptedWorker
-from tests.support.sounds import hum
 
 HEARD: dict[str, Any] = {
     "text": "Good day.",

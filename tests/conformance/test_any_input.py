@@ -15,8 +15,8 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
+from tests.support.images import encoded, picture
 from tests.support.minilm import NAME as MINILM
-from tests.support.pictures import encoded, picture
 from tests.support.system import System
 
 #: The same inputs each time; how long one takes says nothing.

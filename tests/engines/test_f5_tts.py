@@ -12,8 +12,8 @@ from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
 from mlxq.catalog.families.f5_tts import DURATION, V0, V1, VOCODER, vocoder_of
 from mlxq.catalog.installed import read_model
+from tests.support.audio_samples import hum, samples_of
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
-from tests.support.sounds import hum, samples_of
 from worker.engines.tts.f5_tts import F5TTS
 from worker.engines.tts.f5_tts.loading import load
 from worker.engines.tts.f5_tts.model import STEPS, Model

@@ -21,7 +21,7 @@ from PIL import Image
 from config.settings import Settings
 from jobs.errors import MlxqError
 from mlxq.catalog import Catalog
-from tests.support.pictures import picture
+from tests.support.images import picture
 from worker.engines import ENGINES
 from worker.engines.image import flux1
 from worker.engines.image.diffusion import ImageParams, decode

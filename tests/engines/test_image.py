@@ -23,8 +23,8 @@ from jobs.blobs import LocalBlobs
 from jobs.errors import InvalidRequest, MlxqError
 from mlxq.catalog import Catalog
 from tests.support.image_checkpoints import random_flux2, random_z_image
+from tests.support.images import encoded, picture
 from tests.support.payloads import typed
-from tests.support.pictures import encoded, picture
 from worker.engines import ENGINES
 from worker.engines.base import Done, Failed, Output, Preview, Progress
 from worker.engines.image import flux2

@@ -14,9 +14,9 @@ from config.settings import Settings
 from mlxq.catalog.families import table
 from mlxq.testing import in_process_worker
 from tests.support.api_server import ApiServer
+from tests.support.audio_samples import samples_of
 from tests.support.chirp_engine import SAMPLES, Network
 from tests.support.chirp_family import CHIRP
-from tests.support.sounds import samples_of
 
 VOICES = ["robin", "wren"]
 TEXT = "Good day."

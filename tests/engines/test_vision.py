@@ -10,8 +10,8 @@ import pytest
 from config.settings import Settings
 from jobs.blobs import LocalBlobs
 from mlxq.catalog import ModelRef
+from tests.support.images import encoded, picture
 from tests.support.payloads import typed
-from tests.support.pictures import encoded, picture
 from tests.support.vision_checkpoints import random_qwen3_vl
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.llm import vision

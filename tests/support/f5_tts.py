@@ -19,7 +19,7 @@ from mlx.utils import tree_flatten
 from vocos_mlx import Vocos
 
 from mlxq.catalog.families.f5_tts import DURATION, V0, V1
-from tests.support.sounds import samples_of
+from tests.support.audio_samples import samples_of
 
 #: Instead of the sizes that stand in the library.
 SIZES = {"dim": 16, "depth": 1, "heads": 1, "ff_mult": 2, "text_dim": 16, "conv_layers": 1}

@@ -10,7 +10,7 @@ import httpx
 
 from jobs.blobs import BlobStore
 from tests.support.events import EventType
-from tests.support.pictures import encoded, picture
+from tests.support.images import encoded, picture
 from tests.support.scripted_worker import Run, ScriptedWorker
 
 PNG = encoded(picture(1, 64, 48))

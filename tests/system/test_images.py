@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.support.checkpoints import random_qwen3
 from tests.support.image_checkpoints import random_flux2, random_z_image
-from tests.support.pictures import encoded, picture
+from tests.support.images import encoded, picture
 from tests.support.stories import outcome, story
 from tests.support.system import System
 

@@ -19,10 +19,10 @@ from mlxq.catalog.families.f5_tts import F5_TTS, VOCODER
 from mlxq.catalog.families.speech import SpeechFamily
 from mlxq.catalog.families.table import families
 from mlxq.media.formats import SPEECH_TYPES
+from tests.support.audio_samples import hum, samples_of, seconds_of
 from tests.support.checkpoints import random_qwen3
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
 from tests.support.kokoro import random_kokoro
-from tests.support.sounds import hum, samples_of, seconds_of
 from tests.support.stories import outcome
 from tests.support.system import System
 from tests.support.tts_checkpoints import random_indextts, random_qwen3_tts, with_its_tokenizer

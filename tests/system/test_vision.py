@@ -16,7 +16,7 @@ from mlx_vlm.prompt_utils import apply_chat_template
 from mlx_vlm.utils import load
 from openai.types.chat import ChatCompletion
 
-from tests.support.pictures import Web, data_url, encoded, part, picture
+from tests.support.images import Web, data_url, encoded, part, picture
 from tests.support.system import System
 from tests.support.vision_checkpoints import random_gemma3, random_qwen2_vl, random_qwen3_vl
 from worker.engines.llm.vision import knows

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.errors import EngineFailure
 from mlxq.media.formats import SPEECH_TYPES
-from tests.support.sounds import seconds_of
+from tests.support.audio_samples import seconds_of
 from worker.encoder import Encoder
 from worker.time_stretch import TimeStretch
 

@@ -1,4 +1,4 @@
-"""What was asked of a picture and has no effect on it: said, instead of silently left out."""
+"""Parameters of an image that have no effect on it. They are named in a warning."""
 
 from api.openai.images.schema import ImageRequest
 from mlxq.catalog import ModelRef

@@ -1,6 +1,6 @@
-"""A request for pictures on its way in: from a form or from JSON to what is asked, and the pictures it brings.
+"""Reads a request for images, from a form or from JSON: its parameters, and its input images.
 
-It knows HTTP and picture files; it does not know models.
+It knows HTTP and image files; it does not know models.
 """
 
 import hashlib
@@ -17,17 +17,17 @@ from api.http.body import Body, read_body
 from api.http.caller import caller_of
 from api.http.form import Form, FormLimits, is_form, read_form
 from api.inputs.image_decoding import decoding
-from api.inputs.image_source import picture_bytes, refusals
+from api.inputs.image_source import image_bytes, refusals
 from api.openai.images.schema import ImageReference, ImageRequest
 from config.settings import Settings
 from jobs.errors import InvalidRequest
-from mlxq.media.images import open_mask, open_picture
+from mlxq.media.images import open_image, open_mask
 
-#: Fields of a form that hold pictures.
+#: Fields of a form that hold images.
 _IMAGES, _MASK = ("image", "images"), "mask"
 _LISTS = ("loras",)
 _LIMITS = FormLimits(files=17, fields=100, field_bytes=1 << 17, holders=(*_IMAGES, _MASK))
-#: Of zlib's levels: these files are read once more, and then thrown away.
+#: zlib's fastest level: these files are read once and then deleted.
 _LITTLE_WORK = 1
 
 Source = UploadFile | str
@@ -35,7 +35,7 @@ Source = UploadFile | str
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A picture as it was sent, and the field that held it."""
+    """An image as it was sent, and the field that held it."""
 
     source: Source
     place: str
@@ -43,9 +43,9 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures of a request, as PNG files that were made of them: upright, and with nothing but pixels.
+    """The input images of a request, converted to PNG files: upright, and without metadata.
 
-    `size` is that of the first. `fingerprint` stands for the whole request.
+    `size` is that of the first. `fingerprint` is a hash of the whole request.
     """
 
     images: tuple[bytes, ...]
@@ -60,7 +60,7 @@ class Pictures:
 
 
 class ImageUpload:
-    """A request for pictures. `body` is what it asks; `pictures` reads what it brings. Use as a context manager."""
+    """A request for images: `body` has its parameters, `pictures` reads its input images. A context manager."""
 
     def __init__(self, body: Body[Any], images: list[Sent], mask: Sent | None, form: Form | None) -> None:
         self.body = body
@@ -80,7 +80,7 @@ class ImageUpload:
         return self._mask is not None
 
     async def pictures(self, settings: Settings) -> Pictures:
-        """Raises InvalidRequest for what is no picture, for a mask that does not fit, and PayloadTooLarge."""
+        """Raises InvalidRequest for a file that is no image, for a mask that does not fit, and PayloadTooLarge."""
         digest = hashlib.sha256(self.body.raw)
         images, sizes = [], []
         for sent in self.images:
@@ -158,7 +158,7 @@ async def _read(
     sent: Sent, settings: Settings, digest: Any, *, mask: bool = False
 ) -> tuple[bytes, tuple[int, int]]:
     with refusals(f"The picture in '{sent.place}'", sent.place):
-        data = await picture_bytes(sent.source, settings)
+        data = await image_bytes(sent.source, settings)
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
         make = _mask_file if mask else _image_file
@@ -166,7 +166,7 @@ async def _read(
 
 
 def _image_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
-    return _png(open_picture(data, most))
+    return _png(open_image(data, most))
 
 
 def _mask_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
@@ -174,8 +174,8 @@ def _mask_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
     return _png(Image.merge("LA", (Image.new("L", opacity.size), opacity)))
 
 
-def _png(picture: Image.Image) -> tuple[bytes, tuple[int, int]]:
-    picture.info.clear()
+def _png(image: Image.Image) -> tuple[bytes, tuple[int, int]]:
+    image.info.clear()
     file = io.BytesIO()
-    picture.save(file, format="PNG", compress_level=_LITTLE_WORK)
-    return file.getvalue(), picture.size
+    image.save(file, format="PNG", compress_level=_LITTLE_WORK)
+    return file.getvalue(), image.size

@@ -16,7 +16,7 @@ from PIL import Image
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
 from jobs.payloads import ChatPayload, LanguagePayload
-from mlxq.media.images import UnreadablePicture, open_picture, pixels
+from mlxq.media.images import UnreadableImage, open_image, pixels
 from worker.engines.llm.prompt import Prompt, Prompts, no_images
 from worker.engines.llm.traits import Message, Refusal, Tool
 from worker.engines.loading import LanguageModel
@@ -77,19 +77,18 @@ class ImagePrompts(Prompts):
         self._check_beginning(text, "messages")
         try:
             images = self._images(files)
-        except UnreadablePicture as error:
+        except UnreadableImage as error:
             raise InvalidRequest(f"An image can't be used: {error}.", param="messages") from error
         inputs = self._inputs(text, images)
         prompt = self._begun(inputs["input_ids"][0].tolist(), payload)
         return ImagePrompt(prompt.tokens, prompt.state, inputs, self._key(prompt.tokens, files))
 
     def _images(self, files: list[bytes]) -> list[Image.Image]:
-        """All images of a request, with as many pixels together as one may have. Raises UnreadablePicture."""
+        """All images of a request, with as many pixels together as one may have. Raises UnreadableImage."""
         sizes = [pixels(file, self._max_pixels) for file in files]
         share = min(1.0, self._max_pixels / sum(sizes))
         return [
-            open_picture(file, self._max_pixels, size * share)
-            for file, size in zip(files, sizes, strict=True)
+            open_image(file, self._max_pixels, size * share) for file, size in zip(files, sizes, strict=True)
         ]
 
     def _render(self, messages: list[Message], tools: list[Tool] | None, images: int, **options: Any) -> str:

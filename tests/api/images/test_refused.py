@@ -10,9 +10,9 @@ import redis
 
 from jobs.blobs import BlobStore
 from tests.support.api_server import ApiServer
+from tests.support.images import data_url
 from tests.support.openai_shape import check_shape
 from tests.support.painter import PNG, bomb, mask, paint
-from tests.support.pictures import data_url
 from tests.support.scripted_worker import ScriptedWorker
 
 

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from jobs.blobs import BlobStore
-from mlxq.media.images import open_mask, open_picture
+from mlxq.media.images import open_image, open_mask
 from tests.support.api_server import ApiServer
+from tests.support.images import Web, data_url, encoded, picture
 from tests.support.openai_shape import check_shape
 from tests.support.painter import PNG, made, mask, paint, told
-from tests.support.pictures import Web, data_url, encoded, picture
 from tests.support.scripted_worker import ScriptedWorker
 
 
@@ -70,7 +70,7 @@ def test_openais_client_edits(sdk: openai.OpenAI, painter: ScriptedWorker, blobs
     payload = painter.runs[0].payload
     assert (payload["mode"], payload["prompt"], payload["n"]) == ("edit", "A fox in the snow", 2)
     assert (payload["seed"], payload["steps"], "strength" in payload) == (3, 2, False)
-    sizes = [open_picture(blobs.read(blob), 1e6).size for blob in payload["images"]]
+    sizes = [open_image(blobs.read(blob), 1e6).size for blob in payload["images"]]
     assert sizes == [(64, 48), (20, 20)]
     sdk.images.edit(image=PNG, mask=mask(), prompt="x", extra_body={"strength": 0.5})
     payload = painter.runs[1].payload

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from config.settings import REPO
-from mlxq.media.images import UnreadablePicture, check_picture, open_mask, open_picture, pixels
+from mlxq.media.images import UnreadableImage, check_image, open_image, open_mask, pixels
 
 SIZE = (1500, 900)
 
@@ -49,7 +49,7 @@ def test_what_is_transparent_is_white_in_every_band(mode: str, options: dict[str
     stored = Image.open(io.BytesIO(data))
     whole = stored.convert("RGBA")
     expected = Image.alpha_composite(Image.new("RGBA", SIZE, "white"), whole).convert("RGB")
-    assert open_picture(data, 1e9).tobytes() == expected.tobytes()
+    assert open_image(data, 1e9).tobytes() == expected.tobytes()
     if stored.has_transparency_data:
         assert open_mask(data, 1e9).tobytes() == whole.getchannel("A").tobytes()
 
@@ -59,32 +59,32 @@ def test_a_picture_is_made_smaller_where_there_is_little_room(form: str) -> None
     data = file(gradient("RGB"), form)
     assert pixels(data, 1e9) == SIZE[0] * SIZE[1]
     room = SIZE[0] * SIZE[1] / 9
-    small = open_picture(data, 1e9, room)
+    small = open_image(data, 1e9, room)
     assert room / 4 < small.width * small.height <= room
     assert small.width * SIZE[1] == small.height * SIZE[0]
     likeness = Image.open(io.BytesIO(data)).convert("RGB").reduce(3)
     pairs = zip(small.resize((8, 8)).tobytes(), likeness.resize((8, 8)).tobytes(), strict=True)
     assert max(abs(one - other) for one, other in pairs) < 8
-    assert open_picture(data, 1e9, SIZE[0] * SIZE[1]).size == SIZE
+    assert open_image(data, 1e9, SIZE[0] * SIZE[1]).size == SIZE
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP"])
 def test_a_picture_that_breaks_off_is_found_without_making_it(form: str) -> None:
     data = file(gradient("RGB"), form)
-    check_picture(data, 1e9)
+    check_image(data, 1e9)
     for broken in (data[: len(data) // 2], b"", b"no picture"):
-        with pytest.raises(UnreadablePicture):
-            check_picture(broken, 1e9)
-    with pytest.raises(UnreadablePicture, match="more than 1 million pixels"):
-        check_picture(data, 1e6)
+        with pytest.raises(UnreadableImage):
+            check_image(broken, 1e9)
+    with pytest.raises(UnreadableImage, match="more than 1 million pixels"):
+        check_image(data, 1e6)
 
 
 LARGE = """
 import resource, sys
-from mlxq.media.images import check_picture, open_picture
+from mlxq.media.images import check_image, open_image
 data = open(sys.argv[1], "rb").read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-{"check": check_picture, "open": open_picture}[sys.argv[2]](data, 5e7)
+{"check": check_image, "open": open_image}[sys.argv[2]](data, 5e7)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

@@ -7,7 +7,7 @@ import pytest
 
 from api.inputs import image_decoding as decoding
 from mlxq.media.images import pixels
-from tests.support.pictures import encoded, picture
+from tests.support.images import encoded, picture
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ async def test_so_many_pixels_are_decoded_at_a_time_as_one_picture_may_have() ->
         for _ in range(6):
             group.start_soon(decoding.decoding, make, data, 2.5 * size)
     assert most == 2
-    assert all(name.startswith("pictures") for name in names)
+    assert all(name.startswith("images") for name in names)
 
 
 async def test_one_alone_has_room_and_errors_leave_none_taken() -> None:
