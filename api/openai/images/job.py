@@ -24,7 +24,7 @@ from jobs.payloads import ImagePayload, Lora, Mode
 from jobs.request import JobRequest
 from mlxq.catalog import ModelRef, UnknownAdapter
 from mlxq.catalog.families.image import ANY_LIMITS, ImageFamily, Limits
-from mlxq.catalog.families.table import family_in
+from mlxq.catalog.families.table import family_by_files
 from mlxq.media.formats import GRID
 
 #: Pixels of a picture whose size nobody names.
@@ -115,8 +115,8 @@ async def image_job(
 
 
 def _limits(ref: ModelRef) -> Limits:
-    family = family_in(ref.path, ref.id, ImageFamily) if ref.path else None
-    return family.limits if family else ANY_LIMITS
+    family = family_by_files(ref.path) if ref.path else None
+    return family.limits if isinstance(family, ImageFamily) else ANY_LIMITS
 
 
 def keeps(context: Context, wanted: ImageRequest) -> bool:
