@@ -10,9 +10,10 @@ a growing conversation.
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypedDict
 
-from worker.engines.llm.traits import Message, Refusal, Render, Tool, Traits, traits_of
+from jobs.payloads import Message, Tool
+from worker.engines.llm.traits import Refusal, Render, Traits, traits_of
 
 #: Separator of texts that were separate messages.
 _GAP = "\n\n"
@@ -22,6 +23,19 @@ _UNREADABLE = "arguments"
 _END = "MLXQ_THE_MESSAGE_GOES_ON_HERE"
 #: Levels of nesting that arguments may have for a template.
 _DEEPEST = 64
+
+
+class _Function(TypedDict):
+    name: str
+    arguments: object
+
+
+class _Call(TypedDict):
+    """A call in a message."""
+
+    id: str
+    type: str
+    function: _Function
 
 
 def readable(messages: list[Message], *, short_ids: bool) -> list[Message]:
@@ -125,9 +139,9 @@ def with_tools(messages: list[Message], tools: list[Tool]) -> list[Message]:
     return [{"role": "system", "content": text}, *messages]
 
 
-def _call(call: dict[str, Any], short_ids: bool) -> dict[str, Any]:
-    function = dict(call["function"])
-    text = function["arguments"]
+def _call(call: _Call, short_ids: bool) -> _Call:
+    function = call["function"]
+    text = str(function["arguments"])
     try:
         arguments = json.loads(text) if text.strip() else {}
         too_deep = _deeper(arguments, _DEEPEST)
@@ -135,7 +149,8 @@ def _call(call: dict[str, Any], short_ids: bool) -> dict[str, Any]:
         too_deep, arguments = True, None
     if not too_deep:
         # Arguments that are no object were written by the model, and it may see them.
-        function["arguments"] = arguments if isinstance(arguments, dict) else text if arguments else {}
+        read = arguments if isinstance(arguments, dict) else text if arguments else {}
+        function = {**function, "arguments": read}
     return {**call, "id": _short(call["id"]) if short_ids else call["id"], "function": function}
 
 
@@ -186,7 +201,7 @@ def _calls_as_text(messages: list[Message]) -> Iterator[Message]:
         yield {"role": "user", "content": "\n".join(results)}
 
 
-def _written(function: dict[str, Any]) -> str:
+def _written(function: _Function) -> str:
     call = {"name": function["name"], "arguments": function["arguments"]}
     return f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>"
 

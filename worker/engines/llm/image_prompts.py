@@ -15,10 +15,11 @@ from PIL import Image
 
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
-from jobs.payloads import ChatPayload, LanguagePayload
+from jobs.payloads import ChatPayload, LanguagePayload, Message, Tool
 from mlxq.media.images import UnreadableImage, open_image, pixels
 from worker.engines.llm.prompt import Prompt, Prompts, no_images
-from worker.engines.llm.traits import Message, Refusal, Tool
+from worker.engines.llm.traits import Refusal
+from worker.engines.llm.vision_model import VisionInputs
 from worker.engines.loading import LanguageModel
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,8 @@ _VISION_PARTS = ("vision_tower", "vision_model", "vision_encoder", "vision", "vi
 class ImagePrompt(Prompt):
     """`inputs`: the processor's arrays. `key`: the tokens, with hashes of the images in place of image tokens."""
 
-    inputs: dict[str, Any] = field(default_factory=dict)
-    key: list[int] = field(default_factory=list)
+    inputs: VisionInputs = field(kw_only=True)
+    key: list[int] = field(kw_only=True)
 
 
 class ImagePrompts(Prompts):
@@ -80,8 +81,10 @@ class ImagePrompts(Prompts):
         except UnreadableImage as error:
             raise InvalidRequest(f"An image can't be used: {error}.", param="messages") from error
         inputs = self._inputs(text, images)
-        prompt = self._begun(inputs["input_ids"][0].tolist(), payload)
-        return ImagePrompt(prompt.tokens, prompt.state, inputs, self._key(prompt.tokens, files))
+        ids: Any = inputs.tokens[0].tolist()
+        prompt = self._begun(ids, payload)
+        key = self._key(prompt.tokens, files)
+        return ImagePrompt(prompt.tokens, prompt.state, inputs=inputs, key=key)
 
     def _images(self, files: list[bytes]) -> list[Image.Image]:
         """All images of a request, with as many pixels together as one may have. Raises UnreadableImage."""
@@ -101,7 +104,7 @@ class ImagePrompts(Prompts):
             raise Refusal(str(error)) from error
         return super()._render(formed, tools, images, **options)
 
-    def _formed(self, messages: list[dict[str, Any]], images: int) -> list[Any]:
+    def _formed(self, messages: list[Message], images: int) -> list[Any]:
         """The messages with their content as the model's template wants it."""
         if self._model_type.lower() not in MODEL_CONFIG:
             return messages
@@ -113,7 +116,7 @@ class ImagePrompts(Prompts):
             for message, form in zip(messages, formed, strict=True)
         ]
 
-    def _inputs(self, text: str, images: list[Image.Image]) -> dict[str, Any]:
+    def _inputs(self, text: str, images: list[Image.Image]) -> VisionInputs:
         prepare: Any = prepare_inputs
         try:
             inputs = prepare(
@@ -130,10 +133,9 @@ class ImagePrompts(Prompts):
                 "model's own mark of an image.",
                 param="messages",
             ) from error
-        inputs = {name: value for name, value in inputs.items() if value is not None}
         # Lazy arrays belong to this thread, which is not the model's.
         mx.eval([value for value in inputs.values() if isinstance(value, mx.array)])
-        return inputs
+        return VisionInputs.of(inputs)
 
     def _unmarked(self, text: str) -> bool:
         """Whether the tokenizer has to add the token that begins a text."""
@@ -160,7 +162,7 @@ class ImagePrompts(Prompts):
         return key
 
 
-def _blobs(messages: list[dict[str, Any]]) -> list[str]:
+def _blobs(messages: list[Message]) -> list[str]:
     return [
         part["blob"]
         for message in messages

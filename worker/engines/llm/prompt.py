@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.errors import ContextLengthExceeded, InvalidRequest
-from jobs.payloads import ChatPayload, LanguagePayload
+from jobs.payloads import ChatPayload, LanguagePayload, Message, Tool
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.history import Histories, cut, opened, readable
 from worker.engines.llm.parts import CONTENT, REASONING
 from worker.engines.llm.rendering import ChatTemplate, TemplateLimit
-from worker.engines.llm.traits import Message, Refusal, Tool
+from worker.engines.llm.traits import Refusal
 from worker.engines.loading import LanguageModel
 
 log = logging.getLogger(__name__)
@@ -189,9 +189,9 @@ class Prompts:
         """Raises Refusal and TemplateLimit."""
         return self._template.render(messages, tools, **options)
 
-    def _options(self, payload: ChatPayload) -> dict[str, Any]:
+    def _options(self, payload: ChatPayload) -> dict[str, object]:
         """The template's variables from the request. Reasoning is as the template has it, unless the request says."""
-        options: dict[str, Any] = dict(payload.chat_template_kwargs or {})
+        options: dict[str, object] = dict(payload.chat_template_kwargs or {})
         if taken := RENDERING.intersection(options):
             raise InvalidRequest(
                 f"chat_template_kwargs may not set '{min(taken)}'.", param="chat_template_kwargs"

@@ -18,7 +18,8 @@ from typing import Any
 
 import orjson
 
-from worker.engines.llm.traits import Message, Refusal, Tool
+from jobs.payloads import Message, Tool
+from worker.engines.llm.traits import Refusal
 
 #: Seconds of processor time that one rendering may take.
 CPU_SECONDS = 2.0

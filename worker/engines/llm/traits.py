@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Message = dict[str, Any]
-Tool = dict[str, Any]
+from jobs.payloads import Message, Tool
+
 #: (messages, tools) → the prompt's text. Raises Refusal.
 Render = Callable[[list[Message], list[Tool] | None], str]
 

@@ -3,6 +3,8 @@
 This module knows arrays. It does not know requests. It belongs to the thread of its model.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
@@ -99,6 +101,27 @@ class Decoder:
         return logits
 
 
+@dataclass(frozen=True, slots=True)
+class VisionInputs:
+    """The arrays of a model's processor for one prompt [1, tokens]. `others`: those that only some models have."""
+
+    tokens: mx.array
+    pixels: Any
+    mask: Any
+    others: Mapping[str, object]
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Any]) -> "VisionInputs":
+        """Of a processor's output, without values that are None."""
+        others = {name: value for name, value in arrays.items() if value is not None}
+        return cls(
+            others.pop("input_ids"),
+            others.pop("pixel_values", None),
+            others.pop("attention_mask", None),
+            others,
+        )
+
+
 class Reading:
     """Reads a prompt with images into a cache. Call `step` until it returns True.
 
@@ -106,11 +129,13 @@ class Reading:
     `cache`, for the model's Decoder, then holds all but the last token.
     """
 
-    def __init__(self, model: Any, inputs: dict[str, Any], cached: int = 0, layers: Any = None) -> None:
+    def __init__(self, model: Any, inputs: VisionInputs, cached: int = 0, layers: Any = None) -> None:
         self._model = model
         self._language = model.language_model
-        self._inputs = dict(inputs)
-        self._tokens: mx.array = self._inputs.pop("input_ids")
+        self._inputs = inputs
+        self._tokens = inputs.tokens
+        #: what the language model takes for the whole prompt
+        self._options = dict(inputs.others)
         self._layers = make_prompt_cache(self._language) if layers is None else layers
         self._done = cached
         self._embeddings: Any = None
@@ -125,27 +150,29 @@ class Reading:
             self._read(last)
             if self._done < last and not self._keeps_positions:
                 return False
-        shift = self._inputs.get("rope_deltas")
+        shift: Any = self._options.get("rope_deltas")
         if shift is None:
             shift = getattr(self._language, "_rope_deltas", None)
         self.cache = Decoder(self._model).with_shift(self._layers, shift)
         return True
 
     def _embed(self) -> None:
-        pixels = self._inputs.pop("pixel_values", None)
-        mask = self._inputs.pop("attention_mask", None)
-        seen = self._model.get_input_embeddings(self._tokens, pixels, mask=mask, **self._inputs).to_dict()
-        self._embeddings = seen.pop("inputs_embeds")
-        self._inputs.update({name: value for name, value in seen.items() if value is not None})
+        encoded = self._model.get_input_embeddings(
+            self._tokens, self._inputs.pixels, mask=self._inputs.mask, **self._options
+        ).to_dict()
+        self._embeddings = encoded.pop("inputs_embeds")
+        self._options.update({name: value for name, value in encoded.items() if value is not None})
         # Some models keep a prompt's positions themselves: nothing else may be computed in between.
-        self._keeps_positions = hasattr(self._language, "_rope_deltas") and "position_ids" not in self._inputs
+        self._keeps_positions = (
+            hasattr(self._language, "_rope_deltas") and "position_ids" not in self._options
+        )
         # A prompt with bidirectional attention has to be read at once.
         self._in_pieces = _chunked_prefill_enabled(
             self._model,
             input_ids=self._tokens,
             inputs_embeds=self._embeddings,
             prompt_cache=self._layers,
-            prefill_kwargs=self._inputs,
+            prefill_kwargs=self._options,
         )
 
     def _read(self, last: int) -> None:
@@ -158,7 +185,7 @@ class Reading:
             cache=self._layers,
             n_to_process=end - self._done,
             logits_to_keep=1,
-            **self._inputs,
+            **self._options,
         )
         if whole:
             # The last token is read again, by the batch: its logits are the answer's first step.

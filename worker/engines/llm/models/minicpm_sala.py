@@ -57,7 +57,7 @@ class ModelArgs(BaseModelArgs):
     use_output_gate: bool = True
     max_position_embeddings: int = 524288
     rope_theta: float = 10000.0
-    rope_scaling: dict[str, Any] | None = None
+    rope_scaling: dict[str, object] | None = None
     tie_word_embeddings: bool = False
 
     def __post_init__(self) -> None:
