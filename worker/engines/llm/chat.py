@@ -6,7 +6,6 @@ owns an engine: BatchGenerator and the streams of MLX cannot change threads.
 
 import time
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import dataclass, field
 from typing import Any
 
 import mlx.core as mx
@@ -27,6 +26,7 @@ from worker.engines.llm.prefill import Prefill, Runner, TextPrefill
 from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
 from worker.engines.llm.prompt_cache import PromptCache
+from worker.engines.llm.request import TextRequest
 from worker.engines.llm.sampling import Sampling, make_sampler
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
@@ -41,22 +41,6 @@ DEFAULT_MAX_TOKENS = 16384
 PATIENCE = 0.005
 #: Tokens of a prompt whose log-probabilities are made at once: each is a row as wide as the vocabulary.
 SCORED_STEP = 128
-
-
-@dataclass(slots=True, eq=False)
-class _Task:
-    """One request: `each` sequences of every prompt, the best `n` of which are returned."""
-
-    id: str
-    prompts: list[Prompt]
-    n: int
-    each: int
-    runner: Runner
-    sequences: list[Sequence] = field(default_factory=list)
-    rows: dict[Sequence, Row] = field(default_factory=dict)
-    cached: int = 0
-    began: float = field(default_factory=time.monotonic)
-    first_token: float | None = None
 
 
 class ChatEngine:
@@ -82,7 +66,7 @@ class ChatEngine:
         self._usual_length = usual if isinstance(usual, int) and usual > 0 else DEFAULT_MAX_TOKENS
         self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
         self._prefill = prefill or TextPrefill(prompt_cache(settings))
-        self._tasks: dict[str, _Task] = {}
+        self._tasks: dict[str, TextRequest] = {}
         #: tasks whose grammars are being compiled
         self._unready: dict[str, Unready] = {}
         #: outputs that need no step of a runner
@@ -119,7 +103,7 @@ class ChatEngine:
     def _begin(self, task_id: str, payload: LanguagePayload, seed: int, prompts: list[Prompt]) -> None:
         n = payload.n
         each = max(n, payload.best_of or 0) if isinstance(payload, CompletionPayload) else n
-        task = _Task(task_id, prompts, n, each, self._runner(payload))
+        task = TextRequest(task_id, prompts, n, each, self._runner(payload))
         sampling = Sampling.read(payload, self._language.defaults, seed)
         for number, prompt in enumerate(prompts):
             for index in range(number * each, (number + 1) * each):
@@ -217,7 +201,7 @@ class ChatEngine:
             except Exception as error:
                 self._ready.append(Failed(task.id, failure_of(error, "a request could not be started")))
 
-    def _advance(self, task: _Task, sequence: Sequence, token: Token, outputs: list[Output]) -> None:
+    def _advance(self, task: TextRequest, sequence: Sequence, token: Token, outputs: list[Output]) -> None:
         """Turn one token of one sequence into text, and end the sequence where it ends."""
         if task.first_token is None:
             task.first_token = time.monotonic()
@@ -232,13 +216,13 @@ class ChatEngine:
             self._prefill.keep(sequence, kept)
         self._end(task, sequence, sequence.reason, outputs)
 
-    def _end(self, task: _Task, sequence: Sequence, reason: str, outputs: list[Output]) -> None:
+    def _end(self, task: TextRequest, sequence: Sequence, reason: str, outputs: list[Output]) -> None:
         sequence.reason = reason
         self._prefill.end(sequence)
         del task.rows[sequence]
         if not task.rows:
             del self._tasks[task.id]
-            outputs.append(Done(task.id, _result(task)))
+            outputs.append(Done(task.id, task.result()))
 
     def _row(self, sequence: Sequence, payload: LanguagePayload, prompt: Prompt, sampling: Sampling) -> Row:
         endless = payload.ignore_eos and not self._answers.constrained(payload)
@@ -253,7 +237,7 @@ class ChatEngine:
             max_tokens=most,
         )
 
-    def _echo(self, task: _Task, payload: CompletionPayload) -> None:
+    def _echo(self, task: TextRequest, payload: CompletionPayload) -> None:
         """Put the prompts at the start of their answers."""
         top = payload.logprobs
         for number, (prompt, given) in enumerate(zip(task.prompts, payload.prompts, strict=True)):
@@ -292,41 +276,3 @@ def prompt_cache(settings: Settings) -> PromptCache:
 
 def _can_batch(model: Any) -> bool:
     return all(hasattr(layer, "merge") for layer in make_prompt_cache(model))
-
-
-def _result(task: _Task) -> dict[str, Any]:
-    now = time.monotonic()
-    first = task.first_token or now
-    sequences = task.sequences
-    drafted = isinstance(task.runner, Solo) and any(sequence.drafted_tokens for sequence in sequences)
-    usage = {
-        "prompt_tokens": sum(len(prompt.tokens) for prompt in task.prompts),
-        "completion_tokens": sum(sequence.tokens for sequence in sequences),
-        "cached_tokens": task.cached,
-    }
-    if reasoning := sum(sequence.reasoning_tokens for sequence in sequences):
-        usage["reasoning_tokens"] = reasoning
-    if drafted:
-        usage["accepted_prediction_tokens"] = sum(sequence.drafted_tokens for sequence in sequences)
-    return {
-        "choices": [sequence.result() for sequence in _best(task)],
-        "usage": usage,
-        "timings": {
-            "prompt_seconds": round(first - task.began, 6),
-            "generation_seconds": round(now - first, 6),
-        },
-    }
-
-
-def _best(task: _Task) -> list[Sequence]:
-    """The `n` sequences of each prompt with the highest likelihood per token, renumbered."""
-    if task.each == task.n:
-        return task.sequences
-    best: list[Sequence] = []
-    for start in range(0, len(task.sequences), task.each):
-        group = task.sequences[start : start + task.each]
-        group.sort(key=lambda sequence: -sequence.likelihood / max(1, sequence.tokens))
-        best += group[: task.n]
-    for index, sequence in enumerate(best):
-        sequence.index = index
-    return best

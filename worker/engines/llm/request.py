@@ -1,0 +1,64 @@
+"""A request that a chat engine runs: its sequences, and its result. It knows neither batches nor payloads."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.engines.llm.batch import Row
+from worker.engines.llm.prefill import Runner
+from worker.engines.llm.prompt import Prompt
+from worker.engines.llm.sequence import Sequence
+from worker.engines.llm.solo import Solo
+
+
+@dataclass(slots=True, eq=False)
+class TextRequest:
+    """`each` sequences of every prompt, the best `n` of which are returned."""
+
+    id: str
+    prompts: list[Prompt]
+    n: int
+    each: int
+    runner: Runner
+    sequences: list[Sequence] = field(default_factory=list)
+    rows: dict[Sequence, Row] = field(default_factory=dict)
+    cached: int = 0
+    began: float = field(default_factory=time.monotonic)
+    first_token: float | None = None
+
+    def result(self) -> dict[str, Any]:
+        """The result of its job. Call it when all sequences have ended."""
+        now = time.monotonic()
+        first = self.first_token or now
+        sequences = self.sequences
+        drafted = isinstance(self.runner, Solo) and any(sequence.drafted_tokens for sequence in sequences)
+        usage = {
+            "prompt_tokens": sum(len(prompt.tokens) for prompt in self.prompts),
+            "completion_tokens": sum(sequence.tokens for sequence in sequences),
+            "cached_tokens": self.cached,
+        }
+        if reasoning := sum(sequence.reasoning_tokens for sequence in sequences):
+            usage["reasoning_tokens"] = reasoning
+        if drafted:
+            usage["accepted_prediction_tokens"] = sum(sequence.drafted_tokens for sequence in sequences)
+        return {
+            "choices": [sequence.result() for sequence in self._best()],
+            "usage": usage,
+            "timings": {
+                "prompt_seconds": round(first - self.began, 6),
+                "generation_seconds": round(now - first, 6),
+            },
+        }
+
+    def _best(self) -> list[Sequence]:
+        """The `n` sequences of each prompt with the highest likelihood per token, renumbered."""
+        if self.each == self.n:
+            return self.sequences
+        best: list[Sequence] = []
+        for start in range(0, len(self.sequences), self.each):
+            group = self.sequences[start : start + self.each]
+            group.sort(key=lambda sequence: -sequence.likelihood / max(1, sequence.tokens))
+            best += group[: self.n]
+        for index, sequence in enumerate(best):
+            sequence.index = index
+        return best
