@@ -2,9 +2,10 @@
 
 from typing import Literal, NotRequired
 
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
-from api.http.openapi import gives
+from api.http.dialect import Named
+from api.http.openapi import Operation, gives, one_of
 from config.values import JsonObject
 
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
@@ -20,7 +21,7 @@ class JobProgress(TypedDict):
     #: of a download
     job: NotRequired[str]
     bytes_per_second: NotRequired[int | None]
-    file: NotRequired[str]
+    file: NotRequired[str | None]
     files_done: NotRequired[int]
     files: NotRequired[int]
     resumed: NotRequired[int]
@@ -54,8 +55,12 @@ class JobError(TypedDict):
     code: str | None
 
 
+#: The body that a synchronous call gets: `/openapi.json` names those of all kinds of jobs.
+JobResult = TypeAliasType("JobResult", JsonObject)
+
+
 class JobObject(TypedDict):
-    """A job as its owner sees it. `result` is the body that a synchronous call gets."""
+    """A job as its owner sees it."""
 
     id: str
     object: Literal["job"]
@@ -72,7 +77,7 @@ class JobObject(TypedDict):
     loading: bool
     cancelling: bool
     timings: JobTimings
-    result: JsonObject | None
+    result: JobResult | None
     error: JobError | str | None
     urls: JobUrls
 
@@ -93,11 +98,21 @@ class JobEvent(TypedDict, total=False):
     artifact: int
     content_type: str
     url: str
+    audio: str
     done: int
     total: int
-    result: JsonObject
+    result: JobResult
     error: JobError
 
 
-#: The answer of a route for a client that does not wait.
-ACCEPTED = gives(JobObject, 202, "The job was accepted; `urls` say where to ask for it")
+_ACCEPTED = gives(JobObject, 202, "The job was accepted; `urls` say where to ask for it")
+
+
+def by_job(*results: Named) -> Operation:
+    """What a route answers that makes a job: 200 with the first of these, or 202. Jobs may have any as result."""
+    return gives(results[0]) | made_by_job(*results)
+
+
+def made_by_job(*results: Named) -> Operation:
+    """The same of a route whose 200 is no JSON."""
+    return _ACCEPTED | one_of(JobResult, *results)

@@ -12,9 +12,10 @@ from jobs.errors import MlxqError
 
 
 class Named(Protocol):
-    """A type that the description can name."""
+    """A body's type: a pydantic model, a TypedDict or a TypeAliasType. No two have the same name."""
 
-    __name__: str
+    @property
+    def __name__(self) -> str: ...
 
 
 class Dialect(ABC):

@@ -19,25 +19,35 @@ from config.values import JsonObject
 
 #: Where the description keeps a body.
 REFERENCE = "#/components/schemas/{model}"
-_JSON = "application/json"
+_JSON, _EVENTS = "application/json", "text/event-stream"
 
 
 class Operation(dict[str, object]):
-    """What a route adds to its operation; `taken` and `given` are the types that it refers to.
+    """What a route adds to its operation. Several are put together by `|`.
 
-    Several are put together by `|`.
+    `taken` and `given` are the types that it refers to. `choices` are pairs: a component, and a type that it may be.
     """
 
     def __init__(
-        self, parts: JsonObject, taken: tuple[Named, ...] = (), given: tuple[Named, ...] = ()
+        self,
+        parts: JsonObject,
+        taken: tuple[Named, ...] = (),
+        given: tuple[Named, ...] = (),
+        choices: tuple[tuple[str, Named], ...] = (),
     ) -> None:
         super().__init__(parts)
         self.taken = taken
         self.given = given
+        self.choices = choices
 
     def __or__(self, other: "Operation") -> "Operation":  # type: ignore[override]
         merged = _merged(self, other)
-        return Operation(merged, (*self.taken, *other.taken), (*self.given, *other.given))
+        return Operation(
+            merged,
+            (*self.taken, *other.taken),
+            (*self.given, *other.given),
+            (*self.choices, *other.choices),
+        )
 
 
 def _merged(one: JsonObject, other: JsonObject) -> dict[str, object]:
@@ -80,8 +90,8 @@ def gives(model: Named, status: int = 200, description: str = "Successful respon
 
 
 def streams(event: Named, description: str = "Successful response") -> Operation:
-    """A stream of server-sent events. The schema is that of the JSON in an event's `data`."""
-    return _response(200, description, {"text/event-stream": {"schema": _schema(event)}}, (event,))
+    """A stream of server-sent events. The schema is of the JSON in an event's `data`, or of an error."""
+    return _response(200, description, {_EVENTS: {"schema": {"anyOf": [_schema(event)]}}}, (event,))
 
 
 def gives_text(*content_types: str) -> Operation:
@@ -91,10 +101,15 @@ def gives_text(*content_types: str) -> Operation:
     )
 
 
-def gives_bytes(*content_types: str) -> Operation:
-    """A response that is a file."""
+def gives_bytes(*content_types: str, status: int = 200) -> Operation:
+    """A response that is a file, or with 206 a part of one."""
     file = {"schema": {"type": "string", "format": "binary"}}
-    return _response(200, "Successful response", dict.fromkeys(content_types, file))
+    return _response(status, "Successful response", dict.fromkeys(content_types, file))
+
+
+def one_of(component: Named, *models: Named) -> Operation:
+    """What a component may be: it is any of those that routes name."""
+    return Operation({}, given=models, choices=tuple((component.__name__, model) for model in models))
 
 
 def gives_nothing(description: str) -> Operation:
@@ -116,7 +131,10 @@ class Api(FastAPI):
             components = description.setdefault("components", {}).setdefault("schemas", {})
             addresses: Addresses = self.state.addresses
             errors = [gives(dialect.error_type) for dialect in addresses.dialects]
-            components.update(_schemas([*errors, *self._operations()]))
+            declared = self._operations()
+            components.update(_schemas([*errors, *declared]))
+            for name, models in _choices(declared).items():
+                components[name] = {"anyOf": [_schema(model) for model in models]}
             for unused in ("HTTPValidationError", "ValidationError"):
                 components.pop(unused, None)
             for path, operations in description["paths"].items():
@@ -124,6 +142,9 @@ class Api(FastAPI):
                     error = addresses.dialect(path, method.upper()).error_type
                     operation["responses"].pop("422", None)
                     operation["responses"].setdefault("default", _error_response(error))
+                    for answer in operation["responses"].values():
+                        if stream := answer.get("content", {}).get(_EVENTS):
+                            stream["schema"]["anyOf"].append(_schema(error))
         assert self.openapi_schema is not None
         return self.openapi_schema
 
@@ -134,6 +155,13 @@ class Api(FastAPI):
 
 def _error_response(error: Named) -> dict[str, object]:
     return {"description": "An error", "content": {_JSON: {"schema": _schema(error)}}}
+
+
+def _choices(operations: list[Operation]) -> dict[str, list[Named]]:
+    found: dict[str, list[Named]] = {}
+    for name, model in dict.fromkeys(choice for each in operations for choice in each.choices):
+        found.setdefault(name, []).append(model)
+    return found
 
 
 def _schemas(operations: list[Operation]) -> JsonObject:

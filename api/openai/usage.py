@@ -2,7 +2,32 @@
 
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from config import VERSION
+
+
+class PromptTokens(TypedDict):
+    """`cached_tokens` were not read anew."""
+
+    cached_tokens: int
+
+
+class CompletionTokens(TypedDict):
+    """The predictions are those of a draft model."""
+
+    reasoning_tokens: int
+    accepted_prediction_tokens: int
+    rejected_prediction_tokens: int
+
+
+class Usage(TypedDict):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokens
+    completion_tokens_details: CompletionTokens
+
 
 FINGERPRINT = f"mlxq-{VERSION}"
 

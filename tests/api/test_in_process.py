@@ -39,7 +39,7 @@ def test_the_description_is_whole(make_settings: MakeSettings) -> None:
     schemas = description["components"]["schemas"]
     body = description["paths"]["/v1/chat/completions"]["post"]["requestBody"]
     assert body["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ChatRequest"}
-    assert {"ChatRequest", "Message", "LoadRequest", "Error"} <= set(schemas)
+    assert {"ChatRequest", "Message", "LoadRequest", "ErrorBody"} <= set(schemas)
 
     def references(value: object) -> set[str]:
         if isinstance(value, dict):

@@ -1,4 +1,7 @@
-"""The API on a free port, in a thread: real sockets, so that clients can really leave."""
+"""The API on a free port, in a thread: real sockets, so that clients can really leave.
+
+Everything that it answers is held against its description.
+"""
 
 import asyncio
 import threading
@@ -9,6 +12,7 @@ import uvicorn
 from api.app import create_app
 from api.server import listen, server
 from config.settings import Settings
+from tests.support.described import Described
 
 
 class _Server(uvicorn.Server):
@@ -30,7 +34,11 @@ class ApiServer:
 
     def __init__(self, settings: Settings) -> None:
         self._sockets = listen("127.0.0.1", 0)
-        self._server = _Server(server(create_app(settings)).config)
+        app = create_app(settings)
+        config = server(app).config
+        self._described = Described(app, app.state.addresses)
+        config.app = self._described
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, args=(self._sockets,), daemon=True)
         self.port: int = self._sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -46,3 +54,5 @@ class ApiServer:
         self._server.should_exit = True
         self._thread.join(20)
         assert not self._thread.is_alive()
+        # A test that has failed says more than that.
+        assert kind is not None or not self._described.faults, self._described.faults

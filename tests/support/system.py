@@ -13,6 +13,7 @@ import httpx
 import openai
 
 from tests.private_redis import PrivateRedis
+from tests.support.described import check_described
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -45,7 +46,9 @@ class System:
         self.worker: subprocess.Popen[bytes] | None = None
         self.downloads: subprocess.Popen[bytes] | None = None
         self._clients: list[openai.OpenAI] = []
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", timeout=60, event_hooks={"response": [check_described]}
+        )
 
     @property
     def url(self) -> str:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.job_schema import by_job
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request
@@ -11,7 +12,7 @@ from api.http.openapi import takes
 from api.http.prefer import preference
 from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.generate.render import GENERATE, GenerateMeta
-from api.mlxgui.generate.schema import GenerateRequest
+from api.mlxgui.generate.schema import Generated, GenerateRequest
 from api.models.inventory import find
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
@@ -23,7 +24,7 @@ router = APIRouter(tags=["models"])
     "/v1/models/{name:path}/generate",
     summary="Go on with a text, in MLX-GUI's shape",
     response_class=Response,
-    openapi_extra=takes(GenerateRequest),
+    openapi_extra=takes(GenerateRequest) | by_job(Generated),
 )
 async def generate(request: Request, name: str) -> Response:
     """400 when the model is not in memory, 404 when there is none of that name."""

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from api.http.fields import Count, KeepAlive, Probability, RequestModel, Seed
 from api.openai.sampling import SMALLEST_TOP_P, RepetitionPenalty, Temperature, TopK
@@ -38,3 +39,22 @@ class GenerateRequest(RequestModel):
             seed=self.seed,
             keep_alive=self.keep_alive,
         )
+
+
+class GeneratedUsage(TypedDict):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class GenerationTiming(TypedDict):
+    generation_time_seconds: float
+    tokens_per_second: float
+
+
+class Generated(TypedDict):
+    model: str
+    prompt: str
+    text: str
+    usage: GeneratedUsage
+    timing: GenerationTiming

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.dispatch.job_schema import ACCEPTED
+from api.dispatch.job_schema import by_job
 from api.dispatch.resource import Resource
 from api.http.body import read_body
 from api.http.context import context_of, jobs_of
@@ -39,7 +39,7 @@ Priority = Annotated[
     summary="Fetch a model and give it a name",
     response_class=Response,
     dependencies=[Depends(at_the_machine)],
-    openapi_extra=takes(InstallRequest) | gives(Downloaded) | ACCEPTED,
+    openapi_extra=takes(InstallRequest) | by_job(Downloaded),
 )
 async def install(request: Request) -> Response:
     body = await read_body(request, InstallRequest)
@@ -55,7 +55,7 @@ async def install(request: Request) -> Response:
     summary="Load a model, as MLX-GUI's clients ask for it",
     response_class=Response,
     dependencies=[Depends(at_the_machine)],
-    openapi_extra=gives(ModelChanged) | ACCEPTED,
+    openapi_extra=by_job(ModelChanged),
 )
 async def load_named(request: Request, name: str, priority: Priority = 0) -> Response:
     context = context_of(request)
@@ -83,7 +83,7 @@ async def load_named(request: Request, name: str, priority: Priority = 0) -> Res
     summary="Unload a model, as MLX-GUI's clients ask for it",
     response_class=Response,
     dependencies=[Depends(at_the_machine)],
-    openapi_extra=gives(ModelChanged) | ACCEPTED,
+    openapi_extra=by_job(ModelChanged),
 )
 async def unload_named(request: Request, name: str) -> Response:
     entry = await find(context_of(request), jobs_of(request), name)

@@ -25,7 +25,7 @@ router = APIRouter(tags=["jobs"])
     "/v1/jobs/{job_id}/artifacts/{number}",
     summary="A file that a job made",
     response_class=Response,
-    openapi_extra=gives_bytes("*/*"),
+    openapi_extra=gives_bytes("*/*") | gives_bytes("*/*", status=206),
 )
 async def get_artifact(
     request: Request, job_id: JobId, number: Annotated[int, Path(ge=0, le=10_000)]

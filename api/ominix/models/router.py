@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.dispatch.job_schema import ACCEPTED
+from api.dispatch.job_schema import by_job
 from api.dispatch.resource import Resource
 from api.http.body import read_body
 from api.http.context import context_of, jobs_of
@@ -44,7 +44,7 @@ async def status(request: Request) -> Response:
     summary="Load a model, or switch to it",
     response_class=Response,
     dependencies=[Depends(at_the_machine)],
-    openapi_extra=takes(LoadRequest) | gives(ModelChanged) | ACCEPTED,
+    openapi_extra=takes(LoadRequest) | by_job(ModelChanged),
 )
 async def load(request: Request) -> Response:
     body = await read_body(request, LoadRequest)
@@ -78,7 +78,7 @@ async def load(request: Request) -> Response:
     summary="Free the memory of a category's model, or of all",
     response_class=Response,
     dependencies=[Depends(at_the_machine)],
-    openapi_extra=takes(UnloadRequest) | gives(ModelChanged) | ACCEPTED,
+    openapi_extra=takes(UnloadRequest) | by_job(ModelChanged),
 )
 async def unload(request: Request) -> Response:
     body = await read_body(request, UnloadRequest)
@@ -95,7 +95,7 @@ async def unload(request: Request) -> Response:
     summary="Fetch a model from its hub",
     response_class=Response,
     dependencies=[Depends(at_the_machine)],
-    openapi_extra=takes(DownloadRequest) | gives(Downloaded) | ACCEPTED,
+    openapi_extra=takes(DownloadRequest) | by_job(Downloaded),
 )
 async def download(request: Request) -> Response:
     body = await read_body(request, DownloadRequest)

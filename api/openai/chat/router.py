@@ -5,6 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 from msgspec import structs
 
+from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
@@ -12,13 +13,14 @@ from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
 from api.http.context import context_of
-from api.http.openapi import takes
+from api.http.openapi import streams, takes
 from api.http.prefer import preference
 from api.http.uploads import uploads_of
 from api.http.warning import warned
 from api.inputs.chat_images import settle_images
 from api.inputs.grammar import settle_schemas
 from api.inputs.templates import NO_TOOLS, has_no_tools
+from api.openai.chat.completion import ChatChunk, ChatCompletion
 from api.openai.chat.render import ChatFrames, ChatMeta, chat_completion
 from api.openai.chat.schema import ChatRequest
 from api.openai.dialect import OPENAI
@@ -35,7 +37,7 @@ router = APIRouter(tags=["chat"])
     "/v1/chat/completions",
     summary="Complete a chat",
     response_class=Response,
-    openapi_extra=takes(ChatRequest),
+    openapi_extra=takes(ChatRequest) | by_job(ChatCompletion) | streams(ChatChunk),
 )
 async def chat_completions(request: Request) -> Response:
     body = await read_body(request, ChatRequest)

@@ -2,14 +2,16 @@
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
-from api.http.openapi import takes
+from api.http.openapi import streams, takes
 from api.http.prefer import preference
+from api.openai.completions.completion import Completion, CompletionChunk
 from api.openai.completions.render import CompletionFrames, CompletionMeta, text_completion
 from api.openai.completions.schema import CompletionRequest
 from api.openai.dialect import OPENAI
@@ -25,7 +27,7 @@ router = APIRouter(tags=["completions"])
     "/v1/completions",
     summary="Go on with a text",
     response_class=Response,
-    openapi_extra=takes(CompletionRequest),
+    openapi_extra=takes(CompletionRequest) | by_job(Completion) | streams(CompletionChunk),
 )
 async def completions(request: Request) -> Response:
     body = await read_body(request, CompletionRequest)

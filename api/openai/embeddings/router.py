@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.job_schema import by_job
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
@@ -12,7 +13,7 @@ from api.http.openapi import takes
 from api.http.prefer import preference
 from api.openai.dialect import OPENAI
 from api.openai.embeddings.render import EmbeddingMeta, embedding_list
-from api.openai.embeddings.schema import EmbeddingRequest
+from api.openai.embeddings.schema import EmbeddingList, EmbeddingRequest
 from jobs.kinds import Category, Kind
 
 router = APIRouter(tags=["embeddings"])
@@ -26,7 +27,7 @@ _DELIVERED = 15
     "/v1/embeddings",
     summary="Turn texts into vectors",
     response_class=Response,
-    openapi_extra=takes(EmbeddingRequest),
+    openapi_extra=takes(EmbeddingRequest) | by_job(EmbeddingList),
 )
 async def embeddings(request: Request) -> Response:
     body = await read_body(request, EmbeddingRequest)

@@ -3,6 +3,7 @@
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import PlainValidator
+from typing_extensions import TypedDict
 
 from api.http.fields import MAX_COUNT, Count, KeepAlive, RequestModel
 from jobs.payloads import EmbeddingPayload
@@ -56,3 +57,23 @@ class EmbeddingRequest(RequestModel):
 
     def payload(self) -> EmbeddingPayload:
         return EmbeddingPayload(inputs=self.input, dimensions=self.dimensions, keep_alive=self.keep_alive)
+
+
+class Embedding(TypedDict):
+    """Numbers, or float32 in base64."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(TypedDict):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(TypedDict):
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage

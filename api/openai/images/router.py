@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Answered
 from api.dispatch.resource import Resource
@@ -9,10 +10,11 @@ from api.dispatch.run import run
 from api.http.context import context_of
 from api.http.forwarded import base_of
 from api.http.json_response import json_response
-from api.http.openapi import takes, takes_files
+from api.http.openapi import streams, takes, takes_files
 from api.http.prefer import preference
 from api.http.warning import warned
 from api.openai.dialect import OPENAI
+from api.openai.images.answer import ImageEvent, ImagesResponse
 from api.openai.images.job import image_job, keeps
 from api.openai.images.render import IMAGES, ImageMeta, images_response
 from api.openai.images.schema import (
@@ -32,6 +34,7 @@ router = APIRouter(tags=["images"])
 
 #: Number of the largest images that a body has room for.
 _PICTURES = 5
+_ANSWER = by_job(ImagesResponse) | streams(ImageEvent)
 _FILE = {"type": "string", "format": "binary"}
 _FILES = {"anyOf": [_FILE, {"type": "array", "items": _FILE}]}
 
@@ -40,7 +43,7 @@ _FILES = {"anyOf": [_FILE, {"type": "array", "items": _FILE}]}
     "/v1/images/generations",
     summary="Pictures of a text",
     response_class=Response,
-    openapi_extra=takes(GenerationRequest),
+    openapi_extra=takes(GenerationRequest) | _ANSWER,
 )
 async def generations(request: Request) -> Response:
     async with await read_images(request, GenerationRequest, GenerationRequest, required=False) as upload:
@@ -51,7 +54,8 @@ async def generations(request: Request) -> Response:
     "/v1/images/edits",
     summary="Pictures made of others",
     response_class=Response,
-    openapi_extra=takes_files(EditRequest, JsonEditRequest, {"image": _FILES, "mask": _FILE}, ("image",)),
+    openapi_extra=takes_files(EditRequest, JsonEditRequest, {"image": _FILES, "mask": _FILE}, ("image",))
+    | _ANSWER,
 )
 async def edits(request: Request) -> Response:
     async with await read_images(request, EditRequest, JsonEditRequest) as upload:
@@ -62,7 +66,7 @@ async def edits(request: Request) -> Response:
     "/v1/images/variations",
     summary="Pictures like another one",
     response_class=Response,
-    openapi_extra=takes_files(VariationRequest, JsonVariationRequest, {"image": _FILE}, ("image",)),
+    openapi_extra=takes_files(VariationRequest, JsonVariationRequest, {"image": _FILE}, ("image",)) | _ANSWER,
 )
 async def variations(request: Request) -> Response:
     async with await read_images(request, VariationRequest, JsonVariationRequest) as upload:

@@ -4,16 +4,18 @@ from fastapi import APIRouter, Request, Response
 
 from api.dispatch.artifacts import artifacts
 from api.dispatch.file_response import file_response
+from api.dispatch.job_schema import made_by_job
 from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Answered
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.http.body import read_body
 from api.http.context import context_of
-from api.http.openapi import takes
+from api.http.openapi import gives_bytes, streams, takes
 from api.http.prefer import preference
 from api.http.warning import warned
 from api.openai.dialect import OPENAI
+from api.openai.speech.answer import Speech, SpeechEvent
 from api.openai.speech.job import speech_job
 from api.openai.speech.render import SPEECH
 from api.openai.speech.schema import SpeechRequest
@@ -29,7 +31,10 @@ router = APIRouter(tags=["audio"])
     "/v1/audio/speech",
     summary="Speak a text",
     response_class=Response,
-    openapi_extra=takes(SpeechRequest),
+    openapi_extra=takes(SpeechRequest)
+    | gives_bytes(*SPEECH_TYPES.values())
+    | made_by_job(Speech)
+    | streams(SpeechEvent),
 )
 async def speech(request: Request) -> Response:
     body = await read_body(request, SpeechRequest)

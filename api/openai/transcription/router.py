@@ -6,17 +6,24 @@ from dataclasses import replace
 from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
 
+from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Answered, Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.context import context_of
-from api.http.openapi import takes_files
+from api.http.openapi import gives_text, streams, takes_files
 from api.http.prefer import preference
 from api.http.uploads import uploads_of
 from api.http.warning import warned
 from api.openai.dialect import OPENAI
+from api.openai.transcription.answer import (
+    PlainTranscript,
+    Subtitles,
+    TranscriptEvent,
+    Transcription,
+)
 from api.openai.transcription.effect import without_effect
 from api.openai.transcription.frames import TranscriptFrames
 from api.openai.transcription.recording import Upload, read_upload
@@ -35,14 +42,19 @@ _CONTENT_TYPES = {
 }
 
 _FILE = {"file": {"type": "string", "format": "binary"}}
-_BODY = takes_files(TranscriptionRequest, JsonTranscriptionRequest, _FILE, ("file",))
+_BODIES = (
+    takes_files(TranscriptionRequest, JsonTranscriptionRequest, _FILE, ("file",))
+    | by_job(Transcription, PlainTranscript, Subtitles)
+    | gives_text(*_CONTENT_TYPES.values())
+    | streams(TranscriptEvent)
+)
 
 
 @router.post(
     "/v1/audio/transcriptions",
     summary="The text of a recording",
     response_class=Response,
-    openapi_extra=_BODY,
+    openapi_extra=_BODIES,
 )
 async def transcriptions(request: Request) -> Response:
     async with await read_upload(request) as upload:
@@ -53,7 +65,7 @@ async def transcriptions(request: Request) -> Response:
     "/v1/audio/translations",
     summary="The text of a recording, in English",
     response_class=Response,
-    openapi_extra=_BODY,
+    openapi_extra=_BODIES,
 )
 async def translations(request: Request) -> Response:
     async with await read_upload(request) as upload:
