@@ -1,6 +1,6 @@
 """Names that stand for a model without being one."""
 
-from mlxq.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
+from jobs.kinds import Category
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.families.language import NAMES as LANGUAGE_NAMES
 from mlxq.catalog.families.table import families
@@ -9,11 +9,11 @@ from mlxq.catalog.families.table import families
 DEFAULT = "default"
 
 #: OpenAI's names for models of a category: they mean the category's default model.
-OPENAI_NAMES: dict[str, tuple[str, ...]] = {
-    EMBEDDING: ("text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002"),
-    ASR: ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
-    TTS: ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15"),
-    IMAGE: (
+OPENAI_NAMES: dict[Category, tuple[str, ...]] = {
+    Category.EMBEDDING: ("text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002"),
+    Category.ASR: ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
+    Category.TTS: ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15"),
+    Category.IMAGE: (
         "dall-e-2",
         "dall-e-3",
         "gpt-image-1",
@@ -24,18 +24,18 @@ OPENAI_NAMES: dict[str, tuple[str, ...]] = {
 }
 
 
-def openai_category(name: str) -> str | None:
+def openai_category(name: str) -> Category | None:
     """The category of one of OpenAI's names; None for any other name."""
     return next((category for category, names in OPENAI_NAMES.items() if name in names), None)
 
 
-def short_names(category: str) -> dict[str, Family]:
+def short_names(category: Category) -> dict[str, Family]:
     """The short names of a category's families, each with the family that knows its hub id."""
     rows = [family for family in families(Family) if family.category == category]
     return {name: family for family in rows for name in family.short_names}
 
 
-def default_names(category: str) -> dict[str, Family]:
+def default_names(category: Category) -> dict[str, Family]:
     """Names that mean the category's default model while it is of that family."""
     rows = [family for family in families(Family) if family.category == category]
     return {family.default_name: family for family in rows if family.default_name}
@@ -46,11 +46,11 @@ def own_names() -> dict[str, Family]:
     return {family.name: family for family in families(Family) if family.hub_id}
 
 
-def aliases() -> dict[str, tuple[str, ...]]:
+def aliases() -> dict[Category, tuple[str, ...]]:
     """Every name that may stand for a model, by category; `default` is the chat's."""
     return {
-        LLM: (DEFAULT, *LANGUAGE_NAMES),
-        EMBEDDING: OPENAI_NAMES[EMBEDDING],
+        Category.LLM: (DEFAULT, *LANGUAGE_NAMES),
+        Category.EMBEDDING: OPENAI_NAMES[Category.EMBEDDING],
         **{
             category: (
                 *OPENAI_NAMES[category],
@@ -58,6 +58,6 @@ def aliases() -> dict[str, tuple[str, ...]]:
                 *default_names(category),
                 *(name for name, family in own_names().items() if family.category == category),
             )
-            for category in (ASR, TTS, IMAGE)
+            for category in (Category.ASR, Category.TTS, Category.IMAGE)
         },
     }

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.settings import Settings, variables
-from mlxq.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
+from jobs.kinds import Category
 from mlxq.catalog.installed import read_model
 from mlxq.catalog.own import folder_settings, is_path
 from mlxq.catalog.ref import UnknownModel
 from mlxq.catalog.resolve import Catalog
 
 _MODELS = {
-    "llm_model": LLM,
-    "embedding_model": EMBEDDING,
-    "asr_model": ASR,
-    "tts_model": TTS,
-    "image_model": IMAGE,
+    "llm_model": Category.LLM,
+    "embedding_model": Category.EMBEDDING,
+    "asr_model": Category.ASR,
+    "tts_model": Category.TTS,
+    "image_model": Category.IMAGE,
 }
 
 
@@ -32,7 +32,7 @@ class Missing:
     value: str
     reason: str
     final: bool
-    category: str | None = None
+    category: Category | None = None
 
     def __str__(self) -> str:
         return f"{self.variable}={self.value!r} is wrong; {self.reason}"
@@ -41,7 +41,7 @@ class Missing:
 def missing(settings: Settings) -> list[Missing]:
     """All of them, in the order of the settings."""
     found = [each for name, category in _MODELS.items() if (each := _model(settings, name, category))]
-    if settings.draft_model and (reason := _unresolved(settings, settings.draft_model, LLM)):
+    if settings.draft_model and (reason := _unresolved(settings, settings.draft_model, Category.LLM)):
         found.append(_missing(settings, "draft_model", *reason))
     for name in folder_settings():
         folder = str(getattr(settings, name))
@@ -57,7 +57,7 @@ def missing(settings: Settings) -> list[Missing]:
     return found
 
 
-def _model(settings: Settings, name: str, category: str) -> Missing | None:
+def _model(settings: Settings, name: str, category: Category) -> Missing | None:
     value = str(getattr(settings, name))
     if not value:
         return None
@@ -81,7 +81,7 @@ def _model(settings: Settings, name: str, category: str) -> Missing | None:
     return None
 
 
-def _unresolved(settings: Settings, value: str, category: str) -> tuple[str, bool] | None:
+def _unresolved(settings: Settings, value: str, category: Category) -> tuple[str, bool] | None:
     """Why a name means nothing here, and whether that is final; None when it means a model."""
     if is_path(value) and not Path(value).expanduser().exists():
         return "there is no such folder", True
@@ -93,7 +93,7 @@ def _unresolved(settings: Settings, value: str, category: str) -> tuple[str, boo
     return None
 
 
-def _a_hub_has(settings: Settings, value: str, category: str) -> bool:
+def _a_hub_has(settings: Settings, value: str, category: Category) -> bool:
     """Whether a hub might, if it were asked."""
     online = settings.model_copy(update={"auto_download": True, "hf_hub_offline": False})
     try:
@@ -103,7 +103,9 @@ def _a_hub_has(settings: Settings, value: str, category: str) -> bool:
     return True
 
 
-def _missing(settings: Settings, name: str, reason: str, final: bool, category: str | None = None) -> Missing:
+def _missing(
+    settings: Settings, name: str, reason: str, final: bool, category: Category | None = None
+) -> Missing:
     return Missing(_variable(name), str(getattr(settings, name)), reason, final, category)
 
 

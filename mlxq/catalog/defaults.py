@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.settings import Settings
-from mlxq.catalog.category import ASR, EMBEDDING, IMAGE, LLM, TTS
+from jobs.kinds import Category
 from mlxq.catalog.own import folder_settings
 from mlxq.catalog.usual import SHIPPED, SHIPPED_NAMES
 
@@ -16,8 +16,8 @@ class Defaults:
     `folders`: the settings that name a folder for a family, and their values.
     """
 
-    names: dict[str, str]
-    unchosen: frozenset[str]
+    names: dict[Category, str]
+    unchosen: frozenset[Category]
     folders: dict[str, str]
 
     @classmethod
@@ -25,19 +25,19 @@ class Defaults:
         folders = {setting: str(getattr(settings, setting)) for setting in folder_settings()}
         image = next(filter(None, (settings.image_model, *folders.values())), "")
         names = {
-            LLM: settings.llm_model,
-            EMBEDDING: settings.embedding_model,
-            ASR: settings.asr_model,
-            TTS: settings.tts_model,
-            IMAGE: image or str(SHIPPED / SHIPPED_NAMES[IMAGE]),
+            Category.LLM: settings.llm_model,
+            Category.EMBEDDING: settings.embedding_model,
+            Category.ASR: settings.asr_model,
+            Category.TTS: settings.tts_model,
+            Category.IMAGE: image or str(SHIPPED / SHIPPED_NAMES[Category.IMAGE]),
         }
-        return cls(names, frozenset() if image else frozenset({IMAGE}), folders)
+        return cls(names, frozenset() if image else frozenset({Category.IMAGE}), folders)
 
-    def chosen(self, category: str) -> bool:
+    def chosen(self, category: Category) -> bool:
         """Whether somebody has named a model for the category."""
         return category not in self.unchosen and bool(self.names.get(category))
 
-    def means(self, category: str, name: str) -> bool:
+    def means(self, category: Category, name: str) -> bool:
         """Whether `name` is how the category's setting names its model, or the last part of that."""
         setting = self.names.get(category, "")
         return bool(setting) and name in (setting, _short(setting))

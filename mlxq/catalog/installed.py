@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.values import JsonObject
+from jobs.kinds import Category
 from mlxq.catalog.families.family import Candidate, Family
 from mlxq.catalog.families.table import family_by_files, family_of
 from mlxq.catalog.foreign_json import UnsoundJson
@@ -55,7 +56,7 @@ class Installed:
         return family_of(Candidate(self.id, self.path, self.config))
 
     @property
-    def category(self) -> str:
+    def category(self) -> Category:
         return self.family.category
 
     @property

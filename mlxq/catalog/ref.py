@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jobs.kinds import Category
 from mlxq.catalog.adapters import Adapter
-from mlxq.catalog.category import LLM
 from mlxq.catalog.installed import Fault, Installed
 
 #: `org/name` as the hubs allow it.
@@ -33,7 +33,7 @@ class ModelRef:
     id: str
     path: Path | None
     adapter: Adapter | None = None
-    category: str | None = None
+    category: Category | None = None
     fault: Fault | None = None
     #: what a client is told about the model that answers
     note: str = ""
@@ -47,7 +47,7 @@ class ModelRef:
 
     def with_adapter(self, adapter: Adapter) -> "ModelRef":
         """The same model with this adapter in place of its own. Raises UnknownAdapter where it takes none."""
-        if self.category not in (None, LLM):
+        if self.category not in (None, Category.LLM):
             raise UnknownAdapter(f"The model '{self.base_id}' takes no adapter: it is no language model.")
         return replace(self, id=f"{self.base_id}+{adapter.id}", adapter=adapter)
 

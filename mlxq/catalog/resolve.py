@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from config.settings import Settings
+from jobs.kinds import Category
 from mlxq.catalog.aliases import DEFAULT, aliases, default_names, openai_category, own_names, short_names
-from mlxq.catalog.category import ASR, IMAGE, LLM
 from mlxq.catalog.defaults import Defaults
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.families.language import NAMES as LANGUAGE_NAMES
@@ -37,7 +37,7 @@ class Catalog:
     def records(self) -> Records:
         return self._local.records
 
-    def default(self, category: str = LLM) -> ModelRef:
+    def default(self, category: Category = Category.LLM) -> ModelRef:
         """The model of the category's own setting, which may lie outside the roots. Raises UnknownModel."""
         name = self._defaults.names.get(category, "")
         if not name:
@@ -52,14 +52,14 @@ class Catalog:
                 f"There is no default {category} model: no model is where the settings say it is."
             ) from None
 
-    def chosen(self, category: str) -> ModelRef | None:
+    def chosen(self, category: Category) -> ModelRef | None:
         """The model that a setting names for a category, None where none does or it does not exist."""
         try:
             return None if category in self._defaults.unchosen else self.default(category)
         except UnknownModel:
             return None
 
-    def resolve(self, name: str, category: str = LLM, adapter: str | None = None) -> ModelRef:
+    def resolve(self, name: str, category: Category = Category.LLM, adapter: str | None = None) -> ModelRef:
         """What `name` means; `category` is whose default an unclear name stands for. Raises UnknownModel.
 
         `adapter` takes the place of the adapter that the name has. It reads folders: callers in a hurry remember the
@@ -125,7 +125,7 @@ class Catalog:
             return ref_of(model)
         return self._find(name, defaults=False) if name != DEFAULT else _unknown(name)
 
-    def _of_request(self, name: str, category: str) -> ModelRef:
+    def _of_request(self, name: str, category: Category) -> ModelRef:
         """What a request's name means."""
         if name in ("", DEFAULT):
             return self._usual(category, shipped=True)
@@ -172,20 +172,20 @@ class Catalog:
         if lowered in LANGUAGE_NAMES:
             return self._language(name)
         if category := openai_category(name):
-            return self._usual(category, shipped=category == ASR)
-        family = default_names(ASR).get(lowered)
+            return self._usual(category, shipped=category == Category.ASR)
+        family = default_names(Category.ASR).get(lowered)
         return self._default_of(family, name) if family else None
 
     def _short(self, name: str) -> ModelRef | None:
         """The model that a family's short name stands for; None for another name."""
         short = name.lower()
-        if family := short_names(IMAGE).get(short):
+        if family := short_names(Category.IMAGE).get(short):
             return self._image(family, short)
-        if family := short_names(ASR).get(short):
+        if family := short_names(Category.ASR).get(short):
             return self._find(family.short_names[short], defaults=False)
         return None
 
-    def _usual(self, category: str, *, shipped: bool = False) -> ModelRef:
+    def _usual(self, category: Category, *, shipped: bool = False) -> ModelRef:
         """What answers to those who know no model: a setting's, an installed one, one that may be fetched.
 
         `shipped`: else one that comes with mlxq, which says so. Raises UnknownModel.
@@ -198,9 +198,9 @@ class Catalog:
         own = SHIPPED_NAMES.get(category, "") if shipped else ""
         model = read_model(SHIPPED / own, own) if own else None
         instead = replace(ref_of(model), note=warning(category)) if model else None
-        if category == ASR:
+        if category == Category.ASR:
             with suppress(UnknownModel):
-                return replace(self._on_hub(RECOMMENDED[ASR].model), instead=instead)
+                return replace(self._on_hub(RECOMMENDED[Category.ASR].model), instead=instead)
         if instead is None:
             raise UnknownModel(advice(category))
         return instead
@@ -247,9 +247,9 @@ class Catalog:
         """A model that makes images, by its short name: the folder that a setting has for it, or the hub's."""
         folder = self._defaults.folders.get(family.folder_setting, "")
         if not folder:
-            return replace(self._find(family.short_names[name], defaults=False), category=IMAGE)
+            return replace(self._find(family.short_names[name], defaults=False), category=Category.IMAGE)
         try:
-            return replace(self._of_setting(folder), category=IMAGE)
+            return replace(self._of_setting(folder), category=Category.IMAGE)
         except UnknownModel:
             setting = family.folder_setting.upper()
             raise UnknownModel(

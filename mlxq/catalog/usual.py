@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from config.settings import REPO
-from mlxq.catalog.category import ASR, EMBEDDING, IMAGE, TTS
+from jobs.kinds import Category
 from mlxq.catalog.installed import Installed
 
 #: Models that come with mlxq to try it out. A request that names a real model never gets one of them.
 SHIPPED = REPO / "models"
-SHIPPED_NAMES = {ASR: "tiny-whisper", IMAGE: "tiny-image"}
+SHIPPED_NAMES = {Category.ASR: "tiny-whisper", Category.IMAGE: "tiny-image"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class Recommended:
 
 
 RECOMMENDED = {
-    ASR: Recommended("mlx-community/whisper-tiny", "0.1 GB", "speech-to-text model"),
-    TTS: Recommended("mlx-community/Qwen3-TTS-12Hz-0.6B-Base-bf16", "2.5 GB", "model that speaks"),
-    IMAGE: Recommended("black-forest-labs/FLUX.2-klein-4B", "16 GB", "model that makes pictures"),
-    EMBEDDING: Recommended("mlx-community/all-MiniLM-L6-v2-4bit", "0.1 GB", "embedding model"),
+    Category.ASR: Recommended("mlx-community/whisper-tiny", "0.1 GB", "speech-to-text model"),
+    Category.TTS: Recommended("mlx-community/Qwen3-TTS-12Hz-0.6B-Base-bf16", "2.5 GB", "model that speaks"),
+    Category.IMAGE: Recommended("black-forest-labs/FLUX.2-klein-4B", "16 GB", "model that makes pictures"),
+    Category.EMBEDDING: Recommended("mlx-community/all-MiniLM-L6-v2-4bit", "0.1 GB", "embedding model"),
 }
 
 
-def advice(category: str) -> str:
+def advice(category: Category) -> str:
     """Why there is no model of that category, and what changes it."""
     known = RECOMMENDED.get(category)
     if known is None:
@@ -44,14 +44,14 @@ def advice(category: str) -> str:
     )
 
 
-def warning(category: str) -> str:
+def warning(category: Category) -> str:
     """The warning of an answer that a shipped model gave in place of a real one."""
     name, known = SHIPPED_NAMES[category], RECOMMENDED[category]
-    weakness = "its pictures are random" if category == IMAGE else "it knows 38 words only"
+    weakness = "its pictures are random" if category == Category.IMAGE else "it knows 38 words only"
     return f"the model '{name}' answered, {weakness}: {known.command} fetches a real one"
 
 
-def best(installed: Iterable[Installed], category: str) -> Installed | None:
+def best(installed: Iterable[Installed], category: Category) -> Installed | None:
     """The model of that category that is used where nobody has chosen one."""
     found = [model for model in installed if model.category == category and _serves(model)]
     found.sort(key=lambda model: (not model.family.preferred, model.id))

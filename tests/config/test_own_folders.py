@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import REPO, Settings
+from jobs.kinds import Category
 from mlxq.catalog import Catalog, UnknownModel
 
 #: OminiX-API's documented trees, which have no config.json.
@@ -47,10 +48,10 @@ def test_a_folder_for_pictures_is_found_by_all_its_names(tmp_path: Path, setting
     shutil.copytree(REPO / "models" / "tiny-image", folder)
     name = setting.partition("_")[0]
     known = catalog(tmp_path, **{setting: str(folder), "image_model": name})
-    default = known.default("image")
+    default = known.default(Category.IMAGE)
     assert (default.path, default.category, default.fault) == (folder, "image", None)
     for each in (name, "default", default.id, str(folder)):
-        assert known.resolve(each, "image").path == folder, each
+        assert known.resolve(each, Category.IMAGE).path == folder, each
     assert folder in [model.path for model in known.installed()]
 
 
@@ -74,7 +75,7 @@ def test_a_tree_that_lacks_files_says_which(
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes(bytes(100))
     known = catalog(tmp_path, **{f"{name}_model_dir": str(folder), "image_model": name})
-    ref = known.resolve(name, "image")
+    ref = known.resolve(name, Category.IMAGE)
     assert (ref.id, ref.category) == (name, "image")
     assert ref.fault is not None
     assert ref.fault.code == "model_incomplete"
@@ -96,5 +97,5 @@ def test_no_message_holds_a_path_of_the_user(tmp_path: Path) -> None:
     asked = [("default", each) for each in ("llm", "asr", "tts", "embedding", "image")]
     for name, category in (*asked, ("zimage", "image"), ("flux", "image")):
         with pytest.raises(UnknownModel) as refused:
-            known.resolve(name, category)
+            known.resolve(name, Category(category))
         assert str(tmp_path) not in str(refused.value), (name, category)

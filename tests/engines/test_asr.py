@@ -17,6 +17,7 @@ from mlx_whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram
 from config.settings import Settings
 from jobs.blobs import BlobStore, LocalBlobs
 from jobs.errors import InvalidRequest
+from jobs.kinds import Category
 from mlxq.catalog import Catalog
 from tests.support.asr_checkpoints import (
     random_parakeet,
@@ -171,7 +172,7 @@ def test_long_recordings_are_cut_in_pauses() -> None:
 
 def loaded(root: Path, name: str) -> tuple[TranscriptionEngine, BlobStore]:
     settings = Settings.model_validate({"model_roots": (root,), "data_dir": root / "data"})
-    ref = Catalog(settings).resolve(name, "asr")
+    ref = Catalog(settings).resolve(name, Category.ASR)
     assert ref.path is not None
     assert ref.category == "asr"
     return engine(family(ref, ref.path).load(ref.path), settings), LocalBlobs(settings.blob_folder)

@@ -13,6 +13,7 @@ from mlx_embeddings.utils import load as load_directly
 
 from config.settings import Settings
 from jobs.errors import InvalidRequest
+from jobs.kinds import Category
 from mlxq.catalog import Catalog
 from tests.support.encoders import FAMILIES, POISON, random_encoder
 from tests.support.payloads import typed
@@ -27,7 +28,7 @@ TEXTS = ["a", "hello world", "y" * 30, "¿Qué es esto? 这是什么?", "hello t
 
 def loaded(root: Path, name: str) -> EmbeddingEngine:
     settings = Settings.model_validate({"model_roots": (root,)})
-    return load(Catalog(settings).resolve(name, "embedding"), settings)
+    return load(Catalog(settings).resolve(name, Category.EMBEDDING), settings)
 
 
 def vector(encoded: str) -> Any:

@@ -8,6 +8,7 @@ import pytest
 
 from config.settings import Settings
 from jobs.blobs import LocalBlobs
+from jobs.kinds import Category
 from mlxq.catalog import Catalog
 from tests.support.films import recording
 from tests.support.payloads import typed
@@ -25,7 +26,7 @@ HOUR = 3600
 @pytest.fixture
 def hearer(tmp_path: Path) -> TranscriptionEngine:
     settings = Settings.model_validate({"model_roots": (ROOT / "models",), "data_dir": tmp_path})
-    ref = Catalog(settings).resolve("tiny-whisper", "asr")
+    ref = Catalog(settings).resolve("tiny-whisper", Category.ASR)
     assert ref.path is not None
     return engine(family(ref, ref.path).load(ref.path), settings)
 

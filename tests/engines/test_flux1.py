@@ -20,6 +20,7 @@ from PIL import Image
 
 from config.settings import Settings
 from jobs.errors import MlxqError
+from jobs.kinds import Category
 from mlxq.catalog import Catalog
 from tests.support.images import picture
 from worker.engines import ENGINES
@@ -158,7 +159,7 @@ def load(root: Path, **settings: Any) -> Any:
     made = Settings.model_validate(
         {"model_roots": (root,), "data_dir": root / "data", "image_model": "FLUX.1-schnell", **settings}
     )
-    ref = Catalog(made).resolve("FLUX.1-schnell", "image")
+    ref = Catalog(made).resolve("FLUX.1-schnell", Category.IMAGE)
     return ENGINES["image"](ref, made)  # type: ignore[index]
 
 

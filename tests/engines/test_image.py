@@ -21,6 +21,7 @@ from PIL import Image
 from config.settings import Settings
 from jobs.blobs import LocalBlobs
 from jobs.errors import InvalidRequest, MlxqError
+from jobs.kinds import Category
 from mlxq.catalog import Catalog
 from tests.support.image_checkpoints import random_flux2, random_z_image
 from tests.support.images import encoded, picture
@@ -49,7 +50,7 @@ class Studio:
         self.settings = Settings.model_validate(
             {"model_roots": (root,), "data_dir": data, "image_model": name, **settings}
         )
-        ref = Catalog(self.settings).resolve(name, "image")
+        ref = Catalog(self.settings).resolve(name, Category.IMAGE)
         assert ref.category == "image"
         engine = ENGINES["image"](ref, self.settings)  # type: ignore[index]
         assert isinstance(engine, ImageEngine)

@@ -1,6 +1,6 @@
 """Encoders, and language models that were made into embedding models."""
 
-from mlxq.catalog.category import EMBEDDING
+from jobs.kinds import Category
 from mlxq.catalog.families.family import Candidate, Family
 
 #: `model_type`s that read a whole text at once and cannot continue it.
@@ -41,4 +41,4 @@ class Embedding(Family):
         return "embed" in candidate.model_id.rpartition("/")[2].lower()
 
 
-EMBEDDINGS = Embedding(name="embedding", category=EMBEDDING, types=_ENCODERS)
+EMBEDDINGS = Embedding(name="embedding", category=Category.EMBEDDING, types=_ENCODERS)

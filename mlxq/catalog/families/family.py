@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.values import JsonObject
+from jobs.kinds import Category
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Family:
     #: unique among all families
     name: str
     #: the slot that its models are loaded into
-    category: str
+    category: Category
     #: the module that loads it, below the worker's package for the category or, with dots, by its full name;
     #: empty: it is called after the family
     engine: str = ""

@@ -6,7 +6,7 @@ This module reads names of files and small JSON files; it never opens weights.
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlxq.catalog.category import IMAGE
+from jobs.kinds import Category
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.foreign_json import read_object
 from mlxq.catalog.model_config import LONGEST
@@ -46,7 +46,7 @@ class Guidance:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageFamily(Family):
-    category: str = IMAGE
+    category: Category = Category.IMAGE
     #: diffusers' names of its pipelines and of its transformer
     classes: frozenset[str]
     #: patterns of the files that a model needs

@@ -3,7 +3,7 @@
 `mlxq.catalog.vision` says whether one reads images, `mlxq.catalog.context` how long its prompts may be.
 """
 
-from mlxq.catalog.category import LLM
+from jobs.kinds import Category
 from mlxq.catalog.families.family import Candidate, Family
 
 #: Names of families that OminiX' clients use, and the `model_type`s of config.json that belong to them. Such a name
@@ -25,4 +25,4 @@ class Language(Family):
         return True
 
 
-LANGUAGE_MODELS = Language(name="language", category=LLM)
+LANGUAGE_MODELS = Language(name="language", category=Category.LLM)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.values import JsonObject
-from mlxq.catalog.category import TTS
+from jobs.kinds import Category
 from mlxq.catalog.families.family import Candidate, Family
 
 #: What a model may take beside a text and a voice, by the names that requests have for it.
@@ -22,7 +22,7 @@ OPENAI_VOICES = (
 class SpeechFamily(Family):
     """A family of models that speak. Its name is the `model_type` of config.json."""
 
-    category: str = TTS
+    category: Category = Category.TTS
     #: which of the options have an effect
     options: frozenset[str] = frozenset()
     #: the library's name for its type; empty: the family's name

@@ -70,11 +70,6 @@ def family_by_files(path: Path) -> Family | None:
     return next((family for family in FAMILIES if family.matches_files(path)), None)
 
 
-def category_of(candidate: Candidate) -> str:
-    """Which slot the model is loaded into: `llm`, `embedding`, `asr`, `tts` or `image`."""
-    return family_of(candidate).category
-
-
 def speech_options(path: Path, model_id: str) -> frozenset[str] | None:
     """Which options have an effect on the speech model in this folder; None: its family is not known."""
     config = read_object(path / "config.json", LONGEST)

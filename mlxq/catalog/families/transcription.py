@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlxq.catalog.category import ASR
+from jobs.kinds import Category
 from mlxq.catalog.families.family import Family
 
 #: What a model may take beside the recording, by the names that requests have for it.
@@ -11,6 +11,6 @@ LANGUAGE, PROMPT, TEMPERATURE = "language", "prompt", "temperature"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TranscriptionFamily(Family):
-    category: str = ASR
+    category: Category = Category.ASR
     #: which of the options have an effect
     options: frozenset[str] = frozenset()
