@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from jobs.errors import InvalidRequest
-from mlxq.media.audio import UnreadableSound, frames_of, open_sound, packets, parts_of, too_long, usable
+from mlxq.media.audio import UnreadableAudio, frames_of, open_audio, packets, parts_of, too_long, usable
 from worker.timeline import Timeline
 
 Samples = npt.NDArray[np.float32]
@@ -34,7 +34,7 @@ def decode(
     """
     try:
         yield from _Decoder(path, rate, longest, timeline).run()
-    except UnreadableSound as error:
+    except UnreadableAudio as error:
         raise InvalidRequest(
             f"The audio can't be used: {error}.", param="file", code="invalid_audio"
         ) from error
@@ -53,15 +53,15 @@ class _Decoder:
     def run(self) -> Iterator[Samples]:
         for number, part in enumerate(parts_of(self._path)):
             try:
-                with open_sound(self._path, part) as (container, stream):
+                with open_audio(self._path, part) as (container, stream):
                     yield from self._part(container, stream)
-            except UnreadableSound:
+            except UnreadableAudio:
                 if number == 0 or self._room < 0:
                     raise
                 self._damaged += 1
         yield from self._rest()
         if self._damaged > self._whole:
-            raise UnreadableSound("most of its data is broken")
+            raise UnreadableAudio("most of its data is broken")
 
     def _part(self, container: InputContainer, stream: AudioStream) -> Iterator[Samples]:
         form = container.format.name

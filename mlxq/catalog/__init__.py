@@ -1,7 +1,7 @@
 """Which model a name means: alias, installed name, hub id, path under the model roots, unique basename.
 
-It reads folders and their `config.json`; it never loads weights and never asks a hub. The API resolves a name
-to refuse unknown ones before they are queued, the worker resolves the same name to know where to load from.
+The catalog reads folders and small JSON files; it never loads weights and sends no request to a hub. The API resolves
+names to refuse unknown ones before they are queued; the worker resolves the same name to find the folder.
 """
 
 from mlxq.catalog.installed import Installed, installed_models

@@ -1,5 +1,5 @@
 """LoRA adapters: folders under the model roots with `adapter_config.json` and `adapters.safetensors`, as mlx-lm
-writes them. What is in the files, and whether an adapter fits a model, is not known here.
+writes them. This module does not know what the files contain, nor whether an adapter fits a model.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Settings that name a model, a folder or a recording that is not there. Looked at once, when the worker starts."""
+"""Settings that name a model, a folder or a recording that does not exist. Checked once, when the worker starts."""
 
 import os
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ _MODELS = {
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """`value` of `variable` stands for nothing that is there. `reason` is a sentence without the value.
+    """`value` of `variable` names nothing that exists. `reason` is a sentence without the value.
 
-    `final`: only whoever wrote the setting can mend it; else a download, or a disk that is plugged in, may.
-    `category`: whose default model it names.
+    `final`: only a change of the setting helps; else a download or a mounted disk may.
+    `category`: the category whose default model it names.
     """
 
     variable: str
@@ -69,7 +69,7 @@ def _model(settings: Settings, name: str, category: Category) -> Missing | None:
         if ref.fault is not None:
             return _missing(settings, name, f"the model can't be used. {ref.fault.reason}", False, category)
     except UnknownModel:
-        # A folder may have an adapter's name behind it: that is no reason.
+        # A folder's path may be followed by an adapter's name.
         if is_path(value) and not path.exists():
             return _missing(settings, name, "there is no such folder", True, category)
         if path.is_absolute() and read_model(path, path.name) is None:
@@ -82,7 +82,7 @@ def _model(settings: Settings, name: str, category: Category) -> Missing | None:
 
 
 def _unresolved(settings: Settings, value: str, category: Category) -> tuple[str, bool] | None:
-    """Why a name means nothing here, and whether that is final; None when it means a model."""
+    """Why a name means no model, and whether that is final; None when it means one."""
     if is_path(value) and not Path(value).expanduser().exists():
         return "there is no such folder", True
     try:
@@ -94,7 +94,7 @@ def _unresolved(settings: Settings, value: str, category: Category) -> tuple[str
 
 
 def _a_hub_has(settings: Settings, value: str, category: Category) -> bool:
-    """Whether a hub might, if it were asked."""
+    """Whether the name could be one on a hub, if downloads were allowed."""
     online = settings.model_copy(update={"auto_download": True, "hf_hub_offline": False})
     try:
         Catalog(online).resolve(value, category)
@@ -110,5 +110,5 @@ def _missing(
 
 
 def _variable(name: str) -> str:
-    """The environment variable that sets it here."""
+    """The environment variable that sets it in this process."""
     return next((each for each in variables(name) if os.environ.get(each)), variables(name)[0])

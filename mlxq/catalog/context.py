@@ -7,7 +7,7 @@ from config.values import JsonObject
 #: Where a model that also sees or hears keeps the config of its text model.
 _INNER = ("text_config", "llm_config", "language_config")
 _LENGTHS = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "n_ctx")
-#: What a family's configuration class takes where config.json names no length, as the hub's files of these do not.
+#: The default of the family's configuration class: the hub's config.json of these types names no length.
 _DEFAULTS = {
     "gemma3": 131072,
     "gemma3_text": 131072,
@@ -23,7 +23,7 @@ _SCALED = ("gemma3", "gemma4")
 
 
 def context_length(config: JsonObject) -> int | None:
-    """The length with rope scaling, None where nothing says it. A sliding window bounds no context.
+    """The length with rope scaling; None without one in config.json. A sliding window does not bound the context.
 
     YaRN, linear and dynamic scaling multiply `original_max_position_embeddings`, or without it
     `max_position_embeddings`, by their factor. Llama 3's scaling and LongRoPE multiply only where
@@ -66,7 +66,7 @@ def _scaled(length: int, part: JsonObject, config: JsonObject) -> int:
 
 
 def _scaling(config: JsonObject) -> JsonObject:
-    """The rope scaling; newer files have one for each kind of layer, of which that of full attention counts."""
+    """The rope scaling. Newer files have one for each kind of layer; that of full attention counts."""
     for key in ("rope_scaling", "rope_parameters"):
         scaling = config.get(key)
         if isinstance(scaling, Mapping):

@@ -1,8 +1,8 @@
-"""JSON that somebody else wrote: a model's author, a hub, another program.
+"""JSON written by others: a model's author, a hub, another program.
 
-`parse` accepts only what every reader takes for the same thing: UTF-8 without a byte order mark, no NaN, no key
-twice, no lone surrogate, no number that some readers round or refuse, no deep nesting. `read_object` is the reader
-for those who only want to know what a file says, if it says anything. It knows bytes; it does not know models.
+`parse` accepts only text that all readers understand alike: UTF-8 without a byte order mark, no NaN, no duplicate
+key, no lone surrogate, no number that some readers round or refuse, no deep nesting. `read_object` is the tolerant
+reader: an unreadable file counts as an empty object. This module knows bytes; it does not know models.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-#: Bytes of a file that is read at all: the largest tokenizers have 40 MB.
+#: Bytes of the largest file that is read. The largest tokenizers have 40 MB.
 LONGEST = 128 << 20
 #: How deep objects and lists may lie in one another. The deepest known config.json has 9 levels.
 DEEPEST = 64
@@ -30,12 +30,12 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class UnsoundJson(ValueError):
-    """The text is no JSON, or readers differ about it. The message continues "it …"."""
+    """The text is not JSON, or readers understand it differently. The message continues "it …"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """`removed`: how many keys were left out that the reader did not want."""
+    """`removed`: the number of unwanted keys that were left out."""
 
     value: object
     removed: int
@@ -111,7 +111,7 @@ def read_object(path: Path, most: int = LONGEST) -> dict[str, object]:
 
 def read_bytes(path: Path, most: int = LONGEST) -> bytes:
     """The content of a regular file of at most so many bytes. Raises UnsoundJson, and OSError."""
-    # A pipe would be waited for.
+    # Opening a pipe would block.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UnsoundJson("is no regular file")
@@ -155,7 +155,7 @@ def _measure(value: object) -> None:
 
 
 def _unbounded(value: object, key: str = "") -> int:
-    """How many infinities lie where they are known to."""
+    """The number of infinities at keys that are known to have them."""
     if isinstance(value, dict):
         return sum(_unbounded(inner, name) for name, inner in value.items())
     if isinstance(value, list):

@@ -1,6 +1,6 @@
-"""LoRA files for models that make pictures: single `.safetensors` files under the model roots.
+"""LoRA files for models that make images: single `.safetensors` files under the model roots.
 
-Whether one fits a model is not known here.
+This module does not know whether one fits a model.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ _SUFFIX = ".safetensors"
 
 
 def find_lora(name: str, roots: Iterable[Path]) -> Path | None:
-    """The file of that name, or the only one in the folder of that name. `roots` are resolved; no link leads out."""
+    """The file of that name, or the only one in the folder of that name. Links out of `roots` do not count."""
     for root in roots:
         try:
             path = root / Path(name).expanduser()

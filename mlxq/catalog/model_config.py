@@ -1,6 +1,6 @@
 """A model's config.json as mlxq reads it: bounded, of the right types, the same for every reader.
 
-It knows the file; what a model of such a config is, the other modules of this package know.
+This module knows the file; it does not know families of models.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ _MOST_CLASSES = 64
 
 
 def read_config(path: Path) -> dict[str, object]:
-    """The object in the file. Raises UnsoundJson when it can't be one of a model, and OSError.
+    """The object in the file. Raises UnsoundJson when it cannot be a model's, and OSError.
 
     `model_type` is a text and `architectures` a list of texts, where they are there. Whole numbers beyond 64 bits
     are floating-point numbers, as for JSON's other readers.
@@ -38,6 +38,11 @@ def read_config(path: Path) -> dict[str, object]:
         raise UnsoundJson("has 'architectures' that are no names")
     _shorten(content)
     return content
+
+
+def config_in(folder: Path) -> dict[str, object]:
+    """The folder's config.json, unchecked; empty without one that can be read."""
+    return foreign_json.read_object(folder / "config.json", LONGEST)
 
 
 def _is_name(value: object) -> bool:

@@ -1,6 +1,6 @@
 """Models in folders that a setting names: `LLM_MODEL=/any/folder`, `ZIMAGE_MODEL_DIR=/any/folder`.
 
-Such a folder is a root of its own, wherever it lies. Clients see a model's name; its path is for the log alone.
+Such a folder is a root of its own, wherever it lies. Clients see the model's name; only the log shows its path.
 """
 
 from collections.abc import Iterator

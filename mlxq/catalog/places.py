@@ -1,4 +1,4 @@
-"""Where models may lie: below the model roots. Whether a link may lead out of them is the user's to say."""
+"""Where models may lie: below the model roots, and with MODEL_LINKS where links from there lead."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-#: Lines that a process has logged of folders, each of which is logged once.
+#: Lines about folders that this process has logged.
 _told: set[str] = set()
 _MOST_TOLD = 1000
 
@@ -15,7 +15,7 @@ _MOST_TOLD = 1000
 def is_inside(path: Path, roots: Iterable[Path], *, links: bool = False) -> bool:
     """Whether a path lies below one of these resolved folders, links followed.
 
-    With `links` it is enough that the path itself, as it is written, lies below one: a link in it may lead out.
+    With `links` it is enough that the path as written lies below one: links in it may lead elsewhere.
     """
     roots = tuple(roots)
     if any(path.resolve().is_relative_to(root) for root in roots):
@@ -25,7 +25,7 @@ def is_inside(path: Path, roots: Iterable[Path], *, links: bool = False) -> bool
 
 
 def tell_once(line: str, path: Path) -> None:
-    """Log a line that names a folder of the user's, once in a process."""
+    """Log a line that names a user's folder, once per process."""
     shown = os.fsencode(path).decode("utf-8", "backslashreplace")
     said = line % shown
     if said not in _told and len(_told) < _MOST_TOLD:

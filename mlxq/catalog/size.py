@@ -1,4 +1,4 @@
-"""What the files of a model say about its size: bytes on the disk, and bytes that its weights take in memory.
+"""The size of a model by its files: bytes on the disk, and bytes of its weights in memory.
 
 Only the headers of safetensors are read (huggingface.co/docs/safetensors: 8 bytes of length, then JSON that says
 where each tensor begins and ends). MLX keeps weights as they are stored, so that the sum of the tensors is what a
@@ -25,7 +25,7 @@ _HALVES = ("F16", "BF16")
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """`disk_bytes`: all of the model's files; `weight_bytes`: its weights in memory, None when nothing tells;
+    """`disk_bytes`: all of the model's files; `weight_bytes`: its weights in memory, None when unknown;
     `float32_bytes`: the same with its floats of 16 bits as float32.
     """
 
@@ -76,11 +76,8 @@ def model_size(folder: Path) -> ModelSize:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors that are loaded: those of the index, else `model*`, else all; also of a pipeline's parts."""
-    index = foreign_json.read_object(folder / "model.safetensors.index.json", _LONGEST_HEADER)
-    mapped = index.get("weight_map")
-    names = {name for name in mapped.values() if isinstance(name, str)} if isinstance(mapped, dict) else ()
-    named = [folder / name for name in sorted(names)]
+    """The safetensors that a library loads: those of the index, else `model*`, else all, else a pipeline's parts'."""
+    named = [folder / name for name in indexed_files(folder / "model.safetensors.index.json")]
     if named and all(file.parent == folder and _is_file(file) for file in named):
         return named
     here = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
@@ -93,12 +90,20 @@ def weight_files(folder: Path) -> list[Path]:
     return [file for part in parts for file in _weights_of_part(part)]
 
 
+def indexed_files(index: Path) -> list[str]:
+    """The names of the files of split weights, by their index; empty without one."""
+    named = foreign_json.read_object(index, _LONGEST_HEADER).get("weight_map")
+    return (
+        sorted({name for name in named.values() if isinstance(name, str)}) if isinstance(named, dict) else []
+    )
+
+
 def _weights_of_part(part: Path) -> list[Path]:
     return sorted(part.glob("model*.safetensors")) or sorted(part.glob("*.safetensors"))
 
 
 def header_of(file: Path) -> Header:
-    """What a file's header says; of one with no sound header that it is as large as the file."""
+    """The file's header. A file without a sound one counts with its size."""
     try:
         status = file.stat()
         return _header(file, status.st_mtime_ns, status.st_size)
@@ -108,7 +113,7 @@ def header_of(file: Path) -> Header:
 
 @lru_cache(maxsize=4096)
 def _header(file: Path, changed: int, size: int) -> Header:
-    """`changed` renews the answer."""
+    """`changed` is part of the cache's key."""
     try:
         with file.open("rb") as opened:
             (length,) = struct.unpack("<Q", opened.read(8))
@@ -121,7 +126,7 @@ def _header(file: Path, changed: int, size: int) -> Header:
         longest = max((tensor.longest for tensor in tensors), default=0)
     except (struct.error, UnsoundJson, ValueError, LookupError, AttributeError, TypeError):
         return Header(size, 0, 0)
-    # No file holds more than its bytes, whatever it says.
+    # A header may claim more than the file holds.
     return Header(min(max(total, 0), size), len(tensors), longest, min(max(halves, 0), size))
 
 

@@ -1,4 +1,4 @@
-"""Whether a model sees pictures: by its config.json, or by its name while it has none on this machine."""
+"""Whether a language model reads images: by its config.json, or by its name while it is not on this machine."""
 
 import re
 
@@ -6,7 +6,7 @@ from config.values import JsonObject
 
 #: What names of vision models have in them; `vl` only as a word of its own.
 KEYWORDS = ("vision", "vlm", "multimodal", "llava", "idefics", "pixtral", "gemma-3", "vl")
-#: What config.json has for a model that sees, and for no other: any of these, when it is not empty.
+#: Keys that only config.json of a vision model has. One that is not empty is enough.
 _FIELDS = (
     "vision_config",
     "vision_tower",
@@ -17,14 +17,14 @@ _FIELDS = (
     "image_token_id",
     "image_token_index",
 )
-#: Types that see and have none of the fields.
+#: Types of vision models without any of these keys.
 _TYPES = frozenset({"molmo", "moondream", "moondream1", "moondream2", "moondream3", "phi3_v", "phi4mm"})
 
 _NAME = re.compile("|".join(rf"(?<![a-z]){word}(?![a-z])" if word == "vl" else word for word in KEYWORDS))
 
 
 def sees(name: str, config: JsonObject | None) -> bool:
-    """What config.json says; without one (None) what the name `org/name` says."""
+    """By config.json; without one (None) by the name `org/name`."""
     if config is None:
         return _NAME.search(name.rpartition("/")[2].lower().replace("_", "-")) is not None
     if str(config.get("model_type", "")).lower() in _TYPES:

@@ -1,1 +1,1 @@
-"""Which images and recordings are accepted, and their formats."""
+"""Which images and recordings are accepted, and the formats of both."""

@@ -1,6 +1,6 @@
-"""Images as users send them: judged by their content, upright, as RGB.
+"""Images as users send them: checked by their content, upright, as RGB.
 
-The API opens an image to refuse what can't be read; the worker opens it again for the model.
+The API opens an image to refuse one that cannot be read; the worker opens it again for the model.
 """
 
 import io
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from PIL import Image, ImageOps
 from PIL.ImageFile import ImageFile
 
-#: What is taken. Pillow opens no other format here, so that no obscure decoder can be reached.
+#: Accepted formats, by Pillow's names. Pillow opens no other, so that no obscure decoder is reached.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 #: Pixels that are converted at a time.
 _BAND = 1 << 20
@@ -22,24 +22,24 @@ class UnreadableImage(ValueError):
 
 
 def pixels(data: bytes, max_pixels: float) -> int:
-    """How many pixels the image in these bytes has, by its header. Raises UnreadableImage."""
+    """The number of pixels of the image in these bytes, by its header. Raises UnreadableImage."""
     image = _read(data, max_pixels)
     return image.width * image.height
 
 
 def check_image(data: bytes, max_pixels: float) -> None:
-    """Raises UnreadableImage for an image that can't be decoded; nothing is made of it."""
+    """Raises UnreadableImage for an image that cannot be decoded; its pixels are dropped."""
     image = _read(data, max_pixels)
-    # A JPEG is read to its end also where an eighth of its size is made.
+    # A JPEG is also read to its end when it is decoded to an eighth of its size.
     image.draft(image.mode, (1, 1))
     with _broken():
         image.load()
 
 
 def open_image(data: bytes, max_pixels: float, room: float | None = None) -> Image.Image:
-    """The image in these bytes, of an animation the first frame. Raises UnreadableImage.
+    """The image in these bytes; of an animation, the first frame. Raises UnreadableImage.
 
-    With more pixels than `room` it is made smaller, by a whole number in both directions.
+    An image with more pixels than `room` is reduced by a whole factor in both directions.
     """
     image = _read(data, max_pixels)
     factor = 1
@@ -54,7 +54,7 @@ def open_image(data: bytes, max_pixels: float, room: float | None = None) -> Ima
 
 
 def open_mask(data: bytes, max_pixels: float) -> Image.Image:
-    """How opaque the image in these bytes is, in grey: 0 where nothing is. Raises UnreadableImage."""
+    """The alpha channel of the image in these bytes: 0 where it is transparent. Raises UnreadableImage."""
     image = _read(data, max_pixels)
     with _broken():
         return _opacity(_upright(image))
@@ -93,7 +93,7 @@ def _too_large(max_pixels: float) -> UnreadableImage:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """On white where it is transparent; 16 bits of grey become 8."""
+    """RGB, on white where the image is transparent; 16 bits of grey become 8."""
     if image.mode.startswith("I"):
         return image.point(lambda value: value / 256).convert("L").convert("RGB")
     if not image.has_transparency_data:
@@ -115,7 +115,7 @@ def _opacity(image: Image.Image) -> Image.Image:
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
-    """The image in RGBA from top to bottom, and where each band begins: the whole would take four times as much."""
+    """The image in RGBA, in bands from the top, and where each begins. The whole would take four times the memory."""
     height = max(1, _BAND // image.width)
     for top in range(0, image.height, height):
         bottom = min(top + height, image.height)

@@ -1,6 +1,6 @@
 """Languages as clients write them: codes of ISO 639, tags of BCP 47, names in English or in the language itself.
 
-Which of them a model knows is the model's business.
+This module does not know which languages a model supports.
 """
 
 import re

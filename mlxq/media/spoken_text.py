@@ -1,8 +1,8 @@
-"""Which texts can be said at all."""
+"""Which texts can be spoken at all."""
 
 import unicodedata
 
 
 def has_words(text: str) -> bool:
-    """Whether there is a letter or a digit of any script in it: emoji and punctuation are not said."""
+    """Whether the text has a letter or a digit of any script: emoji and punctuation are not spoken."""
     return any(unicodedata.category(sign)[0] in "LN" for sign in text)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidRequest
-from mlxq.media.audio import UnreadableSound, probe
+from mlxq.media.audio import UnreadableAudio, probe
 from tests.support.audio import RATE, Samples, write
 from tests.support.films import recording, tone
 from worker.audio import decode
@@ -73,7 +73,7 @@ def test_rate_and_channels_change_on_the_way(name: str, channels: tuple[str, str
     assert pitch(samples[RATE // 2 : RATE * 3 // 2]) == pytest.approx(300, abs=2)
     assert pitch(samples[-RATE * 3 // 2 : -RATE // 2]) == pytest.approx(700, abs=2)
     assert probe(path, HOUR) == pytest.approx(4, abs=0.3)
-    with pytest.raises(UnreadableSound, match="longer than 3 s"):
+    with pytest.raises(UnreadableAudio, match="longer than 3 s"):
         probe(path, 3)
 
 
@@ -152,7 +152,7 @@ def test_an_estimate_refuses_nothing(container: str, codec: str, options: dict[s
     sound = np.concatenate([np.zeros(5 * 22_050, np.float32), noise])
     path = keep(recording(container, codec, [(0.0, sound)], rate=22_050, **options))
     assert probe(path, 100) == pytest.approx(60, abs=0.2)
-    with pytest.raises(UnreadableSound, match="longer than 59 s"):
+    with pytest.raises(UnreadableAudio, match="longer than 59 s"):
         probe(path, 59)
     with pytest.raises(InvalidRequest, match="longer than 59 s"):
         hear(path, 59)

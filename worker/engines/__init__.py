@@ -16,7 +16,7 @@ from config.settings import Settings
 from jobs.kinds import Category
 from mlxq.catalog import ModelRef
 from mlxq.catalog.extras import lacking
-from mlxq.catalog.foreign_json import read_object
+from mlxq.catalog.model_config import config_in
 from mlxq.catalog.vision import sees
 from worker.engines.base import Engine
 from worker.guard import guarded
@@ -72,7 +72,7 @@ def _load_chat(ref: ModelRef, settings: Settings) -> Engine[Any]:
         from worker.engines.loading import folder
     ref = replace(ref, path=folder(ref))
     assert ref.path is not None
-    config = read_object(ref.path / "config.json")
+    config = config_in(ref.path)
     if sees(ref.base_id, config):
         with _importing():
             from worker.engines.llm import vision

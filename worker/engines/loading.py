@@ -18,6 +18,7 @@ from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog import ModelRef
 from mlxq.catalog.context import context_length, text_configs
 from mlxq.catalog.foreign_json import read_object
+from mlxq.catalog.model_config import config_in
 from worker.engines.llm.models import provide
 from worker.engines.precision import keeps_halves, widen
 from worker.engines.weights import weight_bytes
@@ -48,7 +49,7 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
     Raises ModelNotFound, and InvalidRequest when the adapter does not fit the model.
     """
     path = folder(ref)
-    provide(str(read_object(path / "config.json").get("model_type")))
+    provide(str(config_in(path).get("model_type")))
     # No code of a checkpoint is run, and nobody is asked on the terminal whether it may.
     loaded: Any = load(
         str(path),

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import InvalidRequest
-from mlxq.catalog import ModelRef, foreign_json
-from mlxq.catalog.model_config import LONGEST
+from mlxq.catalog import ModelRef
+from mlxq.catalog.model_config import config_in
 from mlxq.catalog.size import header_of, weight_files
 
 #: Words in keys that count layers: each layer has at least one tensor.
@@ -58,7 +58,7 @@ def check_sizes(ref: ModelRef) -> None:
     """Raises InvalidRequest for a model whose configuration does not fit its weights."""
     assert ref.path is not None
     for folder in (ref.path, *_parts(ref.path)):
-        config = foreign_json.read_object(folder / "config.json", LONGEST)
+        config = config_in(folder)
         headers = [header_of(file) for file in (weight_files(folder) or weight_files(ref.path))]
         if not config or not headers or not all(header.tensors for header in headers):
             continue

@@ -124,13 +124,13 @@ def _own_recording(context: Context) -> Path:
 def _checked(context: Context, path: Path, what: str) -> str:
     """The path of a recording that can be heard."""
     # FFmpeg takes time and memory: who never sends a recording never loads it.
-    from mlxq.media.audio import UnreadableSound, probe
+    from mlxq.media.audio import UnreadableAudio, probe
 
     try:
         if not path.is_file():
-            raise UnreadableSound("it is not there")
+            raise UnreadableAudio("it is not there")
         probe(path, context.settings.max_reference_seconds)
-    except UnreadableSound as error:
+    except UnreadableAudio as error:
         raise InvalidRequest(
             f"The recording of {what} can't be used: {error}.", param="voice", code="invalid_audio"
         ) from error
@@ -139,7 +139,7 @@ def _checked(context: Context, path: Path, what: str) -> str:
 
 def _sent(context: Context, uploads: Uploads, data: str) -> VoiceReference:
     """A recording that came with the request, in base64 or as a data URL, as a file of the job."""
-    from mlxq.media.audio import UnreadableSound, probe
+    from mlxq.media.audio import UnreadableAudio, probe
 
     body = data.partition(",")[2] if data[:5].lower() == "data:" else data
     blob = ""
@@ -149,7 +149,7 @@ def _sent(context: Context, uploads: Uploads, data: str) -> VoiceReference:
             probe(path, context.settings.max_reference_seconds)
     except ValueError as error:  # no base64, or nothing that can be heard
         uploads.delete(blob)
-        reason = str(error) if isinstance(error, UnreadableSound) else "it is not in base64"
+        reason = str(error) if isinstance(error, UnreadableAudio) else "it is not in base64"
         raise InvalidRequest(
             f"The recording in 'reference_audio' can't be used: {reason}.",
             param="reference_audio",

@@ -59,7 +59,7 @@ class Upload:
     async def store(self, context: Context, uploads: Uploads) -> Recording:
         """Keep it among the request's files. Raises InvalidRequest for what can't be heard, and PayloadTooLarge."""
         # FFmpeg takes time and memory: who never sends a recording never loads it.
-        from mlxq.media.audio import UnreadableSound, probe
+        from mlxq.media.audio import UnreadableAudio, probe
 
         settings = context.settings
         if isinstance(self._file, UploadFile) and self._file.size:
@@ -72,7 +72,7 @@ class Upload:
 
         try:
             seconds = await asyncio.to_thread(length)
-        except UnreadableSound as error:
+        except UnreadableAudio as error:
             raise InvalidRequest(
                 f"The audio can't be used: {error}.", param="file", code="invalid_audio"
             ) from error

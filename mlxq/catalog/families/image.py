@@ -10,6 +10,7 @@ from jobs.kinds import Category
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.foreign_json import read_object
 from mlxq.catalog.model_config import LONGEST
+from mlxq.catalog.size import indexed_files
 
 _PARTS = ("transformer", "text_encoder", "text_encoder_2", "vae")
 _INDEX = "*.safetensors.index.json"
@@ -65,10 +66,10 @@ class ImageFamily(Family):
         missing = [pattern for pattern in self.needed if not any(path.glob(pattern))]
         for part in _PARTS:
             for index in sorted((path / part).glob(_INDEX)):
-                named = read_object(index).get("weight_map")
-                files = sorted({str(name) for name in named.values()}) if isinstance(named, dict) else []
                 missing += [
-                    f"{part}/{name}" for name in files if not (path / part / Path(name).name).exists()
+                    f"{part}/{name}"
+                    for name in indexed_files(index)
+                    if not (path / part / Path(name).name).exists()
                 ]
         return missing
 

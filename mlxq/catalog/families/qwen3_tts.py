@@ -4,8 +4,7 @@ from pathlib import Path
 
 from config.values import JsonObject
 from mlxq.catalog.families.speech import INSTRUCTIONS, LANGUAGE, REFERENCE_TEXT, SpeechFamily
-from mlxq.catalog.foreign_json import read_object
-from mlxq.catalog.model_config import LONGEST
+from mlxq.catalog.model_config import config_in
 
 
 class Qwen3TTS(SpeechFamily):
@@ -14,7 +13,7 @@ class Qwen3TTS(SpeechFamily):
         return self.options - ({INSTRUCTIONS} if base else {REFERENCE_TEXT})
 
     def voices(self, path: Path) -> tuple[str, ...]:
-        talker = read_object(path / "config.json", LONGEST).get("talker_config")
+        talker = config_in(path).get("talker_config")
         speakers = talker.get("spk_id") if isinstance(talker, dict) else None
         return tuple(speakers) if isinstance(speakers, dict) else super().voices(path)
 

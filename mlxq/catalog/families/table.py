@@ -24,8 +24,7 @@ from mlxq.catalog.families.sensevoice import SENSEVOICE
 from mlxq.catalog.families.speech import SpeechFamily
 from mlxq.catalog.families.whisper import WHISPER
 from mlxq.catalog.families.z_image import Z_IMAGE
-from mlxq.catalog.foreign_json import read_object
-from mlxq.catalog.model_config import LONGEST
+from mlxq.catalog.model_config import config_in
 
 #: The first row that matches counts: the last one matches everything.
 FAMILIES: tuple[Family, ...] = (
@@ -62,7 +61,7 @@ def family_of(candidate: Candidate) -> Family:
 
 def family_in(path: Path, model_id: str, kind: type[Kind]) -> Kind | None:
     """Which family of that kind the model in this folder is of; None: of none that is known."""
-    return _first(Candidate(model_id, path, read_object(path / "config.json", LONGEST)), kind)
+    return _first(Candidate(model_id, path, config_in(path)), kind)
 
 
 def family_by_files(path: Path) -> Family | None:
@@ -72,7 +71,7 @@ def family_by_files(path: Path) -> Family | None:
 
 def speech_options(path: Path, model_id: str) -> frozenset[str] | None:
     """Which options have an effect on the speech model in this folder; None: its family is not known."""
-    config = read_object(path / "config.json", LONGEST)
+    config = config_in(path)
     family = _first(Candidate(model_id, path, config), SpeechFamily)
     return family.options_of(config) if family is not None else None
 

@@ -10,7 +10,7 @@ from typing import Any
 from mlx_audio.tts.models.indextts.normalize import normalize, tokenize_by_CJK_char
 
 from jobs.errors import InvalidRequest
-from mlxq.catalog.foreign_json import read_object
+from mlxq.catalog.model_config import config_in
 from mlxq.media.spoken_text import has_words
 from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 
@@ -63,7 +63,7 @@ def _with_own_tokenizer(path: Path) -> Iterator[Path]:
         folder = Path(scratch)
         for file in path.iterdir():
             (folder / file.name).symlink_to(file.resolve())
-        config = read_object(path / "config.json")
+        config = config_in(path)
         (folder / "config.json").unlink()
         (folder / "config.json").write_text(json.dumps({**config, "tokenizer_name": str(path.resolve())}))
         yield folder
