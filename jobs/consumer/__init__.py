@@ -1,1 +1,1 @@
-"""What every consumer of a queue needs: registration with RQ, and the writing of events."""
+"""What every process needs that consumes queues: taking jobs, leases, commands, events and registration with RQ."""

@@ -1,7 +1,7 @@
-"""The outbox: what a lane's engine has to say, written to Redis by a thread of its own.
+"""The outbox: writes events and ends of executions to Redis, on a thread of its own.
 
-The engine never waits for Redis. While Redis is away the outbox keeps everything and writes when Redis
-is back: nothing that was computed is lost, and nothing is written twice.
+Who produces them never waits for Redis. While Redis is away the outbox keeps everything, and writes it when Redis is
+back: nothing that was computed is lost, and nothing is written twice.
 """
 
 import itertools
@@ -21,11 +21,11 @@ from jobs.permissions import is_denied
 
 log = logging.getLogger(__name__)
 
-#: Seconds until it tries again what its Redis user may not do.
+#: Seconds between two attempts while the Redis user lacks a right.
 _DENIED = 5.0
 #: Characters of a call's arguments up to which deltas are merged: clients show them as they are made.
 _ARGUMENTS = 32
-#: Stands for a job's sound among the numbers of its choices.
+#: Stands for a job's audio among the numbers of its choices.
 _AUDIO = -1
 
 
@@ -39,9 +39,9 @@ class Message:
 
 
 class Outbox:
-    """One writer thread. `on_lost` hears of executions that belong to somebody else by now.
+    """One writer thread. `on_lost` is called for executions that belong to another process now.
 
-    `on_ended` hears of each ending that was written, or was not because its execution is lost.
+    `on_ended` is called for each ending, with whether it was not written because its execution is lost.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Outbox:
         self._thread.start()
 
     def put(self, batch: list[Message | Ending]) -> None:
-        """Hand over what one step brought."""
+        """Have these written, in this order."""
         self._queue.put(batch)
 
     def stop(self, patience: float) -> None:
-        """Write what is left, for at most `patience` seconds while Redis is away."""
+        """Write the rest, for at most `patience` seconds while Redis is away, and end the thread."""
         self._give_up_at = time.monotonic() + patience
         self._queue.put(None)
         self._thread.join(patience + 1)
@@ -85,7 +85,7 @@ class Outbox:
                 continue
             try:
                 self._write(pending)
-            except Exception:  # an event that can't be written must not keep the others from being written
+            except Exception:  # an event that cannot be written must not prevent the others
                 log.exception("results could not be written: their jobs fail")
                 self._write(_failures(pending))
 
@@ -109,7 +109,7 @@ class Outbox:
                         "Redis %s (%s): results are kept until it takes them", why, type(error).__name__
                     )
                 if is_denied(error):
-                    # Somebody has to change the user's rights first.
+                    # The rights of the user have to be changed first.
                     pause = _DENIED
                 time.sleep(pause)
                 pause = min(pause * 2, max(0.5, pause))
@@ -129,7 +129,7 @@ def _failures(pending: list[Message | Ending]) -> list[Message | Ending]:
 
 
 def _merge(messages: list[Message]) -> list[Message]:
-    """The same story in fewer events: deltas that continue the one before them become one with it."""
+    """Merges each delta with the one before it that it continues."""
     merged: list[Message] = []
     last: dict[tuple[str, int], int] = {}
     for message in messages:
@@ -150,7 +150,7 @@ def _merge(messages: list[Message]) -> list[Message]:
 
 
 def _joined(before: Event, event: Delta | AudioChunk) -> Delta | AudioChunk | None:
-    """Both as one event, where the second is more of the same: content, reasoning, one call's arguments, sound."""
+    """Both as one event, if the second continues the first: content, reasoning, arguments of a call, or audio."""
     if isinstance(event, AudioChunk):
         return AudioChunk(before.audio + event.audio) if isinstance(before, AudioChunk) else None
     if not isinstance(before, Delta) or before.field != event.field:

@@ -1,4 +1,4 @@
-"""How a lane appears in RQ's list of workers, so that `rq info` and dashboards tell the truth.
+"""The entry of a consumed queue in RQ's list of workers, so that `rq info` and dashboards show what runs.
 
 The layout is RQ's (`rq.worker.BaseWorker.register_birth`, pinned by the contract tests).
 """
@@ -17,7 +17,7 @@ import redis
 from jobs import keys
 from jobs.gate import iso_now
 
-#: Seconds after its last beat that RQ's tools still list a lane.
+#: Seconds after the last heartbeat that RQ's tools still list it.
 LISTED = 60
 RQ_LAYOUT = "2.12.0"
 #: Seconds that a process may seem younger than its registration: the system counts its start in ticks.
@@ -26,7 +26,7 @@ _LOOPBACK = "127.0.0.1"
 
 
 class Registration:
-    """One lane as an RQ worker."""
+    """One consumed queue as an RQ worker."""
 
     def __init__(self, connection: redis.Redis, queue: str, name: str) -> None:
         self._redis = connection
@@ -58,10 +58,10 @@ class Registration:
             pipe.execute()
 
     def beat(self, *, busy: bool, finished: int, failed: int, worked: float = 0.0) -> None:
-        """`worked`: seconds for which it had a job in hand.
+        """`worked`: seconds for which it had jobs.
 
-        No job is named as the current one: a lane has many, and rq-dashboard reads that one by pickle whatever its
-        options say, which fails its page of workers.
+        No current job is named: there may be many, and rq-dashboard would read it with pickle, whatever its options
+        say, so that its page of workers fails.
         """
         key = keys.worker(self.name)
         if not self._redis.exists(key):
@@ -113,7 +113,7 @@ def dead_workers(connection: redis.Redis, queues: Collection[str]) -> list[str]:
         found: Any = connection.hmget(key, "hostname", "pid", "queues", "birth")
         hostname, pid, queue, birth = found
         if pid is None:
-            # Its hash has expired: nobody lists it any more.
+            # Its hash has expired: it is not listed any more.
             connection.srem(keys.WORKERS, key)
             continue
         ours = queue is None or queue.decode() in queues
