@@ -1,7 +1,6 @@
 """What each verb does and shows."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,7 +17,7 @@ from rich.table import Table
 from config.settings import Settings
 from mlxq.catalog import Catalog
 from mlxq.catalog.size import model_size
-from mlxq.cli.server import Problem, Server, Unreachable, model_path
+from mlxq.cli.server import DownloadEvent, Fetched, Problem, Server, Unreachable, model_path
 
 #: What a job ends with.
 _ENDS = ("completed", "failed", "cancelled", "expired")
@@ -32,7 +31,7 @@ def pull(server: Server, model: str, name: str | None) -> None:
     if answer.get("status") == "already_installed":
         console.print(answer["message"], markup=False, highlight=False)
         return
-    result: dict[str, Any] = {}
+    result: Fetched | None = None
     try:
         with _bar(console) as bar:
             # A download that ends at once, as of a model that does not exist, shows no bar.
@@ -50,6 +49,7 @@ def pull(server: Server, model: str, name: str | None) -> None:
             highlight=False,
         )
         raise
+    assert result is not None
     fetched, total = _size(result["fetched_bytes"]), _size(result["bytes"])
     console.print(f"{result['message']} ({fetched} of {total} fetched)", markup=False, highlight=False)
 
@@ -89,7 +89,7 @@ def processes(server: Server) -> None:
     _table(("MODEL", "TYPE", "SIZE", "STATUS"), rows)
 
 
-def _check(kind: str, data: dict[str, Any]) -> None:
+def _check(kind: str, data: DownloadEvent) -> None:
     """Raises Problem unless the job completed."""
     if kind == "failed":
         raise Problem(data["error"]["message"])

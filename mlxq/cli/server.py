@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote
 
 import httpx
@@ -23,6 +23,27 @@ class Problem(Exception):
 
 class Unreachable(Problem):
     """No server answers."""
+
+
+class Fetched(TypedDict):
+    """The result of a download."""
+
+    message: str
+    bytes: int
+    fetched_bytes: int
+
+
+class Failure(TypedDict):
+    message: str
+
+
+class DownloadEvent(TypedDict, total=False):
+    """What the events of a download tell: of its progress, its result or its error."""
+
+    done: int
+    total: int
+    result: Fetched
+    error: Failure
 
 
 class Server:
@@ -58,8 +79,8 @@ class Server:
             raise Problem(_words(content))
         return content
 
-    def events(self, job_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(type, data) of each event of a job to its last. A server that is away for a while is waited for."""
+    def events(self, job_id: str) -> Iterator[tuple[str, DownloadEvent]]:
+        """(type, data) of each event of a download to its last. Waits for a server that is away for a while."""
         seen, deadline = "0-0", time.monotonic() + PATIENCE
         while True:
             try:
