@@ -5,6 +5,7 @@ This module knows outputs and events. It does not know threads or Redis.
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,11 +50,11 @@ class Task:
         self.execution.began = time.monotonic()
         self.deadline = self.execution.began + self.claim.timeout
 
-    def report(self, output: Output, now: float) -> list[Message | Ending]:
+    def report(self, output: Output, now: float) -> Sequence[Message | Ending]:
         """The events of an output, and the ending with the last one."""
         match output:
             case Delta() | AudioChunk():
-                return [*self._tell(output, now)]
+                return self._tell(output, now)
             case Progress(done=done, total=total):
                 return [self.message(events.Progress(done=done, total=total))]
             case Preview(artifact=artifact, blob=blob, content_type=content_type, data=data):

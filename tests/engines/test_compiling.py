@@ -13,9 +13,9 @@ from jobs.errors import InvalidRequest
 from mlxq.catalog import ModelRef
 from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed, Output
-from worker.engines.llm import chat, grammar, unready
+from worker.engines.llm import chat, compiling, grammar
+from worker.engines.llm.compiling import COMPILE_TIMEOUT
 from worker.engines.llm.grammar import Written, json_grammar, size_of
-from worker.engines.llm.unready import COMPILE_TIMEOUT
 
 TINY_CHAT = Path(__file__).parents[2] / "models" / "tiny-chat"
 
@@ -81,7 +81,7 @@ def test_a_task_may_leave_before_its_grammar_is_there(engine: chat.ChatEngine) -
 
 def test_a_grammar_has_its_time(engine: chat.ChatEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert COMPILE_TIMEOUT <= 60, "a step may last a minute"
-    monkeypatch.setattr(unready, "COMPILE_TIMEOUT", 0.0)
+    monkeypatch.setattr(compiling, "COMPILE_TIMEOUT", 0.0)
     with no_thread_free(engine):
         engine.add("held", typed(held()), seed=1)
         [failed] = run(engine, "held")

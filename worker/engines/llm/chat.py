@@ -20,6 +20,7 @@ from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.failures import failure_of
 from worker.engines.llm.answers import Answers
 from worker.engines.llm.batch import Batch, Row, Token
+from worker.engines.llm.compiling import PAUSE, CompilingTask
 from worker.engines.llm.drafts import DraftModels
 from worker.engines.llm.logprobs import of_prompt
 from worker.engines.llm.prefill import Prefill, Runner, TextPrefill
@@ -30,7 +31,6 @@ from worker.engines.llm.request import TextRequest
 from worker.engines.llm.sampling import Sampling, make_sampler
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
-from worker.engines.llm.unready import PAUSE, Unready
 from worker.engines.loading import LanguageModel, load_language_model
 
 #: Entries of the prompt cache; in practice its bytes are the limit.
@@ -68,7 +68,7 @@ class ChatEngine:
         self._prefill = prefill or TextPrefill(prompt_cache(settings))
         self._tasks: dict[str, TextRequest] = {}
         #: tasks whose grammars are being compiled
-        self._unready: dict[str, Unready] = {}
+        self._compiling: dict[str, CompilingTask] = {}
         #: outputs that need no step of a runner
         self._ready: list[Output] = []
         model = language.model
@@ -92,7 +92,7 @@ class ChatEngine:
         if compiling is None:
             self._add(task_id, payload, seed)
         else:
-            self._unready[task_id] = Unready(task_id, payload, seed, compiling)
+            self._compiling[task_id] = CompilingTask(task_id, payload, seed, compiling)
 
     def _add(self, task_id: str, payload: LanguagePayload, seed: int) -> None:
         if self._reader.is_long(payload):
@@ -124,7 +124,7 @@ class ChatEngine:
             task.cached += self._prefill.start(task.runner, rows, prompt)
 
     def remove(self, task_id: str) -> None:
-        self._unready.pop(task_id, None)
+        self._compiling.pop(task_id, None)
         self._preparation.remove(task_id)
         self._prefill.remove(task_id)
         task = self._tasks.pop(task_id, None)
@@ -137,7 +137,7 @@ class ChatEngine:
         for task_id, error in self._prefill.step():
             self.remove(task_id)
             failed.append(Failed(task_id, failure_of(error, "a prompt could not be read")))
-        if self._unready:
+        if self._compiling:
             self._take_ready()
         self._join()
         outputs, self._ready = failed + self._ready, []
@@ -169,7 +169,7 @@ class ChatEngine:
             mx.clear_cache()
 
     def close(self) -> None:
-        self._unready.clear()
+        self._compiling.clear()
         self._answers.close()
         self._preparation.close()
         self._reader.close()
@@ -192,9 +192,9 @@ class ChatEngine:
     def _take_ready(self) -> None:
         """Start the tasks whose grammars are compiled. An idle engine waits for one for a moment."""
         if not self._tasks and not self._preparation:
-            wait([task.compiling for task in self._unready.values()], PAUSE, FIRST_COMPLETED)
-        for task in [task for task in self._unready.values() if task.is_settled]:
-            del self._unready[task.id]
+            wait([task.compiling for task in self._compiling.values()], PAUSE, FIRST_COMPLETED)
+        for task in [task for task in self._compiling.values() if task.is_settled]:
+            del self._compiling[task.id]
             try:
                 task.check()
                 self._add(task.id, task.payload, task.seed)

@@ -59,10 +59,10 @@ class Preparation(Generic[Read]):
             self.remove(task_id)
         with contextlib.suppress(CancelledError):
             # A thread that has used MLX must not end with its streams.
-            self._pool.submit(_let_go).result()
+            self._pool.submit(_free_streams).result()
         self._pool.shutdown()
 
 
-def _let_go() -> None:
+def _free_streams() -> None:
     mx.synchronize()
     mx.clear_streams()

@@ -14,7 +14,7 @@ PAUSE = 0.05
 
 
 @dataclass(slots=True, eq=False)
-class Unready:
+class CompilingTask:
     id: str
     payload: LanguagePayload
     seed: int
