@@ -8,6 +8,7 @@ import threading
 from types import TracebackType
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.server import listen, server
@@ -32,9 +33,9 @@ class _Server(uvicorn.Server):
 class ApiServer:
     """Use as a context manager. `url` ends without a slash and without `/v1`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, app: FastAPI | None = None) -> None:
         self._sockets = listen("127.0.0.1", 0)
-        app = create_app(settings)
+        app = app or create_app(settings)
         config = server(app).config
         self._described = Described(app, app.state.addresses)
         config.app = self._described
