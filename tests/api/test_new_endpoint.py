@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from typing_extensions import TypedDict
 
 from api.app import RESOURCES, create_app
-from api.dispatch.job_schema import ACCEPTED
+from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
 from api.dispatch.progress import JobProgress
 from api.dispatch.renderers import Answered, Renderer
@@ -26,7 +26,7 @@ from api.dispatch.text_stream import TextFrames
 from api.http.body import read_body
 from api.http.dialect import Dialect
 from api.http.fields import RequestModel
-from api.http.openapi import gives, takes
+from api.http.openapi import takes
 from api.http.prefer import preference
 from api.openai.completions.schema import CompletionRequest
 from api.openai.dialect import OPENAI
@@ -113,7 +113,7 @@ router = APIRouter()
 @router.post(
     "/v1/parrot",
     response_class=Response,
-    openapi_extra=takes(ParrotRequest) | gives(ParrotAnswer) | ACCEPTED,
+    openapi_extra=takes(ParrotRequest) | by_job(ParrotAnswer),
 )
 async def parrot(request: Request) -> Response:
     body = await read_body(request, ParrotRequest)

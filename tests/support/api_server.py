@@ -34,11 +34,13 @@ class ApiServer:
     """Use as a context manager. `url` ends without a slash and without `/v1`."""
 
     def __init__(self, settings: Settings, app: FastAPI | None = None) -> None:
+        """Answers are held against the description, except those of an `app` with other resources."""
         self._sockets = listen("127.0.0.1", 0)
-        app = app or create_app(settings)
-        config = server(app).config
-        self._described = Described(app, app.state.addresses)
-        config.app = self._described
+        served = app or create_app(settings)
+        config = server(served).config
+        self._described = Described(served, served.state.addresses)
+        if app is None:
+            config.app = self._described
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, args=(self._sockets,), daemon=True)
         self.port: int = self._sockets[0].getsockname()[1]
