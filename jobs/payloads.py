@@ -120,13 +120,12 @@ class TranscriptionPayload(Payload, frozen=True, kw_only=True):
 
 
 class VoiceReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A recording of the voice that is to speak: a blob (`audio`) or a file of the server (`path`).
+    """A recording of the voice that is to speak: the id of its blob.
 
     `text` is what is said in it. `usual`: nobody asked for this voice.
     """
 
-    audio: str | None = None
-    path: str | None = None
+    audio: str
     text: str | None = None
     usual: bool = False
 
@@ -147,9 +146,9 @@ class SpeechPayload(Payload, frozen=True, kw_only=True):
 
 
 class Lora(msgspec.Struct, frozen=True):
-    """An adapter's file and how much it counts."""
+    """An adapter's file, by its name below the model roots, and how much it counts."""
 
-    path: str
+    name: str
     scale: float
 
 

@@ -45,5 +45,5 @@ class Uploads:
 
     def discard(self) -> None:
         """The request became no job."""
-        ids, self._ids = self._ids, []
+        ids, self._ids, self._shared = self._ids, [], []
         self._blobs.delete_all(ids)

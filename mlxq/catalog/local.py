@@ -9,7 +9,7 @@ from pathlib import Path
 from config.settings import Settings
 from mlxq.catalog.adapters import Adapter, find_adapter
 from mlxq.catalog.installed import Installed, cached_model, installed_models
-from mlxq.catalog.loras import find_lora
+from mlxq.catalog.loras import find_lora, lora_name
 from mlxq.catalog.own import own_folders, own_models, read_own
 from mlxq.catalog.places import is_inside
 from mlxq.catalog.records import Records
@@ -70,6 +70,10 @@ class LocalModels:
     def lora(self, name: str) -> Path | None:
         """The LoRA file of that name for models that make images."""
         return find_lora(name, self._roots)
+
+    def lora_name(self, path: Path) -> str:
+        """The name of such a file for every machine that has it below its roots."""
+        return lora_name(path, self._roots)
 
     def _read(self, path: Path) -> Installed | None:
         return read_own(path, self._id_of(path), self._own_folders.get(path))

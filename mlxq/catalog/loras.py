@@ -24,6 +24,19 @@ def find_lora(name: str, roots: Iterable[Path]) -> Path | None:
     return None
 
 
+def lora_name(path: Path, roots: Iterable[Path]) -> str:
+    """The name by which `find_lora` finds this file below the roots of another machine, too; else its path."""
+    roots = tuple(roots)
+    for root in roots:
+        for each in (path, path.resolve()):
+            if each.is_relative_to(root):
+                name = each.relative_to(root).as_posix()
+                found = find_lora(name, roots)
+                if found is not None and found.samefile(path):
+                    return name
+    return str(path)
+
+
 def _only(folder: Path) -> Path | None:
     files = list(folder.glob(f"*{_SUFFIX}"))
     return files[0] if len(files) == 1 else None

@@ -98,6 +98,10 @@ class Catalog:
             )
         return found
 
+    def lora_name(self, name: str) -> str:
+        """The name of that LoRA file for every machine that has it below its roots. Raises UnknownAdapter."""
+        return self._local.lora_name(self.lora(name))
+
     def left_behind(self, name: str) -> ModelRef | None:
         """The model of that id that was deleted and whose files stayed below a root, outside the hub's cache."""
         model = self._local.left_behind(name)

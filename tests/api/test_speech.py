@@ -67,8 +67,8 @@ def voices(tmp_path: Path) -> Path:
     """The voices folder: `ann` and `bob` of voices.json, a recording that it does not name, and one that is none."""
     folder = tmp_path / "voices"
     (folder / "more").mkdir(parents=True)
-    for name in ("ann.wav", "bob.wav", "more/eve.wav"):
-        (folder / name).write_bytes(hum())
+    for pitch, name in enumerate(("ann.wav", "bob.wav", "more/eve.wav")):
+        (folder / name).write_bytes(hum(200 + pitch))
     (folder / "noise.wav").write_bytes(b"no sound")
     register(
         folder,
@@ -76,6 +76,13 @@ def voices(tmp_path: Path) -> Path:
         bob={"ref_audio": str(folder / "bob.wav")},
     )
     return folder
+
+
+def recording(blobs: BlobStore, folder: Path, reference: dict[str, Any]) -> str:
+    """Which recording of the folder the engine is given."""
+    content = blobs.read(reference["audio"])
+    (found,) = [file.name for file in folder.rglob("*.wav") if file.read_bytes() == content]
+    return found
 
 
 def register(folder: Path, default: str = "", **entries: Any) -> None:
@@ -152,7 +159,9 @@ def test_wav_is_usual_and_streams_when_asked(http: httpx.Client, speaker: Script
     assert speaker.runs[-1].payload["stream"] is True
 
 
-def test_openais_client_is_understood(make_api: Callable[..., ApiServer], speaker: ScriptedWorker) -> None:
+def test_openais_client_is_understood(
+    make_api: Callable[..., ApiServer], speaker: ScriptedWorker, voices: Path, blobs: BlobStore
+) -> None:
     with openai.OpenAI(base_url=f"{make_api().url}/v1", api_key="any", max_retries=0) as sdk:
         answer = sdk.audio.speech.create(
             model="gpt-4o-mini-tts",
@@ -170,7 +179,7 @@ def test_openais_client_is_understood(make_api: Callable[..., ApiServer], speake
     payload = speaker.runs[0].payload
     assert payload["instructions"] == "Cheerful."
     assert payload["speed"] == 1.25
-    assert payload["reference"]["path"].endswith("bob.wav")
+    assert recording(blobs, voices, payload["reference"]) == "bob.wav"
     assert speaker.runs[1].payload == {"input": "Hello.", "format": "wav"}
 
 
@@ -326,12 +335,18 @@ def test_bad_input_never_reaches_the_queue(
     ],
 )
 def test_what_the_engine_is_told(
-    fields: dict[str, Any], expected: dict[str, Any], http: httpx.Client, speaker: ScriptedWorker
+    fields: dict[str, Any],
+    expected: dict[str, Any],
+    http: httpx.Client,
+    speaker: ScriptedWorker,
+    voices: Path,
+    blobs: BlobStore,
 ) -> None:
     payload = told(http, speaker, **{"voice": "alloy", **fields} if "model" not in fields else fields)
     reference = payload.pop("reference", None)
     if reference is not None:
-        payload["file"] = Path(reference.pop("path")).name
+        payload["file"] = recording(blobs, voices, reference)
+        del reference["audio"]
         payload |= reference
     assert payload.pop("format") == "wav"
     assert payload == expected
@@ -396,24 +411,31 @@ def test_a_recording_that_is_sent_is_a_file_of_the_job(
 
 
 def test_who_names_no_voice_hears_the_usual_one(
-    make_api: Callable[..., ApiServer], speaker: ScriptedWorker, voices: Path, tmp_path: Path
+    make_api: Callable[..., ApiServer],
+    speaker: ScriptedWorker,
+    voices: Path,
+    blobs: BlobStore,
+    tmp_path: Path,
 ) -> None:
     own = tmp_path / "own.wav"
     own.write_bytes(hum(300))
     settings = {"tts_ref_audio": str(own), "tts_ref_text": "Hum."}
     with httpx.Client(base_url=make_api(**settings).url, timeout=30) as http:
-        usual = {"path": str(own), "text": "Hum.", "usual": True}
-        assert told(http, speaker)["reference"] == usual
-        assert told(http, speaker, voice="shimmer")["reference"] == usual
-        assert told(http, speaker, voice=str(own))["reference"] == {"path": str(own), "text": "Hum."}
+        reference = told(http, speaker)["reference"]
+        assert blobs.read(reference["audio"]) == own.read_bytes()
+        assert reference == {"audio": reference["audio"], "text": "Hum.", "usual": True}
+        assert told(http, speaker, voice="shimmer")["reference"] == reference
+        # The same content is stored once.
+        named = {"audio": reference["audio"], "text": "Hum."}
+        assert told(http, speaker, voice=str(own))["reference"] == named
         assert "reference" not in told(http, speaker, model="many")
         register(voices, default="bob", bob={"ref_audio": "bob.wav"})
-        assert told(http, speaker)["reference"]["path"].endswith("bob.wav")
-        assert told(http, speaker, voice="bob.wav")["reference"].keys() == {"path"}
+        assert recording(blobs, voices, told(http, speaker)["reference"]) == "bob.wav"
+        assert told(http, speaker, voice="bob.wav")["reference"].keys() == {"audio"}
 
 
 def test_the_registry_is_read_again_when_it_changes(
-    http: httpx.Client, speaker: ScriptedWorker, voices: Path
+    http: httpx.Client, speaker: ScriptedWorker, voices: Path, blobs: BlobStore
 ) -> None:
     def names() -> list[str]:
         return [row["name"] for row in http.get("/v1/voices").json()["voices"]]
@@ -438,7 +460,7 @@ def test_the_registry_is_read_again_when_it_changes(
     (voices / "voices.json").write_text(json.dumps(content))
     assert http.get("/v1/voices").json()["default_voice"] == "eve"
     assert names() == ["eve"]
-    assert told(http, speaker, voice="EVE")["reference"]["path"].endswith("more/eve.wav")
+    assert recording(blobs, voices, told(http, speaker, voice="EVE")["reference"]) == "eve.wav"
     (voices / "voices.json").write_text("{")
     assert names() == ["eve"]
     (voices / "voices.json").unlink()

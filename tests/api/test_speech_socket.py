@@ -50,8 +50,8 @@ def make_api(
     put(model_root / "speaks", {"model_type": "qwen3_tts"})
     folder = tmp_path / "voices"
     folder.mkdir()
-    for name in ("ann", "bob"):
-        (folder / f"{name}.wav").write_bytes(hum())
+    for pitch, name in enumerate(("ann", "bob")):
+        (folder / f"{name}.wav").write_bytes(hum(200 + pitch))
     register(folder, ann={"ref_audio": "ann.wav", "aliases": ["A"]}, bob={"ref_audio": "bob.wav"})
     running: list[ApiServer] = []
 
@@ -102,7 +102,7 @@ def refused(server: ApiServer, **options: Any) -> httpx.Response:
 
 
 def test_two_texts_with_two_voices_on_one_connection(
-    make_api: Callable[..., ApiServer], speaker: ScriptedWorker
+    make_api: Callable[..., ApiServer], speaker: ScriptedWorker, tmp_path: Path
 ) -> None:
     server = make_api()
     with opened(server) as socket:
@@ -116,7 +116,9 @@ def test_two_texts_with_two_voices_on_one_connection(
             socket.recv(20)
     told = [run.payload for run in speaker.runs]
     assert [payload["input"] for payload in told] == ["One.", "Two."]
-    assert [Path(payload["reference"]["path"]).name for payload in told] == ["ann.wav", "bob.wav"]
+    blobs, voices = LocalBlobs(tmp_path / "blobs"), tmp_path / "voices"
+    heard = [blobs.read(payload["reference"]["audio"]) for payload in told]
+    assert heard == [(voices / name).read_bytes() for name in ("ann.wav", "bob.wav")]
     assert [(payload["format"], payload["speed"]) for payload in told] == [("pcm", 2.0)] * 2
     listed = httpx.get(f"{server.url}/v1/jobs").json()["data"]
     assert [job["status"] for job in listed] == ["completed"] * 2

@@ -48,7 +48,7 @@ class Studio:
 
     def __init__(self, root: Path, data: Path, name: str, **settings: Any) -> None:
         self.settings = Settings.model_validate(
-            {"model_roots": (root,), "data_dir": data, "image_model": name, **settings}
+            {"model_roots": (root, root.parent), "data_dir": data, "image_model": name, **settings}
         )
         ref = Catalog(self.settings).resolve(name, Category.IMAGE)
         assert ref.category == "image"
@@ -374,9 +374,9 @@ def test_an_adapter_is_worn_for_its_request_only(
     place: Studio = request.getfixturevalue(name)
     file = adapter(tmp_path / "style.safetensors", layer, 32)
     plain = place.files()
-    styled = place.files(loras=[{"path": file, "scale": 1.0}])
+    styled = place.files(loras=[{"name": file, "scale": 1.0}])
     assert styled != plain
-    assert place.files(loras=[{"path": file, "scale": 0.3}]) not in (plain, styled)
+    assert place.files(loras=[{"name": file, "scale": 0.3}]) not in (plain, styled)
     assert place.files() == plain
 
 
@@ -386,7 +386,7 @@ def test_an_adapter_of_another_model_is_refused_and_leaves_no_trace(studio: Stud
     wide = adapter(tmp_path / "wide.safetensors", "layers.0.attention.to_q", 64)
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
     for file in (strange, wide, str(tmp_path / "broken.safetensors"), str(tmp_path / "gone.safetensors")):
-        last = studio.outputs(loras=[{"path": file, "scale": 1.0}])[-1]
+        last = studio.outputs(loras=[{"name": file, "scale": 1.0}])[-1]
         assert isinstance(last, Failed)
         assert (last.error.status, last.error.param) == (400, "loras")
         assert str(tmp_path) not in last.error.message

@@ -160,7 +160,7 @@ def _suiting(size: tuple[int, int] | None, bounds: Limits, usual: int) -> tuple[
 
 def _loras(context: Context, wanted: ImageRequest) -> list[Lora]:
     try:
-        return [Lora(str(context.catalog.lora(each.path)), each.scale) for each in wanted.loras or ()]
+        return [Lora(context.catalog.lora_name(each.path), each.scale) for each in wanted.loras or ()]
     except UnknownAdapter as error:
         raise InvalidRequest(str(error), param="loras") from None
 

@@ -19,6 +19,9 @@ from mlxq.catalog.families.table import speech_voices
 from mlxq.catalog.voices import SPEEDS, Voice, Voices
 from mlxq.media.formats import RECORDING_SUFFIXES
 
+#: Bytes of the largest recording: half a minute is less in any format.
+_LARGEST = 256 << 20
+
 
 async def settle_voice(
     context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest
@@ -36,7 +39,7 @@ def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechReq
     if wanted.reference_audio is not None:
         voice = SettledVoice(reference=_sent(context, uploads, wanted.reference_audio))
     else:
-        voice = _named(context, ref, wanted.voice or "")
+        voice = _named(context, uploads, ref, wanted.voice or "")
     reference = voice.reference
     if reference is not None and wanted.transcript is not None:
         # Who names no recording does not know the usual one: what is said in it is known better.
@@ -46,21 +49,21 @@ def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechReq
     return replace(voice, reference=reference, speed=speed)
 
 
-def _named(context: Context, ref: ModelRef, name: str) -> SettledVoice:
+def _named(context: Context, uploads: Uploads, ref: ModelRef, name: str) -> SettledVoice:
     voices, own = context.voices.read(), voices_of(ref)
     if name in ("", "default"):
-        return _usual(context, voices, own)
+        return _usual(context, uploads, voices, own)
     if _is_path(name):
-        return SettledVoice(reference=_recorded(context, _allowed(context, name)))
+        return SettledVoice(reference=_recorded(context, uploads, _allowed(context, name), "the voice"))
     registered = voices.find(name)
     if registered is not None:
-        return _registered(context, registered)
+        return _registered(context, uploads, registered)
     if own or ref.path is None:
         voice = own_voice(name, own) if own else name
         if voice is not None:
             return SettledVoice(name=voice)
     elif name.casefold() in OPENAI_VOICES:
-        return _usual(context, voices, own)
+        return _usual(context, uploads, voices, own)
     known = [voice.name for voice in voices.voices] + [*own, *OPENAI_VOICES]
     raise InvalidRequest(
         f"Invalid 'voice': '{name[:64]}' is not known. Known are {', '.join(known)}.",
@@ -69,30 +72,30 @@ def _named(context: Context, ref: ModelRef, name: str) -> SettledVoice:
     )
 
 
-def _usual(context: Context, voices: Voices, own: tuple[str, ...]) -> SettledVoice:
+def _usual(context: Context, uploads: Uploads, voices: Voices, own: tuple[str, ...]) -> SettledVoice:
     """The voice of who names none, or one of OpenAI's: by voices.json, by TTS_REF_AUDIO, or the model's."""
     if own:
         return SettledVoice()
     registered = voices.find(voices.default) if voices.default else None
     if registered is not None:
-        voice = _registered(context, registered)
+        voice = _registered(context, uploads, registered)
         return replace(voice, reference=voice.reference and structs.replace(voice.reference, usual=True))
     if context.settings.tts_ref_audio:
-        recorded = _recorded(context, _checked(context, _own_recording(context), "TTS_REF_AUDIO"))
+        recorded = _recorded(context, uploads, _own_recording(context), "TTS_REF_AUDIO")
         return SettledVoice(reference=structs.replace(recorded, usual=True))
     return SettledVoice()
 
 
-def _registered(context: Context, voice: Voice) -> SettledVoice:
-    path = _checked(context, voice.recording, f"the voice '{voice.name}'")
-    return SettledVoice(reference=VoiceReference(path=path, text=voice.text), speed=voice.speed)
+def _registered(context: Context, uploads: Uploads, voice: Voice) -> SettledVoice:
+    audio = _stored(context, uploads, voice.recording, f"the voice '{voice.name}'")
+    return SettledVoice(reference=VoiceReference(audio=audio, text=voice.text), speed=voice.speed)
 
 
 def _is_path(name: str) -> bool:
     return "/" in name or os.sep in name or name.startswith("~") or name.lower().endswith(RECORDING_SUFFIXES)
 
 
-def _allowed(context: Context, name: str) -> str:
+def _allowed(context: Context, name: str) -> Path:
     """A path that was sent, if it may be read: a link does not lead out of the folder."""
     folder = context.settings.voices_dir
     try:
@@ -107,34 +110,40 @@ def _allowed(context: Context, name: str) -> str:
             param="voice",
             code="invalid_voice",
         )
-    return _checked(context, path, "the voice")
+    return path
 
 
-def _recorded(context: Context, path: str) -> VoiceReference:
+def _recorded(context: Context, uploads: Uploads, path: Path, what: str) -> VoiceReference:
     """A recording by its path, with what is said in it where the settings tell it."""
     words, own = context.settings.tts_ref_text, context.settings.tts_ref_audio
-    known = own and words and Path(path).resolve() == _own_recording(context).resolve()
-    return VoiceReference(path=path, text=words if known else None)
+    known = own and words and path.resolve() == _own_recording(context).resolve()
+    return VoiceReference(audio=_stored(context, uploads, path, what), text=words if known else None)
 
 
 def _own_recording(context: Context) -> Path:
     return Path(context.settings.tts_ref_audio).expanduser().absolute()
 
 
-def _checked(context: Context, path: Path, what: str) -> str:
-    """The path of a recording that can be heard."""
+def _stored(context: Context, uploads: Uploads, path: Path, what: str) -> str:
+    """The blob of a recording of this machine, which no other machine could open by its path.
+
+    Raises InvalidRequest for one that can't be heard.
+    """
     # FFmpeg takes time and memory: who never sends a recording never loads it.
     from mlxq.media.audio import UnreadableAudio, probe
 
     try:
         if not path.is_file():
             raise UnreadableAudio("it is not there")
+        if path.stat().st_size > _LARGEST:
+            raise UnreadableAudio(f"it is larger than {_LARGEST >> 20} MB")
         probe(path, context.settings.max_reference_seconds)
+        data = path.read_bytes()
     except UnreadableAudio as error:
         raise InvalidRequest(
             f"The recording of {what} can't be used: {error}.", param="voice", code="invalid_audio"
         ) from error
-    return str(path)
+    return uploads.put_shared(data)
 
 
 def _sent(context: Context, uploads: Uploads, data: str) -> VoiceReference:

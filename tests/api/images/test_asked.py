@@ -150,15 +150,17 @@ def test_what_means_nothing_here_is_named(http: httpx.Client, painter: ScriptedW
 def test_loras_are_files_below_the_model_roots(
     http: httpx.Client, painter: ScriptedWorker, model_root: Path, tmp_path: Path
 ) -> None:
-    ink = str(model_root / "styles" / "ink.safetensors")
+    ink = "styles/ink.safetensors"
     payload = told(painter, paint(http, loras=["styles", {"path": "styles/ink.safetensors", "scale": 0.5}]))
-    assert payload["loras"] == [{"path": ink, "scale": 1.0}, {"path": ink, "scale": 0.5}]
+    assert payload["loras"] == [{"name": ink, "scale": 1.0}, {"name": ink, "scale": 0.5}]
     form: dict[str, Any] = {"prompt": "x", "loras": '[{"path": "styles", "scale": 2}]'}
     payload = told(painter, http.post("/v1/images/edits", files={"image": PNG}, data=form))
-    assert payload["loras"] == [{"path": ink, "scale": 2.0}]
+    assert payload["loras"] == [{"name": ink, "scale": 2.0}]
     form = {"prompt": "x", "loras[]": ["styles", "styles/ink.safetensors"]}
     payload = told(painter, http.post("/v1/images/edits", files={"image": PNG}, data=form))
-    assert payload["loras"] == [{"path": ink, "scale": 1.0}] * 2
+    assert payload["loras"] == [{"name": ink, "scale": 1.0}] * 2
+    payload = told(painter, paint(http, loras=[str(model_root / ink)]))
+    assert payload["loras"] == [{"name": ink, "scale": 1.0}]
     (model_root / "link.safetensors").symlink_to(tmp_path / "secret.safetensors")
     for name in ("../secret.safetensors", str(tmp_path / "secret.safetensors"), "link.safetensors", "paints"):
         answer = paint(http, loras=[name])

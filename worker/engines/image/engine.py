@@ -6,8 +6,9 @@ HTTP. One thread owns an engine.
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -18,6 +19,7 @@ from PIL import Image
 from jobs.blobs import BlobStore
 from jobs.errors import InsufficientStorage, InvalidRequest
 from jobs.payloads import ImagePayload, Lora
+from mlxq.catalog import UnknownAdapter
 from mlxq.catalog.families.image import Limits
 from mlxq.media.formats import GRID, IMAGE_TYPES
 from worker.engines.base import Done, Failed, Output, Preview, Progress
@@ -60,12 +62,21 @@ class ImageEngine:
     capacity = 1
     context_length: int | None = None
 
-    def __init__(self, model: DiffusionModel, model_id: str, limits: Limits, blobs: BlobStore) -> None:
+    def __init__(
+        self,
+        model: DiffusionModel,
+        model_id: str,
+        limits: Limits,
+        blobs: BlobStore,
+        find_lora: Callable[[str], Path],
+    ) -> None:
+        """`find_lora` returns the file of an adapter by its name, or raises UnknownAdapter."""
         self.memory_bytes = model.memory_bytes
         self._model = model
         self._model_id = model_id
         self._limits = limits
         self._blobs = blobs
+        self._find_lora = find_lora
         self._task: _Task | None = None
 
     def add(self, task_id: str, payload: ImagePayload, seed: int) -> None:
@@ -183,8 +194,8 @@ class ImageEngine:
     def _apply_loras(self, loras: list[Lora]) -> None:
         """Use these adapters and no others. Raises InvalidRequest."""
         try:
-            self._model.apply_loras([(lora.path, lora.scale) for lora in loras])
-        except (ValueError, FileNotFoundError) as error:
+            self._model.apply_loras([(str(self._find_lora(lora.name)), lora.scale) for lora in loras])
+        except (UnknownAdapter, ValueError, FileNotFoundError) as error:
             log.warning("adapters that do not fit: %s", error)
             raise InvalidRequest(
                 f"The LoRA adapters can't be put on the model '{self._model_id}': they are not made for it.",

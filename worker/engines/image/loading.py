@@ -5,7 +5,7 @@ from pathlib import Path
 from config.settings import Settings
 from jobs.blobs import blob_store
 from jobs.errors import InvalidRequest
-from mlxq.catalog import ModelRef
+from mlxq.catalog import Catalog, ModelRef
 from mlxq.catalog.families.image import ImageFamily
 from mlxq.catalog.families.table import family_in
 from worker.engines.family_module import family_module
@@ -42,4 +42,5 @@ def load(ref: ModelRef, path: Path, family: ImageFamily, settings: Settings) -> 
         ref.id,
         family.limits,
         blob_store(settings),
+        Catalog(settings).lora,
     )

@@ -188,7 +188,7 @@ class SpeechEngine:
 
     def _recording(self, reference: VoiceReference, scratch: contextlib.ExitStack) -> Path:
         """The recording of a voice as a WAV file. Raises InvalidRequest for an unusable one."""
-        with self._source(reference) as source:
+        with self._blobs.local(reference.audio) as source:
             samples = list(decode(source, _RECORDING_RATE, self._longest_recording))
         folder = scratch.enter_context(tempfile.TemporaryDirectory(prefix="mlxq-"))
         path = Path(folder) / "voice.wav"
@@ -197,11 +197,6 @@ class SpeechEngine:
             for piece in samples:
                 file.writeframes(np.clip(np.rint(piece * 32768), -32768, 32767).astype("<i2").tobytes())
         return path
-
-    def _source(self, reference: VoiceReference) -> contextlib.AbstractContextManager[Path]:
-        if reference.audio is not None:
-            return self._blobs.local(reference.audio)
-        return contextlib.nullcontext(Path(reference.path or ""))
 
     def _end(self) -> None:
         """Drop the task and what the model holds of it."""
