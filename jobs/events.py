@@ -83,7 +83,7 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True, tag="delta"):
 
 
 class AudioChunk(msgspec.Struct, frozen=True, tag="audio"):
-    """The next bytes of a sound file; base64 in JSON.
+    """The next bytes of an audio file; base64 in JSON.
 
     Each chunk but the last has a multiple of three bytes, so that the texts of a stream can be joined.
     """

@@ -4,7 +4,7 @@
     → {"event": "task_continue", "text": …, "voice_id": …}        ← task_progress, the last one with is_final
     → {"event": "task_finish"}                                     ← task_finished, and the connection is closed
 
-Sound comes as hexadecimal PCM: 16 bits, little-endian, 24 kHz, mono.
+Audio is sent as hexadecimal PCM: 16 bits, little-endian, 24 kHz, mono.
 """
 
 import asyncio

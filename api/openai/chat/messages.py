@@ -13,7 +13,7 @@ from api.http.nesting import not_deeper_than
 
 #: The parts of a message that are text, and where they hold it.
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-#: The parts that are pictures. OpenAI's chats have an object with the address, its responses a string.
+#: The parts that are images. OpenAI's chats have an object with the address, its responses a string.
 _IMAGE_PARTS = ("image_url", "input_image")
 #: Roles that templates do not know, and the one that means the same to a model.
 _ROLES = {"developer": "system", "function": "tool"}
@@ -24,7 +24,7 @@ def _invalid(message: str, **context: Any) -> PydanticCustomError:
 
 
 def _read_parts(value: Any) -> Any:
-    """Content as one string, or as a list of plain parts when there are pictures in it; None stays None."""
+    """Content as one string, or as a list of plain parts when it has images; None stays None."""
     if value is None or isinstance(value, str):
         return value
     if not isinstance(value, list):
@@ -182,7 +182,7 @@ class Message(RequestModel):
     def plain(self, number: int = 0) -> dict[str, Any]:
         """The message as a chat template takes it; absent fields are left out.
 
-        `content` is a string, or with pictures a list of {"type": "text", "text"} and
+        `content` is a string, or with images a list of {"type": "text", "text"} and
         {"type": "image_url", "url"}. `number`: how many calls the messages before it hold.
         """
         message: dict[str, Any] = {

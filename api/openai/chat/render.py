@@ -87,7 +87,7 @@ def _token(entry: TokenLogprob) -> dict[str, Any]:
 
 
 class ChatFrames(OpenAiText):
-    """The chunks of one stream as server-sent events. All but the text of a plain delta is serialized once."""
+    """The chunks of one stream as server-sent events. All but the text of a plain delta is serialised once."""
 
     def __init__(self, job_id: str, meta: ChatMeta, *, choices: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""From a request for pictures to its job: which size, which steps, which seed, and whether there is room for them."""
+"""Makes the job of a request for images: size, steps, seed, input images, and the check of the disk space."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ from api.openai.dialect import OPENAI
 from api.openai.images.effect import without_effect
 from api.openai.images.render import ImageMeta
 from api.openai.images.schema import ImageRequest
-from api.openai.images.upload import ImageUpload, Pictures
+from api.openai.images.upload import ImageUpload, InputImages
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
@@ -27,17 +27,17 @@ from mlxq.catalog.families.image import ANY_LIMITS, ImageFamily, Limits
 from mlxq.catalog.families.table import family_by_files
 from mlxq.media.formats import GRID
 
-#: Pixels of a picture whose size nobody names.
+#: Sides of an image without a size in the request, in pixels.
 _USUAL_SIDE, _SMALL_SIDE = 1024, 256
 _USUAL_STRENGTH = 0.75
-#: Bytes of a pixel in the largest file there can be of it.
+#: Bytes of a pixel in the largest possible file.
 _PIXEL = 3
 
 
 async def image_job(
     request: Request, upload: ImageUpload, mode: Mode, preference: Preference
 ) -> tuple[JobRequest, list[str]]:
-    """The job, and warnings of what does not count.
+    """The job, and warnings about parameters without an effect.
 
     Raises InvalidRequest, ModelNotFound, PayloadTooLarge and InsufficientStorage.
     """
@@ -50,15 +50,15 @@ async def image_job(
     if wanted.sides is not None:
         _check_size(wanted.sides, bounds)
     loras = await asyncio.to_thread(_loras, context, wanted)
-    pictures = await upload.pictures(context.settings)
-    # A model that was shipped paints noise: little of it is enough.
-    width, height = wanted.sides or _suiting(pictures.size, bounds, _SMALL_SIDE if ref.note else _USUAL_SIDE)
+    sources = await upload.input_images(context.settings)
+    # The included model makes noise: a small image is enough.
+    width, height = wanted.sides or _suiting(sources.size, bounds, _SMALL_SIDE if ref.note else _USUAL_SIDE)
     await asyncio.to_thread(
-        context.blobs.check_room, wanted.count * width * height * _PIXEL + sum(map(len, pictures))
+        context.blobs.check_room, wanted.count * width * height * _PIXEL + sum(map(len, sources))
     )
     settings = context.settings
     steps = wanted.wanted_steps(bounds.steps)
-    images, mask = await asyncio.to_thread(_stored, uploads_of(request), pictures)
+    images, mask = await asyncio.to_thread(_stored, uploads_of(request), sources)
     strength = wanted.strength if images else None
     if strength is None and mode == "generate" and len(images) == 1:
         strength = _USUAL_STRENGTH
@@ -87,7 +87,7 @@ async def image_job(
         dialect=OPENAI,
         kind=Kind.IMAGE,
         model=ref,
-        raw=pictures.fingerprint,
+        raw=sources.fingerprint,
         payload=payload,
         meta=ImageMeta(
             model=wanted.model or "default",
@@ -120,12 +120,12 @@ def _limits(ref: ModelRef) -> Limits:
 
 
 def keeps(context: Context, wanted: ImageRequest) -> bool:
-    """Whether the pictures are made to their end when their client leaves."""
+    """Whether the job continues when its client disconnects."""
     return (wanted.on_disconnect or context.settings.image_on_disconnect) == "keep"
 
 
 def _check_count(upload: ImageUpload, mode: Mode, ref: ModelRef, bounds: Limits) -> None:
-    """Several pictures are looked at; only one can be painted over."""
+    """Several images can be references; only one can be the start of a new image."""
     over = mode == "variation" or upload.masked or upload.body.value.strength is not None
     most = 1 if over else bounds.references
     if len(upload.images) > most:
@@ -146,7 +146,7 @@ def _check_size(sides: tuple[int, int], bounds: Limits) -> None:
 
 
 def _suiting(size: tuple[int, int] | None, bounds: Limits, usual: int) -> tuple[int, int]:
-    """A size in the shape of the picture that was sent, and not much larger than usual; without one a square."""
+    """A size with the proportions of the input image and about the usual area; without an input image a square."""
     if size is None:
         side = min(usual, bounds.longest)
         return side, side
@@ -165,12 +165,12 @@ def _loras(context: Context, wanted: ImageRequest) -> list[Lora]:
         raise InvalidRequest(str(error), param="loras") from None
 
 
-def _stored(uploads: Uploads, pictures: Pictures) -> tuple[list[str], str | None]:
-    """The blobs of the images that were sent, and of the mask."""
-    if not pictures.images:
+def _stored(uploads: Uploads, sources: InputImages) -> tuple[list[str], str | None]:
+    """The blobs of the input images, and of the mask."""
+    if not sources.images:
         return [], None
-    images = [uploads.put(file) for file in pictures.images]
-    return images, None if pictures.mask is None else uploads.put(pictures.mask)
+    images = [uploads.put(file) for file in sources.images]
+    return images, None if sources.mask is None else uploads.put(sources.mask)
 
 
 def _seed_of(job_id: str) -> int:

@@ -1,6 +1,6 @@
-"""`/v1/images/generations`, `/v1/images/edits` and `/v1/images/variations`: which pictures are wanted.
+"""Requests to `/v1/images/generations`, `/v1/images/edits` and `/v1/images/variations`.
 
-The pictures that a request sends are texts here, or not here at all: forms hold them as files.
+Input images are texts here. Those of forms are files, which are not part of these models.
 """
 
 import re
@@ -51,7 +51,7 @@ def _size(value: str) -> str:
 
 
 def _background(value: object) -> object:
-    """Forms hold a truth as a word."""
+    """Forms have booleans as text."""
     if value == "transparent":
         raise PydanticCustomError(
             "not_supported", "'transparent' is not supported: the models here fill the whole picture"
@@ -63,7 +63,7 @@ def _background(value: object) -> object:
 
 
 class Lora(BaseModel):
-    """A LoRA file under the model roots. A name alone stands for one at full strength."""
+    """A LoRA file under the model roots. A name alone means the scale 1."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -72,7 +72,7 @@ class Lora(BaseModel):
 
 
 def _loras(value: object) -> object:
-    """Forms hold a list as JSON."""
+    """Forms have a list as JSON text."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = orjson.loads(value)
@@ -86,7 +86,7 @@ def _loras(value: object) -> object:
 
 
 class ImageRequest(RequestModel):
-    """What all three take. `guidance_scale` is mlx-openai-server's word, `num_inference_steps` that of diffusers."""
+    """Fields of all three. `guidance_scale` is mlx-openai-server's name, `num_inference_steps` that of diffusers."""
 
     harmless: ClassVar[frozenset[str]] = frozenset({"user", "moderation"})
 
@@ -94,7 +94,7 @@ class ImageRequest(RequestModel):
     n: Annotated[int, Field(ge=1, le=10)] | None = None
     size: Annotated[str, AfterValidator(_size)] | None = None
     quality: Quality | None = None
-    #: OpenAI's word for what is behind a picture, and ours for a job that nobody waits for
+    #: OpenAI's field for the background of an image, and ours for a job in the background
     background: Annotated[
         bool | Literal["opaque", "auto"] | None,
         PlainValidator(_background, json_schema_input_type=bool | Literal["opaque", "auto"] | None),
@@ -139,17 +139,17 @@ class ImageRequest(RequestModel):
 
     @property
     def sides(self) -> tuple[int, int] | None:
-        """Width and height; None: what suits."""
+        """Width and height; None: chosen by the server."""
         found = _SIZE.fullmatch(self.size or "")
         return (int(found[1]), int(found[2])) if found else None
 
     @property
     def told_quality(self) -> str:
-        """As answers name it."""
+        """The quality in answers."""
         return _QUALITIES.get(self.quality or "", "medium")
 
     def wanted_steps(self, usual: int) -> int | None:
-        """Steps of a picture where a model usually takes that many; None: as many as it likes."""
+        """Steps of an image, for a model with `usual` steps; None: the default of the model."""
         if self.steps or self.num_inference_steps:
             return self.steps or self.num_inference_steps
         match self.told_quality:
@@ -162,7 +162,7 @@ class ImageRequest(RequestModel):
 
     @property
     def wanted_seed(self) -> int | None:
-        """In 32 bits. -1 means any, as other programs have it."""
+        """The seed in 32 bits; None, also for -1: a random one."""
         return None if self.seed is None or self.seed == -1 else self.seed % 2**32
 
     @property
@@ -171,14 +171,14 @@ class ImageRequest(RequestModel):
 
 
 class GenerationRequest(ImageRequest):
-    """`image` and `strength` are OminiX' words: a picture to begin with."""
+    """`image` and `strength` are OminiX' fields: an image to start from."""
 
     prompt: Annotated[str, Field(max_length=_LONGEST_PROMPT), AfterValidator(_prompt)]
     image: str | list[str] | None = None
 
 
 class EditRequest(ImageRequest):
-    """A form's fields; `image` and `mask` are files."""
+    """The fields of a form; `image` and `mask` are files."""
 
     harmless = frozenset({"user", "moderation", "input_fidelity"})
 
@@ -186,7 +186,7 @@ class EditRequest(ImageRequest):
 
 
 class ImageReference(BaseModel):
-    """OpenAI's way to name a picture in JSON."""
+    """An image in JSON, as in OpenAI's API."""
 
     model_config = ConfigDict(strict=True)
 
@@ -194,7 +194,7 @@ class ImageReference(BaseModel):
 
 
 class JsonEditRequest(EditRequest):
-    """The same as JSON: `images` and `mask` as OpenAI has them, or in base64."""
+    """The same as JSON: `images` and `mask` as in OpenAI's API, or in base64."""
 
     images: list[ImageReference | str] | None = None
     image: str | list[str] | None = None
@@ -202,7 +202,7 @@ class JsonEditRequest(EditRequest):
 
 
 class VariationRequest(ImageRequest):
-    """A form's fields; `image` is a file. OpenAI's have no prompt."""
+    """The fields of a form; `image` is a file. OpenAI's variations have no prompt."""
 
     prompt: Annotated[str, Field(max_length=_LONGEST_PROMPT)] | None = None
 

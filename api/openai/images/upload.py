@@ -42,7 +42,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class InputImages:
     """The input images of a request, converted to PNG files: upright, and without metadata.
 
     `size` is that of the first. `fingerprint` is a hash of the whole request.
@@ -60,7 +60,7 @@ class Pictures:
 
 
 class ImageUpload:
-    """A request for images: `body` has its parameters, `pictures` reads its input images. A context manager."""
+    """A request for images: `body` has its parameters, `input_images` reads its images. A context manager."""
 
     def __init__(self, body: Body[Any], images: list[Sent], mask: Sent | None, form: Form | None) -> None:
         self.body = body
@@ -79,7 +79,7 @@ class ImageUpload:
     def masked(self) -> bool:
         return self._mask is not None
 
-    async def pictures(self, settings: Settings) -> Pictures:
+    async def input_images(self, settings: Settings) -> InputImages:
         """Raises InvalidRequest for a file that is no image, for a mask that does not fit, and PayloadTooLarge."""
         digest = hashlib.sha256(self.body.raw)
         images, sizes = [], []
@@ -99,7 +99,7 @@ class ImageUpload:
                     param=_MASK,
                     code="invalid_image",
                 )
-        return Pictures(tuple(images), mask, sizes[0] if sizes else None, digest.digest())
+        return InputImages(tuple(images), mask, sizes[0] if sizes else None, digest.digest())
 
 
 async def read_images(

@@ -1,4 +1,4 @@
-"""The events of streamed speech, and the result of a speech job. The types only; the sound itself is a file."""
+"""The events of streamed speech, and the result of a speech job. The types only; the audio itself is a file."""
 
 from typing import Literal
 

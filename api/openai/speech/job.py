@@ -22,7 +22,7 @@ from mlxq.catalog.families.table import lacking_libraries, speech_options, why_u
 
 #: Seconds of run time that each character adds.
 _PER_CHARACTER = 0.1
-#: Bytes of the sound that each character may become: a tenth of a second of WAV.
+#: Largest number of audio bytes for each character: a tenth of a second of WAV.
 _BYTES_PER_CHARACTER = 4800
 
 
@@ -52,7 +52,7 @@ async def speech_job(
     *,
     live: bool,
 ) -> tuple[JobRequest, list[str]]:
-    """The job, and warnings of what does not count. `live`: its sound is told while it is made.
+    """The job, and warnings about parameters without an effect. `live`: its audio is sent while it is made.
 
     Raises InvalidRequest, ModelNotFound and NotSupported.
     """

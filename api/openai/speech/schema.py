@@ -1,4 +1,4 @@
-"""`/v1/audio/speech`: text in, sound out."""
+"""`/v1/audio/speech`: text in, audio out."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
