@@ -197,7 +197,7 @@ class WorkerHost:
         cached = self._settings.cache_limit_gb * GB or self._memory_budget() * CACHE_SHARE
         set_limits(int(self._settings.wired_limit_gb * GB), int(cached))
 
-    # -- what others are told ----------------------------------------------------------------------------------------
+    # -- what is published -------------------------------------------------------------------------------------------
 
     def _tell_others(self, category: Category, kind: Kind, model: str) -> None:
         """A load or an unload is meant for every worker, and only one got its job."""

@@ -16,7 +16,7 @@ GRACE = 0.005
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """`used`: its time in turns over its share; the lane that used least is next. `busy`: it will want more turns."""
+    """`used`: its time in turns over its share; the lane that used least is next. `busy`: it will take more turns."""
 
     used: float = 0.0
     busy: bool = False

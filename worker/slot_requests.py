@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 from jobs.kinds import Kind
 
-#: Seconds that somebody waits until a slot is empty.
+#: Longest wait for an empty slot, in seconds.
 EVICTION_TIMEOUT = 10
 
 
@@ -43,7 +43,7 @@ class SlotRequests:
         self._wake()
 
     def serve_evictions(self, empty: Callable[[], bool]) -> None:
-        """Call `empty` for each; it says whether the slot is empty."""
+        """Call `empty` for each; it returns whether the slot is empty."""
         while not self._evictions.empty():
             asked = self._evictions.get()
             if asked.set_running_or_notify_cancel():

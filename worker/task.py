@@ -18,7 +18,7 @@ from jobs.gate import Ending
 from jobs.request import Claim
 from worker.engines.base import AudioChunk, Delta, Done, Failed, Output, Preview, Progress
 
-#: Seconds between two events with the output of a job that nobody streams.
+#: Seconds between two events with the output of a job that is not streamed.
 COALESCE = 0.25
 
 

@@ -49,7 +49,7 @@ class Dictionary:
 
 
 class Generation(jinja2.ext.Extension):
-    """`{% generation %}`, which marks what the assistant has said: its contents as they are."""
+    """`{% generation %}`, which marks the assistant's text: renders its contents."""
 
     tags = {"generation"}  # noqa: RUF012
 

@@ -1,4 +1,4 @@
-"""Engines: one file per family of models. `ENGINES` says which categories this worker serves.
+"""Engines: one module per family of models. `ENGINES` lists the categories that this worker serves.
 
 Loaders import their library when they are called, on the thread that will own the model.
 """

@@ -77,7 +77,7 @@ class Flux2:
     def encode_prompt(self, params: ImageParams) -> Conditioning:
         positive = self._encode_text(params.prompt)
         negative = self._encode_text(params.negative_prompt) if params.guidance > 1 else (None, None)
-        # No mask tells the padding: it is the tokens before it that the prompt has.
+        # There is no mask of the padding: only the tokens before it are counted.
         tokens = self._tokenizer.tokenize(params.prompt or " ").attention_mask
         return Conditioning((positive, negative), int(tokens.sum().item()))
 
@@ -199,7 +199,7 @@ def _vae(path: Path) -> Any:
 
 
 def _arguments(kind: Any, folder: Path) -> dict[str, object]:
-    """What config.json says of the arguments that this class takes."""
+    """The arguments of this class that config.json names."""
     config = read_object(folder / "config.json")
     known = inspect.signature(kind.__init__).parameters
     parameters = config.get("rope_parameters")

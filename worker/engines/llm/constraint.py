@@ -226,9 +226,9 @@ class Constraint:
 
 
 def _continued(allowed: mx.array, ends: mx.array, logits: mx.array) -> mx.array:
-    """Where the grammar may end or go on, going on has to be the model's wish.
+    """Where the grammar may end or continue, it continues only if the model prefers that.
 
-    A model that would rather write something else, which the grammar forbids, ends instead.
+    If a token that the grammar forbids is likelier than every token that continues it, the answer ends.
     """
     further = mx.where(allowed & ~ends, logits, -mx.inf).max(axis=-1, keepdims=True)
     forbidden = mx.where(allowed, -mx.inf, logits).max(axis=-1, keepdims=True)

@@ -105,7 +105,7 @@ class ImagePrompts(Prompts):
         return super()._render(formed, tools, images, **options)
 
     def _formed(self, messages: list[Message], images: int) -> list[Any]:
-        """The messages with their content as the model's template wants it."""
+        """The messages with their content in the form that the model's template requires."""
         if self._model_type.lower() not in MODEL_CONFIG:
             return messages
         formed = apply_chat_template(

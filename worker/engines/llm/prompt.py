@@ -190,7 +190,7 @@ class Prompts:
         return self._template.render(messages, tools, **options)
 
     def _options(self, payload: ChatPayload) -> dict[str, object]:
-        """The template's variables from the request. Reasoning is as the template has it, unless the request says."""
+        """The template's variables from the request, which may leave reasoning to the template's default."""
         options: dict[str, object] = dict(payload.chat_template_kwargs or {})
         if taken := RENDERING.intersection(options):
             raise InvalidRequest(

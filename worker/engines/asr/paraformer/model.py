@@ -19,7 +19,7 @@ from worker.engines.asr.paraformer.predictor import integrate
 Floats = npt.NDArray[Any]
 Weights = dict[str, mx.array]
 
-#: The one size that no shape tells.
+#: The size that no tensor's shape contains.
 HEADS = 4
 _EPSILON = 1e-12
 #: In the file, but used in training only.
