@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -105,7 +104,7 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
     context = Context(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, JobClient]]:
         async with context.job_client() as client:
             announcement = asyncio.create_task(_announce_redis(client, settings.redis_label))
             usual = LiveSettings.of(settings)

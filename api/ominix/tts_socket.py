@@ -12,7 +12,6 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import orjson
 from fastapi import APIRouter
@@ -31,6 +30,7 @@ from api.openai.speech.job import speech_job
 from api.openai.speech.render import SPEECH
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.stream import pieces
+from config.values import JsonObject
 from jobs.errors import InvalidRequest
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class _Session:
 
     def __init__(self, socket: WebSocket, inbox: _Inbox) -> None:
         self._socket, self._inbox = socket, inbox
-        self._settings: dict[str, Any] = {}
+        self._settings: JsonObject = {}
 
     async def run(self) -> None:
         await self._say("connected_success")
@@ -143,7 +143,7 @@ class _Session:
                 told = OMINIX.error_body(to_error(error))
                 await self._say("error", message=told["detail"], error=told["error"])
 
-    async def _speak(self, message: dict[str, Any]) -> None:
+    async def _speak(self, message: JsonObject) -> None:
         said = {
             **self._settings,
             **_settings(message),
@@ -165,11 +165,11 @@ class _Session:
         told = {"warnings": warnings} if warnings else {}
         await self._say("task_progress", data={"audio": ""}, is_final=True, job_id=accepted.job_id, **told)
 
-    async def _say(self, event: str, **data: Any) -> None:
+    async def _say(self, event: str, **data: object) -> None:
         await self._socket.send_text(orjson.dumps({"event": event, **data}).decode())
 
 
-def _settings(message: dict[str, Any]) -> dict[str, Any]:
+def _settings(message: JsonObject) -> JsonObject:
     """How to speak, as a message says it. Raises InvalidRequest."""
     settings = {name: message[name] for name in _SETTINGS if message.get(name) is not None}
     voice = message.get("voice_setting", {})
