@@ -1,10 +1,10 @@
 """mlxq against `mlx_lm.server` and the bare `BatchGenerator`: the same model and work, in turns, in one run.
 
-    python -m benchmarks.chat [--model PATH] [--rounds 5] [--quick] [--json FILE]
+    python -m benchmarks.chat [--model PATH] [--rounds 5] [--quick] [--json FILE] [--against CHECKOUT]
 
 Every round starts each server afresh (A B, then B A), measures its start, its memory and all scenarios, and
 ends it. The default model has random weights and about 20 M parameters; a smaller one shows overheads larger
-than life.
+than life. With `--against`, mlxq of another checkout stands in the place of `mlx_lm.server`: before against after.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from types import FrameType
 import uvloop
 
 from benchmarks import load, model, preload, report
-from benchmarks.server import KINDS, Kind, running
+from benchmarks.server import MLX_LM, MLXQ, Kind, checkout, running
 
 
 def main() -> None:
@@ -35,31 +35,39 @@ def main() -> None:
             model.random_qwen3(folder, model.TINY if args.tiny else model.BIG)
         blas = args.preload or preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
         print(_conditions(args, folder, blas), flush=True)
+        other = checkout(args.against) if args.against else MLX_LM
+        kinds = [kind for kind in (MLXQ, other) if not args.only or kind.name in args.only]
         rounds: list[report.Round] = []
         try:
             for number in range(args.rounds):
                 rounds.append({})
-                _round(number, args, folder, preload.environment(blas), rounds[-1])
+                _round(number, kinds, args, folder, preload.environment(blas), rounds[-1])
                 if args.json:
                     args.json.write_text(
                         json.dumps({"model": str(args.model or "random"), "rounds": rounds}, indent=1)
                     )
         except KeyboardInterrupt:
             print("interrupted: the table holds what there is")
-        print(report.table(rounds))
+        print(report.table(rounds, other.name))
 
 
 def _round(
-    number: int, args: argparse.Namespace, folder: Path, blas: dict[str, str], found: report.Round
+    number: int,
+    kinds: list[Kind],
+    args: argparse.Namespace,
+    folder: Path,
+    blas: dict[str, str],
+    found: report.Round,
 ) -> None:
     """One round: each participant once, the order turned every other round; fills `found`."""
-    names = [*args.only, "bare"]
-    for name in names if number % 2 == 0 else names[::-1]:
+    participants: list[Kind | None] = [*kinds, None]
+    for kind in participants if number % 2 == 0 else participants[::-1]:
+        name = kind.name if kind else report.LIMIT
         print(f"round {number + 1}: {name}", file=sys.stderr, flush=True)
-        if name == "bare":
-            found[name] = _bare(args, folder, blas, str(number))
+        if kind:
+            found[name] = _measure(kind, args, folder, blas, str(number))
         else:
-            found[name] = _measure(KINDS[name], args, folder, blas, str(number))
+            found[name] = _bare(args, folder, blas, str(number))
 
 
 def _measure(
@@ -136,8 +144,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a third of the requests: to try things out")
     parser.add_argument(
-        "--only", nargs="*", default=list(KINDS), choices=list(KINDS), help="servers to measure"
+        "--only", nargs="*", choices=[MLXQ.name, MLX_LM.name], help="servers to measure, if not both"
     )
+    parser.add_argument("--against", type=Path, help="another checkout, instead of mlx_lm.server")
     parser.add_argument(
         "--preload", default="", help="value for LD_PRELOAD (Linux); else OpenBLAS is looked for"
     )

@@ -8,18 +8,21 @@ Round = dict[str, dict[str, float]]
 
 HIGHER_IS_BETTER = ("tokens/s", "requests/s", "cached tokens", "times faster")
 NO_MERIT = ("prompt tokens", "client")
-OURS, THEIRS, LIMIT = "mlxq", "mlx_lm.server", "bare"
+OURS, LIMIT = "mlxq", "bare"
 
 
-def table(rounds: list[Round]) -> str:
-    """Markdown. A ratio above 1 says that mlxq is better, whatever the unit; in brackets the extremes."""
+def table(rounds: list[Round], theirs: str) -> str:
+    """Markdown: our figures beside those of the participant `theirs`.
+
+    A ratio above 1 means that mlxq is better, whatever the unit. In brackets are the extremes.
+    """
     lines = [
-        f"| | {OURS} | {THEIRS} | times better (min-max) | bare BatchGenerator | times better than bare |",
+        f"| | {OURS} | {theirs} | times better (min-max) | bare BatchGenerator | times better than bare |",
         "|---|--:|--:|--:|--:|--:|",
     ]
-    for name in _names(rounds):
-        ours, theirs, limit = (_values(rounds, who, name) for who in (OURS, THEIRS, LIMIT))
-        cells = [name, _median(ours), _median(theirs), _ratio(rounds, name, THEIRS)]
+    for name in _names(rounds, theirs):
+        ours, other, limit = (_values(rounds, who, name) for who in (OURS, theirs, LIMIT))
+        cells = [name, _median(ours), _median(other), _ratio(rounds, name, theirs)]
         lines.append(f"| {' | '.join([*cells, _median(limit), _ratio(rounds, name, LIMIT)])} |")
     return "\n".join(lines)
 
@@ -30,10 +33,10 @@ def better(name: str, ours: float, other: float) -> float:
     return best / worst if worst else float("nan")
 
 
-def _names(rounds: Iterable[Round]) -> list[str]:
+def _names(rounds: Iterable[Round], theirs: str) -> list[str]:
     names: dict[str, None] = {}
     for found in rounds:
-        for who in (THEIRS, OURS):
+        for who in (theirs, OURS):
             names |= dict.fromkeys(found.get(who, {}))
     return list(names)
 

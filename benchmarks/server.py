@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -45,12 +45,19 @@ MLXQ = Kind(
         ("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"),
     ),
 )
+
+
+def checkout(folder: Path) -> Kind:
+    """mlxq as another checkout of it has it, run by the same interpreter and libraries."""
+    arguments = ("-m", "honcho", "--procfile", str(folder.resolve() / "Procfile"), "start")
+    return replace(MLXQ, name=f"mlxq of {folder.resolve().name}", arguments=arguments)
+
+
 MLX_LM = Kind(
     "mlx_lm.server",
     ("-m", "benchmarks.reference", "--model", "{model}", "--port", "{port}", "--log-level", "WARNING"),
     "default_model",
 )
-KINDS = {kind.name: kind for kind in (MLXQ, MLX_LM)}
 
 
 @dataclass
