@@ -16,3 +16,20 @@ def from_base64(text: str) -> bytes:
     if data.translate(None, _SIGNS):
         raise ValueError("not base64")
     return binascii.a2b_base64(data + b"==")
+
+
+def is_data_url(text: str) -> bool:
+    return text[:5].lower() == "data:"
+
+
+def base64_in(text: str) -> str:
+    """What a data: URL holds, whose media type is not believed; any other text is returned as it is.
+
+    Raises ValueError for a data: URL that says nothing of base64.
+    """
+    if not is_data_url(text):
+        return text
+    head, comma, data = text.partition(",")
+    if not comma or not head.lower().endswith(";base64"):
+        raise ValueError("not base64")
+    return data

@@ -81,7 +81,7 @@ def _read(raw: bytes, model: type[Model], withheld: frozenset[str]) -> Body[Mode
     return Body(raw, validate(model, data), tuple(ignored))
 
 
-def withhold(data: dict[str, Any], withheld: frozenset[str]) -> set[str]:
+def withhold(data: dict[str, object], withheld: frozenset[str]) -> set[str]:
     """Take out what a caller may not say. Returns the names of what was there."""
     taken = withheld & data.keys()
     for name in taken:
@@ -94,7 +94,7 @@ def known_fields(model: type[RequestModel]) -> frozenset[str]:
     return model.harmless.union(model.model_fields)
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
+def parse_object(raw: bytes) -> dict[str, object]:
     """The JSON object in these bytes. Raises InvalidRequest."""
     if not raw.strip():
         raise InvalidRequest("The request has no body; a JSON object is expected.", code="invalid_json")

@@ -59,7 +59,7 @@ class Form:
 
     def body(self, model: type[Model], withheld: frozenset[str], lists: tuple[str, ...] = ()) -> Body[Model]:
         """The fields beside the files; of one that is no list the last one counts. Raises InvalidRequest."""
-        said: dict[str, Any] = {}
+        said: dict[str, object] = {}
         for name, values in self._values.items():
             if texts := [value for value in values if isinstance(value, str)]:
                 said[name] = _list(texts) if name in lists else texts[-1]

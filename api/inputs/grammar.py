@@ -8,7 +8,6 @@ import asyncio
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import orjson
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
@@ -46,7 +45,7 @@ class Wanted:
     """A schema that a request asks for. `param`: where it stands. `tool`: whose parameters it describes."""
 
     param: str
-    schema: dict[str, Any]
+    schema: dict[str, object]
     tool: str | None = None
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from starlette.datastructures import UploadFile
 
-from api.http.base64_text import from_base64
+from api.http.base64_text import base64_in, from_base64, is_data_url
 from api.http.fetch import FetchError, TooLarge, fetch
 from config.settings import Settings
 from jobs.errors import InvalidRequest, PayloadTooLarge
@@ -48,7 +48,7 @@ async def image_bytes(source: UploadFile | str, settings: Settings) -> bytes:
 async def from_address(url: str, settings: Settings) -> bytes:
     """The bytes of a data: URL or of a web address. Raises the same."""
     limit = settings.max_image_bytes
-    if url[:5].lower() == "data:":
+    if is_data_url(url):
         return await asyncio.to_thread(decode, url, limit)
     try:
         return await fetch(
@@ -60,16 +60,12 @@ async def from_address(url: str, settings: Settings) -> bytes:
 
 def decode(text: str, limit: int) -> bytes:
     """The bytes of base64, plain or in a data: URL, whose media type is ignored. Raises the same."""
-    what = "it"
-    if text[:5].lower() == "data:":
-        what = "its data: URL"
-        head, comma, text = text.partition(",")
-        if not comma or not head.lower().endswith(";base64"):
-            raise UnreadableImage(f"{what} is not in base64")
-    if len(text) * 3 // 4 > limit + 3:
-        raise _too_large(limit)
+    what = "its data: URL" if is_data_url(text) else "it"
     try:
-        return from_base64(text)
+        data = base64_in(text)
+        if len(data) * 3 // 4 > limit + 3:
+            raise _too_large(limit)
+        return from_base64(data)
     except ValueError as error:
         raise UnreadableImage(f"{what} is not in base64") from error
 

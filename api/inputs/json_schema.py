@@ -3,7 +3,7 @@
 Keywords that restrict nothing are left out, and what can be said in other words is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
 
@@ -42,7 +42,7 @@ _MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 _LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _SINGLE = frozenset({"items", "additionalItems", "additionalProperties"})
 #: What is said of others by values that restrict nothing.
-_EMPTY: dict[str, tuple[Any, ...]] = {
+_EMPTY: dict[str, tuple[object, ...]] = {
     "uniqueItems": (False,),
     "minItems": (0,),
     "minLength": (0,),
@@ -106,7 +106,7 @@ class Rewriting:
     def _of(self, schema: Schema) -> Schema:
         if not isinstance(schema, dict):
             return schema
-        said: dict[str, Any] = {}
+        said: dict[str, object] = {}
         for key, value in schema.items():
             # Of null only a constant can be meant.
             if key in _NOTES or key == "x-guidance" or (value is None and key != "const"):
@@ -130,7 +130,7 @@ class Rewriting:
             return [self._of(each) for each in value] if isinstance(value, list) else value
         return self._of(value) if key in _SINGLE else value
 
-    def _oneof(self, said: dict[str, Any]) -> None:
+    def _oneof(self, said: dict[str, object]) -> None:
         """Cases that are named are looked up: only so can they be seen to exclude each other."""
         cases = said.get("oneOf")
         if not isinstance(cases, list):
@@ -150,8 +150,9 @@ class Rewriting:
         whole = isinstance(found, dict) and not {"oneOf", "anyOf", "allOf", "$ref"}.intersection(found)
         return self._of(found) if whole else case
 
-    def _pattern(self, said: dict[str, Any]) -> None:
-        for pattern in [said.get("pattern"), *(said.get("patternProperties") or {})]:
+    def _pattern(self, said: dict[str, object]) -> None:
+        names = said.get("patternProperties")
+        for pattern in [said.get("pattern"), *(names if isinstance(names, Iterable) else ())]:
             if isinstance(pattern, str) and size(pattern) > LARGEST_PATTERN:
                 self._refuse(said, "pattern", f"it repeats more than {LARGEST_PATTERN:,} characters")
                 return
@@ -163,9 +164,11 @@ class Rewriting:
             return
         said["pattern"] = patterns[-1]
         text = {"type": "string"} if said.get("type") == "string" else {}
-        said["allOf"] = [*said.get("allOf", []), *({**text, "pattern": each} for each in patterns[:-1])]
+        others = said.get("allOf", [])
+        more = [{**text, "pattern": each} for each in patterns[:-1]]
+        said["allOf"] = [*(others if isinstance(others, Iterable) else [others]), *more]
 
-    def _multiple(self, said: dict[str, Any]) -> None:
+    def _multiple(self, said: dict[str, object]) -> None:
         factor = said.get("multipleOf")
         if not isinstance(factor, int | float) or isinstance(factor, bool) or factor <= 0:
             return
@@ -185,7 +188,7 @@ class Rewriting:
         else:
             self._factors.add(digits)
 
-    def _written_out(self, said: dict[str, Any], factor: Any, low: Any, high: Any) -> None:
+    def _written_out(self, said: dict[str, object], factor: Any, low: Any, high: Any) -> None:
         """A few multiples as an enum; with many the automaton would have a state for each digit and remainder."""
         whole = all(isinstance(each, int) for each in (factor, low, high))
         if not whole or (high - low) // factor > _MOST_WRITTEN_OUT or "enum" in said or "const" in said:
@@ -199,42 +202,42 @@ class Rewriting:
         ]
         del said["multipleOf"]
 
-    def _refuse(self, said: dict[str, Any], key: str, reason: str) -> None:
+    def _refuse(self, said: dict[str, object], key: str, reason: str) -> None:
         if not self._loose:
             raise TooLarge(f"{key}: {reason}")
         self.noted.add(key)
         said.pop(key, None)
         said.pop("patternProperties", None)
 
-    def _loosen(self, said: dict[str, Any]) -> None:
+    def _loosen(self, said: dict[str, object]) -> None:
         for key in self._left_out & said.keys():
             self.noted.add(key)
             del said[key]
 
 
-def _formats(said: dict[str, Any]) -> None:
+def _formats(said: dict[str, object]) -> None:
     if "format" in said and said["format"] not in FORMATS:
         del said["format"]
 
 
-def _drafts(said: dict[str, Any]) -> None:
+def _drafts(said: dict[str, object]) -> None:
     if "$schema" in said and not str(said["$schema"]).startswith(_DRAFTS):
         del said["$schema"]
 
 
-def _conditions(said: dict[str, Any]) -> None:
+def _conditions(said: dict[str, object]) -> None:
     """A condition without a consequence says nothing, nor does a consequence without a condition."""
     if "if" not in said or not ("then" in said or "else" in said):
         for key in ("if", "then", "else"):
             said.pop(key, None)
 
 
-def _unique(said: dict[str, Any]) -> None:
+def _unique(said: dict[str, object]) -> None:
     if said.get("uniqueItems") is True and said.get("maxItems") in (0, 1):
         del said["uniqueItems"]
 
 
-def _bounds(said: dict[str, Any]) -> None:
+def _bounds(said: dict[str, object]) -> None:
     for key in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
         bound = said.get(key)
         if not isinstance(bound, int | float) or isinstance(bound, bool):
@@ -247,7 +250,7 @@ def _bounds(said: dict[str, Any]) -> None:
             said[key] = -_LARGEST if low else _LARGEST
 
 
-def _names(said: dict[str, Any]) -> None:
+def _names(said: dict[str, object]) -> None:
     """Names of members, where no member is described otherwise: by a pattern, or one by one."""
     names = said.get("propertyNames")
     if not isinstance(names, dict) or said.get("properties") or said.get("patternProperties"):
@@ -267,7 +270,7 @@ def _names(said: dict[str, Any]) -> None:
     del said["propertyNames"]
 
 
-def _unevaluated(said: dict[str, Any]) -> None:
+def _unevaluated(said: dict[str, object]) -> None:
     """Where nothing else describes members, those not evaluated are the additional ones."""
     parts = {"anyOf", "oneOf", "allOf", "$ref", "if", "dependentSchemas"}
     for key, plain in (("unevaluatedProperties", "additionalProperties"), ("unevaluatedItems", "items")):
@@ -275,7 +278,7 @@ def _unevaluated(said: dict[str, Any]) -> None:
             said[plain] = said.pop(key)
 
 
-_RULES: tuple[Callable[[dict[str, Any]], None], ...] = (
+_RULES: tuple[Callable[[dict[str, object]], None], ...] = (
     _formats,
     _drafts,
     _conditions,

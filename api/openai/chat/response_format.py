@@ -1,6 +1,6 @@
 """The form that an answer must have: text, any JSON object, or JSON after a schema."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -16,12 +16,12 @@ class JsonSchema(RequestModel):
 
     name: Name
     description: str | None = None
-    schema_: dict[str, Any] = Field(alias="schema")
+    schema_: dict[str, object] = Field(alias="schema")
     strict: bool | None = None
 
     @field_validator("schema_")
     @classmethod
-    def _not_too_deep(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _not_too_deep(cls, value: dict[str, object]) -> dict[str, object]:
         not_deeper_than(DEEPEST_SCHEMA, value)
         return value
 
@@ -30,12 +30,12 @@ class ResponseFormat(RequestModel):
     """`schema` beside the type `json_object` is MLX-Omni's way to say what OpenAI's `json_schema` says."""
 
     type: Literal["text", "json_object", "json_schema"]
-    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    schema_: dict[str, object] | None = Field(default=None, alias="schema")
     json_schema: JsonSchema | None = Field(default=None, validate_default=True)
 
     @field_validator("schema_")
     @classmethod
-    def _not_too_deep(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _not_too_deep(cls, value: dict[str, object] | None) -> dict[str, object] | None:
         not_deeper_than(DEEPEST_SCHEMA, value)
         return value
 
@@ -47,7 +47,7 @@ class ResponseFormat(RequestModel):
         return value
 
     @property
-    def enforced(self) -> tuple[str, dict[str, Any]] | None:
+    def enforced(self) -> tuple[str, dict[str, object]] | None:
         """Where the schema stands below `response_format`, and the schema; None for text."""
         if self.type == "json_schema":
             assert self.json_schema is not None
@@ -57,6 +57,6 @@ class ResponseFormat(RequestModel):
         return None
 
 
-def _without_switches(schema: dict[str, Any]) -> dict[str, Any]:
+def _without_switches(schema: dict[str, object]) -> dict[str, object]:
     """The schema without the grammar library's own extension, which could turn parts of it off."""
     return {key: value for key, value in schema.items() if key != "x-guidance"}

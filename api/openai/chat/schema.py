@@ -1,7 +1,7 @@
 """`POST /v1/chat/completions`: the request with OpenAI's ranges and what local servers add to it."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -64,7 +64,7 @@ class ChatRequest(Sampling):
 
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     enable_thinking: bool | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
+    chat_template_kwargs: dict[str, object] | None = None
 
     response_format: ResponseFormat | None = None
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
@@ -79,7 +79,7 @@ class ChatRequest(Sampling):
     draft_model: Annotated[str, Field(min_length=1)] | None = None
 
     modalities: list[Literal["text", "audio"]] | None = None
-    audio: dict[str, Any] | None = None
+    audio: dict[str, object] | None = None
 
     @field_validator("continue_final_message")
     @classmethod
@@ -101,7 +101,7 @@ class ChatRequest(Sampling):
 
     @field_validator("chat_template_kwargs")
     @classmethod
-    def _not_too_deep(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _not_too_deep(cls, value: dict[str, object] | None) -> dict[str, object] | None:
         not_deeper_than(_DEEPEST, value)
         return value
 

@@ -19,12 +19,12 @@ Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 class FunctionTool(RequestModel):
     name: Name
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: dict[str, object] | None = None
     strict: bool | None = None
 
     @field_validator("parameters")
     @classmethod
-    def _an_objects_schema(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _an_objects_schema(cls, value: dict[str, object] | None) -> dict[str, object] | None:
         if value is not None and value.get("type", "object") != "object":
             raise PydanticCustomError("not_an_object", "must be a JSON schema of the type 'object'")
         not_deeper_than(DEEPEST_SCHEMA, value)
@@ -38,7 +38,7 @@ class Tool(RequestModel):
     type: Literal["function"]
     function: FunctionTool
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, object]:
         return self.model_dump(exclude_none=True)
 
 

@@ -1,7 +1,7 @@
 """`/v1/audio/speech`: text in, audio out."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
@@ -49,7 +49,9 @@ class SpeechRequest(RequestModel):
 
     model: str = "default"
     input: Annotated[str, AfterValidator(_text)]
-    voice: Annotated[str, PlainValidator(_voice, json_schema_input_type=str | dict[str, Any])] | None = None
+    voice: Annotated[str, PlainValidator(_voice, json_schema_input_type=str | dict[str, object])] | None = (
+        None
+    )
     instructions: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
     instruct: Annotated[str, Field(max_length=_LONGEST_INSTRUCTIONS)] | None = None
     response_format: SpeechFormat = "wav"

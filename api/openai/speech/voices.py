@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from api.http.base64_text import from_base64
+from api.http.base64_text import from_base64, is_data_url
 from api.http.context import Context
 from api.openai.speech.schema import SettledVoice, SpeechRequest
 from jobs.blobs import Uploads
@@ -150,7 +150,7 @@ def _sent(context: Context, uploads: Uploads, data: str) -> VoiceReference:
     """A recording that came with the request, in base64 or as a data URL, as a file of the job."""
     from mlxq.media.audio import UnreadableAudio, probe
 
-    body = data.partition(",")[2] if data[:5].lower() == "data:" else data
+    body = data.partition(",")[2] if is_data_url(data) else data
     blob = ""
     try:
         blob = uploads.put(from_base64(body))

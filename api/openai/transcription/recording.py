@@ -12,7 +12,7 @@ from typing import Any
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from api.http.base64_text import from_base64
+from api.http.base64_text import base64_in, from_base64
 from api.http.body import Body, read_body
 from api.http.caller import caller_of
 from api.http.context import Context
@@ -117,12 +117,8 @@ async def _pieces(file: UploadFile | str) -> AsyncIterator[bytes]:
 
 def _decode(text: str) -> bytes:
     """The bytes in base64, plain or in a data: URL, whose media type is not believed. Raises InvalidRequest."""
-    if text[:5].lower() == "data:":
-        head, comma, text = text.partition(",")
-        if not comma or not head.lower().endswith(";base64"):
-            raise _no_base64()
     try:
-        return from_base64(text)
+        return from_base64(base64_in(text))
     except ValueError as error:
         raise _no_base64() from error
 
