@@ -44,11 +44,10 @@ class Context:
 
     @asynccontextmanager
     async def job_client(self) -> AsyncIterator[JobClient]:
-        ttl = Ttl(result=int(self.settings.result_ttl), events=int(self.settings.events_ttl))
         jobs = JobClient(
             self.settings.redis_address,
             queue_limit=self.settings.queue_limit,
-            ttl=ttl,
+            ttl=Ttl.of(self.settings),
             keep_bytes=int(self.settings.keep_request_kb * 1024),
         )
         await jobs.start()

@@ -60,7 +60,7 @@ class Consumer:
     def __init__(self, settings: Settings, host: Host, max_attempts: int) -> None:
         """`max_attempts`: how often a job is started whose worker dies."""
         self.name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
-        self.ttl = Ttl(int(settings.result_ttl), int(settings.events_ttl))
+        self.ttl = Ttl.of(settings)
         self.redis: redis.Redis = connection(settings.redis_address)
         self.asked: str | None = None
         self._settings = settings

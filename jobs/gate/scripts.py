@@ -6,6 +6,8 @@ from functools import cache
 from hashlib import sha1
 from pathlib import Path
 
+from config.settings import Settings
+
 #: Share of Redis' maxmemory above which ended jobs are deleted, and no job is accepted if that does not help.
 MEMORY_MARK = 0.8
 
@@ -16,6 +18,10 @@ class Ttl:
 
     result: int
     events: int
+
+    @staticmethod
+    def of(settings: Settings) -> "Ttl":
+        return Ttl(result=int(settings.result_ttl), events=int(settings.events_ttl))
 
 
 #: What a script needs beside common.lua. Every function is made anew with each call: the others do without these.

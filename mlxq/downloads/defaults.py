@@ -26,7 +26,7 @@ async def fetch_defaults(settings: Settings) -> None:
     missing = await asyncio.to_thread(_missing, settings)
     if not missing:
         return
-    ttl = Ttl(int(settings.result_ttl), int(settings.events_ttl))
+    ttl = Ttl.of(settings)
     client = JobClient(settings.redis_address, queue_limit=settings.queue_limit, ttl=ttl)
     try:
         for category, ref in missing.items():
