@@ -32,7 +32,7 @@ class Frames(ABC):
         """What the last event becomes, and the end of the stream. Raises the error that the job ended with."""
 
     def alive(self, progress: JobProgress) -> bytes:
-        """A sign of life while nothing else comes; b"" where the format has none."""
+        """A keep-alive; b"" where the format has none."""
         return sse.comment(str(progress))
 
     @abstractmethod

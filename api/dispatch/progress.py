@@ -1,4 +1,4 @@
-"""What a job is doing, from its events and its place in the queue: what a sign of life can tell."""
+"""What a job is doing, from its events and its place in the queue: what a keep-alive can tell."""
 
 from jobs.bus import Watch
 from jobs.events import AudioChunk, Delta, Downloaded, Downloading, Event, Loaded, Loading, Requeued, Started

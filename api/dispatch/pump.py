@@ -1,4 +1,4 @@
-"""From a watched job to the bytes of a stream: what has come goes out in one write, and silence is broken in time."""
+"""From a watched job to the bytes of a stream: available frames go out in one write, a keep-alive follows in time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ from jobs.events import Entry
 
 #: Seconds that the first byte may wait for an early error.
 PATIENCE = 0.08
-#: Longest silence in seconds; proxies and clients give up after less than a minute, ours promise five.
+#: Seconds between two writes at most; proxies and clients give up after less than a minute, ours promise five.
 HEARTBEAT = 4.0
 #: Bytes that are collected at most for one write.
 _ENOUGH = 1 << 16
@@ -33,7 +33,9 @@ class Pump:
         patience: float = PATIENCE,
         wait: Next = next_event,
     ) -> None:
-        """`patience`: seconds until the first sign of life. `wait` says what becomes of a job that has vanished."""
+        """`patience`: seconds until the first keep-alive. `wait`: the next event; what it raises for a job that has
+        vanished, the client gets.
+        """
         self._watch, self._frames, self._write, self._wait = watch, frames, write, wait
         self._progress = JobProgress(watch)
         self._clock = asyncio.get_running_loop().time

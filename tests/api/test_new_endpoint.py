@@ -188,7 +188,7 @@ def test_it_streams(birds: httpx.Client) -> None:
     assert told(answer)[-1] == {"done": True}
 
 
-def test_a_stream_that_waits_gives_signs_of_life(
+def test_a_stream_that_waits_has_keep_alives(
     birds: httpx.Client, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.dispatch.pump.HEARTBEAT", 0.02)

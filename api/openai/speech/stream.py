@@ -57,7 +57,7 @@ async def pieces(context: Context, watch: Watch) -> AsyncIterator[bytes]:
 
 
 class PlainSpeech(Frames):
-    """The file itself. It has no room for signs of life; one that fails breaks off."""
+    """The file itself. It has no room for keep-alives; one that fails breaks off."""
 
     def __init__(self, context: Context) -> None:
         self._sound = Sound(context)
