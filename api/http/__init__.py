@@ -1,1 +1,1 @@
-"""HTTP itself: middleware, security, bodies, errors, server-sent events. It knows no resource and no kind of job."""
+"""HTTP: middleware, security, bodies, errors, server-sent events. It does not know resources or kinds of jobs."""

@@ -1,4 +1,4 @@
-"""A line of the log for each request, or for those that are refused or fail: ACCESS_LOG says which."""
+"""Logs a line for each request, or only for refused and failed ones, as ACCESS_LOG says."""
 
 import logging
 import time
@@ -45,7 +45,7 @@ class AccessLog:
             await self.app(scope, receive, listen)
         finally:
             # 0: the client left before its answer.
-            # Whoever waits for the start asks after the health many times.
+            # Programs that wait for the start poll /health many times.
             failed = status >= 400 and scope["path"] != "/health"
             if self.which == "all" or failed:
                 log.log(

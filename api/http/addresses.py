@@ -9,9 +9,9 @@ from starlette.types import Scope
 from api.http.dialect import Dialect
 
 _VERSION = "/v1"
-#: Slashes that clients leave between an address and a path that both have one.
+#: Double slashes, which clients make from an address and a path with one slash each.
 _SLASHES = re.compile("//+")
-#: Behind this is a model's name, whose slashes are its own: they may have been written as %2F.
+#: After this follows the name of a model. Its slashes may be written as %2F.
 _NAMES = "/models/"
 
 
@@ -48,7 +48,7 @@ class Addresses:
         return tuple(dict.fromkeys((self.default, *(dialect for _, dialect in self._spoken))))
 
     def dialect(self, path: str, method: str = "") -> Dialect:
-        """In whose shapes a request to this path is answered; of a WebSocket the method is ''."""
+        """The dialect of the answer to a request; the method of a WebSocket is ''."""
         scope = {"type": "http" if method else "websocket", "method": method, "path": path}
         for wanted in (Match.FULL, Match.PARTIAL):
             for route, dialect in self._spoken:
@@ -75,7 +75,7 @@ def addresses_of(scope: Scope) -> Addresses:
 
 
 def greed(route: BaseRoute) -> int:
-    """By which routes are tried in order: literal paths first, those that end in any path last."""
+    """The sort key of routes: literal paths first, those that end in any path last."""
     path: str = getattr(route, "path", "")
     if path.endswith(":path}"):
         return 3

@@ -1,9 +1,9 @@
-"""Bytes that clients write as text."""
+"""Decodes bytes that clients send as text."""
 
 import binascii
 
 _SIGNS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-#: The alphabet for addresses has two other signs.
+#: The URL-safe alphabet has two other characters.
 _PLAIN = bytes.maketrans(b"-_", b"+/")
 
 
@@ -23,7 +23,7 @@ def is_data_url(text: str) -> bool:
 
 
 def base64_in(text: str) -> str:
-    """What a data: URL holds, whose media type is not believed; any other text is returned as it is.
+    """The content of a data: URL, whose media type is ignored; any other text is returned unchanged.
 
     Raises ValueError for a data: URL that says nothing of base64.
     """

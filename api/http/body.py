@@ -1,4 +1,4 @@
-"""From a request's bytes to a validated model. It knows JSON and pydantic, and no resource."""
+"""Validates the JSON body of a request as a pydantic model. It does not know resources."""
 
 import asyncio
 import re
@@ -23,15 +23,15 @@ Model = TypeVar("Model", bound=RequestModel)
 Result = TypeVar("Result")
 
 _CODES = {"missing": "missing_required_parameter", "not_supported": "unsupported_value"}
-#: Pydantic's prefixes that say nothing to a client.
+#: Prefixes of pydantic's messages that do not help a client.
 _NOISE = re.compile(r"^(Value error|Assertion failed), |^Input ")
 #: Pydantic's words for these are Python's.
 _NO_OBJECT, _OBJECT = ("dict_type", "model_type", "model_attributes_type"), "should be an object"
-#: Where data has no field of a location.
+#: Stands for a field of a location that the data does not have.
 _NOTHING = object()
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-#: Bytes of a body that is read at once: it takes less than a millisecond. Larger ones are read by one thread, so
-#: that other requests go on. More threads would not be quicker: parsers hold Python's lock, and their objects memory.
+#: Largest body that is parsed on the event loop: it takes less than a millisecond. One thread parses larger ones, so
+#: that other requests continue. More threads would not be faster, because parsers hold the GIL, and need more memory.
 _SMALL = 1 << 15
 _reader = ThreadPoolExecutor(1, "body")
 #: Fields of a body, known or not.
@@ -42,7 +42,7 @@ _NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Body(Generic[Model]):
-    """A validated body: `raw` as it came, and the names in it that mean nothing here."""
+    """A validated body: `raw` as it was sent, and the names of ignored fields."""
 
     raw: bytes
     value: Model
@@ -58,7 +58,7 @@ class Body(Generic[Model]):
         return warned({}, [f"ignored fields: {', '.join(named)}{more}"])
 
     async def work(self, task: Callable[[], Result]) -> Result:
-        """Do what takes as long as the body is large: beside the event loop where that is long."""
+        """Run work whose time grows with the body; for a large body in a thread."""
         return await _apart(len(self.raw), task)
 
 
@@ -82,7 +82,7 @@ def _read(raw: bytes, model: type[Model], withheld: frozenset[str]) -> Body[Mode
 
 
 def withhold(data: dict[str, object], withheld: frozenset[str]) -> set[str]:
-    """Take out what a caller may not say. Returns the names of what was there."""
+    """Remove fields that the caller may not set. Returns the names of those that were set."""
     taken = withheld & data.keys()
     for name in taken:
         del data[name]
@@ -125,7 +125,7 @@ def invalid(errors: Sequence[ErrorDetails], data: object = None) -> InvalidReque
     code = _CODES.get(first["type"], "invalid_value")
     if first["type"] == "missing":
         return InvalidRequest(f"Missing required parameter: '{param}'.", param=param, code=code)
-    # A field that may be one of several kinds of values has an error for each.
+    # A field with a union type has an error for each of its types.
     said = dict.fromkeys(_words(each) for each in errors if _param(each, data) == param)
     message = " or ".join([next(iter(said)), *(each.removeprefix("should be ") for each in [*said][1:])])
     return InvalidRequest(

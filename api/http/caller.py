@@ -1,4 +1,4 @@
-"""Who calls, and how far its rights go. The one place where that is decided; routes ask for a right.
+"""Decides who the caller is and which rights it has. Routes ask for a right.
 
 It knows keys, origins of web pages and addresses of machines; it knows no route and no model.
 """
@@ -18,11 +18,11 @@ from starlette.types import Scope
 from config.settings import CONTAINER_NAMES, Settings
 from jobs.errors import Forbidden
 
-#: What Starlette's TestClient calls itself where a server puts the caller's address: there is no network then.
+#: The address of Starlette's TestClient, which uses no network.
 IN_PROCESS = "testclient"
-#: Headers by which proxies say for whom they ask. Whoever comes through one is not at this machine.
+#: Headers with the client of a proxy. A request through a proxy does not count as one of this machine.
 _FORWARDED, _FORWARDED_PREFIX = frozenset({"forwarded", "via", "x-real-ip"}), "x-forwarded-"
-#: Schemes of origins that a browser gives to no page of the web: windows of desktop programs.
+#: Schemes of origins of desktop programs, which no web page can have.
 _APP_SCHEMES = frozenset({"app", "capacitor", "file", "tauri", "vscode-file", "vscode-webview"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -34,11 +34,11 @@ class Rights(IntEnum):
     NOTHING = 0
     #: use models that are in memory, or that the settings name
     USE_LOADED = 1
-    #: use every installed model, which may load it in another's place
+    #: use every installed model, which may load it in the place of another one
     USE_INSTALLED = 2
-    #: use every model, which may fetch it, and say how long it stays in memory
+    #: use every model, which may download it, and set how long it stays in memory
     USE_ANY = 3
-    #: load, unload, fetch and delete models, change settings, end the server, see the jobs of all
+    #: load, unload, download and delete models, change settings, stop the server, see all jobs
     ADMINISTER = 4
 
 
@@ -52,7 +52,7 @@ class Limit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`owner` stands for the key, and is kept with its jobs; it is empty where no keys are asked for."""
+    """`owner` is a hash of the key that is stored with its jobs; it is empty without keys."""
 
     rights: Rights = Rights.ADMINISTER
     limit: Limit | None = None
@@ -77,13 +77,13 @@ class Caller:
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
-    """As `api.http.security.CallerGuard` has found it."""
+    """The caller that `api.http.security.CallerGuard` has found."""
     caller: Caller = connection.state.caller
     return caller
 
 
 def identify(scope: Scope, settings: Settings, key: str) -> Caller | None:
-    """Who calls, with this key or with none. None: the key is not one of those that are asked for."""
+    """The caller with this key or without one. None: the key is not valid."""
     keys = accepted_keys(settings)
     if keys:
         if not _among(key, keys):
@@ -100,12 +100,12 @@ def identify(scope: Scope, settings: Settings, key: str) -> Caller | None:
 
 
 def accepted_keys(settings: Settings) -> tuple[str, ...]:
-    """The keys that open the server. None: it is open to anybody."""
+    """The valid keys. None: no key is needed."""
     return tuple(key.get_secret_value() for key in (*settings.api_keys, *settings.admin_keys))
 
 
 def at_this_machine(scope: Scope) -> bool:
-    """Does the connection come from this machine itself?
+    """Whether the connection comes from this machine.
 
     A request that a proxy passes on does not, although the proxy may run here, nor does that of a container.
     """
@@ -123,7 +123,7 @@ def at_this_machine(scope: Scope) -> bool:
 
 
 def _is_passed_on(headers: Headers) -> bool:
-    """The names that containers have for their host are other machines': a page could rebind them to this one."""
+    """Names that containers use for their host count as other machines: a page could rebind them to this one."""
     if any(name in _FORWARDED or name.startswith(_FORWARDED_PREFIX) for name in headers):
         return True
     host = _split(f"http://{headers.get('host', '')}")
@@ -140,13 +140,13 @@ def address_of(name: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_loopback(name: str) -> bool:
-    """Is this an address that only this machine itself has?"""
+    """Whether only this machine can have this address."""
     address = address_of(name)
     return address is not None and address.is_loopback
 
 
 def is_within(name: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    """Is this an address of one of these networks?"""
+    """Whether the address is in one of these networks."""
     address = address_of(name)
     return address is not None and any(
         address in each for each in networks if each.version == address.version
@@ -154,18 +154,18 @@ def is_within(name: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
 
 
 def _among(key: str, keys: tuple[str, ...]) -> bool:
-    """In the same time for every key."""
+    """Compares in constant time."""
     sent = key.encode("latin-1", "replace")
     return any([hmac.compare_digest(sent, known.encode()) for known in keys])
 
 
 def _owner(key: str) -> str:
-    """Stands for a key wherever its jobs are kept."""
+    """The hash of a key that is stored with its jobs."""
     return hashlib.sha256(b"mlxq owner\0" + key.encode("latin-1", "replace")).hexdigest()[:32]
 
 
 def _page(headers: Headers, settings: Settings) -> Rights:
-    """What the web page may do that sent the request; everything where no page did."""
+    """The rights of the web page that sent the request; all rights if no page did."""
     allowed = settings.cors_origins
     origin = headers.get("origin")
     if origin is None:
@@ -191,7 +191,7 @@ def _same_origin(origin: str, host: str) -> bool:
 
 
 def _is_local(origin: str) -> bool:
-    """Is it a page that this machine itself serves, or a window of a program here?"""
+    """Whether the origin is a page of this machine, or a desktop program."""
     found = _split(origin)
     if found is None:
         return False

@@ -11,7 +11,7 @@ from api.http.errors import error_response
 from api.http.middleware import BodyLimit
 from jobs.errors import InvalidRequest, MlxqError
 
-#: What is taken, in the order in which it is named to clients.
+#: Accepted codings, in the order of `Accept-Encoding`.
 CODINGS = ("gzip", "deflate")
 _NAMES = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
 #: Decoded bytes of a piece, and encoded ones that the event loop decodes itself.
@@ -21,7 +21,7 @@ _GZIP, _ZLIB, _RAW = 31, 15, -15
 
 
 class UnsupportedCoding(MlxqError):
-    """The body is compressed in a way that is not taken."""
+    """The coding of the body is not supported."""
 
     status = 415
     code = "unsupported_content_encoding"
@@ -29,7 +29,7 @@ class UnsupportedCoding(MlxqError):
 
 
 class Decoding:
-    """Gives the application a body without its coding. What it is decoded to has the limits of `BodyLimit` again."""
+    """Decodes the body for the application. `BodyLimit` bounds the decoded body again."""
 
     def __init__(self, app: ASGIApp, limit: int, larger: Mapping[str, int]) -> None:
         self.app = app
@@ -50,7 +50,7 @@ class Decoding:
                 f"The body is in the coding '{', '.join(codings)[:64]}'; taken are {taken}, or none.",
                 param="Content-Encoding",
             )
-            # RFC 7694: how a client learns what to send instead.
+            # RFC 7694: this names the supported codings.
             await error_response(error, {"accept-encoding": ", ".join(CODINGS)})(scope, receive, send)
             return
         plain = [pair for pair in scope["headers"] if pair[0] not in (b"content-encoding", b"content-length")]
@@ -89,7 +89,7 @@ class _Body:
                 return {"type": "http.request", "body": piece, "more_body": not self._ended}
 
     def _decode(self) -> bytes:
-        """At most two pieces of what is here. Raises InvalidRequest."""
+        """At most two pieces of the available data. Raises InvalidRequest."""
         found = b""
         while len(found) < _PIECE and (self._encoded or self._holds):
             if self._decoder is None or (self._decoder.eof and self._coding == "gzip"):

@@ -1,4 +1,4 @@
-"""The connections that are open: how many there may be, and how long each may wait for its client.
+"""The open connections: their number, and how long each may wait for its client.
 
 It knows addresses and times; it does not know HTTP. A connection is closed for its client's slowness only while the
 server waits for that client, never while a request is worked on.
@@ -15,13 +15,13 @@ from typing import Protocol
 
 from config.settings import Settings
 
-#: Connections above the bound that may still ask whether the server is healthy.
+#: Connections above the bound that may still request /health.
 RESERVE = 32
 #: The same for each address.
 _MORE_OF_ONE = 4
 #: Files that the process needs beside its connections: Redis, blobs, logs. At most this many are kept back.
 _OTHER_FILES = 512
-#: Bytes a second below which a body counts as not coming at all.
+#: Slowest body in bytes per second; a slower one counts as no data.
 SLOWEST_BODY = 500
 #: An IPv6 network that belongs to one household or machine.
 _NETWORK_BITS = 64
@@ -40,7 +40,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        """`most` is lowered to what the limit of open files leaves."""
+        """`most` is reduced to the limit of open files."""
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = settings.max_connections
         if files != resource.RLIM_INFINITY:
@@ -63,7 +63,7 @@ class Limits:
 class Admission(Enum):
     #: any request
     OPEN = "open"
-    #: only the question for the server's health
+    #: only /health
     NARROW = "narrow"
     #: closed without an answer
     SHUT = "shut"
@@ -73,7 +73,7 @@ class Connection(Protocol):
     """What the registry needs of a protocol."""
 
     def waits_since(self) -> float | None:
-        """Since when the server waits for the client; None while it owes the client something."""
+        """Since when the server waits for the client; None while the client waits for the server."""
 
     def check(self, now: float) -> None:
         """Close if the client has taken too long."""
@@ -97,7 +97,7 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: Connection, address: str | None) -> Admission:
-        """Where there are too many, the one that has waited longest for its client makes room."""
+        """If there are too many, the one that has waited longest for its client is closed."""
         if self._sweep is None:
             self._look_later()
         group = None if address is None or self._unbounded(address) else _group(address)
@@ -116,7 +116,7 @@ class Connections:
         return admission
 
     def remove(self, connection: Connection) -> None:
-        """It has ended, or another takes its place. A second time means nothing."""
+        """The connection has ended, or another protocol has replaced it. A second call has no effect."""
         group = self._open.pop(connection, None)
         if group is not None:
             self._counts[group] -= 1

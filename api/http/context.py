@@ -1,4 +1,4 @@
-"""What routes share: settings, names of models, and the job client of this event loop."""
+"""Shared by routes: settings, names of models, and the job client of the event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ class Context:
         self._lock = Lock()
 
     def forget_names(self) -> None:
-        """Models have come or gone: names are looked up anew."""
+        """Models were added or removed: names have to be resolved again."""
         with self._lock:
             self._known.clear()
 
@@ -61,7 +61,7 @@ class Context:
     async def resolve(
         self, name: str, category: Category = Category.LLM, adapters: str | None = None
     ) -> ModelRef:
-        """What a model's name means to a request of that category; the disk is read off the event loop.
+        """The model of a name in a request of that category. The disk is read in a thread.
 
         With `adapters`, the name of a LoRA adapter, it is another model. Raises ModelNotFound, and InvalidRequest for
         a model of another category or one that can't be used.
@@ -80,7 +80,7 @@ class Context:
         return ref
 
     async def at_hand(self, ref: ModelRef) -> ModelRef:
-        """The same model if it is here or the hub answers, else what answers in its place. Raises HubUnavailable."""
+        """The same model if it is installed or the hub is reachable, else its replacement. Raises HubUnavailable."""
         if ref.path is not None or await self.reach.check():
             return ref
         if ref.instead is None:

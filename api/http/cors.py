@@ -1,4 +1,4 @@
-"""Which pages may read answers, and the headers that keep browsers from more than that."""
+"""CORS, and headers that restrict what browsers do with answers."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -15,14 +15,14 @@ _DEFENCE = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-#: For what pages show by its address: pictures and sound of jobs.
+#: For files of jobs that pages show by their address: images and audio.
 EMBEDDABLE = {"cross-origin-resource-policy": "cross-origin"}
 #: Headers that describe an answer's own body.
 _BODY = ("content-length", "content-type")
 
 
 class Defence:
-    """Puts these headers on every response that has no others of these names."""
+    """Adds these headers to every response that does not have them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

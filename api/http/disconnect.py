@@ -1,4 +1,4 @@
-"""A client that leaves is noticed at once: its request's work is interrupted by ClientGone."""
+"""Detects a client that disconnects: ClientGone interrupts the work for its request."""
 
 import asyncio
 from types import TracebackType
@@ -9,7 +9,7 @@ from jobs.errors import MlxqError
 
 
 class ClientGone(MlxqError):
-    """The client closed its connection before it had its answer: nobody will read this error."""
+    """The client closed its connection before the answer. This error is never sent."""
 
     status = 499
     code = "client_closed_request"
@@ -17,7 +17,7 @@ class ClientGone(MlxqError):
 
 
 class while_connected:
-    """`async with while_connected(receive): …` raises ClientGone from the body as soon as the client leaves.
+    """`async with while_connected(receive): …` raises ClientGone from the body when the client disconnects.
 
     The request's body must have been read. A cancellation from elsewhere (the server stops) passes through.
     """
@@ -44,6 +44,6 @@ class while_connected:
         self._listener.cancel()
         if not self._gone:
             return
-        # The cancellation is ours to end, unless somebody else has asked for one too.
+        # The cancellation ends here, unless there was another one.
         if self._task.uncancel() == 0 and (kind is None or issubclass(kind, asyncio.CancelledError)):
             raise ClientGone("The client has left.") from None

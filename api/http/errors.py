@@ -1,4 +1,4 @@
-"""The one place where errors become HTTP responses. How they are written is the dialect's of the request's route.
+"""Turns errors into HTTP responses, in the dialect of the request's route.
 
 Every error, expected or not, passes `to_error` and then `error_response`, or the dialect's frame when the response
 has already begun.
@@ -33,7 +33,7 @@ from jobs.errors import (
 
 log = logging.getLogger(__name__)
 
-#: The OpenAI SDKs try these again unless they are told not to; for ours that can only waste the GPU.
+#: The OpenAI SDKs retry these unless they are told not to. A retry would only waste GPU time.
 _NEVER_RETRY = (409, 501, 504, 507)
 _WAIT_FIRST = (429, 503)
 
@@ -71,7 +71,7 @@ def written(
     extra = {**(headers or {}), **dialect.error_headers(error, request_id)}
     if error.status in _WAIT_FIRST:
         extra["retry-after"] = str(max(1, min(MAX_RETRY_AFTER, error.retry_after or 1)))
-    # A hub that is out of reach will be so for a while: the message helps now.
+    # An unreachable hub stays so for a while: a retry does not help.
     if error.status in _NEVER_RETRY or error.code == "hub_unavailable":
         extra["x-should-retry"] = "false"
     if error.status == HTTPStatus.UNAUTHORIZED:
@@ -81,7 +81,7 @@ def written(
 
 
 def to_error(error: Exception) -> MlxqError:
-    """Any exception as an error that may be shown. What nobody expected is logged, not told."""
+    """Any exception as an error for the client. Unexpected ones are logged and not shown."""
     match error:
         case MlxqError():
             return error
@@ -132,7 +132,7 @@ async def handle(request: Request, error: Exception) -> Response:
 
 
 class ErrorBoundary:
-    """What escapes from the application becomes a response, or a broken connection if one had begun."""
+    """Turns exceptions of the application into a response, or closes the connection if one had begun."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -151,7 +151,7 @@ class ErrorBoundary:
         try:
             await self.app(scope, receive, watch)
         except asyncio.CancelledError:
-            # The server stops. Whoever sends the request again meets the next one, and its job.
+            # The server is stopping. A retry reaches the next one, and finds its job.
             if not started:
                 await error_response(stopping())(scope, receive, send)
         except Exception as error:

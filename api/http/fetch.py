@@ -1,4 +1,4 @@
-"""Fetching what a client names by its address, without lending it this machine's place in the network.
+"""Fetches addresses of clients without giving them access to this machine's networks.
 
 A name is resolved once, and the connection goes to an address that was checked; redirects are checked anew.
 """
@@ -18,11 +18,11 @@ _SCHEMES = ("http", "https")
 
 
 class FetchError(Exception):
-    """The message says why, for the client: it names nothing that the client did not send."""
+    """The message is for the client. It contains only what the client sent."""
 
 
 class TooLarge(FetchError):
-    """There is more than was asked for."""
+    """The content is larger than the limit."""
 
 
 async def fetch(address: str, *, limit: int, timeout: float, private: bool = False) -> bytes:
@@ -89,7 +89,7 @@ async def _addresses(url: httpx.URL, private: bool) -> list[str]:
     except (OSError, UnicodeError):
         addresses = []
     if not addresses or not (private or all(map(is_public, addresses))):
-        # One message for both: whether an inner name exists is nobody's business.
+        # One message for both, so that clients can't find out whether an internal name exists.
         raise FetchError("its host has no public address")
     return addresses
 
@@ -98,7 +98,7 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
     if response.status_code != httpx.codes.OK:
         raise FetchError(f"its server answered with status {response.status_code}")
     data = bytearray()
-    # As it comes: nothing is unpacked that was packed against the wish of the request.
+    # The raw bytes: content that was compressed in spite of the request is not decompressed.
     async for chunk in response.aiter_raw():
         data += chunk
         if len(data) > limit:

@@ -18,7 +18,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from api.http.early import stop_early
 from mlxq.media.languages import language_tag
 
-#: The largest number that every engine can count to.
+#: The largest number that every engine supports.
 MAX_COUNT = 2**31 - 1
 
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]
@@ -43,7 +43,7 @@ def _duration(value: object) -> object:
     return float(found[1]) * _SECONDS[found[2]]
 
 
-#: Seconds that the model stays in memory after the answer: 0 lets it go at once, less than 0 keeps it.
+#: Seconds that the model stays in memory after the answer: 0 unloads it at once, less than 0 keeps it.
 KeepAlive = Annotated[
     float,
     BeforeValidator(_duration),
@@ -56,7 +56,7 @@ Language = Annotated[str | None, Field(max_length=64), AfterValidator(language_t
 
 
 def wrong(param: str, message: str) -> PydanticCustomError:
-    """For a model whose fields do not go together: `param` is the one that is to blame."""
+    """For fields that contradict each other: `param` is the wrong one."""
     return PydanticCustomError("wrong", "{message}", {"message": message, "param": param})
 
 
@@ -65,7 +65,7 @@ class RequestModel(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
 
-    #: Fields that clients send and that mean nothing here, and may.
+    #: Fields that are ignored without a warning.
     harmless: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
@@ -76,7 +76,7 @@ class RequestModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_left_out(cls, data: Any) -> Any:
-        """Clients of typed languages write every field that they know."""
+        """Clients in typed languages send every field that they know, as null."""
         if isinstance(data, dict) and None in data.values():
             return {name: value for name, value in data.items() if value is not None}
         return data

@@ -1,4 +1,4 @@
-"""Forms on their way in: multipart and urlencoded, within bounds, and in UTF-8 whatever their header says.
+"""Reads forms: multipart and urlencoded, within bounds, and as UTF-8 whatever their header says.
 
 It knows the two formats and how clients write names, lists and files in them; it does not know what the fields mean.
 """
@@ -54,7 +54,7 @@ class Form:
         self._values = values
 
     def files(self, *names: str) -> list[Value]:
-        """What these fields hold, in order: files, or texts that stand for files."""
+        """The values of these fields, in order: files, or texts in the place of files."""
         return [value for name, values in self._values.items() if name in names for value in values]
 
     def body(self, model: type[Model], withheld: frozenset[str], lists: tuple[str, ...] = ()) -> Body[Model]:
@@ -118,7 +118,7 @@ def _plain_name(key: str) -> tuple[str, int | None]:
 
 
 async def _content(file: UploadFile) -> Value | None:
-    """The file; the text that is sent in its place; None for a field of a page where no file was chosen."""
+    """The file, or the text in its place; None for the field of a web page without a chosen file."""
     if file.filename:
         return file
     beginning = await file.read(_BEGINNING)
@@ -185,7 +185,7 @@ def _type(request: Request) -> tuple[bytes, dict[bytes, bytes]]:
 
 
 def _headers(options: dict[bytes, bytes]) -> Headers:
-    """What the parser is told: a charset that a client names could be any of Python's codecs."""
+    """The header for the parser, without a charset: that could name any of Python's codecs."""
     boundary = options.get(b"boundary", b"")
     if not boundary or b'"' in boundary or b"\\" in boundary:
         raise InvalidRequest("The form can't be read: its Content-Type has no usable boundary.")

@@ -1,4 +1,4 @@
-"""Behind a proxy: the server's own address as clients know it, and the client's as the proxy knows it.
+"""The server's public address, and the client's address, as a proxy tells them.
 
 What a proxy says is believed of `TRUSTED_PROXIES` only, and only for these two: a page of the web can make a browser
 on this machine send the same headers. Which Host is answered, and whether a request comes from this machine, is
@@ -27,7 +27,7 @@ _PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"\\]*)"|([^\s";,]*))\s*')
 
 
 class Forwarded:
-    """Notes the address for `base_of`, and puts the client's in the place of the proxy's.
+    """Stores the public address for `base_of`, and replaces the proxy's address by the client's.
 
     A sub-path that the proxy has left in a path is taken out of it.
     """
@@ -62,7 +62,7 @@ class Forwarded:
         return is_within(name, self.trusted)
 
     def _client(self, chain: Iterable[str], peer: str) -> str:
-        """The last address that no trusted proxy has; each proxy adds whom it was asked by."""
+        """The last address that is not a trusted proxy's. Each proxy appends the address of its client."""
         for entry in reversed(tuple(chain)):
             found = address_of(_without_port(entry))
             if found is None:
@@ -74,13 +74,13 @@ class Forwarded:
 
 
 def base_of(connection: HTTPConnection) -> str:
-    """The server's own address as this client knows it; it ends with a slash."""
+    """The server's address for this client; it ends with a slash."""
     base: str | None = connection.scope.get("state", {}).get("base")
     return base or str(connection.base_url)
 
 
 def _told(headers: Headers) -> dict[str, tuple[str, ...]]:
-    """What proxies say: `for`, `proto`, `host`, `port` and `prefix`, of each the client's side first."""
+    """The values from proxies: `for`, `proto`, `host`, `port` and `prefix`, each with the client's side first."""
     told = {
         name: values
         for name in ("for", "proto", "host", "port", "prefix")

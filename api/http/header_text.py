@@ -1,4 +1,4 @@
-"""Words of clients and models in the values of headers, which hold printable ASCII and nothing else."""
+"""Text of clients and models in values of headers, which have only printable ASCII."""
 
 from urllib.parse import quote
 

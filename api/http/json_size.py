@@ -1,4 +1,4 @@
-"""How much JSON there is in a body, counted before any of it becomes an object.
+"""Counts the values of a JSON body before any of them becomes an object.
 
 Ten megabytes can hold millions of values, which take seconds to parse and gigabytes to hold. The count takes
 milliseconds. It knows bytes; it does not parse.
@@ -20,7 +20,7 @@ def check_size(raw: bytes) -> None:
     """
     if _within(raw):
         return
-    # The text itself may hold the signs. Without its escapes, every second part between quotes is text.
+    # Strings may contain these characters. Without escapes, every second part between quotes is a string.
     plain = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     if plain.count(b'"') > 2 * MAX_VALUES or not _within(b"".join(plain.split(b'"')[::2])):
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""What every request passes first: its id, its path, HEAD, and the bound on its body."""
+"""The first middleware of every request: its id, its path, HEAD, and the bound of its body."""
 
 import asyncio
 import secrets
@@ -37,7 +37,7 @@ class RequestIds:
 
 
 class Paths:
-    """Makes paths plain."""
+    """Normalises paths."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -87,7 +87,7 @@ class Heads:
 
 
 class BodyLimit:
-    """Refuses bodies that are larger than `limit` bytes: by their Content-Length, else while they come in.
+    """Refuses bodies that are larger than `limit` bytes: by their Content-Length, else during the upload.
 
     Where files are sent they may have `larger` bytes, by the path, and a form around them.
     """

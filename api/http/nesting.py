@@ -1,4 +1,4 @@
-"""How deep a client's own JSON may be nested: templates and grammars walk it by recursion."""
+"""Bounds the nesting of a client's JSON, which templates and grammars process by recursion."""
 
 from typing import Any
 

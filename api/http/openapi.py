@@ -1,4 +1,4 @@
-"""The API's description: routes read and write their bodies themselves, so that they say here which ones.
+"""The OpenAPI description. Routes parse and write their bodies themselves, and declare the types here.
 
 A route's `openapi_extra` is an `Operation`. Its types become schemas when the description is asked for, not at the
 start. This module knows how OpenAPI describes bodies; it does not know any resource.

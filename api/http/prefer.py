@@ -1,4 +1,4 @@
-"""How long a client wants to wait: `Prefer` (RFC 7240), `background`, and the SDK's own patience."""
+"""How long a client waits: `Prefer` (RFC 7240), `background`, and the time limit of its SDK."""
 
 import math
 import re
@@ -28,7 +28,7 @@ SYNCHRONOUS = Preference()
 
 
 def preference(headers: Headers, *, background: bool = False) -> Preference:
-    """What the client prefers. What it says wrongly is ignored, as the RFC wants."""
+    """The preference of the client. Invalid values are ignored, as the RFC requires."""
     tokens = [
         token.split(";")[0].strip().lower() for line in headers.getlist("prefer") for token in line.split(",")
     ]
@@ -43,7 +43,7 @@ def preference(headers: Headers, *, background: bool = False) -> Preference:
 
 
 def read_timeout(headers: Headers) -> float | None:
-    """Seconds after which the SDK that calls gives up reading; None when it does not say."""
+    """Seconds after which the client's SDK stops waiting; None if it does not say."""
     try:
         seconds = float(headers.get("x-stainless-read-timeout", ""))
     except ValueError:
@@ -52,6 +52,6 @@ def read_timeout(headers: Headers) -> float | None:
 
 
 def is_retry(headers: Headers) -> bool:
-    """Does the SDK send this request again?"""
+    """Whether this request is a retry of the SDK."""
     count = headers.get("x-stainless-retry-count", "0")
     return count.isdecimal() and int(count[:9]) >= 1

@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 protocol: bounds on heads and on waiting, half-closed clients, errors.
+"""uvicorn's HTTP/1.1 protocol with bounds on heads and waiting, half-closed clients, and error objects.
 
 It is below the application: what is refused here never becomes a request.
 """
@@ -38,7 +38,7 @@ class ServerConfig(Config):
 
 
 class _Phase(Enum):
-    """How far the request is that the client sends."""
+    """The part of a request that the client is sending."""
 
     BETWEEN = 0
     HEAD = 1
@@ -61,14 +61,14 @@ class Protocol(HttpToolsProtocol):
         self._addresses = config.addresses
         self._admission = Admission.OPEN
         self._phase = _Phase.BETWEEN
-        #: a head that asks for a protocol which it does not get, without that
+        #: the head of a request for an unsupported protocol, without that request
         self._again: bytes | None = None
         #: bytes of this head or body, and when it began
         self._size = 0
         self._began = 0.0
-        #: when something last came, and when the connection was last looked at
+        #: when data was last received, and when the connection was last checked
         self._heard = self._checked = 0.0
-        #: bytes that wait to be sent, and since when none has left
+        #: unsent bytes, and since when none was sent
         self._unsent, self._stuck = 0, 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -83,7 +83,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that has sent its whole request may close its side: it still gets its answer."""
+        """A client that has sent its request may close its side, and still gets the answer."""
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             return False
         self.cycle.keep_alive = False
@@ -97,7 +97,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self.scope["method"] = self.parser.get_method().decode("ascii")
         if self.scope["method"] == "CONNECT":
-            # The parser takes what follows for a tunnel's content.
+            # The parser would treat the following data as a tunnel's content.
             self._again = b""
             self.send_400_response("CONNECT is for proxies, and this is none.")
             return
@@ -196,7 +196,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()
         elif self._phase is _Phase.BODY:
             if self.flow.read_paused or self.cycle.waiting_for_100_continue:
-                # The client waits for the server: that time is not its own.
+                # The client is waiting for the server: this time does not count.
                 self._began += elapsed
                 self._heard = now
             elif now > min(self._heard, self._began + self._size / SLOWEST_BODY) + limits.body:
@@ -217,14 +217,14 @@ class Protocol(HttpToolsProtocol):
         )
 
     def _is_stuck(self, now: float) -> bool:
-        """Whether the client has read nothing for too long of what waits for it."""
+        """Whether the client has not read its answer for too long."""
         unsent = self.transport.get_write_buffer_size()
         if not unsent or unsent != self._unsent:
             self._unsent, self._stuck = unsent, now
         return now > self._stuck + self._doors.limits.send
 
     def _give_up(self, part: str) -> None:
-        """Close without an answer, as other servers do: a client that still sends would hardly read one."""
+        """Close without an answer, as other servers do: a client that is still sending would rarely read it."""
         log.info("a connection was closed: the %s of its request took too long", part)
         self.transport.close()
 

@@ -1,4 +1,4 @@
-"""Which addresses belong to the public Internet: the registries of IANA for special purposes, as of 2025.
+"""Which addresses are public: IANA's registries of special-purpose addresses, as of 2025.
 
 Python's `is_global` follows them too, but each version another state of them.
 """
@@ -36,7 +36,7 @@ _SPECIAL_V6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16",
 
 
 def is_public(address: str) -> bool:
-    """Whether this IP address is one of the public Internet. IPv4 that is written as IPv6 is judged as IPv4."""
+    """Whether this IP address is public. IPv4-mapped IPv6 addresses are checked as IPv4."""
     ip = ip_address(address)
     if ip.version == 6:
         if ip.ipv4_mapped is None:

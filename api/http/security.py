@@ -1,4 +1,4 @@
-"""The doors: Host names (against DNS rebinding), then keys and origins, by which `api.http.caller` decides."""
+"""Checks Host names (against DNS rebinding), then keys and origins by `api.http.caller`."""
 
 from starlette.datastructures import Headers
 from starlette.requests import Request

@@ -1,4 +1,4 @@
-"""Uvicorn's WebSocket protocol: counted among the connections, and with a bound on a message's pieces."""
+"""uvicorn's WebSocket protocol with a limit of connections and of the frames of a message."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ _LINGER = 1.0
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """One connection after its upgrade. Its client is answered or spoken to: the application bounds its idle time."""
+    """One connection after its upgrade. The application bounds its idle time."""
 
     def __init__(
         self,

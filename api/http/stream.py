@@ -1,4 +1,4 @@
-"""A response that is written piece by piece: when it begins, how it ends, how it fails.
+"""A streamed response: when it begins, how it ends, how it fails.
 
 It begins late on purpose: an error before the first piece is still a proper HTTP error. It does not know what is
 streamed, nor how.

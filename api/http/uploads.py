@@ -1,4 +1,4 @@
-"""The files of a request: stored while it is read, and deleted with it when it becomes no job."""
+"""The files of a request: stored while it is read, and deleted if it does not become a job."""
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -1,4 +1,4 @@
-"""The `warning` header (RFC 7234): what was asked for and does not count."""
+"""The `warning` header (RFC 7234), which names ignored parameters."""
 
 from collections.abc import Iterable, Mapping
 
