@@ -1,4 +1,4 @@
-"""The few facts that the small parent processes need, without the 25 MB and 0.2 s that pydantic costs.
+"""The few settings that the small parent processes need, without pydantic, which costs 25 MB and 0.2 s.
 
 It knows only what `Settings` would say, which the tests compare; it leaves every complaint to `Settings`.
 """

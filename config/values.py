@@ -40,7 +40,7 @@ def _names(value: object) -> object:
 
 
 def _paths(value: object) -> object:
-    """Folders parted by the system's path separator or by commas."""
+    """Folders separated by the system's path separator or by commas."""
     if not isinstance(value, str):
         return value
     return tuple(path for part in re.split(f"[,{os.pathsep}]", value) if (path := part.strip()))

@@ -1,4 +1,4 @@
-"""The result bus: one Redis connection that wakes every waiter of this API process.
+"""The result bus: one Redis connection for all waiting calls of this API process.
 
 Each API process has a channel of its own. Redis publishes a job's events to the channels of the processes that watch
 it (jobs/gate/watchers.lua). Pub/sub may lose messages, a job's stream does not: a watch reads from the stream what it

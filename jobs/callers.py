@@ -1,4 +1,4 @@
-"""Clients of this API process that wait for jobs: of each job only the last one that leaves cancels it.
+"""Counts the clients of this API process that wait for a job. The last one that disconnects cancels it.
 
 It knows this process. Which other processes have clients that wait for a job, Redis knows (jobs/gate/watchers.lua).
 """

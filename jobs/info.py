@@ -1,4 +1,4 @@
-"""A job and a queue as they stand, read from RQ's hash and ours."""
+"""The current state of a job and of a queue, read from RQ's hash and ours."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

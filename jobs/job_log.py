@@ -1,4 +1,4 @@
-"""The line that the log has for the end of a job, written once, by the process that ends it.
+"""The log line for the end of a job, written once by the process that ends it.
 
 What clients say (app, model) is shortened to a word of visible ASCII; prompts, answers, keys and paths are not in it.
 """

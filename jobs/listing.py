@@ -1,4 +1,4 @@
-"""Lists of jobs: all of them by their age, those that wait, and each queue in numbers. It only reads."""
+"""Lists of jobs: all by age, queued ones, and the numbers of each queue. It only reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

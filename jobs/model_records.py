@@ -1,4 +1,4 @@
-"""What is remembered of models in Redis: a number for each, how often and when it was used, why it did not load.
+"""Records of models in Redis: the number of each, how often and when it was used, why it did not load.
 
 The gate counts the uses, the workers write the errors. All of it can be lost: models themselves lie on the disk,
 and numbers are given anew to those that are found there.

@@ -1,4 +1,4 @@
-"""What the Redis user must be allowed to do (ACL), and whether it is.
+"""The permissions (ACL) that the Redis user needs, and their check.
 
 Every command that mlxq sends or a script of the gate calls is tried on a key that holds text, where it can do no
 harm: a command for another type fails with WRONGTYPE, and with NOPERM where the user may not run it. `INFO` and

@@ -1,4 +1,4 @@
-"""Which jobs need a model: those that wait for it, run with it or fetch it."""
+"""The jobs that need a model: queued, running, or downloading it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A worker inside the process of somebody's tests: with the app as a test client, mlxq without a server."""
+"""A worker in the process of an application's tests. With the app as a test client, no server is needed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The files that jobs leave behind, by kind. Their results name them by blob, which no client sees."""
+"""The files of a job's result, by kind. Results name them by blob; clients see only their numbers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

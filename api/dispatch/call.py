@@ -1,4 +1,4 @@
-"""Waiting for a job on behalf of a client, which cancels the job when it leaves."""
+"""Waits for a job on behalf of a client, and cancels it when the client disconnects."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The response that is a file of a job, whole or a range of it."""
+"""A response with a file of a job, or a range of it."""
 
 import contextlib
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""A stream as its dialect writes it: what each event of a job becomes. The interface, and what most dialects share.
+"""The frames of a stream in a dialect, one for each event of a job: the interface, and a common base.
 
 Every stream of every dialect goes through `api.dispatch.pump`, which decides when something is written.
 """

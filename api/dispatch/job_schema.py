@@ -1,4 +1,4 @@
-"""The job object of `/v1/jobs`, and how routes say that they answer with it."""
+"""The type of the job object of `/v1/jobs`, and the declaration of routes that return it."""
 
 from typing import Literal, NotRequired
 

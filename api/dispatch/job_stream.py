@@ -1,4 +1,4 @@
-"""A job as a stream: run for one client, which cancels the job when it leaves."""
+"""Streams a job to one client, and cancels it when the client disconnects."""
 
 from collections.abc import Callable, Mapping
 

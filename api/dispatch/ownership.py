@@ -1,4 +1,4 @@
-"""Whose a job is. A key sees the jobs that were submitted with it; those of others do not exist for it.
+"""The owner of a job. A key sees only the jobs that were submitted with it.
 
 Downloads are shared: every key that asked for a model waits for the same one. They hold nothing but its name.
 """

@@ -1,4 +1,4 @@
-"""What a job is doing, from its events and its place in the queue: what a keep-alive can tell."""
+"""The state of a job for keep-alives, from its events and its place in the queue."""
 
 from jobs.bus import Watch
 from jobs.events import AudioChunk, Delta, Downloaded, Downloading, Event, Loaded, Loading, Requeued, Started

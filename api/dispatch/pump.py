@@ -1,4 +1,4 @@
-"""From a watched job to the bytes of a stream: available frames go out in one write, a keep-alive follows in time."""
+"""Writes the events of a job as a stream: all available frames in one write, and keep-alives in time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""How jobs are answered: a renderer for each dialect and kind, which resources register.
+"""The registry of renderers: resources register one for each dialect and kind.
 
 A job's answer is the same whether its client waits for it, polls for it later or reads it in the job's last event.
 This module knows no resource.

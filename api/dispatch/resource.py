@@ -1,4 +1,4 @@
-"""A resource: what the application has to know of it. Each folder's router module defines its `RESOURCE`.
+"""The description of a resource for the application. Each folder's router module defines its `RESOURCE`.
 
 This module knows no resource; only `api/app.py` imports them.
 """

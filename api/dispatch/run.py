@@ -1,4 +1,4 @@
-"""Running a job for a request: wait for its answer, or hand out the job when the client prefers that."""
+"""Runs a job for a request: waits for its answer, or returns the job if the client prefers that."""
 
 import asyncio
 from collections.abc import Callable, Mapping

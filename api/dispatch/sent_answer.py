@@ -1,4 +1,4 @@
-"""What a client has been sent of an answer: it sees each text once, also when a job is run again.
+"""The text of an answer that a client has received, so that it gets each text once, also when a job runs again.
 
 After a reset the same story comes again and is held back as far as it is known. What was sent cannot be taken
 back: a story that goes another way is a broken stream.

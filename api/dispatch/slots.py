@@ -1,4 +1,4 @@
-"""What each worker holds, as it published it at its last beat. This module knows no route and no model's name."""
+"""The slots of each worker, as published at its last beat. This module knows no route and no name of a model."""
 
 from dataclasses import dataclass
 

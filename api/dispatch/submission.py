@@ -1,4 +1,4 @@
-"""From a validated request to the JobRequest: whose it is, what identifies it, how long it may wait."""
+"""Makes a JobRequest from a validated request: owner, identity, time limits."""
 
 import asyncio
 import hashlib

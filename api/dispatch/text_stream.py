@@ -1,4 +1,4 @@
-"""Text as a stream: from a job's deltas to the pieces that a dialect writes, each text once."""
+"""Streams text: from the deltas of a job to the pieces of a dialect, each text once."""
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator

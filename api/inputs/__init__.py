@@ -1,1 +1,1 @@
-"""What requests of several resources bring along: schemas to enforce, images to fetch and decode."""
+"""Inputs of several resources: schemas to enforce, images to fetch and decode."""

@@ -1,4 +1,4 @@
-"""Images in chats: from `image_url` parts to blobs that a job refers to, or left out for models without sight."""
+"""Images in chats: stores `image_url` parts as blobs of the job, or leaves them out for text-only models."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Can a JSON schema be enforced? Asked before a request is queued, by the library that will enforce it.
+"""Checks whether a JSON schema can be enforced, before a request is queued, by the library that enforces it.
 
 What an answer's schema can't enforce is refused by its keyword: an answer that only looks as if it obeyed is worse
 than an error. A tool whose parameters can't be enforced is held less strictly instead, and a `warning` says so.

@@ -1,4 +1,4 @@
-"""JSON schemas as their authors' libraries write them, in the words that can be enforced.
+"""Rewrites JSON schemas of various libraries with keywords that can be enforced.
 
 Keywords that restrict nothing are left out, and what can be said in other words is.
 """

@@ -1,4 +1,4 @@
-"""Regular expressions of schemas: look-aheads written in other words, and how large an automaton one may become."""
+"""Regular expressions of schemas: rewrites look-aheads, and bounds the size of an automaton."""
 
 import re
 

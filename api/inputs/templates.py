@@ -1,4 +1,4 @@
-"""What a model's chat template has a place for, as far as its text tells. The engine knows better, and later."""
+"""What a chat template supports, judged by its text. The engine tests the template itself later."""
 
 import re
 from functools import lru_cache

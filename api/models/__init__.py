@@ -1,1 +1,1 @@
-"""Models: which there are, where more can be had, how they come and go."""
+"""Operations on models: list, search, install, load, unload and delete."""

@@ -1,4 +1,4 @@
-"""A model that can be used, with what the disk, the workers and Redis know of it. It knows no dialect's body."""
+"""A model with its data from the disk, the workers and Redis. It does not know the bodies of dialects."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the hub has to offer: searches by huggingface_hub in threads, whose answers are kept for a while.
+"""Searches on the hub, by huggingface_hub in threads. Its answers are cached.
 
 It knows the hub's lists and no HTTP route. A hub that does not answer is HubUnavailable, whatever the reason. The
 threads are its own, and nobody waits for them at the end: a hub that hangs must not keep others from working.

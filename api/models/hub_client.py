@@ -1,4 +1,4 @@
-"""Asking the hub by huggingface_hub, whose import takes a while: this is imported by the first who asks.
+"""The client of the hub, by huggingface_hub. Its import is slow, so that this module is imported on first use.
 
 Whatever goes wrong is one of this server's errors.
 """

@@ -1,4 +1,4 @@
-"""Installing a model: what is here already, the job that fetches what is not, and the name it is given."""
+"""Installs a model: checks what is installed, makes the job of the download, and sets the name."""
 
 import asyncio
 from collections.abc import Mapping

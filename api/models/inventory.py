@@ -1,4 +1,4 @@
-"""Which models there are: what lies under the model roots, what the workers hold, and what is remembered of each."""
+"""The inventory of models: those below the model roots, those in the workers, and the records of each."""
 
 import asyncio
 from dataclasses import dataclass

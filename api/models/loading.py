@@ -1,4 +1,4 @@
-"""Loading and unloading: the job for one category, and what the other workers made of it.
+"""Loads and unloads models: the job for one category, and the results of other workers.
 
 It knows no dialect: requests come as plain values, and the answers are the same everywhere.
 """

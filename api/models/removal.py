@@ -1,4 +1,4 @@
-"""Deleting a model: never one that is in use, and never anything outside the model roots and the hub's cache."""
+"""Deletes a model, unless it is in use, and nothing outside the model roots and the hub's cache."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""How jobs of models are answered: loads, unloads and downloads, the same in every dialect that has them."""
+"""The renderers of loads, unloads and downloads, which are the same in every dialect."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A model in MLX-GUI's words, which answers of several resources hold: a row of a list, its times and sizes."""
+"""A model in MLX-GUI's form, for the answers of several resources: a row of a list, its times and sizes."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What can be asked of the hub."""
+"""The parameters of a search on the hub."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""`/v1/discover`: what the model hub has to offer. Only models for MLX are listed."""
+"""`/v1/discover`: models on the hub. Only models for MLX are listed."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal

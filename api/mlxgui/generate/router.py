@@ -1,4 +1,4 @@
-"""`POST /v1/models/{name}/generate`: the one call that never loads a model itself."""
+"""`POST /v1/models/{name}/generate`: the only request that never loads a model."""
 
 from fastapi import APIRouter, Request, Response
 

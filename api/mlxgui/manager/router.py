@@ -1,4 +1,4 @@
-"""`/v1/manager`: the models and the queue as MLX-GUI's own pages want to see them."""
+"""`/v1/manager`: the models and the queue for MLX-GUI's pages."""
 
 from fastapi import APIRouter, Depends, Request, Response
 

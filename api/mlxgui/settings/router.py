@@ -1,4 +1,4 @@
-"""`/v1/settings`: what can be changed while the server runs. What is set here outlives a restart."""
+"""`/v1/settings`: settings that can be changed while the server runs. They are kept over a restart."""
 
 from fastapi import APIRouter, Depends, Request, Response
 

@@ -1,4 +1,4 @@
-"""The machine that mlxq runs on, as the system tells it. What MLX can do here the workers say."""
+"""Facts of the machine from the operating system. Facts of MLX come from the workers."""
 
 import platform
 import subprocess

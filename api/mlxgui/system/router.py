@@ -1,4 +1,4 @@
-"""`/v1/system`: how the machine is, and the end or restart of the server."""
+"""`/v1/system`: the state of the machine, shutdown and restart of the server."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A job's events as they are: named, with ids, so that a client can go on where it was cut off."""
+"""The events of a job with names and ids, so that a client can continue after a disconnect."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`/v1/jobs`: ask for a job, wait for it, watch it, cancel it, list them.
+"""`/v1/jobs`: get, await, watch, cancel and list jobs.
 
 A job's id is a secret of 96 bits: who knows it may ask. With keys, each sees the jobs of its own; without them,
 listing is for the user of the machine.

@@ -1,4 +1,4 @@
-"""`GET /` and `GET /health`: what this is, and whether requests can be served."""
+"""`GET /` and `GET /health`: the name of the server, and whether it can serve requests."""
 
 from typing import Literal
 
