@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from api.http.fields import RequestModel
 from api.http.nesting import not_deeper_than
+from jobs.payloads import Message as PlainMessage
 
 #: The parts of a message that are text, and where they hold it.
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
@@ -124,7 +125,7 @@ class ToolCall(RequestModel):
     type: Literal["function"] | None = "function"
     function: FunctionCall
 
-    def plain(self, number: int) -> dict[str, Any]:
+    def plain(self, number: int) -> dict[str, object]:
         """`number` is its place among all calls of the conversation, which names a call without an id."""
         return {
             "id": self.id or f"call_{number}",
@@ -179,13 +180,13 @@ class Message(RequestModel):
     def has_images(self) -> bool:
         return isinstance(self.content, list)
 
-    def plain(self, number: int = 0) -> dict[str, Any]:
+    def plain(self, number: int = 0) -> PlainMessage:
         """The message as a chat template takes it; absent fields are left out.
 
         `content` is a string, or with images a list of {"type": "text", "text"} and
         {"type": "image_url", "url"}. `number`: how many calls the messages before it hold.
         """
-        message: dict[str, Any] = {
+        message: PlainMessage = {
             "role": _ROLES.get(self.role, self.role),
             "content": self.refusal or "" if self.content is None else self.content,
         }
@@ -200,11 +201,11 @@ class Message(RequestModel):
         return message
 
 
-def plain_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def plain_messages(messages: Sequence[Message]) -> list[PlainMessage]:
     """The conversation as templates take it. A result without an id belongs to the first call without a result,
     of its function if it names one.
     """
-    plain: list[dict[str, Any]] = []
+    plain: list[PlainMessage] = []
     open_calls: dict[str, str] = {}
     by_name: defaultdict[str, deque[str]] = defaultdict(deque)
     number = 0
