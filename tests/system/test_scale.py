@@ -15,11 +15,12 @@ from tests.support.stories import outcome, submit
 from tests.support.system import System
 
 CLIENTS = 1000
-#: What is there as long as the server, however many jobs it had: of workers, lanes and models, not of jobs.
+#: What is there as long as the server, however many jobs it had: of processes, lanes and models, not of jobs.
 STANDING = (
     "rq:workers",
     "rq:worker:",
     "rq:queues",
+    "mlxq:api:",
     "mlxq:workers",
     "mlxq:worker:",
     "mlxq:runs:llm",
