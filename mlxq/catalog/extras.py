@@ -1,23 +1,18 @@
-"""Which libraries of model families are extras of mlxq: a plain installation does not have them."""
+"""The error for a family's library that an extra of mlxq brings and this installation does not have."""
 
 from jobs.errors import NotSupported
-
-#: The extra that brings a library, by the name under which it is imported.
-EXTRAS = {
-    "f5_tts_mlx": "f5-tts",
-    "mflux": "flux",
-    "mlx_whisper": "whisper",
-    "vocos_mlx": "f5-tts",
-}
+from mlxq.catalog.families.family import Family
+from mlxq.catalog.families.table import families
 
 
 def lacking(error: ModuleNotFoundError) -> NotSupported | None:
     """The error for the client, which names the extra; None where it is no extra that is missing."""
     library = (error.name or "").partition(".")[0]
-    if library not in EXTRAS:
+    extra = next((family.extras[library] for family in families(Family) if library in family.extras), None)
+    if extra is None:
         return None
     return NotSupported(
         f"This model needs the library '{library}', which is an extra of this server: "
-        f"`pip install 'mlxq[{EXTRAS[library]}]'` brings it.",
+        f"`pip install 'mlxq[{extra}]'` brings it.",
         param="model",
     )

@@ -24,7 +24,9 @@ class F5TTS(SpeechFamily):
         return frozenset({*V1, *V0} - {best}) if best is not None else frozenset()
 
 
-F5_TTS = F5TTS(name="f5_tts", options=frozenset({REFERENCE_TEXT}))
+F5_TTS = F5TTS(
+    name="f5_tts", options=frozenset({REFERENCE_TEXT}), extras={"f5_tts_mlx": "f5-tts", "vocos_mlx": "f5-tts"}
+)
 
 
 def best_weights(files: Collection[str]) -> str | None:

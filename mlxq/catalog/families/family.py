@@ -47,6 +47,8 @@ class Family:
     hub_id: str = ""
     #: the setting that names a folder with a model of this family
     folder_setting: str = ""
+    #: libraries that only an extra of mlxq brings, by the names of their modules, and the extra
+    extras: Mapping[str, str] = field(default_factory=dict)
     #: whether its models go before others of the category where several are installed and none is chosen
     preferred: bool = False
 

@@ -34,4 +34,5 @@ FLUX1 = Flux1(
         # The same weights in DiffusionKit's layout; clients know the name.
         "argmaxinc/mlx-flux.1-schnell": _SCHNELL,
     },
+    extras={"mflux": "flux"},
 )

@@ -26,4 +26,5 @@ FLUX2 = Flux2(
     limits=Limits(references=4),
     short_names={"flux": _KLEIN, "flux.2-klein": _KLEIN},
     folder_setting="flux_model_dir",
+    extras={"mflux": "flux"},
 )

@@ -7,4 +7,5 @@ QWEN3_ASR = TranscriptionFamily(
     types=frozenset({"qwen3_asr"}),
     options=frozenset({LANGUAGE, PROMPT, TEMPERATURE}),
     default_name="qwen3-asr",
+    extras={"mlx_whisper": "whisper"},
 )

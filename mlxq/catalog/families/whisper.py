@@ -26,4 +26,5 @@ WHISPER = Whisper(
         "whisper-large-v2": "mlx-community/whisper-large-v2",
         "whisper-large-v3": "mlx-community/whisper-large-v3",
     },
+    extras={"mlx_whisper": "whisper"},
 )

@@ -32,4 +32,5 @@ Z_IMAGE = ZImage(
         "z-image-turbo": "Tongyi-MAI/Z-Image-Turbo",
     },
     folder_setting="zimage_model_dir",
+    extras={"mflux": "flux"},
 )
