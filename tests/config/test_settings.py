@@ -299,7 +299,10 @@ def test_the_embedded_redis_reads_all_settings_when_one_concerns_it(
 
 
 def test_the_version_is_that_of_the_project() -> None:
-    assert tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["version"] == VERSION
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    named = (REPO / project["tool"]["hatch"]["version"]["path"]).read_text()
+    assert f'VERSION = "{VERSION}"' in named
 
 
 def test_the_document_tells_the_truth() -> None:
