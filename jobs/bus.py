@@ -13,6 +13,7 @@ import logging
 import secrets
 import time
 from collections import defaultdict, deque
+from collections.abc import Collection
 from types import TracebackType
 
 import msgspec
@@ -70,8 +71,9 @@ class Watch:
         self._order = _order(after)
         self._events: deque[Entry] = deque()
         self._wakeup = asyncio.Event()
-        self._catching_up = False
-        self._missed_live = False
+        #: A job that was accepted before has a past: live events wait until it was read.
+        self._paused = self._behind = accepted
+        self.missed_live = False
         self._gone = False
         #: whether the job's last event was seen
         self.ended = False
@@ -107,31 +109,40 @@ class Watch:
 
     def deliver(self, event: Entry) -> None:
         """An event from the bus."""
-        if self._catching_up:
-            self._missed_live = True
+        if self._paused:
+            self.missed_live = True
             return
         self._append(event)
 
     async def catch_up(self) -> None:
         """Read what the stream holds after the last event that was seen."""
-        if self._catching_up:
-            return
-        self._catching_up = True
-        try:
-            while True:
-                self._missed_live = False
-                accepted = self.accepted
-                entries, alive = await self._bus.read(self.job_id, self.last_id)
-                for entry_id, fields in entries:
-                    if (event := _parse(entry_id, fields["e"])) is not None:
-                        self._append(event)
-                if accepted and not alive and not entries:
-                    self._gone = True
-                    self._wakeup.set()
-                if not self._missed_live:
-                    break
-        finally:
-            self._catching_up = False
+        await self._bus.catch_up(self.job_id, [self])
+
+    def pause(self) -> bool:
+        """Let live events wait for `read_on`. False where somebody else reads already."""
+        if self._paused and not self._behind:
+            return False
+        self._paused, self._behind, self.missed_live = True, False, False
+        return True
+
+    def resume(self, *, behind: bool) -> None:
+        """Take live events again, or, where it is still `behind`, not before the next `read_on`."""
+        self._paused, self._behind = behind, behind
+
+    async def read_on(self) -> None:
+        """Read the stream until nothing was published meanwhile."""
+        while True:
+            self.missed_live = False
+            accepted = self.accepted
+            entries, alive = await self._bus.read(self.job_id, self.last_id)
+            for entry_id, fields in entries:
+                if (event := _parse(entry_id, fields["e"])) is not None:
+                    self._append(event)
+            if accepted and not alive and not entries:
+                self._gone = True
+                self._wakeup.set()
+            if not self.missed_live:
+                return
 
     def _append(self, event: Entry) -> None:
         order = _order(event.id)
@@ -199,24 +210,39 @@ class ResultBus:
         return sum(map(len, self._watches.values()))
 
     async def read(self, job_id: str, after: str) -> tuple[list[tuple[str, dict[str, str]]], bool]:
-        """The entries of a job's stream after `after`, and whether the job still exists.
-
-        From the first of these commands on, what the job emits is published to this process.
-        """
-        text, sha = script("watch")
+        """The entries of a job's stream after `after`, and whether the job still exists."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.evalsha(sha, 0, job_id, self.process)
             pipe.xrange(keys.events(job_id), f"({after}" if after != "0-0" else "-", "+")
             pipe.exists(keys.job(job_id))
-            answers = await pipe.execute(raise_on_error=False)
-        if isinstance(answers[0], NoScriptError):
-            await self._redis.script_load(text)
-            return await self.read(job_id, after)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-        _, entries, alive = answers
+            entries, alive = await pipe.execute()
         return entries, bool(alive)
+
+    async def catch_up(self, job_id: str, wanted: Collection[Watch]) -> None:
+        """Read what these watches of a job have missed.
+
+        Others of the job read too where its events were not published to this process before: an event that comes
+        live must not overtake one that did not.
+        """
+        paused = [watch for watch in self._watches.get(job_id, ()) if watch.pause()]
+        try:
+            added = await self._register(job_id)
+            while paused:
+                watch = paused[0]
+                if added or watch in wanted or watch.missed_live:
+                    await watch.read_on()
+                watch.resume(behind=False)
+                paused.pop(0)
+        finally:
+            for watch in paused:
+                watch.resume(behind=True)
+
+    async def _register(self, job_id: str) -> bool:
+        """Have the job's events published to this process. Whether they were not before."""
+        text, sha = script("watch")
+        try:
+            return bool(await self._redis.evalsha(sha, 0, job_id, self.process))
+        except NoScriptError:
+            return bool(await self._redis.eval(text, 0, job_id, self.process))
 
     async def _listen(self) -> None:
         pause = 0.05
@@ -296,6 +322,10 @@ class ResultBus:
                 watch.position = places.get(watch.job_id)
 
     async def _catch_up(self, watches: list[Watch]) -> None:
-        for start in range(0, len(watches), 64):
+        by_job = defaultdict(list)
+        for watch in watches:
+            by_job[watch.job_id].append(watch)
+        jobs = list(by_job.items())
+        for start in range(0, len(jobs), 64):
             with contextlib.suppress(RedisError, OSError):
-                await asyncio.gather(*(watch.catch_up() for watch in watches[start : start + 64]))
+                await asyncio.gather(*(self.catch_up(*job) for job in jobs[start : start + 64]))

@@ -5,13 +5,16 @@
 local MOST_WATCHERS = 32
 
 -- Publish a live job's events to `process` too. Where there are too many, the first one is dropped.
+-- Returns whether they were not published to it before.
 local function add_watcher(id, process)
-  local words = {}
-  for each in string.gmatch(without(call('GET', watchers_key(id)), process), '%S+') do
+  local before, words = call('GET', watchers_key(id)) or '', {}
+  for each in string.gmatch(without(before, process), '%S+') do
     words[#words + 1] = each
   end
+  local added = not string.find(' ' .. before .. ' ', ' ' .. process .. ' ', 1, true)
   words[#words + 1] = process
   set_watchers(id, table.concat(words, ' ', math.max(1, #words - MOST_WATCHERS + 1)))
+  return added
 end
 
 -- The status of a job that has not ended, or nil.
@@ -20,12 +23,11 @@ local function living(id)
   return (status == 'queued' or status == 'started' or status == 'deferred') and status or nil
 end
 
--- A client of `process` waits for a live job and would cancel it by leaving.
+-- A client of `process` waits for a live job and would cancel it by leaving. It watches the job by `watch`.
 local function add_caller(id, process)
   if living(id) then
     local callers = call('HGET', 'rq:job:' .. id, 'mlxq_callers')
     call('HSET', 'rq:job:' .. id, 'mlxq_callers', without(callers, process) .. ' ' .. process)
-    add_watcher(id, process)
   end
 end
 

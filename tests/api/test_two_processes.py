@@ -62,6 +62,11 @@ def callers(connection: redis.Redis, run: Run) -> list[bytes]:
     return list((found or b"").split())
 
 
+def watchers(connection: redis.Redis, job_id: str) -> list[bytes]:
+    found: Any = connection.get(keys.watchers(job_id))
+    return list((found or b"").split())
+
+
 def test_the_last_client_of_all_processes_cancels(
     processes: list[ApiProcess], worker: ScriptedWorker, clean_redis: redis.Redis
 ) -> None:
@@ -124,14 +129,14 @@ def test_a_process_that_was_killed_waits_for_nothing(
     second = same(processes[1], stream=True)
     job_id = worker.runs[0].claim.job_id
     wait_for(lambda: len(callers(clean_redis, worker.runs[0])) == 2)
-    assert len(clean_redis.get(keys.watchers(job_id)).split()) == 2  # type: ignore[union-attr]
+    wait_for(lambda: len(watchers(clean_redis, job_id)) == 2)
     processes[0].program.kill()
     killed.set()
     story = b""
     while b"after the end" not in story:
         story += second.read()
     # Nobody took the event there: the dead process is not told any more.
-    assert len(clean_redis.get(keys.watchers(job_id)).split()) == 1  # type: ignore[union-attr]
+    assert len(watchers(clean_redis, job_id)) == 1
     wait_for(lambda: len(clean_redis.keys(keys.api_process("*"))) == 1)
     second.leave()
     first.leave()

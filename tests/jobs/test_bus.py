@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -169,3 +170,37 @@ async def test_without_redis_every_call_says_so(client: JobClient, redis_server:
         await client.stats()
     redis_server.start()
     assert (await client.enqueue(request())).position == 1
+
+
+async def test_a_live_event_does_not_overtake_those_that_a_new_watch_has_yet_to_read(
+    client: JobClient, gate: Gate
+) -> None:
+    submission = await client.enqueue(request())
+    start(gate)
+    async with client.watch(submission.job_id) as first:
+        gate.write([emission(submission.job_id, 1)], [])
+        late = client.bus.watch(submission.job_id, "llm")
+        gate.write([emission(submission.job_id, 2)], [])
+        assert [event.id for _ in range(3) if (event := await first.next(5))]
+        assert late.pending() is None
+        await late.catch_up()
+        numbers = [data_of(event).get("text") for _ in range(3) if (event := late.pending())]
+    client.bus.forget(late)
+    assert numbers == [None, "1", "2"]
+
+
+async def test_a_process_that_was_dropped_catches_up_before_it_hears_more(
+    client: JobClient, gate: Gate, connection: redis.Redis
+) -> None:
+    submission = await client.enqueue(request())
+    start(gate)
+    async with client.watch(submission.job_id) as first:
+        assert await first.next(5) is not None
+        connection.delete(keys.watchers(submission.job_id))
+        gate.write([emission(submission.job_id, 1)], [])
+        # Another client of the process has it told of the job again.
+        async with client.watch(submission.job_id):
+            gate.write([emission(submission.job_id, 2)], [])
+            ids = [event.id for _ in range(2) if (event := await first.next(4))]
+        stream: Any = connection.xrange(keys.events(submission.job_id))
+    assert ids == [entry.decode() for entry, _ in stream[1:]]
