@@ -347,7 +347,8 @@ class _Handler(BaseHTTPRequestHandler):
         while place < end:
             held = faults.hold_at
             if held is not None and place >= held and not self.hub.go.is_set():
-                self.hub.go.wait(60)
+                # Longer than a test may take: a client that was killed must not be sent more.
+                self.hub.go.wait(300)
             stop = min(end, place + (faults.slow[0] if faults.slow else _PIECE))
             if held is not None and place < held:
                 stop = min(stop, held)
