@@ -111,7 +111,7 @@ def running(kind: Kind, model: Path, environment: dict[str, str], timeout: float
     Raises RuntimeError with the end of its log when it has not answered within `timeout` seconds.
     """
     with tempfile.TemporaryDirectory(prefix="mlxq-bench-") as data:
-        port = _free_port()
+        port = free_port()
         names = {"port": port, "model": model, "root": model.parent, "data": Path(data) / "data"}
         redis_url = f"unix://{data}/data/redis.sock"
         own = {key: value.format(**names) for key, value in kind.environment}
@@ -151,7 +151,7 @@ def _answers(base_url: str, model: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

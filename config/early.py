@@ -43,6 +43,11 @@ def usual_data_dir() -> Path | None:
     return Path(os.environ.get("MLXQ_DATA_DIR") or DATA_DIR).expanduser().absolute()
 
 
+def temporary_folder() -> Path:
+    """As `tempfile.gettempdir`, without its import and its look at whether it can be written to."""
+    return Path(os.environ.get("TMPDIR") or "/tmp")
+
+
 def redis_socket(data_dir: Path) -> Path:
     """The embedded Redis' unix socket; in the temporary folder if data_dir's name is too long for it."""
     path = data_dir / "redis.sock"

@@ -1,57 +1,14 @@
 """`python -m worker`: one process with all lanes, until it is told to stop."""
 
-import logging
-import os
-import signal
 import sys
-import threading
 
-from config.logs import configure_logging
-from config.settings import load_settings
-from jobs.commands import RESTART
-from jobs.live_settings import at_start
-from mlxq.catalog.check import missing
-from mlxq.launch.code_wall import close_to_models
-from mlxq.launch.open_files import allow_many_files
-from mlxq.launch.process import WRONG_SETTING, say, start_again, stop_with_parent
-from worker.guard.view import remove_left_behind
-from worker.host import WorkerHost
-
-log = logging.getLogger("worker")
-
-#: Exit code when an engine hung: whoever supervises this process starts it again.
-HUNG = 70
+from mlxq.launch.imports import without_collections
 
 
 def main() -> int:
-    settings = at_start(load_settings())
-    configure_logging(settings.log_level, "worker")
-    close_to_models(settings)
-    remove_left_behind(settings.view_folder)
-    stop = threading.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: stop.set())
-    stop_with_parent()
-    allow_many_files()
-    wrong = missing(settings)
-    if final := next((each for each in wrong if each.final), None):
-        say(str(final))
-        return WRONG_SETTING
-    host = WorkerHost(settings, missing=wrong)
-    if not host.start(stop):
-        return 0
-    while not stop.wait(0.2) and host.asked is None:
-        if host.hung.is_set():
-            log.critical("an engine hangs in native code: this process ends")
-            host.abandon()
-            os._exit(HUNG)
-    drained = host.drain()
-    if host.asked == RESTART and not stop.is_set():
-        start_again()
-    if not drained:
-        # At a normal exit the interpreter would abort because of a thread that is inside MLX.
-        os._exit(0)
-    return 0
+    with without_collections():
+        from worker.process import main as run
+    return run()
 
 
 if __name__ == "__main__":

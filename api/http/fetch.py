@@ -10,19 +10,12 @@ from functools import cache
 
 import httpx
 
+from api.http.fetch_errors import FetchError, TooLarge
 from api.http.public_address import is_public
 
 #: Redirects that are followed.
 _HOPS = 5
 _SCHEMES = ("http", "https")
-
-
-class FetchError(Exception):
-    """The message is for the client. It contains only what the client sent."""
-
-
-class TooLarge(FetchError):
-    """The content is larger than the limit."""
 
 
 async def fetch(address: str, *, limit: int, timeout: float, private: bool = False) -> bytes:

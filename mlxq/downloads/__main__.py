@@ -34,7 +34,7 @@ def main() -> int:
     configure_logging(settings.log_level, "downloads")
     close_to_models(settings)
     stop_with_parent()
-    os.nice(_NICENESS)
+    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     host = DownloadHost(settings, quiet=settings.downloads_quiet if "--on-demand" in sys.argv else None)
     asyncio.run(serve(host))
     if host.asked == RESTART:

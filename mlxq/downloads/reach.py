@@ -4,8 +4,6 @@ import logging
 import time
 from collections.abc import Callable
 
-import httpx
-
 from config.settings import Settings
 from jobs.errors import HubUnavailable
 
@@ -39,6 +37,9 @@ class HubReach:
         """Whether the hub answers; it is asked when that is not known."""
         if self._clock() < self._until:
             return self._answers
+        # Its import takes a tenth of the start of the API, which seldom asks.
+        import httpx
+
         try:
             async with httpx.AsyncClient(timeout=PATIENCE) as client:
                 await client.head(self._address)

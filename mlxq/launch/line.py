@@ -14,7 +14,6 @@ import os
 import socket
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +34,7 @@ def place() -> Path | None:
     """Where the lines of this honcho meet; None where they cannot."""
     if early.parent_pid() is None or parent_is_gone():
         return None
-    folder = Path(tempfile.gettempdir()) / f"mlxq-{os.getuid()}"
+    folder = early.temporary_folder() / f"mlxq-{os.getuid()}"
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()

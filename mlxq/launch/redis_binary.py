@@ -7,8 +7,8 @@ import importlib.util
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mlxq.launch.child import CannotStart
 from mlxq.launch.process import say
@@ -27,8 +27,7 @@ class RedisUnusableError(CannotStart):
     """The embedded Redis cannot be started, or that of REDIS_URL not be used."""
 
 
-@dataclass(frozen=True)
-class Binary:
+class Binary(NamedTuple):
     path: str
     version: tuple[int, int]
 

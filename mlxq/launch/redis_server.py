@@ -16,8 +16,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from config import early
 from mlxq.launch.child import CannotStart, ending
@@ -30,8 +30,7 @@ _LOG_MAX = 1_000_000
 _AFTER_DRAIN = 0.5
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What it takes to run one embedded Redis."""
 
     data_dir: Path

@@ -3,12 +3,11 @@
 Loaders import their library when they are called, on the thread that will own the model.
 """
 
-import gc
 import logging
 import resource
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from mlxq.catalog import ModelRef
 from mlxq.catalog.extras import lacking
 from mlxq.catalog.model_config import config_in
 from mlxq.catalog.vision import sees
+from mlxq.launch.imports import without_collections
 from worker.engines.base import Engine
 from worker.guard import guarded
 
@@ -57,14 +57,13 @@ def _importing() -> Iterator[None]:
     and a collection that visits all of transformers would delay every other lane.
     """
     with _IMPORTS, _own_limits():
-        try:
-            yield
-        except ModuleNotFoundError as error:
-            raise lacking(error) or error from error
-        if not _settled.is_set():
-            # No model has been loaded before the first import: nothing is frozen that has to be freed.
-            _settled.set()
-            gc.freeze()
+        # No model has been loaded before the first import: nothing is frozen that has to be freed.
+        with nullcontext() if _settled.is_set() else without_collections():
+            try:
+                yield
+            except ModuleNotFoundError as error:
+                raise lacking(error) or error from error
+        _settled.set()
 
 
 def _load_chat(ref: ModelRef, settings: Settings) -> Engine[Any]:
