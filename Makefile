@@ -35,7 +35,7 @@ format: .venv/dev.stamp
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.chat $(ARGS)
 
-# One lock for macOS arm64 and Linux x86-64, Python 3.11 to 3.13. mlx has wheels for macOS 14 and newer only.
+# One lock for macOS arm64 and Linux x86-64, Python 3.11 to 3.14. mlx has wheels for macOS 14 and newer only.
 LOCK := MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --universal --generate-hashes \
 	--no-emit-index-url --no-header $(UPGRADE)
 EXTRAS := --extra f5-tts --extra flux --extra whisper

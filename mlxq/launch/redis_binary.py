@@ -66,8 +66,8 @@ def find_binary() -> Binary:
         )
         say(f"skipping {path}: it {reason}")
     raise RedisUnusableError(
-        "no redis-server 6.2 or newer found: run `brew install redis`, or `docker compose up -d redis` "
-        "and set REDIS_URL=redis://127.0.0.1:6379"
+        "no redis-server 6.2 or newer found, and only Python 3.11 brings one: run `brew install redis` (or "
+        "`apt install redis-server`), or `docker compose up -d redis` and set REDIS_URL=redis://127.0.0.1:6379"
     )
 
 
