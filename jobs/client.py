@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-import orjson
 import redis.asyncio
 from redis.exceptions import RedisError
 
@@ -322,7 +321,7 @@ class JobClient:
                 result, error = await self._outcome(job_id)
             return replace(info, result=result, error=error, eta=await eta(self.redis, info))
 
-    async def _outcome(self, job_id: str) -> tuple[dict[str, Any] | None, MlxqError | None]:
+    async def _outcome(self, job_id: str) -> tuple[msgspec.Raw | None, MlxqError | None]:
         """What the job ended with: RQ's Result, and of a failure the error as its last event tells it."""
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.xrevrange(keys.results(job_id), "+", "-", count=1)
@@ -331,7 +330,7 @@ class JobClient:
         error = MlxqError.of(msgspec.json.decode(failure, type=ErrorFields)) if failure else None
         if not results or "return_value" not in results[0][1]:
             return None, error
-        return orjson.loads(base64.b64decode(results[0][1]["return_value"])), error
+        return msgspec.Raw(base64.b64decode(results[0][1]["return_value"])), error
 
     async def file(self, job_id: str, number: int) -> tuple[str, str] | None:
         """The blob and the content type of a file that the job has made on its way, if it has that one."""

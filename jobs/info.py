@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
-import orjson
 
 from jobs.errors import MlxqError
 from jobs.events import Cancelled, Completed, Entry, Expired, Failed, ProgressState
@@ -54,7 +52,8 @@ class JobInfo:
     meta: str
     priority: int = 0
     position: int | None = None
-    result: dict[str, Any] | None = None
+    #: in JSON: `jobs.kinds.read_result` reads it
+    result: msgspec.Raw | None = None
     error: MlxqError | None = None
     progress: ProgressState | None = None
     steps: int = 0
@@ -85,7 +84,7 @@ def ending(info: JobInfo) -> Entry:
     event: Completed | Failed | Cancelled | Expired
     match info.status:
         case JobStatus.COMPLETED:
-            event = Completed(msgspec.Raw(orjson.dumps(info.result)))
+            event = Completed(info.result or msgspec.Raw(b"null"))
         case JobStatus.FAILED:
             event = Failed((info.error or MlxqError("The job failed.")).fields())
         case JobStatus.EXPIRED:

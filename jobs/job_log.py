@@ -5,11 +5,10 @@ What clients say (app, model) is shortened to a word of visible ASCII; prompts, 
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from jobs.errors import MlxqError
 from jobs.request import Claim
+from jobs.results import Result
 from jobs.status import JobStatus
 
 log = logging.getLogger(__name__)
@@ -27,14 +26,13 @@ def log_end(
     app: str = "",
     waited: float | None = None,
     ran: float | None = None,
-    usage: Mapping[str, Any] | None = None,
+    tokens: tuple[int | None, int | None] = (None, None),
     error: MlxqError | None = None,
 ) -> None:
     """`outcome` is the status that clients see. Times are in seconds; what is not known is left out.
 
     Failures that are not the client's are warnings.
     """
-    counts = usage or {}
     facts = {
         "app": word(app),
         "kind": kind,
@@ -42,8 +40,8 @@ def log_end(
         "model": word(model.rsplit("/", 1)[-1] if model.startswith("/") else model),
         "waited": None if waited is None else f"{waited:.3f}",
         "ran": None if ran is None else f"{ran:.3f}",
-        "tokens_in": counts.get("prompt_tokens", counts.get("input_tokens")),
-        "tokens_out": counts.get("completion_tokens", counts.get("output_tokens")),
+        "tokens_in": tokens[0],
+        "tokens_out": tokens[1],
         "status": None if error is None else error.status,
         "code": None if error is None else error.code,
     }
@@ -52,9 +50,7 @@ def log_end(
     log.log(level, "job %s %s: %s", job_id, outcome, told or "-")
 
 
-def log_execution(
-    claim: Claim, ran: float | None, *, result: Mapping[str, Any] | None, error: MlxqError | None
-) -> None:
+def log_execution(claim: Claim, ran: float | None, *, result: Result | None, error: MlxqError | None) -> None:
     """The end of a job that a worker had in hand."""
     outcome = JobStatus.CANCELLED
     if error is not None:
@@ -69,7 +65,7 @@ def log_execution(
         app=claim.app,
         waited=claim.waited,
         ran=ran,
-        usage=(result or {}).get("usage"),
+        tokens=(None, None) if result is None else result.tokens(),
         error=error,
     )
 

@@ -6,8 +6,12 @@ It knows no HTTP and no engine. A new kind is a member of `Kind` and a row of `K
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+import msgspec
 
 from config.settings import Settings
+from jobs.errors import MlxqError
 from jobs.payloads import (
     ChatPayload,
     CompletionPayload,
@@ -18,6 +22,16 @@ from jobs.payloads import (
     Payload,
     SpeechPayload,
     TranscriptionPayload,
+)
+from jobs.results import (
+    DownloadResult,
+    EmbeddingResult,
+    ImageResult,
+    LoadResult,
+    Result,
+    SpeechResult,
+    TextResult,
+    TranscriptionResult,
 )
 
 
@@ -68,6 +82,8 @@ class Row:
 
     #: what it asks of the worker
     payload: type[Payload]
+    #: what it ends with
+    result: type[Result]
     #: how ids begin; a chat's id is the `id` of its completion, as in OpenAI's API
     prefix: str
     #: its queue; None: the queue of the model's category
@@ -107,14 +123,27 @@ def _download(settings: Settings) -> float:
 
 
 KINDS: dict[Kind, Row] = {
-    Kind.CHAT: Row(ChatPayload, "chatcmpl", Category.LLM, _chat),
-    Kind.COMPLETION: Row(CompletionPayload, "cmpl", Category.LLM, _chat),
-    Kind.EMBEDDING: Row(EmbeddingPayload, "embd", Category.EMBEDDING, _chat),
-    Kind.TRANSCRIPTION: Row(TranscriptionPayload, "trsc", Category.ASR, _transcription),
-    Kind.TRANSLATION: Row(TranscriptionPayload, "trsl", Category.ASR, _transcription),
-    Kind.SPEECH: Row(SpeechPayload, "spch", Category.TTS, _speech),
-    Kind.IMAGE: Row(ImagePayload, "img", Category.IMAGE, _image),
-    Kind.LOAD: Row(NoPayload, "load", None, _load, uses_model=False),
-    Kind.UNLOAD: Row(NoPayload, "unload", None, _load, uses_model=False),
-    Kind.DOWNLOAD: Row(DownloadPayload, "dl", DOWNLOADS, _download, uses_model=False),
+    Kind.CHAT: Row(ChatPayload, TextResult, "chatcmpl", Category.LLM, _chat),
+    Kind.COMPLETION: Row(CompletionPayload, TextResult, "cmpl", Category.LLM, _chat),
+    Kind.EMBEDDING: Row(EmbeddingPayload, EmbeddingResult, "embd", Category.EMBEDDING, _chat),
+    Kind.TRANSCRIPTION: Row(TranscriptionPayload, TranscriptionResult, "trsc", Category.ASR, _transcription),
+    Kind.TRANSLATION: Row(TranscriptionPayload, TranscriptionResult, "trsl", Category.ASR, _transcription),
+    Kind.SPEECH: Row(SpeechPayload, SpeechResult, "spch", Category.TTS, _speech),
+    Kind.IMAGE: Row(ImagePayload, ImageResult, "img", Category.IMAGE, _image),
+    Kind.LOAD: Row(NoPayload, LoadResult, "load", None, _load, uses_model=False),
+    Kind.UNLOAD: Row(NoPayload, LoadResult, "unload", None, _load, uses_model=False),
+    Kind.DOWNLOAD: Row(DownloadPayload, DownloadResult, "dl", DOWNLOADS, _download, uses_model=False),
 }
+
+
+def read_result(kind: str, data: bytes | msgspec.Raw) -> Any:
+    """A result from its JSON, in the type of its kind; as plain values where this version has no such kind.
+
+    Raises MlxqError for the result of another version.
+    """
+    if kind not in KINDS:
+        return msgspec.json.decode(data)
+    try:
+        return msgspec.json.decode(data, type=KINDS[Kind(kind)].result)
+    except msgspec.MsgspecError:
+        raise MlxqError("The job's result was written by another version of the server.") from None

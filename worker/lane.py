@@ -23,6 +23,7 @@ from jobs.consumer.execution import Execution
 from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_full, is_disk_full
 from jobs.gate import Ending
 from jobs.kinds import Kind
+from jobs.results import LoadResult
 from worker.engines.base import GatheringEngine
 from worker.memory import Memory, is_out_of_memory
 from worker.occupant import LaneOccupant
@@ -230,13 +231,13 @@ class Lane:
                 # It may name the model to unload: another one that has taken its place stays.
                 if claim.model in ("", self.slot.model):
                     self.slot.unload()
-                self._running.end(task, result={"status": "unloaded"})
+                self._running.end(task, result=LoadResult(status="unloaded"))
                 return True
             if switch:
                 self.queue.put([task.message(events.Loading(claim.model))])
                 self._load(claim.model)
             if claim.kind is Kind.LOAD:
-                self._running.end(task, result={"status": "loaded", "model": self.slot.model})
+                self._running.end(task, result=LoadResult(status="loaded", model=self.slot.model))
                 return True
             if switch:
                 self.queue.put([task.message(events.Loaded(claim.model))])

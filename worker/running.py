@@ -7,6 +7,7 @@ from jobs.consumer.outbox import Message
 from jobs.consumer.queue import ConsumedQueue
 from jobs.errors import JobTimeout, MlxqError
 from jobs.gate import Ending
+from jobs.results import Result
 from worker.engines.base import Done, Engine, Failed, Output
 from worker.slots import Slot
 from worker.task import Task
@@ -54,7 +55,7 @@ class RunningTasks:
             limit = f"{task.claim.timeout:g}"
             self.end(task, error=JobTimeout(f"The job ran longer than the {limit} s that it may."))
 
-    def end(self, task: Task, result: dict[str, Any] | None = None, error: MlxqError | None = None) -> None:
+    def end(self, task: Task, result: Result | None = None, error: MlxqError | None = None) -> None:
         """End a task whose engine does not serve it, or is about to be unloaded."""
         self._tasks.pop(task.id, None)
         self._queue.put([task.ending(result, error)])

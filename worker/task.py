@@ -7,7 +7,6 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from jobs import events
 from jobs.consumer.execution import Execution
@@ -16,6 +15,7 @@ from jobs.errors import MlxqError
 from jobs.events import Event
 from jobs.gate import Ending
 from jobs.request import Claim
+from jobs.results import Result
 from worker.engines.base import AudioChunk, Delta, Done, Failed, Output, Preview, Progress
 
 #: Seconds between two events with the output of a job that is not streamed.
@@ -70,7 +70,7 @@ class Task:
     def message(self, event: Event) -> Message:
         return Message(self.claim.job_id, self.id, event)
 
-    def ending(self, result: dict[str, Any] | None = None, error: MlxqError | None = None) -> Ending:
+    def ending(self, result: Result | None = None, error: MlxqError | None = None) -> Ending:
         """Finished, failed or, with neither, cancelled."""
         return Ending(self.claim.job_id, self.id, result=result, error=error)
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 from starlette.types import Receive
@@ -58,7 +57,7 @@ async def _abandon(jobs: JobClient, watch: Watch) -> None:
         log.warning("job %s could not be cancelled after its client left: %s", watch.job_id, error.message)
 
 
-async def outcome(watch: Watch, timeout: float | None = None) -> dict[str, Any] | None:
+async def outcome(watch: Watch, timeout: float | None = None) -> msgspec.Raw | None:
     """The job's result; None when it has not ended after `timeout` seconds. Raises its error."""
     loop = asyncio.get_running_loop()
     deadline = None if timeout is None else loop.time() + timeout
@@ -79,11 +78,10 @@ async def next_event(watch: Watch, timeout: float | None) -> Entry | None:
         raise ServiceUnavailable("The job was lost before it ended. Send the request again.") from None
 
 
-def result_of(event: Event) -> dict[str, Any]:
-    """What a terminal event says: the result, or the error it stands for, raised."""
+def result_of(event: Event) -> msgspec.Raw:
+    """What a terminal event says: the result, in JSON, or the error it stands for, raised."""
     if isinstance(event, Completed):
-        result: dict[str, Any] = msgspec.json.decode(event.result)
-        return result
+        return event.result
     raise ending_error(event)
 
 

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from starlette.requests import HTTPConnection
 
 from api.dispatch.job_schema import JobError, JobObject, JobProgress, JobUrls
-from api.dispatch.renderers import Answered, Renderers, renderers_of
+from api.dispatch.renderers import Renderers, renderers_of
 from api.http.forwarded import base_of
 from jobs.client import Submission
 from jobs.info import JobInfo
@@ -59,7 +59,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
     result, progress = None, info.progress
     meta = renderer.noted(info.meta)
     if info.result is not None:
-        result = renderer.body(Answered(info.id, meta, info.result, base))
+        result = renderer.body(renderer.answered(info.id, meta, info.result, base))
     error = None if info.error is None else renderer.dialect.error_body(info.error, info.id)["error"]
     return {
         "id": info.id,

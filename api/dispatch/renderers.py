@@ -8,39 +8,46 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from starlette.requests import HTTPConnection
 
 from api.http.dialect import Dialect
+from jobs.kinds import read_result
 from jobs.meta import Meta, decode_meta
 
 M = TypeVar("M", bound=Meta)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Answered(Generic[M]):
+class Answered(Generic[M, R]):
     """A job that ended well. `base` is the server's own address as the client knows it; it ends with a slash."""
 
     job_id: str
     meta: M
-    result: dict[str, Any]
+    result: R
     base: str
 
 
 @dataclass(frozen=True, slots=True)
-class Renderer(Generic[M]):
+class Renderer(Generic[M, R]):
     """Of the jobs of one kind that were asked for in one dialect. `meta` is the type of what is noted with each."""
 
     dialect: Dialect
     kind: str
     meta: type[M]
     #: the body of the answer
-    body: Callable[[Answered[M]], Mapping[str, object]]
+    body: Callable[[Answered[M, R]], Mapping[str, object]]
     #: what the job object calls the kind, where the dialect has another word
     name: str = ""
     #: how ids of jobs begin, where the dialect has other ones
     prefix: str = ""
     #: whether `body` takes so long that other requests have to go on meanwhile
     slow: bool = False
+
+    def answered(self, job_id: str, meta: Meta | str, result: msgspec.Raw, base: str) -> Answered[M, R]:
+        """Raises MlxqError for the result of another version."""
+        return Answered(job_id, self.noted(meta), read_result(self.kind, result), base)
 
     def noted(self, meta: Meta | str) -> M:
         """What was noted with a job, as it was submitted or as it is kept."""
@@ -52,20 +59,20 @@ class Renderer(Generic[M]):
 class Renderers:
     """Those of an application. No two are of the same dialect and kind."""
 
-    def __init__(self, renderers: Iterable[Renderer[Any]], default: Dialect) -> None:
+    def __init__(self, renderers: Iterable[Renderer[Any, Any]], default: Dialect) -> None:
         self._default = default
-        self._renderers: dict[tuple[str, str], Renderer[Any]] = {}
+        self._renderers: dict[tuple[str, str], Renderer[Any, Any]] = {}
         for renderer in renderers:
             key = (renderer.dialect.name, str(renderer.kind))
             if key in self._renderers:
                 raise ValueError(f"there are two renderers of '{key[1]}' in the dialect '{key[0]}'")
             self._renderers[key] = renderer
 
-    def __getitem__(self, asked: tuple[str, str]) -> Renderer[Any]:
+    def __getitem__(self, asked: tuple[str, str]) -> Renderer[Any, Any]:
         """By dialect and kind. Raises KeyError where no resource has registered one."""
         return self._renderers[asked]
 
-    def find(self, dialect: str, kind: str) -> Renderer[Any]:
+    def find(self, dialect: str, kind: str) -> Renderer[Any, Any]:
         """The same. A job of another version of mlxq has its result as the worker wrote it."""
         found = self._renderers.get((dialect, kind))
         return found or Renderer(self._default, kind, Meta, lambda answered: answered.result)

@@ -26,5 +26,5 @@ class Resource:
 
     dialect: Dialect
     routers: tuple[APIRouter, ...]
-    renderers: tuple[Renderer[Any], ...] = ()
+    renderers: tuple[Renderer[Any, Any], ...] = ()
     large: Mapping[str, Limit] = field(default_factory=dict)

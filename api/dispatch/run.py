@@ -20,7 +20,7 @@ from jobs.client import Submission
 from jobs.request import JobRequest
 
 #: (the job, headers) → the response. It runs in a thread: it may read files.
-Respond = Callable[[Answered[Any], dict[str, str]], Response]
+Respond = Callable[[Answered[Any, Any], dict[str, str]], Response]
 
 
 async def run(
@@ -48,7 +48,7 @@ async def run(
         return await accepted(request, job, submission, preference, headers)
     extra = {**(headers or {}), **_applied(preference)}
     renderer = renderers_of(request)[job.dialect, job.kind]
-    answered = Answered(submission.job_id, renderer.noted(submission.meta), result, base_of(request))
+    answered = renderer.answered(submission.job_id, submission.meta, result, base_of(request))
     if respond is not None:
         return await asyncio.to_thread(respond, answered, extra)
     body = await asyncio.to_thread(renderer.body, answered) if renderer.slow else renderer.body(answered)

@@ -4,12 +4,11 @@ After a reset the same story comes again and is held back as far as it is known.
 back: a story that goes another way is a broken stream.
 """
 
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from jobs.errors import WorkerDied
 from jobs.events import CallPart, Delta, TokenLogprob
+from jobs.results import Choice
 
 
 class AnswerPiece(NamedTuple):
@@ -86,21 +85,20 @@ class SentAnswer:
             return AnswerPiece(index, text, delta.field, call, entries)
         return None
 
-    def rest(self, choice: dict[str, Any]) -> list[AnswerPiece]:
+    def rest(self, choice: Choice) -> list[AnswerPiece]:
         """What of a choice, now that it is whole, has not been told. Raises WorkerDied."""
-        index = choice["index"]
+        index = choice.index
         pieces = []
-        if text := self._sent_text(index, "reasoning").rest(choice.get("reasoning") or ""):
+        if text := self._sent_text(index, "reasoning").rest(choice.reasoning or ""):
             pieces.append(AnswerPiece(index, text, "reasoning"))
-        text = self._sent_text(index, "content").rest(choice["text"])
-        logprobs = msgspec.convert(choice.get("logprobs") or [], list[TokenLogprob])
-        entries = logprobs[self._entries.get(index, 0) :]
+        text = self._sent_text(index, "content").rest(choice.text)
+        entries = (choice.logprobs or [])[self._entries.get(index, 0) :]
         if text or entries:
             pieces.append(AnswerPiece(index, text, logprobs=entries or None))
-        calls = choice.get("tool_calls") or []
+        calls = choice.tool_calls or []
         for number, call in enumerate(calls):
-            arguments = self._sent_text(index, "tool_call", number).rest(call["arguments"])
-            opening = self._open(index, CallPart(number, call["id"], call["name"]))
+            arguments = self._sent_text(index, "tool_call", number).rest(call.arguments)
+            opening = self._open(index, CallPart(number, call.id, call.name))
             if arguments or opening.id is not None:
                 pieces.append(AnswerPiece(index, arguments, "tool_call", opening))
         if any(choice_index == index and number >= len(calls) for choice_index, number in self._calls):

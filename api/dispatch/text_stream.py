@@ -2,12 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator
-from typing import Any
+
+import msgspec
 
 from api.dispatch.call import result_of
 from api.dispatch.frames import Frames
 from api.dispatch.sent_answer import AnswerPiece, SentAnswer
 from jobs.events import Delta, Entry, Reset
+from jobs.results import Choice, TextResult, TranscriptionResult
 
 
 class TextFrames(Frames):
@@ -25,7 +27,7 @@ class TextFrames(Frames):
         """The end of a choice."""
 
     @abstractmethod
-    def close(self, result: dict[str, Any]) -> bytes:
+    def close(self, result: TextResult | TranscriptionResult) -> bytes:
         """What comes after the last choice."""
 
     async def of(self, entry: Entry) -> bytes:
@@ -38,14 +40,18 @@ class TextFrames(Frames):
         return b""
 
     async def end(self, entry: Entry) -> AsyncIterator[bytes]:
-        result = result_of(entry.event)
-        for choice in result.get("choices") or [_only(result)]:
+        result = self.result(result_of(entry.event))
+        for choice in result.choices if isinstance(result, TextResult) else [_only(result)]:
             for piece in self._sent.rest(choice):
                 yield self.piece(piece)
-            yield self.finish(choice["index"], choice["finish_reason"])
+            yield self.finish(choice.index, choice.finish_reason)
         yield self.close(result)
 
+    def result(self, data: msgspec.Raw) -> TextResult | TranscriptionResult:
+        """The job's result from its JSON."""
+        return msgspec.json.decode(data, type=TextResult)
 
-def _only(result: dict[str, Any]) -> dict[str, Any]:
+
+def _only(result: TranscriptionResult) -> Choice:
     """A recording's one text as a choice."""
-    return {"index": 0, "text": result["text"], "finish_reason": "stop"}
+    return Choice(index=0, text=result.text, finish_reason="stop")

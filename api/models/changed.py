@@ -1,11 +1,11 @@
 """The answer of a load or an unload, which is the same in every dialect that has them."""
 
-from collections.abc import Mapping
-from typing import Any, NotRequired
+from typing import NotRequired
 
 from typing_extensions import TypedDict
 
 from jobs.meta import LoadMeta
+from jobs.results import LoadResult
 
 
 class WorkerChange(TypedDict):
@@ -38,12 +38,12 @@ class ModelChanged(TypedDict):
     workers: NotRequired[list[WorkerChange]]
 
 
-def model_changed(job_id: str | None, meta: LoadMeta, result: Mapping[str, Any]) -> ModelChanged:
+def model_changed(job_id: str | None, meta: LoadMeta, result: LoadResult) -> ModelChanged:
     """`meta` is what was noted of the request, `result` the worker's."""
     return {
         "message": meta.message,
-        "status": result["status"],
-        "model": result.get("model", meta.model),
+        "status": result.status,
+        "model": result.model or meta.model,
         "model_type": meta.model_type,
         "job_id": job_id,
     }

@@ -1,11 +1,9 @@
 """The answer of a download, which is the same in every dialect that has one."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from typing_extensions import TypedDict
 
 from jobs.meta import DownloadMeta
+from jobs.results import DownloadResult
 
 
 class Downloaded(TypedDict):
@@ -24,9 +22,9 @@ class Downloaded(TypedDict):
     job_id: str | None
 
 
-def downloaded(job_id: str | None, meta: DownloadMeta, result: Mapping[str, Any]) -> Downloaded:
+def downloaded(job_id: str | None, meta: DownloadMeta, result: DownloadResult) -> Downloaded:
     """`meta` is what was noted of the request, `result` that of the download."""
-    model, status = meta.model or "", result["status"]
+    model, status = meta.model or "", result.status
     name = meta.name or model
     how = "is already installed" if status == "already_installed" else "installed successfully"
     return {
@@ -35,10 +33,10 @@ def downloaded(job_id: str | None, meta: DownloadMeta, result: Mapping[str, Any]
         "model_id": model,
         "repo_id": model,
         "status": status,
-        "source": result.get("source"),
-        "revision": result.get("revision"),
-        "bytes": result.get("bytes"),
-        "fetched_bytes": result.get("fetched_bytes", 0),
-        "resumed_bytes": result.get("resumed_bytes", 0),
+        "source": result.source,
+        "revision": result.revision,
+        "bytes": result.bytes,
+        "fetched_bytes": result.fetched_bytes,
+        "resumed_bytes": result.resumed_bytes,
         "job_id": job_id,
     }

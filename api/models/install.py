@@ -16,7 +16,9 @@ from api.http.json_response import json_response
 from api.http.prefer import Preference
 from api.models.downloaded import downloaded
 from jobs.errors import Conflict, InvalidRequest, ModelNotFound
+from jobs.kinds import Kind, read_result
 from jobs.meta import DownloadMeta
+from jobs.results import DownloadResult
 from mlxq.catalog import ModelRef, UnknownModel, is_hub_id
 from mlxq.downloads.request import download_request
 
@@ -49,7 +51,9 @@ async def install(
     if here is not None:
         await asyncio.to_thread(context.catalog.records.change, lambda known: known.known(model_id))
         context.forget_names()
-        return json_response(downloaded(None, told, {"status": "already_installed"}), headers=dict(headers))
+        return json_response(
+            downloaded(None, told, DownloadResult(status="already_installed")), headers=dict(headers)
+        )
     if context.settings.hf_hub_offline:
         raise ModelNotFound(
             f"The model '{model_id}' is not installed, and the hub is offline: HF_HUB_OFFLINE is set.",
@@ -67,7 +71,9 @@ async def install(
     context.forget_names()
     if result is None:
         return await accepted(request, job, submission, preference, headers)
-    return json_response(downloaded(submission.job_id, told, result), headers=dict(headers))
+    return json_response(
+        downloaded(submission.job_id, told, read_result(Kind.DOWNLOAD, result)), headers=dict(headers)
+    )
 
 
 def _installed(context: Context, model: str) -> ModelRef | None:

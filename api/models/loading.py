@@ -26,6 +26,7 @@ from jobs.kinds import Category, Kind
 from jobs.meta import LoadMeta
 from jobs.payloads import NoPayload
 from jobs.request import JobRequest
+from jobs.results import LoadResult
 from mlxq.catalog import ModelRef
 
 #: Seconds in which other workers begin to load a model, when they work on nothing else.
@@ -100,7 +101,7 @@ async def unload_types(
     message = _unloaded(freed, category)
     if not everything and category not in known:
         meta = LoadMeta(message=message, model_type=model_type)
-        return json_response(model_changed(None, meta, {"status": "unloaded"}), headers=headers)
+        return json_response(model_changed(None, meta, LoadResult(status="unloaded")), headers=headers)
     rows: list[WorkerChange] = []
     for each in categories:
         model = freed[each][0] if len(freed[each]) == 1 and not everything else None

@@ -8,9 +8,10 @@ from api.models.changed import ModelChanged, model_changed
 from api.models.downloaded import Downloaded, downloaded
 from jobs.kinds import Kind
 from jobs.meta import DownloadMeta, LoadMeta
+from jobs.results import DownloadResult, LoadResult
 
 
-def model_renderers(dialect: Dialect) -> tuple[Renderer[Any], ...]:
+def model_renderers(dialect: Dialect) -> tuple[Renderer[Any, Any], ...]:
     """Those of a dialect."""
     return (
         Renderer(dialect, Kind.LOAD, LoadMeta, _changed),
@@ -19,9 +20,9 @@ def model_renderers(dialect: Dialect) -> tuple[Renderer[Any], ...]:
     )
 
 
-def _changed(job: Answered[LoadMeta]) -> ModelChanged:
+def _changed(job: Answered[LoadMeta, LoadResult]) -> ModelChanged:
     return model_changed(job.job_id, job.meta, job.result)
 
 
-def _downloaded(job: Answered[DownloadMeta]) -> Downloaded:
+def _downloaded(job: Answered[DownloadMeta, DownloadResult]) -> Downloaded:
     return downloaded(job.job_id, job.meta, job.result)

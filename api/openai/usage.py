@@ -5,6 +5,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from config import VERSION
+from jobs.results import TextUsage
 
 
 class PromptTokens(TypedDict):
@@ -31,17 +32,17 @@ class Usage(TypedDict):
 
 FINGERPRINT = f"mlxq-{VERSION}"
 
-#: What a worker counts only where it makes sense.
-_DETAILS = ("reasoning_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens")
 
-
-def usage(counts: dict[str, Any]) -> dict[str, Any]:
+def usage(counts: TextUsage) -> dict[str, Any]:
     """OpenAI's usage from a result's."""
-    prompt, completion = int(counts["prompt_tokens"]), int(counts["completion_tokens"])
     return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": int(counts.get("cached_tokens", 0))},
-        "completion_tokens_details": {name: int(counts.get(name, 0)) for name in _DETAILS},
+        "prompt_tokens": counts.prompt_tokens,
+        "completion_tokens": counts.completion_tokens,
+        "total_tokens": counts.prompt_tokens + counts.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": counts.cached_tokens},
+        "completion_tokens_details": {
+            "reasoning_tokens": counts.reasoning_tokens,
+            "accepted_prediction_tokens": counts.accepted_prediction_tokens,
+            "rejected_prediction_tokens": 0,
+        },
     }

@@ -3,7 +3,6 @@
 import base64
 import itertools
 import logging
-import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -30,8 +29,8 @@ from jobs.events import (
 )
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
-from jobs.kinds import Category
 from jobs.request import Claim
+from jobs.results import Result
 from jobs.status import JobStatus
 
 log = logging.getLogger(__name__)
@@ -46,9 +45,6 @@ UNCLAIMED_GRACE = 2.0
 LARGEST_RESULT = 64 << 20
 #: Bytes of all events of an execution: speech for an hour, or a million tokens.
 LARGEST_STORY = 256 << 20
-#: Queues whose results name files.
-FILE_MAKERS = frozenset({Category.TTS, Category.IMAGE})
-_BLOB = re.compile(rb"blob-[0-9a-f]{32}")
 
 #: RQ's `Result.Type`.
 RESULT_SUCCESSFUL, RESULT_FAILED, RESULT_STOPPED = 1, 2, 3
@@ -60,7 +56,7 @@ class Ending:
 
     job_id: str
     execution_id: str
-    result: dict[str, Any] | None = None
+    result: Result | None = None
     error: MlxqError | None = None
 
 
@@ -327,7 +323,7 @@ class Gate:
         return int(self._run("relieve", [], [MEMORY_MARK, self._ttl.result]))
 
     def _finish_call(self, ending: Ending) -> _Call:
-        result = None if ending.result is None else orjson.dumps(ending.result)
+        result = None if ending.result is None else msgspec.json.encode(ending.result)
         if result is not None and len(result) > LARGEST_RESULT:
             limit = f"{LARGEST_RESULT >> 20} MB"
             ending = replace(ending, result=None, error=OutputTooLarge(f"The result is larger than {limit}."))
@@ -346,8 +342,8 @@ class Gate:
         fields = _result_fields(
             kind, self.worker, ending.execution_id, return_value=result, exc_string=exception
         )
-        makes_files = result is not None and self.queue in FILE_MAKERS
-        outputs = b" ".join(sorted(set(_BLOB.findall(result)))) if result is not None and makes_files else b""
+        files = {} if ending.result is None else ending.result.files()
+        outputs = " ".join(sorted({file.blob for file in files.values()}))
         arguments = [
             ending.job_id,
             ending.execution_id,

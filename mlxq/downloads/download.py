@@ -11,6 +11,7 @@ import httpx
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.events import ProgressState
+from jobs.results import DownloadResult
 from mlxq.catalog.model_json import UnfitFolder, is_read, read_json
 from mlxq.catalog.records import InstallFacts, Records
 from mlxq.downloads.choice import wanted
@@ -33,7 +34,7 @@ _SOURCES: dict[str, type[HuggingFace] | type[ModelScope]] = {
 _TOKENS = {"huggingface": "HF_TOKEN", "modelscope": "MODELSCOPE_API_TOKEN"}
 
 
-async def download(settings: Settings, repo_id: str, source_name: str, report: Report) -> dict[str, Any]:
+async def download(settings: Settings, repo_id: str, source_name: str, report: Report) -> DownloadResult:
     """Install the model and return the job's result. Raises MlxqError.
 
     A cancelled download keeps the bytes it has: the next one continues there.
@@ -51,16 +52,16 @@ async def download(settings: Settings, repo_id: str, source_name: str, report: R
     await asyncio.to_thread(store.publish, listing, files)
     facts = InstallFacts(source=source_name, revision=listing.commit, installed_at=int(time.time()))
     await asyncio.to_thread(Records(settings.data_dir).change, lambda known: known.installed(repo_id, facts))
-    return {
-        "status": "installed",
-        "model": repo_id,
-        "source": source_name,
-        "revision": listing.commit,
-        "files": len(files),
-        "bytes": meter.total,
-        "fetched_bytes": meter.fetched,
-        "resumed_bytes": meter.resumed,
-    }
+    return DownloadResult(
+        status="installed",
+        model=repo_id,
+        source=source_name,
+        revision=listing.commit,
+        files_count=len(files),
+        bytes=meter.total,
+        fetched_bytes=meter.fetched,
+        resumed_bytes=meter.resumed,
+    )
 
 
 async def _listing(source: Source, repo_id: str) -> Listing:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from redis.exceptions import RedisError
 
@@ -24,6 +24,7 @@ from jobs.events import ProgressState
 from jobs.gate import Ending
 from jobs.kinds import DOWNLOADS
 from jobs.payloads import DownloadPayload
+from jobs.results import DownloadResult
 from mlxq.downloads.defaults import fetch_defaults
 from mlxq.downloads.store import clear_trash
 
@@ -174,7 +175,7 @@ class DownloadHost:
 
         claim = running.execution.claim
         log.info("fetching %s", claim.model)
-        result: dict[str, Any] | None = None
+        result: DownloadResult | None = None
         error: MlxqError | None = None
         try:
             assert isinstance(claim.payload, DownloadPayload)

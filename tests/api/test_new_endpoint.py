@@ -34,6 +34,7 @@ from config.settings import Settings
 from jobs.errors import EngineFailure, MlxqError
 from jobs.kinds import Kind
 from jobs.meta import Meta
+from jobs.results import TextResult
 from tests.api.conftest import MakeSettings
 from tests.support.api_server import ApiServer
 from tests.support.events import EventType
@@ -79,8 +80,8 @@ class ParrotAnswer(TypedDict):
     says: str
 
 
-def _answer(job: Answered[ParrotMeta]) -> ParrotAnswer:
-    text = job.result["choices"][0]["text"]
+def _answer(job: Answered[ParrotMeta, TextResult]) -> ParrotAnswer:
+    text = job.result.choices[0].text
     return {"model": job.meta.model, "says": text.upper() if job.meta.loudly else text}
 
 

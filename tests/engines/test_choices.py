@@ -10,6 +10,7 @@ import pytest
 from config.settings import Settings
 from mlxq.catalog import Catalog, ModelRef
 from tests.support.checkpoints import random_qwen3
+from tests.support.events import plain
 from tests.support.payloads import typed
 from worker.engines.base import Delta, Done
 from worker.engines.llm import chat
@@ -40,7 +41,7 @@ def answer(engine: chat.ChatEngine, task: dict[str, Any]) -> tuple[dict[str, Any
                 texts[output.index] = texts.get(output.index, "") + output.text
             if isinstance(output, Done):
                 engine.tidy()
-                return output.result, texts
+                return plain(output.result), texts
 
 
 class Counting:

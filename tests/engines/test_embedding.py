@@ -16,6 +16,7 @@ from jobs.errors import InvalidRequest
 from jobs.kinds import Category
 from mlxq.catalog import Catalog
 from tests.support.encoders import FAMILIES, POISON, random_encoder
+from tests.support.events import plain
 from tests.support.payloads import typed
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.embedding.cpu_gelu import gelu
@@ -44,7 +45,7 @@ def until_ended(engine: EmbeddingEngine, *task_ids: str) -> dict[str, Done | Fai
 
 def vectors(output: Output) -> list[Any]:
     assert isinstance(output, Done), output
-    return [vector(encoded) for encoded in output.result["embeddings"]]
+    return [vector(encoded) for encoded in plain(output.result)["embeddings"]]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -10,6 +10,7 @@ from config.settings import Settings
 from jobs.blobs import LocalBlobs
 from jobs.kinds import Category
 from mlxq.catalog import Catalog
+from tests.support.events import plain
 from tests.support.films import recording
 from tests.support.payloads import typed
 from worker.audio import decode
@@ -48,11 +49,11 @@ def test_cues_stand_where_the_words_are_said(
     film = recording(container, codec, [(start, DIGITS) for start in starts], pictures=12)
     done = transcribed(hearer, film, tmp_path)[-1]
     assert isinstance(done, Done)
-    cues = done.result["segments"]
+    cues = plain(done.result)["segments"]
     assert [cue["text"].strip() for cue in cues] == ["three one two"] * len(starts)
     for cue, start in zip(cues, starts, strict=True):
         assert start - 0.1 < cue["start"] < start + 0.5 < cue["end"] < start + len(DIGITS) / RATE + 0.1
-    assert done.result["duration"] == pytest.approx(starts[-1] + len(DIGITS) / RATE, abs=0.1)
+    assert plain(done.result)["duration"] == pytest.approx(starts[-1] + len(DIGITS) / RATE, abs=0.1)
 
 
 def test_a_length_that_was_a_mistake_is_corrected(hearer: TranscriptionEngine, tmp_path: Path) -> None:

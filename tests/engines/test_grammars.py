@@ -9,6 +9,7 @@ import pytest
 
 from config.settings import Settings
 from mlxq.catalog import ModelRef
+from tests.support.events import plain
 from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed
 from worker.engines.llm import chat
@@ -46,7 +47,7 @@ def ask(engine: chat.ChatEngine, text: str = "Say it.", **options: Any) -> dict[
                 shown[output.field] += output.text
             if isinstance(output, Done):
                 engine.tidy()
-                choice: dict[str, Any] = output.result["choices"][0]
+                choice: dict[str, Any] = plain(output.result)["choices"][0]
                 assert shown["content"] == choice["text"]
                 assert shown["reasoning"] == choice.get("reasoning", "")
                 return choice

@@ -23,6 +23,7 @@ from jobs.blobs import LocalBlobs
 from jobs.errors import InvalidRequest, MlxqError
 from jobs.kinds import Category
 from mlxq.catalog import Catalog
+from tests.support.events import plain
 from tests.support.image_checkpoints import random_flux2, random_z_image
 from tests.support.images import encoded, picture
 from tests.support.payloads import typed
@@ -75,7 +76,8 @@ class Studio:
     def result(self, **changes: Any) -> dict[str, Any]:
         last = self.outputs(**changes)[-1]
         assert isinstance(last, Done), last
-        return last.result
+        result: dict[str, Any] = plain(last.result)
+        return result
 
     def files(self, **changes: Any) -> list[bytes]:
         return [self.blobs.read(image["blob"]) for image in self.result(**changes)["images"]]
@@ -195,7 +197,7 @@ def test_previews_come_nearer_to_the_picture_and_partial_ones_are_as_large(studi
     partial = [each for each in shown if each.partial]
     assert [each.data for each in partial] == [{"index": 0, "number": 0}, {"index": 0, "number": 1}]
     assert isinstance(outputs[-1], Done)
-    final = pixels(studio.blobs.read(outputs[-1].result["images"][0]["blob"])).astype(float)
+    final = pixels(studio.blobs.read(plain(outputs[-1].result)["images"][0]["blob"])).astype(float)
     ways = [np.abs(pixels(studio.blobs.read(each.blob)) - final).mean() for each in partial]
     assert ways[0] > ways[1] > 0
     for each in small:

@@ -11,6 +11,7 @@ from config.settings import Settings
 from jobs.errors import ContextLengthExceeded
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
+from tests.support.events import plain
 from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.llm import prompt as prompts
@@ -72,7 +73,7 @@ def test_others_decode_while_a_long_prompt_is_read(engine: ChatEngine, gate: thr
     gate.set()
     done = until_ended(engine, "long")["long"]
     assert isinstance(done, Done)
-    assert done.result["usage"]["prompt_tokens"] > LONG
+    assert plain(done.result)["usage"]["prompt_tokens"] > LONG
 
 
 def test_one_that_is_cancelled_while_it_is_read_never_begins(
@@ -103,7 +104,7 @@ def test_a_long_prompt_is_answered_as_a_short_one_is(
     short = until_ended(engine, "short")["short"]
     assert isinstance(long, Done)
     assert isinstance(short, Done)
-    assert long.result["choices"] == short.result["choices"]
+    assert plain(long.result)["choices"] == plain(short.result)["choices"]
 
 
 @pytest.mark.parametrize("payload", [chat("x" * 4_000_000), {"prompts": ["x" * 4_000_000], "max_tokens": 1}])

@@ -30,6 +30,7 @@ from tests.support.got_checkpoint import random_got
 from tests.support.image_checkpoints import random_flux2, random_z_image
 from tests.support.minilm import put_minilm
 from tests.support.paraformer_checkpoint import paraformer_checkpoint
+from tests.support.payloads import typed
 from tests.support.planted import UNSOUND, plant, unsound, with_model_file
 from tests.support.tts_checkpoints import random_indextts, random_qwen3_tts
 from tests.support.vision_checkpoints import random_gemma3, random_qwen2_vl, random_qwen3_vl
@@ -200,7 +201,7 @@ def test_code_beside_an_adapter_a_draft_model_and_a_lora_is_not_run(
     ref = catalog.resolve("chat+adapter")
     engine: Any = ENGINES[Category.LLM](ref, settings)
     payload = {"messages": [{"role": "user", "content": "hi"}], "draft_model": "draft", "max_tokens": 3}
-    engine.add("1", payload, 1)
+    engine.add("1", typed(payload), 1)
     while engine._tasks:
         engine.step()
     engine.close()
@@ -208,7 +209,7 @@ def test_code_beside_an_adapter_a_draft_model_and_a_lora_is_not_run(
     unsound(root / "draft", "NaN")
     engine = ENGINES[Category.LLM](ref, settings)
     with pytest.raises(InvalidRequest, match="NaN"):
-        engine.add("1", payload, 1)
+        engine.add("1", typed(payload), 1)
     engine.close()
     assert not marker.exists()
 

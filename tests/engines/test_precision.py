@@ -12,6 +12,7 @@ from config.settings import Settings
 from mlxq.catalog import ModelRef
 from mlxq.catalog.size import model_size
 from tests.support.checkpoints import random_qwen3
+from tests.support.events import plain
 from worker.device import device
 from worker.engines.base import Done
 from worker.engines.llm.chat import load as load_chat
@@ -65,6 +66,6 @@ def test_floats_are_float32_and_answers_are_those_of_float32(models: Path, name:
         while not any(isinstance(output, Done) for output in outputs):
             outputs += chats.step()
         [done] = [output for output in outputs if isinstance(output, Done)]
-        assert done.result["choices"][0]["text"] == expected
+        assert plain(done.result)["choices"][0]["text"] == expected
     finally:
         chats.close()

@@ -10,6 +10,7 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
+from tests.support.events import plain
 from tests.support.payloads import typed
 from worker.engines.base import Done, Failed
 from worker.engines.llm import chat
@@ -48,7 +49,7 @@ def answers(engine: chat.ChatEngine, *tasks: dict[str, Any]) -> list[dict[str, A
         for output in engine.step():
             assert not isinstance(output, Failed), output
             if isinstance(output, Done):
-                ended[output.task_id] = output.result
+                ended[output.task_id] = plain(output.result)
         engine.tidy()
     return [ended[str(number)] for number in range(len(tasks))]
 

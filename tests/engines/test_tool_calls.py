@@ -12,11 +12,11 @@ def made(**options: bool) -> ToolCalls:
 def test_a_call_is_told_with_its_id_first_and_put_together() -> None:
     calls = made()
     opened = calls.open("get_weather")
-    assert opened == CallPart(0, calls.made[0]["id"], "get_weather")
+    assert opened == CallPart(0, calls.made[0].id, "get_weather")
     assert calls.add('{"city": ') == calls.add('"Oslo"}') == CallPart(0)
     calls.close()
     assert calls.open("noop").index == 1
-    assert [(call["name"], call["arguments"]) for call in calls.made] == [
+    assert [(call.name, call.arguments) for call in calls.made] == [
         ("get_weather", '{"city": "Oslo"}'),
         ("noop", ""),
     ]

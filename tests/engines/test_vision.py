@@ -10,6 +10,7 @@ import pytest
 from config.settings import Settings
 from jobs.blobs import LocalBlobs
 from mlxq.catalog import ModelRef
+from tests.support.events import plain
 from tests.support.images import encoded, picture
 from tests.support.payloads import typed
 from tests.support.vision_checkpoints import random_qwen3_vl
@@ -69,7 +70,7 @@ def until_done(engine: ChatEngine, *tasks: str) -> dict[str, Output]:
 
 def answer(end: Output) -> str:
     assert isinstance(end, Done)
-    said: str = end.result["choices"][0]["text"]
+    said: str = plain(end.result)["choices"][0]["text"]
     return said
 
 

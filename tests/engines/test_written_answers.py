@@ -51,7 +51,10 @@ def ask(folder: Path, **options: Any) -> Told:
             for output in engine.step():
                 assert not isinstance(output, Failed), output.error
                 if isinstance(output, Done):
-                    told.choice, told.usage = output.result["choices"][0], output.result["usage"]
+                    told.choice, told.usage = (
+                        plain(output.result)["choices"][0],
+                        plain(output.result)["usage"],
+                    )
                     assert told.choice["text"] == told.content
                     assert told.choice.get("reasoning", "") == told.reasoning
                     return told

@@ -29,6 +29,7 @@ from jobs.kinds import Category, Kind
 from jobs.status import JobStatus
 from tests.support.events import EventType, encode_event, plain
 from tests.support.jobs import TTL, counted_memory, memory_of, request
+from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
 
@@ -90,7 +91,7 @@ async def endings(front: AsyncGate, gate: Gate, connection: redis.Redis) -> dict
             connection.zadd(keys.started("llm"), {f"{large.id}:execution-1": 1})
             assert gate.recover(max_attempts=1) == (0, 1)
             continue
-        result = {"text": "short"} if way == "finished" else None
+        result = made({"text": "short"}) if way == "finished" else None
         error = EngineFailure("no") if way == "failed" else None
         assert not gate.write([], [Ending(large.id, "execution-1", result, error)])
     return ended
@@ -128,7 +129,7 @@ async def test_a_small_request_stays_where_the_setting_says_so(
 ) -> None:
     await front.admit(request(), 10)
     job_id = run(gate)
-    gate.write([], [Ending(job_id, "execution-1", {})])
+    gate.write([], [Ending(job_id, "execution-1", made({}))])
     assert fetch(job_id, clean_redis).kwargs["payload"]["messages"][0]["content"] == "héllo"
 
 
@@ -157,7 +158,7 @@ async def test_a_result_that_is_too_large_is_an_error_and_not_a_full_redis(
     monkeypatch.setattr("jobs.gate.consumer.LARGEST_RESULT", 1000)
     await front.admit(request(), 10)
     job_id = run(gate)
-    gate.write([], [Ending(job_id, "execution-1", {"text": "x" * 2000})])
+    gate.write([], [Ending(job_id, "execution-1", made({"text": "x" * 2000}))])
     info = await client.info(job_id, with_result=True)
     assert info.result is None
     assert info.error is not None
@@ -194,7 +195,7 @@ async def ended_job(client: JobClient, gate: Gate, size: int, seconds_ago: float
     """A job with a result of so many bytes, which ended so long ago."""
     job_id = (await client.enqueue(request(fingerprint=f"body-{size}-{seconds_ago}"))).job_id
     run(gate)
-    gate.write([], [Ending(job_id, "execution-1", {"text": "x" * size})])
+    gate.write([], [Ending(job_id, "execution-1", made({"text": "x" * size}))])
     connection: Any = gate._redis
     connection.zincrby(keys.finished("llm"), -seconds_ago, job_id)
     return job_id
@@ -331,7 +332,7 @@ async def test_the_files_of_a_job_are_thrown_away_with_its_end_and_not_before(
     gate.release(job_id, "execution-1")
     run(gate)
     assert clean_redis.llen(keys.GARBAGE) == 0
-    gate.write([], [Ending(job_id, "execution-1", {})])
+    gate.write([], [Ending(job_id, "execution-1", made({}))])
     assert clean_redis.lrange(keys.GARBAGE, 0, -1) == [each.encode() for each in uploads.ids]
 
 

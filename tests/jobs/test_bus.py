@@ -15,6 +15,7 @@ from jobs.status import JobStatus
 from tests.private_redis import PrivateRedis
 from tests.support.events import EventType, data_of, encode_event
 from tests.support.jobs import TTL, request
+from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ async def test_a_watch_hears_everything_as_it_happens(client: JobClient, gate: G
         assert submission.position == 1
         job_id = start(gate)
         gate.write(
-            [emission(job_id, 1), emission(job_id, 2)], [Ending(job_id, "execution-1", result={"n": 2})]
+            [emission(job_id, 1), emission(job_id, 2)], [Ending(job_id, "execution-1", result=made({"n": 2}))]
         )
         events = [await watch.next(5) for _ in range(4)]
     told = [(e.type, data_of(e).get("text")) for e in events if e]
@@ -69,7 +70,9 @@ async def test_a_late_watch_reads_what_it_missed_and_goes_on(client: JobClient, 
     start(gate)
     gate.write([emission(submission.job_id, 1)], [])
     async with client.watch(submission.job_id) as watch:
-        gate.write([emission(submission.job_id, 2)], [Ending(submission.job_id, "execution-1", result={})])
+        gate.write(
+            [emission(submission.job_id, 2)], [Ending(submission.job_id, "execution-1", result=made({}))]
+        )
         texts = [data_of(event).get("text") for _ in range(4) if (event := await watch.next(5))]
     assert texts == [None, "1", "2", None]
 
@@ -78,7 +81,7 @@ async def test_a_watch_resumes_after_any_event(client: JobClient, gate: Gate) ->
     submission = await client.enqueue(request())
     start(gate)
     gate.write([emission(submission.job_id, n) for n in range(1, 6)], [])
-    gate.write([], [Ending(submission.job_id, "execution-1", result={})])
+    gate.write([], [Ending(submission.job_id, "execution-1", result=made({}))])
     async with client.watch(submission.job_id) as watch:
         story = [event for _ in range(7) if (event := await watch.next(5))]
     for place, seen in enumerate(story):
@@ -100,7 +103,9 @@ async def test_events_published_while_the_bus_was_away_are_caught_up(
         redis_server.kill()
         redis_server.start()
         # Nobody may have been listening when these were published.
-        gate.write([emission(job_id, 2), emission(job_id, 3)], [Ending(job_id, "execution-1", result={})])
+        gate.write(
+            [emission(job_id, 2), emission(job_id, 3)], [Ending(job_id, "execution-1", result=made({}))]
+        )
         rest = [data_of(event).get("text") for _ in range(3) if (event := await watch.next(10))]
     assert rest == ["2", "3", None]
 

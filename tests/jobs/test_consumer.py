@@ -17,6 +17,7 @@ from jobs.consumer.execution import Execution
 from jobs.consumer.queue import ConsumedQueue
 from jobs.gate import Ending
 from tests.support.jobs import TTL, request
+from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
 
@@ -112,7 +113,7 @@ async def test_it_takes_as_many_jobs_as_it_has_room_for(
     assert [each.claim.job_id for each in process.running] == ids[:3]
     assert clean_redis.llen(keys.queue("llm")) == 2
     first = process.running[0]
-    process.queue.put([Ending(first.claim.job_id, first.id, result={"text": "done"})])
+    process.queue.put([Ending(first.claim.job_id, first.id, result=made({"text": "done"}))])
     await process.until(lambda: len(process.running) == 4)
     assert process.running[-1].claim.job_id == ids[3]
     assert (process.queue.finished, process.queue.busy) == (1, True)

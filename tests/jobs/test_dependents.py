@@ -24,6 +24,7 @@ from jobs.usage import jobs_for
 from mlxq.downloads.request import download_request
 from tests.support.events import plain
 from tests.support.jobs import TTL, request
+from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
 
@@ -88,7 +89,7 @@ async def test_one_download_for_all_and_they_run_in_their_order(
     assert clean_redis.llen(keys.queue(DOWNLOADS)) == 1
     download = start(gate)
     late = (await client.enqueue(replace(waiting_chat("org/other"), needs=None))).job_id
-    gate.write([], [Ending(download, "execution-1", result={"status": "installed"})])
+    gate.write([], [Ending(download, "execution-1", result=made({"status": "installed"}))])
     assert waiting(clean_redis, Category.LLM) == [late, *accepted]
     assert [event["type"] for event in events(clean_redis, accepted[0])] == ["downloaded"]
     # A download that has ended is not waited for, and is no longer the one that others mean.
@@ -153,7 +154,7 @@ async def test_they_wait_on_when_its_worker_dies(
     assert gate.recover(3, ["downloads-1"]) == (1, 0)
     assert (await client.info(chat)).status is JobStatus.QUEUED
     download = start(gate, "execution-2")
-    gate.write([], [Ending(download, "execution-2", result={})])
+    gate.write([], [Ending(download, "execution-2", result=made({}))])
     assert waiting(clean_redis, Category.LLM) == [chat]
 
 
@@ -164,7 +165,7 @@ async def test_one_of_them_can_be_cancelled(
     second = (await client.enqueue(waiting_chat())).job_id
     assert await client.cancel(first) is JobStatus.CANCELLED
     download = start(gate)
-    gate.write([], [Ending(download, "execution-1", result={})])
+    gate.write([], [Ending(download, "execution-1", result=made({}))])
     assert start(chats) == second
     assert (await client.info(first)).status is JobStatus.CANCELLED
     assert clean_redis.zcard(keys.deferred("llm")) == 0

@@ -13,6 +13,7 @@ from jobs.eta import next_place
 from jobs.gate import Emission, Ending, Gate
 from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, request
+from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +43,7 @@ async def run(client: JobClient, gate: Gate, seconds_ago: float = 0, **more: obj
 async def end(client: JobClient, gate: Gate, seconds: float, **more: object) -> None:
     """A job that ran for so long."""
     job_id = await run(client, gate, seconds, **more)
-    gate.write([], [Ending(job_id, "execution-1", {})])
+    gate.write([], [Ending(job_id, "execution-1", made({}))])
 
 
 async def test_a_place_is_free_when_the_running_job_ends_which_takes_as_long_as_others_took(

@@ -13,6 +13,7 @@ from jobs.connection import async_connection
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
 from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, memory_of, request
+from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
 
@@ -151,7 +152,7 @@ async def test_cancelling_a_running_job_reaches_its_worker_at_the_next_beat(
 async def test_a_job_that_has_ended_can_not_be_cancelled(front: AsyncGate, gate: Gate) -> None:
     await front.admit(request(), 9)
     job_id = start(gate)
-    gate.write([], [Ending(job_id, "execution-1", result={})])
+    gate.write([], [Ending(job_id, "execution-1", result=made({}))])
     assert await front.cancel(job_id, "llm") == "finished"
     assert await front.cancel("chatcmpl-unknown", "llm") == "gone"
 
@@ -166,7 +167,7 @@ async def test_what_is_written_twice_is_told_once(
         Emission(job_id, "execution-1", 1, delta("a")),
         Emission(job_id, "execution-1", 2, delta("b")),
     ]
-    ending = Ending(job_id, "execution-1", result={"text": "ab"})
+    ending = Ending(job_id, "execution-1", result=made({"text": "ab"}))
     gate.write(events, [])
     gate.write(events, [])
     gate.write([Emission(job_id, "execution-1", 3, delta("c"))], [ending])
@@ -208,12 +209,12 @@ async def test_a_worker_that_slept_through_its_lease_writes_nothing_more(
     start(other, "execution-2")
 
     late = Emission(job_id, "execution-1", 1, delta("late"))
-    assert gate.write([late], [Ending(job_id, "execution-1", result={})]) == {"execution-1"}
+    assert gate.write([late], [Ending(job_id, "execution-1", result=made({}))]) == {"execution-1"}
     assert gate.beat([(job_id, "execution-1")])[0] == {"execution-1"}
     assert gate.release(job_id, "execution-1") is False
     assert "delta:late" not in story(clean_redis, job_id)
     assert status(clean_redis, job_id) == "started"
-    other.write([], [Ending(job_id, "execution-2", result={})])
+    other.write([], [Ending(job_id, "execution-2", result=made({}))])
     assert status(clean_redis, job_id) == "finished"
 
 
@@ -289,7 +290,7 @@ async def test_the_scripts_come_back_after_redis_forgot_them(
     job_id = start(gate)
     clean_redis.script_flush()
     events = [Emission(job_id, "execution-1", 1, delta("a"))]
-    assert gate.write(events, [Ending(job_id, "execution-1", result={})]) == set()
+    assert gate.write(events, [Ending(job_id, "execution-1", result=made({}))]) == set()
     assert story(clean_redis, job_id) == ["started", "delta:a", "completed"]
 
 

@@ -15,6 +15,7 @@ from jobs.errors import RedisDenied
 from jobs.gate import Ending, Gate
 from jobs.permissions import PROBES, check, is_denied
 from tests.support.jobs import TTL, request
+from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +60,7 @@ async def test_jobs_run_without_the_commands_that_are_not_needed(
     async with client.submit(request()) as (_, watch):
         (job_id,) = await asyncio.to_thread(lane.take, 1) or [""]
         assert lane.claim([(job_id, "execution-1")])
-        lane.write([], [Ending(job_id, "execution-1", {"text": "done"})])
+        lane.write([], [Ending(job_id, "execution-1", made({"text": "done"}))])
         events = [await watch.next(5), await watch.next(5)]
     assert [event and event.type for event in events] == ["started", "completed"]
     assert lane.relieve() == 0

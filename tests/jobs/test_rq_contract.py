@@ -22,6 +22,7 @@ from jobs.errors import EngineFailure
 from jobs.gate import AsyncGate, Ending, Gate
 from tests.support.events import plain
 from tests.support.jobs import TTL, request
+from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
 
@@ -89,7 +90,7 @@ async def test_a_finished_job_has_an_rq_result(
 ) -> None:
     await front.admit(request(), limit=10)
     job_id, execution_id = run(gate)
-    assert gate.write([], [Ending(job_id, execution_id, result={"text": "Grüße"})]) == set()
+    assert gate.write([], [Ending(job_id, execution_id, result=made({"text": "Grüße"}))]) == set()
 
     job = fetch(job_id, clean_redis)
     assert job.get_status() is JobStatus.FINISHED

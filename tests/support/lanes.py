@@ -12,6 +12,7 @@ from jobs.kinds import Category, Kind
 from jobs.payloads import ChatPayload, NoPayload
 from jobs.request import JobRequest, new_job_id
 from mlxq.catalog import ModelRef
+from tests.support.payloads import made
 from worker.engines import Loader
 from worker.engines.base import Delta, Done, Output, Progress
 from worker.host import WorkerHost
@@ -70,7 +71,7 @@ class ScriptedEngine:
             outputs.append(Delta(task_id, f"{state[0]} "))
             outputs.append(Progress(task_id, state[0], state[1]))
             if state[0] == state[1]:
-                outputs.append(Done(task_id, {"model": self.model, "counted": state[0]}))
+                outputs.append(Done(task_id, made({"model": self.model, "counted": state[0]})))
                 del self.tasks[task_id]
         return outputs
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from jobs import payloads
+from jobs.results import Result
 
 _BY_FIELD = {
     "messages": payloads.ChatPayload,
@@ -31,3 +32,9 @@ def typed(data: Mapping[str, Any]) -> Any:
         return msgspec.convert({**_IMAGE, **data}, payloads.ImagePayload)
     kind = next((kind for field, kind in _BY_FIELD.items() if field in data), payloads.NoPayload)
     return msgspec.convert(data, kind)
+
+
+def made(data: Mapping[str, Any]) -> Any:
+    """A result with these fields, of no kind."""
+    kind = msgspec.defstruct("Made", list(data), bases=(Result,), frozen=True, kw_only=True)
+    return kind(**data)

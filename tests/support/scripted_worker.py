@@ -12,12 +12,13 @@ from typing import Any
 
 import orjson
 import redis
+from msgspec import convert
 
 from jobs import keys
 from jobs.connection import connection
 from jobs.errors import MlxqError
 from jobs.gate import Emission, Ending, Gate, Ttl
-from jobs.kinds import Category, Kind
+from jobs.kinds import KINDS, Category, Kind
 from jobs.request import Claim
 from tests.support.events import EventType, encode_event, plain
 
@@ -75,7 +76,9 @@ class Run:
         self.end()
 
     def end(self, *, result: dict[str, Any] | None = None, error: MlxqError | None = None) -> None:
-        self._gate.write([], [Ending(self.claim.job_id, self.claim.execution_id, result, error)])
+        kind = KINDS[self.claim.kind].result
+        typed = None if result is None else convert(result, kind)
+        self._gate.write([], [Ending(self.claim.job_id, self.claim.execution_id, typed, error)])
 
     def requeue(self) -> None:
         """Give it back, as a draining worker does; the next claim begins with a reset."""

@@ -27,6 +27,7 @@ from mlxq.downloads import fetch
 from mlxq.downloads.download import download
 from mlxq.downloads.sources import RemoteFile
 from mlxq.downloads.store import Store
+from tests.support.events import plain
 from tests.support.hub import Hub
 
 SIZE = 600_000
@@ -85,7 +86,8 @@ def run(settings: Settings, name: str = "org/model", source: str = "huggingface"
     async def report(state: ProgressState) -> None:
         assert 0 <= state.done <= state.total
 
-    return asyncio.run(download(settings, name, source, report))
+    result: dict[str, Any] = plain(asyncio.run(download(settings, name, source, report)))
+    return result
 
 
 def installed(settings: Settings, name: str = "org/model") -> Path | None:
@@ -377,9 +379,8 @@ def test_two_downloads_of_one_model_share_the_work(hub: Hub, settings: Settings)
         async def report(state: ProgressState) -> None:
             pass
 
-        return await asyncio.gather(
-            *(download(settings, "org/model", "huggingface", report) for _ in range(2))
-        )
+        both = (download(settings, "org/model", "huggingface", report) for _ in range(2))
+        return [plain(result) for result in await asyncio.gather(*both)]
 
     results = asyncio.run(both())
     assert_whole(settings, hub)

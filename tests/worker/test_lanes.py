@@ -18,6 +18,7 @@ from jobs.kinds import Category, Kind
 from jobs.status import JobStatus
 from tests.support.events import EventType, data_of
 from tests.support.lanes import Bench
+from tests.support.payloads import made
 from worker.engines.base import Done, Failed, Output
 
 pytestmark = pytest.mark.anyio
@@ -288,7 +289,7 @@ async def test_a_result_that_can_not_be_written_fails_its_job_and_nothing_else(b
 
     def step() -> list[Output]:
         return [
-            Done(output.task_id, {"unwritable": object()}) if isinstance(output, Done) else output
+            Done(output.task_id, made({"unwritable": object()})) if isinstance(output, Done) else output
             for output in original()
         ]
 

@@ -11,6 +11,7 @@ from jobs.gate import Ending, Gate
 from tests.support.events import EventType
 from tests.support.jobs import TTL, request
 from tests.support.lanes import Bench
+from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
 
@@ -66,7 +67,7 @@ async def test_tokens_are_counted_and_paths_are_not_told(
         "chatcmpl-1",
         "completed",
         model="/home/user/models/mine",
-        usage={"prompt_tokens": 7, "completion_tokens": 3},
+        tokens=(7, 3),
     )
     assert ends(caplog, "chatcmpl-1") == ["job ID completed: model=mine tokens_in=7 tokens_out=3"]
 
@@ -99,6 +100,6 @@ async def test_an_end_that_was_lost_is_not_told(
     await bench.story(job_id, until=lambda event: event.type == EventType.PROGRESS)
     (execution,) = [each for _, each in bench.host.lanes["llm"].queue.executions()]  # type: ignore[index]
     clean_redis.zrem("rq:wip:llm", f"{job_id}:{execution}")
-    bench.host.lanes["llm"].queue.put([Ending(job_id, execution, {})])  # type: ignore[index]
+    bench.host.lanes["llm"].queue.put([Ending(job_id, execution, made({}))])  # type: ignore[index]
     assert bench.host.lanes["llm"].queue.wait_idle(10)  # type: ignore[index]
     assert ends(caplog, job_id) == []

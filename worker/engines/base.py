@@ -5,10 +5,11 @@ opaque id and a payload. A step returns `Output`s.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from jobs.errors import MlxqError
 from jobs.events import CallPart, TokenLogprob
+from jobs.results import Result
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Done:
     """The task has ended; the engine has removed it."""
 
     task_id: str
-    result: dict[str, Any]
+    result: Result
 
 
 @dataclass(slots=True)

@@ -6,22 +6,23 @@ from api.dispatch.renderers import Answered, Renderer
 from api.mlxgui.dialect import MLXGUI
 from jobs.kinds import Kind
 from jobs.meta import Meta
+from jobs.results import TextResult
 
 
 class GenerateMeta(Meta, frozen=True, kw_only=True):
     prompt: str
 
 
-def generated(job: Answered[GenerateMeta]) -> dict[str, Any]:
+def generated(job: Answered[GenerateMeta, TextResult]) -> dict[str, Any]:
     """What was generated; times in seconds."""
     result = job.result
-    counts = result["usage"]
-    prompt, completion = int(counts["prompt_tokens"]), int(counts["completion_tokens"])
-    seconds = float(result["timings"]["generation_seconds"])
+    counts = result.usage
+    prompt, completion = counts.prompt_tokens, counts.completion_tokens
+    seconds = result.timings.generation_seconds
     return {
         "model": job.meta.model,
         "prompt": job.meta.prompt,
-        "text": result["choices"][0]["text"],
+        "text": result.choices[0].text,
         "usage": {
             "prompt_tokens": prompt,
             "completion_tokens": completion,

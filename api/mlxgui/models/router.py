@@ -25,6 +25,7 @@ from api.models.renderers import model_renderers
 from jobs.errors import ModelNotFound
 from jobs.kinds import Category
 from jobs.meta import LoadMeta
+from jobs.results import LoadResult
 
 router = APIRouter(tags=["models"])
 
@@ -91,7 +92,7 @@ async def unload_named(request: Request, name: str) -> Response:
     meta = LoadMeta(model=entry.id, message=done, model_type=entry.category)
     if not entry.loaded and entry.state != "loading":
         meta = msgspec.structs.replace(meta, message=f"Model '{name}' was not loaded")
-        return json_response(model_changed(None, meta, {"status": "not_loaded"}))
+        return json_response(model_changed(None, meta, LoadResult(status="not_loaded")))
     return await unload(
         request, MLXGUI, Category(entry.category), entry.id, meta, preference(request.headers)
     )

@@ -17,6 +17,7 @@ from api.http.openapi import gives_bytes
 from api.native.dialect import NATIVE
 from api.native.jobs.schema import JobId
 from jobs.errors import NotFound
+from jobs.kinds import read_result
 
 router = APIRouter(tags=["jobs"])
 
@@ -31,7 +32,8 @@ async def get_artifact(
     request: Request, job_id: JobId, number: Annotated[int, Path(ge=0, le=10_000)]
 ) -> Response:
     info = await visible_job(request, job_id, with_result=True)
-    file = artifacts(info.kind, info.result).get(number)
+    made = {} if info.result is None else artifacts(read_result(info.kind, info.result))
+    file = made.get(number)
     if file is None:
         # What it has shown on its way is no part of its result.
         shown = await jobs_of(request).file(job_id, number)

@@ -12,7 +12,7 @@ from api.dispatch.artifacts import file_url
 from api.dispatch.call import result_of
 from api.dispatch.frames import Frames
 from api.dispatch.pump import Pump
-from api.dispatch.renderers import Answered, renderers_of
+from api.dispatch.renderers import renderers_of
 from api.http.context import jobs_of
 from api.http.disconnect import while_connected
 from api.http.forwarded import base_of
@@ -43,7 +43,7 @@ class EventFrames(Frames):
         event = entry.event
         data: dict[str, object]
         if isinstance(event, Completed):
-            answered = Answered(self._id, self._meta, result_of(event), self._base)
+            answered = self._renderer.answered(self._id, self._meta, result_of(event), self._base)
             data = {"result": self._renderer.body(answered)}
         else:
             told = msgspec.to_builtins(event)

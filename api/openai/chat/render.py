@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import orjson
 from msgspec import UNSET
 
@@ -12,6 +11,7 @@ from api.openai.text_frames import OpenAiText
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import CallPart, TokenLogprob
 from jobs.meta import Meta
+from jobs.results import Choice, TextResult, TranscriptionResult
 
 
 class ChatMeta(Meta, frozen=True, kw_only=True):
@@ -21,7 +21,7 @@ class ChatMeta(Meta, frozen=True, kw_only=True):
     legacy: bool = False
 
 
-def chat_completion(job: Answered[ChatMeta]) -> dict[str, Any]:
+def chat_completion(job: Answered[ChatMeta, TextResult]) -> dict[str, Any]:
     """The completion of a job."""
     meta, result = job.meta, job.result
     return {
@@ -31,14 +31,14 @@ def chat_completion(job: Answered[ChatMeta]) -> dict[str, Any]:
         "model": meta.model,
         "choices": [
             {
-                "index": choice["index"],
+                "index": choice.index,
                 "message": _message(choice, legacy=meta.legacy),
-                "logprobs": _logprobs(msgspec.convert(choice.get("logprobs"), list[TokenLogprob] | None)),
-                "finish_reason": _reason(choice["finish_reason"], legacy=meta.legacy),
+                "logprobs": _logprobs(choice.logprobs),
+                "finish_reason": _reason(choice.finish_reason, legacy=meta.legacy),
             }
-            for choice in result["choices"]
+            for choice in result.choices
         ],
-        "usage": usage(result["usage"]),
+        "usage": usage(result.usage),
         "system_fingerprint": FINGERPRINT,
     }
 
@@ -47,23 +47,23 @@ def _reason(reason: str, *, legacy: bool) -> str:
     return "function_call" if legacy and reason == "tool_calls" else reason
 
 
-def _message(choice: dict[str, Any], *, legacy: bool) -> dict[str, Any]:
-    calls = choice.get("tool_calls")
+def _message(choice: Choice, *, legacy: bool) -> dict[str, Any]:
+    calls = choice.tool_calls
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": choice["text"] or (None if calls else ""),
+        "content": choice.text or (None if calls else ""),
         "refusal": None,
     }
-    if choice.get("reasoning"):
-        message["reasoning_content"] = choice["reasoning"]
+    if choice.reasoning:
+        message["reasoning_content"] = choice.reasoning
     if calls and legacy:
-        message["function_call"] = {"name": calls[0]["name"], "arguments": calls[0]["arguments"]}
+        message["function_call"] = {"name": calls[0].name, "arguments": calls[0].arguments}
     elif calls:
         message["tool_calls"] = [
             {
-                "id": call["id"],
+                "id": call.id,
                 "type": "function",
-                "function": {"name": call["name"], "arguments": call["arguments"]},
+                "function": {"name": call.name, "arguments": call.arguments},
             }
             for call in calls
         ]
@@ -129,10 +129,10 @@ class ChatFrames(OpenAiText):
     def finish(self, index: int, reason: str) -> bytes:
         return self._choice(index, {}, _reason(reason, legacy=self._legacy))
 
-    def usage(self, result: dict[str, Any]) -> bytes:
-        if not self._include_usage:
+    def usage(self, result: TextResult | TranscriptionResult) -> bytes:
+        if not self._include_usage or not isinstance(result, TextResult):
             return b""
-        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(result["usage"])) + b"}\n\n"
+        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(result.usage)) + b"}\n\n"
 
     def _choice(
         self,

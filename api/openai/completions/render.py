@@ -3,7 +3,6 @@
 import codecs
 from typing import Any
 
-import msgspec
 import orjson
 from msgspec import UNSET
 
@@ -13,29 +12,28 @@ from api.openai.text_frames import OpenAiText
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import TokenLogprob
 from jobs.meta import Meta
+from jobs.results import TextResult, TranscriptionResult
 
 
 class CompletionMeta(Meta, frozen=True, kw_only=True):
     include_usage: bool = False
 
 
-def text_completion(job: Answered[CompletionMeta]) -> dict[str, Any]:
+def text_completion(job: Answered[CompletionMeta, TextResult]) -> dict[str, Any]:
     """The completion of a job."""
     result = job.result
     return {
         **_head(job.job_id, job.meta),
         "choices": [
             {
-                "index": choice["index"],
-                "text": choice["text"],
-                "logprobs": Offsets().logprobs(
-                    msgspec.convert(choice.get("logprobs"), list[TokenLogprob] | None)
-                ),
-                "finish_reason": choice["finish_reason"],
+                "index": choice.index,
+                "text": choice.text,
+                "logprobs": Offsets().logprobs(choice.logprobs),
+                "finish_reason": choice.finish_reason,
             }
-            for choice in result["choices"]
+            for choice in result.choices
         ],
-        "usage": usage(result["usage"]),
+        "usage": usage(result.usage),
     }
 
 
@@ -100,10 +98,10 @@ class CompletionFrames(OpenAiText):
     def finish(self, index: int, reason: str) -> bytes:
         return self._choice(index, "", reason, None)
 
-    def usage(self, result: dict[str, Any]) -> bytes:
-        if not self._include_usage:
+    def usage(self, result: TextResult | TranscriptionResult) -> bytes:
+        if not self._include_usage or not isinstance(result, TextResult):
             return b""
-        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(result["usage"])) + b"}\n\n"
+        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(result.usage)) + b"}\n\n"
 
     def _choice(self, index: int, text: str, reason: str | None, logprobs: dict[str, Any] | None) -> bytes:
         choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}

@@ -8,22 +8,23 @@ import orjson
 
 from api.dispatch.renderers import Answered
 from jobs.meta import Meta
+from jobs.results import EmbeddingResult
 
 
 class EmbeddingMeta(Meta, frozen=True, kw_only=True):
     encoding_format: str = "float"
 
 
-def embedding_list(job: Answered[EmbeddingMeta]) -> dict[str, Any]:
+def embedding_list(job: Answered[EmbeddingMeta, EmbeddingResult]) -> dict[str, Any]:
     """The answer. The worker's base64 is passed on as it is, unless numbers were asked for."""
     meta, result = job.meta, job.result
     as_floats = meta.encoding_format == "float"
-    tokens = result["usage"]["prompt_tokens"]
+    tokens = result.usage.prompt_tokens
     return {
         "object": "list",
         "data": [
             {"object": "embedding", "index": index, "embedding": _floats(vector) if as_floats else vector}
-            for index, vector in enumerate(result["embeddings"])
+            for index, vector in enumerate(result.embeddings)
         ],
         "model": meta.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},

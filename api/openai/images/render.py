@@ -10,11 +10,12 @@ from api.openai.dialect import OPENAI
 from jobs.events import Partial
 from jobs.kinds import Kind
 from jobs.meta import Meta
+from jobs.results import ImageResult, ImageUsage, MadeImage
 
 #: Where the bytes of a file are, by its blob.
 Read = Callable[[str], bytes]
 
-_NOTHING = {"input_tokens": 0, "output_tokens": 0}
+_NOTHING = ImageUsage(input_tokens=0, output_tokens=0)
 
 
 class ImageMeta(Meta, frozen=True, kw_only=True):
@@ -28,26 +29,26 @@ class ImageMeta(Meta, frozen=True, kw_only=True):
     response_format: str | None = None
 
 
-def images_response(job: Answered[ImageMeta], read: Read | None = None) -> dict[str, Any]:
+def images_response(job: Answered[ImageMeta, ImageResult], read: Read | None = None) -> dict[str, Any]:
     """`read` puts the files themselves into the answer; who polls for a job fetches them."""
     return {
         "created": job.meta.created,
         **_looks(job.meta),
-        "data": [_image(job, image, read) for image in job.result["images"]],
-        "usage": usage(job.result["usage"]),
+        "data": [_image(job, image, read) for image in job.result.images],
+        "usage": usage(job.result.usage),
     }
 
 
-def _image(job: Answered[ImageMeta], image: dict[str, Any], read: Read | None) -> dict[str, Any]:
+def _image(job: Answered[ImageMeta, ImageResult], image: MadeImage, read: Read | None) -> dict[str, Any]:
     wanted = job.meta.response_format
     said: dict[str, Any] = {}
     if read is not None and wanted != "url":
-        said["b64_json"] = base64.b64encode(read(image["blob"])).decode()
+        said["b64_json"] = base64.b64encode(read(image.blob)).decode()
     if read is None or wanted != "b64_json":
-        said["url"] = file_url(job.base, job.job_id, image["artifact"])
+        said["url"] = file_url(job.base, job.job_id, image.artifact)
     if job.meta.prompt:
         said["revised_prompt"] = job.meta.prompt
-    return {**said, "seed": image["seed"]}
+    return {**said, "seed": image.seed}
 
 
 def partial_image(meta: ImageMeta, event: Partial, data: bytes) -> dict[str, Any]:
@@ -62,26 +63,28 @@ def partial_image(meta: ImageMeta, event: Partial, data: bytes) -> dict[str, Any
     }
 
 
-def completed_image(job: Answered[ImageMeta], index: int, read: Read) -> dict[str, Any]:
+def completed_image(job: Answered[ImageMeta, ImageResult], index: int, read: Read) -> dict[str, Any]:
     """A picture that is done; the last one tells what all of them took."""
     meta, result = job.meta, job.result
-    image = result["images"][index]
+    image = result.images[index]
     return {
         "type": f"{_stream(meta)}.completed",
-        "b64_json": base64.b64encode(read(image["blob"])).decode(),
+        "b64_json": base64.b64encode(read(image.blob)).decode(),
         "created_at": meta.created,
         **_looks(meta),
         "image_index": index,
-        "seed": image["seed"],
-        "url": file_url(job.base, job.job_id, image["artifact"]),
-        "usage": usage(result["usage"] if index == len(result["images"]) - 1 else _NOTHING),
+        "seed": image.seed,
+        "url": file_url(job.base, job.job_id, image.artifact),
+        "usage": usage(result.usage if index == len(result.images) - 1 else _NOTHING),
     }
 
 
-def usage(counts: dict[str, Any]) -> dict[str, Any]:
+def usage(counts: ImageUsage) -> dict[str, Any]:
     """As OpenAI counts."""
-    taken, given = counts["input_tokens"], counts["output_tokens"]
-    details = {"text_tokens": taken, "image_tokens": 0, **counts.get("input_tokens_details", {})}
+    taken, given = counts.input_tokens, counts.output_tokens
+    read = counts.input_tokens_details
+    text, images = (taken, 0) if read is None else (read.text_tokens, read.image_tokens)
+    details = {"text_tokens": text, "image_tokens": images}
     return {
         "input_tokens": taken,
         "output_tokens": given,

@@ -29,6 +29,7 @@ from api.openai.images.stream import ImageFrames
 from api.openai.images.upload import ImageUpload, read_images
 from config.settings import Settings
 from jobs.payloads import Mode
+from jobs.results import ImageResult
 
 router = APIRouter(tags=["images"])
 
@@ -84,7 +85,7 @@ async def _answer(request: Request, upload: ImageUpload, mode: Mode) -> Response
         base = base_of(request)
         return stream(request, job, lambda accepted: ImageFrames(context, base, accepted), told, keep=keep)
 
-    def whole(job: Answered[ImageMeta], headers: dict[str, str]) -> Response:
+    def whole(job: Answered[ImageMeta, ImageResult], headers: dict[str, str]) -> Response:
         return json_response(images_response(job, context.blobs.read), headers=headers)
 
     return await run(request, job, preferred, told, respond=whole, keep=keep)

@@ -14,6 +14,7 @@ from api.openai.images.render import IMAGES, ImageMeta, completed_image, partial
 from jobs.client import Submission
 from jobs.errors import MlxqError
 from jobs.events import Entry, Partial
+from jobs.results import ImageResult
 
 
 class ImageFrames(Frames):
@@ -32,8 +33,8 @@ class ImageFrames(Frames):
         return await asyncio.to_thread(self._partial, event)
 
     async def end(self, entry: Entry) -> AsyncIterator[bytes]:
-        job = Answered(self._job_id, self._meta, result_of(entry.event), self._base)
-        for index in range(len(job.result["images"])):
+        job = IMAGES.answered(self._job_id, self._meta, result_of(entry.event), self._base)
+        for index in range(len(job.result.images)):
             yield await asyncio.to_thread(self._completed, job, index)
 
     def failed(self, error: MlxqError) -> bytes:
@@ -42,7 +43,7 @@ class ImageFrames(Frames):
     def _partial(self, event: Partial) -> bytes:
         return _frame(partial_image(self._meta, event, self._read(event.blob)))
 
-    def _completed(self, job: Answered[ImageMeta], index: int) -> bytes:
+    def _completed(self, job: Answered[ImageMeta, ImageResult], index: int) -> bytes:
         return _frame(completed_image(job, index, self._read))
 
 

@@ -7,26 +7,31 @@ from api.dispatch.renderers import Answered, Renderer
 from api.openai.dialect import OPENAI
 from jobs.kinds import Kind
 from jobs.meta import Meta
+from jobs.results import SpeechResult, SpeechUsage
 
 
-def spoken(job: Answered[Meta]) -> dict[str, Any]:
+def spoken(job: Answered[Meta, SpeechResult]) -> dict[str, Any]:
     """The result of a job that nobody waited for: where its file can be fetched."""
     result = job.result
     return {
         "object": "audio.speech",
         "model": job.meta.model,
-        "format": result["format"],
-        "content_type": result["content_type"],
-        "duration": result["duration"],
-        "sample_rate": result["sample_rate"],
+        "format": result.format,
+        "content_type": result.content_type,
+        "duration": result.duration,
+        "sample_rate": result.sample_rate,
         "url": file_url(job.base, job.job_id, 0),
-        "usage": usage(result["usage"]),
+        "usage": usage(result.usage),
     }
 
 
-def usage(counts: dict[str, int]) -> dict[str, int]:
+def usage(counts: SpeechUsage) -> dict[str, int]:
     """As OpenAI counts."""
-    return {**counts, "total_tokens": counts["input_tokens"] + counts["output_tokens"]}
+    return {
+        "input_tokens": counts.input_tokens,
+        "output_tokens": counts.output_tokens,
+        "total_tokens": counts.input_tokens + counts.output_tokens,
+    }
 
 
 SPEECH = Renderer(OPENAI, Kind.SPEECH, Meta, spoken)

@@ -20,8 +20,8 @@ from api.openai.speech.job import speech_job
 from api.openai.speech.render import SPEECH
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.stream import FramedSpeech, PlainSpeech
-from jobs.kinds import Kind
 from jobs.meta import Meta
+from jobs.results import SpeechResult
 from mlxq.media.formats import SPEECH_TYPES, WHOLE
 
 router = APIRouter(tags=["audio"])
@@ -50,8 +50,8 @@ async def speech(request: Request) -> Response:
         content = {"content-type": SPEECH_TYPES[form]}
         return stream(request, job, lambda _: PlainSpeech(context), told, content=content)
 
-    def whole(job: Answered[Meta], headers: dict[str, str]) -> Response:
-        file = artifacts(Kind.SPEECH, job.result)[0]
+    def whole(job: Answered[Meta, SpeechResult], headers: dict[str, str]) -> Response:
+        file = artifacts(job.result)[0]
         return file_response(request, file, f"speech.{file.suffix}", headers)
 
     return await run(request, job, preferred, told, respond=whole)

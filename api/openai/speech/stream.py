@@ -4,7 +4,8 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+
+import msgspec
 
 from api.dispatch.call import next_event, result_of
 from api.dispatch.frames import Frames
@@ -16,6 +17,7 @@ from api.openai.speech.render import usage
 from jobs.bus import Watch
 from jobs.errors import MlxqError
 from jobs.events import AudioChunk, Entry, Event, Reset
+from jobs.results import SpeechResult
 
 
 @dataclass(slots=True)
@@ -26,7 +28,7 @@ class Sound:
     """
 
     context: Context
-    result: dict[str, Any] | None = None
+    result: SpeechResult | None = None
     _given: int = 0
     _seen: int = 0
 
@@ -41,8 +43,8 @@ class Sound:
         if isinstance(event, Reset):
             self._seen = 0
         elif event.terminal:
-            self.result = result_of(event)
-            file = await asyncio.to_thread(self.context.blobs.read, self.result["audio"])
+            self.result = msgspec.json.decode(result_of(event), type=SpeechResult)
+            file = await asyncio.to_thread(self.context.blobs.read, self.result.audio)
             return file[self._given :]
         return b""
 
@@ -88,7 +90,7 @@ class FramedSpeech(Frames):
     async def end(self, entry: Entry) -> AsyncIterator[bytes]:
         yield await self.of(entry)
         assert self._sound.result is not None
-        counts = usage(self._sound.result["usage"])
+        counts = usage(self._sound.result.usage)
         yield data_frame({"type": "speech.audio.done", "usage": counts})
 
     def failed(self, error: MlxqError) -> bytes:

@@ -1,8 +1,11 @@
 """The text of a recording as it is understood: OpenAI's `transcript.text.delta` and `transcript.text.done`."""
 
+import msgspec
+
 from api.dispatch.sent_answer import AnswerPiece
 from api.http.sse import data_frame
 from api.openai.text_frames import OpenAiText
+from jobs.results import TranscriptionResult
 
 
 class TranscriptFrames(OpenAiText):
@@ -18,3 +21,6 @@ class TranscriptFrames(OpenAiText):
 
     def finish(self, index: int, reason: str) -> bytes:
         return data_frame({"type": "transcript.text.done", "text": "".join(self._text)})
+
+    def result(self, data: msgspec.Raw) -> TranscriptionResult:
+        return msgspec.json.decode(data, type=TranscriptionResult)

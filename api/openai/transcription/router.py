@@ -31,6 +31,7 @@ from api.openai.transcription.render import TranscriptionMeta, document, transcr
 from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest
 from config.settings import Settings
 from jobs.kinds import Category, Kind
+from jobs.results import TranscriptionResult
 
 router = APIRouter(tags=["audio"])
 
@@ -104,7 +105,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     if form not in _CONTENT_TYPES:
         return await run(request, job, preferred, told)
 
-    def plain(job: Answered[TranscriptionMeta], headers: dict[str, str]) -> Response:
+    def plain(job: Answered[TranscriptionMeta, TranscriptionResult], headers: dict[str, str]) -> Response:
         return PlainTextResponse(
             document(form, job.result), headers={**headers, "content-type": _CONTENT_TYPES[form]}
         )

@@ -1,18 +1,19 @@
 """Subtitles of a recording's segments: SubRip and WebVTT."""
 
 from collections.abc import Iterator
-from typing import Any
+
+from jobs.results import Segment
 
 #: Seconds that a cue is seen at least: players leave out one that ends when it begins.
 _SHORTEST = 0.001
 
 
-def srt(segments: list[dict[str, Any]]) -> str:
+def srt(segments: list[Segment]) -> str:
     cues = _cues(segments, ",")
     return "\n".join(f"{number}\n{times}\n{text}\n" for number, (times, text) in enumerate(cues, start=1))
 
 
-def vtt(segments: list[dict[str, Any]]) -> str:
+def vtt(segments: list[Segment]) -> str:
     # In a cue these begin a tag or an entity.
     cues = [
         f"{times}\n{text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}\n"
@@ -21,14 +22,14 @@ def vtt(segments: list[dict[str, Any]]) -> str:
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def _cues(segments: list[dict[str, Any]], point: str) -> Iterator[tuple[str, str]]:
+def _cues(segments: list[Segment], point: str) -> Iterator[tuple[str, str]]:
     """Times and text of each cue. A line that looks like an arrow or is empty would end the cue."""
     for segment in segments:
-        lines = [line.strip() for line in segment["text"].replace("-->", "->").splitlines()]
+        lines = [line.strip() for line in segment.text.replace("-->", "->").splitlines()]
         text = "\n".join(line for line in lines if line)
         if text:
-            end = segment["end"]
-            start = max(0.0, min(segment["start"], end - _SHORTEST))
+            end = segment.end
+            start = max(0.0, min(segment.start, end - _SHORTEST))
             yield f"{_time(start, point)} --> {_time(end, point)}", text
 
 

@@ -7,14 +7,16 @@ owns an engine.
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import mlx.core as mx
 
 from config.settings import Settings
+from jobs import results
 from jobs.blobs import blob_store
 from jobs.payloads import TranscriptionPayload
+from jobs.results import TranscriptionResult, TranscriptionUsage
 from worker.audio import Samples, decode
 from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.engines.failures import failure_of
@@ -221,27 +223,42 @@ class TranscriptionEngine:
         return [Delta(task.id, said)] if said else []
 
 
-def _result(task: _Task) -> dict[str, Any]:
+def _result(task: _Task) -> TranscriptionResult:
     duration = round(task.timeline.time(task.clock.seconds), 3)
-    segments = _spans(task.segments, task.timeline, duration)
-    return {
-        "text": task.text,
-        "language": task.language,
-        "duration": duration,
-        "segments": [
-            {"id": number, **{key: value for key, value in segment.items() if value is not None}}
-            for number, segment in enumerate(segments)
-        ],
-        "words": _spans(task.words, task.timeline, duration),
-        "usage": {"seconds": duration},
-    }
+    spans = _spans(task.segments, task.timeline, duration)
+    segments = [
+        results.Segment(
+            id=number,
+            start=start,
+            end=end,
+            text=each.text,
+            tokens=each.tokens,
+            temperature=each.temperature,
+            avg_logprob=each.avg_logprob,
+            compression_ratio=each.compression_ratio,
+            no_speech_prob=each.no_speech_prob,
+        )
+        for number, (each, (start, end)) in enumerate(zip(task.segments, spans, strict=True))
+    ]
+    words = [
+        results.Word(each.word, start, end)
+        for each, (start, end) in zip(task.words, _spans(task.words, task.timeline, duration), strict=True)
+    ]
+    return TranscriptionResult(
+        text=task.text,
+        language=task.language,
+        duration=duration,
+        segments=segments,
+        words=words,
+        usage=TranscriptionUsage(duration),
+    )
 
 
-def _spans(spans: Sequence[Segment | Word], timeline: Timeline, duration: float) -> list[dict[str, Any]]:
+def _spans(spans: Sequence[Segment | Word], timeline: Timeline, duration: float) -> list[tuple[float, float]]:
     """The spans by the recording's own time; none begins before the one before it."""
     told, last = [], 0.0
     for each in spans:
         start, end = timeline.span(each.start, each.end)
         last = round(min(max(start, last), duration), 3)
-        told.append({**asdict(each), "start": last, "end": round(min(max(end, last), duration), 3)})
+        told.append((last, round(min(max(end, last), duration), 3)))
     return told

@@ -21,6 +21,7 @@ from mlx_embeddings.utils import load_config
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest
 from jobs.payloads import EmbeddingPayload
+from jobs.results import EmbeddingResult, EmbeddingUsage
 from mlxq.catalog import ModelRef
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.embedding.cpu_gelu import quicken
@@ -230,8 +231,9 @@ class EmbeddingEngine:
                 continue
             if task.done == len(task.inputs):
                 self.remove(task.id)
-                usage = {"prompt_tokens": task.tokens}
-                outputs.append(Done(task.id, {"embeddings": task.vectors, "usage": usage}))
+                vectors_ = [vector for vector in task.vectors if vector is not None]
+                result = EmbeddingResult(embeddings=vectors_, usage=EmbeddingUsage(task.tokens))
+                outputs.append(Done(task.id, result))
             else:
                 outputs.append(Progress(task.id, task.done, len(task.inputs)))
         return outputs

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -19,6 +18,7 @@ from PIL import Image
 from jobs.blobs import BlobStore
 from jobs.errors import InsufficientStorage, InvalidRequest
 from jobs.payloads import ImagePayload, Lora
+from jobs.results import ImageResult, ImageTokens, ImageUsage, MadeImage
 from mlxq.catalog import UnknownAdapter
 from mlxq.catalog.families.image import Limits
 from mlxq.media.formats import GRID, IMAGE_TYPES
@@ -162,7 +162,7 @@ class ImageEngine:
     def _work(self, task: _Task) -> Iterator[list[Output]]:
         """Encode the prompt, then make one image after the other. It can be closed after each yield."""
         model, params, began = self._model, task.params, time.monotonic()
-        images: list[dict[str, Any]] = []
+        images: list[MadeImage] = []
         self._apply_loras(task.payload.loras or [])
         count, tokens = task.payload.n, 0
         if params.strength == 0:
@@ -228,18 +228,12 @@ class ImageEngine:
         task.artifact += 1
         return [shown]
 
-    def _put(self, task: _Task, number: int, pixels: Pixels) -> dict[str, Any]:
+    def _put(self, task: _Task, number: int, pixels: Pixels) -> MadeImage:
         """Store a finished image; returns its entry in the result."""
         file, kind = self._encode(task, number, pixels)
         height, width, _ = pixels.shape
-        return {
-            "artifact": number,
-            "blob": self._blobs.put(file),
-            "seed": self._seed(task, number),
-            "width": width,
-            "height": height,
-            "content_type": kind,
-        }
+        seed = self._seed(task, number)
+        return MadeImage(number, self._blobs.put(file), seed, width, height, kind)
 
     def _encode(self, task: _Task, number: int, pixels: Pixels) -> tuple[bytes, str]:
         params, payload = task.params, task.payload
@@ -261,24 +255,22 @@ class ImageEngine:
         return encode(pixels, kind, payload.compression, facts), IMAGE_TYPES[kind]
 
     @staticmethod
-    def _result(
-        task: _Task, images: list[dict[str, Any]], text_tokens: int, seconds: float
-    ) -> dict[str, Any]:
+    def _result(task: _Task, images: list[MadeImage], text_tokens: int, seconds: float) -> ImageResult:
         """Image tokens are the patches of 16 x 16 pixels that the models read and write."""
         params = task.params
         patches = (params.width // 16) * (params.height // 16)
         image_tokens, output_tokens = patches * len(params.sources), patches * len(images)
-        return {
-            "images": images,
-            "steps": params.steps,
-            "seconds": round(seconds, 3),
-            "usage": {
-                "input_tokens": text_tokens + image_tokens,
-                "input_tokens_details": {"text_tokens": text_tokens, "image_tokens": image_tokens},
-                "output_tokens": output_tokens,
-                "total_tokens": text_tokens + image_tokens + output_tokens,
-            },
-        }
+        return ImageResult(
+            images=images,
+            steps=params.steps,
+            seconds=round(seconds, 3),
+            usage=ImageUsage(
+                input_tokens=text_tokens + image_tokens,
+                output_tokens=output_tokens,
+                total_tokens=text_tokens + image_tokens + output_tokens,
+                input_tokens_details=ImageTokens(text_tokens, image_tokens),
+            ),
+        )
 
     @staticmethod
     def _seed(task: _Task, number: int) -> int:

@@ -2,8 +2,8 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
+from jobs.results import TextResult, TextUsage, Timings
 from worker.engines.llm.batch import Row
 from worker.engines.llm.prefill import Runner
 from worker.engines.llm.prompt import Prompt
@@ -26,29 +26,23 @@ class TextRequest:
     began: float = field(default_factory=time.monotonic)
     first_token: float | None = None
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> TextResult:
         """The result of its job. Call it when all sequences have ended."""
         now = time.monotonic()
         first = self.first_token or now
         sequences = self.sequences
-        drafted = isinstance(self.runner, Solo) and any(sequence.drafted_tokens for sequence in sequences)
-        usage = {
-            "prompt_tokens": sum(len(prompt.tokens) for prompt in self.prompts),
-            "completion_tokens": sum(sequence.tokens for sequence in sequences),
-            "cached_tokens": self.cached,
-        }
-        if reasoning := sum(sequence.reasoning_tokens for sequence in sequences):
-            usage["reasoning_tokens"] = reasoning
-        if drafted:
-            usage["accepted_prediction_tokens"] = sum(sequence.drafted_tokens for sequence in sequences)
-        return {
-            "choices": [sequence.result() for sequence in self._best()],
-            "usage": usage,
-            "timings": {
-                "prompt_seconds": round(first - self.began, 6),
-                "generation_seconds": round(now - first, 6),
-            },
-        }
+        drafted = sequences if isinstance(self.runner, Solo) else ()
+        usage = TextUsage(
+            prompt_tokens=sum(len(prompt.tokens) for prompt in self.prompts),
+            completion_tokens=sum(sequence.tokens for sequence in sequences),
+            cached_tokens=self.cached,
+            reasoning_tokens=sum(sequence.reasoning_tokens for sequence in sequences),
+            accepted_prediction_tokens=sum(sequence.drafted_tokens for sequence in drafted),
+        )
+        timings = Timings(round(first - self.began, 6), round(now - first, 6))
+        return TextResult(
+            choices=[sequence.result() for sequence in self._best()], usage=usage, timings=timings
+        )
 
     def _best(self) -> list[Sequence]:
         """The `n` sequences of each prompt with the highest likelihood per token, renumbered."""

@@ -8,9 +8,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec import to_builtins
-
 from jobs.events import TokenLogprob
+from jobs.results import Choice
 from worker.engines.base import Delta
 from worker.engines.llm.batch import Row, Token
 from worker.engines.llm.logprobs import LogprobRecorder, TokenSpans
@@ -90,20 +89,16 @@ class Sequence:
             count += max(0, bisect_left(self._starts, end) - bisect_right(ends, start))
         return count
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> Choice:
         """The choice as part of the job's result."""
-        choice: dict[str, Any] = {
-            "index": self.index,
-            "text": "".join(self.text),
-            "finish_reason": self.reason,
-        }
-        if self.reasoning:
-            choice["reasoning"] = "".join(self.reasoning)
-        if self.calls is not None and self.calls.made:
-            choice["tool_calls"] = self.calls.made
-        if self.recorder is not None:
-            choice["logprobs"] = to_builtins(self.logprobs)
-        return choice
+        return Choice(
+            index=self.index,
+            text="".join(self.text),
+            finish_reason=self.reason or "",
+            reasoning="".join(self.reasoning) or None,
+            tool_calls=(self.calls.made or None) if self.calls is not None else None,
+            logprobs=None if self.recorder is None else self.logprobs,
+        )
 
     def _note(self, token: Token) -> None:
         if self.scored:

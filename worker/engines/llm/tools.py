@@ -12,10 +12,9 @@ import orjson
 from config.values import JsonObject
 from jobs.events import CallPart
 from jobs.payloads import Tool
+from jobs.results import ToolCall
 from worker.engines.llm.grammar import PLAIN_JSON, closed
 from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED
-
-Call = dict[str, str]
 
 #: Calls that one enforced answer may have.
 MOST_CALLS = 8
@@ -41,9 +40,9 @@ class ToolCalls:
         self._repeated = False
 
     @property
-    def made(self) -> list[Call]:
+    def made(self) -> list[ToolCall]:
         return [
-            {"id": self._id(number), "name": name, "arguments": "".join(arguments)}
+            ToolCall(self._id(number), name, "".join(arguments))
             for number, (name, arguments) in enumerate(self._opened)
         ]
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from jobs.blobs import BlobStore
 from jobs.errors import InvalidRequest
 from jobs.payloads import SpeechPayload, VoiceReference
+from jobs.results import SpeechResult, SpeechUsage
 from mlxq.media.formats import SPEECH_TYPES
 from worker.audio import decode
 from worker.encoder import Encoder
@@ -165,14 +166,14 @@ class SpeechEngine:
                 code="unsupported_value",
             )
         outputs += self._tell(task, task.encoder.finish(), last=True)
-        result = {
-            "audio": self._blobs.put(task.encoder.data),
-            "format": task.format,
-            "content_type": SPEECH_TYPES[task.format],
-            "duration": round(task.encoder.duration, 3),
-            "sample_rate": task.encoder.sample_rate,
-            "usage": {"input_tokens": task.tokens, "output_tokens": task.made},
-        }
+        result = SpeechResult(
+            audio=self._blobs.put(task.encoder.data),
+            format=task.format,
+            content_type=SPEECH_TYPES[task.format],
+            duration=round(task.encoder.duration, 3),
+            sample_rate=task.encoder.sample_rate,
+            usage=SpeechUsage(task.tokens, task.made),
+        )
         self._end()
         return [*outputs, Done(task.id, result)]
 
