@@ -6,6 +6,7 @@ import functools
 import logging
 import math
 import socket
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -85,11 +86,19 @@ def _is_unbounded(settings: Settings, address: str) -> bool:
     return is_loopback(address) or is_within(address, settings.trusted_proxies)
 
 
+class _Server(uvicorn.Server):
+    """Ctrl-C comes from the terminal and again from the supervisor: the second time it is no order to break off."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
+
+
 def server(app: FastAPI) -> uvicorn.Server:
     """Run it with `run(sockets=listen(…))`."""
     settings: Settings = app.state.settings
     limits = Limits.of(settings)
-    return uvicorn.Server(
+    return _Server(
         ServerConfig(
             app,
             Connections(limits, unbounded=functools.partial(_is_unbounded, settings)),

@@ -132,7 +132,10 @@ def test_it_serves_from_a_folder_of_somebody_else(command: Path, home: Path) -> 
         tree = program.tree()
         # As a terminal does it: the whole group hears of Ctrl-C.
         os.killpg(program.pid, signal.SIGINT)
+        os.killpg(program.pid, signal.SIGINT)
         assert program.wait() == 0
+        with pytest.raises(AssertionError):
+            program.line(" ERROR ")
         assert all(is_gone(process.pid) for process in tree)
         assert not (home / ".mlxq" / "redis.sock").exists()
     finally:
