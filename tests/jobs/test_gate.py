@@ -11,6 +11,7 @@ import redis
 from jobs import keys
 from jobs.connection import async_connection
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
+from jobs.payloads import TranscriptionPayload
 from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, memory_of, request
 from tests.support.payloads import made
@@ -307,3 +308,18 @@ async def test_many_waiting_jobs_are_taken_at_once_in_their_order(
     assert [claim.job_id for claim in claims] == taken
     gate.put_back(gate.take(1, most=3) or ())
     assert gate.take(1, most=3) == [jobs[4].id]
+
+
+async def test_a_payload_that_does_not_fit_its_kind_fails_its_job_and_no_other(
+    front: AsyncGate, gate: Gate, clean_redis: redis.Redis
+) -> None:
+    odd, even = request(payload=TranscriptionPayload(audio="input-1")), request()
+    await front.admit(odd, limit=32)
+    await front.admit(even, limit=32)
+    taken = gate.take(1, 2) or []
+    claims = gate.claim([(job_id, f"execution-{number}") for number, job_id in enumerate(taken)])
+    assert [claim.job_id for claim in claims] == [even.id]
+    assert status(clean_redis, odd.id) == "failed"
+    failure: Any = clean_redis.hget(keys.job(odd.id), "exc_info")
+    assert "kind 'chat'" in failure.decode()
+    assert "`messages`" in failure.decode()
