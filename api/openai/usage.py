@@ -1,7 +1,5 @@
 """What answers with text have in common: the tokens they took, and what made them."""
 
-from typing import Any
-
 from typing_extensions import TypedDict
 
 from config import VERSION
@@ -33,7 +31,7 @@ class Usage(TypedDict):
 FINGERPRINT = f"mlxq-{VERSION}"
 
 
-def usage(counts: TextUsage) -> dict[str, Any]:
+def usage(counts: TextUsage) -> Usage:
     """OpenAI's usage from a result's."""
     return {
         "prompt_tokens": counts.prompt_tokens,

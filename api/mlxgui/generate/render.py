@@ -1,9 +1,10 @@
 """MLX-GUI's answer about generated text. To the worker it is a completion like others."""
 
-from typing import Any
+from typing import cast
 
 from api.dispatch.renderers import Answered, Renderer
 from api.mlxgui.dialect import MLXGUI
+from api.mlxgui.generate.schema import Generated
 from jobs.kinds import Kind
 from jobs.meta import Meta
 from jobs.results import TextResult
@@ -13,14 +14,14 @@ class GenerateMeta(Meta, frozen=True, kw_only=True):
     prompt: str
 
 
-def generated(job: Answered[GenerateMeta, TextResult]) -> dict[str, Any]:
+def generated(job: Answered[GenerateMeta, TextResult]) -> Generated:
     """What was generated; times in seconds."""
     result = job.result
     counts = result.usage
     prompt, completion = counts.prompt_tokens, counts.completion_tokens
     seconds = result.timings.generation_seconds
     return {
-        "model": job.meta.model,
+        "model": cast(str, job.meta.model),
         "prompt": job.meta.prompt,
         "text": result.choices[0].text,
         "usage": {

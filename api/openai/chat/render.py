@@ -1,12 +1,23 @@
 """What a chat answers: the completion, and the chunks of its stream."""
 
-from typing import Any
+from typing import cast
 
 import orjson
 from msgspec import UNSET
 
 from api.dispatch.renderers import Answered
 from api.dispatch.sent_answer import AnswerPiece
+from api.openai.chat.completion import (
+    ChatChunkChoice,
+    ChatCompletion,
+    ChatDelta,
+    ChatLogprob,
+    ChatLogprobs,
+    ChatMessage,
+    ChatToolCallPart,
+    FinishReason,
+    FunctionPart,
+)
 from api.openai.text_frames import OpenAiText
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import CallPart, TokenLogprob
@@ -21,14 +32,14 @@ class ChatMeta(Meta, frozen=True, kw_only=True):
     legacy: bool = False
 
 
-def chat_completion(job: Answered[ChatMeta, TextResult]) -> dict[str, Any]:
+def chat_completion(job: Answered[ChatMeta, TextResult]) -> ChatCompletion:
     """The completion of a job."""
     meta, result = job.meta, job.result
     return {
         "id": job.job_id,
         "object": "chat.completion",
         "created": meta.created,
-        "model": meta.model,
+        "model": cast(str, meta.model),
         "choices": [
             {
                 "index": choice.index,
@@ -43,13 +54,13 @@ def chat_completion(job: Answered[ChatMeta, TextResult]) -> dict[str, Any]:
     }
 
 
-def _reason(reason: str, *, legacy: bool) -> str:
-    return "function_call" if legacy and reason == "tool_calls" else reason
+def _reason(reason: str, *, legacy: bool) -> FinishReason:
+    return cast(FinishReason, "function_call" if legacy and reason == "tool_calls" else reason)
 
 
-def _message(choice: Choice, *, legacy: bool) -> dict[str, Any]:
+def _message(choice: Choice, *, legacy: bool) -> ChatMessage:
     calls = choice.tool_calls
-    message: dict[str, Any] = {
+    message: ChatMessage = {
         "role": "assistant",
         "content": choice.text or (None if calls else ""),
         "refusal": None,
@@ -70,19 +81,21 @@ def _message(choice: Choice, *, legacy: bool) -> dict[str, Any]:
     return message
 
 
-def _logprobs(entries: list[TokenLogprob] | None) -> dict[str, Any] | None:
+def _logprobs(entries: list[TokenLogprob] | None) -> ChatLogprobs | None:
     if entries is None:
         return None
     return {"content": [_token(entry) for entry in entries], "refusal": None}
 
 
-def _token(entry: TokenLogprob) -> dict[str, Any]:
+def _token(entry: TokenLogprob) -> ChatLogprob:
     top = [] if entry.top is UNSET else entry.top
     return {
         "token": entry.token,
-        "logprob": entry.logprob,
+        "logprob": cast(float, entry.logprob),
         "bytes": entry.bytes,
-        "top_logprobs": [{"token": each.token, "bytes": each.bytes, "logprob": each.logprob} for each in top],
+        "top_logprobs": [
+            {"token": each.token, "bytes": each.bytes, "logprob": cast(float, each.logprob)} for each in top
+        ],
     }
 
 
@@ -112,7 +125,7 @@ class ChatFrames(OpenAiText):
         self._delta_end = b'},"logprobs":null,"finish_reason":null}]' + self._tail
 
     def begin(self) -> bytes:
-        role = {"role": "assistant", "content": "", "refusal": None}
+        role: ChatDelta = {"role": "assistant", "content": "", "refusal": None}
         return b"".join(self._choice(index, role) for index in range(self._choices))
 
     def piece(self, piece: AnswerPiece) -> bytes:
@@ -137,22 +150,27 @@ class ChatFrames(OpenAiText):
     def _choice(
         self,
         index: int,
-        delta: dict[str, Any],
-        reason: str | None = None,
-        logprobs: dict[str, Any] | None = None,
+        delta: ChatDelta,
+        reason: FinishReason | None = None,
+        logprobs: ChatLogprobs | None = None,
     ) -> bytes:
-        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
+        choice: ChatChunkChoice = {
+            "index": index,
+            "delta": delta,
+            "logprobs": logprobs,
+            "finish_reason": reason,
+        }
         return self._head + b',"choices":' + orjson.dumps([choice]) + self._tail
 
 
-def _call(call: CallPart, arguments: str) -> dict[str, Any]:
+def _call(call: CallPart, arguments: str) -> ChatToolCallPart:
     """A piece of a tool call. Only its first says what is called."""
     if call.id is None:
         return {"index": call.index, "function": {"arguments": arguments}}
-    function = {"name": call.name, "arguments": arguments}
+    function: FunctionPart = {"name": call.name or "", "arguments": arguments}
     return {"index": call.index, "id": call.id, "type": "function", "function": function}
 
 
-def _legacy_call(call: CallPart, arguments: str) -> dict[str, Any]:
+def _legacy_call(call: CallPart, arguments: str) -> FunctionPart:
     """The same where there is one call at most."""
     return {"arguments": arguments} if call.name is None else {"name": call.name, "arguments": arguments}

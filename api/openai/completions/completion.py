@@ -6,13 +6,15 @@ from typing_extensions import TypedDict
 
 from api.openai.usage import Usage
 
+CompletionReason = Literal["stop", "length"]
+
 
 class CompletionLogprobs(TypedDict):
     """Parallel lists. Of the first token of an echoed prompt there is no probability."""
 
     tokens: list[str]
     token_logprobs: list[float | None]
-    top_logprobs: list[dict[str, float] | None]
+    top_logprobs: list[dict[str, float | None] | None]
     text_offset: list[int]
 
 
@@ -20,7 +22,7 @@ class CompletionChoice(TypedDict):
     index: int
     text: str
     logprobs: CompletionLogprobs | None
-    finish_reason: Literal["stop", "length"]
+    finish_reason: CompletionReason
 
 
 class Completion(TypedDict):
@@ -37,7 +39,7 @@ class CompletionChunkChoice(TypedDict):
     index: int
     text: str
     logprobs: CompletionLogprobs | None
-    finish_reason: Literal["stop", "length"] | None
+    finish_reason: CompletionReason | None
 
 
 class CompletionChunk(TypedDict):

@@ -1,13 +1,20 @@
 """What a completion answers, whole and as the chunks of a stream, with log-probabilities in their old form."""
 
 import codecs
-from typing import Any
+from typing import Literal, cast
 
 import orjson
 from msgspec import UNSET
+from typing_extensions import TypedDict
 
 from api.dispatch.renderers import Answered
 from api.dispatch.sent_answer import AnswerPiece
+from api.openai.completions.completion import (
+    Completion,
+    CompletionChunkChoice,
+    CompletionLogprobs,
+    CompletionReason,
+)
 from api.openai.text_frames import OpenAiText
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import TokenLogprob
@@ -19,7 +26,7 @@ class CompletionMeta(Meta, frozen=True, kw_only=True):
     include_usage: bool = False
 
 
-def text_completion(job: Answered[CompletionMeta, TextResult]) -> dict[str, Any]:
+def text_completion(job: Answered[CompletionMeta, TextResult]) -> Completion:
     """The completion of a job."""
     result = job.result
     return {
@@ -29,7 +36,7 @@ def text_completion(job: Answered[CompletionMeta, TextResult]) -> dict[str, Any]
                 "index": choice.index,
                 "text": choice.text,
                 "logprobs": Offsets().logprobs(choice.logprobs),
-                "finish_reason": choice.finish_reason,
+                "finish_reason": cast(CompletionReason, choice.finish_reason),
             }
             for choice in result.choices
         ],
@@ -37,12 +44,20 @@ def text_completion(job: Answered[CompletionMeta, TextResult]) -> dict[str, Any]
     }
 
 
-def _head(job_id: str, meta: CompletionMeta) -> dict[str, Any]:
+class _Head(TypedDict):
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    system_fingerprint: str
+
+
+def _head(job_id: str, meta: CompletionMeta) -> _Head:
     return {
         "id": job_id,
         "object": "text_completion",
         "created": meta.created,
-        "model": meta.model,
+        "model": cast(str, meta.model),
         "system_fingerprint": FINGERPRINT,
     }
 
@@ -55,7 +70,7 @@ class Offsets:
         # A character may be spread over several tokens: it counts where it ends.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def logprobs(self, entries: list[TokenLogprob] | None) -> dict[str, Any] | None:
+    def logprobs(self, entries: list[TokenLogprob] | None) -> CompletionLogprobs | None:
         """OpenAI's first form: parallel lists. The first token of an echoed prompt has no probability."""
         if entries is None:
             return None
@@ -96,13 +111,24 @@ class CompletionFrames(OpenAiText):
         return self._choice(piece.choice, piece.text, None, logprobs)
 
     def finish(self, index: int, reason: str) -> bytes:
-        return self._choice(index, "", reason, None)
+        return self._choice(index, "", cast(CompletionReason, reason), None)
 
     def usage(self, result: TextResult | TranscriptionResult) -> bytes:
         if not self._include_usage or not isinstance(result, TextResult):
             return b""
         return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(result.usage)) + b"}\n\n"
 
-    def _choice(self, index: int, text: str, reason: str | None, logprobs: dict[str, Any] | None) -> bytes:
-        choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}
+    def _choice(
+        self,
+        index: int,
+        text: str,
+        reason: CompletionReason | None,
+        logprobs: CompletionLogprobs | None,
+    ) -> bytes:
+        choice: CompletionChunkChoice = {
+            "index": index,
+            "text": text,
+            "logprobs": logprobs,
+            "finish_reason": reason,
+        }
         return self._head + b',"choices":' + orjson.dumps([choice]) + self._tail

@@ -1,6 +1,6 @@
 """The answer of a request for images, and the events of its stream. The types only; `render.py` makes them."""
 
-from typing import Literal, NotRequired, TypeAlias
+from typing import Literal, TypeAlias
 
 from typing_extensions import TypeAliasType, TypedDict
 
@@ -20,12 +20,15 @@ class ImageUsage(TypedDict):
     input_tokens_details: ImageTokens
 
 
-class Image(TypedDict):
+class ImageSource(TypedDict, total=False):
     """The file in base64, or where it can be fetched; of a job there is always a `url`."""
 
-    b64_json: NotRequired[str]
-    url: NotRequired[str]
-    revised_prompt: NotRequired[str]
+    b64_json: str
+    url: str
+    revised_prompt: str
+
+
+class Image(ImageSource):
     seed: int
 
 

@@ -2,11 +2,22 @@
 
 import base64
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 from api.dispatch.artifacts import file_url
 from api.dispatch.renderers import Answered, Renderer
 from api.openai.dialect import OPENAI
+from api.openai.images.answer import (
+    CompletedImage,
+    Format,
+    Image,
+    ImageLooks,
+    ImageSource,
+    ImagesResponse,
+    PartialImage,
+    Quality,
+)
+from api.openai.images.answer import ImageUsage as Usage
 from jobs.events import Partial
 from jobs.kinds import Kind
 from jobs.meta import Meta
@@ -29,7 +40,7 @@ class ImageMeta(Meta, frozen=True, kw_only=True):
     response_format: str | None = None
 
 
-def images_response(job: Answered[ImageMeta, ImageResult], read: Read | None = None) -> dict[str, Any]:
+def images_response(job: Answered[ImageMeta, ImageResult], read: Read | None = None) -> ImagesResponse:
     """`read` puts the files themselves into the answer; who polls for a job fetches them."""
     return {
         "created": job.meta.created,
@@ -39,9 +50,9 @@ def images_response(job: Answered[ImageMeta, ImageResult], read: Read | None = N
     }
 
 
-def _image(job: Answered[ImageMeta, ImageResult], image: MadeImage, read: Read | None) -> dict[str, Any]:
+def _image(job: Answered[ImageMeta, ImageResult], image: MadeImage, read: Read | None) -> Image:
     wanted = job.meta.response_format
-    said: dict[str, Any] = {}
+    said: ImageSource = {}
     if read is not None and wanted != "url":
         said["b64_json"] = base64.b64encode(read(image.blob)).decode()
     if read is None or wanted != "b64_json":
@@ -51,10 +62,10 @@ def _image(job: Answered[ImageMeta, ImageResult], image: MadeImage, read: Read |
     return {**said, "seed": image.seed}
 
 
-def partial_image(meta: ImageMeta, event: Partial, data: bytes) -> dict[str, Any]:
+def partial_image(meta: ImageMeta, event: Partial, data: bytes) -> PartialImage:
     """A picture that is not done yet."""
     return {
-        "type": f"{_stream(meta)}.partial_image",
+        "type": "image_edit.partial_image" if _edits(meta) else "image_generation.partial_image",
         "b64_json": base64.b64encode(data).decode(),
         "created_at": meta.created,
         **_looks(meta),
@@ -63,12 +74,12 @@ def partial_image(meta: ImageMeta, event: Partial, data: bytes) -> dict[str, Any
     }
 
 
-def completed_image(job: Answered[ImageMeta, ImageResult], index: int, read: Read) -> dict[str, Any]:
+def completed_image(job: Answered[ImageMeta, ImageResult], index: int, read: Read) -> CompletedImage:
     """A picture that is done; the last one tells what all of them took."""
     meta, result = job.meta, job.result
     image = result.images[index]
     return {
-        "type": f"{_stream(meta)}.completed",
+        "type": "image_edit.completed" if _edits(meta) else "image_generation.completed",
         "b64_json": base64.b64encode(read(image.blob)).decode(),
         "created_at": meta.created,
         **_looks(meta),
@@ -79,31 +90,30 @@ def completed_image(job: Answered[ImageMeta, ImageResult], index: int, read: Rea
     }
 
 
-def usage(counts: ImageUsage) -> dict[str, Any]:
+def usage(counts: ImageUsage) -> Usage:
     """As OpenAI counts."""
     taken, given = counts.input_tokens, counts.output_tokens
     read = counts.input_tokens_details
     text, images = (taken, 0) if read is None else (read.text_tokens, read.image_tokens)
-    details = {"text_tokens": text, "image_tokens": images}
     return {
         "input_tokens": taken,
         "output_tokens": given,
         "total_tokens": taken + given,
-        "input_tokens_details": details,
+        "input_tokens_details": {"text_tokens": text, "image_tokens": images},
     }
 
 
-def _looks(meta: ImageMeta) -> dict[str, Any]:
+def _looks(meta: ImageMeta) -> ImageLooks:
     return {
         "background": "opaque",
-        "output_format": meta.format,
-        "quality": meta.quality,
+        "output_format": cast(Format, meta.format),
+        "quality": cast(Quality, meta.quality),
         "size": meta.size,
     }
 
 
-def _stream(meta: ImageMeta) -> str:
-    return "image_edit" if meta.mode == "edit" else "image_generation"
+def _edits(meta: ImageMeta) -> bool:
+    return meta.mode == "edit"
 
 
 IMAGES = Renderer(OPENAI, Kind.IMAGE, ImageMeta, images_response)

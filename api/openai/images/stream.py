@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 from api.dispatch.call import result_of
 from api.dispatch.frames import Frames
@@ -10,6 +9,7 @@ from api.dispatch.renderers import Answered
 from api.http.context import Context
 from api.http.sse import named_frame
 from api.openai.dialect import OPENAI
+from api.openai.images.answer import CompletedImage, PartialImage
 from api.openai.images.render import IMAGES, ImageMeta, completed_image, partial_image
 from jobs.client import Submission
 from jobs.errors import MlxqError
@@ -47,6 +47,6 @@ class ImageFrames(Frames):
         return _frame(completed_image(job, index, self._read))
 
 
-def _frame(event: dict[str, Any]) -> bytes:
+def _frame(event: PartialImage | CompletedImage) -> bytes:
     """Named as OpenAI names them."""
     return named_frame(event["type"], event)

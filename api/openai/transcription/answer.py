@@ -31,25 +31,27 @@ class TranscriptWord(TypedDict):
     end: float
 
 
-class Transcription(TypedDict):
-    """`task` and `model` are in verbose answers; there, `segments` and `words` are those that were asked for."""
-
-    text: str
-    language: str
-    duration: float
-    usage: TranscriptionUsage
-    task: NotRequired[Literal["transcribe", "translate"]]
-    model: NotRequired[str]
-    segments: NotRequired[list[TranscriptSegment]]
-    words: NotRequired[list[TranscriptWord]]
-
-
 class PlainTranscript(TypedDict):
     """The result of a job whose answer is plain text."""
 
     text: str
     language: str
     duration: float
+
+
+class VerboseTranscript(TypedDict, total=False):
+    """`segments` and `words` are there if they were asked for."""
+
+    task: Literal["transcribe", "translate"]
+    model: str
+    segments: list[TranscriptSegment]
+    words: list[TranscriptWord]
+
+
+class Transcription(PlainTranscript, VerboseTranscript):
+    """The fields of verbose answers are there if such a one was asked for."""
+
+    usage: TranscriptionUsage
 
 
 class Subtitles(TypedDict):

@@ -1,11 +1,19 @@
 """What is answered about a recording: JSON, plain text or subtitles."""
 
 import zlib
-from typing import Any
+from typing import cast
 
 import msgspec
 
 from api.dispatch.renderers import Answered
+from api.openai.transcription.answer import (
+    PlainTranscript,
+    Subtitles,
+    Transcription,
+    TranscriptSegment,
+    TranscriptWord,
+    VerboseTranscript,
+)
 from api.openai.transcription.subtitles import srt, vtt
 from jobs.meta import Meta
 from jobs.results import Segment, TranscriptionResult
@@ -20,23 +28,33 @@ class TranscriptionMeta(Meta, frozen=True, kw_only=True):
     task: str
 
 
-def transcribed(job: Answered[TranscriptionMeta, TranscriptionResult]) -> dict[str, Any]:
+def transcribed(
+    job: Answered[TranscriptionMeta, TranscriptionResult],
+) -> Transcription | PlainTranscript | Subtitles:
     """The answer in JSON. Of subtitles and plain text it is what a client that polls for the job gets."""
     meta, result = job.meta, job.result
     form = meta.response_format
-    said: dict[str, Any] = {"text": result.text}
-    if form in ("srt", "vtt"):
-        return {**said, form: document(form, result)}
-    said.update(language=result.language or "", duration=result.duration)
+    if form == "srt":
+        return {"text": result.text, "srt": document(form, result)}
+    if form == "vtt":
+        return {"text": result.text, "vtt": document(form, result)}
+    plain: PlainTranscript = {
+        "text": result.text,
+        "language": result.language or "",
+        "duration": result.duration,
+    }
+    if form == "text":
+        return plain
+    more: VerboseTranscript = {}
     if form == "verbose_json":
+        more["task"] = "translate" if meta.task == "translate" else "transcribe"
         # MLX-GUI's field beside OpenAI's.
-        said.update(task=meta.task, model=meta.model)
+        more["model"] = cast(str, meta.model)
         if meta.segments:
-            said["segments"] = [_segment(segment) for segment in result.segments]
+            more["segments"] = [_segment(segment) for segment in result.segments]
         if meta.words:
-            said["words"] = msgspec.to_builtins(result.words)
-    usage = {"type": "duration", "seconds": result.usage.seconds}
-    return said if form == "text" else {**said, "usage": usage}
+            more["words"] = cast(list[TranscriptWord], msgspec.to_builtins(result.words))
+    return {**plain, **more, "usage": {"type": "duration", "seconds": result.usage.seconds}}
 
 
 def document(form: str, result: TranscriptionResult) -> str:
@@ -48,7 +66,7 @@ def document(form: str, result: TranscriptionResult) -> str:
     return f"{result.text}\n"
 
 
-def _segment(segment: Segment) -> dict[str, Any]:
+def _segment(segment: Segment) -> TranscriptSegment:
     """OpenAI's segment. What only Whisper knows is neutral where another model spoke."""
     data = segment.text.encode()
     neutral = {
@@ -59,4 +77,4 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "compression_ratio": len(data) / len(zlib.compress(data)),
         "no_speech_prob": 0.0,
     }
-    return {**neutral, **msgspec.to_builtins(segment)}
+    return cast(TranscriptSegment, {**neutral, **msgspec.to_builtins(segment)})
