@@ -4,7 +4,8 @@
 the truth; `tests/jobs/test_rq_contract.py` pins it. Redis' clock, not the machine's, decides about leases and expiry.
 """
 
-from jobs.gate.consumer import ANY_MODEL, BEAT, LEASE, Emission, Ending, Gate, ModelAffinity
+from jobs.gate.affinity import ANY_MODEL, ModelAffinity
+from jobs.gate.consumer import BEAT, LEASE, Emission, Ending, Gate
 from jobs.gate.producer import Admission, AsyncGate
 from jobs.gate.scripts import Ttl, iso_now
 

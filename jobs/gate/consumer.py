@@ -27,6 +27,7 @@ from jobs.events import (
     Requeued,
     encode_event,
 )
+from jobs.gate.affinity import ANY_MODEL, ModelAffinity
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
 from jobs.request import Claim
@@ -68,23 +69,6 @@ class Emission(NamedTuple):
     number: int
     event: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class ModelAffinity:
-    """Which model's jobs may go before others: `model`, in memory since `since_ms` (Unix), which `works` or not.
-
-    A job for another model lets them pass for `patience_ms` after it was submitted, or after the model was loaded
-    if that was later: two models that are wanted all the time change places only that often.
-    """
-
-    model: str = ""
-    since_ms: int = 0
-    patience_ms: int = 0
-    works: bool = False
-
-
-#: First come, first served.
-ANY_MODEL = ModelAffinity()
 
 #: Waiting jobs among which those for the loaded model are looked for.
 _WINDOW = 256
