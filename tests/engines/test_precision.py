@@ -13,6 +13,7 @@ from mlxq.catalog import ModelRef
 from mlxq.catalog.size import model_size
 from tests.support.checkpoints import random_qwen3
 from tests.support.events import plain
+from tests.support.payloads import typed
 from worker.device import device
 from worker.engines.base import Done
 from worker.engines.llm.chat import load as load_chat
@@ -61,7 +62,7 @@ def test_floats_are_float32_and_answers_are_those_of_float32(models: Path, name:
         )
         expected = mlx_lm.generate(model, tokenizer, tokens, max_tokens=16)
         body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 16, "temperature": 0}
-        chats.add("task", body, 0)
+        chats.add("task", typed(body), 0)
         outputs: list[Any] = []
         while not any(isinstance(output, Done) for output in outputs):
             outputs += chats.step()

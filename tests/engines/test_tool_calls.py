@@ -65,7 +65,7 @@ def test_a_call_that_repeats_another_ends_an_enforced_answer() -> None:
     assert not calls.full
     assert told(calls, "look", "{", '"city": "Oslo', '"}') == []
     assert calls.full
-    assert [call["arguments"] for call in calls.made] == [
+    assert [call.arguments for call in calls.made] == [
         '{"city": "Rome"}',
         '{"city": "Oslo"}',
         '{"city": "Rome"}',

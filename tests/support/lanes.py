@@ -128,7 +128,7 @@ class Bench:
             model=model,
             payload=NoPayload()
             if kind in (Kind.LOAD, Kind.UNLOAD)
-            else ChatPayload(messages=[payload or {}]),
+            else ChatPayload(messages=[payload or {}], keep_alive=(payload or {}).get("keep_alive")),
             timeout=timeout,
             stream=True,
         )
