@@ -29,6 +29,7 @@ class Kind:
     arguments: tuple[str, ...]
     model: str
     environment: tuple[tuple[str, str], ...] = ()
+    folder: Path = REPO
 
 
 MLXQ = Kind(
@@ -50,7 +51,9 @@ MLXQ = Kind(
 def checkout(folder: Path) -> Kind:
     """mlxq as another checkout of it has it, run by the same interpreter and libraries."""
     arguments = ("-m", "honcho", "--procfile", str(folder.resolve() / "Procfile"), "start")
-    return replace(MLXQ, name=f"mlxq of {folder.resolve().name}", arguments=arguments)
+    return replace(
+        MLXQ, name=f"mlxq of {folder.resolve().name}", arguments=arguments, folder=folder.resolve()
+    )
 
 
 MLX_LM = Kind(
@@ -121,6 +124,7 @@ def running(kind: Kind, model: Path, environment: dict[str, str], timeout: float
             popen = subprocess.Popen(
                 [sys.executable, *(part.format(**names) for part in kind.arguments)],
                 env={**os.environ, "HF_HUB_OFFLINE": "1", **environment, **own},
+                cwd=kind.folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
