@@ -33,7 +33,8 @@ class CallPart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProgressState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a job is: `done` of `total` steps, or what `unit` says. Only downloads know more.
+    """How far a job is: `done` of `total` steps, or of what `unit` names: bytes, prompt_tokens. Only downloads know
+    more.
 
     `job` is the job that is meant, where another one waits for it. `eta` is in seconds.
     """

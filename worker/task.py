@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from msgspec import UNSET
+
 from jobs import events
 from jobs.consumer.execution import Execution
 from jobs.consumer.outbox import Message
@@ -55,8 +57,9 @@ class Task:
         match output:
             case Delta() | AudioChunk():
                 return self._tell(output, now)
-            case Progress(done=done, total=total):
-                return [self.message(events.Progress(done=done, total=total))]
+            case Progress(done=done, total=total, unit=unit):
+                counted = UNSET if unit == "steps" else unit
+                return [self.message(events.Progress(done=done, total=total, unit=counted))]
             case Preview(artifact=artifact, blob=blob, content_type=content_type, data=data):
                 event = events.Partial if output.partial else events.Preview
                 place = data["index"], data["number" if output.partial else "step"]

@@ -38,11 +38,12 @@ class AudioChunk:
 
 @dataclass(slots=True)
 class Progress:
-    """`done` of `total` steps of a task."""
+    """`done` of `total` steps of a task, or of what `unit` names."""
 
     task_id: str
     done: int
     total: int
+    unit: Literal["steps", "prompt_tokens"] = "steps"
 
 
 @dataclass(slots=True)
