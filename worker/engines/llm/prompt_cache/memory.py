@@ -5,34 +5,19 @@ tokens of 30,000. Nothing is copied here: BatchGenerator merges every cache that
 so that aliases with an offset of their own are safe.
 """
 
-import copy
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import can_trim_prompt_cache, trim_prompt_cache
 
+from worker.engines.llm.prompt_cache.entry import Entry, alias, shared_length
+
 #: Shortest prefix that is cached; entries are looked up by it. It is short enough for a template's own system prompt,
 #: which was a third of the prompt tokens of 8 short chats (SmolLM2).
 SHORTEST = 16
-
-
-class CachedPrompt(NamedTuple):
-    """Tokens, and the layers of the key-value cache that holds them."""
-
-    tokens: list[int]
-    layers: list[Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Entry:
-    tokens: np.ndarray[Any, np.dtype[np.int32]]
-    layers: list[Any]
-    trimmable: bool
-    nbytes: int
 
 
 class PromptCache:
@@ -45,7 +30,7 @@ class PromptCache:
         self.nbytes = 0
         self._max_bytes = max_bytes
         self._max_entries = max_entries
-        self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        self._entries: OrderedDict[int, Entry] = OrderedDict()
         self._by_head: dict[tuple[int, ...], set[int]] = {}
         self._number = 0
         self._lock = threading.Lock()
@@ -63,7 +48,7 @@ class PromptCache:
         best, length = None, 0
         for number in self._by_head.get(tuple(tokens[:SHORTEST]), ()):
             entry = self._entries[number]
-            common = _common(entry.tokens, wanted)
+            common = shared_length(entry.tokens, wanted)
             if common > length and (entry.trimmable or common == len(entry.tokens)):
                 best, length = number, common
         if best is None:
@@ -81,7 +66,7 @@ class PromptCache:
             return
         # Evaluated now: a lazy slice would keep the arrays of the whole batch alive.
         mx.eval([layer.state for layer in layers])
-        entry = _Entry(
+        entry = Entry(
             np.asarray(tokens, dtype=np.int32),
             layers,
             # Caches without `merge` (Llama 4's) claim to be trimmable but have dropped earlier tokens.
@@ -93,11 +78,11 @@ class PromptCache:
         with self._lock:
             self._insert(tokens, entry)
 
-    def _insert(self, tokens: list[int], entry: _Entry) -> None:
+    def _insert(self, tokens: list[int], entry: Entry) -> None:
         head = tuple(tokens[:SHORTEST])
         for number in list(self._by_head.get(head, ())):
             other = self._entries[number]
-            covered = _common(other.tokens, entry.tokens) == len(other.tokens)
+            covered = shared_length(other.tokens, entry.tokens) == len(other.tokens)
             if covered and (entry.trimmable or len(other.tokens) == len(entry.tokens)):
                 self._drop(number)
         self._number += 1
@@ -120,20 +105,3 @@ class PromptCache:
         self._by_head[head].remove(number)
         if not self._by_head[head]:
             del self._by_head[head]
-
-
-def _common(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> int:
-    """The number of equal leading tokens."""
-    length = min(len(one), len(other))
-    different = np.flatnonzero(one[:length] != other[:length])
-    return int(different[0]) if different.size else length
-
-
-def alias(layer: Any) -> Any:
-    """A cache with the same arrays and an offset of its own."""
-    twin = copy.copy(layer)
-    if hasattr(layer, "caches"):
-        twin.caches = tuple(alias(inner) for inner in layer.caches)
-    if hasattr(layer, "cache"):
-        twin.cache = list(layer.cache)
-    return twin
