@@ -2,117 +2,17 @@
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-import orjson
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from api.http.fields import RequestModel
-from api.http.nesting import not_deeper_than
+from api.inputs.content import Content, invalid_message
+from api.inputs.functions import Arguments
 from jobs.payloads import Message as PlainMessage
 
-#: The parts of a message that are text, and where they hold it.
-_TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-#: The parts that are images. OpenAI's chats have an object with the address, its responses a string.
-_IMAGE_PARTS = ("image_url", "input_image")
 #: Roles that templates do not know, and the one that means the same to a model.
 _ROLES = {"developer": "system", "function": "tool"}
-
-
-def _invalid(message: str, **context: Any) -> PydanticCustomError:
-    return PydanticCustomError("invalid_message", message, context)
-
-
-def _read_parts(value: Any) -> Any:
-    """Content as one string, or as a list of plain parts when it has images; None stays None."""
-    if value is None or isinstance(value, str):
-        return value
-    if not isinstance(value, list):
-        raise _invalid("must be a string or a list of content parts")
-    parts = [_read_part(place, part) for place, part in enumerate(value)]
-    if any(part["type"] == "image_url" for part in parts):
-        return parts
-    return "".join(part["text"] for part in parts)
-
-
-def _read_part(place: int, part: Any) -> dict[str, str]:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if not isinstance(kind, str):
-        raise _invalid("content part {place} must be an object with a 'type'", place=place)
-    if kind in _IMAGE_PARTS:
-        return {"type": "image_url", "url": _address(place, part.get("image_url"))}
-    if kind not in _TEXT_PARTS:
-        raise _invalid(
-            "content part {place} is of type '{kind}', which is not supported: only text and images are",
-            place=place,
-            kind=kind[:40],
-        )
-    text = part.get(_TEXT_PARTS[kind])
-    if not isinstance(text, str):
-        raise _invalid(
-            "content part {place} needs a string in '{field}'", place=place, field=_TEXT_PARTS[kind]
-        )
-    return {"type": "text", "text": text}
-
-
-def _address(place: int, image: Any) -> str:
-    url = image.get("url") if isinstance(image, dict) else image
-    if not isinstance(url, str) or not url:
-        raise _invalid("content part {place} needs an address in 'image_url.url'", place=place)
-    return url
-
-
-_CONTENT_SCHEMA = {
-    "anyOf": [
-        {"type": "string"},
-        {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "type": {"type": "string", "enum": [*_TEXT_PARTS, *_IMAGE_PARTS]},
-                    "text": {"type": "string"},
-                    "image_url": {
-                        "anyOf": [
-                            {"type": "string"},
-                            {
-                                "type": "object",
-                                "properties": {"url": {"type": "string"}, "detail": {"type": "string"}},
-                                "required": ["url"],
-                            },
-                        ]
-                    },
-                },
-                "required": ["type"],
-            },
-        },
-        {"type": "null"},
-    ]
-}
-
-Content = Annotated[
-    str | list[dict[str, str]] | None, BeforeValidator(_read_parts), WithJsonSchema(_CONTENT_SCHEMA)
-]
-
-
-#: Levels of objects and lists that arguments may have which are no JSON text.
-_DEEPEST_ARGUMENTS = 64
-
-
-def _read_arguments(value: Any) -> Any:
-    """The arguments of a call as text: OpenAI has JSON text, Ollama an object, and some clients send nothing."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    not_deeper_than(_DEEPEST_ARGUMENTS, value)
-    return orjson.dumps(value).decode()
-
-
-Arguments = Annotated[
-    str,
-    BeforeValidator(_read_arguments),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "null"}]}),
-]
 
 
 class FunctionCall(RequestModel):
@@ -153,9 +53,11 @@ class Message(RequestModel):
     @model_validator(mode="after")
     def _has_something_to_say(self) -> "Message":
         if self.content is None and not self._may_be_empty:
-            raise _invalid("content may only be null in an assistant message with tool_calls or reasoning")
+            raise invalid_message(
+                "content may only be null in an assistant message with tool_calls or reasoning"
+            )
         if self.has_images and self.role != "user":
-            raise _invalid("only messages of the role 'user' may hold images")
+            raise invalid_message("only messages of the role 'user' may hold images")
         return self
 
     @property

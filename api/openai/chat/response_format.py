@@ -8,22 +8,8 @@ from pydantic_core.core_schema import ValidationInfo
 
 from api.http.fields import RequestModel
 from api.http.nesting import not_deeper_than
-from api.openai.chat.tools import DEEPEST_SCHEMA, Name
-
-
-class JsonSchema(RequestModel):
-    """A schema is enforced whether `strict` is true or not."""
-
-    name: Name
-    description: str | None = None
-    schema_: dict[str, object] = Field(alias="schema")
-    strict: bool | None = None
-
-    @field_validator("schema_")
-    @classmethod
-    def _not_too_deep(cls, value: dict[str, object]) -> dict[str, object]:
-        not_deeper_than(DEEPEST_SCHEMA, value)
-        return value
+from api.inputs.answer_schema import JsonSchema, without_switches
+from api.inputs.functions import DEEPEST_SCHEMA
 
 
 class ResponseFormat(RequestModel):
@@ -51,12 +37,7 @@ class ResponseFormat(RequestModel):
         """Where the schema stands below `response_format`, and the schema; None for text."""
         if self.type == "json_schema":
             assert self.json_schema is not None
-            return "json_schema.schema", _without_switches(self.json_schema.schema_)
+            return "json_schema.schema", without_switches(self.json_schema.schema_)
         if self.type == "json_object":
-            return "schema", {"type": "object"} if self.schema_ is None else _without_switches(self.schema_)
+            return "schema", {"type": "object"} if self.schema_ is None else without_switches(self.schema_)
         return None
-
-
-def _without_switches(schema: dict[str, object]) -> dict[str, object]:
-    """The schema without the grammar library's own extension, which could turn parts of it off."""
-    return {key: value for key, value in schema.items() if key != "x-guidance"}

@@ -1,7 +1,5 @@
 """`POST /v1/chat/completions`."""
 
-import asyncio
-
 from fastapi import APIRouter, Request, Response
 from msgspec import structs
 
@@ -15,11 +13,7 @@ from api.http.body import read_body
 from api.http.context import context_of
 from api.http.openapi import streams, takes
 from api.http.prefer import preference
-from api.http.uploads import uploads_of
-from api.http.warning import warned
-from api.inputs.chat_images import settle_images
-from api.inputs.grammar import settle_schemas
-from api.inputs.templates import NO_TOOLS, has_no_tools
+from api.inputs.settling import settle
 from api.openai.chat.completion import ChatChunk, ChatCompletion
 from api.openai.chat.render import ChatFrames, ChatMeta, chat_completion
 from api.openai.chat.schema import ChatRequest
@@ -44,11 +38,7 @@ async def chat_completions(request: Request) -> Response:
     chat = body.value
     ref = await model_of(request, chat.model, adapters=chat.adapters)
     payload = await body.work(chat.payload)
-    payload, loosened = await settle_schemas(list(chat.enforced), payload)
-    headers = warned(body.headers, [*chat.unheeded, *loosened])
-    if payload.tools is not None and await asyncio.to_thread(has_no_tools, ref.path):
-        headers = warned(headers, [NO_TOOLS])
-    headers = await settle_images(context_of(request), uploads_of(request), ref, payload.messages, headers)
+    payload, headers = await settle(request, ref, payload, chat.enforced, body.headers, chat.unheeded)
     if chat.draft_model is not None:
         draft = await _draft_model(request, chat.draft_model)
         payload = structs.replace(payload, draft_model=draft)

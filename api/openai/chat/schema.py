@@ -9,19 +9,18 @@ from pydantic_core.core_schema import ValidationInfo
 
 from api.http.fields import CountOrNone
 from api.http.nesting import not_deeper_than
+from api.inputs.functions import FunctionTool, distinct
 from api.inputs.grammar import Wanted
 from api.openai.chat.messages import Message, plain_messages
 from api.openai.chat.response_format import ResponseFormat
 from api.openai.chat.tools import (
     FunctionChoice,
-    FunctionTool,
     NamedFunction,
     NamedTool,
     Tool,
     ToolChoice,
     chosen,
     demands,
-    distinct,
     named_by,
 )
 from api.openai.sampling import Sampling

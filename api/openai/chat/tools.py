@@ -3,33 +3,12 @@
 import contextlib
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from api.http.fields import RequestModel
-from api.http.nesting import not_deeper_than
+from api.inputs.functions import FunctionTool
 from jobs.payloads import ForcedFunction
-
-#: Levels of objects and lists that the JSON of a schema may have.
-DEEPEST_SCHEMA = 64
-
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
-
-
-class FunctionTool(RequestModel):
-    name: Name
-    description: str | None = None
-    parameters: dict[str, object] | None = None
-    strict: bool | None = None
-
-    @field_validator("parameters")
-    @classmethod
-    def _an_objects_schema(cls, value: dict[str, object] | None) -> dict[str, object] | None:
-        if value is not None and value.get("type", "object") != "object":
-            raise PydanticCustomError("not_an_object", "must be a JSON schema of the type 'object'")
-        not_deeper_than(DEEPEST_SCHEMA, value)
-        # Arguments are an object also where the schema leaves that to the reader.
-        return {"type": "object", **value} if value else value
 
 
 class Tool(RequestModel):
@@ -61,17 +40,6 @@ class AllowedChoice(RequestModel):
 
     type: Literal["allowed_tools"]
     allowed_tools: AllowedTools
-
-
-def distinct(functions: list[FunctionTool]) -> list[FunctionTool]:
-    """Each once. Raises pydantic's error where two that differ have one name."""
-    found: dict[str, FunctionTool] = {}
-    for function in functions:
-        if found.setdefault(function.name, function) != function:
-            raise PydanticCustomError(
-                "twice", "must not hold two functions named '{name}'", {"name": function.name}
-            )
-    return list(found.values())
 
 
 def _read_choice(value: Any) -> Any:

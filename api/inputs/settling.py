@@ -1,0 +1,38 @@
+"""What is done to every chat once its model is known, in any dialect: schemas, tools and images are made what the
+engine takes, and what will not be heeded is told in the `warning` header.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from starlette.requests import Request
+
+from api.http.context import context_of
+from api.http.uploads import uploads_of
+from api.http.warning import warned
+from api.inputs.chat_images import settle_images
+from api.inputs.grammar import Wanted, settle_schemas
+from api.inputs.templates import NO_TOOLS, has_no_tools
+from jobs.payloads import ChatPayload
+from mlxq.catalog import ModelRef
+
+
+async def settle(
+    request: Request,
+    ref: ModelRef,
+    payload: ChatPayload,
+    enforced: Iterable[Wanted],
+    headers: Mapping[str, str],
+    unheeded: Iterable[str] = (),
+) -> tuple[ChatPayload, dict[str, str]]:
+    """The payload for this model, and the response's headers. `unheeded`: what else is to be told.
+
+    Raises InvalidRequest for what can't be enforced or read, and PayloadTooLarge.
+    """
+    payload, loosened = await settle_schemas(list(enforced), payload)
+    told = [*unheeded, *loosened]
+    if payload.tools is not None and await asyncio.to_thread(has_no_tools, ref.path):
+        told.append(NO_TOOLS)
+    headers = warned(headers, told)
+    context, uploads = context_of(request), uploads_of(request)
+    return payload, await settle_images(context, uploads, ref, payload.messages, headers)
