@@ -103,12 +103,20 @@ class Batch:
         if len(rows) > 1:
             self._shared[rows[0].uid] = _Shared(rows[1:], prompt[-1])
 
-    def remove(self, row: Row) -> None:
-        """Nothing more is computed for this row. Rows of one prompt are removed together."""
-        if self._rows.pop(row.uid, None) is not None:
-            self._unread.pop(row.uid, None)
-            self._shared.pop(row.uid, None)
-            self._generator.remove([row.uid])
+    def remove(self, row: Row) -> CachedPrompt | None:
+        """Nothing more is computed for this row. Rows of one prompt are removed together.
+
+        Returns the tokens that have been read for it and their cache, if reading has begun.
+        """
+        if self._rows.pop(row.uid, None) is None:
+            return None
+        self._shared.pop(row.uid, None)
+        begun = self._unread.pop(row.uid, None) is None
+        removed = self._generator.remove([row.uid], return_prompt_caches=begun)
+        if not begun:
+            return None
+        cache, tokens = removed[row.uid]
+        return CachedPrompt(tokens, cache)
 
     def take(self, row: Row) -> CachedPrompt:
         """Remove a row that decodes; its tokens and cache."""

@@ -126,11 +126,22 @@ class ChatEngine:
     def remove(self, task_id: str) -> None:
         self._compiling.pop(task_id, None)
         self._preparation.remove(task_id)
-        self._prefill.remove(task_id)
         task = self._tasks.pop(task_id, None)
         if task is not None:
-            for row in task.rows.values():
-                task.runner.remove(row)
+            self._keep_what_is_read(task)
+        self._prefill.remove(task_id)
+        # Now, as there may be no further step before the next prompt.
+        self.tidy()
+
+    def _keep_what_is_read(self, task: TextRequest) -> None:
+        """Remove the rows of a task from its runner; the prompt cache gets one of each prompt."""
+        kept: set[int] = set()
+        for sequence, row in task.rows.items():
+            number = sequence.index // task.each
+            cached = task.runner.remove(row)
+            if cached is not None and number not in kept:
+                kept.add(number)
+                self._prefill.keep(sequence, cached)
 
     def step(self) -> list[Output]:
         failed: list[Output] = []

@@ -38,12 +38,13 @@ class Solo:
             layers = make_prompt_cache(self._model) if cache is None else copy.deepcopy(cache)
             self._rows.append(_Run(row, prompt, layers, cached, self._draft))
 
-    def remove(self, row: Row) -> None:
-        for run in self._rows:
-            if run.row is row:
-                self._rows.remove(run)
-                run.close()
-                return
+    def remove(self, row: Row) -> CachedPrompt | None:
+        """As Batch.remove."""
+        run = next((run for run in self._rows if run.row is row), None)
+        if run is None:
+            return None
+        self._rows.remove(run)
+        return run.kept() if run.begun else None
 
     def take(self, row: Row) -> CachedPrompt | None:
         run = next(run for run in self._rows if run.row is row)
@@ -78,11 +79,17 @@ class _Run:
     draft: Any | None
 
     def __post_init__(self) -> None:
+        self._cached = self.done
         self._tokens: Iterator[tuple[Any, ...]] | None = None
         self._made: list[int] = []
         self._matcher = self.row.stops.matcher()
         self._draft_cache = make_prompt_cache(self.draft) if self.draft is not None else []
         self._draft_done = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether its cache holds more than at first."""
+        return self.done > self._cached or self._tokens is not None
 
     def read(self, model: Any) -> bool:
         """Read the next piece of the prompt; False when all but its last token is read."""

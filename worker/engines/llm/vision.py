@@ -95,7 +95,8 @@ class ImagePrefill:
         if key is None:
             self._text.keep(sequence, cached)
         elif key:
-            self._text.keep(sequence, CachedPrompt(key + cached.tokens[len(key) :], cached.layers))
+            tokens = key[: len(cached.tokens)] + cached.tokens[len(key) :]
+            self._text.keep(sequence, CachedPrompt(tokens, cached.layers))
 
     def end(self, sequence: Sequence) -> None:
         self._keys.pop(sequence, None)
