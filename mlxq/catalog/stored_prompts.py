@@ -1,0 +1,25 @@
+"""Where the prompt caches of models lie on the disk. It knows folders. It does not know what is in them."""
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+#: Folder below the data folder.
+_NAME = "prompt_cache"
+
+
+def folder_of_prompts(data_dir: Path) -> Path:
+    """The folder of all models."""
+    return data_dir / _NAME
+
+
+def folder_of_model(data_dir: Path, base_id: str) -> Path:
+    """The folder of a model and of all its adapters."""
+    shown = re.sub(r"[^A-Za-z0-9._-]+", "-", base_id)[-60:].lstrip(".-")
+    return folder_of_prompts(data_dir) / f"{shown}-{hashlib.sha256(base_id.encode()).hexdigest()[:16]}"
+
+
+def forget_prompts(data_dir: Path, base_id: str) -> None:
+    """Delete the stored prompts of a model. A worker that still writes some makes the folder again."""
+    shutil.rmtree(folder_of_model(data_dir, base_id), ignore_errors=True)

@@ -1,0 +1,126 @@
+"""The prompt cache on the disk: prompts survive restarts, and models that were unloaded.
+
+A prompt is stored in blocks that all prompts with the same beginning share, and in states of the layers that can't be
+cut into blocks. It is found by digests of its beginnings, without a file being read. This module knows what is worth
+storing and loading. It belongs to the thread of its model, except where a method says otherwise.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
+from typing import Any
+
+from worker.engines.llm.prompt_cache.disk_files import PieceFiles
+from worker.engines.llm.prompt_cache.disk_layers import Format, Layers
+from worker.engines.llm.prompt_cache.disk_loading import Loading, Part
+from worker.engines.llm.prompt_cache.disk_pieces import BLOCK, Key, Kind, digests
+from worker.engines.llm.prompt_cache.disk_writer import Work, Writer
+
+#: Tokens of the shortest prompt that is stored. Shorter ones are read in about the time that a load takes.
+SHORTEST_STORED = 1024
+#: Tokens that a load must save.
+LEAST_GAIN = 256
+#: Bytes of a state for each token that it saves. A load of so many is faster than any model reads a token.
+BYTES_FOR_A_TOKEN = 256 << 10
+#: Threads that read files.
+_READERS = 2
+
+
+class DiskCache:
+    """The stored prompts of one model."""
+
+    def __init__(self, files: PieceFiles, model: str, make_layers: Callable[[], Layers]) -> None:
+        """`model` identifies the model. `make_layers` makes empty layers, which `disk_layers.can_store`."""
+        self._files = files
+        self._model = model
+        self._format = Format(make_layers)
+        self._writer = Writer(files)
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="prompt-cache-reader")
+
+    def find(self, tokens: list[int], beyond: int) -> Loading | None:
+        """Begin to load the longest stored beginning of `tokens`, if it is enough longer than `beyond`."""
+        if len(tokens) < beyond + LEAST_GAIN or len(tokens) < SHORTEST_STORED:
+            return None
+        parts = self._state_parts(tokens) if self._format.has_state else self._block_parts(tokens)
+        if not parts or parts[-1].key.length < beyond + LEAST_GAIN:
+            return None
+        self._writer.note_use([part.key for part in parts])
+        return Loading(parts, self._files, self._format, self._pool)
+
+    def put(
+        self, tokens: list[int], layers: list[Any], begin: int = 0, replaces: Key | None = None
+    ) -> Key | None:
+        """Have a prompt written. `layers` hold its tokens from `begin` on, which is the start of a block.
+
+        Their arrays must have been computed, and nothing may write into them. `replaces`: a state that is not needed
+        when this prompt's is written. Returns the key of this prompt's state, if it is written.
+        """
+        if len(tokens) < SHORTEST_STORED or not self._format.fits(layers):
+            return None
+        blocks = self._blocks(tokens)
+        self._writer.note_use(blocks)
+        if self._format.has_blocks:
+            for key in blocks[begin // BLOCK :]:
+                if not self._files.has(key) and not self._add_block(key, layers, begin):
+                    return None
+        return self._add_state(tokens, layers, begin, replaces) if self._format.has_state else None
+
+    def drop_waiting(self) -> None:
+        """Forget what is not written yet: memory is needed. Any thread may call it."""
+        self._writer.drop()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until everything is written. False if that takes longer."""
+        return self._writer.wait(seconds)
+
+    def close(self, seconds: float) -> None:
+        """Write what waits, for so long at most."""
+        self._writer.close(seconds)
+        self._pool.shutdown(cancel_futures=True)
+
+    def _add_block(self, key: Key, layers: list[Any], begin: int) -> bool:
+        start = key.length - BLOCK - begin
+        nbytes = self._format.block_bytes(layers)
+        return self._writer.add(
+            Work(key, nbytes, lambda: self._format.block(key, layers, start, start + BLOCK))
+        )
+
+    def _add_state(
+        self, tokens: list[int], layers: list[Any], begin: int, replaces: Key | None
+    ) -> Key | None:
+        length = len(tokens)
+        nbytes = self._format.state_bytes(layers)
+        (key,) = self._keys(Kind.STATE, tokens, [length])
+        earlier = self._states(tokens)
+        if self._files.has(key) or nbytes > BYTES_FOR_A_TOKEN * (length - max(earlier, default=0)):
+            return None
+        tail = length // BLOCK * BLOCK - begin
+        work = Work(key, nbytes, lambda: self._format.state(key, layers, tail, length - begin), replaces)
+        return key if self._writer.add(work) else None
+
+    def _block_parts(self, tokens: list[int]) -> list[Part]:
+        """The stored blocks of the prompt, up to the first that is missing."""
+        return [Part(key, BLOCK) for key in takewhile(self._files.has, self._blocks(tokens))]
+
+    def _state_parts(self, tokens: list[int]) -> list[Part]:
+        """The longest beginning whose state is stored, and all of its blocks."""
+        blocks = self._block_parts(tokens) if self._format.has_blocks else []
+        for length, key in sorted(self._states(tokens).items(), reverse=True):
+            count, rest = divmod(length, BLOCK)
+            if not self._format.has_blocks:
+                return [Part(key, 0)]
+            if count <= len(blocks):
+                return [*blocks[:count], Part(key, rest)]
+        return []
+
+    def _states(self, tokens: list[int]) -> dict[int, Key]:
+        """The stored states of the prompt's beginnings, by their lengths."""
+        keys = self._keys(Kind.STATE, tokens, self._files.state_lengths())
+        return {key.length: key for key in keys if self._files.has(key)}
+
+    def _blocks(self, tokens: list[int]) -> list[Key]:
+        """The keys of all full blocks."""
+        return self._keys(Kind.BLOCK, tokens, range(BLOCK, len(tokens) + 1, BLOCK))
+
+    def _keys(self, kind: Kind, tokens: list[int], lengths: Iterable[int]) -> list[Key]:
+        return [Key(kind, length, digest) for length, digest in digests(self._model, tokens, lengths)]
