@@ -28,6 +28,8 @@ def _default(name: str) -> str:
         return _IN_WORDS[name]
     if value in ("", ()):
         return "empty"
+    if value is None:
+        return "`auto`"
     shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
     return f"`{shown:g}`" if isinstance(shown, int | float) else f"`{shown}`"
 

@@ -30,6 +30,11 @@ def _duration(value: object) -> object:
     return float(found[1]) * _SECONDS[found[2]] if found else value
 
 
+def _automatic(value: object) -> object:
+    """`auto` as None."""
+    return None if isinstance(value, str) and value.strip().lower() == "auto" else value
+
+
 def _names(value: object) -> object:
     """`a, b` as ("a", "b")."""
     return (
@@ -63,6 +68,7 @@ def _networks(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(allow_inf_nan=False)]
+Automatic = Annotated[float | None, BeforeValidator(_automatic)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_names)]
@@ -84,4 +90,6 @@ def bounds(field: FieldInfo) -> str:
     is_duration = any(isinstance(rule, BeforeValidator) and rule.func is _duration for rule in field.metadata)
     kind = "seconds" if is_duration else "a whole number" if field.annotation is int else "a number"
     span = f"from {low.ge} to {high.le}" if low else f"above {above.gt if above else 0} and up to {high.le}"
+    if field.annotation == float | None:
+        return f"auto or {kind} {span}"
     return f"{kind} {span}" + (", or such as 90s, 30m, 24h" if is_duration else "")

@@ -3,9 +3,15 @@
 import logging
 from functools import cache
 
+import psutil
+
+from config.settings import Settings
 from jobs.worker_state import Device, MlxMemory
 
 log = logging.getLogger(__name__)
+
+#: What of the memory of a machine without a GPU models may take.
+CPU_SHARE = 0.75
 
 
 def set_limits(wired: int, cached: int) -> None:
@@ -37,6 +43,13 @@ def device() -> Device:
         log.warning("MLX runs on the CPU here, which is slow: it is made for Apple Silicon")
     limit = info.get("max_recommended_working_set_size", 0) if gpu else 0
     return Device(True, gpu, str(info.get("device_name") or "") or None, int(limit))
+
+
+def memory_budget(settings: Settings) -> int:
+    """Bytes for all models: the setting, else what the device recommends or most of the machine's memory."""
+    if settings.memory_budget_gb:
+        return int(settings.memory_budget_gb * 1024**3)
+    return device().memory_bytes or int(psutil.virtual_memory().total * CPU_SHARE)
 
 
 def memory_use() -> MlxMemory:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-import psutil
 from redis.exceptions import RedisError
 
 from config.settings import Settings
@@ -28,11 +27,11 @@ from jobs.worker_state import WorkerState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
 from mlxq.downloads import demand
-from worker.device import device, memory_use, set_limits
+from worker.device import device, memory_budget, memory_use, set_limits
 from worker.engines import ENGINES, Loader
 from worker.housekeeping import Housekeeping
 from worker.lane import Lane
-from worker.memory import CACHE_SHARE, CPU_SHARE, GB, Limits, Memory
+from worker.memory import CACHE_SHARE, GB, Limits, Memory
 from worker.scheduler import DeviceScheduler
 from worker.slots import Slot
 from worker.state import publish, withdraw
@@ -63,7 +62,7 @@ class WorkerHost:
         self._consumer = Consumer(settings, self, settings.max_attempts)
         self.name = self._consumer.name
         self.live = LiveSource(self._consumer.redis, LiveSettings.of(settings), apply_log_level)
-        self.memory = Memory(self._limits, self._memory_budget(), lambda: memory_use().active)
+        self.memory = Memory(self._limits, memory_budget(self._settings), lambda: memory_use().active)
         self._scheduler = (
             DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
         )
@@ -187,14 +186,8 @@ class WorkerHost:
         idle = live.model_inactivity_timeout_minutes * 60 if live.auto_unload_inactive_models else 0
         return Limits(live.max_concurrent_models, idle)
 
-    def _memory_budget(self) -> int:
-        """Bytes for all models: the setting, else what the device recommends or most of the machine's memory."""
-        if self._settings.memory_budget_gb:
-            return int(self._settings.memory_budget_gb * GB)
-        return device().memory_bytes or int(psutil.virtual_memory().total * CPU_SHARE)
-
     def _set_device_limits(self) -> None:
-        cached = self._settings.cache_limit_gb * GB or self._memory_budget() * CACHE_SHARE
+        cached = self._settings.cache_limit_gb * GB or memory_budget(self._settings) * CACHE_SHARE
         set_limits(int(self._settings.wired_limit_gb * GB), int(cached))
 
     # -- what is published -------------------------------------------------------------------------------------------

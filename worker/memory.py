@@ -18,8 +18,6 @@ from jobs.errors import InvalidRequest
 log = logging.getLogger(__name__)
 
 GB = 1024**3
-#: What of the memory of a machine without a GPU models may take.
-CPU_SHARE = 0.75
 #: What of the budget MLX may keep of freed buffers, to use them again.
 CACHE_SHARE = 0.1
 

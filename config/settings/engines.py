@@ -6,7 +6,7 @@ from pydantic import Field
 
 from config import early
 from config.settings.group import Group
-from config.values import Seconds
+from config.values import Automatic, Seconds
 
 
 class EngineSettings(Group):
@@ -55,11 +55,12 @@ class EngineSettings(Group):
         le=0.95,
         description="Share of the time that chats get while other categories work too, when lanes take turns.",
     )
-    prompt_cache_mb: float = Field(
-        default=1024,
+    prompt_cache_mb: Automatic = Field(
+        default=None,
         ge=0,
         le=1_048_576,
-        description="Memory of the prompt cache, in MB; `0` turns it off.",
+        description="Memory of the prompt cache of a model, in MB; `auto`: half of what models and running requests "
+        "leave of the memory; `0` turns it off.",
     )
     drain_timeout: Seconds = Field(
         default=early.DRAIN_TIMEOUT,
@@ -76,5 +77,6 @@ class EngineSettings(Group):
     )
 
     @property
-    def prompt_cache_bytes(self) -> int:
-        return int(self.prompt_cache_mb * 1024 * 1024)
+    def prompt_cache_bytes(self) -> int | None:
+        """None: it depends on the memory that is free."""
+        return None if self.prompt_cache_mb is None else int(self.prompt_cache_mb * 1024 * 1024)

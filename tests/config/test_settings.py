@@ -136,6 +136,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.model_roots[0] == REPO / "models"
     assert settings.max_body_bytes == 10 * 1024 * 1024
     assert settings.queue_limit == 32
+    assert settings.prompt_cache_mb is None
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,11 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, vari
     if variable != "MLXQ_DATA_DIR":
         monkeypatch.setenv(variable, "")
     assert load_settings() == before
+
+
+def test_a_number_may_be_left_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPT_CACHE_MB", "Auto")
+    assert load_settings().prompt_cache_bytes is None
 
 
 def test_the_constructor_takes_field_names_whatever_the_environment_says(
@@ -201,7 +207,9 @@ def test_every_number_and_switch_has_bounds(monkeypatch: pytest.MonkeyPatch, nam
 def test_numbers_switches_and_choices_are_all_there_is_to_bound() -> None:
     kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
     assert {
-        name for name, kind in kinds.items() if kind in (int, float, bool) or get_origin(kind) is Literal
+        name
+        for name, kind in kinds.items()
+        if kind in (int, float, bool, float | None) or get_origin(kind) is Literal
     } == {name for name, field in Settings.model_fields.items() if bounds(field)}
 
 

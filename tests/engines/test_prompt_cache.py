@@ -4,9 +4,10 @@ from typing import Any
 
 import mlx.core as mx
 import pytest
-from mlx_lm.models.cache import ArraysCache, CacheList, KVCache
+from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, RotatingKVCache
 
-from worker.engines.llm.prompt_cache import SHORTEST, PromptCache
+from config.settings import Settings
+from worker.engines.llm.prompt_cache import SHORTEST, CachedPrompt, PromptCache, cache_limit, state_of
 
 HEAD = list(range(SHORTEST))
 
@@ -28,11 +29,21 @@ def held(cache: list[Any]) -> list[int]:
     return [int(token) for token in keys.reshape(-1).tolist()]
 
 
-def cache_of(*prompts: list[int], max_bytes: int = 1 << 20, max_entries: int = 9) -> PromptCache:
-    cache = PromptCache(max_bytes, max_entries)
+def cache_of(*prompts: list[int], max_bytes: int = 1 << 20) -> PromptCache:
+    cache = PromptCache(lambda own: max_bytes)
     for tokens in prompts:
-        cache.insert(tokens, layers(tokens))
+        insert(cache, tokens)
     return cache
+
+
+def insert(cache: PromptCache, tokens: list[int]) -> None:
+    cache.insert(CachedPrompt(tokens, layers(tokens)))
+
+
+def known(cache: PromptCache, tokens: list[int]) -> int:
+    """How many of these tokens are cached."""
+    found = cache.fetch(tokens)
+    return found.length if found else 0
 
 
 @pytest.mark.parametrize(
@@ -48,36 +59,75 @@ def cache_of(*prompts: list[int], max_bytes: int = 1 << 20, max_entries: int = 9
     ],
 )
 def test_the_longest_common_beginning(known: list[list[int]], asked: list[int], length: int) -> None:
-    found, count = cache_of(*known).fetch(asked)
-    assert count == length
+    found = cache_of(*known).fetch(asked)
     assert (found is not None) == (length > 0)
     if found is not None:
-        assert held(found) == asked[:length]
+        assert found.length == length
+        assert held(found.layers) == asked[:length]
+
+
+def test_the_longest_common_beginning_among_many() -> None:
+    prompts = [[*HEAD, *(n >> bit & 1 for bit in range(6))] for n in range(64)]
+    cache = cache_of(*prompts[::3])
+    for asked in prompts:
+        found = cache.fetch(asked)
+        assert found is not None
+        assert found.length == max(_common(asked, other) for other in prompts[::3])
+
+
+def _common(one: list[int], other: list[int]) -> int:
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))
 
 
 def test_a_reader_that_goes_on_does_not_change_what_is_kept() -> None:
     cache = cache_of([*HEAD, 1, 2, 3])
-    found, _ = cache.fetch([*HEAD, 1, 7])
+    found = cache.fetch([*HEAD, 1, 7])
     assert found is not None
     more = mx.array([7.0, 8.0, 9.0]).reshape(1, 1, -1, 1)
-    for layer in (layer.merge([layer]) for layer in found):
+    for layer in (layer.merge([layer]) for layer in found.layers):
         layer.update_and_fetch(more, more)
-    again, count = cache.fetch([*HEAD, 1, 2, 3, 4])
+    again = cache.fetch([*HEAD, 1, 2, 3, 4])
     assert again is not None
-    assert (count, held(again)) == (SHORTEST + 3, [*HEAD, 1, 2, 3])
+    assert (again.length, held(again.layers)) == (SHORTEST + 3, [*HEAD, 1, 2, 3])
 
 
 def test_what_a_longer_entry_covers_is_not_kept_twice() -> None:
-    cache = cache_of([*HEAD, 1], [*HEAD, 1, 2], [*HEAD, 3], [*HEAD, 1, 2])
+    cache = cache_of([*HEAD, 1], [*HEAD, 1, 2], [*HEAD, 3], [*HEAD, 1, 2], [*HEAD, 1])
     assert len(cache) == 2
 
 
-def test_the_least_recently_used_goes_first_when_there_are_too_many() -> None:
-    cache = cache_of([*HEAD, 1], [*HEAD, 2], max_entries=2)
+def test_what_costs_as_much_goes_in_the_order_of_its_last_use() -> None:
+    size = sum(layer.nbytes for layer in layers([*HEAD, 1]))
+    cache = cache_of([*HEAD, 1], [*HEAD, 2], max_bytes=2 * size)
     cache.fetch([*HEAD, 1])
-    cache.insert([*HEAD, 3], layers([*HEAD, 3]))
-    assert cache.fetch([*HEAD, 1])[1] == SHORTEST + 1
-    assert cache.fetch([*HEAD, 2])[1] == SHORTEST
+    insert(cache, [*HEAD, 3])
+    assert known(cache, [*HEAD, 1]) == SHORTEST + 1
+    assert known(cache, [*HEAD, 2]) == SHORTEST
+
+
+def recurrent(tokens: list[int], checkpoints: tuple[int, ...] = ()) -> CachedPrompt:
+    """A prompt whose state has the same size whatever its length: the sum of its tokens."""
+
+    def state(length: int) -> ArraysCache:
+        made = ArraysCache(1)
+        made[0] = mx.full((1, 2), sum(tokens[:length]))
+        return made
+
+    return CachedPrompt(
+        tokens, [state(len(tokens))], {length: state_of([state(length)]) for length in checkpoints}
+    )
+
+
+@pytest.mark.parametrize(("others", "stays"), [(3, True), (20, False)])
+def test_what_costs_more_to_read_again_stays_longer_but_not_for_ever(others: int, stays: bool) -> None:
+    cache = PromptCache(lambda own: 16)
+    long = [*HEAD, *range(80)]
+    cache.insert(recurrent(long))
+    for n in range(others):
+        cache.insert(recurrent([*HEAD, 1000 + n]))
+    assert len(cache) == 2
+    assert known(cache, long) == (len(long) if stays else 0)
+    assert known(cache, [*HEAD, 1000 + others - 1]) == SHORTEST + 1
 
 
 def test_bytes_are_bounded_and_given_back() -> None:
@@ -90,15 +140,82 @@ def test_bytes_are_bounded_and_given_back() -> None:
     assert len(cache_of([*HEAD, 1], max_bytes=size - 1)) == 0
 
 
+def test_the_cache_gets_a_share_of_the_memory_that_is_left() -> None:
+    used = 0
+    limit = cache_limit(Settings(memory_budget_gb=1), lambda: used)
+    assert limit(0) == 2**29
+    used = 2**29
+    assert limit(0) == 2**28
+    # Its own bytes are no reason to shrink it.
+    assert limit(2**28) == 2**28 + 2**27
+    used = 2**31
+    assert limit(0) == 0
+    assert cache_limit(Settings(prompt_cache_mb=3), lambda: used)(0) == 3 << 20
+
+
 def test_a_cache_that_can_not_be_trimmed_serves_only_what_goes_on_from_it() -> None:
     tokens = [*HEAD, 1, 2]
     state = ArraysCache(1)
     state[0] = mx.ones((1, 2))
-    cache = PromptCache(1 << 20, 9)
-    cache.insert(tokens, [CacheList(layers(tokens)[0], state)])
-    assert cache.fetch([*HEAD, 1, 9]) == (None, 0)
-    found, count = cache.fetch([*tokens, 3])
+    cache = PromptCache(lambda own: 1 << 20)
+    cache.insert(CachedPrompt(tokens, [CacheList(layers(tokens)[0], state)]))
+    assert known(cache, [*HEAD, 1, 9]) == 0
+    found = cache.fetch([*tokens, 3])
     assert found is not None
-    assert count == len(tokens)
-    found[0].caches[1][0] = mx.zeros((1, 2))
+    assert found.length == len(tokens)
+    found.layers[0].caches[1][0] = mx.zeros((1, 2))
     assert state[0].tolist() == [[1, 1]]
+
+
+def test_a_checkpoint_serves_what_differs_after_it() -> None:
+    tokens = [*HEAD, 1, 2, 3, 4]
+    cache = PromptCache(lambda own: 1 << 20)
+    cache.insert(recurrent(tokens, (SHORTEST, SHORTEST + 2)))
+    for asked, length in (
+        ([*HEAD, 1, 2, 9], SHORTEST + 2),
+        ([*HEAD, 1, 9], SHORTEST),
+        (tokens, SHORTEST + 4),
+    ):
+        found = cache.fetch(asked)
+        assert found is not None
+        assert found.length == length
+        assert found.layers[0][0].tolist() == [[sum(asked[:length])] * 2]
+        assert sorted(found.checkpoints) == [n for n in (SHORTEST, SHORTEST + 2, SHORTEST + 4) if n <= length]
+
+
+def test_a_conversation_takes_the_place_of_its_earlier_turns() -> None:
+    cache = PromptCache(lambda own: 1 << 20)
+    tokens, size = list(HEAD), 0
+    for turn in range(8):
+        found = cache.fetch(tokens)
+        tokens = [*tokens, turn, turn]
+        points = tuple(found.checkpoints) if found else ()
+        cache.insert(recurrent(tokens, points))
+        assert len(cache) == 1
+        size = max(size, cache.nbytes)
+    # The states of a few turns are kept, not those of all.
+    assert size == 8 * 5
+    assert known(cache, tokens[:-1]) == len(tokens) - 2
+
+
+def test_a_window_is_copied_before_it_moves_on() -> None:
+    tokens = list(range(12))
+    window = RotatingKVCache(max_size=8)
+    values = mx.array(tokens, dtype=mx.float32).reshape(1, 1, -1, 1)
+    window.update_and_fetch(values, values)
+    state = state_of([window])
+    for n in range(20):
+        window.update_and_fetch(mx.full((1, 1, 1, 1), 100.0 + n), mx.full((1, 1, 1, 1), 100.0 + n))
+    assert state[0].keys.reshape(-1).tolist() == tokens
+    assert state[0].offset == len(tokens)
+
+
+def test_a_state_does_not_hold_the_array_that_it_is_a_part_of() -> None:
+    rows = ArraysCache(1)
+    rows[0] = mx.zeros((64, 1 << 14))
+    mx.eval(rows[0])
+    before = mx.get_active_memory()
+    state = state_of([rows.extract(3)])
+    del rows
+    assert mx.get_active_memory() <= before - 60 * 4 * (1 << 14)
+    assert state[0].nbytes == 4 * (1 << 14)

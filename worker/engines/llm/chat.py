@@ -26,15 +26,13 @@ from worker.engines.llm.logprobs import of_prompt
 from worker.engines.llm.prefill import Prefill, Runner, TextPrefill
 from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
-from worker.engines.llm.prompt_cache import PromptCache
+from worker.engines.llm.prompt_cache import PromptCache, cache_limit
 from worker.engines.llm.request import TextRequest
 from worker.engines.llm.sampling import Sampling, make_sampler
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
 from worker.engines.loading import LanguageModel, load_language_model
 
-#: Entries of the prompt cache; in practice its bytes are the limit.
-CACHED_PROMPTS = 64
 #: max_tokens when neither the request nor the model's generation_config.json (`max_new_tokens`) names any.
 DEFAULT_MAX_TOKENS = 16384
 #: Seconds that a step of an idle engine waits for a prompt in preparation.
@@ -281,8 +279,8 @@ def load(ref: ModelRef, settings: Settings) -> ChatEngine:
 
 
 def prompt_cache(settings: Settings) -> PromptCache:
-    """An empty prompt cache of the size that the settings name."""
-    return PromptCache(settings.prompt_cache_bytes, CACHED_PROMPTS)
+    """An empty prompt cache, which takes as much memory as the settings say."""
+    return PromptCache(cache_limit(settings))
 
 
 def _can_batch(model: Any) -> bool:

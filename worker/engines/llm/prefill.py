@@ -9,7 +9,7 @@ from typing import Protocol
 
 from worker.engines.llm.batch import Batch, Row
 from worker.engines.llm.prompt import Prompt
-from worker.engines.llm.prompt_cache import CachedPrompt, PromptCache
+from worker.engines.llm.prompt_cache import Beginning, CachedPrompt, Checkpoints, PromptCache
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
 
@@ -58,40 +58,54 @@ class TextPrefill:
     takes_drafts = True
 
     def __init__(self, cache: PromptCache) -> None:
-        self.cache = cache
+        self._cache = cache
         self._kept: list[CachedPrompt] = []
+        #: the checkpoints of running sequences; those of one prompt share them
+        self._checkpoints: dict[Sequence, Checkpoints] = {}
 
     @property
     def cache_bytes(self) -> int:
-        return self.cache.nbytes
+        return self._cache.nbytes
 
     def clear_cache(self) -> None:
-        self.cache.clear()
+        self._cache.clear()
 
     def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int:
         # The last token is always read: its logits are the answer's first step.
-        layers, cached = self.cache.fetch(prompt.tokens[:-1])
-        runner.insert(rows, prompt.tokens, cached, layers)
-        return cached
+        beginning = self.begin(rows, prompt.tokens[:-1])
+        runner.insert(rows, prompt.tokens, beginning.length, beginning.layers or None)
+        return beginning.length
+
+    def begin(self, rows: list[Row], tokens: list[int]) -> Beginning:
+        """The longest cached beginning of these tokens, to start these rows. Without layers if there is none."""
+        beginning = self._cache.fetch(tokens) or Beginning(0, [], {})
+        for row in rows:
+            self._checkpoints[row.owner] = beginning.checkpoints
+        return beginning
 
     def step(self) -> Items[tuple[str, Exception]]:
         return ()
 
     def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
-        self._kept.append(cached)
+        self._kept.append(CachedPrompt(cached.tokens, cached.layers, self._checkpoints.get(sequence, {})))
 
     def end(self, sequence: Sequence) -> None:
-        """Nothing is kept per sequence."""
+        self._checkpoints.pop(sequence, None)
 
     def remove(self, task_id: str) -> None:
-        """Nothing is kept per task."""
+        self._checkpoints = {
+            sequence: checkpoints
+            for sequence, checkpoints in self._checkpoints.items()
+            if sequence.task_id != task_id
+        }
 
     def tidy(self) -> bool:
         kept, self._kept = self._kept, []
-        for tokens, layers in kept:
-            self.cache.insert(tokens, layers)
+        for prompt in kept:
+            self._cache.insert(prompt)
         return bool(kept)
 
     def close(self) -> None:
         self._kept.clear()
-        self.cache.clear()
+        self._checkpoints.clear()
+        self._cache.clear()

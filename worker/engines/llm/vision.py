@@ -67,14 +67,13 @@ class ImagePrefill:
     def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int:
         if not isinstance(prompt, ImagePrompt):
             return self._text.start(runner, rows, prompt)
-        layers, cached = self._text.cache.fetch(prompt.key[:-1])
-        if layers is not None:
-            # Reading writes into the arrays themselves, which belong to the prompt cache.
-            layers = deepcopy(Decoder.without_shift(layers))
-        reading = Reading(self._model, prompt.inputs, cached, layers)
+        beginning = self._text.begin(rows, prompt.key[:-1])
+        # Reading writes into the arrays themselves, which belong to the prompt cache.
+        layers = deepcopy(Decoder.without_shift(beginning.layers)) or None
+        reading = Reading(self._model, prompt.inputs, beginning.length, layers)
         self._reads.append(_Read(rows[0].owner.task_id, reading, prompt, rows, runner))
         self._keys.update((row.owner, prompt.key) for row in rows)
-        return cached
+        return beginning.length
 
     def step(self) -> Items[tuple[str, Exception]]:
         if not self._reads:
@@ -99,9 +98,11 @@ class ImagePrefill:
             self._text.keep(sequence, CachedPrompt(tokens, cached.layers))
 
     def end(self, sequence: Sequence) -> None:
+        self._text.end(sequence)
         self._keys.pop(sequence, None)
 
     def remove(self, task_id: str) -> None:
+        self._text.remove(task_id)
         self._reads = deque(read for read in self._reads if read.task_id != task_id)
         self._keys = {sequence: key for sequence, key in self._keys.items() if sequence.task_id != task_id}
 

@@ -1,4 +1,4 @@
-"""The prompt cache: key-value caches by their tokens, found by the longest common prefix.
+"""The prompt cache in memory: key-value caches by their tokens, found by the longest common beginning.
 
 It is our own because mlx-lm's `LRUPromptCache` copies a whole cache for any prefix that it finds, even for three
 tokens of 30,000. Nothing is copied here: BatchGenerator merges every cache that it gets into the arrays of its batch,
@@ -6,102 +6,118 @@ so that aliases with an offset of their own are safe.
 """
 
 import threading
-from collections import OrderedDict
-from typing import Any
+from collections.abc import Callable
 
-import mlx.core as mx
-import numpy as np
-from mlx_lm.models.cache import can_trim_prompt_cache, trim_prompt_cache
+from worker.engines.llm.prompt_cache.entry import Beginning, CachedPrompt, Entry, key_of
+from worker.engines.llm.prompt_cache.index import WIDTH, PrefixIndex
 
-from worker.engines.llm.prompt_cache.entry import Entry, alias, shared_length
-
-#: Shortest prefix that is cached; entries are looked up by it. It is short enough for a template's own system prompt,
-#: which was a third of the prompt tokens of 8 short chats (SmolLM2).
+#: Shortest prefix that is cached. It is short enough for a template's own system prompt, which was a third of the
+#: prompt tokens of 8 short chats (SmolLM2).
 SHORTEST = 16
 
 
 class PromptCache:
-    """At most `max_entries` caches of at most `max_bytes` bytes together; the least recently used is dropped first.
+    """Cached prompts, as many as memory holds.
+
+    What goes first is decided as in GreedyDual-Size (Cao and Irani 1997): an entry's priority is what reading it
+    again would cost per byte, plus the priority of the last entry that had to go. Each use sets it anew. Cheap
+    entries go before dear ones, and each goes in the end if it is not used.
 
     It belongs to the thread of its model; other threads may only `clear` it, when memory is needed.
     """
 
-    def __init__(self, max_bytes: int, max_entries: int) -> None:
+    def __init__(self, limit: Callable[[int], int]) -> None:
+        """`limit`: how many bytes the cache may have now, from how many it has."""
         self.nbytes = 0
-        self._max_bytes = max_bytes
-        self._max_entries = max_entries
-        self._entries: OrderedDict[int, Entry] = OrderedDict()
-        self._by_head: dict[tuple[int, ...], set[int]] = {}
-        self._number = 0
+        self._limit = limit
+        #: in the order of their last use
+        self._entries: dict[Entry, None] = {}
+        self._whole: PrefixIndex[Entry] = PrefixIndex()
+        #: beginnings of entries that can't be trimmed, at which they can be used
+        self._points: PrefixIndex[Entry] = PrefixIndex()
+        self._clock = 0.0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def fetch(self, tokens: list[int]) -> tuple[list[Any] | None, int]:
-        """A cache of a prefix of `tokens`, and the prefix' length; (None, 0) when there is none."""
+    def fetch(self, tokens: list[int]) -> Beginning | None:
+        """The longest cached beginning of `tokens`. Its arrays must not be written to."""
+        key = key_of(tokens)
         with self._lock:
-            return self._fetch(tokens)
+            length, entry = self._whole.nearest(key)
+            point, other = next(self._points.beginnings(key), (0, None))
+            if point > length:
+                length, entry = point, other
+            if entry is None or length < SHORTEST:
+                return None
+            self._use(entry)
+            return entry.beginning(length)
 
-    def _fetch(self, tokens: list[int]) -> tuple[list[Any] | None, int]:
-        wanted = np.asarray(tokens, dtype=np.int32)
-        best, length = None, 0
-        for number in self._by_head.get(tuple(tokens[:SHORTEST]), ()):
-            entry = self._entries[number]
-            common = shared_length(entry.tokens, wanted)
-            if common > length and (entry.trimmable or common == len(entry.tokens)):
-                best, length = number, common
-        if best is None:
-            return None, 0
-        self._entries.move_to_end(best)
-        entry = self._entries[best]
-        layers = [alias(layer) for layer in entry.layers]
-        if length < len(entry.tokens):
-            trim_prompt_cache(layers, len(entry.tokens) - length)
-        return layers, length
-
-    def insert(self, tokens: list[int], layers: list[Any]) -> None:
-        """Insert a cache that holds exactly `tokens`, and drop entries that it makes superfluous."""
-        if len(tokens) < SHORTEST:
+    def insert(self, prompt: CachedPrompt) -> None:
+        """Insert a prompt, unless it is part of another entry, and drop the entries that it makes superfluous."""
+        if len(prompt.tokens) < SHORTEST or not self._limit(self.nbytes):
             return
-        # Evaluated now: a lazy slice would keep the arrays of the whole batch alive.
-        mx.eval([layer.state for layer in layers])
-        entry = Entry(
-            np.asarray(tokens, dtype=np.int32),
-            layers,
-            # Caches without `merge` (Llama 4's) claim to be trimmable but have dropped earlier tokens.
-            can_trim_prompt_cache(layers) and all(hasattr(layer, "merge") for layer in layers),
-            sum(layer.nbytes for layer in layers),
-        )
-        if entry.nbytes > self._max_bytes:
-            return
+        entry = Entry.of(prompt)
         with self._lock:
-            self._insert(tokens, entry)
-
-    def _insert(self, tokens: list[int], entry: Entry) -> None:
-        head = tuple(tokens[:SHORTEST])
-        for number in list(self._by_head.get(head, ())):
-            other = self._entries[number]
-            covered = shared_length(other.tokens, entry.tokens) == len(other.tokens)
-            if covered and (entry.trimmable or len(other.tokens) == len(entry.tokens)):
-                self._drop(number)
-        self._number += 1
-        self._entries[self._number] = entry
-        self._by_head.setdefault(head, set()).add(self._number)
-        self.nbytes += entry.nbytes
-        while len(self._entries) > self._max_entries or self.nbytes > self._max_bytes:
-            self._drop(next(iter(self._entries)))
+            limit = self._limit(self.nbytes)
+            if entry.nbytes > limit:
+                return
+            length, other = self._whole.nearest(entry.key)
+            if other is not None and length == entry.length:
+                self._use(other)
+                return
+            for covered in self._covered(entry):
+                self._drop(covered)
+            self._add(entry)
+            self._shrink(limit, entry)
 
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()
-            self._by_head.clear()
+            self._whole.clear()
+            self._points.clear()
             self.nbytes = 0
 
-    def _drop(self, number: int) -> None:
-        entry = self._entries.pop(number)
+    def _covered(self, entry: Entry) -> list[Entry]:
+        """The entries that serve no prompt which this one does not serve as well."""
+        points = range(SHORTEST, entry.length + 1) if entry.trimmable else entry.points
+        return [
+            other
+            for index in (self._whole, self._points)
+            for length, other in index.beginnings(entry.key)
+            if length == other.length and length in points
+        ]
+
+    def _use(self, entry: Entry) -> None:
+        entry.priority = self._clock + entry.worth
+        del self._entries[entry]
+        self._entries[entry] = None
+
+    def _add(self, entry: Entry) -> None:
+        entry.priority = self._clock + entry.worth
+        self._entries[entry] = None
+        self.nbytes += entry.nbytes
+        for index, key in self._keys(entry):
+            index.add(key, entry)
+
+    def _shrink(self, limit: int, newest: Entry) -> None:
+        """Drop entries until the cache has at most `limit` bytes. The newest one stays, which fits alone."""
+        while self.nbytes > limit:
+            least = min(
+                (entry for entry in self._entries if entry is not newest), key=lambda entry: entry.priority
+            )
+            self._clock = max(self._clock, least.priority)
+            self._drop(least)
+
+    def _drop(self, entry: Entry) -> None:
+        del self._entries[entry]
         self.nbytes -= entry.nbytes
-        head = tuple(entry.tokens[:SHORTEST].tolist())
-        self._by_head[head].remove(number)
-        if not self._by_head[head]:
-            del self._by_head[head]
+        for index, key in self._keys(entry):
+            index.remove(key, entry)
+
+    def _keys(self, entry: Entry) -> list[tuple[PrefixIndex[Entry], bytes]]:
+        """Where the entry is found."""
+        if entry.trimmable:
+            return [(self._whole, entry.key)]
+        return [(self._points, entry.key[: length * WIDTH]) for length in entry.points]
