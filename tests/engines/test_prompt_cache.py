@@ -7,7 +7,14 @@ import pytest
 from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, RotatingKVCache
 
 from config.settings import Settings
-from worker.engines.llm.prompt_cache import SHORTEST, CachedPrompt, PromptCache, cache_limit, state_of
+from worker.engines.llm.prompt_cache import (
+    SHORTEST,
+    CachedPrompt,
+    PromptCache,
+    arrays_of,
+    cache_limit,
+    state_of,
+)
 
 HEAD = list(range(SHORTEST))
 
@@ -216,6 +223,7 @@ def test_a_state_does_not_hold_the_array_that_it_is_a_part_of() -> None:
     mx.eval(rows[0])
     before = mx.get_active_memory()
     state = state_of([rows.extract(3)])
+    mx.eval(*arrays_of(state))
     del rows
     assert mx.get_active_memory() <= before - 60 * 4 * (1 << 14)
     assert state[0].nbytes == 4 * (1 << 14)

@@ -188,7 +188,11 @@ FAMILIES: dict[str, Family] = {
 
 def family_checkpoint(folder: Path, name: str, seed: int = 0) -> Path:
     """Write a checkpoint of that family, of about 100,000 parameters, into `folder` and return it."""
-    family = FAMILIES[name]
+    return write_checkpoint(folder, FAMILIES[name], seed)
+
+
+def write_checkpoint(folder: Path, family: Family, seed: int = 0) -> Path:
+    """Write a checkpoint of random weights into `folder` and return it."""
     folder.mkdir(parents=True)
     tokenizer = byte_tokenizer(family.specials)
     tokenizer.save(str(folder / "tokenizer.json"))

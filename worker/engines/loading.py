@@ -20,6 +20,7 @@ from mlxq.catalog.context import context_length, text_configs
 from mlxq.catalog.foreign_json import read_object
 from mlxq.catalog.model_config import config_in
 from worker.engines.llm.models import provide
+from worker.engines.llm.prompt_cache.layers import needs_checkpoints
 from worker.engines.precision import keeps_halves, widen
 from worker.engines.weights import weight_bytes
 
@@ -41,6 +42,8 @@ class LanguageModel:
     context_length: int | None
     memory_bytes: int
     vocabulary: int
+    #: whether what a prompt leaves in the cache can only be cut at checkpoints
+    needs_checkpoints: bool = False
 
 
 def load_language_model(ref: ModelRef) -> LanguageModel:
@@ -81,6 +84,7 @@ def describe(path: Path, model: Any, tokenizer: Any, config: JsonObject, weights
         context_length=_context_length(config),
         memory_bytes=weight_bytes(weights),
         vocabulary=_vocabulary(model),
+        needs_checkpoints=needs_checkpoints(make_prompt_cache(model)),
     )
 
 

@@ -74,7 +74,7 @@ class ImagePrompts(Prompts):
         text = self._text(payload, len(files))
         if not files:
             tokens = self._tokens(text, "messages", add_special_tokens=self._unmarked(text))
-            return self._begun(tokens, payload)
+            return self._begun(tokens, payload, text)
         self._check_beginning(text, "messages")
         try:
             images = self._images(files)
@@ -82,9 +82,9 @@ class ImagePrompts(Prompts):
             raise InvalidRequest(f"An image can't be used: {error}.", param="messages") from error
         inputs = self._inputs(text, images)
         ids: Any = inputs.tokens[0].tolist()
-        prompt = self._begun(ids, payload)
+        prompt = self._begun(ids, payload, text, len(files))
         key = self._key(prompt.tokens, files)
-        return ImagePrompt(prompt.tokens, prompt.state, inputs=inputs, key=key)
+        return ImagePrompt(prompt.tokens, prompt.state, prompt.boundaries, inputs=inputs, key=key)
 
     def _images(self, files: list[bytes]) -> list[Image.Image]:
         """All images of a request, with as many pixels together as one may have. Raises UnreadableImage."""

@@ -3,12 +3,14 @@
 This module knows tokenizers and templates. It does not know batches.
 """
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.errors import ContextLengthExceeded, InvalidRequest
 from jobs.payloads import ChatPayload, LanguagePayload, Message, Tool
+from worker.engines.llm.boundaries import Boundaries, opening_of
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.history import Histories, cut, opened, readable
 from worker.engines.llm.parts import CONTENT, REASONING
@@ -51,10 +53,15 @@ _TAIL = 32
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`tokens` are never empty. `state`: what the model writes first, CONTENT or REASONING."""
+    """`tokens` are never empty. `state`: what the model writes first, CONTENT or REASONING.
+
+    `boundaries`: numbers of tokens after which what was read should be kept, in order. Empty for models whose caches
+    can be cut anywhere.
+    """
 
     tokens: list[int]
     state: str = CONTENT
+    boundaries: tuple[int, ...] = ()
 
 
 class Prompts:
@@ -68,6 +75,7 @@ class Prompts:
         self._family = Family.of(language.tokenizer)
         # Mistral's templates refuse ids of calls that are not nine letters or digits.
         self._short_ids = parser_name(language.tokenizer) == "mistral"
+        self._boundaries = Boundaries(self._encoded) if language.needs_checkpoints else None
         self._histories: Histories | None = None
         #: why the template cannot be used at all
         self._exceeded: TemplateLimit | None = None
@@ -89,7 +97,7 @@ class Prompts:
         """The prompts of a payload, each short enough. Raises InvalidRequest, ContextLengthExceeded."""
         if isinstance(payload, ChatPayload):
             return [self._checked(self._chat(payload), "messages")]
-        return [self._checked(Prompt(self._plain(each)), "prompt") for each in payload.prompts]
+        return [self._checked(self._completion(each), "prompt") for each in payload.prompts]
 
     def _checked(self, prompt: Prompt, param: str) -> Prompt:
         if not prompt.tokens:
@@ -104,6 +112,10 @@ class Prompts:
             f"Shorten the {param}.",
             param=param,
         )
+
+    def _completion(self, prompt: str | list[int]) -> Prompt:
+        tokens = self._plain(prompt)
+        return Prompt(tokens, boundaries=() if self._boundaries is None else (len(tokens) - 1,))
 
     def _plain(self, prompt: str | list[int]) -> list[int]:
         if isinstance(prompt, str):
@@ -132,6 +144,9 @@ class Prompts:
                 raise self._too_long(param, f"more than {tokens}")
             enough *= 4
 
+    def _encoded(self, text: str) -> list[int]:
+        return self._encode(text, add_special_tokens=False)
+
     def _encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Tokenise without holding the interpreter's lock."""
         encoded = self._tokenizer._tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)
@@ -140,32 +155,38 @@ class Prompts:
     def _chat(self, payload: ChatPayload) -> Prompt:
         if any(isinstance(message.get("content"), list) for message in payload.messages):
             raise no_images()
+        text = self._text(payload)
         # A rendered template contains its special tokens.
-        tokens = self._tokens(self._text(payload), "messages", add_special_tokens=False)
-        return self._begun(tokens, payload)
+        tokens = self._tokens(text, "messages", add_special_tokens=False)
+        return self._begun(tokens, payload, text)
 
-    def _begun(self, tokens: list[int], payload: ChatPayload) -> Prompt:
-        return Prompt(tokens, REASONING if self._reasoning_is_open(tokens, payload) else CONTENT)
+    def _begun(self, tokens: list[int], payload: ChatPayload, text: str, images: int = 0) -> Prompt:
+        state = REASONING if self._reasoning_is_open(tokens, payload) else CONTENT
+        return Prompt(tokens, state, self._cuts(tokens, payload, text, images))
+
+    def _cuts(self, tokens: list[int], payload: ChatPayload, text: str, images: int) -> tuple[int, ...]:
+        """The boundaries of a prompt, whose text was rendered without an error."""
+        if self._boundaries is None:
+            return ()
+        opening = closed = None
+        messages = readable(payload.messages, short_ids=self._short_ids)
+        with contextlib.suppress(Refusal, TemplateLimit):
+            if not payload.continue_final_message:
+                closed = self._rendered(messages, payload, images, begins=False)
+            if (other := opening_of(messages)) is not None:
+                opening = self._rendered(other, payload, 0, begins=False)
+        return self._boundaries.find(tokens, text, opening, closed)
 
     def _text(self, payload: ChatPayload, images: int = 0) -> str:
         """The chat as text. `images`: their number."""
-        options = self._options(payload)
         messages = readable(payload.messages, short_ids=self._short_ids)
         goes_on = payload.continue_final_message
         if goes_on:
             messages = opened(messages)
-        begins = not goes_on and payload.add_generation_prompt
-
-        long = self.is_long(payload)
-
-        def render(messages: list[Message], tools: list[Tool] | None) -> str:
-            options_ = {**options, "add_generation_prompt": begins}
-            return self._render(messages, tools, images, long=long, **options_)
-
         try:
-            if self._histories is None:
-                raise self._exceeded or TemplateLimit()
-            text = self._histories.render(messages, payload.tools, render)
+            text = self._rendered(
+                messages, payload, images, begins=not goes_on and payload.add_generation_prompt
+            )
             return cut(text) if goes_on else text
         except Refusal as error:
             raise InvalidRequest(
@@ -174,6 +195,21 @@ class Prompts:
         except TemplateLimit as error:
             self._suspicious = True
             raise InvalidRequest(f"The model's chat template fails: {error}.", param="messages") from error
+
+    def _rendered(self, messages: list[Message], payload: ChatPayload, images: int, *, begins: bool) -> str:
+        """Messages with the options of a payload. `begins`: with the beginning of the answer.
+
+        Raises Refusal and TemplateLimit.
+        """
+        if self._histories is None:
+            raise self._exceeded or TemplateLimit()
+        options = {**self._options(payload), "add_generation_prompt": begins}
+        long = self.is_long(payload)
+
+        def render(messages: list[Message], tools: list[Tool] | None) -> str:
+            return self._render(messages, tools, images, long=long, **options)
+
+        return self._histories.render(messages, payload.tools, render)
 
     def _probe(self) -> None:
         """Determine what the template accepts."""

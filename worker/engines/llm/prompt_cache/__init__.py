@@ -2,7 +2,7 @@
 
 from worker.engines.llm.prompt_cache.budget import cache_limit
 from worker.engines.llm.prompt_cache.entry import Beginning, CachedPrompt, Checkpoints
-from worker.engines.llm.prompt_cache.layers import alias, needs_checkpoints, state_of
+from worker.engines.llm.prompt_cache.layers import alias, arrays_of, needs_checkpoints, state_of
 from worker.engines.llm.prompt_cache.memory import SHORTEST, PromptCache
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Checkpoints",
     "PromptCache",
     "alias",
+    "arrays_of",
     "cache_limit",
     "needs_checkpoints",
     "state_of",

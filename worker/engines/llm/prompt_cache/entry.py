@@ -12,6 +12,7 @@ import numpy as np
 from worker.engines.llm.prompt_cache.layers import (
     Layers,
     State,
+    arrays_of,
     can_trim,
     own_arrays,
     returned,
@@ -67,7 +68,7 @@ class Entry:
         checkpoints = {} if trimmable else _thinned(prompt.checkpoints, len(prompt.tokens))
         # A lazy slice would keep the arrays of the whole batch alive.
         own_arrays(layers)
-        mx.eval([layer.state for layer in layers])
+        mx.eval([layer.state for layer in layers], *map(arrays_of, checkpoints.values()))
         nbytes = sum(layer.nbytes for layer in layers) + sum(map(state_bytes, checkpoints.values()))
         return cls(key_of(prompt.tokens), len(prompt.tokens), layers, checkpoints, trimmable, nbytes)
 

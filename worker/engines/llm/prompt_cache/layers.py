@@ -51,9 +51,9 @@ def alias(layer: Any) -> Any:
 
 
 def state_of(layers: Sequence[Any]) -> State:
-    """A copy of what can't be trimmed. What is read or written later does not change it."""
+    """A copy of what can't be trimmed, still to be evaluated. What is read or written later does not change it."""
     state = [None if _is_plain(leaf) else copy.deepcopy(leaf) for leaf in leaves(layers)]
-    own_arrays(state)
+    own_arrays([leaf for leaf in state if leaf is not None])
     return state
 
 
@@ -70,20 +70,26 @@ def returned(layers: Sequence[Any], dropped: int, state: State | None = None) ->
 
 
 def own_arrays(layers: Sequence[Any]) -> None:
-    """Compute the arrays of leaves that can't be trimmed into buffers of their own. None is skipped.
+    """Give leaves that can't be trimmed arrays of their own, still to be evaluated.
 
     They may be slices of much larger arrays, which would stay in memory with them.
     """
-    found = [leaf for leaf in leaves(layers) if leaf is not None and not _is_plain(leaf)]
-    for leaf in found:
-        leaf.state = tree_map(
-            lambda value: mx.contiguous(value) if isinstance(value, mx.array) else value, leaf.state
-        )
-    mx.eval([leaf.state for leaf in found])
+    for leaf in leaves(layers):
+        if not _is_plain(leaf):
+            leaf.state = tree_map(_owned, leaf.state)
+
+
+def arrays_of(state: State) -> list[Any]:
+    """What has to be evaluated."""
+    return [leaf.state for leaf in state if leaf is not None]
 
 
 def state_bytes(state: State) -> int:
     return sum(leaf.nbytes for leaf in state if leaf is not None)
+
+
+def _owned(value: Any) -> Any:
+    return mx.contiguous(value) if isinstance(value, mx.array) else value
 
 
 def _is_plain(leaf: Any) -> bool:
