@@ -118,6 +118,8 @@ class Claim:
     #: who asked for it, and how many seconds ago it was submitted when it was claimed
     app: str = ""
     waited: float | None = None
+    #: whether a worker has died in its company: nothing runs beside it
+    suspect: bool = False
 
     @staticmethod
     def decode(job_id: str, execution_id: str, attempt: int, data: bytes) -> "Claim":

@@ -59,7 +59,7 @@ class WorkerHost:
         self._missing = missing
         self._started_at = datetime.now(UTC).isoformat()
         self._catalog = Catalog(settings)
-        self._consumer = Consumer(settings, self, settings.max_attempts)
+        self._consumer = Consumer(settings, self, settings.max_attempts, settings.step_folder)
         self.name = self._consumer.name
         self.live = LiveSource(self._consumer.redis, LiveSettings.of(settings), apply_log_level)
         self.memory = Memory(self._limits, memory_budget(self._settings), lambda: memory_use().active)

@@ -72,6 +72,7 @@ class Lane:
         self._preload = preload
         self._tell_others = tell_others
         self._watchdog = Watchdog(settings.load_timeout)
+        self._record = consumer.record(self.queue)
         self._closing = threading.Event()
         self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._cancels: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
@@ -161,7 +162,8 @@ class Lane:
             log.error("the %s slot starts empty", self.name)
 
     def _load(self, model_id: str) -> None:
-        with self._turn(), self._watchdog.load():
+        beginning = [] if self._beginning is None else [self._beginning.id]
+        with self._turn(), self._watchdog.load(), self._record.inside(beginning):
             self.slot.load(model_id, self.occupant)
 
     def _turn(self) -> AbstractContextManager[None]:
@@ -241,7 +243,8 @@ class Lane:
                 return True
             if switch:
                 self.queue.put([task.message(events.Loaded(claim.model))])
-            self._running.add(task)
+            with self._record.inside([task.id]):
+                self._running.add(task)
             self.occupant.keep = claim.payload.keep_alive
         except OutOfMemory as error:
             self._memory.relieve(self.occupant)
@@ -256,7 +259,7 @@ class Lane:
 
     def _step(self) -> None:
         try:
-            with self._turn(), self._watchdog.step():
+            with self._turn(), self._watchdog.step(), self._record.inside(self._running.ids):
                 self._running.step()
         except Exception as error:
             log.exception(

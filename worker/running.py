@@ -28,6 +28,10 @@ class RunningTasks:
     def tasks(self) -> list[Task]:
         return list(self._tasks.values())
 
+    @property
+    def ids(self) -> list[str]:
+        return list(self._tasks)
+
     def add(self, task: Task) -> None:
         """Have the engine serve this task. Raises what the engine raises."""
         self.engine.add(task.id, task.claim.payload, task.seed)

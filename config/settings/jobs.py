@@ -67,10 +67,10 @@ class JobSettings(Group):
         description="How long the events of a job can be read again.",
     )
     max_attempts: int = Field(
-        default=3,
+        default=2,
         ge=1,
         le=100,
-        description="How often a job is started when its worker dies.",
+        description="Crashes of the worker under a job after which it fails. After the first one it runs alone.",
     )
 
     @property

@@ -74,6 +74,11 @@ class ServerSettings(Group):
         return self.data_dir / "blobs"
 
     @property
+    def step_folder(self) -> Path:
+        """Where workers record what their engines work on."""
+        return self.data_dir / "steps"
+
+    @property
     def view_folder(self) -> Path:
         """Where the worker keeps what libraries may see of models: links and small files."""
         return self.data_dir / "views"

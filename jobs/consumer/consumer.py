@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import redis
@@ -24,6 +25,7 @@ from jobs.connection import connection
 from jobs.consumer.affinity import Affinity
 from jobs.consumer.queue import ConsumedQueue, Worker
 from jobs.consumer.registration import dead_workers
+from jobs.consumer.step_record import StepRecord, last_steps, remove_left_behind
 from jobs.gate import BEAT, Ttl
 from jobs.permissions import check
 
@@ -57,8 +59,12 @@ class Consumer:
     `asked` is SHUTDOWN or RESTART after that command.
     """
 
-    def __init__(self, settings: Settings, host: Host, max_attempts: int) -> None:
-        """`max_attempts`: how often a job is started whose worker dies."""
+    def __init__(self, settings: Settings, host: Host, max_attempts: int, steps: Path | None = None) -> None:
+        """`max_attempts`: how often a job is started whose worker dies.
+
+        `steps`: the folder where processes record what their engines work on. With it, jobs that are suspected of
+        the death of a process run alone.
+        """
         self.name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
         self.ttl = Ttl.of(settings)
         self.redis: redis.Redis = connection(settings.redis_address)
@@ -66,6 +72,8 @@ class Consumer:
         self._settings = settings
         self._host = host
         self._max_attempts = max_attempts
+        self._steps = steps
+        self._records: list[StepRecord] = []
         self._queues: dict[str, ConsumedQueue] = {}
         self._stop = threading.Event()
         self._listening = threading.Event()
@@ -87,6 +95,13 @@ class Consumer:
         self._queues[queue] = consumed
         return consumed
 
+    def record(self, queue: ConsumedQueue) -> StepRecord:
+        """Where an engine thread of this queue records what it works on."""
+        assert self._steps is not None, "this process records no steps"
+        record = StepRecord(self._steps, self.name, queue.name)
+        self._records.append(record)
+        return record
+
     def connect(self, stop: threading.Event) -> bool:
         """Wait for Redis, recover what dead processes of this machine left, and register.
 
@@ -95,6 +110,8 @@ class Consumer:
         if not self._wait_for_redis(stop):
             return False
         self._recover(dead_workers(self.redis, self._queues.keys()))
+        if self._steps is not None:
+            remove_left_behind(self._steps)
         for queue in self._queues.values():
             queue.register()
         return True
@@ -145,6 +162,8 @@ class Consumer:
         """Wait for the heartbeat's end, and leave RQ's list of workers. Call `stop` and close the queues before."""
         self._pulse.join(2)
         self.unregister()
+        for record in self._records:
+            record.close()
 
     def unregister(self) -> None:
         with contextlib.suppress(RedisError, OSError):
@@ -186,8 +205,9 @@ class Consumer:
                 log.exception("a heartbeat failed")
 
     def _recover(self, dead: Sequence[str]) -> None:
+        steps = None if self._steps is None else last_steps(self._steps, own=self.name)
         for queue in self._queues.values():
-            requeued, failed = queue.recover(self._max_attempts, dead)
+            requeued, failed = queue.recover(self._max_attempts, dead, steps)
             if requeued or failed:
                 log.warning("recovered the %s queue: %d jobs again, %d failed", queue.name, requeued, failed)
 

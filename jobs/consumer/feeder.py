@@ -32,15 +32,18 @@ class Feeder:
         gate: Gate,
         capacity: int,
         accept: Callable[[Execution], None],
+        has_suspect: Callable[[], bool],
         affinity: Affinity | None = None,
     ) -> None:
         """`gate`: for this thread alone, which blocks on it. `accept` is called on this thread.
 
-        `affinity`: which jobs go first; None: in the order of the queue.
+        `has_suspect`: whether a job runs that must have no company. `affinity`: which jobs go first; None: in the
+        order of the queue.
         """
         self._gate = gate
         self._capacity = capacity
         self._accept = accept
+        self._has_suspect = has_suspect
         self._affinity = affinity
         self._room = threading.Semaphore(capacity)
         self._open = threading.Event()
@@ -105,12 +108,12 @@ class Feeder:
 
     def _take(self, room: int) -> list[Execution]:
         affinity = self._affinity
+        if self._has_suspect():
+            return self._look_again()
         taken = self._gate.take(TAKE_TIMEOUT, room, affinity.current if affinity else lambda: ANY_MODEL)
         if taken is None:
             # Jobs for the preferred model may come, running ones may end, or the others' patience.
-            self._emptied.wait(_LOOK_AGAIN)
-            self._emptied.clear()
-            return []
+            return self._look_again()
         if taken and self._stopped.is_set():
             self._gate.put_back(taken)
             return []
@@ -120,6 +123,12 @@ class Feeder:
         if affinity is not None:
             affinity.taken(claims)
         return [Execution(claim) for claim in claims]
+
+    def _look_again(self) -> list[Execution]:
+        """Nothing, after a moment or when the last execution has ended."""
+        self._emptied.wait(_LOOK_AGAIN)
+        self._emptied.clear()
+        return []
 
 
 def feeder_name(worker: str) -> str:

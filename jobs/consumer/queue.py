@@ -7,7 +7,7 @@ This module knows executions. What a job does is its `Worker`'s concern; threads
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import redis
@@ -20,7 +20,7 @@ from jobs.consumer.feeder import TAKE_TIMEOUT, Feeder, feeder_name
 from jobs.consumer.outbox import Message, Outbox
 from jobs.consumer.registration import Registration
 from jobs.events import ProgressState
-from jobs.gate import Ending, Gate, Ttl
+from jobs.gate import Ending, Gate, LastStep, Ttl
 
 
 class Worker(Protocol):
@@ -63,7 +63,7 @@ class ConsumedQueue:
         feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl)
         self._registration = Registration(shared, queue, name)
         self._outbox = Outbox(self._gate, on_lost=worker.drop, on_ended=self._ended)
-        self._feeder = Feeder(feeder_gate, capacity, self._accept, affinity)
+        self._feeder = Feeder(feeder_gate, capacity, self._accept, self._has_suspect, affinity)
         self._executions: dict[str, Execution] = {}
         self._changed = threading.Condition()
         self._idle_since = time.monotonic()
@@ -172,9 +172,11 @@ class ConsumedQueue:
             worked=self._worked + running,
         )
 
-    def recover(self, max_attempts: int, dead: Sequence[str]) -> tuple[int, int]:
-        """Bring back what dead workers left. Returns how many jobs were (requeued, failed)."""
-        return self._lease_gate.recover(max_attempts, dead)
+    def recover(
+        self, max_attempts: int, dead: Sequence[str], steps: Mapping[str, LastStep] | None = None
+    ) -> tuple[int, int]:
+        """Bring back what dead workers left. Returns how many jobs were (requeued, failed). See `Gate.recover`."""
+        return self._lease_gate.recover(max_attempts, dead, steps)
 
     def relieve(self) -> int:
         """Delete ended jobs of any queue while Redis' memory is short. Returns how many."""
@@ -206,6 +208,9 @@ class ConsumedQueue:
         self._feeder.join(TAKE_TIMEOUT + patience)
 
     # -- the threads -----------------------------------------------------------------------------------------------
+
+    def _has_suspect(self) -> bool:
+        return any(each.claim.suspect for each in list(self._executions.values()))
 
     def _accept(self, execution: Execution) -> None:
         if not self._executions:

@@ -3,6 +3,7 @@
 -- ARGV: most, loaded model or '', ms (Unix) since when it is loaded, patience in ms, whether it works (0|1), window
 -- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits.
 -- A job that needs another model is not taken while the lane works: when its patience is over, nothing is.
+-- A suspect, in whose company a worker has died, is taken alone, and only while the lane does not work.
 local most, loaded, since = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local patience, works, window = tonumber(ARGV[4]), ARGV[5] == '1', tonumber(ARGV[6])
 
@@ -12,7 +13,8 @@ if #ids == 0 then
 end
 
 local function job(id)
-  local fields = redis.call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_kind', 'mlxq_submitted_ms')
+  local fields = redis.call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_kind', 'mlxq_submitted_ms',
+    'mlxq_suspect')
   local kind = fields[2]
   return {
     model = fields[1] or '',
@@ -21,6 +23,7 @@ local function job(id)
     unloads = kind == 'unload',
     foreign = not kind,
     submitted = tonumber(fields[3] or 0),
+    suspect = fields[4],
   }
 end
 
@@ -28,7 +31,7 @@ local function take(model, first)
   local taken = {}
   for place = first, #ids do
     local each = job(ids[place])
-    if #taken == most or (each.orders and place > first) then
+    if #taken == most or ((each.orders or each.suspect) and place > first) then
       break
     end
     if each.model == model then
@@ -36,7 +39,7 @@ local function take(model, first)
       redis.call('RPUSH', KEYS[2], ids[place])
       taken[#taken + 1] = ids[place]
     end
-    if each.orders then
+    if each.orders or each.suspect then
       break
     end
   end
@@ -44,7 +47,10 @@ local function take(model, first)
 end
 
 local head = job(ids[1])
-if head.foreign then
+if head.suspect and works then
+  return {}
+end
+if head.foreign or head.suspect then
   return take(head.model, 1)
 end
 -- What needs the slot for itself waits here until the lane has nothing in hand: there it would count as running.

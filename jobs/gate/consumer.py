@@ -4,7 +4,7 @@ import base64
 import itertools
 import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from jobs.events import (
     encode_event,
 )
 from jobs.gate.affinity import ANY_MODEL, ModelAffinity
+from jobs.gate.last_step import LastStep
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
 from jobs.request import Claim
@@ -150,7 +151,8 @@ class Gate:
             try:
                 claim = Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2])
                 waited = None if verdict[3] == b"" else int(verdict[3]) / 1000
-                claims.append(replace(claim, waited=waited, app=verdict[4].decode(errors="replace")))
+                app = verdict[4].decode(errors="replace")
+                claims.append(replace(claim, waited=waited, app=app, suspect=bool(verdict[5])))
             except (RequestGone, InvalidRequest) as error:
                 self.write([], [Ending(job_id, execution_id, error=error)])
                 log_end(job_id, JobStatus.FAILED, error=error)
@@ -261,13 +263,24 @@ class Gate:
         cancelled = {execution.decode() for verdict, execution in verdicts if verdict == b"cancel"}
         return lost, cancelled
 
-    def recover(self, max_attempts: int, dead_workers: Sequence[str] = ()) -> tuple[int, int]:
-        """Bring back what dead workers left on this queue. Returns how many jobs were (requeued, failed)."""
-        error = WorkerDied(
-            f"The worker died {'once' if max_attempts == 1 else f'{max_attempts} times'} while it ran this job; "
-            "it is not tried again."
-        )
-        result = _result_fields(RESULT_FAILED, "", "", exc_string=error.message)
+    def recover(
+        self,
+        max_attempts: int,
+        dead_workers: Sequence[str] = (),
+        steps: Mapping[str, LastStep] | None = None,
+    ) -> tuple[int, int]:
+        """Bring back what dead workers left on this queue. Returns how many jobs were (requeued, failed).
+
+        `steps`: what each worker worked on at last, as far as that is known. With it, jobs that are suspected of the
+        death of a worker run alone; None: they run as before.
+        """
+        error = WorkerDied("The worker crashed {crashes} while it ran this job; it is not tried again.")
+        died = "The worker crashed while it ran this job."
+        result = _result_fields(RESULT_FAILED, "", "", exc_string=died)
+        last = {
+            name: {"executions": sorted(step.executions), "company": step.company}
+            for name, step in (steps or {}).items()
+        }
         answer = self._run(
             "recover",
             [
@@ -290,7 +303,9 @@ class Gate:
                 error.message,
                 orjson.dumps([f.decode() if isinstance(f, bytes) else str(f) for f in result]),
                 msgspec.json.encode(error.fields()),
-                *dead_workers,
+                orjson.dumps(list(dead_workers)),
+                orjson.dumps(last),
+                int(steps is not None),
             ],
         )
         requeued, failed, cancelled = ([each.decode() for each in ids] for ids in answer)

@@ -1,15 +1,30 @@
 -- Bring back what a dead worker left: executions whose lease has ended (or whose worker is known to be dead),
 -- and jobs that were taken off the queue but never claimed.
 -- KEYS: queue, intermediate list, started registry, failed registry, cancelled registry, seen
--- ARGV: now (ISO), most crashes a job may see, grace for unclaimed jobs (s), ttl, events ttl, requeued event, failed event,
---       cancelled event, exception text, result fields as a JSON list, error (JSON), then names of dead workers
+-- ARGV: now (ISO), crashes of the worker under a job after which it fails, grace for unclaimed jobs (s), ttl,
+--       events ttl, requeued event, failed event, cancelled event, exception text, result fields as a JSON list,
+--       error (JSON), names of dead workers (JSON list), last steps of workers (JSON: name -> executions, company),
+--       whether suspects run alone (0|1)
+-- In texts, {crashes} stands for how often it crashed.
 -- Returns { ids of requeued jobs, of failed ones, of cancelled ones }
+--
+-- Only executions that the worker's last step was about are charged with its death; all, if that is not known. They
+-- are suspects: they run again one at a time. One whose worker dies again fails, and those that were suspected with it
+-- are cleared.
 local time = now()
 local dead = {}
-for i = 12, #ARGV do
-  dead[ARGV[i]] = true
+for _, name in ipairs(cjson.decode(ARGV[12])) do
+  dead[name] = true
 end
-local ttl, events_ttl = tonumber(ARGV[4]), tonumber(ARGV[5])
+local ttl, events_ttl, most = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[2])
+local steps, isolate = cjson.decode(ARGV[13]), ARGV[14] == '1'
+for _, step in pairs(steps) do
+  local executions = {}
+  for _, execution in ipairs(step.executions) do
+    executions[execution] = true
+  end
+  step.executions = executions
+end
 
 local expired = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', time)
 if next(dead) then
@@ -21,24 +36,65 @@ if next(dead) then
 end
 
 local requeued, failed, cancelled = {}, {}, {}
--- The oldest lease last, so that it ends up at the very front.
-for i = #expired, 1, -1 do
-  local id, execution = string.match(expired[i], '^(.*):(.-)$')
-  drop_execution(KEYS[3], id, execution)
-  local job = redis.call('HMGET', 'rq:job:' .. id, 'status', 'mlxq_cancel')
-  if job[1] == 'started' then
-    if job[2] then
-      conclude(id, 'canceled', KEYS[5], ARGV[8], ARGV[1], ttl, events_ttl)
-      cancelled[#cancelled + 1] = id
-    elseif redis.call('HINCRBY', 'rq:job:' .. id, 'mlxq_crashes', 1) >= tonumber(ARGV[2]) then
-      redis.call('HSET', 'rq:job:' .. id, 'exc_info', ARGV[9], 'mlxq_error', ARGV[11])
-      redis.call('XADD', 'rq:results:' .. id, 'MAXLEN', 10, '*', unpack(cjson.decode(ARGV[10])))
-      conclude(id, 'failed', KEYS[4], ARGV[7], ARGV[1], ttl, events_ttl)
-      failed[#failed + 1] = id
-    else
-      requeue(id, KEYS[1], ARGV[6])
-      requeued[#requeued + 1] = id
+
+local function fail(id, crashes)
+  local function counted(text)
+    return (string.gsub(text, '{crashes}', crashes == 1 and 'once' or crashes .. ' times'))
+  end
+  redis.call('HSET', 'rq:job:' .. id, 'exc_info', counted(ARGV[9]), 'mlxq_error', counted(ARGV[11]))
+  redis.call('XADD', 'rq:results:' .. id, 'MAXLEN', 10, '*', unpack(cjson.decode(ARGV[10])))
+  conclude(id, 'failed', KEYS[4], counted(ARGV[7]), ARGV[1], ttl, events_ttl)
+  failed[#failed + 1] = id
+end
+
+-- Waiting jobs that were suspected of the death of this worker lose nothing by it.
+local function clear(worker)
+  for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+    if redis.call('HGET', 'rq:job:' .. id, 'mlxq_suspect') == worker then
+      redis.call('HDEL', 'rq:job:' .. id, 'mlxq_suspect', 'mlxq_crashes')
     end
+  end
+end
+
+-- Jobs that go back to the queue, by the end of their lease. Those without output yet are first: most crashes happen
+-- while a prompt is read, and the others can run together again when the culprit is found.
+local silent, others = {}, {}
+for _, member in ipairs(expired) do
+  local id, execution = string.match(member, '^(.*):(.-)$')
+  local run = redis.call('HMGET', 'rq:execution:' .. member, 'worker_name', 'emitted')
+  drop_execution(KEYS[3], id, execution)
+  local job = redis.call('HMGET', 'rq:job:' .. id, 'status', 'mlxq_cancel', 'mlxq_suspect')
+  local step = run[1] and steps[run[1]]
+  local list = others
+  if job[1] ~= 'started' then
+    list = nil
+  elseif job[2] then
+    conclude(id, 'canceled', KEYS[5], ARGV[8], ARGV[1], ttl, events_ttl)
+    cancelled[#cancelled + 1] = id
+    list = nil
+  elseif not step or step.executions[execution] then
+    local crashes = redis.call('HINCRBY', 'rq:job:' .. id, 'mlxq_crashes', 1)
+    -- Who had company is not found guilty, but not for ever.
+    if crashes >= (step and step.company and 2 * most or most) then
+      fail(id, crashes)
+      if job[3] then
+        clear(job[3])
+      end
+      list = nil
+    elseif isolate then
+      redis.call('HSET', 'rq:job:' .. id, 'mlxq_suspect', run[1] or '')
+      list = run[2] == '0' and silent or others
+    end
+  end
+  if list then
+    list[#list + 1] = id
+  end
+end
+-- The oldest last, so that it ends up at the very front.
+for _, list in ipairs({ others, silent }) do
+  for i = #list, 1, -1 do
+    requeue(list[i], KEYS[1], ARGV[6])
+    requeued[#requeued + 1] = list[i]
   end
 end
 

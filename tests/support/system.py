@@ -42,6 +42,7 @@ class System:
             "AUTO_DOWNLOAD": "0",
             **{name: str(value) for name, value in settings.items()},
         }
+        self.worker_module = "worker"
         self.api: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None
         self.downloads: subprocess.Popen[bytes] | None = None
@@ -76,7 +77,7 @@ class System:
         self.wait_until(self._answers, "the API does not answer")
 
     def start_worker(self) -> None:
-        self.worker = self._spawn("worker")
+        self.worker = self._spawn(self.worker_module)
 
     def start_downloads(self) -> None:
         """Only stories of downloads need them."""
