@@ -1,10 +1,13 @@
-"""What is done to every chat once its model is known, in any dialect: schemas, tools and images are made what the
-engine takes, and what will not be heeded is told in the `warning` header.
+"""What is done to every chat once its model is known, in any dialect.
+
+Schemas, tools and images are made what the engine takes, and what changes with every request is left out. What will not
+be heeded is told in the `warning` header.
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping
 
+from msgspec import structs
 from starlette.requests import Request
 
 from api.http.context import context_of
@@ -13,6 +16,7 @@ from api.http.warning import warned
 from api.inputs.chat_images import settle_images
 from api.inputs.grammar import Wanted, settle_schemas
 from api.inputs.templates import NO_TOOLS, has_no_tools
+from api.inputs.volatile import without_volatile
 from jobs.payloads import ChatPayload
 from mlxq.catalog import ModelRef
 
@@ -29,6 +33,8 @@ async def settle(
 
     Raises InvalidRequest for what can't be enforced or read, and PayloadTooLarge.
     """
+    if context_of(request).settings.normalise_prompts:
+        payload = structs.replace(payload, messages=without_volatile(payload.messages))
     payload, loosened = await settle_schemas(list(enforced), payload)
     told = [*unheeded, *loosened]
     if payload.tools is not None and await asyncio.to_thread(has_no_tools, ref.path):

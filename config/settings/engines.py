@@ -62,6 +62,11 @@ class EngineSettings(Group):
         description="Memory of the prompt cache of a model, in MB; `auto`: half of what models and running requests "
         "leave of the memory; `0` turns it off.",
     )
+    normalise_prompts: bool = Field(
+        default=True,
+        description="Leave out what programs put at the beginning of system prompts for their maker's billing, and "
+        "what changes with every request: it would defeat the prompt cache.",
+    )
     drain_timeout: Seconds = Field(
         default=early.DRAIN_TIMEOUT,
         ge=0,

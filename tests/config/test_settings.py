@@ -39,6 +39,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "hub_cache": ("/hub", Path("/hub")),
     "auto_download": ("0", False),
     "model_links": ("1", True),
+    "normalise_prompts": ("0", False),
     "model_source": ("modelscope", "modelscope"),
     "downloads": ("4", 4),
     "downloads_quiet": ("90s", 90.0),

@@ -17,6 +17,10 @@ from tests.support.system import System
 PROMPTS = ["hello", "b", "what?", "héllo wörld", "1 2 3", "tell me more", "x" * 50, "再见"]
 
 
+#: A long system prompt.
+INSTRUCTIONS: Any = [{"type": "text", "text": "You are an agent. " * 60}]
+
+
 def ask(client: openai.OpenAI, text: str, **options: Any) -> ChatCompletion:
     completion: ChatCompletion = client.chat.completions.create(
         model="first",
@@ -206,6 +210,29 @@ def test_a_known_beginning_is_not_read_again(client: openai.OpenAI) -> None:
     assert first.usage.prompt_tokens_details.cached_tokens < 0.1 * first.usage.prompt_tokens
     assert again.usage.prompt_tokens_details.cached_tokens >= 0.9 * again.usage.prompt_tokens
     assert text_of(again) == text_of(first)
+
+
+def test_a_line_for_billing_that_changes_with_each_request_costs_nothing(client: openai.OpenAI) -> None:
+    def ask(line: str) -> Any:
+        return client.chat.completions.create(
+            model="first",
+            messages=[
+                {"role": "system", "content": [{"type": "text", "text": line}, *INSTRUCTIONS]},
+                {"role": "user", "content": "Hello."},
+            ],
+            max_tokens=4,
+            temperature=0,
+        )
+
+    first, again = (
+        ask(f"x-anthropic-billing-header: cc_version=2.1.332.7b4; cch={n};") for n in ("eb6c6", "0aaa9")
+    )
+    assert again.usage.prompt_tokens == first.usage.prompt_tokens
+    assert again.usage.prompt_tokens_details.cached_tokens >= 0.9 * again.usage.prompt_tokens
+    assert text_of(again) == text_of(first)
+    # Whatever else stands there is the caller's own text.
+    other = ask("x-anthropic-billing-header: who pays?")
+    assert other.usage.prompt_tokens > first.usage.prompt_tokens
 
 
 def test_two_interleaved_chats_never_mix(client: openai.OpenAI) -> None:
