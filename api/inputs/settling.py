@@ -1,7 +1,7 @@
 """What is done to every chat once its model is known, in any dialect.
 
-Schemas, tools and images are made what the engine takes, and what changes with every request is left out. What will not
-be heeded is told in the `warning` header.
+Schemas, tools and images are made what the engine takes, and what changes with every request is left out. What will
+not be heeded is told in the `warning` header.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Parts of requests that change every time and that no model needs: they would defeat the prompt cache.
 
 Claude Code begins its system prompt with a line for Anthropic's billing, `x-anthropic-billing-header: cc_version=…;
-cc_entrypoint=…; cch=…;`, whose last value is a hash of the request. Its setting CLAUDE_CODE_ATTRIBUTION_HEADER=0 turns
-that off. This module knows such lines. It does not know dialects.
+cc_entrypoint=…; cch=…;`, whose last value is a hash of the request. Its setting CLAUDE_CODE_ATTRIBUTION_HEADER=0
+turns that off. This module knows such lines. It does not know dialects.
 """
 
 import re
