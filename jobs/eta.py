@@ -1,7 +1,8 @@
 """How long steps and jobs take, learned from the last ones on this machine; and so when a job may be done.
 
-`emit.lua` learns the seconds of a step of a model, for each unit of its size, and the gate how long the last jobs of
-a queue ran. Both are guesses: a step of twice the pixels takes at least twice as long.
+`emit.lua` learns the seconds of a step of a model, for each unit of its size, or those of reading a token of a
+prompt, and the gate how long the last jobs of a queue ran. All are guesses: a step of twice the pixels takes at least
+twice as long.
 """
 
 from statistics import median
@@ -11,6 +12,7 @@ import orjson
 import redis.asyncio
 
 from jobs import keys
+from jobs.events import ProgressState
 from jobs.info import JobInfo
 from jobs.status import JobStatus
 
@@ -23,8 +25,14 @@ _UNKNOWN = 2.0
 
 
 async def eta(connection: redis.asyncio.Redis, info: JobInfo) -> float | None:
-    """Seconds until the job has ended, those before it included. None: nothing is known about one of them."""
-    if not info.steps or info.status.terminal:
+    """Seconds until the job has ended, those before it included; of a text that is being written, until its prompt is
+    read. None: nothing is known about one of them.
+    """
+    if info.status.terminal:
+        return None
+    if info.progress is not None and info.progress.unit == "prompt_tokens":
+        return await _until_read(connection, info.model, info.progress)
+    if not info.steps:
         return None
     ids: list[Any] = [info.id]
     if info.status is JobStatus.QUEUED:
@@ -40,6 +48,12 @@ async def eta(connection: redis.asyncio.Redis, info: JobInfo) -> float | None:
         *rows, paces = await pipe.execute()
     times = [_left(row, paces) for row in rows if row[0] is not None]
     return None if any(time is None for time in times) else round(sum(filter(None, times)), 1)
+
+
+async def _until_read(connection: redis.asyncio.Redis, model: str, progress: ProgressState) -> float | None:
+    pace: Any = await connection.hget(keys.PACES, model)
+    unread = progress.total - progress.done
+    return None if pace is None or unread <= 0 else round(unread * float(pace), 1)
 
 
 def _left(row: list[str | None], paces: dict[str, str]) -> float | None:

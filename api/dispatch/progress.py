@@ -1,7 +1,18 @@
 """The state of a job for keep-alives, from its events and its place in the queue."""
 
 from jobs.bus import Watch
-from jobs.events import AudioChunk, Delta, Downloaded, Downloading, Event, Loaded, Loading, Requeued, Started
+from jobs.events import (
+    AudioChunk,
+    Delta,
+    Downloaded,
+    Downloading,
+    Event,
+    Loaded,
+    Loading,
+    Progress,
+    Requeued,
+    Started,
+)
 
 
 class JobProgress:
@@ -15,6 +26,8 @@ class JobProgress:
         match event:
             case Delta() | AudioChunk() | Started() | Loaded():
                 self._state = "generating"
+            case Progress(unit="prompt_tokens", done=done, total=total):
+                self._state = f"reading {done}/{total}" if done < total else "generating"
             case Loading():
                 self._state = "loading model"
             case Downloading(done=done, total=total):

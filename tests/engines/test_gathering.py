@@ -9,7 +9,8 @@ from mlx_lm.sample_utils import greedy_sampler
 
 from tests.support.checkpoints import random_qwen3
 from worker.engines.llm import batch
-from worker.engines.llm.batch import Batch, Row
+from worker.engines.llm.batch import Batch
+from worker.engines.llm.row import Row
 
 
 @pytest.fixture(scope="module")

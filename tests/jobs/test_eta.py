@@ -87,6 +87,26 @@ async def test_steps_tell_it_better_than_other_jobs(
     assert await next_place(client.redis, "llm") == pytest.approx(3, abs=0.5)
 
 
+async def test_a_prompt_that_is_read_teaches_how_long_the_rest_takes(
+    client: JobClient, gate: Gate, clean_redis: redis.Redis
+) -> None:
+    """Per model, and apart from the steps of other models."""
+    clean_redis.hset(keys.PACES, "org/painter", "0.5")
+    job_id = await run(client, gate, model="org/tiny")
+    unit = {"unit": "prompt_tokens", "total": 30_000}
+    say = [encode_event(EventType.PROGRESS, done=done, **unit) for done in (1_000, 11_000, 30_000)]
+    gate.write([Emission(job_id, "execution-1", 1, say[0])], [])
+    clean_redis.hset(keys.execution(job_id, "execution-1"), "done_at", f"{time.time() - 5:.6f}")
+    gate.write([Emission(job_id, "execution-1", 2, say[1])], [])
+    info = await client.info(job_id)
+    assert info.progress is not None
+    assert (info.progress.done, info.progress.total, info.progress.unit) == (11_000, 30_000, "prompt_tokens")
+    assert info.eta == pytest.approx(19_000 * 5 / 10_000, rel=0.05)
+    gate.write([Emission(job_id, "execution-1", 3, say[2])], [])
+    assert (await client.info(job_id)).eta is None
+    assert clean_redis.hget(keys.PACES, "org/painter") == b"0.5"
+
+
 @pytest.mark.parametrize(("seconds", "least", "most"), [(20, 20, 26), (1000, 120, 120), (0.2, 1, 1)])
 async def test_the_refusal_of_a_full_queue_says_it(
     seconds: float, least: int, most: int, client: JobClient, gate: Gate

@@ -1,25 +1,25 @@
-"""Rows in mlx-lm's BatchGenerator: which prompts are read in a step, and prompts that several rows share.
+"""Rows in mlx-lm's BatchGenerator, which decodes them together and reads short prompts; see `reading.py` for others.
 
 This module knows tokens. It does not know text. It belongs to the thread of its model.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.generate import BatchGenerator, StopSequences
+from mlx_lm.generate import BatchGenerator
 
 from worker.engines.llm.prompt_cache import CachedPrompt, alias
-from worker.engines.llm.sampling import LogitsProcessor, Sampler
+from worker.engines.llm.reading import Reading, Readings, TokenReading
+from worker.engines.llm.row import Advance, Row, Token
 
-#: Tokens of one prompt read in one step: other rows decode, and cancellations are seen, between two steps.
-PREFILL_STEP = 512
-#: Tokens of all prompts together read in one step: many short prompts, or parts of a few long ones. An eighth of
-#: what mlx-lm reads at once. Smaller steps bring the first answers earlier and cost tokens per second.
-PREFILL_TOKENS = 2048
-#: Steps for which a few new prompts may be held back while many others decode.
+#: Tokens of a prompt that is short: such prompts are read together in one step, padded to the longest. A GPU takes
+#: about as long for one of them as for several.
+SHORT = 128
+#: Tokens of all short prompts together that are read in one step.
+SHORT_TOKENS = 2048
+#: Steps for which a few new prompts may be held back while many others decode, and long ones while short are read.
 HOLD_STEPS = 3
 #: While nothing decodes, a prompt waits for others that arrive with it: for the next one at most this share of the
 #: time that the prompts at hand take to read, and for all of them this share. Prompts that are read apart cost a
@@ -31,77 +31,49 @@ GATHER_MOST = 0.05
 _NEWS = 0.3
 
 
-@dataclass(slots=True, eq=False)
-class Row:
-    """One sequence: how its tokens are sampled, and how many there may be. `owner`: the object it belongs to."""
-
-    owner: Any
-    sampler: Sampler
-    processors: list[LogitsProcessor]
-    stops: StopSequences
-    max_tokens: int
-    uid: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A new token of a row. `reason` is set on the last one: stop (an end token) or length.
-
-    `kept` is then the row's tokens and their key-value cache. `drafted`: a draft model proposed the token.
-    """
-
-    row: Row
-    token: int
-    logprobs: mx.array
-    reason: str | None = None
-    kept: CachedPrompt | None = None
-    drafted: bool = False
-
-
-@dataclass(slots=True)
-class _Shared:
-    """Rows that start at the end of another row's prompt."""
-
-    rows: list[Row]
-    last: int
-
-
 class Batch:
     """At most `capacity` rows decode together; further ones wait."""
 
     def __init__(self, model: Any, capacity: int) -> None:
+        self._model = model
         self._capacity = capacity
         self._rows: dict[int, Row] = {}
-        #: prompts that wait to be read, and their tokens
+        #: short prompts that wait to be read, and their tokens
         self._unread: dict[int, int] = {}
-        self._shared: dict[int, _Shared] = {}
         #: steps for which they have been held back
         self._held = 0
         #: since when the first of them waits, on the monotonic clock
         self._unread_since = 0.0
-        #: tokens of prompts read in a second, lately; 0 before the first
+        #: tokens of short prompts read in a second, lately; 0 before the first
         self._speed = 0.0
+        self._readings = Readings(self._begin)
+        #: steps for which these have been held back
+        self._delayed = 0
+        #: what the last step has read of long prompts
+        self.advances: list[Advance] = []
         self._generator = BatchGenerator(
             model,
             completion_batch_size=capacity,
-            prefill_step_size=PREFILL_STEP,
+            prefill_step_size=SHORT,
             # The owner thread's own stream: everything of this engine is in one order. The library's
             # default, one more stream, was slower at batch 1 on a busy CPU and equal on a quiet one.
             stream=mx.default_stream(mx.default_device()),
         )
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) + len(self._readings)
 
     def insert(self, rows: list[Row], prompt: list[int], cached: int, cache: list[Any] | None) -> None:
         """Rows of one prompt, of which `cache` holds the first `cached` tokens. It is read once for all."""
         rest = prompt[cached:]
-        if len(rest) == 1:
+        if len(rest) == 1 or (len(rest) <= SHORT and len(rows) == 1):
             self._insert(rows, rest, prompt[:cached], cache)
-            return
-        self._insert(rows[:1], rest, prompt[:cached], cache)
-        if len(rows) > 1:
-            self._shared[rows[0].uid] = _Shared(rows[1:], prompt[-1])
+        else:
+            self.read(rows, TokenReading(self._model, prompt, cached, cache))
+
+    def read(self, rows: list[Row], reading: Reading) -> None:
+        """Rows of one prompt, which is read piece by piece."""
+        self._readings.add(rows, reading)
 
     def remove(self, row: Row) -> CachedPrompt | None:
         """Nothing more is computed for this row. Rows of one prompt are removed together.
@@ -109,9 +81,9 @@ class Batch:
         Returns the tokens that have been read for it and their cache, if reading has begun.
         """
         if self._rows.pop(row.uid, None) is None:
-            return None
-        self._shared.pop(row.uid, None)
-        begun = self._unread.pop(row.uid, None) is None
+            return self._readings.remove(row)
+        # All but the last token of a prompt may be read before the row gets its place.
+        begun = self._unread.pop(row.uid, 1) == 1
         removed = self._generator.remove([row.uid], return_prompt_caches=begun)
         if not begun:
             return None
@@ -125,37 +97,48 @@ class Batch:
         return CachedPrompt(tokens, cache)
 
     def step(self) -> list[Token]:
-        """Decode one token of each row, then read more of the prompts."""
-        if not self._unread and not self._shared:
-            return [self._token(response) for response in self._generator.next()[1]]
-        if self._unread:
-            self._generator.prefill_batch_size = self._prompts_to_read()
+        """Decode one token of each row and read short prompts, then pieces of long ones."""
+        if not self._readings:
+            self.advances = []
+            return self._decode()
         began = time.monotonic()
-        read, responses = self._generator.next()
-        if tokens := sum(min(self._unread.get(progress.uid, 0), PREFILL_STEP) for progress in read):
-            speed = tokens / max(time.monotonic() - began, 1e-6)
-            self._speed += (_NEWS if self._speed else 1.0) * (speed - self._speed)
-        for progress in read:
-            self._unread.pop(progress.uid, None)
-            if progress.end_of_segment and not progress.end_of_prompt:
-                self._start_shared(progress.uid)
-        return [self._token(response) for response in responses]
+        decoding, unread = len(self._rows), len(self._unread)
+        tokens = self._decode() if decoding else []
+        # Rows that decode should not wait for both.
+        if len(self._unread) < unread and self._delayed < HOLD_STEPS:
+            self._delayed += 1
+            self.advances = []
+        else:
+            self._delayed = 0
+            self.advances = self._readings.step(decoding, began)
+        return tokens
 
     def gather_time(self) -> float:
         """Seconds for which the next step should wait for one more prompt; 0 when it should not."""
-        if not self._speed or not self._unread or len(self._rows) != len(self._unread):
+        if not self._speed or not self._unread or len(self) != len(self._unread):
             return 0.0
         if len(self._unread) >= self._capacity:
             return 0.0
-        seconds = min(sum(self._unread.values()), PREFILL_TOKENS) / self._speed
+        seconds = min(sum(self._unread.values()), SHORT_TOKENS) / self._speed
         left = min(GATHER_SHARE * seconds, GATHER_MOST) - (time.monotonic() - self._unread_since)
         return max(0.0, min(NEXT_SHARE * seconds, left))
 
     def close(self) -> None:
         self._rows.clear()
-        self._shared.clear()
+        self._readings.clear()
         self._generator.close()
-        del self._generator
+        del self._generator, self._model
+
+    def _decode(self) -> list[Token]:
+        if not self._unread:
+            return [self._token(response) for response in self._generator.next()[1]]
+        self._generator.prefill_batch_size = self._prompts_to_read()
+        began = time.monotonic()
+        read, responses = self._generator.next()
+        if tokens := sum(self._unread.pop(progress.uid, 0) for progress in read):
+            speed = tokens / max(time.monotonic() - began, 1e-6)
+            self._speed += (_NEWS if self._speed else 1.0) * (speed - self._speed)
+        return [self._token(response) for response in responses]
 
     def _token(self, response: Any) -> Token:
         row = self._rows[response.uid]
@@ -165,12 +148,9 @@ class Batch:
             kept = CachedPrompt(response.all_tokens, response.prompt_cache)
         return Token(row, response.token, response.logprobs, response.finish_reason, kept)
 
-    def _start_shared(self, uid: int) -> None:
-        """All but the last token of a prompt is read: start the rows that share it."""
-        shared = self._shared.pop(uid, None)
-        if shared is not None and shared.rows:
-            cache, tokens = self._generator.extract_cache([uid])[uid]
-            self._insert(shared.rows, [shared.last], tokens, cache)
+    def _begin(self, rows: list[Row], prompt: list[int], cache: list[Any]) -> None:
+        """All but the last token of a prompt is read: its rows join."""
+        self._insert(rows, prompt[-1:], prompt[:-1], cache)
 
     def _insert(self, rows: Sequence[Row], rest: list[int], before: list[int], cache: Any) -> None:
         uids = self._generator.insert(
@@ -200,6 +180,5 @@ class Batch:
             self._held += 1
             return 0
         self._held = 0
-        # They are padded to the longest, of which each step reads at most PREFILL_STEP.
-        longest = min(max(self._unread.values()), PREFILL_STEP)
-        return max(1, min(PREFILL_TOKENS // longest, self._capacity))
+        # They are padded to the longest.
+        return max(1, min(SHORT_TOKENS // max(self._unread.values()), self._capacity))

@@ -19,7 +19,7 @@ from mlxq.catalog import Catalog, ModelRef
 from worker.engines.base import Delta, Done, Failed, Output
 from worker.engines.failures import failure_of
 from worker.engines.llm.answers import Answers
-from worker.engines.llm.batch import Batch, Row, Token
+from worker.engines.llm.batch import SHORT, Batch
 from worker.engines.llm.compiling import PAUSE, CompilingTask
 from worker.engines.llm.drafts import DraftModels
 from worker.engines.llm.logprobs import of_prompt
@@ -28,6 +28,7 @@ from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
 from worker.engines.llm.prompt_cache import PromptCache, cache_limit
 from worker.engines.llm.request import TextRequest
+from worker.engines.llm.row import Advance, Row, Token
 from worker.engines.llm.sampling import Sampling, make_sampler
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
@@ -119,7 +120,10 @@ class ChatEngine:
             return
         for number, prompt in enumerate(prompts):
             rows = [task.rows[sequence] for sequence in task.sequences[number * each : (number + 1) * each]]
-            task.cached += self._prefill.start(task.runner, rows, prompt)
+            cached = self._prefill.start(task.runner, rows, prompt)
+            task.cached += cached
+            if (unread := len(prompt.tokens) - 1 - cached) > SHORT:
+                task.unread[number] = unread
 
     def remove(self, task_id: str) -> None:
         self._compiling.pop(task_id, None)
@@ -142,14 +146,10 @@ class ChatEngine:
                 self._prefill.keep(sequence, cached)
 
     def step(self) -> list[Output]:
-        failed: list[Output] = []
-        for task_id, error in self._prefill.step():
-            self.remove(task_id)
-            failed.append(Failed(task_id, failure_of(error, "a prompt could not be read")))
         if self._compiling:
             self._take_ready()
         self._join()
-        outputs, self._ready = failed + self._ready, []
+        outputs, self._ready = self._ready, []
         for token in self._batch.step() + self._drafts.step():
             sequence: Sequence = token.row.owner
             # Another sequence of the same request may have failed in this step.
@@ -160,7 +160,21 @@ class ChatEngine:
             except Exception as error:
                 self.remove(sequence.task_id)
                 outputs.append(Failed(sequence.task_id, failure_of(error, "a request failed in its batch")))
+        for advance in self._batch.advances + self._drafts.advances:
+            self._report(advance, outputs)
         return outputs
+
+    def _report(self, advance: Advance, outputs: list[Output]) -> None:
+        """Tell how far a prompt is read, or that it can't be."""
+        sequence: Sequence = advance.row.owner
+        task = self._tasks.get(sequence.task_id)
+        if task is None:
+            return
+        if advance.error is not None:
+            self.remove(task.id)
+            outputs.append(Failed(task.id, failure_of(advance.error, "a prompt could not be read")))
+        elif (progress := task.read(sequence.index // task.each, advance.unread)) is not None:
+            outputs.append(progress)
 
     def gather_time(self) -> float:
         return self._batch.gather_time() if isinstance(self._batch, Batch) and not self._ready else 0.0

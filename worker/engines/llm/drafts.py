@@ -3,7 +3,7 @@
 from config.settings import Settings
 from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog import Catalog, UnknownModel
-from worker.engines.llm.batch import Token
+from worker.engines.llm.row import Advance, Token
 from worker.engines.llm.solo import Solo
 from worker.engines.loading import LanguageModel, load_language_model
 from worker.guard import opened
@@ -44,6 +44,11 @@ class DraftModels:
 
     def step(self) -> list[Token]:
         return [token for runner in self._runners.values() for token in runner.step()]
+
+    @property
+    def advances(self) -> list[Advance]:
+        """As Batch.advances."""
+        return [advance for runner in self._runners.values() for advance in runner.advances]
 
     def close(self) -> None:
         for runner in self._runners.values():

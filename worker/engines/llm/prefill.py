@@ -4,12 +4,12 @@
 knows tokens and caches. It does not know requests or text. It belongs to the thread of its model.
 """
 
-from collections.abc import Sequence as Items
 from typing import Protocol
 
-from worker.engines.llm.batch import Batch, Row
+from worker.engines.llm.batch import Batch
 from worker.engines.llm.prompt import Prompt
 from worker.engines.llm.prompt_cache import Beginning, CachedPrompt, Checkpoints, PromptCache
+from worker.engines.llm.row import Row
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
 
@@ -32,9 +32,6 @@ class Prefill(Protocol):
 
     def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int:
         """Have the rows of one prompt read and answered. Returns the number of tokens that were cached."""
-
-    def step(self) -> Items[tuple[str, Exception]]:
-        """Read more of the prompts that the runners do not read themselves. Returns failed tasks and their errors."""
 
     def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
         """Take the cache of an ended sequence; `tidy` inserts it into the prompt cache."""
@@ -82,9 +79,6 @@ class TextPrefill:
         for row in rows:
             self._checkpoints[row.owner] = beginning.checkpoints
         return beginning
-
-    def step(self) -> Items[tuple[str, Exception]]:
-        return ()
 
     def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
         self._kept.append(CachedPrompt(cached.tokens, cached.layers, self._checkpoints.get(sequence, {})))

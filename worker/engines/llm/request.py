@@ -4,11 +4,15 @@ import time
 from dataclasses import dataclass, field
 
 from jobs.results import TextResult, TextUsage, Timings
-from worker.engines.llm.batch import Row
+from worker.engines.base import Progress
 from worker.engines.llm.prefill import Runner
 from worker.engines.llm.prompt import Prompt
+from worker.engines.llm.row import Row
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
+
+#: Seconds between two reports of how far a prompt is read. One that is read sooner has none.
+REPORT_EVERY = 0.25
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +29,21 @@ class TextRequest:
     cached: int = 0
     began: float = field(default_factory=time.monotonic)
     first_token: float | None = None
+    #: tokens of each prompt that are left to be read
+    unread: dict[int, int] = field(default_factory=dict)
+    _reported: float | None = None
+
+    def read(self, number: int, unread: int) -> Progress | None:
+        """A piece of prompt `number` was read. Returns what is to be reported of it: now and then, and the end."""
+        self.unread[number] = unread
+        left, now = sum(self.unread.values()), time.monotonic()
+        if left and now - (self._reported or self.began) < REPORT_EVERY:
+            return None
+        if not left and self._reported is None:
+            return None
+        self._reported = now
+        total = sum(len(prompt.tokens) for prompt in self.prompts)
+        return Progress(self.id, total - left, total, "prompt_tokens")
 
     def result(self) -> TextResult:
         """The result of its job. Call it when all sequences have ended."""

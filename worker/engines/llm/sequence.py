@@ -11,9 +11,9 @@ from typing import Any
 from jobs.events import TokenLogprob
 from jobs.results import Choice
 from worker.engines.base import Delta
-from worker.engines.llm.batch import Row, Token
 from worker.engines.llm.logprobs import LogprobRecorder, TokenSpans
 from worker.engines.llm.parts import CALL, CLOSED, CONTENT, REASONING, Part
+from worker.engines.llm.row import Row, Token
 from worker.engines.llm.sampling import Guard
 from worker.engines.llm.splitter import Splitter
 from worker.engines.llm.stops import StopMatcher

@@ -3,7 +3,7 @@
 It has the interface of Batch. It knows tokens, not text, and belongs to the thread of its models.
 """
 
-import copy
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +11,14 @@ from typing import Any
 
 import mlx.core as mx
 from mlx_lm.generate import generate_step, speculative_generate_step
-from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache
+from mlx_lm.models.cache import can_trim_prompt_cache
 
-from worker.engines.llm.batch import PREFILL_STEP, Row, Token
 from worker.engines.llm.prompt_cache import CachedPrompt
+from worker.engines.llm.reading import Reading, Readings, TokenReading
+from worker.engines.llm.row import Advance, Row, Token
 
+#: Tokens of a prompt that are read in a step: cancellations are seen between two steps.
+PIECE = 512
 #: Tokens that a draft model proposes at once; the value of mlx-lm's server.
 DRAFT_TOKENS = 3
 
@@ -27,22 +30,28 @@ class Solo:
         self._model = model
         self._draft = draft
         self._rows: deque[_Run] = deque()
+        self._readings = Readings(self._begin)
+        #: as Batch.advances
+        self.advances: list[Advance] = []
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) + len(self._readings)
 
     def insert(self, rows: list[Row], prompt: list[int], cached: int, cache: list[Any] | None) -> None:
         """As Batch.insert; each row reads its prompt itself."""
         for row in rows:
-            # Generation writes into the arrays of the cache, which belong to the prompt cache.
-            layers = make_prompt_cache(self._model) if cache is None else copy.deepcopy(cache)
-            self._rows.append(_Run(row, prompt, layers, cached, self._draft))
+            reading = TokenReading(self._model, prompt, cached, cache)
+            self._rows.append(_Run(row, reading, self._draft))
+
+    def read(self, rows: list[Row], reading: Reading) -> None:
+        """As Batch.read."""
+        self._readings.add(rows, reading)
 
     def remove(self, row: Row) -> CachedPrompt | None:
         """As Batch.remove."""
         run = next((run for run in self._rows if run.row is row), None)
         if run is None:
-            return None
+            return self._readings.remove(row)
         self._rows.remove(run)
         return run.kept() if run.begun else None
 
@@ -53,10 +62,20 @@ class Solo:
 
     def step(self) -> list[Token]:
         """Read a piece of the first row's prompt, or decode its next token."""
-        if not self._rows:
-            return []
+        began = time.monotonic()
+        self.advances = []
+        tokens = self._step() if self._rows else []
+        if self._readings:
+            self.advances += self._readings.step(len(self._rows), began)
+        return tokens
+
+    def _step(self) -> list[Token]:
         run = self._rows[0]
-        if run.read(self._model):
+        if run.unread:
+            run.read()
+            self.advances.append(Advance(run.row, run.unread))
+            return []
+        if run.read_draft():
             return []
         token = run.next(self._model)
         if token.reason is not None:
@@ -67,40 +86,46 @@ class Solo:
     def close(self) -> None:
         while self._rows:
             self._rows.popleft().close()
+        self._readings.clear()
         del self._model, self._draft
+
+    def _begin(self, rows: list[Row], prompt: list[int], cache: list[Any]) -> None:
+        self.insert(rows, prompt, len(prompt) - 1, cache)
 
 
 @dataclass(eq=False)
 class _Run:
     row: Row
-    prompt: list[int]
-    cache: list[Any]
-    done: int
+    reading: TokenReading
     draft: Any | None
 
     def __post_init__(self) -> None:
-        self._cached = self.done
+        self._cached = self.reading.done
         self._tokens: Iterator[tuple[Any, ...]] | None = None
         self._made: list[int] = []
         self._matcher = self.row.stops.matcher()
-        self._draft_cache = make_prompt_cache(self.draft) if self.draft is not None else []
-        self._draft_done = 0
+        self._drafting = None if self.draft is None else TokenReading(self.draft, self.reading.tokens)
 
     @property
     def begun(self) -> bool:
         """Whether its cache holds more than at first."""
-        return self.done > self._cached or self._tokens is not None
+        return self.reading.done > self._cached or self._tokens is not None
 
-    def read(self, model: Any) -> bool:
-        """Read the next piece of the prompt; False when all but its last token is read."""
-        last = len(self.prompt) - 1
-        if self.done < last:
-            self.done = _read(model, self.cache, self.prompt, self.done, last)
-            return True
-        if self.draft is not None and self._draft_done < last:
-            self._draft_done = _read(self.draft, self._draft_cache, self.prompt, self._draft_done, last)
-            return True
-        return False
+    @property
+    def unread(self) -> int:
+        """Tokens of the prompt that are left, but for the last."""
+        return _unread(self.reading)
+
+    def read(self) -> None:
+        """Read the next piece of the prompt."""
+        mx.eval(self.reading.read(PIECE))
+
+    def read_draft(self) -> bool:
+        """Have the draft model read its next piece; False when it has read all."""
+        if self._drafting is None or not _unread(self._drafting):
+            return False
+        mx.eval(self._drafting.read(PIECE))
+        return True
 
     def next(self, model: Any) -> Token:
         if self._tokens is None:
@@ -118,11 +143,12 @@ class _Run:
     def kept(self) -> CachedPrompt | None:
         """The cache and its tokens, if the cache tells how many it holds."""
         self.close()
-        held = getattr(self.cache[0], "offset", None)
-        tokens = self.prompt + self._made
-        if not isinstance(held, int) or held > len(tokens) or not can_trim_prompt_cache(self.cache):
+        cache = self.reading.cache
+        held = getattr(cache[0], "offset", None)
+        tokens = self.reading.tokens + self._made
+        if not isinstance(held, int) or held > len(tokens) or not can_trim_prompt_cache(cache):
             return None
-        return CachedPrompt(tokens[:held], self.cache)
+        return CachedPrompt(tokens[:held], cache)
 
     def close(self) -> None:
         close = getattr(self._tokens, "close", None)
@@ -136,21 +162,18 @@ class _Run:
             "logits_processors": self.row.processors or None,
             "stream": mx.default_stream(mx.default_device()),
         }
-        last = mx.array(self.prompt[-1:])
-        if self.draft is None:
-            return generate_step(last, model, prompt_cache=self.cache, **options)
+        last, cache = mx.array(self.reading.tokens[-1:]), self.reading.cache
+        if self.draft is None or self._drafting is None:
+            return generate_step(last, model, prompt_cache=cache, **options)
         return speculative_generate_step(
             last,
             model,
             self.draft,
             num_draft_tokens=DRAFT_TOKENS,
-            prompt_cache=[*self.cache, *self._draft_cache],
+            prompt_cache=[*cache, *self._drafting.cache],
             **options,
         )
 
 
-def _read(model: Any, cache: list[Any], prompt: list[int], start: int, end: int) -> int:
-    stop = min(start + PREFILL_STEP, end)
-    model(mx.array([prompt[start:stop]]), cache=cache)
-    mx.eval([layer.state for layer in cache])
-    return stop
+def _unread(reading: TokenReading) -> int:
+    return len(reading.tokens) - 1 - reading.done

@@ -4,10 +4,6 @@ This module knows how prompts with images are read: one after the other, in piec
 else that a chat needs is the chat engine's, which runs unchanged.
 """
 
-from collections import deque
-from collections.abc import Sequence as Items
-from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import mlx_vlm.utils
@@ -22,38 +18,26 @@ from config.values import JsonObject
 from jobs.blobs import blob_store
 from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog, ModelRef
-from worker.engines.llm.batch import Row
 from worker.engines.llm.chat import ChatEngine, prompt_cache
 from worker.engines.llm.image_prompts import ImagePrompt, ImagePrompts
 from worker.engines.llm.prefill import Runner, TextPrefill
 from worker.engines.llm.prompt import Prompt
 from worker.engines.llm.prompt_cache import CachedPrompt
+from worker.engines.llm.row import Row
 from worker.engines.llm.sequence import Sequence
-from worker.engines.llm.vision_model import Decoder, Reading
+from worker.engines.llm.vision_model import Decoder, ImageReading
 from worker.engines.loading import describe, folder
 from worker.engines.precision import keeps_halves, widen
 
 
-@dataclass(slots=True, eq=False)
-class _Read:
-    """A prompt that is being read, and the rows that will answer it."""
-
-    task_id: str
-    reading: Reading
-    prompt: ImagePrompt
-    rows: list[Row]
-    runner: Runner
-
-
 class ImagePrefill:
-    """Reads prompts with images itself; leaves the others to `text`."""
+    """Starts prompts with images; leaves the others to `text`."""
 
     takes_drafts = False
 
     def __init__(self, model: Any, text: TextPrefill) -> None:
         self._model = model
         self._text = text
-        self._reads: deque[_Read] = deque()
         #: the keys of running sequences in the prompt cache
         self._keys: dict[Sequence, list[int]] = {}
 
@@ -68,25 +52,10 @@ class ImagePrefill:
         if not isinstance(prompt, ImagePrompt):
             return self._text.start(runner, rows, prompt)
         beginning = self._text.begin(rows, prompt.key[:-1])
-        # Reading writes into the arrays themselves, which belong to the prompt cache.
-        layers = deepcopy(Decoder.without_shift(beginning.layers)) or None
-        reading = Reading(self._model, prompt.inputs, beginning.length, layers)
-        self._reads.append(_Read(rows[0].owner.task_id, reading, prompt, rows, runner))
+        layers = Decoder.without_shift(beginning.layers) or None
+        runner.read(rows, ImageReading(self._model, prompt.tokens, prompt.inputs, beginning.length, layers))
         self._keys.update((row.owner, prompt.key) for row in rows)
         return beginning.length
-
-    def step(self) -> Items[tuple[str, Exception]]:
-        if not self._reads:
-            return ()
-        read = self._reads[0]
-        try:
-            if read.reading.step():
-                self._reads.popleft()
-                tokens = read.prompt.tokens
-                read.runner.insert(read.rows, tokens, len(tokens) - 1, read.reading.cache)
-        except Exception as error:
-            return [(read.task_id, error)]
-        return ()
 
     def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
         """Tokens of images do not tell which images they are: the cache is kept under the prompt's key."""
@@ -103,14 +72,12 @@ class ImagePrefill:
 
     def remove(self, task_id: str) -> None:
         self._text.remove(task_id)
-        self._reads = deque(read for read in self._reads if read.task_id != task_id)
         self._keys = {sequence: key for sequence, key in self._keys.items() if sequence.task_id != task_id}
 
     def tidy(self) -> bool:
         return self._text.tidy()
 
     def close(self) -> None:
-        self._reads.clear()
         self._keys.clear()
         self._text.close()
         del self._model

@@ -4,14 +4,13 @@ This module knows arrays. It does not know requests. It belongs to the thread of
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
 from mlx_vlm.generate.common import _chunked_prefill_enabled
 from mlx_vlm.models.cache import make_prompt_cache
-
-from worker.engines.llm.batch import PREFILL_STEP
 
 
 class RopeShift:
@@ -122,43 +121,53 @@ class VisionInputs:
         )
 
 
-class Reading:
-    """Reads a prompt with images into a cache. Call `step` until it returns True.
+class ImageReading:
+    """A prompt with images on its way into a cache; see `reading.Reading`.
 
-    `inputs`: the output of the model's processor. `layers` hold the first `cached` tokens, and are written to.
-    `cache`, for the model's Decoder, then holds all but the last token.
+    `tokens` is the prompt, `inputs` what the model's processor made of it. `layers`, without a shift, hold the first
+    `done` tokens.
     """
 
-    def __init__(self, model: Any, inputs: VisionInputs, cached: int = 0, layers: Any = None) -> None:
+    def __init__(
+        self, model: Any, tokens: list[int], inputs: VisionInputs, done: int = 0, layers: Any = None
+    ) -> None:
+        self.tokens = tokens
+        self.done = done
         self._model = model
         self._language = model.language_model
         self._inputs = inputs
-        self._tokens = inputs.tokens
         #: what the language model takes for the whole prompt
         self._options = dict(inputs.others)
-        self._layers = make_prompt_cache(self._language) if layers is None else layers
-        self._done = cached
+        # Reading writes into the arrays of a cache, which may belong to the prompt cache.
+        self._layers = make_prompt_cache(self._language) if layers is None else deepcopy(layers)
         self._embeddings: Any = None
-        self.cache: list[Any] = []
 
-    def step(self) -> bool:
-        """Encode the images, then read a piece of the prompt. True when all but its last token is read."""
+    @property
+    def cache(self) -> list[Any]:
+        """For the model's Decoder. A shift is only known when all is read; what is cut short is trimmed before it."""
+        shift: Any = None
+        if self.done == len(self.tokens) - 1:
+            shift = self._options.get("rope_deltas")
+            if shift is None:
+                shift = getattr(self._language, "_rope_deltas", None)
+        return Decoder(self._model).with_shift(self._layers, shift)
+
+    def read(self, most: int) -> list[Any]:
+        """Encode the images, then read a piece of the prompt. A few models have to read all of it at once."""
         if self._embeddings is None:
             self._embed()
-        last = self._tokens.shape[1] - 1
-        while self._done < last:
-            self._read(last)
-            if self._done < last and not self._keeps_positions:
-                return False
-        shift: Any = self._options.get("rope_deltas")
-        if shift is None:
-            shift = getattr(self._language, "_rope_deltas", None)
-        self.cache = Decoder(self._model).with_shift(self._layers, shift)
-        return True
+            if not self._keeps_positions:
+                return [self._embeddings]
+        last = len(self.tokens) - 1
+        self._read(min(self.done + most, last), last)
+        while self._keeps_positions and self.done < last:
+            mx.eval([layer.state for layer in self._layers])
+            self._read(min(self.done + most, last), last)
+        return [layer.state for layer in self._layers]
 
     def _embed(self) -> None:
         encoded = self._model.get_input_embeddings(
-            self._tokens, self._inputs.pixels, mask=self._inputs.mask, **self._options
+            self._inputs.tokens, self._inputs.pixels, mask=self._inputs.mask, **self._options
         ).to_dict()
         self._embeddings = encoded.pop("inputs_embeds")
         self._options.update({name: value for name, value in encoded.items() if value is not None})
@@ -169,21 +178,21 @@ class Reading:
         # A prompt with bidirectional attention has to be read at once.
         self._in_pieces = _chunked_prefill_enabled(
             self._model,
-            input_ids=self._tokens,
+            input_ids=self._inputs.tokens,
             inputs_embeds=self._embeddings,
             prompt_cache=self._layers,
             prefill_kwargs=self._options,
         )
 
-    def _read(self, last: int) -> None:
+    def _read(self, stop: int, last: int) -> None:
         whole = not self._in_pieces and all(layer.is_trimmable() for layer in self._layers)
-        end = last + 1 if whole else min(self._done + PREFILL_STEP, last) if self._in_pieces else last
+        end = last + 1 if whole else stop if self._in_pieces else last
         # These belong to the whole prompt: the model takes its part by the cache's offset.
         self._language(
-            self._tokens[:, self._done : end],
-            inputs_embeds=self._embeddings[:, self._done : end],
+            self._inputs.tokens[:, self.done : end],
+            inputs_embeds=self._embeddings[:, self.done : end],
             cache=self._layers,
-            n_to_process=end - self._done,
+            n_to_process=end - self.done,
             logits_to_keep=1,
             **self._options,
         )
@@ -191,6 +200,4 @@ class Reading:
             # The last token is read again, by the batch: its logits are the answer's first step.
             for layer in self._layers:
                 layer.trim(1)
-        mx.eval([layer.state for layer in self._layers])
-        mx.clear_cache()
-        self._done = min(end, last)
+        self.done = min(end, last)

@@ -1,0 +1,188 @@
+"""Prompts that are read piece by piece, each into a cache of its own: whose turn it is, and how large a piece is.
+
+A padded batch of long prompts would gain nothing: one of them already keeps the device busy. Alone it is read without
+padding, can be set aside for a shorter one, and can leave without touching others. This module knows tokens and
+seconds. It does not know text or requests. It belongs to the thread of its model.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import mlx.core as mx
+from mlx_lm.models.cache import make_prompt_cache
+
+from worker.device import device
+from worker.engines.llm.prompt_cache import CachedPrompt
+from worker.engines.llm.row import Advance, Row
+from worker.memory import is_out_of_memory
+
+#: Tokens of the largest piece; the value of mlx-lm.
+LARGEST = 2048
+#: Tokens of the smallest piece. GPUs multiply matrices in tiles of 32 rows: fewer tokens take as long.
+SMALLEST = 32 if device().gpu else 8
+#: Seconds of a piece while nothing decodes: a new request waits for its end.
+ALONE = 1.0
+#: Beside rows that decode: seconds of a piece as a share of those of their own step. With 1, their pauses double.
+SHARE = 0.9
+#: Every so many pieces the oldest prompt is read, else the one of which the least is unread.
+OLDEST_TURN = 4
+#: Weight of the last measurement in an average.
+_NEWS = 0.4
+#: Key-value caches of mlx-lm grow by so many tokens. The arrays that they outgrow are of no use to larger ones.
+_GROWTH = 256
+
+
+class Reading(Protocol):
+    """A prompt on its way into a cache: `done` of its `tokens` are read. The last token is left to a runner."""
+
+    @property
+    def tokens(self) -> list[int]:
+        """The whole prompt."""
+
+    @property
+    def done(self) -> int:
+        """Tokens that the cache holds."""
+
+    @property
+    def cache(self) -> list[Any]:
+        """The layers of the key-value cache."""
+
+    def read(self, most: int) -> list[Any]:
+        """Read up to `most` more tokens. Returns the arrays that have to be evaluated for it."""
+
+
+class TokenReading:
+    """A prompt of tokens, of which `layers` hold the first `done`."""
+
+    def __init__(self, model: Any, tokens: list[int], done: int = 0, layers: list[Any] | None = None) -> None:
+        self._model = model
+        self.tokens = tokens
+        self.done = done
+        # Reading writes into the arrays of a cache, which may belong to the prompt cache.
+        self.cache: list[Any] = make_prompt_cache(model) if layers is None else copy.deepcopy(layers)
+
+    def read(self, most: int) -> list[Any]:
+        stop = min(self.done + most, len(self.tokens) - 1)
+        self._model(mx.array([self.tokens[self.done : stop]]), cache=self.cache)
+        self.done = stop
+        return [layer.state for layer in self.cache]
+
+
+class Pieces:
+    """The size of pieces that take a given time, by how long the last ones took."""
+
+    def __init__(self) -> None:
+        self._speed = 0.0
+
+    def size(self, seconds: float) -> int:
+        """Tokens to read. Attention makes later pieces of a prompt slower: they get smaller."""
+        tokens = int(seconds * self._speed)
+        return max(SMALLEST, min(LARGEST, tokens - tokens % SMALLEST))
+
+    def fits(self, seconds: float) -> bool:
+        """Whether there is time for one."""
+        return seconds * self._speed >= SMALLEST
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """A piece was read. One without tokens was no reading: images were encoded."""
+        if not tokens:
+            return
+        speed = tokens / max(seconds, 1e-6)
+        self._speed += (_NEWS if self._speed else 1.0) * (speed - self._speed)
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A prompt in hand, and the rows that it is for. `cached` of its tokens were read before."""
+
+    reading: Reading
+    rows: list[Row]
+    cached: int
+
+    @property
+    def unread(self) -> int:
+        return len(self.reading.tokens) - 1 - self.reading.done
+
+
+class Readings:
+    """Reads prompts in turns, and passes them on with all but their last token read."""
+
+    def __init__(self, ready: Callable[[list[Row], list[int], list[Any]], None]) -> None:
+        """`ready` gets the rows of a prompt that is read, its tokens, and the cache of all but the last."""
+        self._ready = ready
+        self._entries: list[_Entry] = []
+        self._pieces = Pieces()
+        self._turn = 0
+        #: seconds that a step of the rows that decode takes
+        self._pause = 0.0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, rows: list[Row], reading: Reading) -> None:
+        self._entries.append(_Entry(reading, rows, reading.done))
+
+    def remove(self, row: Row) -> CachedPrompt | None:
+        """Drop the prompt of this row, if there is one; what of it was read here."""
+        entry = next((entry for entry in self._entries if row in entry.rows), None)
+        if entry is None:
+            return None
+        self._entries.remove(entry)
+        reading = entry.reading
+        if reading.done == entry.cached:
+            return None
+        return CachedPrompt(reading.tokens[: reading.done], reading.cache)
+
+    def step(self, decoding: int, began: float) -> list[Advance]:
+        """Read for as long as the rows that decode, `decoding` in number, can wait. Their step began at `began`."""
+        left = self._time(decoding)
+        advances: list[Advance] = []
+        tokens = 0
+        while self._entries and (not advances or (tokens < LARGEST and self._pieces.fits(left))):
+            entry = self._next()
+            before = entry.reading.done
+            try:
+                arrays = entry.reading.read(self._pieces.size(left))
+                # The step of the rows that decode is computed first: what comes after is the time of the piece.
+                mx.synchronize()
+                start = time.monotonic()
+                if decoding and not advances:
+                    self._pause += (_NEWS if self._pause else 1.0) * (start - began - self._pause)
+                mx.eval(arrays)
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                self._entries.remove(entry)
+                advances.append(Advance(entry.rows[0], entry.unread, error))
+                continue
+            seconds = time.monotonic() - start
+            read = entry.reading.done - before
+            self._pieces.took(read, seconds)
+            tokens += read
+            left -= seconds
+            if not entry.unread or before // _GROWTH != entry.reading.done // _GROWTH:
+                mx.clear_cache()
+            advances.append(Advance(entry.rows[0], entry.unread))
+            if not entry.unread:
+                self._entries.remove(entry)
+                self._ready(entry.rows, entry.reading.tokens, entry.reading.cache)
+        return advances
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+    def _time(self, decoding: int) -> float:
+        """Seconds to read in a step."""
+        if not decoding:
+            return ALONE
+        # Prompts that wait for their first token get as much time each as rows that wait for the next one.
+        return SHARE * self._pause * max(1.0, len(self._entries) / decoding)
+
+    def _next(self) -> _Entry:
+        self._turn += 1
+        if self._turn % OLDEST_TURN == 0:
+            return self._entries[0]
+        return min(self._entries, key=lambda entry: entry.unread)

@@ -1,0 +1,49 @@
+"""Rows of a runner, and what its steps return: tokens of answers, and how far prompts are read.
+
+This module knows tokens. It does not know models, text or requests.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+from mlx_lm.generate import StopSequences
+
+from worker.engines.llm.prompt_cache import CachedPrompt
+from worker.engines.llm.sampling import LogitsProcessor, Sampler
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One sequence: how its tokens are sampled, and how many there may be. `owner`: the object it belongs to."""
+
+    owner: Any
+    sampler: Sampler
+    processors: list[LogitsProcessor]
+    stops: StopSequences
+    max_tokens: int
+    uid: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A new token of a row. `reason` is set on the last one: stop (an end token) or length.
+
+    `kept` is then the row's tokens and their key-value cache. `drafted`: a draft model proposed the token.
+    """
+
+    row: Row
+    token: int
+    logprobs: mx.array
+    reason: str | None = None
+    kept: CachedPrompt | None = None
+    drafted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """A piece of a row's prompt was read: `unread` of its tokens are left. `error`: it can't be read."""
+
+    row: Row
+    unread: int
+    error: Exception | None = None
