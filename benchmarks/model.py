@@ -38,7 +38,7 @@ BIG = Size()
 TINY = Size(width=128, layers=4, heads=4, kv_heads=2, ffn=384)
 
 
-def random_qwen3(folder: Path, size: Size = BIG, seed: int = 0) -> Path:
+def random_qwen3(folder: Path, size: Size = BIG, seed: int = 0, context: int = 8192) -> Path:
     """Write the checkpoint (float32) into `folder` and return it. BIG has about 20 M parameters, TINY 1 M."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer, printable = _tokenizer()
@@ -55,7 +55,7 @@ def random_qwen3(folder: Path, size: Size = BIG, seed: int = 0) -> Path:
         "head_dim": size.width // size.heads,
         "rms_norm_eps": 1e-6,
         "vocab_size": tokenizer.get_vocab_size(),
-        "max_position_embeddings": 8192,
+        "max_position_embeddings": context,
         "rope_theta": 1_000_000.0,
         "tie_word_embeddings": False,
         "torch_dtype": "float32",
@@ -77,7 +77,7 @@ def random_qwen3(folder: Path, size: Size = BIG, seed: int = 0) -> Path:
             "tokenizer_class": "PreTrainedTokenizerFast",
             "eos_token": "<|im_end|>",
             "pad_token": "<|endoftext|>",
-            "model_max_length": 8192,
+            "model_max_length": context,
             "clean_up_tokenization_spaces": False,
             "chat_template": (Path(__file__).parent / "template.jinja").read_text(),
         },
