@@ -47,6 +47,7 @@ from api.openai.dialect import OPENAI
 from api.openai.embeddings import router as embeddings
 from api.openai.images import router as images
 from api.openai.models import router as models
+from api.openai.responses import router as responses
 from api.openai.speech import router as speech
 from api.openai.transcription import router as transcription
 from config import VERSION
@@ -89,6 +90,7 @@ RESOURCES: tuple[Resource, ...] = (
     models.RESOURCE,
     named_models.RESOURCE,
     queue.RESOURCE,
+    responses.RESOURCE,
     settings_route.RESOURCE,
     speech.RESOURCE,
     system.RESOURCE,

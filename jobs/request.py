@@ -23,8 +23,8 @@ FUNCTION = "worker.rq_function.run"
 
 
 def new_job_id(kind: Kind, prefix: str = "") -> str:
-    """`prefix` takes the place of the kind's own."""
-    return f"{prefix or KINDS[kind].prefix}-{secrets.token_hex(12)}"
+    """`prefix`, with what separates it, takes the place of the kind's own."""
+    return f"{prefix or KINDS[kind].prefix + '-'}{secrets.token_hex(12)}"
 
 
 class _Arguments(msgspec.Struct, frozen=True):
@@ -62,7 +62,8 @@ class JobRequest:
     job; it is empty where there are no keys. `needs` is a job that must complete before this one may run. `join`:
     while an earlier job of the same fingerprint has not ended, this request means that job. `steps` is how many it
     is expected to take, and `step_size` how much one is, in a unit of its kind's own: from them its time is
-    estimated. `uploads` are the files that came with it. They are the job's once it is accepted.
+    estimated. `uploads` are the files that came with it. They are the job's once it is accepted. `kept` is a text
+    that stays with the job's record, for its dialect alone.
     """
 
     id: str
@@ -85,6 +86,7 @@ class JobRequest:
     steps: int = 0
     step_size: float = 0.0
     meta: Meta = NOTHING_NOTED
+    kept: str = ""
     uploads: Uploads | None = field(default=None, compare=False)
 
     @property

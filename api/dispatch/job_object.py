@@ -59,7 +59,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
     result, progress = None, info.progress
     meta = renderer.noted(info.meta)
     if info.result is not None:
-        result = renderer.body(renderer.answered(info.id, meta, info.result, base))
+        result = renderer.body(renderer.answered(info.id, meta, info.result, base, ended))
     error = None if info.error is None else renderer.dialect.error_body(info.error, info.id)["error"]
     return {
         "id": info.id,

@@ -21,12 +21,16 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Answered(Generic[M, R]):
-    """A job that ended well. `base` is the server's own address as the client knows it; it ends with a slash."""
+    """A job that ended well. `base` is the server's own address as the client knows it; it ends with a slash.
+
+    `ended_at` is in Unix seconds.
+    """
 
     job_id: str
     meta: M
     result: R
     base: str
+    ended_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,16 @@ class Renderer(Generic[M, R]):
     body: Callable[[Answered[M, R]], Mapping[str, object]]
     #: what the job object calls the kind, where the dialect has another word
     name: str = ""
-    #: how ids of jobs begin, where the dialect has other ones
+    #: how ids of jobs begin, with what separates it, where the dialect has other ones
     prefix: str = ""
     #: whether `body` takes so long that other requests have to go on meanwhile
     slow: bool = False
 
-    def answered(self, job_id: str, meta: Meta | str, result: msgspec.Raw, base: str) -> Answered[M, R]:
+    def answered(
+        self, job_id: str, meta: Meta | str, result: msgspec.Raw, base: str, ended_at: float | None = None
+    ) -> Answered[M, R]:
         """Raises MlxqError for the result of another version."""
-        return Answered(job_id, self.noted(meta), read_result(self.kind, result), base)
+        return Answered(job_id, self.noted(meta), read_result(self.kind, result), base, ended_at)
 
     def noted(self, meta: Meta | str) -> M:
         """What was noted with a job, as it was submitted or as it is kept."""

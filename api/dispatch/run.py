@@ -1,6 +1,7 @@
 """Runs a job for a request: waits for its answer, or returns the job if the client prefers that."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,7 +49,8 @@ async def run(
         return await accepted(request, job, submission, preference, headers)
     extra = {**(headers or {}), **_applied(preference)}
     renderer = renderers_of(request)[job.dialect, job.kind]
-    answered = renderer.answered(submission.job_id, submission.meta, result, base_of(request))
+    base, now = base_of(request), time.time()
+    answered = renderer.answered(submission.job_id, submission.meta, result, base, now)
     if respond is not None:
         return await asyncio.to_thread(respond, answered, extra)
     body = await asyncio.to_thread(renderer.body, answered) if renderer.slow else renderer.body(answered)

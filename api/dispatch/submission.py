@@ -67,6 +67,7 @@ def job_request(
     category: Category | None = None,
     stream: bool = False,
     priority: int = 0,
+    kept: str = "",
 ) -> JobRequest:
     """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key.
 
@@ -106,6 +107,7 @@ def job_request(
         needs=needs,
         priority=priority,
         meta=msgspec.structs.replace(meta, created=int(time.time())),
+        kept=kept,
         uploads=uploads_of(request),
     )
 

@@ -55,9 +55,9 @@ async def settle_images(
 
 
 def _images(messages: list[Message]) -> list[Place]:
-    """The image parts, in order."""
+    """The image parts, in order. A part may say itself where it stands in the request."""
     return [
-        (part, f"messages[{number}].content[{place}]")
+        (part, part.get("place") or f"messages[{number}].content[{place}]")
         for number, message in enumerate(messages)
         if isinstance(message["content"], list)
         for place, part in enumerate(message["content"])

@@ -79,6 +79,8 @@ class AsyncGate:
             fields |= {"mlxq_steps": request.steps, "mlxq_step_size": request.step_size}
         if len(data) <= self._keep_bytes:
             fields["mlxq_keep"] = 1
+        if request.kept:
+            fields["mlxq_kept"] = request.kept
         if request.inputs:
             fields["mlxq_inputs"] = " ".join(request.inputs)
         # The records that lead to the job go with it.

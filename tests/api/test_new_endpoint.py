@@ -139,7 +139,7 @@ async def parrot(request: Request) -> Response:
 RESOURCE = Resource(
     PARROT,
     routers=(router,),
-    renderers=(Renderer(PARROT, Kind.COMPLETION, ParrotMeta, _answer, name="squawk", prefix="prt"),),
+    renderers=(Renderer(PARROT, Kind.COMPLETION, ParrotMeta, _answer, name="squawk", prefix="prt-"),),
     large={"/v1/parrot": lambda settings: 2 * settings.max_body_bytes},
 )
 

@@ -39,7 +39,12 @@ EXTENSIONS = {
     "ImageGenCompletedEvent": ("image_index", "seed", "url"),
     "ImageEditPartialImageEvent": ("image_index",),
     "ImageEditCompletedEvent": ("image_index", "seed", "url"),
+    "Response": ("frequency_penalty", "presence_penalty", "store"),
+    # OpenAI's own servers give custom calls a status.
+    "CustomToolCall": ("status",),
 }
+#: Codes of failures that OpenAI's servers send and its description forgets.
+CODES = ("context_length_exceeded", "model_not_found")
 
 
 def check_shape(name: str, body: Any) -> None:
@@ -54,6 +59,22 @@ def check_chunks(name: str, chunks: list[dict[str, Any]]) -> None:
         check_shape(name, chunk)
 
 
+def check_events(events: list[dict[str, Any]]) -> None:
+    """Events of a stream of responses, each by its type."""
+    assert events
+    for event in events:
+        check_shape(_event_names()[event["type"]], event)
+
+
+@cache
+def _event_names() -> dict[str, str]:
+    """The component of each type of event."""
+    components = _components()["schemas"]
+    choices = components["ResponseStreamEvent"]["anyOf"]
+    names = (choice["$ref"].rsplit("/", 1)[1] for choice in choices)
+    return {components[name]["properties"]["type"]["enum"][0]: name for name in names}
+
+
 @cache
 def _validator(name: str) -> Draft202012Validator:
     return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": _components()})
@@ -63,6 +84,7 @@ def _validator(name: str) -> Draft202012Validator:
 def _components() -> dict[str, Any]:
     text = (REPO / "tests" / "openai" / "components.json").read_text()
     schemas: dict[str, Any] = json.loads(text)["components"]["schemas"]
+    schemas = {name: _flat(schema, schemas) for name, schema in schemas.items()}
     for name, fields in EXTENSIONS.items():
         schemas[name]["properties"].update(dict.fromkeys(fields, True))
     _allow_what_openai_sends(schemas)
@@ -81,6 +103,28 @@ def _allow_what_openai_sends(schemas: dict[str, Any]) -> None:
     lists = choice["logprobs"]["anyOf"][0]["properties"]
     lists["token_logprobs"]["items"]["nullable"] = True
     lists["top_logprobs"]["items"]["nullable"] = True
+    schemas["ResponseErrorCode"]["enum"] += CODES
+    # A response that is being made has taken no tokens yet.
+    response = schemas["Response"]["properties"]
+    response["usage"] = {"anyOf": [response["usage"], {"type": "null"}]}
+    # Where it stands, a schema of the client's own is meant.
+    schemas["EmptyModelParam"] = {"type": "object"}
+
+
+def _flat(schema: Any, schemas: dict[str, Any]) -> Any:
+    """An object that is put together of others as one, so that it can be closed."""
+    if "$ref" in schema and len(schema) == 1:
+        return _flat(schemas[schema["$ref"].rsplit("/", 1)[1]], schemas)
+    if "allOf" not in schema:
+        return schema
+    parts = [_flat(part, schemas) for part in schema["allOf"]]
+    if not all("properties" in part for part in parts):
+        return schema
+    properties: dict[str, Any] = {}
+    for part in parts:
+        properties |= part["properties"]
+    required = [name for part in parts for name in part.get("required", ())]
+    return {"type": "object", "properties": properties, "required": required}
 
 
 def _closed(schema: Any) -> Any:

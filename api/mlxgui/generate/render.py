@@ -36,4 +36,4 @@ def generated(job: Answered[GenerateMeta, TextResult]) -> Generated:
     }
 
 
-GENERATE = Renderer(MLXGUI, Kind.COMPLETION, GenerateMeta, generated, name="generate", prefix="gen")
+GENERATE = Renderer(MLXGUI, Kind.COMPLETION, GenerateMeta, generated, name="generate", prefix="gen-")

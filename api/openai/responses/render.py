@@ -1,0 +1,184 @@
+"""A response as an object: what it repeats of its request, how it stands, what it answered."""
+
+from typing import cast
+
+import msgspec
+import orjson
+
+from api.dispatch.renderers import Answered
+from api.openai.responses.answer import (
+    Echo,
+    Incomplete,
+    Response,
+    ResponseFailure,
+    ResponseOutputItem,
+    ResponseUsage,
+    Status,
+)
+from api.openai.responses.ask import Ask
+from api.openai.responses.output import Maker
+from api.openai.responses.schema import ResponseRequest
+from api.openai.responses.tools import Called
+from jobs.errors import JobCancelled, MlxqError
+from jobs.meta import Meta
+from jobs.results import TextResult, TextUsage
+
+#: Codes of OpenAI's that say what a client can do about it; any other is `server_error` or `invalid_prompt`.
+_TOLD = frozenset({"context_length_exceeded", "invalid_image", "model_not_found"})
+_RATE_LIMITS = (429, 503)
+
+
+class ResponseMeta(Meta, frozen=True, kw_only=True):
+    """`echo`: what the response repeats of its request. `special`: the tools that are not given back as the model
+    knows them. `summary`, `seals`: how thoughts are given. `stored`: whether it can be asked for.
+    """
+
+    echo: msgspec.Raw = msgspec.Raw(b"{}")
+    special: dict[str, Called] = msgspec.field(default_factory=dict)
+    summary: bool = False
+    seals: bool = False
+    stored: bool = True
+    background: bool = False
+
+    def maker(self, response_id: str) -> Maker:
+        return Maker(response_id, self.special, summary=self.summary, seals=self.seals)
+
+
+def noted(asked: ResponseRequest, ask: Ask, raw: bytes) -> ResponseMeta:
+    """What is noted with the job of a request, whose body was `raw`."""
+    return ResponseMeta(
+        model=asked.model,
+        echo=msgspec.Raw(orjson.dumps(_echo(asked, raw))),
+        special=ask.offers.special,
+        summary=asked.summarised,
+        seals=asked.sealed,
+        stored=asked.stored,
+        background=bool(asked.background),
+    )
+
+
+class _AsSent(msgspec.Struct):
+    """What is repeated as it was sent."""
+
+    text: dict[str, object] | None = None
+    tool_choice: str | dict[str, object] | None = None
+    tools: list[dict[str, object]] | None = None
+
+
+_AS_SENT = msgspec.json.Decoder(_AsSent)
+
+
+def _echo(asked: ResponseRequest, raw: bytes) -> Echo:
+    sent = _AS_SENT.decode(raw)
+    reasoning = asked.reasoning
+    summary = (reasoning.summary or reasoning.generate_summary) if reasoning else None
+    echo: Echo = {
+        "background": bool(asked.background),
+        "frequency_penalty": asked.frequency_penalty or 0.0,
+        "instructions": asked.instructions,
+        "max_output_tokens": asked.max_output_tokens,
+        "max_tool_calls": asked.max_tool_calls,
+        "metadata": asked.metadata or {},
+        "parallel_tool_calls": asked.parallel_tool_calls is not False,
+        "presence_penalty": asked.presence_penalty or 0.0,
+        "previous_response_id": asked.previous_response_id,
+        "prompt_cache_key": asked.prompt_cache_key,
+        "reasoning": {
+            "effort": reasoning.effort if reasoning else None,
+            "summary": None if summary == "none" else summary,
+        },
+        "safety_identifier": asked.safety_identifier,
+        "service_tier": "default",
+        "store": asked.stored,
+        "temperature": 1.0 if asked.temperature is None else asked.temperature,
+        "text": {"format": {"type": "text"}, **(sent.text or {})},
+        "tool_choice": sent.tool_choice or "auto",
+        "tools": [_tool(each) for each in sent.tools or ()],
+        "top_logprobs": asked.top_logprobs or 0,
+        "top_p": 1.0 if asked.top_p is None else asked.top_p,
+        "truncation": "disabled",
+    }
+    if asked.user is not None:
+        echo["user"] = asked.user
+    return echo
+
+
+def _tool(tool: dict[str, object]) -> dict[str, object]:
+    """A tool with the fields that OpenAI's own answers always have."""
+    if tool.get("type") != "function":
+        return tool
+    return {"description": None, "parameters": None, **tool, "strict": bool(tool.get("strict"))}
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """One response: what does not change while it is made."""
+
+    id: str
+    meta: ResponseMeta
+
+    def response(
+        self,
+        status: Status,
+        output: list[ResponseOutputItem],
+        *,
+        usage: TextUsage | None = None,
+        completed_at: int | None = None,
+        failure: MlxqError | None = None,
+    ) -> Response:
+        incomplete: Incomplete | None = {"reason": "max_output_tokens"} if status == "incomplete" else None
+        return {
+            "id": self.id,
+            "object": "response",
+            "created_at": self.meta.created,
+            "completed_at": completed_at,
+            "status": status,
+            "error": None if failure is None else failed_with(failure),
+            "incomplete_details": incomplete,
+            "model": cast(str, self.meta.model),
+            "output": output,
+            "usage": None if usage is None else used(usage),
+            **cast(Echo, orjson.loads(bytes(self.meta.echo))),
+        }
+
+    def answered(self, result: TextResult, completed_at: int | None = None) -> Response:
+        """The response when it is made."""
+        choice = result.choices[0]
+        status: Status = "incomplete" if choice.finish_reason == "length" else "completed"
+        output = self.meta.maker(self.id).output(choice)
+        return self.response(
+            status,
+            output,
+            usage=result.usage,
+            completed_at=completed_at if status == "completed" else None,
+        )
+
+    def failed(self, error: MlxqError, output: list[ResponseOutputItem]) -> Response:
+        """The response that ended without an answer."""
+        if isinstance(error, JobCancelled):
+            return self.response("cancelled", output)
+        return self.response("failed", output, failure=error)
+
+
+def response_body(job: Answered[ResponseMeta, TextResult]) -> Response:
+    ended = None if job.ended_at is None else int(job.ended_at)
+    return Rendered(job.job_id, job.meta).answered(job.result, ended)
+
+
+def used(counts: TextUsage) -> ResponseUsage:
+    return {
+        "input_tokens": counts.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": counts.cached_tokens, "cache_write_tokens": 0},
+        "output_tokens": counts.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": counts.reasoning_tokens},
+        "total_tokens": counts.prompt_tokens + counts.completion_tokens,
+    }
+
+
+def failed_with(error: MlxqError) -> ResponseFailure:
+    """Clients read the seconds that they should wait in the message."""
+    if error.status in _RATE_LIMITS and error.retry_after:
+        message = f"{error.message} Please try again in {error.retry_after}s."
+        return {"code": "rate_limit_exceeded", "message": message}
+    if error.code in _TOLD:
+        return {"code": error.code, "message": error.message}
+    return {"code": "server_error" if error.status >= 500 else "invalid_prompt", "message": error.message}

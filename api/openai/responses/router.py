@@ -1,0 +1,97 @@
+"""`POST /v1/responses`, and what can be asked of responses afterwards (`stored.py`)."""
+
+from fastapi import APIRouter, Request, Response
+from msgspec import structs
+
+from api.dispatch.job_schema import by_job
+from api.dispatch.job_stream import stream
+from api.dispatch.renderers import Renderer
+from api.dispatch.resource import Resource
+from api.dispatch.run import run
+from api.dispatch.submission import job_request, model_of
+from api.http.body import Body, read_body
+from api.http.context import jobs_of
+from api.http.json_response import json_response
+from api.http.openapi import streams, takes
+from api.http.prefer import Preference, preference
+from api.inputs.settling import settle
+from api.openai.responses import answer, stored
+from api.openai.responses.ask import Ask
+from api.openai.responses.dialect import PREFIX, RESPONSES
+from api.openai.responses.events import ResponseEvent
+from api.openai.responses.frames import ResponseFrames
+from api.openai.responses.render import Rendered, ResponseMeta, noted, response_body
+from api.openai.responses.schema import ResponseRequest
+from api.openai.responses.store import Before, packed
+from jobs.client import Submission
+from jobs.errors import InvalidRequest
+from jobs.kinds import Kind
+from jobs.request import JobRequest
+
+RESPONSE = Renderer(RESPONSES, Kind.CHAT, ResponseMeta, response_body, name="response", prefix=PREFIX)
+
+router = APIRouter(tags=["responses"])
+
+
+@router.post(
+    "/v1/responses",
+    summary="Make a response",
+    response_class=Response,
+    openapi_extra=takes(ResponseRequest) | by_job(answer.Response) | streams(ResponseEvent),
+)
+async def create_response(request: Request) -> Response:
+    """With `background` the response is returned at once, and can be asked for until it is made."""
+    body = await read_body(request, ResponseRequest)
+    asked = body.value
+    if asked.background and not asked.stored:
+        raise InvalidRequest("Invalid 'background': it needs 'store' to be true.", param="background")
+    job, headers = await _job(request, body)
+    preferred = preference(request.headers)
+    if asked.stream and preferred.wait != 0:
+
+        def frames(accepted: Submission) -> ResponseFrames:
+            return ResponseFrames(accepted.job_id, RESPONSE.noted(accepted.meta))
+
+        return stream(request, job, frames, headers, keep=bool(asked.background))
+    if asked.background:
+        return await _in_background(request, job, headers)
+    return await run(request, job, preferred, headers)
+
+
+async def _job(request: Request, body: Body[ResponseRequest]) -> tuple[JobRequest, dict[str, str]]:
+    """The job, and the response's headers."""
+    asked = body.value
+    before = Before(request)
+    earlier = await before.items(asked.previous_response_id)
+    asked = asked.model_copy(update={"input": await before.resolved(asked.input)})
+    ref = await model_of(request, asked.model)
+    ask = await body.work(lambda: Ask.of(asked, earlier))
+    payload = await body.work(ask.payload)
+    payload, headers = await settle(request, ref, payload, ask.enforced, body.headers, ask.unheeded)
+    kept = await body.work(lambda: packed(body.raw, asked.previous_response_id)) if asked.stored else ""
+    meta = await body.work(lambda: noted(asked, ask, body.raw))
+    job = job_request(
+        request,
+        dialect=RESPONSES,
+        kind=Kind.CHAT,
+        model=ref,
+        raw=body.raw,
+        payload=payload,
+        meta=meta,
+        preference=Preference(0.0) if asked.background else preference(request.headers),
+        stream=bool(asked.stream),
+        kept=kept,
+    )
+    return job, headers
+
+
+async def _in_background(request: Request, job: JobRequest, headers: dict[str, str]) -> Response:
+    submission = await jobs_of(request).enqueue(job)
+    request.state.request_id = submission.job_id
+    if submission.attached:
+        return json_response(await stored.standing(request, submission.job_id), headers=headers)
+    rendered = Rendered(submission.job_id, RESPONSE.noted(structs.replace(job.meta)))
+    return json_response(rendered.response("queued", []), headers=headers)
+
+
+RESOURCE = Resource(RESPONSES, routers=(router, stored.router), renderers=(RESPONSE,))
