@@ -19,6 +19,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             for variable in variables(name):
                 patch.delenv(variable, raising=False)
         patch.delenv("MLXQ_PARENT_PID", raising=False)
+        # Prompts on the disk would let tests depend on each other. Whole systems have folders of their own.
+        patch.setenv("PROMPT_CACHE_DISK_GB", "0")
         patch.setenv("MLXQ_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent.parent), *_python_path()]))
         yield

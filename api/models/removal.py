@@ -26,6 +26,7 @@ from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
 from jobs.usage import jobs_for
 from mlxq.catalog import ModelRef, UnknownModel
 from mlxq.catalog.installed import TRASH
+from mlxq.catalog.stored_prompts import forget_prompts
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,7 @@ async def _unload(
 def _delete(context: Context, place: _Place, files: bool) -> None:
     """The folder vanishes at once, under another name; then its content goes."""
     records, model_id = context.catalog.records, place.ref.base_id
+    forget_prompts(context.settings.data_dir, model_id)
     if not files:
         records.change(lambda known: known.deleted(model_id, files_stay=True))
         return

@@ -67,6 +67,13 @@ class EngineSettings(Group):
         description="Leave out what programs put at the beginning of system prompts for their maker's billing, and "
         "what changes with every request: it would defeat the prompt cache.",
     )
+    prompt_cache_disk_gb: float = Field(
+        default=10,
+        ge=0,
+        le=1_048_576,
+        description="Disk space of the prompt cache, in GB, but never more than a quarter of what is free; it "
+        "survives restarts. `0` turns it off.",
+    )
     drain_timeout: Seconds = Field(
         default=early.DRAIN_TIMEOUT,
         ge=0,
@@ -85,3 +92,7 @@ class EngineSettings(Group):
     def prompt_cache_bytes(self) -> int | None:
         """None: it depends on the memory that is free."""
         return None if self.prompt_cache_mb is None else int(self.prompt_cache_mb * 1024 * 1024)
+
+    @property
+    def prompt_cache_disk_bytes(self) -> int:
+        return int(self.prompt_cache_disk_gb * 1024**3)

@@ -17,6 +17,7 @@ from rich.table import Table
 from config.settings import Settings
 from mlxq.catalog import Catalog
 from mlxq.catalog.size import model_size
+from mlxq.catalog.stored_prompts import forget_all_prompts
 from mlxq.cli.server import DownloadEvent, Fetched, Problem, Server, Unreachable, model_path
 
 #: What a job ends with.
@@ -87,6 +88,12 @@ def processes(server: Server) -> None:
         done = f"{100 * progress['done'] // progress['total']}%" if progress["total"] else "0%"
         rows.append((job["model"], "download", _size(progress["total"]), f"downloading {done}"))
     _table(("MODEL", "TYPE", "SIZE", "STATUS"), rows)
+
+
+def clear_cache(settings: Settings) -> None:
+    """Delete the prompts that are stored on the disk. Those in memory stay until their model is unloaded."""
+    deleted = forget_all_prompts(settings.data_dir)
+    Console().print(f"{_size(deleted)} of prompts are deleted.", markup=False, highlight=False)
 
 
 def _check(kind: str, data: DownloadEvent) -> None:

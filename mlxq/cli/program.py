@@ -35,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser(
         "list", aliases=["ls"], help="what is installed; works without a server, too", parents=[address]
     )
+    verbs.add_parser(
+        "clear-cache", help="delete the prompts of the cache on the disk; works without a server, too"
+    )
     verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
     return program
 
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(wanted.part, wanted.host, wanted.port)
 
     from config.settings import load_settings
-    from mlxq.cli.commands import list_models, processes, pull, remove
+    from mlxq.cli.commands import clear_cache, list_models, processes, pull, remove
     from mlxq.cli.server import Problem, Server
 
     settings = load_settings()
@@ -56,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "list": lambda server: list_models(server, settings),
         "ls": lambda server: list_models(server, settings),
         "ps": processes,
+        "clear-cache": lambda _: clear_cache(settings),
     }
     try:
         with Server(settings, getattr(wanted, "url", None)) as server:

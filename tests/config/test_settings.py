@@ -17,6 +17,13 @@ from config.early import SOCKET_PATH_MAX
 from config.settings import REPO, Settings, load_settings, variables
 from config.values import bounds
 
+
+@pytest.fixture(autouse=True)
+def defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here alone no variable is set for all tests."""
+    monkeypatch.delenv("PROMPT_CACHE_DISK_GB")
+
+
 #: A value for each variable, and what it becomes.
 EXAMPLES: dict[str, tuple[str, object]] = {
     "host": ("192.0.2.1", "192.0.2.1"),
@@ -93,6 +100,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "lanes": ("overlap", "overlap"),
     "chat_share": ("0.5", 0.5),
     "prompt_cache_mb": ("0", 0.0),
+    "prompt_cache_disk_gb": ("2.5", 2.5),
     "drain_timeout": ("0", 0.0),
     "step_timeout": ("10", 10.0),
     "supervise": ("no", False),

@@ -20,6 +20,7 @@ from mlx_lm.models.cache import (
     RotatingKVCache,
 )
 
+from worker.engines.llm.prompt_cache import CachedPrompt
 from worker.engines.llm.prompt_cache.disk import LEAST_GAIN, SHORTEST_STORED, DiskCache
 from worker.engines.llm.prompt_cache.disk_files import PieceFiles
 from worker.engines.llm.prompt_cache.disk_pieces import BLOCK
@@ -60,7 +61,7 @@ def held(layers: list[Any]) -> list[Any]:
             keys, values = layer.keys_and_values()
             found.append([keys.tolist(), values.tolist(), layer.offset])
         else:
-            state = tree_flatten(layer.state)
+            state: Any = tree_flatten(layer.state)
             found.append([value.tolist() if isinstance(value, mx.array) else value for _, value in state])
     return found
 
@@ -100,7 +101,7 @@ def disk(tmp_path: Path) -> Any:
 
 def store(cache: DiskCache, make: Make, *prompts: list[int]) -> None:
     for tokens in prompts:
-        cache.put(tokens, read(make(), tokens))
+        cache.put(CachedPrompt(tokens, read(make(), tokens)))
     assert cache.wait(30)
 
 
@@ -110,7 +111,8 @@ def load(cache: DiskCache, tokens: list[int], beyond: int = 0) -> tuple[list[Any
         return None, 0
     while not loading.step():
         pass
-    return loading.layers, loading.length
+    found = loading.beginning
+    return (found.layers, found.length) if found else (None, 0)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_pieces_of_a_prompt_that_is_still_being_read(disk: Disk) -> None:
     cache = disk.cache()
     for begin, end in ((0, 4 * BLOCK + 9), (4 * BLOCK, 6 * BLOCK)):
         prompt = (PROMPT * 2)[:end]
-        cache.put(prompt, read(plain(), prompt[begin:]), begin)
+        cache.put(CachedPrompt(prompt, read(plain(), prompt[begin:])), begin=begin)
     assert cache.wait(30)
     layers, length = load(disk.cache(), PROMPT * 2)
     assert length == 6 * BLOCK
@@ -205,7 +207,7 @@ def test_a_large_state_is_written_where_it_saves_enough(disk: Disk) -> None:
         layers = read(large(), tokens := (PROMPT * 3)[:length])
         layers[0][1] = mx.zeros((1, 64 << 20), dtype=mx.uint8)
         mx.eval(layers[0].state)
-        cache.put(tokens, layers)
+        cache.put(CachedPrompt(tokens, layers))
         assert cache.wait(30)
 
     cache = disk.cache(large)
@@ -217,10 +219,23 @@ def test_a_large_state_is_written_where_it_saves_enough(disk: Disk) -> None:
 def test_a_newer_state_of_a_reading_takes_the_place_of_the_older(disk: Disk) -> None:
     make = KINDS["recurrent"]
     cache = disk.cache(make)
-    first = cache.put(PROMPT, read(make(), PROMPT))
-    cache.put(PROMPT * 2, read(make(), PROMPT * 2), replaces=first)
+    first = cache.put(CachedPrompt(PROMPT, read(make(), PROMPT)))
+    cache.put(CachedPrompt(PROMPT * 2, read(make(), PROMPT * 2)), replaces=first)
     assert cache.wait(30)
     assert len(disk.files) == 1
+
+
+def test_earlier_points_of_a_prompt_can_be_returned_to(disk: Disk) -> None:
+    make = KINDS["hybrid"]
+    cache = disk.cache(make)
+    point = 4 * BLOCK + 9
+    earlier = read(make(), PROMPT[:point])
+    cache.put(CachedPrompt(PROMPT, read(make(), PROMPT), {point: [earlier[0], None]}))
+    assert cache.wait(30)
+    layers, length = load(disk.cache(make), PROMPT[:-1])
+    assert length == point
+    assert layers is not None
+    assert held(layers) == held(earlier)
 
 
 def damage_end(path: Path) -> None:

@@ -40,6 +40,7 @@ class System:
             "MODEL_ROOTS": str(models),
             "LLM_MODEL": str(models / default),
             "AUTO_DOWNLOAD": "0",
+            "PROMPT_CACHE_DISK_GB": "10",
             **{name: str(value) for name, value in settings.items()},
         }
         self.worker_module = "worker"

@@ -111,3 +111,12 @@ def test_list_works_without_a_server_and_the_others_say_what_is_missing(tmp_path
         done = run(*arguments, **nowhere)
         assert done.returncode == 1
         assert "no server answers" in done.stderr
+
+
+def test_the_stored_prompts_are_deleted_without_a_server(tmp_path: Path) -> None:
+    stored = tmp_path / "prompt_cache" / "model" / "a.safetensors"
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(b"x" * 2_000_000)
+    assert "2.0 MB of prompts are deleted" in run("clear-cache", MLXQ_DATA_DIR=str(tmp_path)).stdout
+    assert not stored.exists()
+    assert "0 B of prompts are deleted" in run("clear-cache", MLXQ_DATA_DIR=str(tmp_path)).stdout

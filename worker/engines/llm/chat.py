@@ -22,11 +22,13 @@ from worker.engines.llm.answers import Answers
 from worker.engines.llm.batch import SHORT, Batch
 from worker.engines.llm.compiling import PAUSE, CompilingTask
 from worker.engines.llm.drafts import DraftModels
+from worker.engines.llm.loads import Begun
 from worker.engines.llm.logprobs import of_prompt
 from worker.engines.llm.prefill import Prefill, Runner, TextPrefill
 from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
 from worker.engines.llm.prompt_cache import PromptCache, cache_limit
+from worker.engines.llm.prompt_cache.disk_model import disk_cache
 from worker.engines.llm.request import TextRequest
 from worker.engines.llm.row import Advance, Row, Token
 from worker.engines.llm.sampling import Sampling, make_sampler
@@ -64,7 +66,7 @@ class ChatEngine:
         usual = language.defaults.get("max_new_tokens")
         self._usual_length = usual if isinstance(usual, int) and usual > 0 else DEFAULT_MAX_TOKENS
         self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
-        self._prefill = prefill or TextPrefill(prompt_cache(settings))
+        self._prefill = prefill or TextPrefill(PromptCache(cache_limit(settings)))
         self._tasks: dict[str, TextRequest] = {}
         #: tasks whose grammars are being compiled
         self._compiling: dict[str, CompilingTask] = {}
@@ -120,10 +122,8 @@ class ChatEngine:
             return
         for number, prompt in enumerate(prompts):
             rows = [task.rows[sequence] for sequence in task.sequences[number * each : (number + 1) * each]]
-            cached = self._prefill.start(task.runner, rows, prompt)
-            task.cached += cached
-            if (unread := len(prompt.tokens) - 1 - cached) > SHORT:
-                task.unread[number] = unread
+            if (cached := self._prefill.start(task.runner, rows, prompt)) is not None:
+                self._count_cached(task, number, cached)
 
     def remove(self, task_id: str) -> None:
         self._compiling.pop(task_id, None)
@@ -146,10 +146,13 @@ class ChatEngine:
                 self._prefill.keep(sequence, cached)
 
     def step(self) -> list[Output]:
+        failed: list[Output] = []
+        for begun in self._prefill.load():
+            self._note_begun(begun, failed)
         if self._compiling:
             self._take_ready()
         self._join()
-        outputs, self._ready = self._ready, []
+        outputs, self._ready = failed + self._ready, []
         for token in self._batch.step() + self._drafts.step():
             sequence: Sequence = token.row.owner
             # Another sequence of the same request may have failed in this step.
@@ -163,6 +166,21 @@ class ChatEngine:
         for advance in self._batch.advances + self._drafts.advances:
             self._report(advance, outputs)
         return outputs
+
+    def _note_begun(self, begun: Begun, outputs: list[Output]) -> None:
+        """A prompt has begun with what was stored on the disk, or can't begin."""
+        sequence: Sequence = begun.rows[0].owner
+        task = self._tasks[sequence.task_id]
+        if begun.error is not None:
+            self.remove(task.id)
+            outputs.append(Failed(task.id, failure_of(begun.error, "a prompt could not be read")))
+        else:
+            self._count_cached(task, sequence.index // task.each, begun.cached)
+
+    def _count_cached(self, task: TextRequest, number: int, cached: int) -> None:
+        task.cached += cached
+        if (unread := len(task.prompts[number].tokens) - 1 - cached) > SHORT:
+            task.unread[number] = unread
 
     def _report(self, advance: Advance, outputs: list[Output]) -> None:
         """Tell how far a prompt is read, or that it can't be."""
@@ -289,12 +307,14 @@ class ChatEngine:
 
 def load(ref: ModelRef, settings: Settings) -> ChatEngine:
     """Load a language model from its folder. Call it on the thread that will own it."""
-    return ChatEngine(load_language_model(ref), settings, Catalog(settings))
+    language = load_language_model(ref)
+    return ChatEngine(language, settings, Catalog(settings), prefill=text_prefill(ref, settings, language))
 
 
-def prompt_cache(settings: Settings) -> PromptCache:
-    """An empty prompt cache, which takes as much memory as the settings say."""
-    return PromptCache(cache_limit(settings))
+def text_prefill(ref: ModelRef, settings: Settings, language: LanguageModel) -> TextPrefill:
+    """Reads prompts with the caches, in memory and on the disk, that the settings allow."""
+    disk = disk_cache(ref, settings, lambda: make_prompt_cache(language.model))
+    return TextPrefill(PromptCache(cache_limit(settings)), disk)
 
 
 def _can_batch(model: Any) -> bool:

@@ -7,13 +7,18 @@ knows tokens and caches. It does not know requests or text. It belongs to the th
 from typing import Protocol
 
 from worker.engines.llm.batch import Batch
+from worker.engines.llm.loads import Begun, Loads, Start
 from worker.engines.llm.prompt import Prompt
 from worker.engines.llm.prompt_cache import Beginning, CachedPrompt, Checkpoints, PromptCache
+from worker.engines.llm.prompt_cache.disk import DiskCache
 from worker.engines.llm.row import Row
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
 
 Runner = Batch | Solo
+
+#: Seconds for which prompts are still written to the disk when their model is unloaded. Most were written before.
+LAST_WRITES = 0.7
 
 
 class Prefill(Protocol):
@@ -30,8 +35,14 @@ class Prefill(Protocol):
     def clear_cache(self) -> None:
         """Empty the prompt cache. Any thread may call it; running sequences have caches of their own."""
 
-    def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int:
-        """Have the rows of one prompt read and answered. Returns the number of tokens that were cached."""
+    def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int | None:
+        """Have the rows of one prompt read and answered. Returns the number of tokens that were cached.
+
+        None: its beginning is loaded from the disk first; `load` returns the number.
+        """
+
+    def load(self) -> list[Begun]:
+        """Load more from the disk. Returns the prompts that have begun."""
 
     def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
         """Take the cache of an ended sequence; `tidy` inserts it into the prompt cache."""
@@ -54,8 +65,10 @@ class TextPrefill:
 
     takes_drafts = True
 
-    def __init__(self, cache: PromptCache) -> None:
+    def __init__(self, cache: PromptCache, disk: DiskCache | None = None) -> None:
         self._cache = cache
+        self._disk = disk
+        self._loads = Loads()
         self._kept: list[CachedPrompt] = []
         #: the checkpoints of running sequences; those of one prompt share them
         self._checkpoints: dict[Sequence, Checkpoints] = {}
@@ -66,19 +79,37 @@ class TextPrefill:
 
     def clear_cache(self) -> None:
         self._cache.clear()
+        if self._disk is not None:
+            self._disk.drop_waiting()
 
-    def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int:
+    def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int | None:
+        def insert(beginning: Beginning) -> None:
+            runner.insert(rows, prompt.tokens, beginning.length, beginning.layers or None)
+
         # The last token is always read: its logits are the answer's first step.
-        beginning = self.begin(rows, prompt.tokens[:-1])
-        runner.insert(rows, prompt.tokens, beginning.length, beginning.layers or None)
+        return self.begin(rows, prompt.tokens[:-1], insert)
+
+    def begin(self, rows: list[Row], tokens: list[int], start: Start) -> int | None:
+        """Start these rows with the longest cached beginning of these tokens; without layers if there is none.
+
+        Returns its length; None if it is loaded from the disk, and `load` starts the rows.
+        """
+
+        def start_rows(beginning: Beginning) -> None:
+            for row in rows:
+                self._checkpoints[row.owner] = beginning.checkpoints
+            start(beginning)
+
+        beginning = self._cache.fetch(tokens) or Beginning(0, [], {})
+        loading = self._disk.find(tokens, beginning.length) if self._disk is not None else None
+        if loading is not None:
+            self._loads.add(rows, loading, beginning, start_rows)
+            return None
+        start_rows(beginning)
         return beginning.length
 
-    def begin(self, rows: list[Row], tokens: list[int]) -> Beginning:
-        """The longest cached beginning of these tokens, to start these rows. Without layers if there is none."""
-        beginning = self._cache.fetch(tokens) or Beginning(0, [], {})
-        for row in rows:
-            self._checkpoints[row.owner] = beginning.checkpoints
-        return beginning
+    def load(self) -> list[Begun]:
+        return self._loads.step()
 
     def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
         self._kept.append(CachedPrompt(cached.tokens, cached.layers, self._checkpoints.get(sequence, {})))
@@ -87,6 +118,7 @@ class TextPrefill:
         self._checkpoints.pop(sequence, None)
 
     def remove(self, task_id: str) -> None:
+        self._loads.remove(task_id)
         self._checkpoints = {
             sequence: checkpoints
             for sequence, checkpoints in self._checkpoints.items()
@@ -97,9 +129,14 @@ class TextPrefill:
         kept, self._kept = self._kept, []
         for prompt in kept:
             self._cache.insert(prompt)
+            if self._disk is not None:
+                self._disk.put(prompt)
         return bool(kept)
 
     def close(self) -> None:
         self._kept.clear()
         self._checkpoints.clear()
+        self._loads.clear()
         self._cache.clear()
+        if self._disk is not None:
+            self._disk.close(LAST_WRITES)

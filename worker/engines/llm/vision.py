@@ -18,11 +18,12 @@ from config.values import JsonObject
 from jobs.blobs import blob_store
 from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog, ModelRef
-from worker.engines.llm.chat import ChatEngine, prompt_cache
+from worker.engines.llm.chat import ChatEngine, text_prefill
 from worker.engines.llm.image_prompts import ImagePrompt, ImagePrompts
+from worker.engines.llm.loads import Begun
 from worker.engines.llm.prefill import Runner, TextPrefill
 from worker.engines.llm.prompt import Prompt
-from worker.engines.llm.prompt_cache import CachedPrompt
+from worker.engines.llm.prompt_cache import Beginning, CachedPrompt
 from worker.engines.llm.row import Row
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.vision_model import Decoder, ImageReading
@@ -48,14 +49,20 @@ class ImagePrefill:
     def clear_cache(self) -> None:
         self._text.clear_cache()
 
-    def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int:
+    def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int | None:
         if not isinstance(prompt, ImagePrompt):
             return self._text.start(runner, rows, prompt)
-        beginning = self._text.begin(rows, prompt.key[:-1])
-        layers = Decoder.without_shift(beginning.layers) or None
-        runner.read(rows, ImageReading(self._model, prompt.tokens, prompt.inputs, beginning.length, layers))
+
+        def read(beginning: Beginning) -> None:
+            layers = Decoder.without_shift(beginning.layers) or None
+            tokens, inputs = prompt.tokens, prompt.inputs
+            runner.read(rows, ImageReading(self._model, tokens, inputs, beginning.length, layers))
+
         self._keys.update((row.owner, prompt.key) for row in rows)
-        return beginning.length
+        return self._text.begin(rows, prompt.key[:-1], read)
+
+    def load(self) -> list[Begun]:
+        return self._text.load()
 
     def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
         """Tokens of images do not tell which images they are: the cache is kept under the prompt's key."""
@@ -110,5 +117,5 @@ def load(ref: ModelRef, settings: Settings) -> ChatEngine:
     reader = ImagePrompts(
         language, model, processor, blob_store(settings), settings.max_image_megapixels * 1e6
     )
-    prefill = ImagePrefill(model, TextPrefill(prompt_cache(settings)))
+    prefill = ImagePrefill(model, text_prefill(ref, settings, language))
     return ChatEngine(language, settings, Catalog(settings), reader, prefill)

@@ -19,6 +19,9 @@ class RopeShift:
     It has the interface of a cache layer, so that it stays with its row in the batch. `rows` is [rows, 1].
     """
 
+    #: It need not be stored with a prompt: see `trim`.
+    stored = False
+
     def __init__(self, rows: mx.array | None = None) -> None:
         self.rows = mx.zeros((1, 1), dtype=mx.int32) if rows is None else rows
 

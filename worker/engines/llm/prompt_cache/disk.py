@@ -5,16 +5,21 @@ cut into blocks. It is found by digests of its beginnings, without a file being 
 storing and loading. It belongs to the thread of its model, except where a method says otherwise.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
+import mlx.core as mx
+
 from worker.engines.llm.prompt_cache.disk_files import PieceFiles
-from worker.engines.llm.prompt_cache.disk_layers import Format, Layers
+from worker.engines.llm.prompt_cache.disk_layers import Format
 from worker.engines.llm.prompt_cache.disk_loading import Loading, Part
 from worker.engines.llm.prompt_cache.disk_pieces import BLOCK, Key, Kind, digests
 from worker.engines.llm.prompt_cache.disk_writer import Work, Writer
+from worker.engines.llm.prompt_cache.entry import CachedPrompt
+from worker.engines.llm.prompt_cache.layers import Layers, leaves
 
 #: Tokens of the shortest prompt that is stored. Shorter ones are read in about the time that a load takes.
 SHORTEST_STORED = 1024
@@ -47,23 +52,32 @@ class DiskCache:
         self._writer.note_use([part.key for part in parts])
         return Loading(parts, self._files, self._format, self._pool)
 
-    def put(
-        self, tokens: list[int], layers: list[Any], begin: int = 0, replaces: Key | None = None
-    ) -> Key | None:
-        """Have a prompt written. `layers` hold its tokens from `begin` on, which is the start of a block.
+    def put(self, prompt: CachedPrompt, begin: int = 0, replaces: Key | None = None) -> Key | None:
+        """Have a prompt written. Its layers hold its tokens from `begin` on, which is the start of a block.
 
-        Their arrays must have been computed, and nothing may write into them. `replaces`: a state that is not needed
-        when this prompt's is written. Returns the key of this prompt's state, if it is written.
+        Nothing may write into its arrays. `replaces`: a state that is not needed when that of this prompt is written.
+        Returns the key of the latter, if it is to be written.
         """
+        tokens, layers = prompt.tokens, prompt.layers
         if len(tokens) < SHORTEST_STORED or not self._format.fits(layers):
             return None
+        # Another thread can't compute them.
+        mx.eval([leaf.state for leaf in leaves(layers)])
         blocks = self._blocks(tokens)
         self._writer.note_use(blocks)
         if self._format.has_blocks:
             for key in blocks[begin // BLOCK :]:
                 if not self._files.has(key) and not self._add_block(key, layers, begin):
                     return None
-        return self._add_state(tokens, layers, begin, replaces) if self._format.has_state else None
+            # Once more, as those that are written now are the newest at their end.
+            self._writer.note_use(blocks)
+        if not self._format.has_state:
+            return None
+        points = {**prompt.checkpoints, len(tokens): leaves(layers)}
+        added = self._add_states(
+            tokens, {point: points[point] for point in sorted(points)}, layers, begin, replaces
+        )
+        return next((key for key in list(added) if key.length == len(tokens)), None)
 
     def drop_waiting(self) -> None:
         """Forget what is not written yet: memory is needed. Any thread may call it."""
@@ -80,23 +94,35 @@ class DiskCache:
 
     def _add_block(self, key: Key, layers: list[Any], begin: int) -> bool:
         start = key.length - BLOCK - begin
-        nbytes = self._format.block_bytes(layers)
-        return self._writer.add(
-            Work(key, nbytes, lambda: self._format.block(key, layers, start, start + BLOCK))
-        )
+        make = partial(self._format.block, key, layers, start, start + BLOCK)
+        return self._writer.add(Work(key, self._format.block_bytes(layers), make))
 
-    def _add_state(
-        self, tokens: list[int], layers: list[Any], begin: int, replaces: Key | None
-    ) -> Key | None:
-        length = len(tokens)
-        nbytes = self._format.state_bytes(layers)
-        (key,) = self._keys(Kind.STATE, tokens, [length])
-        earlier = self._states(tokens)
-        if self._files.has(key) or nbytes > BYTES_FOR_A_TOKEN * (length - max(earlier, default=0)):
-            return None
-        tail = length // BLOCK * BLOCK - begin
-        work = Work(key, nbytes, lambda: self._format.state(key, layers, tail, length - begin), replaces)
-        return key if self._writer.add(work) else None
+    def _add_states(
+        self,
+        tokens: list[int],
+        points: Mapping[int, Sequence[Any]],
+        layers: Layers,
+        begin: int,
+        replaces: Key | None,
+    ) -> Iterator[Key]:
+        """Add the states, by ascending lengths, that are worth it."""
+        stored = sorted(self._states(tokens))
+        for key in self._keys(Kind.STATE, tokens, points):
+            states, length = points[key.length], key.length
+            tail = length // BLOCK * BLOCK - begin
+            if (
+                length in stored
+                or length < SHORTEST_STORED
+                or tail < 0
+                or not self._format.has_states(states)
+            ):
+                continue
+            nbytes = self._format.state_bytes(states)
+            saved = length - max((each for each in stored if each < length), default=0)
+            make = partial(self._format.state, key, states, layers, tail, length - begin)
+            if nbytes <= BYTES_FOR_A_TOKEN * saved and self._writer.add(Work(key, nbytes, make, replaces)):
+                stored.append(length)
+                yield key
 
     def _block_parts(self, tokens: list[int]) -> list[Part]:
         """The stored blocks of the prompt, up to the first that is missing."""

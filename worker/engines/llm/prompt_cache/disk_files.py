@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 #: Seconds by which a block counts as older than the one before it: ends of prompts are deleted before beginnings,
 #: without which they can't be used.
-_AGE_STEP = 1e-3
+_AGE_STEP = 1e-5
 #: Seconds after which the folder is looked through again for files of other processes.
 _FRESH = 10.0
 

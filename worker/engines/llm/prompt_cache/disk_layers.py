@@ -14,8 +14,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from worker.engines.llm.prompt_cache.disk_format import About, Content, Unreadable
 from worker.engines.llm.prompt_cache.disk_pieces import BLOCK, Key
-
-Layers = list[Any]
+from worker.engines.llm.prompt_cache.layers import Layers, leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +29,19 @@ class Piece:
         return sum(array.nbytes for array in self.arrays.values())
 
 
-def leaves(layers: Sequence[Any]) -> Layers:
-    """The layers, with those of a CacheList in its place."""
-    found: Layers = []
-    for layer in layers:
-        found += leaves(layer.caches) if hasattr(layer, "caches") else [layer]
-    return found
-
-
 def by_token(leaf: Any) -> bool:
     """Whether it holds keys and values [rows, heads, tokens, width] of every token, as the libraries' KVCache."""
     return type(leaf).__name__ == "KVCache"
 
 
+def _is_whole(leaf: Any) -> bool:
+    """Whether it is written as a whole. `stored` is false for what every prompt sets anew."""
+    return not by_token(leaf) and getattr(leaf, "stored", True)
+
+
 def can_store(layers: Sequence[Any]) -> bool:
     """Whether the state of all layers can be read and set. `layers` are empty ones."""
-    kinds = (type(leaf) for leaf in leaves(layers))
+    kinds = (type(leaf) for leaf in leaves(layers) if _is_whole(leaf))
     return all(isinstance(state := getattr(kind, "state", None), property) and state.fset for kind in kinds)
 
 
@@ -58,7 +54,7 @@ class Format:
         self._classes = [type(leaf).__name__ for leaf in empty]
         #: indices of the leaves of each kind
         self._cut = [index for index, leaf in enumerate(empty) if by_token(leaf)]
-        self._whole = [index for index, leaf in enumerate(empty) if not by_token(leaf)]
+        self._whole = [index for index, leaf in enumerate(empty) if _is_whole(leaf)]
 
     @property
     def has_blocks(self) -> bool:
@@ -74,8 +70,14 @@ class Format:
         found = leaves(layers)
         if [type(leaf).__name__ for leaf in found] != self._classes:
             return False
-        return all(found[index].keys is not None for index in self._cut) and all(
-            any(isinstance(value, mx.array) for _, value in _state(found[index])) for index in self._whole
+        return all(found[index].keys is not None for index in self._cut) and self.has_states(found)
+
+    def has_states(self, states: Sequence[Any]) -> bool:
+        """Whether each layer that is not cut into blocks has a state. `states`: by the layers' leaves."""
+        return all(
+            states[index] is not None
+            and any(isinstance(value, mx.array) for _, value in _state(states[index]))
+            for index in self._whole
         )
 
     def block_bytes(self, layers: Sequence[Any]) -> int:
@@ -85,10 +87,9 @@ class Format:
         bytes_of_a_token: int = sum(array.nbytes // max(1, array.shape[2]) for array in arrays)
         return bytes_of_a_token * BLOCK
 
-    def state_bytes(self, layers: Sequence[Any]) -> int:
+    def state_bytes(self, states: Sequence[Any]) -> int:
         """Bytes of the layers that are not cut into blocks."""
-        found = leaves(layers)
-        return sum(int(found[index].nbytes) for index in self._whole)
+        return sum(int(states[index].nbytes) for index in self._whole)
 
     def block(self, key: Key, layers: Sequence[Any], begin: int, end: int) -> Piece:
         """Keys and values of positions in the layers. They are slices that are not computed yet."""
@@ -100,13 +101,12 @@ class Format:
             arrays[f"{index}.values"] = mx.contiguous(leaf.values[..., begin:end, :])
         return Piece(arrays, About(key.digest, key.length, self._classes))
 
-    def state(self, key: Key, layers: Sequence[Any], begin: int, end: int) -> Piece:
-        """All other layers as they are now, with the keys and values after the last full block."""
-        piece = self.block(key, layers, begin, end) if end > begin else Piece({}, About("", 0, []))
-        found, arrays = leaves(layers), piece.arrays
+    def state(self, key: Key, states: Sequence[Any], layers: Sequence[Any], begin: int, end: int) -> Piece:
+        """All other layers, by leaves, at one point, with the keys and values since the last full block."""
+        arrays = self.block(key, layers, begin, end).arrays if end > begin else {}
         values: dict[str, int | float | bool | str | None] = {}
         for index in self._whole:
-            for path, value in _state(found[index]):
+            for path, value in _state(states[index]):
                 if isinstance(value, mx.array):
                     arrays[f"{index}.{path}"] = mx.contiguous(value)
                 else:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
-from typing import Any
 
 from worker.engines.llm.prompt_cache.disk_files import PieceFiles
 from worker.engines.llm.prompt_cache.disk_format import Content, Unreadable, parse
 from worker.engines.llm.prompt_cache.disk_layers import Format
-from worker.engines.llm.prompt_cache.disk_pieces import Key
+from worker.engines.llm.prompt_cache.disk_pieces import Key, Kind
+from worker.engines.llm.prompt_cache.entry import Beginning
+from worker.engines.llm.prompt_cache.layers import state_of
 
 #: Files that are read ahead.
 _AHEAD = 4
@@ -32,15 +33,15 @@ class Part:
 
 
 class Loading:
-    """Call `step` until it returns True; then `layers` hold the first `length` tokens of the prompt.
+    """Call `step` until it returns True; `beginning` is then what could be loaded, if anything.
 
     It belongs to the thread of its model.
     """
 
     def __init__(self, parts: Sequence[Part], files: PieceFiles, format: Format, pool: Executor) -> None:
         """`parts` in the order of the prompt; a state is the last one."""
-        self.length = 0
-        self.layers: list[Any] | None = None
+        self.beginning: Beginning | None = None
+        self._length = 0
         self._files, self._format, self._pool = files, format, pool
         self._parts = deque(parts)
         self._reads: deque[tuple[Part, Future[Content | None]]] = deque()
@@ -77,22 +78,22 @@ class Loading:
         try:
             if part.tokens:
                 self._assembly.add_tokens(content, part.tokens)
-            if part.key.kind == "state":
+            if part.key.kind is Kind.STATE:
                 self._assembly.set_state(content)
         except Unreadable as error:
             self._files.reject(part.key, str(error))
             return False
-        self.length = part.key.length
+        self._length = part.key.length
         return True
 
     def _end(self) -> None:
         """Use what was read; layers with a state are of no use before its point."""
         complete = not self._parts and not self._reads
         self.cancel()
-        if self.length and (complete or not self._format.has_state):
-            self.layers = self._assembly.layers(self.length)
-        else:
-            self.length = 0
+        if self._length and (complete or not self._format.has_state):
+            layers = self._assembly.layers(self._length)
+            checkpoints = {self._length: state_of(layers)} if self._format.has_state else {}
+            self.beginning = Beginning(self._length, layers, checkpoints)
         del self._assembly
 
     def _read_ahead(self) -> None:

@@ -1,14 +1,25 @@
-"""Which model a stored prompt belongs to: keys and values of another model, or of other weights, are of no use.
+"""The disk cache of a model. Keys and values of another model, or of other weights, are of no use.
 
-This module knows the files of models and the versions of libraries. It does not read weights.
+This module knows settings, the files of models and the versions of libraries. It does not read weights.
 """
 
 import hashlib
+import logging
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from config.settings import Settings
 from mlxq.catalog import ModelRef
+from mlxq.catalog.stored_prompts import folder_of_model, folder_of_prompts
+from worker.engines.llm.prompt_cache.disk import DiskCache
+from worker.engines.llm.prompt_cache.disk_files import PieceFiles
+from worker.engines.llm.prompt_cache.disk_layers import can_store
+from worker.engines.llm.prompt_cache.disk_room import DiskRoom
+from worker.engines.llm.prompt_cache.layers import Layers
 from worker.engines.precision import keeps_halves
+
+log = logging.getLogger(__name__)
 
 #: Counts changes of the format of the files.
 FORMAT = 1
@@ -16,6 +27,23 @@ FORMAT = 1
 _BEGINNING = 64 << 10
 _WEIGHTS = frozenset({".safetensors", ".npz", ".gguf"})
 _CONFIGURATIONS = frozenset({"config.json", "adapter_config.json"})
+
+
+def disk_cache(ref: ModelRef, settings: Settings, make_layers: Callable[[], Layers]) -> DiskCache | None:
+    """The stored prompts of a model, whose empty layers `make_layers` makes. None where prompts are not stored."""
+    if not settings.prompt_cache_disk_bytes:
+        return None
+    if not can_store(make_layers()):
+        log.info("%s has layers that can't be stored: its prompts are not kept on the disk", ref.id)
+        return None
+    try:
+        model = identity(ref)
+    except OSError as error:
+        log.warning("prompts of %s are not kept on the disk: %s", ref.id, error.strerror)
+        return None
+    room = DiskRoom(folder_of_prompts(settings.data_dir), settings.prompt_cache_disk_bytes)
+    folder = folder_of_model(settings.data_dir, ref.base_id) / model[:16]
+    return DiskCache(PieceFiles(folder, room), model, make_layers)
 
 
 def identity(ref: ModelRef) -> str:

@@ -1,0 +1,193 @@
+"""A prompt that an earlier process has read is loaded from the disk: the answer is the same, and it comes sooner."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.settings import Settings
+from mlxq.catalog import ModelRef
+from mlxq.catalog.stored_prompts import folder_of_prompts, forget_prompts
+from tests.support.checkpoints import random_qwen3
+from tests.support.events import plain
+from tests.support.family_checkpoints import family_checkpoint
+from tests.support.payloads import typed
+from worker.engines.base import Delta, Done, Failed
+from worker.engines.llm import chat
+
+LENGTH = 1700
+LONG = "".join(chr(97 + n * n % 26) for n in range(LENGTH))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("stored")
+    random_qwen3(root / "one", seed=5)
+    random_qwen3(root / "two", seed=6)
+    for family in ("minicpm-sala", "llama4"):
+        family_checkpoint(root / family, family)
+    return root
+
+
+Engines = Callable[..., Any]
+
+
+@pytest.fixture
+def engine(models: Path, tmp_path: Path) -> Engines:
+    """An engine as a process has it, for as long as the process lives."""
+
+    @contextmanager
+    def made(model: str = "one", **settings: Any) -> Iterator[chat.ChatEngine]:
+        options: dict[str, Any] = {"data_dir": tmp_path, "prompt_cache_disk_gb": 1, **settings}
+        engine = chat.load(ModelRef(model, models / model), Settings(**options))
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+    return made
+
+
+def chat_of(text: str, **fields: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 8, **fields}
+
+
+def answer(engine: chat.ChatEngine, payload: dict[str, Any]) -> dict[str, Any]:
+    engine.add("asked", typed(payload), seed=1)
+    while True:
+        for output in engine.step():
+            assert not isinstance(output, Failed), output
+            if isinstance(output, Done) and output.task_id == "asked":
+                engine.tidy()
+                result: dict[str, Any] = plain(output.result)
+                return result
+        engine.tidy()
+
+
+def cached(result: dict[str, Any]) -> int:
+    tokens: int = result["usage"]["cached_tokens"]
+    return tokens
+
+
+def test_the_next_process_answers_the_same_and_reads_little(engine: Engines) -> None:
+    with engine() as first:
+        answer(first, chat_of(LONG))
+    with engine(prompt_cache_disk_gb=0) as without:
+        expected = answer(without, chat_of(LONG + " and more"))
+    with engine() as second:
+        found = answer(second, chat_of(LONG + " and more"))
+    assert found["choices"] == expected["choices"]
+    assert cached(expected) == 0
+    assert cached(found) > 0.85 * LENGTH
+
+
+@pytest.mark.filterwarnings("ignore:`rope_scaling` is deprecated:FutureWarning")
+@pytest.mark.parametrize("model", ["minicpm-sala", "llama4"])
+def test_a_model_whose_cache_can_not_be_cut_goes_on_where_it_was(engine: Engines, model: str) -> None:
+    def ask(tokens: list[int], **fields: Any) -> dict[str, Any]:
+        return {"prompts": [tokens], "temperature": 0, "max_tokens": 8, **fields}
+
+    tokens = [7 + number * number % 200 for number in range(LENGTH)]
+    more = [*tokens, 9, 8, 7]
+    with engine(model) as first:
+        answer(first, ask(tokens, max_tokens=1, logit_bias={"9": 100}))
+    with engine(model, prompt_cache_disk_gb=0) as without:
+        expected = answer(without, ask(more))
+    with engine(model) as second:
+        found = answer(second, ask(more))
+    assert found["choices"] == expected["choices"]
+    assert cached(found) == LENGTH + 1
+
+
+def test_models_that_take_turns_keep_their_prompts(engine: Engines) -> None:
+    for model in ("one", "two"):
+        with engine(model) as first:
+            assert cached(answer(first, chat_of(LONG))) == 0
+    for model in ("one", "two"):
+        with engine(model) as again:
+            assert cached(answer(again, chat_of(LONG))) > 0.85 * LENGTH
+
+
+def test_several_answers_to_a_stored_prompt(engine: Engines) -> None:
+    with engine() as first:
+        answer(first, chat_of(LONG))
+    with engine() as second:
+        result = answer(second, chat_of(LONG, n=3))
+    assert len({choice["text"] for choice in result["choices"]}) == 1
+    assert cached(result) > 0.85 * LENGTH
+
+
+def test_another_decodes_while_a_prompt_is_loaded_or_leaves(
+    engine: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.engines.llm.prompt_cache.disk_loading._STEP_BYTES", 1)
+    with engine() as first:
+        answer(first, chat_of(LONG))
+    with engine() as second:
+        second.add("short", typed(chat_of("Hello", max_tokens=400)), 1)
+        while not any(isinstance(output, Delta) for output in second.step()):
+            pass
+        second.add("leaves", typed(chat_of(LONG)), 1)
+        second.step()
+        second.remove("leaves")
+        second.add("long", typed(chat_of(LONG)), 1)
+        said: list[str] = []
+        while not said or said[-1] != "long":
+            said += [output.task_id for output in second.step() if isinstance(output, Delta)]
+        assert said.count("short") > 2
+        assert "leaves" not in said
+        second.remove("long")
+        second.remove("short")
+
+
+def test_what_memory_holds_is_not_loaded(engine: Engines, tmp_path: Path) -> None:
+    with engine() as first:
+        answer(first, chat_of(LONG))
+        first.tidy()
+        for path in folder_of_prompts(tmp_path).rglob("*.safetensors"):
+            path.write_bytes(b"")
+        assert cached(answer(first, chat_of(LONG))) > 0.99 * LENGTH
+
+
+def test_a_damaged_prompt_is_read_again_from_there(engine: Engines, tmp_path: Path) -> None:
+    with engine() as first:
+        expected = answer(first, chat_of(LONG))
+    (block,) = folder_of_prompts(tmp_path).rglob("00000768-*.safetensors")
+    block.write_bytes(block.read_bytes()[:-9])
+    with engine() as second:
+        found = answer(second, chat_of(LONG))
+    assert found["choices"] == expected["choices"]
+    assert cached(found) == 512
+
+
+def test_prompts_are_stored_without_a_cache_in_memory(engine: Engines) -> None:
+    with engine(prompt_cache_mb=0) as first:
+        answer(first, chat_of(LONG))
+    with engine(prompt_cache_mb=0) as second:
+        assert cached(answer(second, chat_of(LONG))) > 0.85 * LENGTH
+
+
+def test_short_prompts_and_those_of_a_deleted_model_are_not_stored(engine: Engines, tmp_path: Path) -> None:
+    with engine() as first:
+        answer(first, chat_of(LONG[:900]))
+    assert not folder_of_prompts(tmp_path).exists()
+    with engine() as first:
+        answer(first, chat_of(LONG))
+    assert list(folder_of_prompts(tmp_path).rglob("*.safetensors"))
+    forget_prompts(tmp_path, "one")
+    assert not list(folder_of_prompts(tmp_path).rglob("*.safetensors"))
+
+
+def test_other_weights_in_the_same_folder_find_nothing(engine: Engines, models: Path) -> None:
+    with engine("two") as first:
+        answer(first, chat_of(LONG))
+    weights = models / "two" / "model.safetensors"
+    before = weights.read_bytes()
+    try:
+        weights.write_bytes((models / "one" / "model.safetensors").read_bytes())
+        with engine("two") as second:
+            assert cached(answer(second, chat_of(LONG))) == 0
+    finally:
+        weights.write_bytes(before)

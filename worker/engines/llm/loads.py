@@ -1,0 +1,68 @@
+"""Prompts whose beginnings are being loaded from the disk, before a runner reads the rest.
+
+This module knows rows and loads. It does not know requests or text. It belongs to the thread of its model.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from worker.engines.llm.prompt_cache import Beginning
+from worker.engines.llm.prompt_cache.disk_loading import Loading
+from worker.engines.llm.row import Row
+
+#: Has the rows of a prompt read and answered, which starts with this beginning.
+Start = Callable[[Beginning], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The prompt of these rows is loaded as far as it was stored: `cached` tokens. `error`: it could not begin."""
+
+    rows: list[Row]
+    cached: int
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Load:
+    loading: Loading
+    rows: list[Row]
+    #: what is cached in memory
+    memory: Beginning
+    start: Start
+
+
+class Loads:
+    """Loads one prompt after the other, while others decode."""
+
+    def __init__(self) -> None:
+        self._loads: list[_Load] = []
+
+    def add(self, rows: list[Row], loading: Loading, otherwise: Beginning, start: Start) -> None:
+        """Start the rows when the prompt is loaded; with `otherwise`, if that is longer then."""
+        self._loads.append(_Load(loading, rows, otherwise, start))
+
+    def step(self) -> list[Begun]:
+        """Load a little more. Returns the prompts that have begun."""
+        if not self._loads or not self._loads[0].loading.step():
+            return []
+        load = self._loads.pop(0)
+        found = load.loading.beginning or load.memory
+        if found.length < load.memory.length:
+            found = load.memory
+        try:
+            load.start(found)
+        except Exception as error:
+            return [Begun(load.rows, 0, error)]
+        return [Begun(load.rows, found.length)]
+
+    def remove(self, task_id: str) -> None:
+        for load in self._loads:
+            if load.rows[0].owner.task_id == task_id:
+                load.loading.cancel()
+        self._loads = [load for load in self._loads if load.rows[0].owner.task_id != task_id]
+
+    def clear(self) -> None:
+        for load in self._loads:
+            load.loading.cancel()
+        self._loads.clear()
