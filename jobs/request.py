@@ -62,8 +62,8 @@ class JobRequest:
     job; it is empty where there are no keys. `needs` is a job that must complete before this one may run. `join`:
     while an earlier job of the same fingerprint has not ended, this request means that job. `steps` is how many it
     is expected to take, and `step_size` how much one is, in a unit of its kind's own: from them its time is
-    estimated. `uploads` are the files that came with it. They are the job's once it is accepted. `kept` is a text
-    that stays with the job's record, for its dialect alone.
+    estimated. `size` is the number of bytes of the request. `uploads` are the files that came with it. They are the
+    job's once it is accepted. `kept` is a text that stays with the job's record, for its dialect alone.
     """
 
     id: str
@@ -83,6 +83,7 @@ class JobRequest:
     join: bool = False
     needs: "JobRequest | None" = None
     priority: int = 0
+    size: int = 0
     steps: int = 0
     step_size: float = 0.0
     meta: Meta = NOTHING_NOTED

@@ -30,7 +30,7 @@ class _JobStream:
         async with running as (accepted, watch):
             request.state.request_id = accepted.job_id
             self._frames = self._make(accepted)
-            await Pump(watch, self._frames, write).run()
+            await Pump(watch, self._frames, write, size=self._job.size).run()
 
     def failed(self, error: MlxqError) -> bytes | None:
         return None if self._frames is None else self._frames.failed(error)

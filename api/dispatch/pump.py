@@ -9,10 +9,14 @@ from api.dispatch.progress import JobProgress
 from api.http.stream import Write
 from jobs.bus import Watch
 from jobs.errors import MlxqError
-from jobs.events import Entry
+from jobs.events import Entry, Event, Requeued, Reset, Started
 
 #: Seconds that the first byte may wait for an early error.
 PATIENCE = 0.08
+#: The same for a large request, from its start on: reading its prompt tells whether it is too long.
+VERDICT = 3.0
+#: Bytes of a large request. Smaller ones are read within `PATIENCE`.
+_LARGE = 1 << 14
 #: Seconds between two writes at most; proxies and clients give up after less than a minute, ours promise five.
 HEARTBEAT = 4.0
 #: Bytes that are collected at most for one write.
@@ -30,23 +34,27 @@ class Pump:
         frames: Frames,
         write: Write,
         *,
-        patience: float = PATIENCE,
+        patience: float | None = None,
         wait: Next = next_event,
+        size: int = 0,
     ) -> None:
         """`patience`: seconds until the first keep-alive. `wait`: the next event; what it raises for a job that has
-        vanished, the client gets.
+        vanished, the client gets. `size`: bytes of the request.
         """
         self._watch, self._frames, self._write, self._wait = watch, frames, write, wait
         self._progress = JobProgress(watch)
         self._clock = asyncio.get_running_loop().time
         self._begun = False
-        self._due = self._clock() + patience
+        self._due = self._clock() + (PATIENCE if patience is None else patience)
+        self._large = size >= _LARGE
         self._pending: list[bytes] = []
 
     async def run(self) -> None:
         try:
             while not (entry := await self._next()).terminal:
                 self._progress.hear(entry.event)
+                if self._large and not self._begun:
+                    self._judge(entry.event)
                 if frame := await self._frames.of(entry):
                     self._pending.append(frame)
             size = 0
@@ -61,6 +69,16 @@ class Pump:
                 await self._flush()
             raise
         await self._flush()
+
+    def _judge(self, event: Event) -> None:
+        """Wait for a large request's verdict from its start on, and no longer when there is one."""
+        match event:
+            case Started():
+                self._due = self._clock() + VERDICT
+            case Reset() | Requeued():
+                pass
+            case _:
+                self._due = min(self._due, self._clock())
 
     async def _next(self) -> Entry:
         while (entry := self._watch.pending()) is None:

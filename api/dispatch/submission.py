@@ -106,6 +106,7 @@ def job_request(
         attach=is_retry(headers),
         needs=needs,
         priority=priority,
+        size=len(raw),
         meta=msgspec.structs.replace(meta, created=int(time.time())),
         kept=kept,
         uploads=uploads_of(request),

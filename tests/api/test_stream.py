@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from typing import Any
 
 import httpx
@@ -12,6 +13,9 @@ from jobs.errors import ContextLengthExceeded, EngineFailure
 from tests.api.requests import chat
 from tests.support.events import EventType
 from tests.support.scripted_worker import Run, ScriptedWorker
+
+#: A prompt whose length is not known at once.
+LARGE = "word " * 10_000
 
 
 def stream(http: httpx.Client, **fields: Any) -> list[str]:
@@ -59,6 +63,54 @@ def test_an_early_error_is_an_http_error(sdk: openai.OpenAI, worker: ScriptedWor
     worker.play(lambda run: run.fail(ContextLengthExceeded("Too long.")))
     with pytest.raises(openai.BadRequestError, match=r"Too long\."):
         sdk.chat.completions.create(**chat(), stream=True)
+
+
+def test_a_large_prompt_that_is_read_for_a_while_is_refused_by_the_status(
+    http: httpx.Client, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.dispatch.pump.PATIENCE", 0.2)
+
+    def play(run: Run) -> None:
+        time.sleep(0.4)  # longer than the stream of a small request waits
+        run.fail(ContextLengthExceeded("Too long."))
+
+    worker.play(play)
+    refused = http.post("/v1/chat/completions", json=chat(LARGE, stream=True))
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "context_length_exceeded"
+
+
+def test_a_large_prompt_that_fits_begins_its_stream_when_it_is_known_to(
+    http: httpx.Client, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.dispatch.pump.VERDICT", 1000.0)
+    begun = threading.Event()
+
+    def play(run: Run) -> None:
+        run.emit(EventType.PROGRESS, done=512, total=9000)
+        assert begun.wait(10)
+        run.complete("")
+
+    worker.play(play)
+    with http.stream("POST", "/v1/chat/completions", json=chat(LARGE, stream=True)) as answer:
+        assert answer.status_code == 200
+        lines = answer.iter_lines()
+        assert next(lines)
+        begun.set()
+        assert "data: [DONE]" in lines
+
+
+def test_a_large_prompt_that_waits_in_the_queue_begins_its_stream_at_once(
+    http: httpx.Client, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.dispatch.pump.VERDICT", 1000.0)
+    worker.play(lambda run: run.complete(""))
+    worker.pause()
+    with http.stream("POST", "/v1/chat/completions", json=chat(LARGE, stream=True)) as answer:
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith(":")) == ": queued position=1"
+        worker.resume()
+        assert "data: [DONE]" in lines
 
 
 def test_a_stream_that_would_wait_streams(http: httpx.Client, worker: ScriptedWorker) -> None:

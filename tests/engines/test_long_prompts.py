@@ -1,5 +1,6 @@
 """Long prompts are read beside the engine's thread while others decode; far too long ones are judged early."""
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +126,9 @@ def test_what_is_far_too_long_is_judged_by_its_beginning(
     assert isinstance(failed.error, ContextLengthExceeded)
     noun = "messages have" if "messages" in payload else "prompt has"
     assert f"maximum context length is {CONTEXT} tokens, but the {noun} more than" in failed.error.message
+    found = re.search(r"prompt is too long: (\d+) tokens > (\d+) maximum", failed.error.message)
+    assert found is not None
+    assert int(found[1]) > int(found[2]) == CONTEXT - 1
     assert sum(read) <= 4 * CONTEXT
 
 

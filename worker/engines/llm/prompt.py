@@ -103,14 +103,17 @@ class Prompts:
         if not prompt.tokens:
             raise InvalidRequest(f"The {_are(param)} empty for this model.", param=param)
         if len(prompt.tokens) >= self.limit:
-            raise self._too_long(param, str(len(prompt.tokens)))
+            raise self._too_long(param, len(prompt.tokens))
         return prompt
 
-    def _too_long(self, param: str, tokens: str) -> ContextLengthExceeded:
-        return ContextLengthExceeded(
-            f"This model's maximum context length is {self.limit} tokens, but the {_have(param)} {tokens} tokens. "
-            f"Shorten the {param}.",
-            param=param,
+    def _too_long(self, param: str, tokens: int, *, more: bool = False) -> ContextLengthExceeded:
+        """`more`: than these tokens."""
+        return too_long(
+            param,
+            tokens,
+            self.limit - 1,
+            f"This model's maximum context length is {self.limit} tokens, but the {_have(param)} "
+            f"{'more than ' if more else ''}{tokens} tokens",
         )
 
     def _completion(self, prompt: str | list[int]) -> Prompt:
@@ -141,7 +144,7 @@ class Prompts:
             # A word at the cut has other tokens than the whole word.
             tokens = len(self._encode(text[:enough], add_special_tokens=False)) - _CUT
             if tokens >= self.limit:
-                raise self._too_long(param, f"more than {tokens}")
+                raise self._too_long(param, tokens, more=True)
             enough *= 4
 
     def _encoded(self, text: str) -> list[int]:
@@ -251,6 +254,13 @@ class Prompts:
                     return bool(last["content"].rfind(start) > last["content"].rfind(end))
         tail: str = self._tokenizer.decode(tokens[-_TAIL:])
         return self._family.opened(tail)
+
+
+def too_long(param: str, tokens: int, most: int, reason: str) -> ContextLengthExceeded:
+    """The error for a prompt. Programs read the numbers from it: OpenAI's by the code, Claude Code from the text."""
+    return ContextLengthExceeded(
+        f"{reason}: prompt is too long: {tokens} tokens > {most} maximum. Shorten the {param}.", param=param
+    )
 
 
 def no_images() -> InvalidRequest:
