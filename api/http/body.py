@@ -157,7 +157,8 @@ def field_path(location: Sequence[int | str], data: object = None, *, absent: bo
     for place, part in enumerate(location):
         if isinstance(part, int):
             path += f"[{part}]"
-            data = data[part] if isinstance(data, list) and part < len(data) else _NOTHING
+            item = data[part] if isinstance(data, list) and part < len(data) else _NOTHING
+            data = _NOTHING if item is None else item
             continue
         known = data is None or (
             isinstance(data, Mapping) and (part in data or (absent and place == len(location) - 1))

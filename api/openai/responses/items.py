@@ -145,8 +145,8 @@ _OWN = {
     "compaction_summary",
 }
 _TAGS = {
-    "function_call_output": "output",
-    "custom_tool_call_output": "output",
+    "function_call_output": "call_output",
+    "custom_tool_call_output": "call_output",
     "compaction_summary": "compaction",
     "tool_search_output": "additional_tools",
 }
@@ -167,7 +167,7 @@ InputItem = Annotated[
     Annotated[MessageItem, Tag("message")]
     | Annotated[FunctionCallItem, Tag("function_call")]
     | Annotated[CustomCallItem, Tag("custom_tool_call")]
-    | Annotated[OutputItem, Tag("output")]
+    | Annotated[OutputItem, Tag("call_output")]
     | Annotated[ReasoningItem, Tag("reasoning")]
     | Annotated[ReferenceItem, Tag("item_reference")]
     | Annotated[ToolsItem, Tag("additional_tools")]
