@@ -10,6 +10,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.generate import BatchGenerator
 
+from worker.engines.llm.checkpoints import marked
 from worker.engines.llm.prompt_cache import CachedPrompt, alias
 from worker.engines.llm.reading import Reading, Readings, TokenReading
 from worker.engines.llm.row import Advance, Row, Token
@@ -73,7 +74,7 @@ class Batch:
 
     def read(self, rows: list[Row], reading: Reading) -> None:
         """Rows of one prompt, which is read piece by piece."""
-        self._readings.add(rows, reading)
+        self._readings.add(rows, marked(rows[0], reading))
 
     def remove(self, row: Row) -> CachedPrompt | None:
         """Nothing more is computed for this row. Rows of one prompt are removed together.
@@ -88,13 +89,13 @@ class Batch:
         if not begun:
             return None
         cache, tokens = removed[row.uid]
-        return CachedPrompt(tokens, cache)
+        return CachedPrompt(tokens, cache, row.checkpoints)
 
     def take(self, row: Row) -> CachedPrompt:
         """Remove a row that decodes; its tokens and cache."""
         del self._rows[row.uid]
         cache, tokens = self._generator.remove([row.uid], return_prompt_caches=True)[row.uid]
-        return CachedPrompt(tokens, cache)
+        return CachedPrompt(tokens, cache, row.checkpoints)
 
     def step(self) -> list[Token]:
         """Decode one token of each row and read short prompts, then pieces of long ones."""
@@ -145,7 +146,7 @@ class Batch:
         kept = None
         if response.finish_reason is not None:
             del self._rows[response.uid]
-            kept = CachedPrompt(response.all_tokens, response.prompt_cache)
+            kept = CachedPrompt(response.all_tokens, response.prompt_cache, row.checkpoints)
         return Token(row, response.token, response.logprobs, response.finish_reason, kept)
 
     def _begin(self, rows: list[Row], prompt: list[int], cache: list[Any]) -> None:

@@ -276,6 +276,7 @@ class ChatEngine:
             processors=self._answers.processors(sequence, payload, prompt, most),
             stops=StopSequences() if endless else self._stop_tokens,
             max_tokens=most,
+            boundaries=prompt.boundaries,
         )
 
     def _echo(self, task: TextRequest, payload: CompletionPayload) -> None:

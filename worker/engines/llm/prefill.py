@@ -9,7 +9,7 @@ from typing import Protocol
 from worker.engines.llm.batch import Batch
 from worker.engines.llm.loads import Begun, Loads, Start
 from worker.engines.llm.prompt import Prompt
-from worker.engines.llm.prompt_cache import Beginning, CachedPrompt, Checkpoints, PromptCache
+from worker.engines.llm.prompt_cache import Beginning, CachedPrompt, PromptCache
 from worker.engines.llm.prompt_cache.disk import DiskCache
 from worker.engines.llm.row import Row
 from worker.engines.llm.sequence import Sequence
@@ -70,8 +70,6 @@ class TextPrefill:
         self._disk = disk
         self._loads = Loads()
         self._kept: list[CachedPrompt] = []
-        #: the checkpoints of running sequences; those of one prompt share them
-        self._checkpoints: dict[Sequence, Checkpoints] = {}
 
     @property
     def cache_bytes(self) -> int:
@@ -97,7 +95,7 @@ class TextPrefill:
 
         def start_rows(beginning: Beginning) -> None:
             for row in rows:
-                self._checkpoints[row.owner] = beginning.checkpoints
+                row.checkpoints = beginning.checkpoints
             start(beginning)
 
         beginning = self._cache.fetch(tokens) or Beginning(0, [], {})
@@ -112,18 +110,13 @@ class TextPrefill:
         return self._loads.step()
 
     def keep(self, sequence: Sequence, cached: CachedPrompt) -> None:
-        self._kept.append(CachedPrompt(cached.tokens, cached.layers, self._checkpoints.get(sequence, {})))
+        self._kept.append(cached)
 
     def end(self, sequence: Sequence) -> None:
-        self._checkpoints.pop(sequence, None)
+        """Nothing is kept per sequence."""
 
     def remove(self, task_id: str) -> None:
         self._loads.remove(task_id)
-        self._checkpoints = {
-            sequence: checkpoints
-            for sequence, checkpoints in self._checkpoints.items()
-            if sequence.task_id != task_id
-        }
 
     def tidy(self) -> bool:
         kept, self._kept = self._kept, []
@@ -135,7 +128,6 @@ class TextPrefill:
 
     def close(self) -> None:
         self._kept.clear()
-        self._checkpoints.clear()
         self._loads.clear()
         self._cache.clear()
         if self._disk is not None:

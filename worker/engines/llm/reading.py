@@ -134,7 +134,7 @@ class Readings:
         reading = entry.reading
         if reading.done == entry.cached:
             return None
-        return CachedPrompt(reading.tokens[: reading.done], reading.cache)
+        return CachedPrompt(reading.tokens[: reading.done], reading.cache, row.checkpoints)
 
     def step(self, decoding: int, began: float) -> list[Advance]:
         """Read for as long as the rows that decode, `decoding` in number, can wait. Their step began at `began`."""

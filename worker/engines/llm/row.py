@@ -3,25 +3,31 @@
 This module knows tokens. It does not know models, text or requests.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import mlx.core as mx
 from mlx_lm.generate import StopSequences
 
-from worker.engines.llm.prompt_cache import CachedPrompt
+from worker.engines.llm.prompt_cache import CachedPrompt, Checkpoints
 from worker.engines.llm.sampling import LogitsProcessor, Sampler
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """One sequence: how its tokens are sampled, and how many there may be. `owner`: the object it belongs to."""
+    """One sequence: how its tokens are sampled, and how many there may be. `owner`: the object it belongs to.
+
+    `boundaries` are those of its prompt. `checkpoints`: the states that have been kept of what it has read; rows of
+    one prompt share them.
+    """
 
     owner: Any
     sampler: Sampler
     processors: list[LogitsProcessor]
     stops: StopSequences
     max_tokens: int
+    boundaries: tuple[int, ...] = ()
+    checkpoints: Checkpoints = field(default_factory=dict)
     uid: int = -1
 
 

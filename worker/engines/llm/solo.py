@@ -13,6 +13,7 @@ import mlx.core as mx
 from mlx_lm.generate import generate_step, speculative_generate_step
 from mlx_lm.models.cache import can_trim_prompt_cache
 
+from worker.engines.llm.checkpoints import marked
 from worker.engines.llm.prompt_cache import CachedPrompt
 from worker.engines.llm.reading import Reading, Readings, TokenReading
 from worker.engines.llm.row import Advance, Row, Token
@@ -40,12 +41,12 @@ class Solo:
     def insert(self, rows: list[Row], prompt: list[int], cached: int, cache: list[Any] | None) -> None:
         """As Batch.insert; each row reads its prompt itself."""
         for row in rows:
-            reading = TokenReading(self._model, prompt, cached, cache)
+            reading = marked(row, TokenReading(self._model, prompt, cached, cache))
             self._rows.append(_Run(row, reading, self._draft))
 
     def read(self, rows: list[Row], reading: Reading) -> None:
         """As Batch.read."""
-        self._readings.add(rows, reading)
+        self._readings.add(rows, marked(rows[0], reading))
 
     def remove(self, row: Row) -> CachedPrompt | None:
         """As Batch.remove."""
@@ -96,7 +97,7 @@ class Solo:
 @dataclass(eq=False)
 class _Run:
     row: Row
-    reading: TokenReading
+    reading: Reading
     draft: Any | None
 
     def __post_init__(self) -> None:
@@ -148,7 +149,7 @@ class _Run:
         tokens = self.reading.tokens + self._made
         if not isinstance(held, int) or held > len(tokens) or not can_trim_prompt_cache(cache):
             return None
-        return CachedPrompt(tokens[:held], cache)
+        return CachedPrompt(tokens[:held], cache, self.row.checkpoints)
 
     def close(self) -> None:
         close = getattr(self._tokens, "close", None)
@@ -175,5 +176,5 @@ class _Run:
         )
 
 
-def _unread(reading: TokenReading) -> int:
+def _unread(reading: Reading) -> int:
     return len(reading.tokens) - 1 - reading.done

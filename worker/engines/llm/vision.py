@@ -71,10 +71,9 @@ class ImagePrefill:
             self._text.keep(sequence, cached)
         elif key:
             tokens = key[: len(cached.tokens)] + cached.tokens[len(key) :]
-            self._text.keep(sequence, CachedPrompt(tokens, cached.layers))
+            self._text.keep(sequence, CachedPrompt(tokens, cached.layers, cached.checkpoints))
 
     def end(self, sequence: Sequence) -> None:
-        self._text.end(sequence)
         self._keys.pop(sequence, None)
 
     def remove(self, task_id: str) -> None:

@@ -55,8 +55,11 @@ class PromptCache:
             return entry.beginning(length)
 
     def insert(self, prompt: CachedPrompt) -> None:
-        """Insert a prompt, unless it is part of another entry, and drop the entries that it makes superfluous."""
-        if len(prompt.tokens) < SHORTEST or not self._limit(self.nbytes):
+        """Insert a prompt, unless it is part of another entry, and drop the entries that it makes superfluous.
+
+        Its arrays are computed then, whether or not there is room.
+        """
+        if len(prompt.tokens) < SHORTEST:
             return
         entry = Entry.of(prompt)
         with self._lock:

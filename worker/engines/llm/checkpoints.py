@@ -1,0 +1,47 @@
+"""Reads a prompt and keeps what can't be trimmed at its boundaries. See `boundaries.py` for where they are.
+
+This module knows tokens and layers. It does not know text. It belongs to the thread of its model.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from worker.engines.llm.prompt_cache import SHORTEST, Checkpoints, arrays_of, state_of
+from worker.engines.llm.reading import Reading
+from worker.engines.llm.row import Row
+
+
+def marked(row: Row, reading: Reading) -> Reading:
+    """The reading of a row's prompt, with checkpoints at its boundaries if there are any."""
+    boundaries = [place for place in row.boundaries if place >= SHORTEST]
+    return CheckpointedReading(reading, boundaries, row.checkpoints) if boundaries else reading
+
+
+class CheckpointedReading:
+    """A reading whose pieces end at boundaries, where states are put into `checkpoints`."""
+
+    def __init__(self, reading: Reading, boundaries: Sequence[int], checkpoints: Checkpoints) -> None:
+        self._reading = reading
+        self._boundaries = boundaries
+        self._checkpoints = checkpoints
+
+    @property
+    def tokens(self) -> list[int]:
+        return self._reading.tokens
+
+    @property
+    def done(self) -> int:
+        return self._reading.done
+
+    @property
+    def cache(self) -> list[Any]:
+        return self._reading.cache
+
+    def read(self, most: int) -> list[Any]:
+        boundary = next((place for place in self._boundaries if place > self.done), None)
+        arrays = self._reading.read(most if boundary is None else min(most, boundary - self.done))
+        if self.done == boundary:
+            state = state_of(self.cache)
+            self._checkpoints[boundary] = state
+            arrays = [*arrays, *arrays_of(state)]
+        return arrays
