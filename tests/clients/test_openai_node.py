@@ -26,6 +26,10 @@ def test_tools_structures_completions_and_embeddings(tiny: System) -> None:
     play("tools", tiny, "any")
 
 
+def test_responses(tiny: System) -> None:
+    play("responses", tiny, "any")
+
+
 def test_errors(strict: System) -> None:
     play("errors", strict, KEY)
 
