@@ -216,7 +216,7 @@ class JobExpired(MlxqError):
 
 
 class JobTimeout(MlxqError):
-    """The job ran longer than its category allows."""
+    """The job made no progress for longer than its kind allows, or ran longer than any job may."""
 
     status = 504
     code = "timeout"

@@ -3,7 +3,6 @@
 It knows no HTTP and no engine. A new kind is a member of `Kind` and a row of `KINDS`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -88,51 +87,35 @@ class Row:
     prefix: str
     #: its queue; None: the queue of the model's category
     queue: str | None
-    #: seconds that it may run
-    timeout: Callable[[Settings], float]
+    #: the setting that says for how long it may make no progress; None: it ends by itself
+    limit: str | None
     #: whether it counts as a use of its model
     uses_model: bool = True
+
+    def timeout(self, settings: Settings) -> float:
+        """Seconds that it may make no progress."""
+        return _LONGEST_DOWNLOAD if self.limit is None else float(getattr(settings, self.limit.lower()))
 
 
 #: Seconds that a download may take. It ends by itself when nothing arrives any more.
 _LONGEST_DOWNLOAD = 7 * 86_400.0
 
 
-def _chat(settings: Settings) -> float:
-    return settings.chat_timeout
-
-
-def _transcription(settings: Settings) -> float:
-    return settings.transcription_timeout
-
-
-def _speech(settings: Settings) -> float:
-    return settings.speech_timeout
-
-
-def _image(settings: Settings) -> float:
-    return settings.image_timeout
-
-
-def _load(settings: Settings) -> float:
-    return settings.load_timeout
-
-
-def _download(settings: Settings) -> float:
-    return _LONGEST_DOWNLOAD
-
-
 KINDS: dict[Kind, Row] = {
-    Kind.CHAT: Row(ChatPayload, TextResult, "chatcmpl", Category.LLM, _chat),
-    Kind.COMPLETION: Row(CompletionPayload, TextResult, "cmpl", Category.LLM, _chat),
-    Kind.EMBEDDING: Row(EmbeddingPayload, EmbeddingResult, "embd", Category.EMBEDDING, _chat),
-    Kind.TRANSCRIPTION: Row(TranscriptionPayload, TranscriptionResult, "trsc", Category.ASR, _transcription),
-    Kind.TRANSLATION: Row(TranscriptionPayload, TranscriptionResult, "trsl", Category.ASR, _transcription),
-    Kind.SPEECH: Row(SpeechPayload, SpeechResult, "spch", Category.TTS, _speech),
-    Kind.IMAGE: Row(ImagePayload, ImageResult, "img", Category.IMAGE, _image),
-    Kind.LOAD: Row(NoPayload, LoadResult, "load", None, _load, uses_model=False),
-    Kind.UNLOAD: Row(NoPayload, LoadResult, "unload", None, _load, uses_model=False),
-    Kind.DOWNLOAD: Row(DownloadPayload, DownloadResult, "dl", DOWNLOADS, _download, uses_model=False),
+    Kind.CHAT: Row(ChatPayload, TextResult, "chatcmpl", Category.LLM, "CHAT_TIMEOUT"),
+    Kind.COMPLETION: Row(CompletionPayload, TextResult, "cmpl", Category.LLM, "CHAT_TIMEOUT"),
+    Kind.EMBEDDING: Row(EmbeddingPayload, EmbeddingResult, "embd", Category.EMBEDDING, "CHAT_TIMEOUT"),
+    Kind.TRANSCRIPTION: Row(
+        TranscriptionPayload, TranscriptionResult, "trsc", Category.ASR, "TRANSCRIPTION_TIMEOUT"
+    ),
+    Kind.TRANSLATION: Row(
+        TranscriptionPayload, TranscriptionResult, "trsl", Category.ASR, "TRANSCRIPTION_TIMEOUT"
+    ),
+    Kind.SPEECH: Row(SpeechPayload, SpeechResult, "spch", Category.TTS, "SPEECH_TIMEOUT"),
+    Kind.IMAGE: Row(ImagePayload, ImageResult, "img", Category.IMAGE, "IMAGE_TIMEOUT"),
+    Kind.LOAD: Row(NoPayload, LoadResult, "load", None, "LOAD_TIMEOUT", uses_model=False),
+    Kind.UNLOAD: Row(NoPayload, LoadResult, "unload", None, "LOAD_TIMEOUT", uses_model=False),
+    Kind.DOWNLOAD: Row(DownloadPayload, DownloadResult, "dl", DOWNLOADS, None, uses_model=False),
 }
 
 

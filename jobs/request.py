@@ -34,6 +34,7 @@ class _Arguments(msgspec.Struct, frozen=True):
     model: str
     payload: Payload
     timeout: float
+    max_run_time: float
     stream: bool
 
 
@@ -44,6 +45,7 @@ class _Found(msgspec.Struct, frozen=True):
     model: str = ""
     payload: msgspec.Raw = msgspec.Raw(b"{}")
     timeout: float = 0.0
+    max_run_time: float = 0.0
     stream: bool = False
     ended: bool = False
 
@@ -56,14 +58,15 @@ class JobRequest:
     """One accepted request.
 
     `queue` is one of `QUEUES`. `model` is the resolved reference that the worker can load. `payload` is the validated
-    request. `timeout` is seconds of run time. `dialect` names the API that the request was written for:
-    answers, errors and streams are rendered in it. `expires_in` is how many seconds the caller waits for the start,
-    None: without limit. `app` names the calling program in listings. `owner` stands for the key that may see the
-    job; it is empty where there are no keys. `needs` is a job that must complete before this one may run. `join`:
-    while an earlier job of the same fingerprint has not ended, this request means that job. `steps` is how many it
-    is expected to take, and `step_size` how much one is, in a unit of its kind's own: from them its time is
-    estimated. `size` is the number of bytes of the request. `uploads` are the files that came with it. They are the
-    job's once it is accepted. `kept` is a text that stays with the job's record, for its dialect alone.
+    request. `timeout` is how many seconds it may make no progress, `max_run_time` how many it may run (0: any).
+    `dialect` names the API that the request was written for: answers, errors and streams are rendered in it.
+    `expires_in` is how many seconds the caller waits for the start, None: without limit. `app` names the calling
+    program in listings. `owner` stands for the key that may see the job; it is empty where there are no keys. `needs`
+    is a job that must complete before this one may run. `join`: while an earlier job of the same fingerprint has not
+    ended, this request means that job. `steps` is how many it is expected to take, and `step_size` how much one is,
+    in a unit of its kind's own: from them its time is estimated. `size` is the number of bytes of the request. `uploads`
+    are the files that came with it. They are the job's once it is accepted. `kept` is a text that stays with the job's
+    record, for its dialect alone.
     """
 
     id: str
@@ -72,6 +75,7 @@ class JobRequest:
     model: str
     payload: Payload
     timeout: float
+    max_run_time: float = 0.0
     stream: bool = False
     dialect: str = DEFAULT_DIALECT
     expires_in: float | None = None
@@ -97,7 +101,9 @@ class JobRequest:
 
     def encode(self) -> bytes:
         """RQ's `data` field under its JSON serializer: (function, instance, args, kwargs)."""
-        arguments = _Arguments(self.kind, self.model, self.payload, self.timeout, self.stream)
+        arguments = _Arguments(
+            self.kind, self.model, self.payload, self.timeout, self.max_run_time, self.stream
+        )
         return msgspec.json.encode([FUNCTION, None, [], arguments])
 
     @property
@@ -117,6 +123,7 @@ class Claim:
     model: str
     payload: Payload
     timeout: float
+    max_run_time: float
     stream: bool
     #: who asked for it, and how many seconds ago it was submitted when it was claimed
     app: str = ""
@@ -146,5 +153,6 @@ class Claim:
             model=found.model,
             payload=payload,
             timeout=found.timeout,
+            max_run_time=found.max_run_time,
             stream=found.stream,
         )

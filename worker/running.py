@@ -5,7 +5,7 @@ from typing import Any
 
 from jobs.consumer.outbox import Message
 from jobs.consumer.queue import ConsumedQueue
-from jobs.errors import JobTimeout, MlxqError
+from jobs.errors import MlxqError
 from jobs.gate import Ending
 from jobs.results import Result
 from worker.engines.base import Done, Engine, Failed, Output
@@ -20,6 +20,8 @@ class RunningTasks:
         self._slot = slot
         self._queue = queue
         self._tasks: dict[str, Task] = {}
+        #: when the engine last made progress, on the monotonic clock
+        self._advanced = 0.0
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -52,12 +54,12 @@ class RunningTasks:
         engine.tidy()
 
     def expire(self) -> None:
-        """End the tasks that have run for too long."""
+        """End the tasks that have reached a limit of time."""
         now = time.monotonic()
-        for task in [task for task in self._tasks.values() if now > task.deadline]:
-            self.remove(task.id)
-            limit = f"{task.claim.timeout:g}"
-            self.end(task, error=JobTimeout(f"The job ran longer than the {limit} s that it may."))
+        for task in self.tasks:
+            if (error := task.limit_reached(now, self._advanced)) is not None:
+                self.remove(task.id)
+                self.end(task, error=error)
 
     def end(self, task: Task, result: Result | None = None, error: MlxqError | None = None) -> None:
         """End a task whose engine does not serve it, or is about to be unloaded."""
@@ -79,6 +81,8 @@ class RunningTasks:
 
     def _report(self, outputs: list[Output]) -> None:
         now = time.monotonic()
+        if outputs:
+            self._advanced = now
         batch: list[Message | Ending] = []
         for output in outputs:
             task = self._tasks.get(output.task_id)

@@ -13,12 +13,13 @@ from msgspec import UNSET
 from jobs import events
 from jobs.consumer.execution import Execution
 from jobs.consumer.outbox import Message
-from jobs.errors import MlxqError
+from jobs.errors import JobTimeout, MlxqError
 from jobs.events import Event
 from jobs.gate import Ending
+from jobs.kinds import KINDS
 from jobs.request import Claim
 from jobs.results import Result
-from worker.engines.base import AudioChunk, Delta, Done, Failed, Output, Preview, Progress
+from worker.engines.base import Alive, AudioChunk, Delta, Done, Failed, Output, Preview, Progress
 
 #: Seconds between two events with the output of a job that is not streamed.
 COALESCE = 0.25
@@ -26,10 +27,14 @@ COALESCE = 0.25
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One execution in a lane. `deadline` is on the monotonic clock, set when it begins to run."""
+    """One execution in a lane. Times are on the monotonic clock."""
 
     execution: Execution
-    deadline: float = float("inf")
+    _began: float = float("inf")
+    #: when it last made progress
+    _advanced: float = float("inf")
+    #: whether its answer has begun: before, it may wait for others inside the engine
+    _answering: bool = False
     _held: list[Message] = field(default_factory=list)
     _sent_at: float = field(default_factory=time.monotonic)
     _sent: bool = False
@@ -49,15 +54,30 @@ class Task:
 
     def start(self) -> None:
         """The engine has it from now on."""
-        self.execution.began = time.monotonic()
-        self.deadline = self.execution.began + self.claim.timeout
+        self.execution.began = self._began = self._advanced = time.monotonic()
+
+    def limit_reached(self, now: float, others: float) -> JobTimeout | None:
+        """Why it has to end now, if it has to. `others`: when the engine last made progress, for whatever task."""
+        claim, waits = self.claim, not self._answering
+        if claim.max_run_time and now - self._began > claim.max_run_time:
+            return JobTimeout(f"The job ran longer than {claim.max_run_time:g} s (MAX_RUN_TIME).")
+        if now - (max(self._advanced, others) if waits else self._advanced) <= claim.timeout:
+            return None
+        setting = KINDS[claim.kind].limit
+        return JobTimeout(f"The job made no progress for {claim.timeout:g} s ({setting}).")
 
     def report(self, output: Output, now: float) -> Sequence[Message | Ending]:
         """The events of an output, and the ending with the last one."""
+        self._advanced = now
         match output:
             case Delta() | AudioChunk():
+                self._answering = True
                 return self._tell(output, now)
+            case Alive():
+                self._answering = True
+                return ()
             case Progress(done=done, total=total, unit=unit):
+                self._answering = self._answering or unit != "prompt_tokens"
                 counted = UNSET if unit == "steps" else unit
                 return [self.message(events.Progress(done=done, total=total, unit=counted))]
             case Preview(artifact=artifact, blob=blob, content_type=content_type, data=data):

@@ -96,6 +96,7 @@ def job_request(
         model=model,
         payload=payload,
         timeout=KINDS[kind].timeout(settings),
+        max_run_time=settings.max_run_time,
         stream=stream,
         dialect=dialect.name,
         expires_in=patience,

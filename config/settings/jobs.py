@@ -19,25 +19,31 @@ class JobSettings(Group):
         default=300,
         gt=0,
         le=86_400,
-        description="Longest run of a chat.",
+        description="Longest time that a chat may make no progress: no token of it is read or made.",
     )
     transcription_timeout: Seconds = Field(
         default=120,
         gt=0,
         le=86_400,
-        description="Longest run of a transcription, beyond the length of its recording.",
+        description="Longest time that a transcription may make no progress.",
     )
     speech_timeout: Seconds = Field(
         default=60,
         gt=0,
         le=86_400,
-        description="Longest run of speech, beyond a tenth of a second for each character.",
+        description="Longest time that a job for speech may make no progress.",
     )
     image_timeout: Seconds = Field(
         default=600,
         gt=0,
         le=86_400,
-        description="Longest run of a job for images.",
+        description="Longest time that a job for images may make no progress: no step ends.",
+    )
+    max_run_time: Seconds = Field(
+        default=0,
+        ge=0,
+        le=31_536_000,
+        description="Longest run of a job, whether it makes progress or not. `0`: no limit.",
     )
     load_timeout: Seconds = Field(default=300, gt=0, le=86_400, description="Longest load of a model.")
     result_ttl: Seconds = Field(

@@ -56,7 +56,8 @@ class AsyncGate:
             "enqueued_at": iso,
             "origin": request.queue,
             "description": request.description,
-            "timeout": int(request.timeout),
+            # RQ's limit is for a whole run; -1 is none.
+            "timeout": int(request.max_run_time) or -1,
             "result_ttl": self._ttl.result,
             "failure_ttl": self._ttl.result,
             # RQ's own clean-up (rq info runs it) then queues an abandoned job again instead of failing it.

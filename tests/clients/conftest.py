@@ -39,7 +39,7 @@ def system(models: Path) -> Iterator[System]:
 @pytest.fixture(scope="session")
 def strict(models: Path) -> Iterator[System]:
     """One chat runs, one may wait, none longer than two seconds, and only for those who know the key."""
-    running = System(models, "first", API_KEYS=KEY, CHAT_TIMEOUT=2, QUEUE_LIMIT=1, BATCH_SIZE=1)
+    running = System(models, "first", API_KEYS=KEY, MAX_RUN_TIME=2, QUEUE_LIMIT=1, BATCH_SIZE=1)
     running.http.headers["authorization"] = f"Bearer {KEY}"
     try:
         yield running.start()

@@ -82,6 +82,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "strict": ("1", True),
     "queue_limit": ("2000", 2000),
     "chat_timeout": ("1.5", 1.5),
+    "max_run_time": ("2h", 7200.0),
     "transcription_timeout": ("2m", 120.0),
     "speech_timeout": ("90s", 90.0),
     "image_timeout": ("1h", 3600.0),

@@ -11,7 +11,7 @@ from tests.support.system import REPO, System
 
 #: What keeps a single odd request from holding the run up. A step of an image of the usual size takes up to 20 s of a
 #: busy CPU, and a chat beside it waits for it.
-SETTINGS = {"CHAT_TIMEOUT": 50, "IMAGE_TIMEOUT": 20, "TRANSCRIPTION_TIMEOUT": 20, "QUEUE_LIMIT": 200}
+SETTINGS = {"MAX_RUN_TIME": 50, "IMAGE_TIMEOUT": 20, "TRANSCRIPTION_TIMEOUT": 20, "QUEUE_LIMIT": 200}
 
 
 def fuzzed_system(models: Path) -> System:

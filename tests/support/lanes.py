@@ -19,7 +19,11 @@ from worker.host import WorkerHost
 
 
 class ScriptedEngine:
-    """Counts to the number in each payload, one step at a time; `hold` makes it stand still in a step."""
+    """Counts to the number in each payload, one step at a time; `hold` makes it stand still in a step.
+
+    A payload may also say: `reads`, the steps that its prompt takes; `silent_after`, the number after which nothing
+    comes of it; `last`, that it waits until it is alone.
+    """
 
     capacity: int = 4
     context_length: int | None = 100
@@ -30,6 +34,9 @@ class ScriptedEngine:
         self.failures = failures
         self.steps = 0
         self.tasks: dict[str, list[int]] = {}
+        self.scripts: dict[str, dict[str, Any]] = {}
+        #: seconds that a step takes
+        self.pace = 0.0
         self.hold = threading.Event()
         self.hold.set()
         self.fail_next: Exception | None = None
@@ -51,6 +58,7 @@ class ScriptedEngine:
         if script.get("explode"):
             raise ValueError("secret /path/of/user")
         self.tasks[task_id] = [0, int(script.get("count", 1))]
+        self.scripts[task_id] = dict(script)
 
     def remove(self, task_id: str) -> None:
         self.tasks.pop(task_id, None)
@@ -66,7 +74,15 @@ class ScriptedEngine:
         if self.fail_next is not None:
             error, self.fail_next = self.fail_next, None
             raise error
+        threading.Event().wait(self.pace)
         for task_id, state in list(self.tasks.items()):
+            script = self.scripts[task_id]
+            if state[0] == script.get("silent_after") or (script.get("last") and len(self.tasks) > 1):
+                continue
+            if script.get("reads"):
+                script["reads"] -= 1
+                outputs.append(Progress(task_id, 100 - script["reads"], 100, "prompt_tokens"))
+                continue
             state[0] += 1
             outputs.append(Delta(task_id, f"{state[0]} "))
             outputs.append(Progress(task_id, state[0], state[1]))
@@ -120,6 +136,7 @@ class Bench:
         category: Category = Category.LLM,
         payload: dict[str, Any] | None = None,
         timeout: float = 30,
+        max_run_time: float = 0,
     ) -> str:
         request = JobRequest(
             id=new_job_id(kind),
@@ -130,6 +147,7 @@ class Bench:
             if kind in (Kind.LOAD, Kind.UNLOAD)
             else ChatPayload(messages=[payload or {}], keep_alive=(payload or {}).get("keep_alive")),
             timeout=timeout,
+            max_run_time=max_run_time,
             stream=True,
         )
         return (await self.client.enqueue(request)).job_id

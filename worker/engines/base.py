@@ -47,6 +47,13 @@ class Progress:
 
 
 @dataclass(slots=True)
+class Alive:
+    """The task has advanced, but there is nothing new to send: a token that does not end a character, for example."""
+
+    task_id: str
+
+
+@dataclass(slots=True)
 class Preview:
     """A file that shows an unfinished image: a small preview, or a `partial` image in full size.
 
@@ -78,7 +85,7 @@ class Failed:
 
 
 PayloadT = TypeVar("PayloadT", contravariant=True)
-Output = Delta | AudioChunk | Progress | Preview | Done | Failed
+Output = Delta | AudioChunk | Progress | Alive | Preview | Done | Failed
 
 
 class Engine(Protocol[PayloadT]):

@@ -105,7 +105,6 @@ async def image_job(
     job = replace(
         job,
         payload=structs.replace(payload, seed=_seed_of(job.id) if seed is None else seed),
-        timeout=job.timeout * wanted.count,
         # Kept jobs do not expire while queued.
         expires_in=None if keeps(context, wanted) else job.expires_in,
         steps=wanted.count * (steps or bounds.steps),

@@ -1,7 +1,6 @@
 """From a request for speech to its job, for both ways that it can come."""
 
 import asyncio
-from dataclasses import replace
 
 from starlette.requests import HTTPConnection
 
@@ -20,8 +19,6 @@ from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import REFERENCE_TEXT
 from mlxq.catalog.families.table import lacking_libraries, speech_options, why_unserved
 
-#: Seconds of run time that each character adds.
-_PER_CHARACTER = 0.1
 #: Largest number of audio bytes for each character: a tenth of a second of WAV.
 _BYTES_PER_CHARACTER = 4800
 
@@ -79,7 +76,7 @@ async def speech_job(
         preference=preference,
         stream=live,
     )
-    return replace(job, timeout=job.timeout + _PER_CHARACTER * len(wanted.input)), warnings
+    return job, warnings
 
 
 def _without_effect(ref: ModelRef, wanted: SpeechRequest, recording: bool) -> list[str]:

@@ -1,7 +1,6 @@
 """`POST /v1/audio/transcriptions` and `POST /v1/audio/translations`."""
 
 import asyncio
-from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
@@ -98,7 +97,6 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
         preference=preferred,
         stream=bool(wanted.stream),
     )
-    job = replace(job, timeout=job.timeout + recording.seconds)
     if wanted.stream and preferred.wait != 0:
         return stream(request, job, lambda _: TranscriptFrames(), told)
     form = wanted.response_format

@@ -16,7 +16,7 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.payloads import CompletionPayload, LanguagePayload
 from mlxq.catalog import Catalog, ModelRef
-from worker.engines.base import Delta, Done, Failed, Output
+from worker.engines.base import Alive, Delta, Done, Failed, Output
 from worker.engines.failures import failure_of
 from worker.engines.llm.answers import Answers
 from worker.engines.llm.batch import SHORT, Batch
@@ -247,8 +247,10 @@ class ChatEngine:
         if task.first_token is None:
             task.first_token = time.monotonic()
         deltas = sequence.feed(token)
-        if task.each == task.n:
+        if deltas and task.each == task.n:
             outputs += deltas
+        else:
+            outputs.append(Alive(task.id))
         if token.kept is not None:
             self._prefill.keep(sequence, token.kept)
         if sequence.reason is None:

@@ -25,7 +25,7 @@ from jobs.results import SpeechResult, SpeechUsage
 from mlxq.media.formats import SPEECH_TYPES
 from worker.audio import decode
 from worker.encoder import Encoder
-from worker.engines.base import AudioChunk, Done, Failed, Output, Progress
+from worker.engines.base import Alive, AudioChunk, Done, Failed, Output, Progress
 from worker.engines.failures import failure_of
 from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 from worker.engines.tts.pieces import pieces
@@ -141,7 +141,7 @@ class SpeechEngine:
         if result is not None:
             task.made += int(result.token_count)
             outputs += self._tell(task, task.encoder.encode(self._samples(task, result.audio)))
-            return outputs
+            return outputs or [Alive(task.id)]
         task.chunks = None
         task.done += 1
         if task.pieces:
