@@ -64,9 +64,9 @@ class JobRequest:
     program in listings. `owner` stands for the key that may see the job; it is empty where there are no keys. `needs`
     is a job that must complete before this one may run. `join`: while an earlier job of the same fingerprint has not
     ended, this request means that job. `steps` is how many it is expected to take, and `step_size` how much one is,
-    in a unit of its kind's own: from them its time is estimated. `size` is the number of bytes of the request. `uploads`
-    are the files that came with it. They are the job's once it is accepted. `kept` is a text that stays with the job's
-    record, for its dialect alone.
+    in a unit of its kind's own: from them its time is estimated. `size` is the number of bytes of the request.
+    `uploads` are the files that came with it. They are the job's once it is accepted. `kept` is a text that stays with
+    the job's record, for its dialect alone.
     """
 
     id: str
