@@ -1,7 +1,7 @@
 """The memory policy: how many models may be in memory, how many bytes, and how long an unused one stays.
 
 This module knows slots as `Occupant`s and asks them to be emptied; a lane with jobs is never asked. Models that the
-settings name are pinned: they are not counted, and they stay. Caches of engines count as memory too, and are cleared
+settings name are pinned: they are not counted, and they stay. Caches of engines count as memory too, and are reduced
 before any model is unloaded.
 """
 
@@ -52,8 +52,8 @@ class Occupant(Protocol):
     def cache_bytes(self) -> int:
         """Bytes of the engine's cache."""
 
-    def clear_cache(self) -> None:
-        """Empty that cache, also while it has jobs."""
+    def clear_cache(self, wanted: int | None = None) -> None:
+        """Free so many bytes of that cache, by default all, also while it has jobs."""
 
     def evict(self, *, wait: bool = True) -> bool:
         """Empty the slot unless it has jobs again, and wait for that. Whether the slot is empty."""
@@ -114,9 +114,8 @@ class Memory:
         return any(other.evict() for other in self._candidates(occupant))
 
     def sweep(self) -> None:
-        """Unload models that were unused for long enough; clear the caches when memory is above the budget."""
-        if self._used() > self._budget:
-            self._clear_caches()
+        """Unload models that were unused for long enough; reduce the caches when memory is above the budget."""
+        self._clear_caches(self._used() - self._budget)
         now, usual = self._clock(), self._limits().idle
         for occupant in self._occupants:
             since = occupant.idle_since
@@ -140,8 +139,7 @@ class Memory:
             other.evict()
 
     def _make_fit(self, occupant: Occupant, name: str, needed: int) -> None:
-        if self._used() + needed > self._budget:
-            self._clear_caches()
+        self._clear_caches(self._used() + needed - self._budget)
         candidates = iter(self._candidates(occupant))
         while self._used() + needed > self._budget:
             other = next(candidates, None)
@@ -150,11 +148,14 @@ class Memory:
             log.info("%s makes room for %s", other.model, name)
             other.evict()
 
-    def _clear_caches(self) -> None:
+    def _clear_caches(self, wanted: int | None = None) -> None:
+        """Free so many bytes of caches, by default all."""
         for each in self._occupants:
-            if each.cache_bytes:
-                log.info("%s forgets the prompts that it has read: memory is needed", each.model)
-                each.clear_cache()
+            held = each.cache_bytes
+            if held and (wanted is None or wanted > 0):
+                log.info("%s forgets prompts that it has read: memory is needed", each.model)
+                each.clear_cache(wanted)
+                wanted = None if wanted is None else wanted - (held - each.cache_bytes)
 
     def _candidates(self, occupant: Occupant) -> list[Occupant]:
         """The slots that may be emptied, the least recently used first."""

@@ -25,8 +25,8 @@ class LaneOccupant:
     def cache_bytes(self) -> int:
         return self._slot.cache_bytes
 
-    def clear_cache(self) -> None:
-        self._slot.clear_cache()
+    def clear_cache(self, wanted: int | None = None) -> None:
+        self._slot.clear_cache(wanted)
 
     @property
     def pinned(self) -> bool:

@@ -70,11 +70,11 @@ class Slot:
         engine = self.engine
         return engine.cache_bytes if isinstance(engine, CachingEngine) else 0
 
-    def clear_cache(self) -> None:
-        """Empty the engine's cache. Any thread may call it."""
+    def clear_cache(self, wanted: int | None = None) -> None:
+        """Free so many bytes of the engine's cache, by default all. Any thread may call it."""
         engine = self.engine
         if isinstance(engine, CachingEngine):
-            engine.clear_cache()
+            engine.clear_cache(wanted)
             _clear_cache()
 
     def snapshot(self) -> SlotState:

@@ -142,6 +142,11 @@ def test_bytes_are_bounded_and_given_back() -> None:
     cache = cache_of(*([*HEAD, n] for n in range(8)), max_bytes=3 * size)
     assert len(cache) == 3
     assert cache.nbytes == 3 * size
+    cache.clear(size + 1)
+    assert cache.nbytes == size
+    cache.clear(3 * size)
+    assert cache.nbytes == 0
+    insert(cache, [*HEAD, 1])
     cache.clear()
     assert (cache.nbytes, len(cache)) == (0, 0)
     assert len(cache_of([*HEAD, 1], max_bytes=size - 1)) == 0

@@ -13,8 +13,8 @@ class Seat:
     keep: float | None = None
     cache_bytes: int = 0
 
-    def clear_cache(self) -> None:
-        self.cache_bytes = 0
+    def clear_cache(self, wanted: int | None = None) -> None:
+        self.cache_bytes = 0 if wanted is None else max(0, self.cache_bytes - wanted)
 
     def pins(self, model: str) -> bool:
         return self.pinned

@@ -165,14 +165,18 @@ def test_what_is_only_remembered_counts_and_goes_before_any_model() -> None:
     memory.watch(seats)
     with memory.room(empty, "small", 3, pinned=False):
         assert used() == 13, "there is room"
+    with memory.room(empty, "larger", 7, pinned=False):
+        assert [(seat.model, seat.cache_bytes) for seat in seats] == [("idle", 0), ("busy", 1), (None, 0)]
     with memory.room(empty, "large", 8, pinned=False):
         assert [(seat.model, seat.cache_bytes) for seat in seats] == [("idle", 0), ("busy", 0), (None, 0)]
     busy.cache_bytes = 8
     memory.sweep()
     assert busy.cache_bytes == 8, "all that the budget has"
-    idle.cache_bytes = 1
+    busy.cache_bytes = 11
     memory.sweep()
-    assert (busy.model, busy.cache_bytes, idle.cache_bytes) == ("busy", 0, 0)
+    assert (busy.model, busy.cache_bytes, idle.cache_bytes) == ("busy", 8, 0)
+    memory.relieve(busy)
+    assert busy.cache_bytes == 0
 
 
 async def test_a_model_leaves_when_the_clock_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,8 +123,8 @@ class CachingEngine(Protocol):
     def cache_bytes(self) -> int:
         """Bytes of the cache."""
 
-    def clear_cache(self) -> None:
-        """Empty the cache, also while tasks run."""
+    def clear_cache(self, wanted: int | None = None) -> None:
+        """Free so many bytes of the cache, by default all, also while tasks run."""
 
 
 @runtime_checkable

@@ -226,9 +226,12 @@ class ChatEngine:
         """Bytes of the prompt cache."""
         return self._prefill.cache_bytes
 
-    def clear_cache(self) -> None:
-        """Empty the prompt cache. Any thread may call it; running requests have caches of their own."""
-        self._prefill.clear_cache()
+    def clear_cache(self, wanted: int | None = None) -> None:
+        """Free so many bytes of the prompt cache, by default all.
+
+        Any thread may call it; running requests have caches of their own.
+        """
+        self._prefill.clear_cache(wanted)
 
     def _take_ready(self) -> None:
         """Start the tasks whose grammars are compiled. An idle engine waits for one for a moment."""

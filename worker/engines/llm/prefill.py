@@ -32,8 +32,11 @@ class Prefill(Protocol):
     def cache_bytes(self) -> int:
         """Bytes of the prompt cache."""
 
-    def clear_cache(self) -> None:
-        """Empty the prompt cache. Any thread may call it; running sequences have caches of their own."""
+    def clear_cache(self, wanted: int | None = None) -> None:
+        """Free so many bytes of the prompt cache, by default all.
+
+        Any thread may call it; running sequences have caches of their own.
+        """
 
     def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int | None:
         """Have the rows of one prompt read and answered. Returns the number of tokens that were cached.
@@ -75,8 +78,8 @@ class TextPrefill:
     def cache_bytes(self) -> int:
         return self._cache.nbytes
 
-    def clear_cache(self) -> None:
-        self._cache.clear()
+    def clear_cache(self, wanted: int | None = None) -> None:
+        self._cache.clear(wanted)
         if self._disk is not None:
             self._disk.drop_waiting()
 

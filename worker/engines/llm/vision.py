@@ -46,8 +46,8 @@ class ImagePrefill:
     def cache_bytes(self) -> int:
         return self._text.cache_bytes
 
-    def clear_cache(self) -> None:
-        self._text.clear_cache()
+    def clear_cache(self, wanted: int | None = None) -> None:
+        self._text.clear_cache(wanted)
 
     def start(self, runner: Runner, rows: list[Row], prompt: Prompt) -> int | None:
         if not isinstance(prompt, ImagePrompt):

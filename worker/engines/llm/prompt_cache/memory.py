@@ -75,8 +75,12 @@ class PromptCache:
             self._add(entry)
             self._shrink(limit, entry)
 
-    def clear(self) -> None:
+    def clear(self, wanted: int | None = None) -> None:
+        """Drop entries of so many bytes, by default all."""
         with self._lock:
+            if wanted is not None:
+                self._shrink(self.nbytes - wanted)
+                return
             self._entries.clear()
             self._whole.clear()
             self._points.clear()
@@ -104,12 +108,11 @@ class PromptCache:
         for index, key in self._keys(entry):
             index.add(key, entry)
 
-    def _shrink(self, limit: int, newest: Entry) -> None:
+    def _shrink(self, limit: int, newest: Entry | None = None) -> None:
         """Drop entries until the cache has at most `limit` bytes. The newest one stays, which fits alone."""
-        while self.nbytes > limit:
-            least = min(
-                (entry for entry in self._entries if entry is not newest), key=lambda entry: entry.priority
-            )
+        while self.nbytes > max(0, limit):
+            others = (entry for entry in self._entries if entry is not newest)
+            least = min(others, key=lambda entry: entry.priority)
             self._clock = max(self._clock, least.priority)
             self._drop(least)
 
