@@ -13,6 +13,8 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from api.anthropic.messages import router as messages
+from api.anthropic.models import router as anthropic_models
 from api.dispatch.renderers import Renderers
 from api.dispatch.resource import Resource
 from api.http.access_log import AccessLog
@@ -75,6 +77,7 @@ _EXPOSED = (
 
 #: Everything that is served. The order does not matter.
 RESOURCES: tuple[Resource, ...] = (
+    anthropic_models.RESOURCE,
     artifacts.RESOURCE,
     chat.RESOURCE,
     completions.RESOURCE,
@@ -87,6 +90,7 @@ RESOURCES: tuple[Resource, ...] = (
     jobs.RESOURCE,
     loaded_models.RESOURCE,
     manager.RESOURCE,
+    messages.RESOURCE,
     models.RESOURCE,
     named_models.RESOURCE,
     queue.RESOURCE,

@@ -36,11 +36,12 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One answer."""
+    """One answer. `stop`: the text among the request's `stop` that ended it."""
 
     index: int
     text: str
     finish_reason: str
+    stop: str | None = None
     reasoning: str | None = None
     tool_calls: list[ToolCall] | None = None
     logprobs: list[TokenLogprob] | None = None

@@ -8,6 +8,9 @@ from starlette.types import Scope
 
 from api.http.dialect import Dialect
 
+#: As ASGI has them.
+Headers = Iterable[tuple[bytes, bytes]]
+
 _VERSION = "/v1"
 #: Double slashes, which clients make from an address and a path with one slash each.
 _SLASHES = re.compile("//+")
@@ -47,9 +50,18 @@ class Addresses:
         """Each once."""
         return tuple(dict.fromkeys((self.default, *(dialect for _, dialect in self._spoken))))
 
-    def dialect(self, path: str, method: str = "") -> Dialect:
+    def within(self, scope: Scope) -> Scope:
+        """The request without the base of a dialect before its path; the dialect's header takes its place."""
+        for dialect in self.dialects:
+            if dialect.mark and scope["path"].startswith(f"{dialect.base}/"):
+                headers = [*scope["headers"], dialect.mark]
+                return {**scope, "path": scope["path"][len(dialect.base) :], "headers": headers}
+        return scope
+
+    def dialect(self, path: str, method: str = "", headers: Headers = ()) -> Dialect:
         """The dialect of the answer to a request; the method of a WebSocket is ''."""
-        scope = {"type": "http" if method else "websocket", "method": method, "path": path}
+        kind = "http" if method else "websocket"
+        scope: Scope = {"type": kind, "method": method, "path": path, "headers": headers}
         for wanted in (Match.FULL, Match.PARTIAL):
             for route, dialect in self._spoken:
                 if route.matches(scope)[0] is wanted:

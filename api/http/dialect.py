@@ -25,6 +25,10 @@ class Dialect(ABC):
     name: str
     #: the type of `error_body`, for the description
     error_type: Named
+    #: what clients may put before the paths of this dialect, and the header by which it is known where another one
+    #: has the same address
+    base: str = ""
+    mark: tuple[bytes, bytes] | None = None
 
     @abstractmethod
     def error_body(self, error: MlxqError, request_id: str) -> Mapping[str, object]:

@@ -54,7 +54,7 @@ class ErrorResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         addresses = addresses_of(scope)
-        dialect = addresses.dialect(scope["path"], scope.get("method", ""))
+        dialect = addresses.dialect(scope["path"], scope.get("method", ""), scope.get("headers", ()))
         response = written(self._error, dialect, scope.get("state", {}).get("request_id", ""), self._extra)
         await response(scope, receive, send)
 

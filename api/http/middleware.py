@@ -16,7 +16,10 @@ _FORM = 1 << 20
 
 
 class RequestIds:
-    """Puts `x-request-id` on every response: the job's id if the route set one, else a fresh one."""
+    """Puts `x-request-id` on every response: the job's id if the route set one, else a fresh one.
+
+    A route whose clients look for it in another header names that in `request.state.id_header`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -30,7 +33,10 @@ class RequestIds:
 
         async def name(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-request-id"] = state["request_id"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = state["request_id"]
+                if "id_header" in state:
+                    headers[state["id_header"]] = state["request_id"]
             await send(message)
 
         await self.app(scope, receive, name)
@@ -44,7 +50,9 @@ class Paths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            path = addresses_of(scope).plain(scope["path"])
+            addresses = addresses_of(scope)
+            scope = addresses.within(scope)
+            path = addresses.plain(scope["path"])
             if path != scope["path"]:
                 scope = {**scope, "path": path, "raw_path": path.encode()}
         await self.app(scope, receive, send)

@@ -145,8 +145,25 @@ class Api(FastAPI):
                     for answer in operation["responses"].values():
                         if stream := answer.get("content", {}).get(_EVENTS):
                             stream["schema"]["anyOf"].append(_schema(error))
+            self._add_shared(description["paths"], addresses)
         assert self.openapi_schema is not None
         return self.openapi_schema
+
+    def _add_shared(self, paths: dict[str, Any], addresses: Addresses) -> None:
+        """Describe what a route answers that has its address together with another one, the described one."""
+        for context in iter_route_contexts(self.routes):
+            extra = getattr(context, "openapi_extra", None)
+            if not isinstance(extra, Operation) or getattr(context, "include_in_schema", True):
+                continue
+            path = getattr(context, "path_format", "")
+            for method in context.methods or ():
+                answers = paths[path][method.lower()]["responses"]
+                marks = [dialect.mark for dialect in addresses.dialects if dialect.mark]
+                error = addresses.dialect(path, method, marks).error_type
+                more = {**cast(dict[str, Any], extra["responses"]), "default": _error_response(error)}
+                for status, answer in more.items():
+                    shown = answers[status]["content"][_JSON]
+                    shown["schema"] = {"anyOf": [shown["schema"], answer["content"][_JSON]["schema"]]}
 
     def _operations(self) -> list[Operation]:
         extras = (getattr(context, "openapi_extra", None) for context in iter_route_contexts(self.routes))

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from api.inputs.opaque import opened
 from api.openai.responses.client_tools import call_arguments
 from api.openai.responses.items import (
     CALLS,
@@ -25,7 +26,6 @@ from api.openai.responses.items import (
     ReferenceItem,
     ToolsItem,
 )
-from api.openai.responses.opaque import opened
 from api.openai.responses.tools import ToolParam, flat_name
 from jobs.payloads import Message
 

@@ -8,6 +8,7 @@ from typing import cast
 
 from msgspec import UNSET
 
+from api.inputs.opaque import sealed
 from api.openai.responses.answer import (
     ItemStatus,
     OutputText,
@@ -22,7 +23,6 @@ from api.openai.responses.answer import (
 from api.openai.responses.client_tools import call_fields
 from api.openai.responses.custom_input import input_of
 from api.openai.responses.dialect import PREFIX
-from api.openai.responses.opaque import sealed
 from api.openai.responses.tools import Called
 from jobs.events import TokenLogprob
 from jobs.results import Choice, ToolCall

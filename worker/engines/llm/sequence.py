@@ -95,6 +95,7 @@ class Sequence:
             index=self.index,
             text="".join(self.text),
             finish_reason=self.reason or "",
+            stop=self.stops.found,
             reasoning="".join(self.reasoning) or None,
             tool_calls=(self.calls.made or None) if self.calls is not None else None,
             logprobs=None if self.recorder is None else self.logprobs,

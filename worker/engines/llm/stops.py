@@ -10,17 +10,22 @@ class StopMatcher:
         self._stops = [stop for stop in stops if stop]
         self._longest = max(map(len, self._stops), default=0)
         self._held = ""
-        self.stopped = False
+        #: the stop string that was found
+        self.found: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return self.found is not None
 
     def feed(self, text: str) -> str:
         """Add text; returns the text that can be sent. `stopped` is set once a stop string was found."""
         if not self._stops:
             return text
         self._held += text
-        found = [place for stop in self._stops if (place := self._held.find(stop)) >= 0]
+        found = [(place, stop) for stop in self._stops if (place := self._held.find(stop)) >= 0]
         if found:
-            self.stopped = True
-            shown, self._held = self._held[: min(found)], ""
+            place, self.found = min(found, key=lambda each: each[0])
+            shown, self._held = self._held[:place], ""
             return shown
         keep = self._partial()
         shown, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]

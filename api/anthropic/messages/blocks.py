@@ -1,0 +1,189 @@
+"""The content blocks of a message: what clients send. `history.py` makes messages for chat templates of them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
+
+from api.http.fields import RequestModel
+from api.http.nesting import not_deeper_than
+
+#: Levels of objects and lists that the input of a call may have.
+_DEEPEST_INPUT = 64
+
+
+class TextBlock(RequestModel):
+    type: Literal["text"]
+    text: str
+
+
+class Base64Source(RequestModel):
+    type: Literal["base64"]
+    media_type: str
+    data: Annotated[str, Field(min_length=1)]
+
+
+class UrlSource(RequestModel):
+    type: Literal["url"]
+    url: Annotated[str, Field(min_length=1)]
+
+
+class TextSource(RequestModel):
+    type: Literal["text"]
+    media_type: str = "text/plain"
+    data: str
+
+
+class ContentSource(RequestModel):
+    """A document made of blocks."""
+
+    type: Literal["content"]
+    content: "str | list[Annotated[TextBlock | ImageBlock, Field(discriminator='type')]]"
+
+
+class ImageBlock(RequestModel):
+    type: Literal["image"]
+    source: Annotated[Base64Source | UrlSource, Field(discriminator="type")]
+
+    @property
+    def url(self) -> str:
+        source = self.source
+        if isinstance(source, UrlSource):
+            return source.url
+        return f"data:{source.media_type};base64,{source.data}"
+
+
+class DocumentBlock(RequestModel):
+    """A text, a PDF in base64, or blocks."""
+
+    type: Literal["document"]
+    source: Annotated[Base64Source | TextSource | ContentSource, Field(discriminator="type")]
+    title: str | None = None
+    context: str | None = None
+
+
+class SearchResultBlock(RequestModel):
+    type: Literal["search_result"]
+    source: str
+    title: str
+    content: list[TextBlock]
+
+
+class ThinkingBlock(RequestModel):
+    type: Literal["thinking"]
+    thinking: str = ""
+    signature: str | None = None
+
+
+class ToolUseBlock(RequestModel):
+    type: Literal["tool_use"]
+    id: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1)]
+    input: dict[str, object] = Field(default_factory=dict)
+
+    @field_validator("input")
+    @classmethod
+    def _not_too_deep(cls, value: dict[str, object]) -> dict[str, object]:
+        not_deeper_than(_DEEPEST_INPUT, value)
+        return value
+
+
+class HostedBlock(RequestModel):
+    """What a hosted tool said, or thoughts that only Anthropic can read. A model here can't use it."""
+
+    type: str
+
+
+#: Blocks that are accepted in a history and left out.
+_HOSTED = frozenset(
+    {
+        "redacted_thinking",
+        "server_tool_use",
+        "mcp_tool_use",
+        "container_upload",
+        "tool_reference",
+        "browser_state",
+        "compaction",
+        "fallback",
+    }
+)
+_HOSTED_RESULT = "_tool_result"
+
+
+def _kind(block: object) -> str | None:
+    """The tag of a block in the unions below; None for what is no block."""
+    kind = block.get("type") if isinstance(block, Mapping) else getattr(block, "type", None)
+    if not isinstance(kind, str):
+        return None
+    hosted = kind in _HOSTED or (kind.endswith(_HOSTED_RESULT) and kind != "tool_result")
+    return "hosted" if hosted else kind
+
+
+_BLOCK = Discriminator(
+    _kind, custom_error_type="invalid_block", custom_error_message="must be a content block of a known type"
+)
+
+#: So that an error is told of the one that was meant.
+TEXT_OR_BLOCKS = Discriminator(lambda value: "string" if isinstance(value, str) else "blocks")
+
+ResultBlock = Annotated[
+    Annotated[TextBlock, Tag("text")]
+    | Annotated[ImageBlock, Tag("image")]
+    | Annotated[DocumentBlock, Tag("document")]
+    | Annotated[SearchResultBlock, Tag("search_result")]
+    | Annotated[HostedBlock, Tag("hosted")],
+    _BLOCK,
+]
+
+
+class ToolResultBlock(RequestModel):
+    type: Literal["tool_result"]
+    tool_use_id: Annotated[str, Field(min_length=1)]
+    content: Annotated[
+        Annotated[str, Tag("string")] | Annotated[list[ResultBlock], Tag("blocks")], TEXT_OR_BLOCKS
+    ] = ""
+    is_error: bool | None = None
+
+
+Block = Annotated[
+    Annotated[TextBlock, Tag("text")]
+    | Annotated[ImageBlock, Tag("image")]
+    | Annotated[DocumentBlock, Tag("document")]
+    | Annotated[SearchResultBlock, Tag("search_result")]
+    | Annotated[ThinkingBlock, Tag("thinking")]
+    | Annotated[ToolUseBlock, Tag("tool_use")]
+    | Annotated[ToolResultBlock, Tag("tool_result")]
+    | Annotated[HostedBlock, Tag("hosted")],
+    _BLOCK,
+]
+
+
+class Message(RequestModel):
+    """One message. Clients put messages of the role `system` among the others, too."""
+
+    role: Literal["user", "assistant", "system"]
+    content: Annotated[Annotated[str, Tag("string")] | Annotated[list[Block], Tag("blocks")], TEXT_OR_BLOCKS]
+
+    @field_validator("content")
+    @classmethod
+    def _of_its_role(cls, value: str | list[Block], info: ValidationInfo) -> str | list[Block]:
+        role = info.data.get("role")
+        for block in value if isinstance(value, list) else ():
+            if role not in _ROLES.get(type(block), (role,)):
+                raise PydanticCustomError(
+                    "invalid_block",
+                    "can't hold a block of the type '{kind}' in a message of the role '{role}'",
+                    {"kind": block.type, "role": role},
+                )
+        return value
+
+
+#: Blocks that only these roles may have.
+_ROLES: dict[type, tuple[str, ...]] = {
+    ToolUseBlock: ("assistant",),
+    ThinkingBlock: ("assistant",),
+    ToolResultBlock: ("user",),
+    ImageBlock: ("user",),
+}

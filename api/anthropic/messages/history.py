@@ -1,0 +1,146 @@
+"""Messages of Anthropic's blocks as chat templates take them: results are messages of the role `tool`, thoughts are
+reasoning, documents are text.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import orjson
+
+from api.anthropic.messages.blocks import (
+    Base64Source,
+    Block,
+    ContentSource,
+    DocumentBlock,
+    ImageBlock,
+    Message,
+    ResultBlock,
+    SearchResultBlock,
+    TextBlock,
+    TextSource,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from api.inputs.opaque import opened
+from jobs.payloads import Message as PlainMessage
+
+#: A part of a message: a text, or an image by its address.
+Part = dict[str, str]
+
+#: Between blocks that are separate texts.
+_GAP = "\n\n"
+#: What a result without words says.
+_FAILED = "The tool failed."
+
+
+def plain_messages(
+    system: str | Sequence[TextBlock] | None, messages: Iterable[Message]
+) -> list[PlainMessage]:
+    """The conversation. `content` is a string, or with images a list of parts."""
+    plain: list[PlainMessage] = []
+    if text := system_text(system):
+        plain.append({"role": "system", "content": text})
+    for message in messages:
+        plain += _plain(message)
+    return plain
+
+
+def system_text(system: str | Sequence[TextBlock] | None) -> str:
+    if system is None or isinstance(system, str):
+        return system or ""
+    return _GAP.join(block.text for block in system if block.text)
+
+
+def _plain(message: Message) -> Iterator[PlainMessage]:
+    content = message.content
+    if isinstance(content, str):
+        yield {"role": message.role, "content": content}
+    elif message.role == "assistant":
+        yield _answer(content)
+    else:
+        # The results come first: they belong to the calls before them.
+        results = [block for block in content if isinstance(block, ToolResultBlock)]
+        shown: list[Part] = []
+        for result in results:
+            parts = _parts(result.content)
+            images = [part for part in parts if part["type"] == "image_url"]
+            text = _text(part for part in parts if part["type"] == "text")
+            shown += images
+            yield {
+                "role": "tool",
+                "tool_call_id": result.tool_use_id,
+                "content": text or (_FAILED if result.is_error else ""),
+            }
+        rest = [*shown, *_parts([block for block in content if not isinstance(block, ToolResultBlock)])]
+        if rest or not results:
+            yield {"role": message.role, "content": _content(rest)}
+
+
+def _answer(content: Sequence[Block]) -> PlainMessage:
+    message: PlainMessage = {"role": "assistant", "content": _content(_parts(content))}
+    thoughts = [_thought(block) for block in content if isinstance(block, ThinkingBlock)]
+    if any(thoughts):
+        message["reasoning_content"] = _GAP.join(filter(None, thoughts))
+    calls = [block for block in content if isinstance(block, ToolUseBlock)]
+    if calls:
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": orjson.dumps(call.input).decode()},
+            }
+            for call in calls
+        ]
+    return message
+
+
+def _thought(block: ThinkingBlock) -> str:
+    """Thoughts that were not shown came with their signature."""
+    return block.thinking or opened(block.signature) or ""
+
+
+def _content(parts: list[Part]) -> str | list[Part]:
+    if any(part["type"] == "image_url" for part in parts):
+        return parts
+    return _text(parts)
+
+
+def _text(parts: Iterable[Part]) -> str:
+    return _GAP.join(part["text"] for part in parts)
+
+
+def _parts(content: str | Sequence[Block] | Sequence[ResultBlock]) -> list[Part]:
+    """What a model can read of blocks."""
+    if isinstance(content, str):
+        return [_said(content)] if content else []
+    parts: list[Part] = []
+    for block in content:
+        match block:
+            case TextBlock(text=text) if text:
+                parts.append(_said(text))
+            case ImageBlock():
+                parts.append({"type": "image_url", "url": block.url})
+            case SearchResultBlock():
+                texts = _GAP.join(each.text for each in block.content)
+                parts.append(_said(f"{block.title}\n{block.source}\n{texts}"))
+            case DocumentBlock():
+                parts += _document(block)
+    return parts
+
+
+def _document(block: DocumentBlock) -> list[Part]:
+    heading = "\n".join(filter(None, (block.title, block.context)))
+    source = block.source
+    parts = [_said(heading)] if heading else []
+    match source:
+        case TextSource(data=text):
+            parts.append(_said(text))
+        case ContentSource(content=content):
+            parts += _parts(content)
+        case Base64Source():
+            parts.append({"type": "pdf", "data": source.data})
+    return parts
+
+
+def _said(text: str) -> Part:
+    return {"type": "text", "text": text}

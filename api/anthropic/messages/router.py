@@ -1,0 +1,87 @@
+"""`POST /v1/messages`."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.anthropic.dialect import ANTHROPIC, AnthropicError
+from api.anthropic.messages.answer import AnthropicMessage, MessageEvent
+from api.anthropic.messages.frames import MessageFrames
+from api.anthropic.messages.render import MessageMeta, message
+from api.anthropic.messages.schema import MessagesRequest
+from api.dispatch.job_schema import by_job
+from api.dispatch.job_stream import stream
+from api.dispatch.renderers import Renderer
+from api.dispatch.resource import Resource
+from api.dispatch.run import run
+from api.dispatch.submission import job_request, model_of
+from api.http.body import read_body
+from api.http.openapi import gives, streams, takes
+from api.http.prefer import preference
+from api.inputs.settling import settle
+from jobs.client import Submission
+from jobs.errors import NotSupported
+from jobs.kinds import Kind
+
+MESSAGE = Renderer(ANTHROPIC, Kind.CHAT, MessageMeta, message, name="message", prefix="msg_")
+
+router = APIRouter(tags=["messages"])
+
+
+@router.post(
+    "/v1/messages",
+    summary="Answer a message, in Anthropic's shape",
+    response_class=Response,
+    openapi_extra=takes(MessagesRequest) | by_job(AnthropicMessage) | streams(MessageEvent),
+)
+async def create_message(request: Request) -> Response:
+    request.state.id_header = "request-id"
+    body = await read_body(request, MessagesRequest)
+    asked = body.value
+    asked.check()
+    ref = await model_of(request, asked.model)
+    payload = await body.work(asked.payload)
+    payload, headers = await settle(request, ref, payload, asked.enforced, body.headers, asked.unheeded)
+    preferred = preference(request.headers, background=bool(asked.background))
+    meta = MessageMeta(
+        model=asked.model,
+        thoughts=asked.thinks is not False,
+        shown=asked.shows_thoughts,
+        max_tokens=asked.max_tokens,
+    )
+    job = job_request(
+        request,
+        dialect=ANTHROPIC,
+        kind=Kind.CHAT,
+        model=ref,
+        raw=body.raw,
+        payload=payload,
+        meta=meta,
+        preference=preferred,
+        stream=bool(asked.stream),
+    )
+    if asked.stream and preferred.wait != 0:
+
+        def frames(accepted: Submission) -> MessageFrames:
+            return MessageFrames(accepted.job_id, MESSAGE.noted(accepted.meta))
+
+        return stream(request, job, frames, headers)
+    return await run(request, job, preferred, headers)
+
+
+async def batches(request: Request) -> Response:
+    """Batches are not there."""
+    raise NotSupported("Batches of messages are not supported. Send each as a message of its own.")
+
+
+for path in ("/v1/messages/batches", "/v1/messages/batches/{rest:path}"):
+    for method in ("GET", "POST", "DELETE"):
+        router.add_api_route(
+            path,
+            batches,
+            methods=[method],
+            summary="Batches of messages",
+            status_code=501,
+            response_class=Response,
+            openapi_extra=gives(AnthropicError, 501, "Not supported"),
+        )
+
+RESOURCE = Resource(ANTHROPIC, routers=(router,), renderers=(MESSAGE,))

@@ -1,0 +1,79 @@
+"""`GET /v1/models` for clients that send `anthropic-version`: OpenAI has the same address."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.anthropic.dialect import ANTHROPIC
+from api.anthropic.models.schema import ModelInfo, ModelPage
+from api.anthropic.route import AnthropicRoute
+from api.dispatch.resource import Resource
+from api.http.context import context_of, jobs_of
+from api.http.json_response import json_response
+from api.http.openapi import gives
+from api.models.entry import ModelEntry
+from api.models.inventory import find, inventory
+from jobs.kinds import Category
+
+#: OpenAI's routes of these addresses are the ones that `/openapi.json` describes.
+router = APIRouter(tags=["models"], route_class=AnthropicRoute, include_in_schema=False)
+
+
+@router.get("/v1/models", response_class=Response, openapi_extra=gives(ModelPage))
+async def list_models(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    before_id: str | None = None,
+    after_id: str | None = None,
+) -> Response:
+    request.state.id_header = "request-id"
+    entries = await inventory(context_of(request), jobs_of(request))
+    models = [model_info(each) for each in entries if each.category == Category.LLM]
+    return json_response(page(models, limit, before_id, after_id))
+
+
+@router.get("/v1/models/{name:path}", response_class=Response, openapi_extra=gives(ModelInfo))
+async def model(request: Request, name: str) -> Response:
+    request.state.id_header = "request-id"
+    return json_response(model_info(await find(context_of(request), jobs_of(request), name)))
+
+
+def model_info(entry: ModelEntry) -> ModelInfo:
+    return {
+        "type": "model",
+        "id": entry.id,
+        "display_name": entry.given_name or entry.id,
+        "created_at": datetime.fromtimestamp(entry.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lifecycle": "active",
+        "max_input_tokens": entry.context_length,
+        "max_tokens": entry.context_length,
+        "capabilities": None,
+        "line": None,
+        "deprecated_at": None,
+        "retires_at": None,
+    }
+
+
+def page(models: Sequence[ModelInfo], limit: int, before: str | None, after: str | None) -> ModelPage:
+    """At most `limit` of these: those just before an id, or those after one."""
+    places = {each["id"]: place for place, each in enumerate(models)}
+    if before is not None:
+        end = places.get(before, 0)
+        start = max(0, end - limit)
+        more = start > 0
+    else:
+        start = places[after] + 1 if after in places else 0
+        end = start + limit
+        more = end < len(models)
+    shown = list(models[start:end])
+    return {
+        "data": shown,
+        "has_more": more,
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+    }
+
+
+RESOURCE = Resource(ANTHROPIC, routers=(router,))
