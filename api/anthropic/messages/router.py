@@ -17,6 +17,7 @@ from api.http.body import read_body
 from api.http.openapi import gives, streams, takes
 from api.http.prefer import preference
 from api.inputs.settling import settle
+from api.inputs.volatile import identity
 from jobs.client import Submission
 from jobs.errors import NotSupported
 from jobs.kinds import Kind
@@ -52,7 +53,7 @@ async def create_message(request: Request) -> Response:
         dialect=ANTHROPIC,
         kind=Kind.CHAT,
         model=ref,
-        raw=body.raw,
+        raw=identity(body.raw),
         payload=payload,
         meta=meta,
         preference=preferred,
