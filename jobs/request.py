@@ -65,8 +65,8 @@ class JobRequest:
     is a job that must complete before this one may run. `join`: while an earlier job of the same fingerprint has not
     ended, this request means that job. `steps` is how many it is expected to take, and `step_size` how much one is,
     in a unit of its kind's own: from them its time is estimated. `size` is the number of bytes of the request.
-    `uploads` are the files that came with it. They are the job's once it is accepted. `kept` is a text that stays with
-    the job's record, for its dialect alone.
+    `uploads` are the files that came with it. They are the job's once it is accepted. `kept` is a text that stays
+    with the job's record, for its dialect alone.
     """
 
     id: str
