@@ -6,3 +6,5 @@ SHUTDOWN = "shutdown"
 RESTART = "restart"
 #: A download was queued: somebody has to fetch it.
 DOWNLOAD = "download"
+#: Somebody asks for a number of tokens (`jobs/counting.py`).
+COUNT = "count"

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import blob_store
-from jobs.commands import DOWNLOAD
+from jobs.commands import COUNT, DOWNLOAD
 from jobs.consumer.consumer import Consumer
 from jobs.gate import iso_now
 from jobs.kinds import Category, Kind
@@ -27,6 +27,7 @@ from jobs.worker_state import WorkerState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
 from mlxq.downloads import demand
+from worker.counting import TokenCounter
 from worker.device import device, memory_budget, memory_use, set_limits
 from worker.engines import ENGINES, Loader
 from worker.housekeeping import Housekeeping
@@ -66,6 +67,7 @@ class WorkerHost:
         self._scheduler = (
             DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
         )
+        self._counter = TokenCounter(settings, self._catalog)
         self._housekeeping = Housekeeping(self._consumer, blob_store(settings))
         self.lanes = {category: self._lane(category, loader) for category, loader in engines.items()}
         self.memory.watch([lane.occupant for lane in self.lanes.values()])
@@ -87,6 +89,7 @@ class WorkerHost:
         for lane in self.lanes.values():
             lane.start()
         self._consumer.start()
+        self._counter.start()
         log.info("ready: %s", ", ".join(self.lanes))
         return True
 
@@ -101,6 +104,7 @@ class WorkerHost:
             if not lane.queue.wait_idle(max(0.0, deadline - time.monotonic())):
                 self._consumer.release(lane.queue)
         self._consumer.stop()
+        self._counter.close(_PATIENCE)
         ended = [lane.close(_PATIENCE) for lane in self.lanes.values()]
         self._consumer.close()
         with contextlib.suppress(RedisError, OSError):
@@ -142,6 +146,8 @@ class WorkerHost:
             self.live.refresh()
         if verb == DOWNLOAD:
             demand.ask()
+        if verb == COUNT:
+            self._counter.wake()
 
     # -- parts -------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 A stream that is read again is the same, and a conversation goes on after all processes were killed.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -123,3 +124,41 @@ def test_a_conversation_goes_on_when_everything_was_killed(system: System) -> No
     second = system.http.post(PATH, json=following).json()
     assert "Rome" in second["output"][0]["content"][0]["text"]
     assert second["usage"]["input_tokens"] > first["usage"]["total_tokens"]
+
+
+COUNTED: dict[str, dict[str, Any]] = {
+    "a text": {"input": "What is the capital of France?"},
+    "instructions": {"input": SAY, "instructions": "Be brief. 🦊"},
+    "tools": {"input": SAY, "tools": [WEATHER, CUSTOM, NAMESPACE]},
+    "no reasoning": {"input": SAY, "reasoning": {"effort": "none"}},
+    "a long one": {"input": "tell me more " * 9_000},
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_tokens_are_counted_as_they_are_read(system: System, name: str) -> None:
+    body = {"model": "tiny-chat", **COUNTED[name]}
+    found = system.http.post(f"{PATH}/input_tokens", json=body)
+    assert found.status_code == 200, found.text
+    check_shape("TokenCountsResource", found.json())
+    if name == "a long one":
+        assert found.json()["input_tokens"] > 9_000
+        return
+    answered = system.http.post(PATH, json={**body, "max_output_tokens": 1}).json()
+    assert found.json()["input_tokens"] == answered["usage"]["input_tokens"]
+
+
+def test_tokens_are_counted_while_the_queue_is_busy(system: System) -> None:
+    """Claude Code asks for 26 numbers at once; they wait for no answer, and are no jobs."""
+    endless = {"model": "tiny-chat", "input": SAY, "ignore_eos": True, "max_output_tokens": 4_000}
+    running = [system.http.post(PATH, json={**endless, "background": True}).json()["id"] for _ in range(12)]
+    before = system.http.get("/v1/jobs", params={"limit": 100}).json()["data"]
+    asked = {"model": "tiny-chat", "input": "foo"}
+    with ThreadPoolExecutor(26) as pool:
+        answers = list(pool.map(lambda _: system.http.post(f"{PATH}/input_tokens", json=asked), range(26)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["input_tokens"] for answer in answers}) == 1
+    assert system.http.get(f"{PATH}/{running[-1]}").json()["status"] in ("queued", "in_progress")
+    assert len(system.http.get("/v1/jobs", params={"limit": 100}).json()["data"]) == len(before)
+    for each in running:
+        system.http.post(f"{PATH}/{each}/cancel")

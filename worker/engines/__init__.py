@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from config.settings import Settings
 from jobs.kinds import Category
+from jobs.payloads import ChatPayload
 from mlxq.catalog import ModelRef
 from mlxq.catalog.extras import lacking
 from mlxq.catalog.model_config import config_in
@@ -136,6 +137,31 @@ def _behind_guard(load: Loader) -> Loader:
         return guarded(ref, settings, lambda viewed: load(viewed, settings))
 
     return guarded_load
+
+
+class Reader(Protocol):
+    """Makes prompts as a chat engine does, without the model."""
+
+    def count(self, payload: ChatPayload) -> int: ...
+
+    def close(self) -> None: ...
+
+
+def load_reader(ref: ModelRef, settings: Settings) -> Reader:
+    """The reader of a language model, behind the guard. Raises MlxqError."""
+
+    def load(viewed: ModelRef) -> Reader:
+        with _importing():
+            from worker.engines.llm import tokenizer
+
+            # Transformers imports the module of a tokenizer when it is first loaded.
+            return tokenizer.load(viewed)
+
+    with _IMPORTS:
+        from worker.guard.libraries import disable_model_code
+
+        disable_model_code()
+    return guarded(ref, settings, load)
 
 
 ENGINES: Mapping[Category, Loader] = {

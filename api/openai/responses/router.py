@@ -1,8 +1,12 @@
 """`POST /v1/responses`, and what can be asked of responses afterwards (`stored.py`)."""
 
+from typing import Literal, TypeVar
+
 from fastapi import APIRouter, Request, Response
 from msgspec import structs
+from typing_extensions import TypedDict
 
+from api.dispatch.counting import tokens_of
 from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Renderer
@@ -12,7 +16,7 @@ from api.dispatch.submission import job_request, model_of
 from api.http.body import Body, read_body
 from api.http.context import jobs_of
 from api.http.json_response import json_response
-from api.http.openapi import streams, takes
+from api.http.openapi import gives, streams, takes
 from api.http.prefer import Preference, preference
 from api.inputs.settling import settle
 from api.openai.responses import answer, stored
@@ -21,7 +25,7 @@ from api.openai.responses.dialect import PREFIX, RESPONSES
 from api.openai.responses.events import ResponseEvent
 from api.openai.responses.frames import ResponseFrames
 from api.openai.responses.render import Rendered, ResponseMeta, noted, response_body
-from api.openai.responses.schema import ResponseRequest
+from api.openai.responses.schema import Asked, ResponseRequest
 from api.openai.responses.store import Before, packed
 from jobs.client import Submission
 from jobs.errors import InvalidRequest
@@ -29,6 +33,8 @@ from jobs.kinds import Kind
 from jobs.request import JobRequest
 
 RESPONSE = Renderer(RESPONSES, Kind.CHAT, ResponseMeta, response_body, name="response", prefix=PREFIX)
+
+AnyAsked = TypeVar("AnyAsked", bound=Asked)
 
 router = APIRouter(tags=["responses"])
 
@@ -61,11 +67,8 @@ async def create_response(request: Request) -> Response:
 async def _job(request: Request, body: Body[ResponseRequest]) -> tuple[JobRequest, dict[str, str]]:
     """The job, and the response's headers."""
     asked = body.value
-    before = Before(request)
-    earlier = await before.items(asked.previous_response_id)
-    asked = asked.model_copy(update={"input": await before.resolved(asked.input)})
     ref = await model_of(request, asked.model)
-    ask = await body.work(lambda: Ask.of(asked, earlier))
+    ask = await _ask(request, body)
     payload = await body.work(ask.payload)
     payload, headers = await settle(request, ref, payload, ask.enforced, body.headers, ask.unheeded)
     kept = await body.work(lambda: packed(body.raw, asked.previous_response_id)) if asked.stored else ""
@@ -85,6 +88,15 @@ async def _job(request: Request, body: Body[ResponseRequest]) -> tuple[JobReques
     return job, headers
 
 
+async def _ask(request: Request, body: Body[AnyAsked]) -> Ask:
+    """The request with the conversation that it goes on from."""
+    before = Before(request)
+    asked = body.value
+    earlier = await before.items(asked.previous_response_id)
+    asked = asked.model_copy(update={"input": await before.resolved(asked.input)})
+    return await body.work(lambda: Ask.of(asked, earlier))
+
+
 async def _in_background(request: Request, job: JobRequest, headers: dict[str, str]) -> Response:
     submission = await jobs_of(request).enqueue(job)
     request.state.request_id = submission.job_id
@@ -92,6 +104,29 @@ async def _in_background(request: Request, job: JobRequest, headers: dict[str, s
         return json_response(await stored.standing(request, submission.job_id), headers=headers)
     rendered = Rendered(submission.job_id, RESPONSE.noted(structs.replace(job.meta)))
     return json_response(rendered.response("queued", []), headers=headers)
+
+
+class InputTokens(TypedDict):
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+
+
+@router.post(
+    "/v1/responses/input_tokens",
+    summary="Count the tokens of a response's input",
+    response_class=Response,
+    openapi_extra=takes(Asked) | gives(InputTokens),
+)
+async def input_tokens(request: Request) -> Response:
+    """By the model's own template and tokenizer, without waiting for the queue. Images are not counted."""
+    body = await read_body(request, Asked)
+    ref = await model_of(request, body.value.model)
+    ask = await _ask(request, body)
+    found: InputTokens = {
+        "object": "response.input_tokens",
+        "input_tokens": await tokens_of(request, ref, await body.work(ask.payload)),
+    }
+    return json_response(found)
 
 
 RESOURCE = Resource(RESPONSES, routers=(router, stored.router), renderers=(RESPONSE,))
