@@ -137,6 +137,17 @@ def test_what_costs_more_to_read_again_stays_longer_but_not_for_ever(others: int
     assert known(cache, [*HEAD, 1000 + others - 1]) == SHORTEST + 1
 
 
+def test_an_entry_goes_first_whose_beginning_a_newer_one_has_too() -> None:
+    size = sum(layer.nbytes for layer in layers([*HEAD, *range(8)]))
+    other, turn = [*HEAD[::-1], *range(8)], [*HEAD, *range(6)]
+    cache = cache_of(other, [*turn, 7, 8], max_bytes=3 * size)
+    insert(cache, [*turn, 9, 9])
+    insert(cache, [50, *HEAD, *range(7)])
+    assert known(cache, other) == len(other)
+    assert known(cache, [*turn, 9, 9]) == len(turn) + 2
+    assert known(cache, [*turn, 7, 8]) == len(turn)
+
+
 def test_bytes_are_bounded_and_given_back() -> None:
     size = sum(layer.nbytes for layer in layers([*HEAD, 1]))
     cache = cache_of(*([*HEAD, n] for n in range(8)), max_bytes=3 * size)

@@ -15,7 +15,7 @@ from tests.support.events import plain
 from tests.support.family_checkpoints import family_checkpoint
 from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed
-from worker.engines.llm import chat
+from worker.engines.llm import chat, reading
 
 LENGTH = 1700
 LONG = "".join(chr(97 + n * n % 26) for n in range(LENGTH))
@@ -191,3 +191,16 @@ def test_other_weights_in_the_same_folder_find_nothing(engine: Engines, models: 
             assert cached(answer(second, chat_of(LONG))) == 0
     finally:
         weights.write_bytes(before)
+
+
+def test_a_prompt_that_a_stop_cuts_short_goes_on_in_the_next_process(
+    engine: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LARGEST", LENGTH // 8)
+    monkeypatch.setattr(reading, "SMALLEST", LENGTH // 8)
+    with engine() as first:
+        first.add("cut", typed(chat_of(LONG)), seed=1)
+        for _ in range(7):
+            assert not any(isinstance(output, Delta) for output in first.step())
+    with engine() as second:
+        assert cached(answer(second, chat_of(LONG))) > 0.7 * LENGTH

@@ -14,7 +14,7 @@ from tests.support.events import plain
 from tests.support.images import encoded, picture
 from tests.support.payloads import typed
 from tests.support.vision_checkpoints import random_qwen3_vl
-from worker.engines.base import Delta, Done, Failed, Output
+from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.engines.llm import reading, vision
 from worker.engines.llm.chat import ChatEngine
 
@@ -103,6 +103,25 @@ def test_who_leaves_while_it_is_read_leaves_nothing_behind(engine: ChatEngine, i
     assert answer(until_done(engine, "stays")["stays"]) == alone
     prefill = prefill_of(engine)
     assert not prefill._keys
+
+
+def test_a_prompt_with_a_picture_goes_on_where_it_was_cut(
+    engine: ChatEngine, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = payload([image, text("x" * 600)])
+    engine.add("whole", typed(long), 0)
+    expected = answer(until_done(engine, "whole")["whole"])
+    engine.clear_cache()
+    monkeypatch.setattr(reading, "LARGEST", 100)
+    engine.add("cut", typed(long), 0)
+    while not any(isinstance(each, Progress) and each.done >= 300 for each in engine.step()):
+        pass
+    engine.remove("cut")
+    engine.add("again", typed(long), 0)
+    end = until_done(engine, "again")["again"]
+    assert answer(end) == expected
+    assert isinstance(end, Done)
+    assert plain(end.result)["usage"]["cached_tokens"] >= 300
 
 
 def test_pictures_that_the_model_fails_on_fail_their_request_alone(

@@ -70,6 +70,7 @@ class ChatEngine:
         self._tasks: dict[str, TextRequest] = {}
         #: tasks whose grammars are being compiled
         self._compiling: dict[str, CompilingTask] = {}
+        self._sound = True
         #: outputs that need no step of a runner
         self._ready: list[Output] = []
         model = language.model
@@ -146,6 +147,13 @@ class ChatEngine:
                 self._prefill.keep(sequence, cached)
 
     def step(self) -> list[Output]:
+        # When an error ends a step, caches may hold more or less than their tokens.
+        self._sound = False
+        outputs = self._step()
+        self._sound = True
+        return outputs
+
+    def _step(self) -> list[Output]:
         failed: list[Output] = []
         for begun in self._prefill.load():
             self._note_begun(begun, failed)
@@ -210,6 +218,10 @@ class ChatEngine:
             mx.clear_cache()
 
     def close(self) -> None:
+        if self._sound and self._prefill.outlives:
+            for task in self._tasks.values():
+                self._keep_what_is_read(task)
+            self._prefill.tidy()
         self._compiling.clear()
         self._answers.close()
         self._preparation.close()

@@ -29,6 +29,10 @@ class Prefill(Protocol):
         """Whether a draft model can be used."""
 
     @property
+    def outlives(self) -> bool:
+        """Whether what is kept outlives this object."""
+
+    @property
     def cache_bytes(self) -> int:
         """Bytes of the prompt cache."""
 
@@ -73,6 +77,10 @@ class TextPrefill:
         self._disk = disk
         self._loads = Loads()
         self._kept: list[CachedPrompt] = []
+
+    @property
+    def outlives(self) -> bool:
+        return self._disk is not None
 
     @property
     def cache_bytes(self) -> int:

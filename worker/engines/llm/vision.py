@@ -43,6 +43,10 @@ class ImagePrefill:
         self._keys: dict[Sequence, list[int]] = {}
 
     @property
+    def outlives(self) -> bool:
+        return self._text.outlives
+
+    @property
     def cache_bytes(self) -> int:
         return self._text.cache_bytes
 

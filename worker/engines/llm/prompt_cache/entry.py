@@ -57,6 +57,8 @@ class Entry:
     checkpoints: Checkpoints
     trimmable: bool
     nbytes: int
+    #: tokens at its beginning that a newer entry serves as well
+    shared: int = 0
     #: see `PromptCache`
     priority: float = 0.0
 
@@ -79,8 +81,9 @@ class Entry:
 
     @property
     def worth(self) -> float:
-        """What reading it again would cost, in tokens at the start of a prompt, per byte."""
-        return self.length * (1 + self.length / (2 * _LONG)) / max(1, self.nbytes)
+        """What reading again what it alone has would cost, in tokens at the start of a prompt, per byte."""
+        tokens = self.length - self.shared
+        return tokens * (1 + (self.length + self.shared) / (2 * _LONG)) / max(1, self.nbytes)
 
     def beginning(self, length: int) -> Beginning:
         """Aliases of what holds its first `length` tokens; one of `points`, unless it is trimmable."""

@@ -21,7 +21,8 @@ class PromptCache:
 
     What goes first is decided as in GreedyDual-Size (Cao and Irani 1997): an entry's priority is what reading it
     again would cost per byte, plus the priority of the last entry that had to go. Each use sets it anew. Cheap
-    entries go before dear ones, and each goes in the end if it is not used.
+    entries go before dear ones, and each goes in the end if it is not used. Where a newer entry has the same
+    beginning, only the rest of the older one counts: an answer whose reasoning has left the history goes soon.
 
     It belongs to the thread of its model; other threads may only `clear` it, when memory is needed.
     """
@@ -43,14 +44,11 @@ class PromptCache:
 
     def fetch(self, tokens: list[int]) -> Beginning | None:
         """The longest cached beginning of `tokens`. Its arrays must not be written to."""
-        key = key_of(tokens)
         with self._lock:
-            length, entry = self._whole.nearest(key)
-            point, other = next(self._points.beginnings(key), (0, None))
-            if point > length:
-                length, entry = point, other
+            length, entry = self._longest(key_of(tokens))
             if entry is None or length < SHORTEST:
                 return None
+            entry.shared = 0
             self._use(entry)
             return entry.beginning(length)
 
@@ -72,6 +70,10 @@ class PromptCache:
                 return
             for covered in self._covered(entry):
                 self._drop(covered)
+            length, other = self._longest(entry.key)
+            if other is not None:
+                other.shared = length
+                other.priority = self._clock + other.worth
             self._add(entry)
             self._shrink(limit, entry)
 
@@ -85,6 +87,12 @@ class PromptCache:
             self._whole.clear()
             self._points.clear()
             self.nbytes = 0
+
+    def _longest(self, key: bytes) -> tuple[int, Entry | None]:
+        """The length of the longest beginning of `key` that can be used, and its entry."""
+        length, entry = self._whole.nearest(key)
+        point, other = next(self._points.beginnings(key), (0, None))
+        return (point, other) if point > length else (length, entry)
 
     def _covered(self, entry: Entry) -> list[Entry]:
         """The entries that serve no prompt which this one does not serve as well."""
