@@ -34,6 +34,10 @@ class Occupant(Protocol):
         """The model in the slot, if any."""
 
     @property
+    def bytes(self) -> int:
+        """Bytes of the model in the slot."""
+
+    @property
     def pinned(self) -> bool:
         """Whether the model stays whatever happens."""
 
@@ -113,6 +117,28 @@ class Memory:
         self._clear_caches()
         return any(other.evict() for other in self._candidates(occupant))
 
+    def headroom(self, occupant: Occupant) -> "Headroom":
+        """The memory for the requests of this slot."""
+        return Headroom(self, occupant)
+
+    def most(self, occupant: Occupant) -> int:
+        """Bytes beside the model of this slot and those that stay, if there were no caches and no other requests."""
+        stay = [each.bytes for each in self._occupants if each is occupant or each.pinned]
+        return max(0, self._budget - sum(stay))
+
+    def make_free(self, occupant: Occupant, needed: int) -> bool:
+        """Have so many bytes free for the requests of this slot: clear caches, then unload idle models.
+
+        Whether they are free now. Called on the slot's engine thread.
+        """
+        self._clear_caches(self._used() + needed - self._budget)
+        for other in self._candidates(occupant):
+            if self._used() + needed <= self._budget:
+                break
+            log.info("%s makes room for a prompt of %s", other.model, occupant.model)
+            other.evict()
+        return self._used() + needed <= self._budget
+
     def sweep(self) -> None:
         """Unload models that were unused for long enough; reduce the caches when memory is above the budget."""
         self._clear_caches(self._used() - self._budget)
@@ -166,6 +192,20 @@ class Memory:
         ]
         waiting = [(since, other) for since, other in idle if since is not None]
         return [other for _, other in sorted(waiting, key=lambda pair: pair[0])]
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """See `engines.base.Headroom`."""
+
+    memory: Memory
+    occupant: Occupant
+
+    def most(self) -> int:
+        return self.memory.most(self.occupant)
+
+    def make(self, needed: int) -> bool:
+        return self.memory.make_free(self.occupant, needed)
 
 
 def _insufficient(needed: int, free: int) -> InvalidRequest:

@@ -22,6 +22,10 @@ class LaneOccupant:
         return self._slot.model
 
     @property
+    def bytes(self) -> int:
+        return self._slot.memory_bytes
+
+    @property
     def cache_bytes(self) -> int:
         return self._slot.cache_bytes
 

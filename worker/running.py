@@ -8,7 +8,7 @@ from jobs.consumer.queue import ConsumedQueue
 from jobs.errors import MlxqError
 from jobs.gate import Ending
 from jobs.results import Result
-from worker.engines.base import Done, Engine, Failed, Output
+from worker.engines.base import CarefulEngine, Done, Engine, Failed, Output
 from worker.slots import Slot
 from worker.task import Task
 
@@ -36,7 +36,10 @@ class RunningTasks:
 
     def add(self, task: Task) -> None:
         """Have the engine serve this task. Raises what the engine raises."""
-        self.engine.add(task.id, task.claim.payload, task.seed)
+        engine = self.engine
+        if isinstance(engine, CarefulEngine):
+            engine.be_careful(task.claim.suspect)
+        engine.add(task.id, task.claim.payload, task.seed)
         task.start()
         self._tasks[task.id] = task
 

@@ -18,7 +18,7 @@ from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.catalog.size import model_size
 from worker.device import device
 from worker.engines import Loader
-from worker.engines.base import CachingEngine, Engine
+from worker.engines.base import BoundedEngine, CachingEngine, Engine
 from worker.guard.sizes import check_sizes
 from worker.memory import Memory, Occupant, is_out_of_memory
 
@@ -63,6 +63,11 @@ class Slot:
     def model(self) -> str | None:
         """The id of the model that is loaded."""
         return self._state.model if self.engine is not None else None
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the model that is loaded."""
+        return self._state.memory_bytes or 0 if self.engine is not None else 0
 
     @property
     def cache_bytes(self) -> int:
@@ -116,6 +121,8 @@ class Slot:
             self._set(SlotState(model=ref.id, state="error", error=failure.message))
             raise failure from error
         self.engine = engine
+        if isinstance(engine, BoundedEngine):
+            engine.bound(self._memory.headroom(occupant))
         self._set_device_limits()
         self._set(
             SlotState(

@@ -12,6 +12,7 @@ class Seat:
     pinned: bool = False
     keep: float | None = None
     cache_bytes: int = 0
+    bytes: int = 0
 
     def clear_cache(self, wanted: int | None = None) -> None:
         self.cache_bytes = 0 if wanted is None else max(0, self.cache_bytes - wanted)

@@ -225,3 +225,25 @@ def test_metal_is_held_to_its_limits_and_nothing_else_is(monkeypatch: pytest.Mon
 )
 def test_what_running_out_of_memory_looks_like(error: Exception, is_one: bool) -> None:
     assert is_out_of_memory(error) is is_one
+
+
+def test_requests_get_what_models_that_stay_leave_and_idle_ones_make_room_for_them() -> None:
+    one = Seat("one", None, bytes=30)
+    pinned = Seat("pinned", 1.0, pinned=True, bytes=20)
+    idle = Seat("idle", 2.0, bytes=25, cache_bytes=10)
+    busy = Seat("busy", None, bytes=5)
+    seats = [one, pinned, idle, busy]
+
+    def used() -> int:
+        return sum(each.bytes + each.cache_bytes for each in seats if each.model is not None)
+
+    memory = Memory(lambda: Limits(9, 0), 100, used)
+    memory.watch(seats)
+    headroom = memory.headroom(one)
+    assert headroom.most() == 50
+    assert headroom.make(15)
+    assert (idle.model, idle.cache_bytes) == ("idle", 5)
+    assert headroom.make(40)
+    assert idle.model is None
+    assert not headroom.make(50)
+    assert (pinned.model, busy.model) == ("pinned", "busy")

@@ -133,3 +133,29 @@ class GatheringEngine(Protocol):
 
     def gather_time(self) -> float:
         """Seconds that the next step should wait for another task; 0: none."""
+
+
+@runtime_checkable
+class CarefulEngine(Protocol):
+    """An engine that can do its work in smaller portions, which need less memory at a time."""
+
+    def be_careful(self, careful: bool) -> None:
+        """Do so from now on, or not any more."""
+
+
+class Headroom(Protocol):
+    """The memory that the requests of an engine may take besides its weights."""
+
+    def most(self) -> int:
+        """Bytes that there would be without other requests, models on demand and caches. Any thread may ask."""
+
+    def make(self, needed: int) -> bool:
+        """Have so many bytes free, by clearing caches and unloading idle models. Whether they are free now."""
+
+
+@runtime_checkable
+class BoundedEngine(Protocol):
+    """An engine whose requests take memory that it can foresee."""
+
+    def bound(self, headroom: Headroom) -> None:
+        """Keep within this from now on. Called on the engine's thread, before the first task."""

@@ -76,6 +76,10 @@ class Batch:
         """Rows of one prompt, which is read piece by piece."""
         self._readings.add(rows, marked(rows[0], reading))
 
+    def be_careful(self, careful: bool) -> None:
+        """Whether long prompts are read in small pieces."""
+        self._readings.careful = careful
+
     def remove(self, row: Row) -> CachedPrompt | None:
         """Nothing more is computed for this row. Rows of one prompt are removed together.
 

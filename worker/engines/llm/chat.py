@@ -16,12 +16,14 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.payloads import CompletionPayload, LanguagePayload
 from mlxq.catalog import Catalog, ModelRef
-from worker.engines.base import Alive, Delta, Done, Failed, Output
+from worker.engines.base import Alive, Delta, Done, Failed, Headroom, Output
 from worker.engines.failures import failure_of
+from worker.engines.llm.admission import Admission
 from worker.engines.llm.answers import Answers
 from worker.engines.llm.batch import SHORT, Batch
 from worker.engines.llm.compiling import PAUSE, CompilingTask
 from worker.engines.llm.drafts import DraftModels
+from worker.engines.llm.footprint import measure
 from worker.engines.llm.loads import Begun
 from worker.engines.llm.logprobs import of_prompt
 from worker.engines.llm.prefill import Prefill, Runner, TextPrefill
@@ -75,6 +77,8 @@ class ChatEngine:
         self._ready: list[Output] = []
         model = language.model
         self._batch: Runner = Batch(model, self.capacity) if _can_batch(model) else Solo(model)
+        self._admission = Admission(measure(model), batched=isinstance(self._batch, Batch))
+        self._reader.most_tokens = self._admission.most_tokens
         self._drafts = DraftModels(language, settings, catalog)
         self._default_draft = (settings.draft_model or None) if self._prefill.takes_drafts else None
         if self._default_draft is not None:
@@ -121,7 +125,13 @@ class ChatEngine:
             for sequence in task.sequences:
                 self._end(task, sequence, "length", self._ready)
             return
-        for number, prompt in enumerate(prompts):
+        if self._admission.admit(task, self._tasks.values()):
+            self._start(task)
+
+    def _start(self, task: TextRequest) -> None:
+        """Have its prompts read."""
+        each = task.each
+        for number, prompt in enumerate(task.prompts):
             rows = [task.rows[sequence] for sequence in task.sequences[number * each : (number + 1) * each]]
             if (cached := self._prefill.start(task.runner, rows, prompt)) is not None:
                 self._count_cached(task, number, cached)
@@ -129,6 +139,7 @@ class ChatEngine:
     def remove(self, task_id: str) -> None:
         self._compiling.pop(task_id, None)
         self._preparation.remove(task_id)
+        self._admission.remove(task_id)
         task = self._tasks.pop(task_id, None)
         if task is not None:
             self._keep_what_is_read(task)
@@ -160,7 +171,10 @@ class ChatEngine:
         if self._compiling:
             self._take_ready()
         self._join()
-        outputs, self._ready = failed + self._ready, []
+        for released in self._admission.released(self._tasks.values()):
+            self._start(released)
+        waiting: list[Output] = [Alive(task_id) for task_id in self._admission.waiting]
+        outputs, self._ready = failed + self._ready + waiting, []
         for token in self._batch.step() + self._drafts.step():
             sequence: Sequence = token.row.owner
             # Another sequence of the same request may have failed in this step.
@@ -201,6 +215,13 @@ class ChatEngine:
             outputs.append(Failed(task.id, failure_of(advance.error, "a prompt could not be read")))
         elif (progress := task.read(sequence.index // task.each, advance.unread)) is not None:
             outputs.append(progress)
+
+    def bound(self, headroom: Headroom) -> None:
+        self._admission.headroom = headroom
+
+    def be_careful(self, careful: bool) -> None:
+        """Read prompts in small pieces."""
+        self._batch.be_careful(careful)
 
     def gather_time(self) -> float:
         return self._batch.gather_time() if isinstance(self._batch, Batch) and not self._ready else 0.0

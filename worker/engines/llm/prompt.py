@@ -5,6 +5,7 @@ This module knows tokenizers and templates. It does not know batches.
 
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,8 @@ class Prompts:
 
     def __init__(self, language: LanguageModel) -> None:
         self.limit = language.context_length or UNKNOWN_CONTEXT
+        #: the longest prompt for which there is memory; None: any
+        self.most_tokens: Callable[[], int | None] = lambda: None
         self._tokenizer = language.tokenizer
         self._vocabulary = language.vocabulary
         self._template = ChatTemplate(language.tokenizer)
@@ -104,6 +107,12 @@ class Prompts:
             raise InvalidRequest(f"The {_are(param)} empty for this model.", param=param)
         if len(prompt.tokens) >= self.limit:
             raise self._too_long(param, len(prompt.tokens))
+        most = self.most_tokens()
+        if most is not None and len(prompt.tokens) > most:
+            reason = (
+                f"This machine has memory for about {most} tokens of this model, but the {_have(param)} more"
+            )
+            raise too_long(param, len(prompt.tokens), most, reason)
         return prompt
 
     def _too_long(self, param: str, tokens: int, *, more: bool = False) -> ContextLengthExceeded:

@@ -23,6 +23,8 @@ from worker.memory import is_out_of_memory
 LARGEST = 2048
 #: Tokens of the smallest piece. GPUs multiply matrices in tiles of 32 rows: fewer tokens take as long.
 SMALLEST = 32 if device().gpu else 8
+#: Tokens of a piece where one has to be careful: a sixteenth of the memory for what is computed with it.
+CAREFUL = 128
 #: Seconds of a piece while nothing decodes: a new request waits for its end.
 ALONE = 1.0
 #: Beside rows that decode: seconds of a piece as a share of those of their own step. With 1, their pauses double.
@@ -112,6 +114,8 @@ class Readings:
 
     def __init__(self, ready: Callable[[list[Row], list[int], list[Any]], None]) -> None:
         """`ready` gets the rows of a prompt that is read, its tokens, and the cache of all but the last."""
+        #: pieces are small
+        self.careful = False
         self._ready = ready
         self._entries: list[_Entry] = []
         self._pieces = Pieces()
@@ -145,7 +149,8 @@ class Readings:
             entry = self._next()
             before = entry.reading.done
             try:
-                arrays = entry.reading.read(self._pieces.size(left))
+                size = self._pieces.size(left)
+                arrays = entry.reading.read(min(size, CAREFUL) if self.careful else size)
                 # The step of the rows that decode is computed first: what comes after is the time of the piece.
                 mx.synchronize()
                 start = time.monotonic()

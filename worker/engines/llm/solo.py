@@ -15,7 +15,7 @@ from mlx_lm.models.cache import can_trim_prompt_cache
 
 from worker.engines.llm.checkpoints import marked
 from worker.engines.llm.prompt_cache import CachedPrompt
-from worker.engines.llm.reading import Reading, Readings, TokenReading
+from worker.engines.llm.reading import CAREFUL, Reading, Readings, TokenReading
 from worker.engines.llm.row import Advance, Row, Token
 
 #: Tokens of a prompt that are read in a step: cancellations are seen between two steps.
@@ -48,6 +48,10 @@ class Solo:
         """As Batch.read."""
         self._readings.add(rows, marked(rows[0], reading))
 
+    def be_careful(self, careful: bool) -> None:
+        """Whether long prompts are read in small pieces."""
+        self._readings.careful = careful
+
     def remove(self, row: Row) -> CachedPrompt | None:
         """As Batch.remove."""
         run = next((run for run in self._rows if run.row is row), None)
@@ -73,7 +77,7 @@ class Solo:
     def _step(self) -> list[Token]:
         run = self._rows[0]
         if run.unread:
-            run.read()
+            run.read(CAREFUL if self._readings.careful else PIECE)
             self.advances.append(Advance(run.row, run.unread))
             return []
         if run.read_draft():
@@ -117,9 +121,9 @@ class _Run:
         """Tokens of the prompt that are left, but for the last."""
         return _unread(self.reading)
 
-    def read(self) -> None:
+    def read(self, most: int) -> None:
         """Read the next piece of the prompt."""
-        mx.eval(self.reading.read(PIECE))
+        mx.eval(self.reading.read(most))
 
     def read_draft(self) -> bool:
         """Have the draft model read its next piece; False when it has read all."""
