@@ -3,9 +3,9 @@
     python -m benchmarks.prompt_cache [--quick] [--model PATH]
 
 Runs the engine in this process. Prints how many tokens of a prompt are read when its client leaves at 10, 50 and 90 %
-of it and asks again; how much of each turn of interleaved conversations is cached, and how long the first token
-takes; and MLX' memory and the resident memory over many turns of many conversations, with a cache that can't hold
-them all and the slope of the second half.
+of it and asks again five times; how much of each turn of interleaved conversations is cached, and how long the first
+token takes; and MLX' memory and the resident memory over many turns of many conversations, with a cache that can't
+hold them all and the slope of the second half.
 """
 
 import argparse
@@ -59,21 +59,24 @@ def _engine(folder: Path, **settings: Any) -> Iterator[ChatEngine]:
 
 
 def _cut_short(engine: ChatEngine, tokens: int) -> None:
-    """Leave at parts of the prompt, then stay."""
-    with _counted(engine) as read:
-        wanted = [_user("cut", tokens)]
-        length = _ask(engine, wanted, 1).usage.prompt_tokens
+    """Leave at a part of the prompt, four times more at once, and stay at last."""
+    wanted = [_user("cut", tokens)]
+    length = _ask(engine, wanted, 1).usage.prompt_tokens
+    for share in (0.1, 0.5, 0.9):
         engine.clear_cache()
-        read.clear()
-        for share in (0.1, 0.5, 0.9):
+        with _counted(engine) as read:
             engine.add("cut", _payload(wanted, 1), 0)
             while sum(read) < share * length:
                 engine.step()
             engine.remove("cut")
-        last = _ask(engine, wanted, 1).usage
+            for _ in range(4):
+                engine.add("cut", _payload(wanted, 1), 0)
+                engine.step()
+                engine.remove("cut")
+            last = _ask(engine, wanted, 1).usage
         print(
-            f"cut at 10, 50 and 90 % of {length} tokens: {sum(read)} read in all ({sum(read) / length:.3f} of the "
-            f"prompt), {last.cached_tokens} of them cached at last",
+            f"cut at {share:.0%} of {length} tokens, five resends: {sum(read)} read in all ({sum(read) / length:.3f} "
+            f"of the prompt), {last.cached_tokens} cached at last",
             flush=True,
         )
 

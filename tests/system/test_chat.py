@@ -12,6 +12,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion
 
+from tests.support.stories import outcome, story
 from tests.support.system import System
 
 PROMPTS = ["hello", "b", "what?", "héllo wörld", "1 2 3", "tell me more", "x" * 50, "再见"]
@@ -210,6 +211,23 @@ def test_a_known_beginning_is_not_read_again(client: openai.OpenAI) -> None:
     assert first.usage.prompt_tokens_details.cached_tokens < 0.1 * first.usage.prompt_tokens
     assert again.usage.prompt_tokens_details.cached_tokens >= 0.9 * again.usage.prompt_tokens
     assert text_of(again) == text_of(first)
+
+
+def test_what_a_cancelled_job_has_read_is_not_read_again(system: System) -> None:
+    body = {
+        "model": "first",
+        "messages": [{"role": "user", "content": "another long story " * 160}],
+        "max_tokens": 900,
+        "ignore_eos": True,
+    }
+    job_id = system.http.post("/v1/chat/completions", json={**body, "background": True}).json()["id"]
+    system.wait_until(lambda: system.job(job_id)["progress"], "no progress is shown")
+    system.http.delete(f"/v1/jobs/{job_id}").raise_for_status()
+    assert outcome(system, job_id)["status"] == "cancelled"
+    read = [event.data["done"] for event in story(system, job_id) if event.type == "progress"][-1]
+    answer = system.http.post("/v1/chat/completions", json={**body, "max_tokens": 1}).json()
+    # The last token of a prompt is read with the answer.
+    assert answer["usage"]["prompt_tokens_details"]["cached_tokens"] >= read - 1 > 0
 
 
 def test_a_line_for_billing_that_changes_with_each_request_costs_nothing(client: openai.OpenAI) -> None:

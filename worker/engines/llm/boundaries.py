@@ -56,7 +56,7 @@ def opening_of(messages: list[Message]) -> list[Message] | None:
     """The messages before the first of the user, and another one in its place. None: there is none of the user."""
     for number, message in enumerate(messages):
         if message["role"] == "user":
-            other = "b" if _text(message["content"]).lstrip().startswith("a") else "a"
+            other = "b" if _text(message.get("content")).lstrip().startswith("a") else "a"
             return [*messages[:number], {"role": "user", "content": other}]
     return None
 

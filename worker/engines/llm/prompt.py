@@ -3,7 +3,6 @@
 This module knows tokenizers and templates. It does not know batches.
 """
 
-import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -182,11 +181,19 @@ class Prompts:
             return ()
         opening = closed = None
         messages = readable(payload.messages, short_ids=self._short_ids)
-        with contextlib.suppress(Refusal, TemplateLimit):
+        try:
             if not payload.continue_final_message:
                 closed = self._rendered(messages, payload, images, begins=False)
             if (other := opening_of(messages)) is not None:
                 opening = self._rendered(other, payload, 0, begins=False)
+        except Refusal:
+            log.debug("the chat template refuses a part of a chat that it renders")
+        except TemplateLimit as error:
+            log.warning(
+                "only ends of prompts are kept: the chat template fails on a part of a chat: %s", error
+            )
+            self._boundaries = None
+            return (len(tokens) - 1,)
         return self._boundaries.find(tokens, text, opening, closed)
 
     def _text(self, payload: ChatPayload, images: int = 0) -> str:
