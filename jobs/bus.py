@@ -287,7 +287,7 @@ class ResultBus:
 
     async def _leave_unwanted(self) -> None:
         """Jobs that ran on after their last watch was closed are not published to this process any more."""
-        text, sha = script("leave")
+        text, sha = script("unwatch")
         unwanted, self._unwanted = self._unwanted, set()
         left = [job_id for job_id in unwanted if job_id not in self._watches]
         if not left:
@@ -295,7 +295,7 @@ class ResultBus:
         await self._redis.script_load(text)
         async with self._redis.pipeline(transaction=False) as pipe:
             for job_id in left:
-                pipe.evalsha(sha, 0, job_id, self.process, 0)
+                pipe.evalsha(sha, 0, job_id, self.process)
             await pipe.execute()
         # Somebody may have come back for one of them meanwhile.
         await self._catch_up([watch for job_id in left for watch in self._watches.get(job_id, ())])

@@ -22,6 +22,7 @@ from jobs.bus import ResultBus, Watch
 from jobs.callers import Callers
 from jobs.commands import DOWNLOAD
 from jobs.connection import async_connection
+from jobs.deliveries import Deliveries
 from jobs.errors import (
     MAX_RETRY_AFTER,
     Conflict,
@@ -34,7 +35,7 @@ from jobs.errors import (
     disk_full,
 )
 from jobs.eta import eta, next_place
-from jobs.gate import Admission, AsyncGate, Ttl
+from jobs.gate import Admission, AsyncGate, Parting, Ttl
 from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
 from jobs.job_log import log_end
 from jobs.kinds import DOWNLOADS
@@ -103,6 +104,7 @@ class JobClient:
         self._gate = AsyncGate(self.redis, ttl, keep_bytes=keep_bytes)
         self._queue_limit = queue_limit
         self._callers = Callers()
+        self._deliveries = Deliveries(lambda jobs: self._gate.deliver(self.bus.process, jobs))
         self._allowed_at = float("-inf")
         self._told_of_memory = self._short_at = float("-inf")
 
@@ -110,6 +112,7 @@ class JobClient:
         await self.bus.start()
 
     async def stop(self) -> None:
+        await self._deliveries.stop()
         await self.bus.stop()
         await self.redis.aclose()
 
@@ -117,7 +120,8 @@ class JobClient:
     async def submit(self, request: JobRequest) -> AsyncIterator[tuple[Submission, Watch]]:
         """Enqueue a job and wait for it. The watch is registered before the job is, so nothing can be missed.
 
-        Who waits for nothing more calls `abandon` with the watch.
+        Say `deliver` when the client has got the whole answer, or `part` when it waits no more before that. Who does
+        neither, of a job that has not ended, comes back for it (TOLD), or, after an exception, has left (KEPT).
         Raises QueueFull, Conflict (an idempotency key used for another body) or ServiceUnavailable.
         """
         watch = self.bus.watch(request.id, request.queue, accepted=False)
@@ -126,34 +130,57 @@ class JobClient:
             if submission.attached:
                 self.bus.forget(watch)
                 watch = self.bus.watch(submission.job_id, request.queue)
-                self._callers.enter(watch)
+                self._callers.enter(watch, request.fingerprint)
                 info = await self.info(submission.job_id, with_result=True)
                 watch.queue = info.queue
                 await self._catch_up(watch, info)
-                submission = replace(submission, meta=decode_meta(info.meta, type(request.meta)))
+                created = decode_meta(info.meta, Meta).created
+                meta = msgspec.structs.replace(request.meta, created=created)
+                submission = replace(submission, meta=meta)
             else:
-                self._callers.enter(watch)
+                self._callers.enter(watch, request.fingerprint)
                 watch.accepted = True
                 watch.position = submission.position
             yield submission, watch
+            if not watch.ended:
+                await self.part(watch, Parting.TOLD)
+        except BaseException:
+            await self.part(watch, Parting.KEPT)
+            raise
         finally:
             self.bus.forget(watch)
-            if self._callers.leave(watch) and not watch.ended:
-                await self._leave(watch)
 
     async def enqueue(self, request: JobRequest) -> Submission:
         """Enqueue a job that nobody waits for."""
         return await self._admit(request)
 
-    async def _leave(self, watch: Watch) -> None:
-        """No client of this process waits for the job. Redis need not hear of it: the job's end settles it too."""
-        watching = self.bus.watches(watch.job_id)
-        with contextlib.suppress(RedisError, OSError):
-            await self._gate.leave(watch.job_id, self.bus.process, watching=watching)
+    def deliver(self, watch: Watch) -> None:
+        """The client of this `submit` has got the whole answer. It is written down a moment later."""
+        if (left := self._callers.leave(watch)) is not None:
+            self._deliveries.note(watch.job_id, left.fingerprint, last=left.last)
+
+    async def part(self, watch: Watch, parting: Parting) -> None:
+        """The client of this `submit` waits no more, and has not got the whole answer. Redis may be away."""
+        left = self._callers.leave(watch)
+        if left is None or not left.last:
+            return
+        job_id = watch.job_id
+        self.bus.forget(watch)
+        try:
+            with _redis_errors():
+                answer = await self._gate.leave(
+                    job_id, self.bus.process, parting, watching=self.bus.watches(job_id)
+                )
+                if answer == "cancelled":
+                    await self._log_cancelled(job_id)
+        except MlxqError as error:
+            log.warning("job %s was not told that its client has left: %s", job_id, error.message)
 
     async def _admit(self, request: JobRequest, process: str = "") -> Submission:
         after = (await self._admit(request.needs)).job_id if request.needs else ""
         evicted = self._gate.evicted
+        if request.fingerprint:
+            await self._deliveries.written(request.fingerprint)
         try:
             with _redis_errors():
                 verdict, detail = await self._gate.admit(request, self._queue_limit, after, process)
@@ -251,42 +278,13 @@ class JobClient:
 
         Raises JobNotFound, or Conflict when the job has already ended.
         """
-        status = await self._cancel(job_id)
-        assert status is not None
-        return status
-
-    async def abandon(self, watch: Watch) -> None:
-        """The client of this `submit` has left: cancel its job, unless another one waits for it, in any process.
-
-        Raises as `cancel` does.
-        """
-        if self._callers.leave(watch):
-            await self._cancel(watch.job_id, self.bus.process)
-
-    async def _cancel(self, job_id: str, process: str = "") -> JobStatus | None:
-        """None: clients of other processes than `process` wait for the job."""
         with _redis_errors():
-            said: Any = await self.redis.hmget(
-                keys.job(job_id), "origin", "mlxq_kind", "mlxq_model", "mlxq_app", "mlxq_submitted_ms"
-            )
-            queue, kind, model, app, submitted = said
-            if queue is None:
-                raise JobNotFound(f"No job with id '{job_id}'.")
-            answer = await self._gate.cancel(job_id, str(queue), process)
+            answer = await self._gate.cancel(job_id)
+            if answer == "cancelled":
+                await self._log_cancelled(job_id)
         match answer:
             case "cancelled":
-                waited = max(0.0, time.time() - int(submitted) / 1000) if submitted else None
-                log_end(
-                    job_id,
-                    JobStatus.CANCELLED,
-                    kind=kind or "",
-                    model=model or "",
-                    app=app or "",
-                    waited=waited,
-                )
                 return JobStatus.CANCELLED
-            case "shared":
-                return None
             case "cancelling":
                 return JobStatus.IN_PROGRESS
             case "gone":
@@ -294,6 +292,15 @@ class JobClient:
             case ended:
                 status = JobStatus.from_rq(ended)
                 raise Conflict(f"Job '{job_id}' has already ended ({status}).")
+
+    async def _log_cancelled(self, job_id: str) -> None:
+        """Log the end of a job that never ran."""
+        said: Any = await self.redis.hmget(
+            keys.job(job_id), "mlxq_kind", "mlxq_model", "mlxq_app", "mlxq_submitted_ms"
+        )
+        kind, model, app, submitted = said
+        waited = max(0.0, time.time() - int(submitted) / 1000) if submitted else None
+        log_end(job_id, JobStatus.CANCELLED, kind=kind or "", model=model or "", app=app or "", waited=waited)
 
     async def let_go(self, job_id: str, queue: str, after: int) -> None:
         """Forget an ended job in `after` seconds: it was delivered. While Redis is away it stays as others do."""

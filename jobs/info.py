@@ -31,6 +31,7 @@ FIELDS = (
     "mlxq_ran_ms",
     "mlxq_loading",
     "mlxq_dialect",
+    "mlxq_lingers_until",
 )
 
 
@@ -65,14 +66,20 @@ class JobInfo:
     eta: float | None = None
     #: the API that the request was written for
     dialect: str = DEFAULT_DIALECT
+    #: Unix seconds at which it is cancelled, as its last client has left; None: a client waits, or it goes on anyway
+    lingers_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """One queue: jobs waiting and running, and the median wait of its last jobs in seconds."""
+    """One queue: jobs waiting and running, and the median wait of its last jobs in seconds.
+
+    `lingering` are those of both whose clients have left.
+    """
 
     waiting: int
     running: int
+    lingering: int
     finished: int
     failed: int
     cancelled: int
@@ -120,4 +127,5 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         ran_at=int(row["mlxq_ran_ms"]) / 1000 if row["mlxq_ran_ms"] else None,
         loading=bool(row["mlxq_loading"]),
         dialect=row["mlxq_dialect"] or DEFAULT_DIALECT,
+        lingers_until=float(row["mlxq_lingers_until"]) if row["mlxq_lingers_until"] else None,
     )

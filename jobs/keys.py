@@ -121,9 +121,14 @@ def idempotency(scope: str) -> str:
     return f"mlxq:idempotency:{scope}"
 
 
-def retry(fingerprint: str) -> str:
-    """Which job the last identical request of the same caller became."""
-    return f"mlxq:retry:{fingerprint}"
+def same(fingerprint: str) -> str:
+    """The jobs that the last identical requests of the same caller became, the newest last."""
+    return f"mlxq:same:{fingerprint}"
+
+
+def lingering(name: str) -> str:
+    """Jobs of a queue whose last client has left, scored by the second in which they end."""
+    return f"mlxq:lingering:{name}"
 
 
 def worker_state(name: str) -> str:

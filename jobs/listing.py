@@ -119,13 +119,14 @@ async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
             pipe.llen(keys.queue(queue))
             pipe.zcard(keys.deferred(queue))
             pipe.zcard(keys.started(queue))
+            pipe.zcard(keys.lingering(queue))
             pipe.zcard(keys.finished(queue))
             pipe.zcard(keys.failed(queue))
             pipe.zcard(keys.cancelled(queue))
             pipe.lrange(keys.waits(queue), 0, _WAITS - 1)
             *counts, waits = await pipe.execute()
-        queued, deferred, running, finished, failed, cancelled = map(int, counts)
+        queued, deferred, running, lingering, finished, failed, cancelled = map(int, counts)
         lasted = sorted(map(int, waits))
         median = lasted[len(lasted) // 2] / 1000 if lasted else None
-        found[queue] = QueueStats(queued + deferred, running, finished, failed, cancelled, median)
+        found[queue] = QueueStats(queued + deferred, running, lingering, finished, failed, cancelled, median)
     return found

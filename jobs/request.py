@@ -4,6 +4,7 @@ import secrets
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import msgspec
 
@@ -25,6 +26,19 @@ FUNCTION = "worker.rq_function.run"
 def new_job_id(kind: Kind, prefix: str = "") -> str:
     """`prefix`, with what separates it, takes the place of the kind's own."""
     return f"{prefix or KINDS[kind].prefix + '-'}{secrets.token_hex(12)}"
+
+
+class Attach(IntEnum):
+    """Which earlier job a request means that is the same (jobs/gate/resend.lua)."""
+
+    #: none
+    NEVER = 0
+    #: one whose client has left before it had the whole answer
+    LEFT = 1
+    #: any that has given or can still give an answer
+    RETRY = 2
+    #: any that has not ended
+    LIVING = 3
 
 
 class _Arguments(msgspec.Struct, frozen=True):
@@ -62,11 +76,12 @@ class JobRequest:
     `dialect` names the API that the request was written for: answers, errors and streams are rendered in it.
     `expires_in` is how many seconds the caller waits for the start, None: without limit. `app` names the calling
     program in listings. `owner` stands for the key that may see the job; it is empty where there are no keys. `needs`
-    is a job that must complete before this one may run. `join`: while an earlier job of the same fingerprint has not
-    ended, this request means that job. `steps` is how many it is expected to take, and `step_size` how much one is,
-    in a unit of its kind's own: from them its time is estimated. `size` is the number of bytes of the request.
-    `uploads` are the files that came with it. They are the job's once it is accepted. `kept` is a text that stays
-    with the job's record, for its dialect alone.
+    is a job that must complete before this one may run. `fingerprint` is the same for requests that ask for the same,
+    and `attach` says which earlier one of them it may mean. `linger`: seconds for which it goes on when its last
+    client has left; 0: it is cancelled then. `seeded`: it names the seed of its answer. `steps` is how many it is
+    expected to take, and `step_size` how much one is, in a unit of its kind's own: from them its time is estimated.
+    `size` is the number of bytes of the request. `uploads` are the files that came with it. They are the job's once
+    it is accepted. `kept` is a text that stays with the job's record, for its dialect alone.
     """
 
     id: str
@@ -83,8 +98,9 @@ class JobRequest:
     owner: str = ""
     idempotency_scope: str | None = None
     fingerprint: str | None = None
-    attach: bool = False
-    join: bool = False
+    attach: Attach = Attach.NEVER
+    linger: float = 0.0
+    seeded: bool = False
     needs: "JobRequest | None" = None
     priority: int = 0
     size: int = 0
@@ -130,6 +146,8 @@ class Claim:
     waited: float | None = None
     #: whether a worker has died in its company: nothing runs beside it
     suspect: bool = False
+    #: whether its last client has left
+    lingers: bool = False
 
     @staticmethod
     def decode(job_id: str, execution_id: str, attempt: int, data: bytes) -> "Claim":

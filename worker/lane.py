@@ -76,6 +76,7 @@ class Lane:
         self._closing = threading.Event()
         self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._cancels: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+        self._clients: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._requests = SlotRequests(self._wake)
         self.occupant = LaneOccupant(slot, self.queue, self._requests, preload)
         self._waiting: deque[Task] = deque()
@@ -99,6 +100,11 @@ class Lane:
     def drop(self, execution_id: str) -> None:
         """Drop an execution that belongs to another worker now, within one step."""
         self._cancels.put((execution_id, False))
+        self._wake()
+
+    def linger(self, execution_id: str, lingers: bool) -> None:
+        """The client of an execution has left, or is back."""
+        self._clients.put((execution_id, lingers))
         self._wake()
 
     def ended(self, execution: Execution, ending: Ending) -> None:
@@ -143,9 +149,9 @@ class Lane:
                 self._load_ahead(self._preload)
             while not self._closing.is_set():
                 self._take_in()
-                if self._running:
+                if self._running.works:
                     self._gather()
-                if self._running:
+                if self._running.works:
                     self._step()
         except Exception:
             log.critical("the %s lane's engine thread died", self.name, exc_info=True)
@@ -171,7 +177,7 @@ class Lane:
 
     def _take_in(self) -> None:
         """Serve the requests of other threads and start tasks. Blocks while there is nothing to do."""
-        block = not self._running and not self._waiting
+        block = not self._running.works and (not self._waiting or bool(self._running))
         if block and self._scheduler is not None:
             self._scheduler.rest(self.name)
         while block or not self._inbox.empty():
@@ -181,6 +187,8 @@ class Lane:
                 self._waiting.append(task)
         while not self._cancels.empty():
             self._leave(*self._cancels.get())
+        while not self._clients.empty():
+            self._note_client(*self._clients.get())
         self._requests.serve_evictions(self._empty)
         for kind, model in self._requests.orders(lambda: not self._running):
             self._obey(kind, model)
@@ -191,6 +199,9 @@ class Lane:
             if not begun:
                 break
             self._waiting.popleft()
+        if self._waiting or self._requests.has_orders:
+            # Tasks whose clients have left do not keep the slot from others.
+            self.queue.give_way([task.id for task in self._running.tasks])
         # While the first task waits for the slot, further jobs stay visible in their queue.
         self.queue.hold(bool(self._waiting or self._requests.has_orders))
 
@@ -304,6 +315,11 @@ class Lane:
             self._running.end(task)
         elif not cancelled:
             self.queue.forget(execution_id)
+
+    def _note_client(self, execution_id: str, lingers: bool) -> None:
+        for task in (*self._running.tasks, *self._waiting):
+            if task.id == execution_id:
+                self._running.linger(task, lingers)
 
     def _concerned(self) -> list[str]:
         """The jobs that log lines of the engine thread are about."""

@@ -8,7 +8,7 @@ from jobs.consumer.queue import ConsumedQueue
 from jobs.errors import MlxqError
 from jobs.gate import Ending
 from jobs.results import Result
-from worker.engines.base import CarefulEngine, Done, Engine, Failed, Output
+from worker.engines.base import CarefulEngine, Done, Engine, Failed, Output, PausingEngine
 from worker.slots import Slot
 from worker.task import Task
 
@@ -42,6 +42,27 @@ class RunningTasks:
         engine.add(task.id, task.claim.payload, task.seed)
         task.start()
         self._tasks[task.id] = task
+        if task.left_at is not None:
+            self.linger(task, True)
+
+    @property
+    def works(self) -> bool:
+        """Whether a step would do anything."""
+        if any(task.left_at is None for task in self._tasks.values()):
+            return True
+        return bool(self._tasks) and not (isinstance(self.engine, PausingEngine) and self.engine.idle)
+
+    def linger(self, task: Task, lingers: bool) -> None:
+        """The client of a task has left, or is back. Engines that can't pause just go on."""
+        if lingers:
+            task.client_left()
+        else:
+            task.client_back()
+        if task.id in self._tasks and isinstance(engine := self.engine, PausingEngine):
+            if lingers:
+                engine.pause(task.id)
+            else:
+                engine.resume(task.id)
 
     def remove(self, execution_id: str) -> Task | None:
         """Stop serving a task. None: it is not served."""

@@ -30,6 +30,8 @@ class Task:
     """One execution in a lane. Times are on the monotonic clock."""
 
     execution: Execution
+    #: since when its client is away; None: somebody waits for it
+    left_at: float | None = None
     _began: float = float("inf")
     #: when it last made progress
     _advanced: float = float("inf")
@@ -61,10 +63,21 @@ class Task:
         claim, waits = self.claim, not self._answering
         if claim.max_run_time and now - self._began > claim.max_run_time:
             return JobTimeout(f"The job ran longer than {claim.max_run_time:g} s (MAX_RUN_TIME).")
+        if self.left_at is not None:
+            return None
         if now - (max(self._advanced, others) if waits else self._advanced) <= claim.timeout:
             return None
         setting = KINDS[claim.kind].limit
         return JobTimeout(f"The job made no progress for {claim.timeout:g} s ({setting}).")
+
+    def client_left(self) -> None:
+        self.left_at = time.monotonic()
+
+    def client_back(self) -> None:
+        """The time without a client does not count as a stall: the engine may have let it stand still."""
+        self.left_at = None
+        if self._began <= time.monotonic():
+            self._advanced = time.monotonic()
 
     def report(self, output: Output, now: float) -> Sequence[Message | Ending]:
         """The events of an output, and the ending with the last one."""

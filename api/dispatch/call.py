@@ -1,19 +1,18 @@
-"""Waits for a job on behalf of a client, and cancels it when the client disconnects."""
+"""Waits for a job on behalf of a client, and parts with it when the client disconnects."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
 from starlette.types import Receive
 
+from api.dispatch.delivery import Delivery
 from api.http.disconnect import ClientGone, while_connected
 from config.logs import CONCERNED
 from jobs.bus import Watch
 from jobs.client import JobClient, Submission
 from jobs.errors import (
-    Conflict,
     JobCancelled,
     JobExpired,
     JobNotFound,
@@ -21,19 +20,23 @@ from jobs.errors import (
     ServiceUnavailable,
 )
 from jobs.events import Completed, Entry, Event, Expired, Failed
+from jobs.gate import Parting
 from jobs.request import JobRequest
-
-log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def call(
-    jobs: JobClient, request: JobRequest, receive: Receive, *, keep: bool = False
+    jobs: JobClient,
+    request: JobRequest,
+    receive: Receive,
+    *,
+    keep: bool = False,
+    delivery: Delivery | None = None,
 ) -> AsyncIterator[tuple[Submission, Watch]]:
     """Submit a job for a client that stays connected; raises ClientGone when it does not.
 
-    The job is then cancelled, unless `keep` or another call waits for it too. When this server stops, the job
-    goes on: its client can come back for it.
+    The job then lingers, or is cancelled, unless `keep` or another call waits for it too. When this server stops, the
+    job goes on: its client can come back for it. `delivery` tells whether the answer arrives; without it, it does.
     """
     async with jobs.submit(request) as (submission, watch):
         job_id = submission.job_id
@@ -42,19 +45,12 @@ async def call(
             async with while_connected(receive):
                 yield submission, watch
         except ClientGone:
-            if not keep:
-                await _abandon(jobs, watch)
+            await jobs.part(watch, Parting.KEPT if keep else Parting.LEFT)
             raise
-
-
-async def _abandon(jobs: JobClient, watch: Watch) -> None:
-    """Cancel a job that nobody waits for any more, if it still can be."""
-    try:
-        await jobs.abandon(watch)
-    except (JobNotFound, Conflict):
-        return
-    except MlxqError as error:
-        log.warning("job %s could not be cancelled after its client left: %s", watch.job_id, error.message)
+        if watch.ended and delivery is not None:
+            delivery.expect(watch)
+        elif watch.ended:
+            jobs.deliver(watch)
 
 
 async def outcome(watch: Watch, timeout: float | None = None) -> msgspec.Raw | None:

@@ -76,6 +76,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
         "attempts": info.attempts,
         "loading": info.loading and info.status is JobStatus.IN_PROGRESS,
         "cancelling": info.cancelling and not info.status.terminal,
+        "lingers_until": info.lingers_until,
         "timings": {
             "created_at": created,
             "started_at": started,

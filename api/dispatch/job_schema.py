@@ -76,6 +76,7 @@ class JobObject(TypedDict):
     attempts: int
     loading: bool
     cancelling: bool
+    lingers_until: float | None
     timings: JobTimings
     result: JobResult | None
     error: JobError | str | None

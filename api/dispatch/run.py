@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dispatch.call import call, outcome
+from api.dispatch.delivery import Delivery
 from api.dispatch.job_object import accepted_job, shown, urls
 from api.dispatch.job_schema import JobObject
 from api.dispatch.ownership import visible_job
@@ -18,6 +20,7 @@ from api.http.forwarded import base_of
 from api.http.json_response import json_response
 from api.http.prefer import Preference
 from jobs.client import Submission
+from jobs.gate import Parting
 from jobs.request import JobRequest
 
 #: (the job, headers) → the response. It runs in a thread: it may read files.
@@ -42,19 +45,38 @@ async def run(
         submission = await jobs.enqueue(job)
         return await accepted(request, job, submission, preference, headers)
     keep = keep or not preference.synchronous
-    async with call(jobs, job, request.receive, keep=keep) as (submission, watch):
+    delivery = Delivery(request, Parting.KEPT if keep else Parting.LEFT) if job.linger else None
+    async with call(jobs, job, request.receive, keep=keep, delivery=delivery) as (submission, watch):
         request.state.request_id = submission.job_id
         result = await outcome(watch, preference.wait)
     if result is None:
         return await accepted(request, job, submission, preference, headers)
     extra = {**(headers or {}), **_applied(preference)}
+    try:
+        response = await _response(request, job, submission, result, extra, respond)
+    except BaseException:
+        if delivery is not None:
+            await delivery.fail()
+        raise
+    response.background = None if delivery is None else delivery.task
+    return response
+
+
+async def _response(
+    request: Request,
+    job: JobRequest,
+    submission: Submission,
+    result: msgspec.Raw,
+    headers: dict[str, str],
+    respond: Respond | None,
+) -> Response:
     renderer = renderers_of(request)[job.dialect, job.kind]
     base, now = base_of(request), time.time()
     answered = renderer.answered(submission.job_id, submission.meta, result, base, now)
     if respond is not None:
-        return await asyncio.to_thread(respond, answered, extra)
+        return await asyncio.to_thread(respond, answered, headers)
     body = await asyncio.to_thread(renderer.body, answered) if renderer.slow else renderer.body(answered)
-    return json_response(body, headers=extra)
+    return json_response(body, headers=headers)
 
 
 async def accepted(

@@ -5,6 +5,7 @@ import hashlib
 import time
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from api.dispatch.renderers import renderers_of
@@ -13,7 +14,7 @@ from api.http.app_name import app_name
 from api.http.caller import Rights, caller_of
 from api.http.context import Context, context_of, jobs_of
 from api.http.dialect import Dialect
-from api.http.prefer import Preference, is_retry, read_timeout
+from api.http.prefer import Preference, is_retry, read_timeout, wants_fresh
 from api.http.security import caller_key
 from api.http.uploads import uploads_of
 from jobs.client import JobClient
@@ -21,7 +22,7 @@ from jobs.errors import InvalidRequest
 from jobs.kinds import KINDS, Category, Kind
 from jobs.meta import Meta
 from jobs.payloads import Payload
-from jobs.request import JobRequest, new_job_id
+from jobs.request import Attach, JobRequest, new_job_id
 from mlxq.catalog import ModelRef
 from mlxq.downloads.request import download_request
 
@@ -60,7 +61,6 @@ def job_request(
     dialect: Dialect,
     kind: Kind,
     model: str | ModelRef,
-    raw: bytes,
     payload: Payload,
     meta: Meta,
     preference: Preference,
@@ -69,8 +69,9 @@ def job_request(
     priority: int = 0,
     kept: str = "",
 ) -> JobRequest:
-    """The job for this request, whose body was `raw`. Raises InvalidRequest for a bad Idempotency-Key.
+    """The job for this request. Raises InvalidRequest for a bad Idempotency-Key.
 
+    Requests that ask for the same have the same payload; in which form they want the answer does not count.
     `category` is that of the model, for kinds that have no queue of their own. `meta` is noted with the time of now.
 
     A model that is only on a hub is fetched first, by a job that this one waits for.
@@ -86,9 +87,12 @@ def job_request(
             caller_of(request).need(Rights.USE_ANY)
             needs = download_request(settings, model.base_id, app=app, owner=owner)
         model = model.id
+    linger = settings.linger_time if KINDS[kind].uses_model else 0.0
     caller = caller_key(headers) or (request.client.host if request.client else "")
     # A stream's heartbeats keep its client: only a silent wait can outlast a read timeout.
     patience = read_timeout(headers) if preference.synchronous and not stream else None
+    uploads = uploads_of(request)
+    asked = uploads.by_content(msgspec.json.encode(payload))
     return JobRequest(
         id=new_job_id(kind, renderer.prefix),
         queue=queue,
@@ -103,15 +107,27 @@ def job_request(
         app=app,
         owner=owner,
         idempotency_scope=_idempotency_scope(headers.get("idempotency-key"), caller),
-        fingerprint=_digest(caller.encode(), request.scope["path"].encode(), raw),
-        attach=is_retry(headers),
+        fingerprint=_digest(
+            *(part.encode() for part in (caller, dialect.name, kind, queue, model)),
+            asked,
+        ),
+        attach=_attach(headers, linger),
+        linger=linger,
+        seeded=getattr(payload, "seed", None) is not None,
         needs=needs,
         priority=priority,
-        size=len(raw),
+        size=len(asked),
         meta=msgspec.structs.replace(meta, created=int(time.time())),
         kept=kept,
-        uploads=uploads_of(request),
+        uploads=uploads,
     )
+
+
+def _attach(headers: Headers, linger: float) -> Attach:
+    """Which earlier job a request may mean."""
+    if is_retry(headers):
+        return Attach.RETRY
+    return Attach.LEFT if linger and not wants_fresh(headers) else Attach.NEVER
 
 
 def _idempotency_scope(key: str | None, caller: str) -> str | None:

@@ -1,4 +1,4 @@
-"""How long a client waits: `Prefer` (RFC 7240), `background`, and the time limit of its SDK."""
+"""How long a client waits, and for which job: `Prefer` (RFC 7240), `background`, headers of SDKs and caches."""
 
 import math
 import re
@@ -49,6 +49,15 @@ def read_timeout(headers: Headers) -> float | None:
     except ValueError:
         return None
     return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def wants_fresh(headers: Headers) -> bool:
+    """Whether the client wants an answer of its own (RFC 9111, 5.2.1.4)."""
+    return any(
+        directive.strip().lower() == "no-cache"
+        for line in headers.getlist("cache-control")
+        for directive in line.split(",")
+    )
 
 
 def is_retry(headers: Headers) -> bool:

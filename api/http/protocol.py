@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from api.http.addresses import Addresses
+from api.http.arrival import tell_arrival
 from api.http.connections import SLOWEST_BODY, Admission, Connections
 from api.http.errors import written
 from api.http.half_closed import drop_if_nobody_reads
@@ -164,6 +165,11 @@ class Protocol(HttpToolsProtocol):
         if cycle.scope["http_version"] == "1.0":
             cycle.waiting_for_100_continue = False
             app = _Unchunked(app, cycle)
+        # A connection that is not kept is closed behind the answer.
+        tell_arrival(
+            cycle.scope,  # type: ignore[arg-type]
+            lambda: cycle.response_complete and not (cycle.keep_alive and self.transport.is_closing()),
+        )
         super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
 
     def _should_upgrade(self) -> bool:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import Protocol
 
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -36,8 +37,10 @@ class Stream(Protocol):
 class StreamResponse(Response):
     """The response that a `Stream` writes."""
 
-    def __init__(self, stream: Stream, headers: Mapping[str, str]) -> None:
-        super().__init__(headers=headers)
+    def __init__(
+        self, stream: Stream, headers: Mapping[str, str], background: BackgroundTask | None = None
+    ) -> None:
+        super().__init__(headers=headers, background=background)
         del self.headers["content-length"]
         self._stream = stream
 
@@ -70,3 +73,5 @@ class StreamResponse(Response):
         if not started:
             await write(b"")
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if self.background is not None:
+            await self.background()

@@ -12,7 +12,6 @@ from jobs.payloads import Message
 _VALUE = r"[^;\s\"\\]{0,128}"
 _LINE = rf"x-anthropic-billing-header:(?: cc[a-z_]{{0,32}}={_VALUE};){{1,16}}"
 _BEGINNING = re.compile(rf"{_LINE}\s*")
-_ANYWHERE = re.compile(_LINE.encode())
 
 
 def without_volatile(messages: list[Message]) -> list[Message]:
@@ -28,8 +27,3 @@ def without_volatile(messages: list[Message]) -> list[Message]:
             kept[place : place + 1] = [{**message, "content": rest}] if rest or len(messages) == 1 else []
             break
     return kept
-
-
-def identity(body: bytes) -> bytes:
-    """The body of a request without the first such line: the same for a request that is sent again."""
-    return _ANYWHERE.sub(b"", body, count=1)

@@ -57,12 +57,11 @@ async def load(
     meta: LoadMeta,
     preference: Preference,
     *,
-    raw: bytes,
     headers: Mapping[str, str] | None = None,
     priority: int = 0,
 ) -> Response:
-    """The answer of a load. `raw` identifies the request."""
-    job = _job(request, dialect, raw, Kind.LOAD, category, ref, meta, preference, priority)
+    """The answer of a load."""
+    job = _job(request, dialect, Kind.LOAD, category, ref, meta, preference, priority)
     response = await run(request, job, preference, headers)
     return await _told(request, response, Kind.LOAD, category, ref.id, [])
 
@@ -77,7 +76,7 @@ async def unload(
 ) -> Response:
     """The answer of an unload of this model."""
     before = await held(jobs_of(request))
-    job = _job(request, dialect, b"", Kind.UNLOAD, category, model, meta, preference)
+    job = _job(request, dialect, Kind.UNLOAD, category, model, meta, preference)
     response = await run(request, job, preference)
     return await _told(request, response, Kind.UNLOAD, category, model, before)
 
@@ -89,7 +88,6 @@ async def unload_types(
     category: str,
     preference: Preference,
     *,
-    raw: bytes,
     headers: Mapping[str, str],
 ) -> Response:
     """Empty a category's slots, or those of `all`. `model_type` is the client's word for it."""
@@ -106,7 +104,7 @@ async def unload_types(
     for each in categories:
         model = freed[each][0] if len(freed[each]) == 1 and not everything else None
         meta = LoadMeta(message=message, model_type=model_type, model=model)
-        job = _job(request, dialect, raw, Kind.UNLOAD, Category(each), "", meta, preference)
+        job = _job(request, dialect, Kind.UNLOAD, Category(each), "", meta, preference)
         response = await run(request, job, preference, headers)
         if response.status_code == HTTPStatus.OK:
             told = await obeyed(jobs, Kind.UNLOAD, each, "", before)
@@ -122,7 +120,6 @@ async def unload_types(
 def _job(
     request: Request,
     dialect: Dialect,
-    raw: bytes,
     kind: Kind,
     category: Category,
     model: str | ModelRef,
@@ -136,7 +133,6 @@ def _job(
         category=category,
         kind=kind,
         model=model,
-        raw=raw,
         payload=NoPayload(),
         meta=meta,
         preference=preference,

@@ -153,11 +153,9 @@ class _Session:
         if not isinstance(said["input"], str):
             raise InvalidRequest("Missing required parameter: 'text'.", param="text")
         wanted = validate(SpeechRequest, said)
-        job, warnings = await speech_job(
-            self._socket, wanted, orjson.dumps(said), SYNCHRONOUS, OMINIX, live=True
-        )
+        job, warnings = await speech_job(self._socket, wanted, SYNCHRONOUS, OMINIX, live=True)
         # The connection's headers are not the job's: each text is a request of its own.
-        job = replace(job, idempotency_scope=None, fingerprint=None, attach=False)
+        job = replace(job, idempotency_scope=None, fingerprint=None)
         context, jobs = context_of(self._socket), jobs_of(self._socket)
         async with call(jobs, job, self._inbox.receive) as (accepted, watch):
             async for data in pieces(context, watch):

@@ -46,6 +46,13 @@ class JobSettings(Group):
         description="Longest run of a job, whether it makes progress or not. `0`: no limit.",
     )
     load_timeout: Seconds = Field(default=300, gt=0, le=86_400, description="Longest load of a model.")
+    linger_time: Seconds = Field(
+        default=60,
+        ge=0,
+        le=3_600,
+        description="How long a job whose client has disconnected waits for the same request to come again, and goes "
+        "on while nobody else needs its place. `0`: it is cancelled at once.",
+    )
     result_ttl: Seconds = Field(
         default=86_400,
         ge=1,

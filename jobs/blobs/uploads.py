@@ -1,6 +1,7 @@
 """The blobs that one request brings along, until a job takes them over."""
 
-from collections.abc import AsyncIterable
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator
 
 from jobs.blobs.protocol import SENT, BlobStore
 
@@ -12,6 +13,8 @@ class Uploads:
         self._blobs = blobs
         self._ids: list[str] = []
         self._shared: list[str] = []
+        #: what is in those that have ids of their own
+        self._digests: dict[str, bytes] = {}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -19,13 +22,30 @@ class Uploads:
 
     def put(self, data: bytes) -> str:
         """As `BlobStore.put`."""
-        self._ids.append(self._blobs.put(data, SENT))
-        return self._ids[-1]
+        return self._own(self._blobs.put(data, SENT), hashlib.sha256(data).digest())
 
     async def put_stream(self, chunks: AsyncIterable[bytes]) -> str:
         """As `BlobStore.put_stream`."""
-        self._ids.append(await self._blobs.put_stream(chunks, SENT))
-        return self._ids[-1]
+        digest = hashlib.sha256()
+
+        async def read() -> AsyncIterator[bytes]:
+            async for chunk in chunks:
+                digest.update(chunk)
+                yield chunk
+
+        blob_id = await self._blobs.put_stream(read(), SENT)
+        return self._own(blob_id, digest.digest())
+
+    def _own(self, blob_id: str, digest: bytes) -> str:
+        self._ids.append(blob_id)
+        self._digests[blob_id] = digest
+        return blob_id
+
+    def by_content(self, text: bytes) -> bytes:
+        """A text that names these files, with their contents' hashes in place of their ids."""
+        for blob_id, digest in self._digests.items():
+            text = text.replace(blob_id.encode(), digest.hex().encode())
+        return text
 
     def put_shared(self, data: bytes) -> str:
         """As `BlobStore.put_shared`: the job keeps the blob from being deleted while it lives."""

@@ -235,4 +235,7 @@ class Consumer:
         if verb == "cancel":
             for queue in self._queues.values():
                 queue.cancel_job(argument)
+        if verb in ("linger", "return"):
+            for queue in self._queues.values():
+                queue.told_of_client(argument, lingers=verb == "linger")
         self._host.on_command(verb, argument)

@@ -25,7 +25,7 @@ _RETRY = 0.2
 
 
 class Feeder:
-    """Call `start`, then `stop` and `join`. Call `leave` once for every execution that has ended."""
+    """Call `start`, then `stop` and `join`. Call `lend` once for every execution that has ended."""
 
     def __init__(
         self,
@@ -34,21 +34,27 @@ class Feeder:
         accept: Callable[[Execution], None],
         has_suspect: Callable[[], bool],
         affinity: Affinity | None = None,
+        blocked: Callable[[], None] = lambda: None,
     ) -> None:
         """`gate`: for this thread alone, which blocks on it. `accept` is called on this thread.
 
         `has_suspect`: whether a job runs that must have no company. `affinity`: which jobs go first; None: in the
-        order of the queue.
+        order of the queue. `blocked` is called on this thread again and again while jobs wait that can't be taken
+        beside those that run.
         """
         self._gate = gate
         self._capacity = capacity
         self._accept = accept
         self._has_suspect = has_suspect
         self._affinity = affinity
+        self._blocked = blocked
         self._room = threading.Semaphore(capacity)
         self._open = threading.Event()
         self._open.set()
         self._stopped = threading.Event()
+        #: places that were lent and could not be taken back
+        self._owed = 0
+        self._owing = threading.Lock()
         #: no execution is left
         self._emptied = threading.Event()
         self._thread = threading.Thread(target=self._feed, name=f"{gate.queue}-feeder", daemon=True)
@@ -73,11 +79,23 @@ class Feeder:
         else:
             self._open.set()
 
-    def leave(self, *, empty: bool) -> None:
-        """An execution has ended; `empty`: it was the last one."""
-        self._room.release()
-        if empty:
-            self._emptied.set()
+    def emptied(self) -> None:
+        """The last execution has ended."""
+        self._emptied.set()
+
+    def lend(self) -> None:
+        """A place is free: its execution has ended, or gives it up as soon as another job wants it."""
+        with self._owing:
+            if self._owed:
+                self._owed -= 1
+            else:
+                self._room.release()
+
+    def take_back(self) -> None:
+        """An execution needs its place after all. Where that is taken, the next one that becomes free is not lent."""
+        with self._owing:
+            if not self._room.acquire(blocking=False):
+                self._owed += 1
 
     def _feed(self) -> None:
         away = False
@@ -113,6 +131,7 @@ class Feeder:
         taken = self._gate.take(TAKE_TIMEOUT, room, affinity.current if affinity else lambda: ANY_MODEL)
         if taken is None:
             # Jobs for the preferred model may come, running ones may end, or the others' patience.
+            self._blocked()
             return self._look_again()
         if taken and self._stopped.is_set():
             self._gate.put_back(taken)

@@ -7,7 +7,7 @@ This module knows executions. What a job does is its `Worker`'s concern; threads
 import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import redis
@@ -17,6 +17,7 @@ from jobs.connection import connection
 from jobs.consumer.affinity import Affinity
 from jobs.consumer.execution import Execution
 from jobs.consumer.feeder import TAKE_TIMEOUT, Feeder, feeder_name
+from jobs.consumer.lingering import Lingering
 from jobs.consumer.outbox import Message, Outbox
 from jobs.consumer.registration import Registration
 from jobs.events import ProgressState
@@ -34,6 +35,9 @@ class Worker(Protocol):
 
     def drop(self, execution_id: str) -> None:
         """Stop an execution that belongs to another process now. Unknown ids are ignored."""
+
+    def linger(self, execution_id: str, lingers: bool) -> None:
+        """Its client has left, or is back: nobody waits for it meanwhile. Unknown ids are ignored."""
 
     def ended(self, execution: Execution, ending: Ending) -> None:
         """The end of this execution has been written."""
@@ -63,7 +67,12 @@ class ConsumedQueue:
         feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl)
         self._registration = Registration(shared, queue, name)
         self._outbox = Outbox(self._gate, on_lost=worker.drop, on_ended=self._ended)
-        self._feeder = Feeder(feeder_gate, capacity, self._accept, self._has_suspect, affinity)
+        self._feeder = Feeder(
+            feeder_gate, capacity, self._accept, self._has_suspect, affinity, self._give_way_to_all
+        )
+        self._capacity = capacity
+        self._lingering = Lingering()
+        self._lock = threading.Lock()
         self._executions: dict[str, Execution] = {}
         self._changed = threading.Condition()
         self._idle_since = time.monotonic()
@@ -132,17 +141,27 @@ class ConsumedQueue:
         """Drop an execution: its lease is not renewed any more."""
         if self._executions.pop(execution_id, None) is None:
             return
-        empty = not self._executions
-        if empty:
+        with self._lock:
+            if not self._lingering.forget(execution_id):
+                self._feeder.lend()
+        if not self._executions:
             self._idle_since = time.monotonic()
             self._worked += self._idle_since - self._works_since
-        self._feeder.leave(empty=empty)
+            self._feeder.emptied()
         with self._changed:
             self._changed.notify_all()
 
     def hold(self, held: bool) -> None:
         """Pause taking jobs, or go on."""
         self._feeder.hold(held)
+
+    def give_way(self, running: Collection[str]) -> bool:
+        """Another job needs what these executions have. Whether they all end: their clients have left."""
+        with self._lock:
+            if any(execution_id not in self._lingering for execution_id in running):
+                return False
+            ending = self._lingering.to_end(running)
+        return all([self._end(execution_id) for execution_id in ending])
 
     # -- for the consumer ------------------------------------------------------------------------------------------
 
@@ -158,12 +177,17 @@ class ConsumedQueue:
 
     def beat(self) -> None:
         """Renew the leases; pass on what was lost or cancelled."""
-        executions = self.executions()
-        lost, cancelled = self._lease_gate.beat(executions)
+        executions, began = self.executions(), time.monotonic()
+        lost, cancelled, lingering = self._lease_gate.beat(executions)
         for execution_id in lost:
             self._worker.drop(execution_id)
         for execution_id in cancelled:
             self._worker.cancel(execution_id)
+        for _, execution_id in executions:
+            # A command that came meanwhile knows better.
+            if not self._lingering.told_since(execution_id, began):
+                self._note_client(execution_id, lingers=execution_id in lingering)
+        self._lease_gate.sweep()
         running = time.monotonic() - self._works_since if self._executions else 0.0
         self._registration.beat(
             busy=bool(executions),
@@ -186,6 +210,12 @@ class ConsumedQueue:
         for job, execution_id in self.executions():
             if job == job_id:
                 self._worker.cancel(execution_id)
+
+    def told_of_client(self, job_id: str, *, lingers: bool) -> None:
+        """The last client of a job has left, or one is back."""
+        for job, execution_id in self.executions():
+            if job == job_id:
+                self._note_client(execution_id, lingers=lingers)
 
     def stop_taking(self) -> None:
         """Take nothing more. `wait_taken` waits until that is so."""
@@ -217,6 +247,44 @@ class ConsumedQueue:
             self._works_since = time.monotonic()
         self._executions[execution.id] = execution
         self._worker.accept(execution)
+        if execution.claim.lingers:
+            self._note_client(execution.id, lingers=True)
+        with self._lock:
+            over = len(self._executions) - self._capacity
+            ending = self._lingering.to_end(self._executions)[: max(0, over)]
+        for execution_id in ending:
+            self._end(execution_id)
+
+    def _note_client(self, execution_id: str, *, lingers: bool) -> None:
+        with self._lock:
+            if execution_id not in self._executions or not self._lingering.told(
+                execution_id, lingers=lingers
+            ):
+                return
+            # Others may have its place: they need not wait for what nobody waits for.
+            if lingers:
+                self._feeder.lend()
+            else:
+                self._feeder.take_back()
+            self._worker.linger(execution_id, lingers)
+
+    def _give_way_to_all(self) -> None:
+        self.give_way(list(self._executions))
+
+    def _end(self, execution_id: str) -> bool:
+        """End an execution whose client has left. False: it is back."""
+        execution = self._executions.get(execution_id)
+        if execution is None:
+            return True
+        try:
+            if not self._lease_gate.yield_place(execution.claim.job_id):
+                return False
+        except (RedisError, OSError):
+            return False
+        with self._lock:
+            self._lingering.ends(execution_id)
+        self._worker.cancel(execution_id)
+        return True
 
     def _ended(self, ending: Ending, lost: bool) -> None:
         execution = self._executions.get(ending.execution_id)

@@ -7,7 +7,7 @@ the truth; `tests/jobs/test_rq_contract.py` pins it. Redis' clock, not the machi
 from jobs.gate.affinity import ANY_MODEL, ModelAffinity
 from jobs.gate.consumer import BEAT, LEASE, Emission, Ending, Gate
 from jobs.gate.last_step import LastStep
-from jobs.gate.producer import Admission, AsyncGate
+from jobs.gate.producer import Admission, AsyncGate, Parting
 from jobs.gate.scripts import Ttl, iso_now
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Gate",
     "LastStep",
     "ModelAffinity",
+    "Parting",
     "Ttl",
     "iso_now",
 ]

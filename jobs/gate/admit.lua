@@ -1,24 +1,29 @@
 -- Accept a job, or say why not.
--- KEYS: job, queue, idempotency key or '', retry key or ''
--- ARGV: id, queue's name for rq:queues, limit, body fingerprint, attach (0|1, 2: only to a job that lives), record ttl,
+-- KEYS: job, queue, idempotency key or '', list of jobs of the same request or ''
+-- ARGV: id, queue's name for rq:queues, limit, fingerprint, what it may be attached to (resend.lua), record ttl,
 --       expires_in or '', high-water mark of memory (0..1), the job that it waits for or '', the API process that waits
---       for the job or '', then field, value, ... of the job's hash
+--       for the job or '', now (ISO), events ttl, then field, value, ... of the job's hash
 -- Returns {'ok', position, 0 while it waits for a job} | {'exists', id} | {'conflict', id} | {'full', depth} | {'memory'};
 -- after 'ok' and 'memory' the number of ended jobs that were deleted to make room.
 local id, limit, fingerprint = ARGV[1], tonumber(ARGV[3]), ARGV[4]
 local record_ttl, process = tonumber(ARGV[6]), ARGV[10]
 
--- The status of a job that has given or can still give an answer: nothing cancelled, nothing about to be.
-local function answering(earlier)
-  local job = redis.call('HMGET', 'rq:job:' .. earlier, 'status', 'mlxq_cancel')
-  local status, lives = job[1], job[1] == 'queued' or job[1] == 'started' or job[1] == 'deferred'
-  if not status or status == 'canceled' or status == 'stopped' or (lives and job[2]) then
-    return nil
-  end
-  return status
-end
-
 local function exists(earlier)
+  local key = 'rq:job:' .. earlier
+  local job = redis.call('HMGET', key, 'status', 'origin', 'mlxq_lingers_until', 'mlxq_expires_at')
+  redis.call('HDEL', key, 'mlxq_left')
+  if job[3] then
+    stop_lingering(earlier, job[2])
+    if job[1] == 'started' then
+      redis.call('PUBLISH', COMMANDS, 'return ' .. earlier)
+    end
+  end
+  -- It waits for its start as long as the most patient of its clients.
+  if job[4] and ARGV[7] == '' then
+    redis.call('HDEL', key, 'mlxq_expires_at')
+  elseif job[4] then
+    redis.call('HSET', key, 'mlxq_expires_at', math.max(tonumber(job[4]), now() + tonumber(ARGV[7])))
+  end
   if process ~= '' then
     add_caller(earlier, process)
   end
@@ -38,15 +43,12 @@ if KEYS[3] ~= '' then
 end
 
 if KEYS[4] ~= '' then
-  local earlier = redis.call('GET', KEYS[4])
-  if ARGV[5] == '0' then
-    -- A new call, whatever becomes of it: its retries must not be given the answer of an older one.
-    redis.call('DEL', KEYS[4])
-  elseif earlier then
-    local status = answering(earlier)
-    if status and status ~= 'failed' and (ARGV[5] == '1' or status ~= 'finished') then
-      return exists(earlier)
-    end
+  local earlier = earlier_job(KEYS[4], ARGV[5], KEYS[3])
+  if earlier then
+    return exists(earlier)
+  end
+  if ARGV[5] ~= RETRY then
+    forget_answered(KEYS[4])
   end
 end
 
@@ -60,9 +62,14 @@ if other ~= '' then
 end
 local deferred = 'rq:deferred:' .. string.sub(KEYS[2], #'rq:queue:' + 1)
 
-local depth = redis.call('LLEN', KEYS[2])
-if other ~= '' then
-  depth = depth + redis.call('ZCARD', deferred)
+local function waiting()
+  return redis.call('LLEN', KEYS[2]) + (other ~= '' and redis.call('ZCARD', deferred) or 0)
+end
+
+local depth = waiting()
+if depth >= limit then
+  end_lingering(string.sub(KEYS[2], #'rq:queue:' + 1), ARGV[11], record_ttl, tonumber(ARGV[12]))
+  depth = waiting()
 end
 if depth >= limit then
   return { 'full', depth }
@@ -73,7 +80,7 @@ if short then
   return { 'memory', 0, evicted }
 end
 
-redis.call('HSET', KEYS[1], unpack(ARGV, 11))
+redis.call('HSET', KEYS[1], unpack(ARGV, 13))
 if process ~= '' then
   redis.call('HSET', KEYS[1], 'mlxq_callers', process)
   set_watchers(id, process)
@@ -88,7 +95,7 @@ if KEYS[3] ~= '' then
   redis.call('EXPIRE', KEYS[3], record_ttl)
 end
 if KEYS[4] ~= '' then
-  redis.call('SET', KEYS[4], id, 'EX', record_ttl)
+  remember(KEYS[4], id, record_ttl)
 end
 if other ~= '' then
   redis.call('HSET', KEYS[1], 'status', 'deferred', 'dependency_ids', cjson.encode({ other }))

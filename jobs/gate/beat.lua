@@ -1,7 +1,7 @@
 -- Renew the leases of a lane's executions.
 -- KEYS: started registry
 -- ARGV: lease (s), now (ISO), epoch, id, execution, id, execution, ...
--- Returns, flat, 'lost' or 'cancel' and the execution, for each that needs attention.
+-- Returns, flat, 'lost', 'cancel' or 'linger' (its client has left) and the execution, for each that needs attention.
 local time, answer = now(), {}
 local score = time + tonumber(ARGV[1])
 for i = 4, #ARGV, 2 do
@@ -12,8 +12,9 @@ for i = 4, #ARGV, 2 do
     redis.call('HSET', 'rq:execution:' .. member, 'last_heartbeat', ARGV[3])
     redis.call('EXPIRE', 'rq:execution:' .. member, 3600)
     redis.call('HSET', 'rq:job:' .. id, 'last_heartbeat', ARGV[2])
-    if redis.call('HEXISTS', 'rq:job:' .. id, 'mlxq_cancel') == 1 then
-      answer[#answer + 1] = 'cancel'
+    local job = redis.call('HMGET', 'rq:job:' .. id, 'mlxq_cancel', 'mlxq_lingers_until')
+    if job[1] or job[2] then
+      answer[#answer + 1] = job[1] and 'cancel' or 'linger'
       answer[#answer + 1] = execution
     end
   else

@@ -152,7 +152,9 @@ class Gate:
                 claim = Claim.decode(job_id, execution_id, int(verdict[1]), verdict[2])
                 waited = None if verdict[3] == b"" else int(verdict[3]) / 1000
                 app = verdict[4].decode(errors="replace")
-                claims.append(replace(claim, waited=waited, app=app, suspect=bool(verdict[5])))
+                claims.append(
+                    replace(claim, waited=waited, app=app, suspect=bool(verdict[5]), lingers=bool(verdict[6]))
+                )
             except (RequestGone, InvalidRequest) as error:
                 self.write([], [Ending(job_id, execution_id, error=error)])
                 log_end(job_id, JobStatus.FAILED, error=error)
@@ -249,8 +251,8 @@ class Gate:
         names = [keys.started(self.queue), keys.queue(self.queue)]
         return bool(self._run("release", names, [job_id, execution_id, event]))
 
-    def beat(self, executions: Sequence[tuple[str, str]]) -> tuple[set[str], set[str]]:
-        """Renew the leases of (job, execution) pairs. Returns the executions (lost, to be cancelled)."""
+    def beat(self, executions: Sequence[tuple[str, str]]) -> tuple[set[str], set[str], set[str]]:
+        """Renew the leases of (job, execution) pairs. Returns the executions (lost, to be cancelled, lingering)."""
         arguments = [
             LEASE,
             iso_now(),
@@ -259,9 +261,21 @@ class Gate:
         ]
         answer = self._run("beat", [keys.started(self.queue)], arguments)
         verdicts = list(zip(answer[::2], answer[1::2], strict=True))
-        lost = {execution.decode() for verdict, execution in verdicts if verdict == b"lost"}
-        cancelled = {execution.decode() for verdict, execution in verdicts if verdict == b"cancel"}
-        return lost, cancelled
+        lost, cancelled, lingering = (
+            {execution.decode() for verdict, execution in verdicts if verdict == word}
+            for word in (b"lost", b"cancel", b"linger")
+        )
+        return lost, cancelled, lingering
+
+    def yield_place(self, job_id: str) -> bool:
+        """Cancel a running job that lingers; its execution has to end. False: a client waits for it again."""
+        return bool(self._run("yield", [], [job_id]))
+
+    def sweep(self) -> None:
+        """Cancel the queue's jobs whose clients have not come back in time."""
+        ended = self._run("sweep", [], [self.queue, iso_now(), self._ttl.result, self._ttl.events])
+        for job_id in ended:
+            log_end(job_id.decode(), JobStatus.CANCELLED)
 
     def recover(
         self,

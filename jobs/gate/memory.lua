@@ -31,13 +31,13 @@ end
 -- Forget an ended job: its keys, its place in lists, and the files that it made.
 local function evict(id, registry)
   local key = 'rq:job:' .. id
-  local job = redis.call('HMGET', key, 'mlxq_outputs', 'mlxq_retry', 'mlxq_idempotency')
+  local job = redis.call('HMGET', key, 'mlxq_outputs', 'mlxq_same', 'mlxq_idempotency')
   throw_away(job[1])
   for _, file in ipairs(redis.call('HVALS', files_key(id))) do
     throw_away(string.match(file, '^%S+'))
   end
-  if job[2] and redis.call('GET', job[2]) == id then
-    redis.call('DEL', job[2])
+  if job[2] then
+    redis.call('LREM', job[2], 0, id)
   end
   if job[3] and redis.call('HGET', job[3], 'id') == id then
     redis.call('DEL', job[3])

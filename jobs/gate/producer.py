@@ -1,7 +1,7 @@
-"""The API's side of the gate: admission and cancellation, on its event loop."""
+"""The API's side of the gate: admission, cancellation, and clients that leave, on its event loop."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -10,7 +10,6 @@ import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from jobs import keys
-from jobs.events import Cancelled, encode_event
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.kinds import KINDS
 from jobs.meta import encode_meta
@@ -24,6 +23,17 @@ class Admission(Enum):
     CONFLICT = "conflict"
     FULL = "full"
     MEMORY = "memory"
+
+
+class Parting(Enum):
+    """How a client parts with a job that has not given it the whole answer."""
+
+    #: it knows the job's id, and asks for it later
+    TOLD = "told"
+    #: it has left, and the job goes on
+    KEPT = "kept"
+    #: it has left, and the job ends after a while, unless the client comes back
+    LEFT = "left"
 
 
 class AsyncGate:
@@ -48,7 +58,7 @@ class AsyncGate:
         iso = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         data = request.encode()
         idempotency = keys.idempotency(request.idempotency_scope) if request.idempotency_scope else ""
-        retry = keys.retry(request.fingerprint) if request.fingerprint else ""
+        same = keys.same(request.fingerprint) if request.fingerprint else ""
         fields: dict[str, Any] = {
             "status": "queued",
             "data": data,
@@ -85,8 +95,12 @@ class AsyncGate:
         if request.inputs:
             fields["mlxq_inputs"] = " ".join(request.inputs)
         # The records that lead to the job go with it.
-        if retry:
-            fields["mlxq_retry"] = retry
+        if same:
+            fields["mlxq_same"] = same
+        if same and request.linger:
+            fields["mlxq_linger"] = request.linger
+        if request.seeded:
+            fields["mlxq_seeded"] = 1
         if idempotency:
             fields["mlxq_idempotency"] = idempotency
         arguments: list[Any] = [
@@ -94,48 +108,51 @@ class AsyncGate:
             keys.queue(request.queue),
             limit,
             request.fingerprint or "",
-            2 if request.join else int(request.attach),
+            request.attach.value,
             self._ttl.result,
             "" if request.expires_in is None else request.expires_in,
             MEMORY_MARK,
             after,
             process,
+            iso,
+            self._ttl.events,
             *itertools.chain.from_iterable(fields.items()),
         ]
         names = [
             keys.job(request.id),
             keys.queue(request.queue),
             idempotency,
-            retry,
+            same,
         ]
         verdict = await self._run("admit", names, arguments)
         self.evicted += int(verdict[2]) if len(verdict) > 2 else 0
         detail = verdict[1] if len(verdict) > 1 else ""
         return Admission(verdict[0]), str(detail)
 
-    async def cancel(self, job_id: str, queue: str, process: str = "") -> str:
-        """Cancel by script. Returns 'cancelled', 'cancelling', 'gone', or RQ's status of an ended job.
+    async def cancel(self, job_id: str) -> str:
+        """Cancel by script. Returns 'cancelled', 'cancelling', 'gone', or RQ's status of an ended job."""
+        return str(await self._run("cancel", [], [job_id, iso_now(), self._ttl.result, self._ttl.events]))
 
-        `process`: only if no other API process waits for the job than this one, which does not any more; else
-        'shared'.
+    async def leave(self, job_id: str, process: str, parting: Parting, *, watching: bool) -> str:
+        """The last client of the process that waited for the job has parted with it; it may still be `watching` it.
+
+        Returns what `leave.lua` says.
         """
-        answer = await self._run(
-            "cancel",
-            [keys.job(job_id), keys.queue(queue), keys.cancelled(queue), keys.deferred(queue)],
-            [
-                job_id,
-                iso_now(),
-                self._ttl.result,
-                self._ttl.events,
-                encode_event(Cancelled()),
-                process,
-            ],
-        )
-        return str(answer)
+        arguments = [
+            job_id,
+            process,
+            int(watching),
+            parting.value,
+            iso_now(),
+            self._ttl.result,
+            self._ttl.events,
+        ]
+        return str(await self._run("leave", [], arguments))
 
-    async def leave(self, job_id: str, process: str, *, watching: bool) -> None:
-        """No client of the process waits for the job any more; it may still be `watching` it."""
-        await self._run("leave", [], [job_id, process, int(watching)])
+    async def deliver(self, process: str, jobs: Mapping[str, bool]) -> None:
+        """Clients of the process have got the whole answers of these jobs; whether they were the last ones there."""
+        told = itertools.chain.from_iterable((job_id, int(last)) for job_id, last in jobs.items())
+        await self._run("deliver", [], [process, *told])
 
     async def prioritise(self, queue: str, model: str, priority: int) -> int:
         """Let what waits for a model wait in another place. Returns how many jobs that were."""

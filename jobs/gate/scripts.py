@@ -26,16 +26,19 @@ class Ttl:
 
 #: What a script needs beside common.lua. Every function is made anew with each call: the others do without these.
 _PARTS = {
-    "admit": ("states", "memory", "watchers"),
-    "cancel": ("states", "watchers"),
+    "admit": ("states", "memory", "watchers", "resend"),
+    "cancel": ("states",),
     "claim": ("states",),
+    "deliver": ("watchers",),
     "finish": ("states",),
-    "leave": ("watchers",),
+    "leave": ("states", "watchers"),
     "prioritise": ("states",),
     "recover": ("states",),
     "release": ("states",),
     "relieve": ("states", "memory"),
+    "sweep": ("states",),
     "watch": ("watchers",),
+    "yield": ("states",),
 }
 
 

@@ -42,6 +42,17 @@ local function throw_away(files)
   end
 end
 
+-- The jobs of a queue whose last client has left, by the second in which they end.
+local function lingering_key(queue)
+  return 'mlxq:lingering:' .. queue
+end
+
+-- A job does not linger any more: it has ended, or a client waits for it again.
+local function stop_lingering(id, queue)
+  call('HDEL', 'rq:job:' .. id, 'mlxq_lingers_until')
+  call('ZREM', lingering_key(queue), id)
+end
+
 local conclude
 
 -- The jobs that waited for a job which has ended: they join their queues in their order, or fail with it.
@@ -95,7 +106,8 @@ end
 -- Returns the ids of jobs that waited for it and failed with it.
 function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   local key, time = 'rq:job:' .. id, now()
-  local job = call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin')
+  local job = call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin',
+    'mlxq_linger', 'mlxq_lingers_until')
   if job[1] or not job[3] then
     call('HSET', key, 'status', status, 'ended_at', now_iso)
   else
@@ -118,7 +130,15 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   call('EXPIRE', files_key(id), ttl)
   emit(id, event)
   call('DEL', watchers_key(id))
-  call('HDEL', key, 'mlxq_callers')
+  if job[8] then
+    stop_lingering(id, job[6])
+  end
+  if status == 'finished' and job[7] then
+    -- Its clients still have to get the answer: who of them leaves before that may ask for it again.
+    call('HSET', key, 'mlxq_found_until', time + tonumber(job[7]))
+  else
+    call('HDEL', key, 'mlxq_callers')
+  end
   call('EXPIRE', events_key(id), events_ttl)
   return settle_dependents(id, status, event, now_iso, ttl, events_ttl)
 end
@@ -130,4 +150,37 @@ local function requeue(id, queue, event)
   call('HDEL', key, 'started_at', 'worker_name', 'mlxq_ran_ms', 'mlxq_loading')
   call('LPUSH', queue, id)
   emit(id, event)
+end
+
+-- Cancel a job: at once when it waits, by a flag that its worker sees when it runs.
+-- Returns 'cancelled' | 'cancelling' | RQ's status of a job that has ended before.
+local function call_off(id, now_iso, ttl, events_ttl)
+  local key = 'rq:job:' .. id
+  local job = call('HMGET', key, 'status', 'origin')
+  local status, queue = job[1], job[2]
+  if status == 'queued' or status == 'deferred' then
+    call('LREM', 'rq:queue:' .. queue, 1, id)
+    call('ZREM', 'rq:deferred:' .. queue, id)
+    conclude(id, 'canceled', 'rq:canceled:' .. queue, '{"type":"cancelled"}', now_iso, ttl, events_ttl)
+    return 'cancelled'
+  end
+  if status == 'started' then
+    stop_lingering(id, queue)
+    call('HSET', key, 'mlxq_cancel', '1')
+    call('PUBLISH', COMMANDS, 'cancel ' .. id)
+    return 'cancelling'
+  end
+  return status
+end
+
+-- Cancel the jobs of a queue whose clients have not come back in time. Returns those that were cancelled at once.
+local function end_lingering(queue, now_iso, ttl, events_ttl)
+  local ended = {}
+  for _, id in ipairs(call('ZRANGEBYSCORE', lingering_key(queue), '-inf', now())) do
+    if call_off(id, now_iso, ttl, events_ttl) == 'cancelled' then
+      ended[#ended + 1] = id
+    end
+    call('ZREM', lingering_key(queue), id)
+  end
+  return ended
 end

@@ -1,5 +1,6 @@
 -- Which API processes watch a job and wait for it; for the scripts that change that (scripts.py).
--- Watchers get its events. Callers are those whose clients cancel it by leaving, when they are the last ones.
+-- Watchers get its events. Callers have clients that have not got the whole answer yet: the job ends, or lingers, when
+-- the last of them leaves.
 
 -- API processes to which a job's events are published. Others find them in its stream.
 local MOST_WATCHERS = 32
@@ -23,24 +24,25 @@ local function living(id)
   return (status == 'queued' or status == 'started' or status == 'deferred') and status or nil
 end
 
--- A client of `process` waits for a live job and would cancel it by leaving. It watches the job by `watch`.
+-- A client of `process` waits for a job: until it has the whole answer, or leaves. It watches the job by `watch`.
 local function add_caller(id, process)
-  if living(id) then
-    local callers = call('HGET', 'rq:job:' .. id, 'mlxq_callers')
-    call('HSET', 'rq:job:' .. id, 'mlxq_callers', without(callers, process) .. ' ' .. process)
-  end
+  local callers = call('HGET', 'rq:job:' .. id, 'mlxq_callers')
+  call('HSET', 'rq:job:' .. id, 'mlxq_callers', without(callers, process) .. ' ' .. process)
 end
 
 -- No client of `process` waits for the job any more. Returns whether those of another process that lives do.
 local function remove_caller(id, process)
   local key, others = 'rq:job:' .. id, {}
-  for each in string.gmatch(call('HGET', key, 'mlxq_callers') or '', '%S+') do
+  local callers = call('HGET', key, 'mlxq_callers')
+  for each in string.gmatch(callers or '', '%S+') do
     if each ~= process and call('EXISTS', 'mlxq:api:' .. each) == 1 then
       others[#others + 1] = each
     end
   end
-  if living(id) then
+  if #others > 0 then
     call('HSET', key, 'mlxq_callers', table.concat(others, ' '))
+  elseif callers then
+    call('HDEL', key, 'mlxq_callers')
   end
   return #others > 0
 end

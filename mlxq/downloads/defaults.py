@@ -11,7 +11,7 @@ from jobs.gate import Ttl
 from jobs.kinds import KINDS, Category, Kind
 from jobs.meta import LoadMeta
 from jobs.payloads import NoPayload
-from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
+from jobs.request import NATIVE_DIALECT, Attach, JobRequest, new_job_id
 from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.downloads.request import download_request
 
@@ -58,7 +58,7 @@ async def _queue(client: JobClient, settings: Settings, category: Category, ref:
         timeout=KINDS[Kind.LOAD].timeout(settings),
         app="mlxq",
         fingerprint=f"default:{category}:{ref.id}",
-        join=True,
+        attach=Attach.LIVING,
         needs=download_request(settings, ref.base_id, app="mlxq"),
         dialect=NATIVE_DIALECT,
         meta=LoadMeta(

@@ -106,6 +106,9 @@ class DownloadHost:
     def cancel(self, execution_id: str) -> None:
         self._loop.call_soon_threadsafe(self._stop_one, execution_id, "cancelled")
 
+    def linger(self, execution_id: str, lingers: bool) -> None:
+        """A download goes on in any case."""
+
     def drop(self, execution_id: str) -> None:
         self._loop.call_soon_threadsafe(self._stop_one, execution_id, "lost")
 

@@ -6,7 +6,7 @@ from config.settings import Settings
 from jobs.kinds import DOWNLOADS, KINDS, Kind
 from jobs.meta import DownloadMeta
 from jobs.payloads import DownloadPayload
-from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
+from jobs.request import NATIVE_DIALECT, Attach, JobRequest, new_job_id
 
 
 def download_request(
@@ -30,7 +30,7 @@ def download_request(
         app=app,
         owner=owner,
         fingerprint=f"download:{source}:{repo_id}",
-        join=True,
+        attach=Attach.LIVING,
         dialect=dialect,
         meta=DownloadMeta(model=repo_id, name=name, created=int(time.time())),
     )

@@ -128,7 +128,7 @@ def test_who_reads_nothing_is_closed(make_api: Make, worker: ScriptedWorker) -> 
         run.cancelled()
 
     worker.play(answer)
-    with connect(make_api(send_timeout=0.3).port) as client:
+    with connect(make_api(send_timeout=0.3, linger_time=0).port) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(request(CHAT, chat(stream=True)))
         assert worker.claimed.acquire(timeout=10)

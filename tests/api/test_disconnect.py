@@ -1,4 +1,7 @@
-"""Clients that leave: their jobs are cancelled at once, unless somebody else still wants them."""
+"""Clients that leave while jobs do not linger: they are cancelled at once, unless somebody else still wants them.
+
+What becomes of jobs that linger is told in `test_resends.py`.
+"""
 
 import contextlib
 import json
@@ -40,6 +43,12 @@ class RawClient:
 
 
 Connect = Callable[..., RawClient]
+
+
+@pytest.fixture
+def api(make_settings: MakeSettings) -> Iterator[ApiServer]:
+    with ApiServer(make_settings(linger_time=0)) as server:
+        yield server
 
 
 @pytest.fixture

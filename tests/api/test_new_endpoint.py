@@ -125,7 +125,6 @@ async def parrot(request: Request) -> Response:
         dialect=PARROT,
         kind=Kind.COMPLETION,
         model=ref,
-        raw=body.raw,
         payload=CompletionRequest(model=wanted.model, prompt=[wanted.say]).payload(),
         meta=ParrotMeta(model=wanted.model, loudly=wanted.loudly),
         preference=preferred,

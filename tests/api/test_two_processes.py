@@ -37,6 +37,7 @@ def processes(redis_url: str, clean_redis: redis.Redis, model_root: Path) -> Ite
             "PORT": str(port),
             "MODEL_ROOTS": str(model_root),
             "LLM_MODEL": "tiny",
+            "LINGER_TIME": "0",
         }
         started.append(ApiProcess(Program([sys.executable, "-m", "api"], environment), port))
     for each in started:

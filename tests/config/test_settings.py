@@ -87,6 +87,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "speech_timeout": ("90s", 90.0),
     "image_timeout": ("1h", 3600.0),
     "load_timeout": ("500ms", 0.5),
+    "linger_time": ("90s", 90.0),
     "result_ttl": ("24h", 86_400.0),
     "access_log": ("all", "all"),
     "keep_request_kb": ("1.5", 1.5),

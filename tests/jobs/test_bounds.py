@@ -80,7 +80,7 @@ async def endings(front: AsyncGate, gate: Gate, connection: redis.Redis) -> dict
         await front.admit(large, 10)
         ended[way] = large.id
         if way == "cancelled":
-            await front.cancel(large.id, "llm")
+            await front.cancel(large.id)
             continue
         if way == "expired":
             (taken,) = gate.take(1) or [""]
@@ -233,10 +233,10 @@ async def test_records_that_lead_to_an_evicted_job_go_with_it(
     client: JobClient, gate: Gate, clean_redis: redis.Redis
 ) -> None:
     await ended_job(client, gate, 600_000)
-    assert clean_redis.keys("mlxq:retry:*")
+    assert clean_redis.keys("mlxq:same:*")
     with memory_of(clean_redis, 0):
         assert gate.relieve() == 1
-    assert clean_redis.keys("mlxq:retry:*") == []
+    assert clean_redis.keys("mlxq:same:*") == []
 
 
 async def test_only_when_nothing_can_go_is_a_job_refused(

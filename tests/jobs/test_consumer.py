@@ -63,6 +63,9 @@ class Process:
     def cancel(self, execution_id: str) -> None:
         self._note(self.cancelled, execution_id)
 
+    def linger(self, execution_id: str, lingers: bool) -> None:
+        pass
+
     def drop(self, execution_id: str) -> None:
         self._note(self.dropped, execution_id)
 

@@ -12,6 +12,7 @@ from jobs import keys
 from jobs.connection import async_connection
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
 from jobs.payloads import TranscriptionPayload
+from jobs.request import Attach
 from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, memory_of, request
 from tests.support.payloads import made
@@ -103,13 +104,19 @@ async def test_an_idempotency_key_stands_for_one_job(front: AsyncGate) -> None:
 async def test_a_retry_attaches_to_the_job_while_it_lives(front: AsyncGate, gate: Gate) -> None:
     first = request(fingerprint="body")
     await front.admit(first, 9)
-    assert await front.admit(request(fingerprint="body", attach=True), 9) == (Admission.EXISTS, first.id)
+    assert await front.admit(request(fingerprint="body", attach=Attach.RETRY), 9) == (
+        Admission.EXISTS,
+        first.id,
+    )
 
     job_id = start(gate)
-    assert await front.admit(request(fingerprint="body", attach=True), 9) == (Admission.EXISTS, first.id)
+    assert await front.admit(request(fingerprint="body", attach=Attach.RETRY), 9) == (
+        Admission.EXISTS,
+        first.id,
+    )
 
     gate.write([], [Ending(job_id, "execution-1")])  # cancelled: a retry wants a new one
-    verdict, _ = await front.admit(request(fingerprint="body", attach=True), 9)
+    verdict, _ = await front.admit(request(fingerprint="body", attach=Attach.RETRY), 9)
     assert verdict is Admission.OK
 
 
@@ -124,7 +131,7 @@ async def test_a_job_that_was_cancelled_while_it_waited_is_never_claimed(
     submitted = request()
     await front.admit(submitted, 9)
     (taken,) = gate.take(1) or [""]
-    assert await front.cancel(submitted.id, "llm") == "cancelled"
+    assert await front.cancel(submitted.id) == "cancelled"
     assert gate.claim([(taken, "execution-1")]) == []
     assert story(clean_redis, submitted.id) == ["cancelled"]
     assert clean_redis.llen(keys.intermediate("llm")) == 0
@@ -145,17 +152,16 @@ async def test_cancelling_a_running_job_reaches_its_worker_at_the_next_beat(
 ) -> None:
     await front.admit(request(), 9)
     job_id = start(gate)
-    assert await front.cancel(job_id, "llm") == "cancelling"
-    lost, cancelled = gate.beat([(job_id, "execution-1")])
-    assert (lost, cancelled) == (set(), {"execution-1"})
+    assert await front.cancel(job_id) == "cancelling"
+    assert gate.beat([(job_id, "execution-1")]) == (set(), {"execution-1"}, set())
 
 
 async def test_a_job_that_has_ended_can_not_be_cancelled(front: AsyncGate, gate: Gate) -> None:
     await front.admit(request(), 9)
     job_id = start(gate)
     gate.write([], [Ending(job_id, "execution-1", result=made({}))])
-    assert await front.cancel(job_id, "llm") == "finished"
-    assert await front.cancel("chatcmpl-unknown", "llm") == "gone"
+    assert await front.cancel(job_id) == "finished"
+    assert await front.cancel("chatcmpl-unknown") == "gone"
 
 
 async def test_what_is_written_twice_is_told_once(
@@ -239,7 +245,7 @@ async def test_a_cancelled_job_of_a_dead_worker_is_cancelled_not_run_again(
 ) -> None:
     await front.admit(request(), 9)
     job_id = start(gate)
-    await front.cancel(job_id, "llm")
+    await front.cancel(job_id)
     end_lease(clean_redis)
     assert gate.recover(3) == (0, 0)
     assert status(clean_redis, job_id) == "canceled"
@@ -301,7 +307,7 @@ async def test_many_waiting_jobs_are_taken_at_once_in_their_order(
     jobs = [request() for _ in range(5)]
     for job in jobs:
         await front.admit(job, 9)
-    await front.cancel(jobs[1].id, "llm")
+    await front.cancel(jobs[1].id)
     taken = gate.take(1, most=3) or []
     assert taken == [jobs[0].id, jobs[2].id, jobs[3].id]
     claims = gate.claim([(job_id, f"execution-{job_id}") for job_id in taken])

@@ -125,7 +125,7 @@ async def test_cancelled_jobs_are_in_rqs_registry(
     await front.admit(running, limit=10)
     await front.admit(waiting, limit=10)
     job_id, execution_id = run(gate)
-    await front.cancel(waiting.id, "llm")
+    await front.cancel(waiting.id)
     gate.write([], [Ending(job_id, execution_id)])
 
     registry = CanceledJobRegistry("llm", connection=clean_redis)

@@ -128,6 +128,21 @@ class CachingEngine(Protocol):
 
 
 @runtime_checkable
+class PausingEngine(Protocol):
+    """An engine whose tasks can stand still. What a task needs to go on at once, it does before."""
+
+    def pause(self, task_id: str) -> None:
+        """Nobody waits for the task now: read its prompt, make a little of the answer, then let it stand still."""
+
+    def resume(self, task_id: str) -> None:
+        """Go on with the task."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether all tasks stand still: a step would do nothing."""
+
+
+@runtime_checkable
 class GatheringEngine(Protocol):
     """An engine that serves several new tasks in one step faster than in one step each."""
 

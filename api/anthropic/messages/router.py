@@ -17,7 +17,6 @@ from api.http.body import read_body
 from api.http.openapi import gives, streams, takes
 from api.http.prefer import preference
 from api.inputs.settling import settle
-from api.inputs.volatile import identity
 from jobs.client import Submission
 from jobs.errors import NotSupported
 from jobs.kinds import Kind
@@ -53,7 +52,6 @@ async def create_message(request: Request) -> Response:
         dialect=ANTHROPIC,
         kind=Kind.CHAT,
         model=ref,
-        raw=identity(body.raw),
         payload=payload,
         meta=meta,
         preference=preferred,

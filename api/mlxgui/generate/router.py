@@ -43,7 +43,6 @@ async def generate(request: Request, name: str) -> Response:
         dialect=MLXGUI,
         kind=Kind.COMPLETION,
         model=model.id,
-        raw=body.raw,
         payload=wanted.payload(),
         meta=GenerateMeta(model=name, prompt=wanted.prompt),
         preference=preferred,

@@ -74,7 +74,6 @@ async def load_named(request: Request, name: str, priority: Priority = 0) -> Res
         ref,
         meta,
         preference(request.headers),
-        raw=f"{priority}".encode(),
         priority=priority,
     )
 

@@ -9,10 +9,14 @@ from jobs.info import QueueStats
 
 
 class QueueRow(TypedDict):
-    """What waits and runs, what has ended and is still kept, and the median wait in seconds."""
+    """What waits and runs, how much of both has lost its client, what has ended and is still kept.
+
+    The median wait is in seconds.
+    """
 
     waiting: int
     running: int
+    lingering: int
     finished: int
     failed: int
     cancelled: int
@@ -33,6 +37,7 @@ def queue_stats(stats: Mapping[str, QueueStats]) -> Queues:
             name: {
                 "waiting": queue.waiting,
                 "running": queue.running,
+                "lingering": queue.lingering,
                 "finished": queue.finished,
                 "failed": queue.failed,
                 "cancelled": queue.cancelled,

@@ -68,9 +68,7 @@ async def load(request: Request) -> Response:
         model_type=wanted.model_type or model_type,
     )
     preferred = preference(request.headers, background=bool(wanted.background))
-    return await load_model(
-        request, OMINIX, Category(model_type), ref, meta, preferred, raw=body.raw, headers=body.headers
-    )
+    return await load_model(request, OMINIX, Category(model_type), ref, meta, preferred, headers=body.headers)
 
 
 @router.post(
@@ -85,9 +83,7 @@ async def unload(request: Request) -> Response:
     wanted = body.value
     category = "llm" if wanted.model_type == "vlm" else wanted.model_type
     preferred = preference(request.headers, background=bool(wanted.background))
-    return await unload_types(
-        request, OMINIX, wanted.model_type, category, preferred, raw=body.raw, headers=body.headers
-    )
+    return await unload_types(request, OMINIX, wanted.model_type, category, preferred, headers=body.headers)
 
 
 @router.post(

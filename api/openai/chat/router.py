@@ -14,7 +14,6 @@ from api.http.context import context_of
 from api.http.openapi import streams, takes
 from api.http.prefer import preference
 from api.inputs.settling import settle
-from api.inputs.volatile import identity
 from api.openai.chat.completion import ChatChunk, ChatCompletion
 from api.openai.chat.render import ChatFrames, ChatMeta, chat_completion
 from api.openai.chat.schema import ChatRequest
@@ -49,7 +48,6 @@ async def chat_completions(request: Request) -> Response:
         dialect=OPENAI,
         kind=Kind.CHAT,
         model=ref,
-        raw=identity(body.raw),
         payload=payload,
         meta=ChatMeta(model=chat.model, include_usage=chat.include_usage, legacy=chat.legacy),
         preference=preferred,

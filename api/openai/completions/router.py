@@ -39,7 +39,6 @@ async def completions(request: Request) -> Response:
         dialect=OPENAI,
         kind=Kind.COMPLETION,
         model=ref,
-        raw=body.raw,
         payload=wanted.payload(),
         meta=CompletionMeta(model=wanted.model, include_usage=wanted.include_usage),
         preference=preferred,

@@ -39,7 +39,6 @@ async def embeddings(request: Request) -> Response:
         dialect=OPENAI,
         kind=Kind.EMBEDDING,
         model=ref,
-        raw=body.raw,
         payload=wanted.payload(),
         meta=EmbeddingMeta(model=wanted.model, encoding_format=wanted.encoding_format or "float"),
         preference=preferred,

@@ -81,13 +81,13 @@ async def image_job(
         metadata=settings.image_metadata and wanted.metadata is not False,
         steps=steps or None,
         loras=loras or None,
+        seed=wanted.wanted_seed,
     )
     job = job_request(
         request,
         dialect=OPENAI,
         kind=Kind.IMAGE,
         model=ref,
-        raw=sources.fingerprint,
         payload=payload,
         meta=ImageMeta(
             model=wanted.model or "default",
@@ -101,12 +101,13 @@ async def image_job(
         preference=preference,
         stream=bool(wanted.stream),
     )
-    seed = wanted.wanted_seed
+    kept = keeps(context, wanted)
     job = replace(
         job,
-        payload=structs.replace(payload, seed=_seed_of(job.id) if seed is None else seed),
-        # Kept jobs do not expire while queued.
-        expires_in=None if keeps(context, wanted) else job.expires_in,
+        payload=payload if job.seeded else structs.replace(payload, seed=_seed_of(job.id)),
+        # Kept jobs do not expire while queued. Who does not want them kept wants them to end at once.
+        expires_in=None if kept else job.expires_in,
+        linger=job.linger if kept else 0.0,
         steps=wanted.count * (steps or bounds.steps),
         step_size=width * height / 1e6,
     )

@@ -3,7 +3,6 @@
 It knows HTTP and image files; it does not know models.
 """
 
-import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,13 +44,12 @@ class Sent:
 class InputImages:
     """The input images of a request, converted to PNG files: upright, and without metadata.
 
-    `size` is that of the first. `fingerprint` is a hash of the whole request.
+    `size` is that of the first.
     """
 
     images: tuple[bytes, ...]
     mask: bytes | None
     size: tuple[int, int] | None
-    fingerprint: bytes
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self.images
@@ -81,15 +79,14 @@ class ImageUpload:
 
     async def input_images(self, settings: Settings) -> InputImages:
         """Raises InvalidRequest for a file that is no image, for a mask that does not fit, and PayloadTooLarge."""
-        digest = hashlib.sha256(self.body.raw)
         images, sizes = [], []
         for sent in self.images:
-            file, size = await _read(sent, settings, digest)
+            file, size = await _read(sent, settings)
             images.append(file)
             sizes.append(size)
         mask = None
         if self._mask is not None:
-            mask, size = await _read(self._mask, settings, digest, mask=True)
+            mask, size = await _read(self._mask, settings, mask=True)
             if not sizes:
                 raise InvalidRequest("A mask needs an image.", param=_MASK)
             if size != sizes[0]:
@@ -99,7 +96,7 @@ class ImageUpload:
                     param=_MASK,
                     code="invalid_image",
                 )
-        return InputImages(tuple(images), mask, sizes[0] if sizes else None, digest.digest())
+        return InputImages(tuple(images), mask, sizes[0] if sizes else None)
 
 
 async def read_images(
@@ -154,13 +151,9 @@ def _placed(sources: list[Any]) -> list[Sent]:
     return [Sent(source, f"image[{place}]") for place, source in enumerate(sources)]
 
 
-async def _read(
-    sent: Sent, settings: Settings, digest: Any, *, mask: bool = False
-) -> tuple[bytes, tuple[int, int]]:
+async def _read(sent: Sent, settings: Settings, *, mask: bool = False) -> tuple[bytes, tuple[int, int]]:
     with refusals(f"The picture in '{sent.place}'", sent.place):
         data = await image_bytes(sent.source, settings)
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
         make = _mask_file if mask else _image_file
         return await decoding(make, data, settings.max_image_megapixels * 1e6)
 

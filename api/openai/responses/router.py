@@ -78,7 +78,6 @@ async def _job(request: Request, body: Body[ResponseRequest]) -> tuple[JobReques
         dialect=RESPONSES,
         kind=Kind.CHAT,
         model=ref,
-        raw=body.raw,
         payload=payload,
         meta=meta,
         preference=Preference(0.0) if asked.background else preference(request.headers),

@@ -1,6 +1,7 @@
 """From a request for speech to its job, for both ways that it can come."""
 
 import asyncio
+from dataclasses import replace
 
 from starlette.requests import HTTPConnection
 
@@ -43,7 +44,6 @@ async def speaker_of(connection: HTTPConnection, name: str) -> ModelRef:
 async def speech_job(
     connection: HTTPConnection,
     wanted: SpeechRequest,
-    raw: bytes,
     preference: Preference,
     dialect: Dialect,
     *,
@@ -70,13 +70,13 @@ async def speech_job(
         dialect=dialect,
         kind=Kind.SPEECH,
         model=ref,
-        raw=raw,
         payload=wanted.payload(voice, live=live),
         meta=Meta(model=wanted.model),
         preference=preference,
         stream=live,
     )
-    return job, warnings
+    # Who stops listening does not want to hear the rest.
+    return (replace(job, linger=0.0) if live else job), warnings
 
 
 def _without_effect(ref: ModelRef, wanted: SpeechRequest, recording: bool) -> list[str]:

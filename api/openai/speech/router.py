@@ -42,7 +42,7 @@ async def speech(request: Request) -> Response:
     context, form = context_of(request), wanted.response_format
     preferred = preference(request.headers, background=bool(wanted.background))
     live = preferred.synchronous and (wanted.stream_format is not None or form not in WHOLE)
-    job, warnings = await speech_job(request, wanted, body.raw, preferred, OPENAI, live=live)
+    job, warnings = await speech_job(request, wanted, preferred, OPENAI, live=live)
     told = warned(body.headers, warnings)
     if wanted.stream_format == "sse" and live:
         return stream(request, job, lambda _: FramedSpeech(context), told)

@@ -4,7 +4,6 @@ It knows HTTP and files; it does not know what is asked of the recording.
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +41,6 @@ class Upload:
         self.body = body
         self._file = file
         self._form = form
-        self._digest = hashlib.sha256(body.raw)
 
     async def __aenter__(self) -> "Upload":
         return self
@@ -50,11 +48,6 @@ class Upload:
     async def __aexit__(self, *_: object) -> None:
         if self._form is not None:
             await self._form.close()
-
-    @property
-    def fingerprint(self) -> bytes:
-        """Stands for the whole request, once it is stored."""
-        return self._digest.digest()
 
     async def store(self, context: Context, uploads: Uploads) -> Recording:
         """Keep it among the request's files. Raises InvalidRequest for what can't be heard, and PayloadTooLarge."""
@@ -84,7 +77,6 @@ class Upload:
             room -= len(chunk)
             if room < 0:
                 raise PayloadTooLarge(f"The recording is larger than {limit / 2**20:g} MB.", param="file")
-            self._digest.update(chunk)
             yield chunk
 
 

@@ -85,7 +85,6 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
         dialect=OPENAI,
         kind=kind,
         model=ref,
-        raw=upload.fingerprint,
         payload=wanted.payload(recording.blob, recording.seconds, translate=translate),
         meta=TranscriptionMeta(
             model=wanted.model,

@@ -11,6 +11,7 @@ import mlx.core as mx
 from mlx_lm.generate import BatchGenerator
 
 from worker.engines.llm.checkpoints import marked
+from worker.engines.llm.parked import Parked, lift
 from worker.engines.llm.prompt_cache import CachedPrompt, alias
 from worker.engines.llm.reading import Reading, Readings, TokenReading
 from worker.engines.llm.row import Advance, Row, Token
@@ -41,6 +42,9 @@ class Batch:
         self._rows: dict[int, Row] = {}
         #: short prompts that wait to be read, and their tokens
         self._unread: dict[int, int] = {}
+        #: rows that stand still, by their uids, and the tokens of those that go on
+        self._parked: dict[int, Parked] = {}
+        self._resumed: list[Token] = []
         #: steps for which they have been held back
         self._held = 0
         #: since when the first of them waits, on the monotonic clock
@@ -85,6 +89,9 @@ class Batch:
 
         Returns the tokens that have been read for it and their cache, if reading has begun.
         """
+        if (parked := self._parked.pop(row.uid, None)) is not None:
+            return parked.kept
+        self._resumed = [token for token in self._resumed if token.row is not row]
         if self._rows.pop(row.uid, None) is None:
             return self._readings.remove(row)
         # All but the last token of a prompt may be read before the row gets its place.
@@ -98,11 +105,37 @@ class Batch:
     def take(self, row: Row) -> CachedPrompt:
         """Remove a row that decodes; its tokens and cache."""
         del self._rows[row.uid]
+        self._unread.pop(row.uid, None)
         cache, tokens = self._generator.remove([row.uid], return_prompt_caches=True)[row.uid]
         return CachedPrompt(tokens, cache, row.checkpoints)
 
+    def pause(self, row: Row) -> None:
+        """Let a row stand still that has decoded a token in this step: it takes no place meanwhile."""
+        del self._rows[row.uid]
+        self._parked[row.uid] = lift(self._generator, row)
+
+    def is_paused(self, row: Row) -> bool:
+        return row.uid in self._parked
+
+    def resume(self, row: Row) -> None:
+        """Let a paused row go on; others are not touched."""
+        if (parked := self._parked.pop(row.uid, None)) is None:
+            return
+        row.max_tokens -= parked.made + 1
+        reason = "length" if row.max_tokens <= 0 else None
+        if row.stops.matcher().advance(parked.token):
+            reason = "stop"
+        kept = None if reason is None else parked.kept
+        self._resumed.append(Token(row, parked.token, parked.logprobs, reason, kept))
+        if reason is None:
+            self._insert([row], [parked.token], parked.kept.tokens, parked.kept.layers)
+
     def step(self) -> list[Token]:
         """Decode one token of each row and read short prompts, then pieces of long ones."""
+        resumed, self._resumed = self._resumed, []
+        return resumed + self._step()
+
+    def _step(self) -> list[Token]:
         if not self._readings:
             self.advances = []
             return self._decode()
@@ -131,6 +164,8 @@ class Batch:
     def close(self) -> None:
         self._rows.clear()
         self._readings.clear()
+        self._parked.clear()
+        self._resumed.clear()
         self._generator.close()
         del self._generator, self._model
 

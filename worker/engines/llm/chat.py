@@ -42,6 +42,8 @@ from worker.engines.loading import LanguageModel, load_language_model
 DEFAULT_MAX_TOKENS = 16384
 #: Seconds that a step of an idle engine waits for a prompt in preparation.
 PATIENCE = 0.005
+#: Tokens that a paused request may still make: a client that comes back for it gets them at once.
+PAUSED_TOKENS = 64
 #: Tokens of a prompt whose log-probabilities are made at once: each is a row as wide as the vocabulary.
 SCORED_STEP = 128
 
@@ -70,6 +72,8 @@ class ChatEngine:
         self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
         self._prefill = prefill or TextPrefill(PromptCache(cache_limit(settings)))
         self._tasks: dict[str, TextRequest] = {}
+        #: tokens that paused tasks may still make
+        self._paused: dict[str, int] = {}
         #: tasks whose grammars are being compiled
         self._compiling: dict[str, CompilingTask] = {}
         self._sound = True
@@ -136,7 +140,26 @@ class ChatEngine:
             if (cached := self._prefill.start(task.runner, rows, prompt)) is not None:
                 self._count_cached(task, number, cached)
 
+    def pause(self, task_id: str) -> None:
+        self._paused.setdefault(task_id, PAUSED_TOKENS)
+
+    def resume(self, task_id: str) -> None:
+        self._paused.pop(task_id, None)
+        if (task := self._tasks.get(task_id)) is not None:
+            for row in task.rows.values():
+                task.runner.resume(row)
+
+    @property
+    def idle(self) -> bool:
+        if not self._paused or self._ready or self._compiling or self._preparation:
+            return False
+        return all(
+            task.id in self._paused and all(map(task.runner.is_paused, task.rows.values()))
+            for task in self._tasks.values()
+        )
+
     def remove(self, task_id: str) -> None:
+        self._paused.pop(task_id, None)
         self._compiling.pop(task_id, None)
         self._preparation.remove(task_id)
         self._admission.remove(task_id)
@@ -290,10 +313,18 @@ class ChatEngine:
         if token.kept is not None:
             self._prefill.keep(sequence, token.kept)
         if sequence.reason is None:
+            if task.id in self._paused:
+                self._hold_back(task, token.row)
             return
         if token.reason is None and (kept := task.runner.take(token.row)) is not None:
             self._prefill.keep(sequence, kept)
         self._end(task, sequence, sequence.reason, outputs)
+
+    def _hold_back(self, task: TextRequest, row: Row) -> None:
+        """A row of a paused task has made a token."""
+        self._paused[task.id] -= 1
+        if self._paused[task.id] <= 0:
+            task.runner.pause(row)
 
     def _end(self, task: TextRequest, sequence: Sequence, reason: str, outputs: list[Output]) -> None:
         sequence.reason = reason
@@ -301,6 +332,7 @@ class ChatEngine:
         del task.rows[sequence]
         if not task.rows:
             del self._tasks[task.id]
+            self._paused.pop(task.id, None)
             outputs.append(Done(task.id, task.result()))
 
     def _row(self, sequence: Sequence, payload: LanguagePayload, prompt: Prompt, sampling: Sampling) -> Row:

@@ -61,21 +61,35 @@ class Solo:
         return run.kept() if run.begun else None
 
     def take(self, row: Row) -> CachedPrompt | None:
-        run = next(run for run in self._rows if run.row is row)
+        run = self._run(row)
         self._rows.remove(run)
         return run.kept()
+
+    def pause(self, row: Row) -> None:
+        """Let a row stand still: the next one is run."""
+        self._run(row).paused = True
+
+    def is_paused(self, row: Row) -> bool:
+        return any(run.paused for run in self._rows if run.row is row)
+
+    def resume(self, row: Row) -> None:
+        for run in self._rows:
+            run.paused = run.paused and run.row is not row
+
+    def _run(self, row: Row) -> "_Run":
+        return next(run for run in self._rows if run.row is row)
 
     def step(self) -> list[Token]:
         """Read a piece of the first row's prompt, or decode its next token."""
         began = time.monotonic()
         self.advances = []
-        tokens = self._step() if self._rows else []
+        run = next((run for run in self._rows if not run.paused), None)
+        tokens = self._step(run) if run is not None else []
         if self._readings:
             self.advances += self._readings.step(len(self._rows), began)
         return tokens
 
-    def _step(self) -> list[Token]:
-        run = self._rows[0]
+    def _step(self, run: "_Run") -> list[Token]:
         if run.unread:
             run.read(CAREFUL if self._readings.careful else PIECE)
             self.advances.append(Advance(run.row, run.unread))
@@ -84,7 +98,7 @@ class Solo:
             return []
         token = run.next(self._model)
         if token.reason is not None:
-            self._rows.popleft()
+            self._rows.remove(run)
             return [Token(run.row, token.token, token.logprobs, token.reason, run.kept(), token.drafted)]
         return [token]
 
@@ -103,6 +117,7 @@ class _Run:
     row: Row
     reading: Reading
     draft: Any | None
+    paused: bool = False
 
     def __post_init__(self) -> None:
         self._cached = self.reading.done

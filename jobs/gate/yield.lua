@@ -1,0 +1,11 @@
+-- Cancel a running job that lingers, because another one needs its place.
+-- ARGV: id
+-- Returns 1, or 0 where a client waits for it again: then it goes on.
+local id = ARGV[1]
+local job = call('HMGET', 'rq:job:' .. id, 'status', 'origin', 'mlxq_lingers_until')
+if job[1] ~= 'started' or not job[3] then
+  return 0
+end
+stop_lingering(id, job[2])
+call('HSET', 'rq:job:' .. id, 'mlxq_cancel', '1')
+return 1

@@ -1,0 +1,33 @@
+"""Rows that stand still outside of their batch, with all that they need to go on as if they had never left it.
+
+A batch samples the next token of each row before it hands out the present one. A row is parked with that token: it is
+handed out when the row goes on, so that neither its sampler nor its grammar sees anything twice.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+
+from worker.engines.llm.prompt_cache import CachedPrompt
+from worker.engines.llm.row import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """`kept`: the row's tokens and their cache. `token`: the next one, with its `logprobs`. `made`: those so far."""
+
+    kept: CachedPrompt
+    token: int
+    logprobs: mx.array
+    made: int
+
+
+def lift(generator: Any, row: Row) -> Parked:
+    """Take a row that decodes out of mlx-lm's BatchGenerator."""
+    batch = generator._generation_batch
+    place = batch.uids.index(row.uid)
+    token = int(batch._next_tokens[place].item())
+    logprobs, made = batch._next_logprobs[place], batch._num_tokens[place]
+    cache, tokens = generator.remove([row.uid], return_prompt_caches=True)[row.uid]
+    return Parked(CachedPrompt(tokens, cache, row.checkpoints), token, logprobs, made)
