@@ -219,7 +219,7 @@ def test_a_large_state_is_written_where_it_saves_enough(disk: Disk) -> None:
 def test_a_newer_state_of_a_reading_takes_the_place_of_the_older(disk: Disk) -> None:
     make = KINDS["recurrent"]
     cache = disk.cache(make)
-    first = cache.put(CachedPrompt(PROMPT, read(make(), PROMPT)))
+    first = cache.put(CachedPrompt(PROMPT, read(make(), PROMPT))).state
     cache.put(CachedPrompt(PROMPT * 2, read(make(), PROMPT * 2)), replaces=first)
     assert cache.wait(30)
     assert len(disk.files) == 1

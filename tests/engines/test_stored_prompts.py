@@ -204,3 +204,26 @@ def test_a_prompt_that_a_stop_cuts_short_goes_on_in_the_next_process(
             assert not any(isinstance(output, Delta) for output in first.step())
     with engine() as second:
         assert cached(answer(second, chat_of(LONG))) > 0.7 * LENGTH
+
+
+def test_what_a_process_had_read_when_it_was_killed_is_not_read_again(
+    engine: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.engines.llm.reading.LARGEST", 128)
+    with engine(prompt_cache_disk_gb=0) as without:
+        expected = answer(without, chat_of(LONG))
+    with engine() as first:
+        first.add("cut", typed(chat_of(LONG)), 1)
+        unread = LENGTH
+        while unread > LENGTH // 3:
+            first.step()
+            unread = sum(first._tasks["cut"].unread.values())
+        disk = first._prefill._disk
+        assert disk.wait(10)
+        # A kill: nothing is kept of what runs, and nothing more is written.
+        first._tasks.clear()
+        disk.drop_waiting()
+    with engine() as second:
+        found = answer(second, chat_of(LONG))
+    assert found["choices"] == expected["choices"]
+    assert cached(found) >= 1024 > LENGTH - unread - 512

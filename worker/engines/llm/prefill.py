@@ -10,8 +10,9 @@ from worker.engines.llm.batch import Batch
 from worker.engines.llm.loads import Begun, Loads, Start
 from worker.engines.llm.prompt import Prompt
 from worker.engines.llm.prompt_cache import Beginning, CachedPrompt, PromptCache
-from worker.engines.llm.prompt_cache.disk import DiskCache
+from worker.engines.llm.prompt_cache.disk import SHORTEST_STORED, DiskCache
 from worker.engines.llm.row import Row
+from worker.engines.llm.saving import Saving
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
 
@@ -107,6 +108,8 @@ class TextPrefill:
         def start_rows(beginning: Beginning) -> None:
             for row in rows:
                 row.checkpoints = beginning.checkpoints
+            if self._disk is not None and len(tokens) - beginning.length >= SHORTEST_STORED:
+                rows[0].saving = Saving(self._disk, tokens, beginning.length)
             start(beginning)
 
         beginning = self._cache.fetch(tokens) or Beginning(0, [], {})

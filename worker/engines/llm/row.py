@@ -11,6 +11,7 @@ from mlx_lm.generate import StopSequences
 
 from worker.engines.llm.prompt_cache import CachedPrompt, Checkpoints
 from worker.engines.llm.sampling import LogitsProcessor, Sampler
+from worker.engines.llm.saving import Saving
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +29,8 @@ class Row:
     max_tokens: int
     boundaries: tuple[int, ...] = ()
     checkpoints: Checkpoints = field(default_factory=dict)
+    #: writes what is read of its prompt to the disk
+    saving: Saving | None = None
     uid: int = -1
 
 

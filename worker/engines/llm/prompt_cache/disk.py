@@ -5,11 +5,12 @@ cut into blocks. It is found by digests of its beginnings, without a file being 
 storing and loading. It belongs to the thread of its model, except where a method says otherwise.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 
@@ -27,8 +28,17 @@ SHORTEST_STORED = 1024
 LEAST_GAIN = 256
 #: Bytes of a state for each token that it saves. A load of so many is faster than any model reads a token.
 BYTES_FOR_A_TOKEN = 256 << 10
+#: Tokens of a prompt that are written at once while it is read: this much is read again after a crash.
+SAVED_AT_ONCE = 512
 #: Threads that read files.
 _READERS = 2
+
+
+class Put(NamedTuple):
+    """`length`: tokens whose blocks are stored or wait to be written. `state`: the last state of the prompt."""
+
+    length: int
+    state: Key | None
 
 
 class DiskCache:
@@ -52,32 +62,42 @@ class DiskCache:
         self._writer.note_use([part.key for part in parts])
         return Loading(parts, self._files, self._format, self._pool)
 
-    def put(self, prompt: CachedPrompt, begin: int = 0, replaces: Key | None = None) -> Key | None:
+    def stored_length(self, tokens: list[int]) -> int:
+        """The tokens of the leading blocks that are stored; all full blocks of layers that have none."""
+        blocks = self._blocks(tokens)
+        return BLOCK * (len(self._block_parts(tokens)) if self._format.has_blocks else len(blocks))
+
+    def least_new(self, layers: Layers) -> int:
+        """Tokens after which more of a prompt that is being read is worth writing."""
+        if not self._format.fits(layers):
+            return sys.maxsize
+        return max(SAVED_AT_ONCE, self._format.state_bytes(leaves(layers)) // BYTES_FOR_A_TOKEN)
+
+    def put(self, prompt: CachedPrompt, begin: int = 0, replaces: Key | None = None) -> Put:
         """Have a prompt written. Its layers hold its tokens from `begin` on, which is the start of a block.
 
         Nothing may write into its arrays. `replaces`: a state that is not needed when that of this prompt is written.
-        Returns the key of the latter, if it is to be written.
         """
         tokens, layers = prompt.tokens, prompt.layers
         if len(tokens) < SHORTEST_STORED or not self._format.fits(layers):
-            return None
+            return Put(begin, replaces)
         # Another thread can't compute them.
         mx.eval([leaf.state for leaf in leaves(layers)])
         blocks = self._blocks(tokens)
-        self._writer.note_use(blocks)
+        if not begin:
+            self._writer.note_use(blocks)
         if self._format.has_blocks:
             for key in blocks[begin // BLOCK :]:
                 if not self._files.has(key) and not self._add_block(key, layers, begin):
-                    return None
+                    return Put(key.length - BLOCK, replaces)
             # Once more, as those that are written now are the newest at their end.
-            self._writer.note_use(blocks)
-        if not self._format.has_state:
-            return None
-        points = {**prompt.checkpoints, len(tokens): leaves(layers)}
-        added = self._add_states(
-            tokens, {point: points[point] for point in sorted(points)}, layers, begin, replaces
-        )
-        return next((key for key in list(added) if key.length == len(tokens)), None)
+            self._writer.note_use(blocks[begin // BLOCK :])
+        if self._format.has_state:
+            points = {**prompt.checkpoints, len(tokens): leaves(layers)}
+            points = {point: points[point] for point in sorted(points)}
+            for key in self._add_states(tokens, points, layers, begin, replaces):
+                replaces = key if key.length == len(tokens) else replaces
+        return Put(BLOCK * len(blocks), replaces)
 
     def drop_waiting(self) -> None:
         """Forget what is not written yet: memory is needed. Any thread may call it."""

@@ -14,7 +14,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from worker.engines.llm.prompt_cache.disk_format import About, Content, Unreadable
 from worker.engines.llm.prompt_cache.disk_pieces import BLOCK, Key
-from worker.engines.llm.prompt_cache.layers import Layers, leaves
+from worker.engines.llm.prompt_cache.layers import Layers, leaves, returned, state_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,25 @@ def by_token(leaf: Any) -> bool:
     return type(leaf).__name__ == "KVCache"
 
 
-def _is_whole(leaf: Any) -> bool:
-    """Whether it is written as a whole. `stored` is false for what every prompt sets anew."""
-    return not by_token(leaf) and getattr(leaf, "stored", True)
+def stored_leaves(layers: Sequence[Any]) -> Layers:
+    """The leaves that are written. `stored` is false for what every prompt sets anew; such leaves are the last."""
+    return [leaf for leaf in leaves(layers) if getattr(leaf, "stored", True)]
 
 
 def can_store(layers: Sequence[Any]) -> bool:
     """Whether the state of all layers can be read and set. `layers` are empty ones."""
-    kinds = (type(leaf) for leaf in leaves(layers) if _is_whole(leaf))
+    kinds = (type(leaf) for leaf in stored_leaves(layers))
     return all(isinstance(state := getattr(kind, "state", None), property) and state.fset for kind in kinds)
+
+
+def snapshot(layers: Sequence[Any], begin: int) -> Layers:
+    """Copies of the layers as they are now, which have the keys and values of single tokens from `begin` on only."""
+    twins = returned(layers, 0, state_of(layers))
+    for leaf in filter(by_token, leaves(twins)):
+        leaf.keys = mx.contiguous(leaf.keys[..., begin : leaf.offset, :])
+        leaf.values = mx.contiguous(leaf.values[..., begin : leaf.offset, :])
+        leaf.offset -= begin
+    return twins
 
 
 class Format:
@@ -50,11 +60,11 @@ class Format:
 
     def __init__(self, make: Callable[[], Layers]) -> None:
         self._make = make
-        empty = leaves(make())
+        empty = stored_leaves(make())
         self._classes = [type(leaf).__name__ for leaf in empty]
         #: indices of the leaves of each kind
         self._cut = [index for index, leaf in enumerate(empty) if by_token(leaf)]
-        self._whole = [index for index, leaf in enumerate(empty) if _is_whole(leaf)]
+        self._whole = [index for index, leaf in enumerate(empty) if not by_token(leaf)]
 
     @property
     def has_blocks(self) -> bool:
@@ -67,7 +77,7 @@ class Format:
 
     def fits(self, layers: Sequence[Any]) -> bool:
         """Whether these are layers of this model, with tokens in all of them."""
-        found = leaves(layers)
+        found = stored_leaves(layers)
         if [type(leaf).__name__ for leaf in found] != self._classes:
             return False
         return all(found[index].keys is not None for index in self._cut) and self.has_states(found)

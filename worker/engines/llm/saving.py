@@ -1,0 +1,28 @@
+"""Writes to the disk what has been read of a long prompt: after a crash the rest is read, not all of it.
+
+This module knows tokens and layers. It does not know text. It belongs to the thread of its model.
+"""
+
+from typing import Any
+
+from worker.engines.llm.prompt_cache import CachedPrompt, Checkpoints
+from worker.engines.llm.prompt_cache.disk import DiskCache
+from worker.engines.llm.prompt_cache.disk_layers import snapshot
+from worker.engines.llm.prompt_cache.disk_pieces import Key
+
+
+class Saving:
+    """How much of one prompt has been given to the disk."""
+
+    def __init__(self, disk: DiskCache, tokens: list[int], cached: int) -> None:
+        """`cached` of the tokens are read already."""
+        self._disk = disk
+        self._tokens = tokens
+        self._saved = disk.stored_length(tokens[:cached])
+        self._state: Key | None = None
+
+    def note(self, done: int, layers: list[Any], checkpoints: Checkpoints) -> None:
+        """The layers hold the first `done` tokens, and are computed. Write them if there is enough new."""
+        if done - self._saved >= self._disk.least_new(layers):
+            prompt = CachedPrompt(self._tokens[:done], snapshot(layers, self._saved), checkpoints)
+            self._saved, self._state = self._disk.put(prompt, self._saved, self._state)
