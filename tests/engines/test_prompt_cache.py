@@ -206,6 +206,22 @@ def test_a_checkpoint_serves_what_differs_after_it() -> None:
         assert sorted(found.checkpoints) == [n for n in (SHORTEST, SHORTEST + 2, SHORTEST + 4) if n <= length]
 
 
+def test_a_checkpoint_within_a_layer_of_two_kinds_shares_what_can_be_trimmed() -> None:
+    tokens, point = [*HEAD, 1, 2, 3, 4], SHORTEST + 1
+    now, then = (ArraysCache(1) for _ in range(2))
+    now[0], then[0] = mx.ones((1, 2)), mx.zeros((1, 2))
+    early = state_of([CacheList(layers(tokens[:point])[0], then)])
+    cache = PromptCache(lambda own: 1 << 20)
+    whole = CacheList(layers(tokens)[0], now)
+    cache.insert(CachedPrompt(tokens, [whole], {point: early}))
+    assert cache.nbytes == whole.nbytes + then.nbytes
+    found = cache.fetch([*HEAD, 1, 9])
+    assert found is not None
+    plain, state = found.layers[0].caches
+    assert (held([plain]), state[0].tolist()) == (tokens[:point], [[0, 0]])
+    assert now[0].tolist() == [[1, 1]]
+
+
 def test_a_conversation_takes_the_place_of_its_earlier_turns() -> None:
     cache = PromptCache(lambda own: 1 << 20)
     tokens, size = list(HEAD), 0

@@ -13,7 +13,7 @@ from mlxq.catalog import ModelRef
 from tests.support.events import plain
 from tests.support.images import encoded, picture
 from tests.support.payloads import typed
-from tests.support.vision_checkpoints import random_qwen3_vl
+from tests.support.vision_checkpoints import random_gemma3, random_qwen3_vl
 from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.engines.llm import reading, vision
 from worker.engines.llm.chat import ChatEngine
@@ -122,6 +122,27 @@ def test_a_prompt_with_a_picture_goes_on_where_it_was_cut(
     assert answer(end) == expected
     assert isinstance(end, Done)
     assert plain(end.result)["usage"]["cached_tokens"] >= 300
+
+
+def test_a_cache_that_can_not_be_cut_goes_on_after_a_picture(
+    tmp_path: Path, settings: Settings, image: dict[str, str]
+) -> None:
+    engine = vision.load(ModelRef("window", random_gemma3(tmp_path / "window", seed=3)), settings)
+    turns = [{"role": "user", "content": [image, text("What " * 60)]}]
+    engine.add("first", typed({**payload(""), "messages": turns}), 0)
+    until_done(engine, "first")
+    # The answer is not what the model has said.
+    turns += [{"role": "assistant", "content": "It is red."}, {"role": "user", "content": "Why? " * 40}]
+    ends = []
+    for _ in range(2):
+        engine.add("second", typed({**payload(""), "messages": turns}), 0)
+        ends.append(until_done(engine, "second")["second"])
+        engine.clear_cache()
+    warm, cold = ends
+    assert answer(warm) == answer(cold)
+    assert isinstance(warm, Done)
+    assert plain(warm.result)["usage"]["cached_tokens"] > 250
+    engine.close()
 
 
 def test_pictures_that_the_model_fails_on_fail_their_request_alone(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.support.checkpoints import SPECIALS
+from tests.support.family_checkpoints import FAMILIES as PLAIN
 from tests.support.family_checkpoints import Family, write_checkpoint
 
 #: The last of them ends an answer.
@@ -53,6 +54,8 @@ FAMILIES: dict[str, Family] = {
         _SPECIALS,
         _TEMPLATE,
     ),
+    # Layers that forget a piece of the text when it is full, which can't be batched.
+    "pieces": Family(PLAIN["llama4"].config, _SPECIALS, _TEMPLATE),
     # Nothing but states of a fixed size.
     "recurrent": Family(
         {
