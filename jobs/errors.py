@@ -64,6 +64,12 @@ class ContextLengthExceeded(InvalidRequest):
 
     code = "context_length_exceeded"
 
+    @classmethod
+    def told(cls, reason: str, tokens: int, most: int, param: str) -> "ContextLengthExceeded":
+        """With both numbers. OpenAI's programs go by the code; Claude Code reads the numbers from the text."""
+        text = f"{reason}: prompt is too long: {tokens} tokens > {most} maximum. Shorten the {param}."
+        return cls(text, param=param)
+
 
 class Unauthorized(MlxqError):
     """The key is missing or unknown."""

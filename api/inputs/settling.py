@@ -15,6 +15,7 @@ from api.http.uploads import uploads_of
 from api.http.warning import warned
 from api.inputs.chat_images import settle_images
 from api.inputs.grammar import Wanted, settle_schemas
+from api.inputs.length import check_length
 from api.inputs.templates import NO_TOOLS, has_no_tools
 from api.inputs.volatile import without_volatile
 from jobs.payloads import ChatPayload
@@ -31,10 +32,11 @@ async def settle(
 ) -> tuple[ChatPayload, dict[str, str]]:
     """The payload for this model, and the response's headers. `unheeded`: what else is to be told.
 
-    Raises InvalidRequest for what can't be enforced or read, and PayloadTooLarge.
+    Raises InvalidRequest for what can't be enforced or read or is too long, and PayloadTooLarge.
     """
     if context_of(request).settings.normalise_prompts:
         payload = structs.replace(payload, messages=without_volatile(payload.messages))
+    await check_length(request, ref, payload)
     payload, loosened = await settle_schemas(list(enforced), payload)
     told = [*unheeded, *loosened]
     if payload.tools is not None and await asyncio.to_thread(has_no_tools, ref.path):

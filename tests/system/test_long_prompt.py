@@ -1,4 +1,4 @@
-"""A prompt that memory does not hold is refused by its status, with the figures; the worker goes on."""
+"""A prompt that its model or memory does not hold is refused by its status, with the figures; the worker goes on."""
 
 import re
 from pathlib import Path
@@ -7,33 +7,53 @@ import httpx
 import pytest
 
 from tests.support.checkpoints import random_qwen3
+from tests.support.stories import submit
 from tests.support.system import System
 
 pytestmark = pytest.mark.slow
 
 
+def ask(system: System, words: int, *, stream: bool = False) -> httpx.Response:
+    messages = [{"role": "user", "content": "word " * words}]
+    body = {"model": "first", "messages": messages, "max_tokens": 4, "stream": stream}
+    return system.http.post("/v1/chat/completions", json=body)
+
+
+def figures(refused: httpx.Response) -> tuple[int, int]:
+    """The tokens of a refused prompt, and how many there may be."""
+    assert refused.status_code == 400, refused.text
+    error = refused.json()["error"]
+    assert error["code"] == "context_length_exceeded"
+    found = re.search(r": prompt is too long: (\d+) tokens > (\d+) maximum", error["message"])
+    assert found is not None, error["message"]
+    return int(found[1]), int(found[2])
+
+
 def test_a_prompt_that_is_too_long_for_this_machine_is_refused(tmp_path: Path) -> None:
     random_qwen3(tmp_path / "first", context=1 << 20)
     system = System(tmp_path, "first", MEMORY_BUDGET_GB=0.008, PROMPT_CACHE_DISK_GB=0)
-
-    def ask(words: int, *, stream: bool = False) -> httpx.Response:
-        messages = [{"role": "user", "content": "word " * words}]
-        body = {"model": "first", "messages": messages, "max_tokens": 4, "stream": stream}
-        return system.http.post("/v1/chat/completions", json=body)
-
     try:
         system.start()
         for stream in (False, True):
-            refused = ask(20_000, stream=stream)
-            assert refused.status_code == 400, refused.text
-            error = refused.json()["error"]
-            assert error["code"] == "context_length_exceeded"
-            found = re.search(
-                r"memory for about (\d+) tokens.*: (\d+) tokens > (\d+) maximum", error["message"]
-            )
-            assert found is not None, error["message"]
-            assert found[1] == found[3]
-            assert 512 < int(found[3]) < 20_000 < int(found[2])
-        assert ask(20, stream=True).status_code == 200
+            tokens, most = figures(ask(system, 20_000, stream=stream))
+            assert 512 < most < 20_000 < tokens
+        assert ask(system, 20, stream=True).status_code == 200
+    finally:
+        system.stop()
+
+
+def test_a_prompt_that_is_too_long_for_its_model_is_refused_although_the_queue_is_full(
+    tmp_path: Path,
+) -> None:
+    random_qwen3(tmp_path / "first", context=4096)
+    system = System(tmp_path, "first", BATCH_SIZE=1, QUEUE_LIMIT=1)
+    try:
+        system.start()
+        running, waiting = (submit(system, "run", max_tokens=4000) for _ in range(2))
+        system.wait_until(lambda: system.job(running)["status"] == "in_progress", "it does not start")
+        system.wait_until(lambda: ask(system, 10_000, stream=True).status_code == 400, "it is not counted")
+        tokens, most = figures(ask(system, 10_000, stream=True))
+        assert tokens > most == 4095
+        assert system.job(waiting)["status"] == "queued"
     finally:
         system.stop()

@@ -111,18 +111,16 @@ class Prompts:
             reason = (
                 f"This machine has memory for about {most} tokens of this model, but the {_have(param)} more"
             )
-            raise too_long(param, len(prompt.tokens), most, reason)
+            raise ContextLengthExceeded.told(reason, len(prompt.tokens), most, param)
         return prompt
 
     def _too_long(self, param: str, tokens: int, *, more: bool = False) -> ContextLengthExceeded:
         """`more`: than these tokens."""
-        return too_long(
-            param,
-            tokens,
-            self.limit - 1,
+        reason = (
             f"This model's maximum context length is {self.limit} tokens, but the {_have(param)} "
-            f"{'more than ' if more else ''}{tokens} tokens",
+            f"{'more than ' if more else ''}{tokens} tokens"
         )
+        return ContextLengthExceeded.told(reason, tokens, self.limit - 1, param)
 
     def _completion(self, prompt: str | list[int]) -> Prompt:
         tokens = self._plain(prompt)
@@ -270,13 +268,6 @@ class Prompts:
                     return bool(last["content"].rfind(start) > last["content"].rfind(end))
         tail: str = self._tokenizer.decode(tokens[-_TAIL:])
         return self._family.opened(tail)
-
-
-def too_long(param: str, tokens: int, most: int, reason: str) -> ContextLengthExceeded:
-    """The error for a prompt. Programs read the numbers from it: OpenAI's by the code, Claude Code from the text."""
-    return ContextLengthExceeded(
-        f"{reason}: prompt is too long: {tokens} tokens > {most} maximum. Shorten the {param}.", param=param
-    )
 
 
 def no_images() -> InvalidRequest:
