@@ -1,6 +1,6 @@
 """The content of a message as clients write it: text, or a list of parts; and the plain form that all readers share.
 
-It does not read images: `chat_images.py` does, when the model is known.
+It reads neither images nor files: `chat_images.py` and `documents.py` do, when the model is known.
 """
 
 from typing import Annotated, Any
@@ -12,6 +12,8 @@ from pydantic_core import PydanticCustomError
 _TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 #: The parts that are images. OpenAI's chats have an object with the address, its responses a string.
 _IMAGE_PARTS = ("image_url", "input_image")
+#: The parts that are files. OpenAI's chats have an object with the fields, its responses the fields themselves.
+_FILE_PARTS = ("file", "input_file")
 
 
 def invalid_message(message: str, **context: Any) -> PydanticCustomError:
@@ -19,13 +21,13 @@ def invalid_message(message: str, **context: Any) -> PydanticCustomError:
 
 
 def _read_parts(value: Any) -> Any:
-    """Content as one string, or as a list of plain parts when it has images; None stays None."""
+    """Content as one string, or as a list of plain parts when it has images or files; None stays None."""
     if value is None or isinstance(value, str):
         return value
     if not isinstance(value, list):
         raise invalid_message("must be a string or a list of content parts")
     parts = [_read_part(place, part) for place, part in enumerate(value)]
-    if any(part["type"] == "image_url" for part in parts):
+    if any(part["type"] != "text" for part in parts):
         return parts
     return "".join(part["text"] for part in parts)
 
@@ -36,9 +38,11 @@ def _read_part(place: int, part: Any) -> dict[str, str]:
         raise invalid_message("content part {place} must be an object with a 'type'", place=place)
     if kind in _IMAGE_PARTS:
         return {"type": "image_url", "url": _address(place, part.get("image_url"))}
+    if kind in _FILE_PARTS:
+        return _file(place, part)
     if kind not in _TEXT_PARTS:
         raise invalid_message(
-            "content part {place} is of type '{kind}', which is not supported: only text and images are",
+            "content part {place} is of type '{kind}', which is not supported: only text, images and files are",
             place=place,
             kind=kind[:40],
         )
@@ -48,6 +52,20 @@ def _read_part(place: int, part: Any) -> dict[str, str]:
             "content part {place} needs a string in '{field}'", place=place, field=_TEXT_PARTS[kind]
         )
     return {"type": "text", "text": text}
+
+
+def _file(place: int, part: dict[str, Any]) -> dict[str, str]:
+    inner = part.get("file")
+    fields = inner if part["type"] == "file" and isinstance(inner, dict) else part
+    data = fields.get("file_data") or fields.get("file_url")
+    if not isinstance(data, str) or not data:
+        raise invalid_message(
+            "content part {place} needs the file itself in 'file_data', or its address: no files are stored here",
+            place=place,
+        )
+    name = fields.get("filename")
+    found = {"type": "file", "data": data}
+    return {**found, "name": name[:200]} if isinstance(name, str) and name else found
 
 
 def _address(place: int, image: Any) -> str:
@@ -65,8 +83,12 @@ _CONTENT_SCHEMA = {
             "items": {
                 "type": "object",
                 "properties": {
-                    "type": {"type": "string", "enum": [*_TEXT_PARTS, *_IMAGE_PARTS]},
+                    "type": {"type": "string", "enum": [*_TEXT_PARTS, *_IMAGE_PARTS, *_FILE_PARTS]},
                     "text": {"type": "string"},
+                    "file_data": {"type": "string"},
+                    "file_url": {"type": "string"},
+                    "filename": {"type": "string"},
+                    "file": {"type": "object"},
                     "image_url": {
                         "anyOf": [
                             {"type": "string"},

@@ -14,6 +14,7 @@ from api.http.context import context_of
 from api.http.uploads import uploads_of
 from api.http.warning import warned
 from api.inputs.chat_images import settle_images
+from api.inputs.documents import settle_documents
 from api.inputs.grammar import Wanted, settle_schemas
 from api.inputs.length import check_length
 from api.inputs.templates import NO_TOOLS, has_no_tools
@@ -43,4 +44,5 @@ async def settle(
         told.append(NO_TOOLS)
     headers = warned(headers, told)
     context, uploads = context_of(request), uploads_of(request)
+    await settle_documents(context.settings, payload.messages)
     return payload, await settle_images(context, uploads, ref, payload.messages, headers)

@@ -63,7 +63,7 @@ def _plain(message: Message) -> Iterator[PlainMessage]:
         shown: list[Part] = []
         for result in results:
             parts = _parts(result.content)
-            images = [part for part in parts if part["type"] == "image_url"]
+            images = [part for part in parts if part["type"] != "text"]
             text = _text(part for part in parts if part["type"] == "text")
             shown += images
             yield {
@@ -100,7 +100,7 @@ def _thought(block: ThinkingBlock) -> str:
 
 
 def _content(parts: list[Part]) -> str | list[Part]:
-    if any(part["type"] == "image_url" for part in parts):
+    if any(part["type"] != "text" for part in parts):
         return parts
     return _text(parts)
 
@@ -138,7 +138,7 @@ def _document(block: DocumentBlock) -> list[Part]:
         case ContentSource(content=content):
             parts += _parts(content)
         case Base64Source():
-            parts.append({"type": "pdf", "data": source.data})
+            parts.append({"type": "file", "data": source.data})
     return parts
 
 

@@ -57,7 +57,7 @@ class Message(RequestModel):
                 "content may only be null in an assistant message with tool_calls or reasoning"
             )
         if self.has_images and self.role != "user":
-            raise invalid_message("only messages of the role 'user' may hold images")
+            raise invalid_message("only messages of the role 'user' may hold images or files")
         return self
 
     @property

@@ -1,0 +1,66 @@
+"""Documents in chats: `file` parts become text, with the file's name before it."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from api.http.base64_text import base64_in, from_base64
+from api.http.fetch_errors import FetchError
+from config.settings import Settings
+from jobs.errors import InvalidRequest
+from jobs.payloads import Message
+from mlxq.media.documents import UnreadableDocument, document_text
+
+#: Documents of a request.
+MOST_DOCUMENTS = 50
+_SCHEMES = ("http://", "https://")
+#: As many PDFs are read at the same time, each by a process.
+_POOL = ThreadPoolExecutor(2, thread_name_prefix="documents")
+
+
+async def settle_documents(settings: Settings, messages: list[Message]) -> None:
+    """Put the text of each document in its place. Raises InvalidRequest, which names the part."""
+    found = [
+        (message, part, part.get("place") or f"messages[{number}].content[{place}]")
+        for number, message in enumerate(messages)
+        if isinstance(message["content"], list)
+        for place, part in enumerate(message["content"])
+        if part["type"] == "file"
+    ]
+    if len(found) > MOST_DOCUMENTS:
+        raise InvalidRequest(f"A request may have {MOST_DOCUMENTS} files at most.", param=found[-1][2])
+    for _, part, place in found:
+        text = await _text(part["data"], place, settings)
+        name = part.get("name")
+        part.clear()
+        part.update(type="text", text=f"{name}:\n\n{text}\n\n" if name else f"{text}\n\n")
+    for message, _, _ in found:
+        content = message["content"]
+        if isinstance(content, list) and all(part["type"] == "text" for part in content):
+            message["content"] = "".join(part["text"] for part in content)
+
+
+async def _text(source: str, place: str, settings: Settings) -> str:
+    try:
+        data = await _bytes(source, settings)
+        return await asyncio.get_running_loop().run_in_executor(_POOL, document_text, data)
+    except (FetchError, UnreadableDocument) as error:
+        raise InvalidRequest(
+            f"The file at {place} can't be used: {error}.", param=place, code="invalid_file"
+        ) from error
+
+
+async def _bytes(source: str, settings: Settings) -> bytes:
+    """Base64, a data: URL, or what lies at an address."""
+    if source[:8].lower().startswith(_SCHEMES):
+        from api.http.fetch import fetch
+
+        return await fetch(
+            source,
+            limit=settings.max_body_bytes,
+            timeout=settings.image_fetch_timeout,
+            private=settings.allow_private_urls,
+        )
+    try:
+        return await asyncio.to_thread(lambda: from_base64(base64_in(source)))
+    except ValueError:
+        raise UnreadableDocument("it is not in base64") from None
