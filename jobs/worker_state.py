@@ -12,7 +12,10 @@ SlotPhase = Literal["empty", "loading", "loaded", "error"]
 
 
 class SlotState(msgspec.Struct, frozen=True):
-    """One category's slot. In `error` the model could not be loaded. `memory_bytes` are those of its model."""
+    """A slot. In `error` the model could not be loaded. `memory_bytes` are those of its model.
+
+    `asked_at` is when it was last asked to be loaded, in Unix seconds, also when it was there.
+    """
 
     model: str | None = None
     state: SlotPhase = "empty"
@@ -21,6 +24,7 @@ class SlotState(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
     #: ISO, UTC
     loaded_at: str | None = None
+    asked_at: float = 0.0
 
     @property
     def present(self) -> str | None:
@@ -46,7 +50,9 @@ class MlxMemory(msgspec.Struct, frozen=True):
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
-    """One process. `engines` are the categories that it serves, each with a slot; times are ISO, UTC.
+    """One process. `engines` are the categories that it serves; times are ISO, UTC.
+
+    `slots` has at least one slot of each category, that of the model used last first.
 
     `trouble` is what its settings ask for and is not so, in sentences.
     """
@@ -57,7 +63,7 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str = ""
     seen_at: str = ""
     engines: tuple[str, ...] = ()
-    slots: dict[str, SlotState] = {}
+    slots: dict[str, tuple[SlotState, ...]] = {}
     memory: MlxMemory = MlxMemory()
     device: Device | None = None
     trouble: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""WorkerHost: the process that owns MLX. It puts lanes, slots and the memory policy together.
+"""WorkerHost: the process that owns MLX. It puts queues, lanes, slots and the memory policy together.
 
 This module knows what the process consists of. Leases, commands and registration are `jobs.consumer`'s; what models
 do is the engines'.
@@ -31,7 +31,7 @@ from worker.counting import TokenCounter
 from worker.device import device, memory_budget, memory_use, set_limits
 from worker.engines import ENGINES, Loader
 from worker.housekeeping import Housekeeping
-from worker.lane import Lane
+from worker.lanes import Lanes
 from worker.memory import CACHE_SHARE, GB, Limits, Memory
 from worker.scheduler import DeviceScheduler
 from worker.slots import Slot
@@ -69,8 +69,7 @@ class WorkerHost:
         )
         self._counter = TokenCounter(settings, self._catalog)
         self._housekeeping = Housekeeping(self._consumer, blob_store(settings))
-        self.lanes = {category: self._lane(category, loader) for category, loader in engines.items()}
-        self.memory.watch([lane.occupant for lane in self.lanes.values()])
+        self.lanes = {category: self._lanes(category, loader) for category, loader in engines.items()}
 
     @property
     def asked(self) -> str | None:
@@ -86,8 +85,8 @@ class WorkerHost:
             log.warning("%s", each)
         if not self._consumer.connect(stop or threading.Event()):
             return False
-        for lane in self.lanes.values():
-            lane.start()
+        for lanes in self.lanes.values():
+            lanes.start()
         self._consumer.start()
         self._counter.start()
         log.info("ready: %s", ", ".join(self.lanes))
@@ -100,12 +99,12 @@ class WorkerHost:
         """
         deadline = time.monotonic() + self._settings.drain_timeout
         self._consumer.stop_taking()
-        for lane in self.lanes.values():
-            if not lane.queue.wait_idle(max(0.0, deadline - time.monotonic())):
-                self._consumer.release(lane.queue)
+        for lanes in self.lanes.values():
+            if not lanes.queue.wait_idle(max(0.0, deadline - time.monotonic())):
+                self._consumer.release(lanes.queue)
         self._consumer.stop()
         self._counter.close(_PATIENCE)
-        ended = [lane.close(_PATIENCE) for lane in self.lanes.values()]
+        ended = [lanes.close(_PATIENCE) for lanes in self.lanes.values()]
         self._consumer.close()
         with contextlib.suppress(RedisError, OSError):
             withdraw(self._consumer.redis, self.name)
@@ -115,17 +114,16 @@ class WorkerHost:
     def abandon(self) -> None:
         """The end when an engine hangs: its jobs fail, the others' go back to their queues."""
         self._consumer.stop_taking()
-        for lane in self.lanes.values():
+        for lanes in self.lanes.values():
             with contextlib.suppress(RedisError, OSError):
-                if lane.hangs(self._settings.step_timeout):
-                    lane.fail_hung(self._settings.step_timeout)
-                lane.queue.release_all()
+                lanes.fail_hung(self._settings.step_timeout)
+                lanes.queue.release_all()
         self._consumer.unregister()
 
     # -- called by the consumer --------------------------------------------------------------------------------------
 
     def hangs(self) -> bool:
-        if any(lane.hangs(self._settings.step_timeout) for lane in self.lanes.values()):
+        if any(lanes.hangs(self._settings.step_timeout) for lanes in self.lanes.values()):
             self.hung.set()
         return self.hung.is_set()
 
@@ -151,18 +149,21 @@ class WorkerHost:
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
-    def _lane(self, category: Category, loader: Loader) -> Lane:
-        slot = Slot(
-            category,
-            loader,
-            self._settings,
-            self._catalog,
-            self.memory,
-            on_change=self._tell_state,
-            set_device_limits=self._set_device_limits,
-        )
-        return Lane(
+    def _lanes(self, category: Category, loader: Loader) -> Lanes:
+        def slot() -> Slot:
+            return Slot(
+                category,
+                loader,
+                self._settings,
+                self._catalog,
+                self.memory,
+                on_change=self._tell_state,
+                set_device_limits=self._set_device_limits,
+            )
+
+        return Lanes(
             self._consumer,
+            category,
             slot,
             self._settings.batch_size if category in _BATCHED else 1,
             self.memory,
@@ -217,18 +218,18 @@ class WorkerHost:
             started_at=self._started_at,
             seen_at=iso_now(),
             engines=tuple(category.value for category in self.lanes),
-            slots={category.value: lane.slot.snapshot() for category, lane in self.lanes.items()},
+            slots={category.value: lanes.snapshot() for category, lanes in self.lanes.items()},
             memory=memory_use(),
             device=device(),
             trouble=tuple(self._trouble()),
         )
 
     def _trouble(self) -> Iterator[str]:
+        held = {category.value: lanes.snapshot() for category, lanes in self.lanes.items()}
         for each in self._missing:
-            lane = self.lanes.get(Category(each.category)) if each.category else None
-            if lane is None or lane.slot.model is None:
+            if not any(slot.present for slot in held.get(each.category or "", ())):
                 yield f"{each.variable}: {each.reason}."
-        for category, lane in self.lanes.items():
-            slot = lane.slot.snapshot()
-            if slot.state == "error" and slot.model is not None and lane.occupant.pins(slot.model):
-                yield f"{category.upper()}_MODEL: {slot.error}"
+        for category, lanes in self.lanes.items():
+            for slot in held[category]:
+                if slot.state == "error" and slot.model is not None and lanes.pins(slot.model):
+                    yield f"{category.upper()}_MODEL: {slot.error}"

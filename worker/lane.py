@@ -1,13 +1,15 @@
-"""A lane: one queue and one slot. Its engine thread loads the model, steps it, and is the only one that touches MLX.
+"""A lane: a slot and its engine thread, which loads the model, steps it, and alone touches what MLX made for it.
 
 A job that needs another model than the one in the slot waits until the running batch has ended: a model is never
-unloaded while it generates. This module knows jobs and engines. It does not know Redis, or what a model computes.
+unloaded while it generates. This module knows jobs and engines. It does not know Redis, other lanes, or what a model
+computes.
 """
 
 import contextlib
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,11 +19,9 @@ from redis.exceptions import RedisError
 from config.logs import CONCERNED
 from config.settings import Settings
 from jobs import events
-from jobs.consumer.affinity import Affinity
-from jobs.consumer.consumer import Consumer
-from jobs.consumer.execution import Execution
+from jobs.consumer.queue import ConsumedQueue
+from jobs.consumer.step_record import StepRecord
 from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_full, is_disk_full
-from jobs.gate import Ending
 from jobs.kinds import Kind
 from jobs.results import LoadResult
 from worker.engines.base import GatheringEngine
@@ -29,7 +29,7 @@ from worker.memory import Memory, is_out_of_memory
 from worker.occupant import LaneOccupant
 from worker.running import RunningTasks
 from worker.scheduler import DeviceScheduler
-from worker.slot_requests import SlotRequests
+from worker.slot_requests import Order, SlotRequests
 from worker.slots import Slot
 from worker.task import Task
 from worker.watchdog import Watchdog
@@ -41,79 +41,85 @@ MEMORY_RETRIES = 3
 
 
 class Lane:
-    """Call `start`; to end, `close` after its queue has been drained."""
+    """Call `start`; to end, `stop` and `join` after its queue has been drained."""
 
     def __init__(
         self,
-        consumer: Consumer,
+        name: str,
         slot: Slot,
-        capacity: int,
+        jobs: ConsumedQueue,
+        record: StepRecord,
         memory: Memory,
         settings: Settings,
         scheduler: DeviceScheduler | None = None,
-        preload: str | None = None,
-        tell_others: Callable[[Kind, str], None] = lambda *_: None,
+        pinned: str | None = None,
+        on_hold: Callable[[], None] = lambda: None,
     ) -> None:
-        """`scheduler`: where this lane waits for its turn on the device; without, it never waits.
+        """`jobs`: the queue of its tasks. `record`: where it notes what it works on.
 
-        `preload`: the id of a model to load before the first job, which then stays. `tell_others` is called with a
-        load or an unload that was a job of this lane.
+        `scheduler`: where it waits for its turn on the device; without, it never waits. `pinned`: the id of the model
+        that stays once it is loaded. `on_hold` is called when `holds` has changed.
         """
+        self.name = name
         self.slot = slot
-        self.name = slot.category
-        self.queue = consumer.consume(
-            slot.category,
-            capacity,
-            self,
-            Affinity(settings.switch_patience, lambda: slot.model, lambda: self.queue.busy),
-        )
+        #: further jobs have to wait in their queue
+        self.holds = False
+        #: seconds that the last load took
+        self.load_seconds: float | None = None
+        self._jobs = jobs
         self._memory = memory
         self._scheduler = scheduler
-        self._preload = preload
-        self._tell_others = tell_others
+        self._on_hold = on_hold
         self._watchdog = Watchdog(settings.load_timeout)
-        self._record = consumer.record(self.queue)
+        self._record = record
         self._closing = threading.Event()
         self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._cancels: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._clients: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._requests = SlotRequests(self._wake)
-        self.occupant = LaneOccupant(slot, self.queue, self._requests, preload)
         self._waiting: deque[Task] = deque()
-        self._running = RunningTasks(slot, self.queue)
+        self._running = RunningTasks(slot, jobs)
+        self.occupant = LaneOccupant(
+            slot, self._requests, pinned, lambda: bool(self._waiting or self._running)
+        )
         self._beginning: Task | None = None
-        self._thread = threading.Thread(target=self._run, name=f"{self.name}-engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{name}-engine", daemon=True)
 
     # -- for any thread ------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> str | None:
+        """The model in its slot, or the one that is loaded next."""
+        return self.occupant.model
 
     def start(self) -> None:
         self._thread.start()
 
-    def accept(self, execution: Execution) -> None:
-        self._inbox.put(Task(execution))
+    def accept(self, task: Task, needed: int) -> None:
+        """Run this task, whose model has `needed` bytes."""
+        self.occupant.arrives(task.claim.model, needed)
+        self._inbox.put(task)
+
+    def order(self, order: Order, needed: int = 0) -> None:
+        """Carry this out when nothing runs any more; a model to load has `needed` bytes."""
+        if order.kind is Kind.LOAD:
+            self.occupant.expect(order.model, needed)
+        self._requests.order(order)
 
     def cancel(self, execution_id: str) -> None:
-        """End an execution as cancelled, within one step."""
+        """End an execution as cancelled, within one step, if it is here."""
         self._cancels.put((execution_id, True))
         self._wake()
 
     def drop(self, execution_id: str) -> None:
-        """Drop an execution that belongs to another worker now, within one step."""
+        """Drop an execution that belongs to another worker now, within one step, if it is here."""
         self._cancels.put((execution_id, False))
         self._wake()
 
     def linger(self, execution_id: str, lingers: bool) -> None:
-        """The client of an execution has left, or is back."""
+        """The client of an execution has left, or is back, if it is here."""
         self._clients.put((execution_id, lingers))
         self._wake()
-
-    def ended(self, execution: Execution, ending: Ending) -> None:
-        if execution.claim.kind in (Kind.LOAD, Kind.UNLOAD) and ending.result is not None:
-            self._tell_others(execution.claim.kind, execution.claim.model)
-
-    def order(self, kind: Kind, model: str) -> None:
-        """Load or unload a model ('': any) as another worker did, when nothing runs any more."""
-        self._requests.order(kind, model)
 
     def hangs(self, step_timeout: float) -> bool:
         """Whether the engine thread hangs in native code."""
@@ -127,14 +133,16 @@ class Lane:
         else:
             hung = self._running.tasks
             error = EngineFailure(f"The model hung: one step took longer than {step_timeout:g} s.")
-        self.queue.end_now([task.ending(error=error) for task in hung])
+        self._jobs.end_now([task.ending(error=error) for task in hung])
 
-    def close(self, patience: float) -> bool:
-        """End the engine thread, which frees the model, and the queue's. False when a step still runs."""
+    def stop(self) -> None:
+        """Have the engine thread end, which frees the model."""
         self._closing.set()
         self._wake()
+
+    def join(self, patience: float) -> bool:
+        """Wait for that end. False when a step still runs."""
         self._thread.join(patience)
-        self.queue.close(patience)
         return not self._thread.is_alive()
 
     def _wake(self) -> None:
@@ -145,8 +153,6 @@ class Lane:
     def _run(self) -> None:
         CONCERNED.set(self._concerned)
         try:
-            if self._preload is not None:
-                self._load_ahead(self._preload)
             while not self._closing.is_set():
                 self._take_in()
                 if self._running.works:
@@ -161,37 +167,41 @@ class Lane:
         with self._watchdog.step():
             self.slot.close()
 
-    def _load_ahead(self, model_id: str) -> None:
-        try:
-            self._load(model_id)
-        except MlxqError:
-            log.error("the %s slot starts empty", self.name)
-
     def _load(self, model_id: str) -> None:
         beginning = [] if self._beginning is None else [self._beginning.id]
-        with self._turn(), self._watchdog.load(), self._record.inside(beginning):
-            self.slot.load(model_id, self.occupant)
+        self.occupant.keep = None
+        began = time.monotonic()
+        try:
+            with self._turn(), self._watchdog.load(), self._record.inside(beginning):
+                self.slot.load(model_id, self.occupant)
+        finally:
+            self.occupant.settled()
+        self.load_seconds = time.monotonic() - began
 
     def _turn(self) -> AbstractContextManager[None]:
-        return contextlib.nullcontext() if self._scheduler is None else self._scheduler.turn(self.name)
+        if self._scheduler is None:
+            return contextlib.nullcontext()
+        return self._scheduler.turn(self.name, self.slot.category)
 
     def _take_in(self) -> None:
         """Serve the requests of other threads and start tasks. Blocks while there is nothing to do."""
         block = not self._running.works and (not self._waiting or bool(self._running))
-        if block and self._scheduler is not None:
-            self._scheduler.rest(self.name)
+        if block:
+            self.occupant.rests()
+            if self._scheduler is not None:
+                self._scheduler.rest(self.name)
         while block or not self._inbox.empty():
             task = self._inbox.get()
             block = False
             if task is not None:
-                self._waiting.append(task)
+                self._await(task)
         while not self._cancels.empty():
             self._leave(*self._cancels.get())
         while not self._clients.empty():
             self._note_client(*self._clients.get())
         self._requests.serve_evictions(self._empty)
-        for kind, model in self._requests.orders(lambda: not self._running):
-            self._obey(kind, model)
+        for order in self._requests.orders(lambda: not self._running):
+            self._obey(order)
         while self._waiting and not self._requests.has_orders:
             self._beginning = self._waiting[0]
             begun = self._begin(self._beginning)
@@ -201,9 +211,16 @@ class Lane:
             self._waiting.popleft()
         if self._waiting or self._requests.has_orders:
             # Tasks whose clients have left do not keep the slot from others.
-            self.queue.give_way([task.id for task in self._running.tasks])
+            self._jobs.give_way([task.id for task in self._running.tasks])
         # While the first task waits for the slot, further jobs stay visible in their queue.
-        self.queue.hold(bool(self._waiting or self._requests.has_orders))
+        holds = bool(self._waiting or self._requests.has_orders)
+        if holds != self.holds:
+            self.holds = holds
+            self._on_hold()
+
+    def _await(self, task: Task) -> None:
+        self._waiting.append(task)
+        self.occupant.took()
 
     def _gather(self) -> None:
         """Wait a moment for tasks that arrive together, where the engine gains by that."""
@@ -216,19 +233,20 @@ class Lane:
             except queue.Empty:
                 return
             if task is not None:
-                self._waiting.append(task)
+                self._await(task)
             self._take_in()
 
-    def _obey(self, kind: Kind, model: str) -> None:
-        if kind is Kind.LOAD and model != self.slot.model:
+    def _obey(self, order: Order) -> None:
+        if order.kind is Kind.LOAD and order.model != self.slot.model:
             with contextlib.suppress(MlxqError):  # the slot's state shows it
-                self._load(model)
-        elif kind is Kind.UNLOAD and model in ("", self.slot.model):
+                self._load(order.model)
+        elif order.kind is Kind.UNLOAD and order.model in ("", self.slot.model):
             self.slot.unload()
+        order.done()
 
     def _empty(self) -> bool:
         """Unload for another lane, if no job needs the model now."""
-        free = not self._running and not self._waiting and not self.queue.busy
+        free = not self.occupant.busy
         if free:
             self.slot.unload()
         return free
@@ -236,24 +254,20 @@ class Lane:
     def _begin(self, task: Task) -> bool:
         """Start the first waiting task. False: it needs the slot, which is still busy."""
         claim = task.claim
-        switch = claim.kind is Kind.UNLOAD or claim.model != self.slot.model
+        switch = claim.model != self.slot.model
         if switch and self._running:
             return False
         try:
-            if claim.kind is Kind.UNLOAD:
-                # It may name the model to unload: another one that has taken its place stays.
-                if claim.model in ("", self.slot.model):
-                    self.slot.unload()
-                self._running.end(task, result=LoadResult(status="unloaded"))
-                return True
             if switch:
-                self.queue.put([task.message(events.Loading(claim.model))])
+                self._jobs.put([task.message(events.Loading(claim.model))])
                 self._load(claim.model)
             if claim.kind is Kind.LOAD:
+                if not switch:
+                    self.slot.asked()
                 self._running.end(task, result=LoadResult(status="loaded", model=self.slot.model))
                 return True
             if switch:
-                self.queue.put([task.message(events.Loaded(claim.model))])
+                self._jobs.put([task.message(events.Loaded(claim.model))])
             with self._record.inside([task.id]):
                 self._running.add(task)
             self.occupant.keep = claim.payload.keep_alive
@@ -269,6 +283,7 @@ class Lane:
         return True
 
     def _step(self) -> None:
+        self.occupant.worked()
         try:
             with self._turn(), self._watchdog.step(), self._record.inside(self._running.ids):
                 self._running.step()
@@ -279,6 +294,7 @@ class Lane:
             self._give_up(error)
             return
         self._running.expire()
+        self.occupant.worked()
 
     def _give_up(self, error: Exception) -> None:
         """The engine's state is unknown: its tasks fail, and the model is loaded again when a job needs it.
@@ -311,10 +327,12 @@ class Lane:
             task = next((each for each in self._waiting if each.id == execution_id), None)
             if task is not None:
                 self._waiting.remove(task)
-        if cancelled and task is not None:
+        if task is None:
+            return
+        if cancelled:
             self._running.end(task)
-        elif not cancelled:
-            self.queue.forget(execution_id)
+        else:
+            self._jobs.forget(execution_id)
 
     def _note_client(self, execution_id: str, lingers: bool) -> None:
         for task in (*self._running.tasks, *self._waiting):

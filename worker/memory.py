@@ -1,8 +1,8 @@
 """The memory policy: how many models may be in memory, how many bytes, and how long an unused one stays.
 
 This module knows slots as `Occupant`s and asks them to be emptied; a lane with jobs is never asked. Models that the
-settings name are pinned: they are not counted, and they stay. Caches of engines count as memory too, and are reduced
-before any model is unloaded.
+settings name are pinned: they are not counted, and they stay, unless memory does not hold another model of their
+category beside them. Caches of engines count as memory too, and are reduced before any model is unloaded.
 """
 
 import logging
@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, OutOfMemory
+from jobs.kinds import Category
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,20 @@ class Occupant(Protocol):
     """A slot and its lane, as this policy sees them."""
 
     @property
+    def category(self) -> Category:
+        """The category of its models."""
+
+    @property
     def model(self) -> str | None:
-        """The model in the slot, if any."""
+        """The model in the slot, or on its way there, if any."""
 
     @property
     def bytes(self) -> int:
         """Bytes of the model in the slot."""
+
+    @property
+    def coming_bytes(self) -> int:
+        """Bytes that a model on its way will need besides."""
 
     @property
     def pinned(self) -> bool:
@@ -86,22 +95,52 @@ class Memory:
         self._used = used
         self._clock = clock
         self._occupants: Sequence[Occupant] = ()
+        self._watching = threading.Lock()
         #: one load at a time: two loads that make room would wait for each other
         self._loading = threading.Lock()
 
     def watch(self, occupants: Sequence[Occupant]) -> None:
-        self._occupants = occupants
+        """These are slots too."""
+        with self._watching:
+            self._occupants = [*self._occupants, *occupants]
 
     def check(self, needed: int) -> None:
         """Raises InvalidRequest for a model of `needed` bytes that cannot fit even alone."""
         if needed > self._budget:
             raise _insufficient(needed, self._budget)
 
+    def leaving(self, category: Category, needed: int, *, pinned: bool) -> Sequence[Occupant] | None:
+        """The slots to empty for one more model, of this category and of `needed` bytes; none: it fits beside them.
+
+        None: not before jobs of others have ended. A category may always have one model on demand, whatever the limit
+        of their number is. This is what is so now; `room` looks again.
+        """
+        present = [each for each in self._occupants if each.model is not None]
+        idle = self._idle(category)
+        leave: list[Occupant] = []
+        if not pinned:
+            on_demand = [each for each in present if not each.pinned]
+            excess = len(on_demand) + 1 - self._limits().models
+            leave = [each for each in idle if not each.pinned][: max(0, excess)]
+            has_one = any(each.category == category for each in on_demand if each not in leave)
+            if len(leave) < excess and has_one:
+                return None
+        free = self._budget - self._used()
+        free += sum(each.cache_bytes - each.coming_bytes for each in present)
+        free += sum(each.bytes for each in leave)
+        for each in idle:
+            if free < needed and each not in leave:
+                leave.append(each)
+                free += each.bytes
+        busy = [each for each in present if each not in leave and each.idle_since is None]
+        return None if free < needed and busy else leave
+
     @contextmanager
     def room(self, occupant: Occupant, name: str, needed: int, *, pinned: bool) -> Iterator[None]:
         """Make room for a model of `needed` bytes in this empty slot, and keep it while the model loads.
 
-        Raises InvalidRequest when there is not enough even after unloading all others that may go.
+        Raises InvalidRequest when there is not enough even after unloading all others that may go, and OutOfMemory
+        when there may be enough after jobs of others have ended.
         """
         with self._loading:
             if not pinned:
@@ -115,7 +154,7 @@ class Memory:
         Returns whether one was unloaded.
         """
         self._clear_caches()
-        return any(other.evict() for other in self._candidates(occupant))
+        return any(other.evict() for other in self._others(occupant))
 
     def headroom(self, occupant: Occupant) -> "Headroom":
         """The memory for the requests of this slot."""
@@ -123,7 +162,11 @@ class Memory:
 
     def most(self, occupant: Occupant) -> int:
         """Bytes beside the model of this slot and those that stay, if there were no caches and no other requests."""
-        stay = [each.bytes for each in self._occupants if each is occupant or each.pinned]
+        stay = [
+            each.bytes
+            for each in self._occupants
+            if each is occupant or (each.pinned and each.category != occupant.category)
+        ]
         return max(0, self._budget - sum(stay))
 
     def make_free(self, occupant: Occupant, needed: int) -> bool:
@@ -132,7 +175,7 @@ class Memory:
         Whether they are free now. Called on the slot's engine thread.
         """
         self._clear_caches(self._used() + needed - self._budget)
-        for other in self._candidates(occupant):
+        for other in self._others(occupant):
             if self._used() + needed <= self._budget:
                 break
             log.info("%s makes room for a prompt of %s", other.model, occupant.model)
@@ -158,18 +201,25 @@ class Memory:
 
     def _make_countable(self, occupant: Occupant) -> None:
         """Unload models until another one on demand is within the limit."""
-        for other in self._candidates(occupant):
-            on_demand = [each for each in self._occupants if each.model is not None and not each.pinned]
+        for other in self._others(occupant):
+            on_demand = [
+                each
+                for each in self._occupants
+                if each is not occupant and each.model is not None and not each.pinned
+            ]
             if len(on_demand) < self._limits().models:
                 return
-            other.evict()
+            if not other.pinned:
+                other.evict()
 
     def _make_fit(self, occupant: Occupant, name: str, needed: int) -> None:
         self._clear_caches(self._used() + needed - self._budget)
-        candidates = iter(self._candidates(occupant))
+        candidates = iter(self._others(occupant))
         while self._used() + needed > self._budget:
             other = next(candidates, None)
             if other is None:
+                if self._has_work(occupant):
+                    raise OutOfMemory(f"There is not enough memory for the model '{name}' now.")
                 raise _insufficient(needed, max(0, self._budget - self._used()))
             log.info("%s makes room for %s", other.model, name)
             other.evict()
@@ -183,15 +233,28 @@ class Memory:
                 each.clear_cache(wanted)
                 wanted = None if wanted is None else wanted - (held - each.cache_bytes)
 
-    def _candidates(self, occupant: Occupant) -> list[Occupant]:
-        """The slots that may be emptied, the least recently used first."""
+    def _has_work(self, occupant: Occupant) -> bool:
+        """Whether another slot is busy."""
+        others = [each for each in self._occupants if each is not occupant and each.model is not None]
+        return any(each.idle_since is None for each in others)
+
+    def _others(self, occupant: Occupant) -> list[Occupant]:
+        """The other slots that may be emptied for this one, in that order."""
+        return [each for each in self._idle(occupant.category) if each is not occupant]
+
+    def _idle(self, category: Category) -> list[Occupant]:
+        """The slots that may be emptied for a model of this category, the least recently used first.
+
+        A pinned model makes room only for another one of its own category, and after all others.
+        """
         idle = [
-            (other.idle_since, other)
-            for other in self._occupants
-            if other is not occupant and other.model is not None and not other.pinned
+            ((each.pinned, since), each)
+            for each in self._occupants
+            if each.model is not None
+            and (since := each.idle_since) is not None
+            and (not each.pinned or each.category == category)
         ]
-        waiting = [(since, other) for since, other in idle if since is not None]
-        return [other for _, other in sorted(waiting, key=lambda pair: pair[0])]
+        return [each for _, each in sorted(idle, key=lambda pair: pair[0])]
 
 
 @dataclass(frozen=True, slots=True)

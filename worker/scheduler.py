@@ -18,6 +18,7 @@ GRACE = 0.005
 class _Lane:
     """`used`: its time in turns over its share; the lane that used least is next. `busy`: it will take more turns."""
 
+    group: str
     used: float = 0.0
     busy: bool = False
     waiting: bool = False
@@ -25,8 +26,9 @@ class _Lane:
 
 
 class DeviceScheduler:
-    """One turn at a time. While `first` is busy it gets `share` of the time, the other lanes share the rest evenly.
+    """One turn at a time. Lanes form groups, by default each its own, whose lanes share the group's time evenly.
 
+    While a lane of the group `first` is busy, that group gets `share` of the time; the others share the rest evenly.
     A lane that is alone never waits. A turn is never cut short: a long step delays all other lanes.
     """
 
@@ -43,16 +45,16 @@ class DeviceScheduler:
         self._used = 0.0
         self._changed = threading.Condition()
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, group: str = "") -> None:
         """This lane is busy from now on."""
         with self._changed:
-            self._begin(name)
+            self._begin(name, group)
 
     @contextmanager
-    def turn(self, name: str) -> Iterator[None]:
+    def turn(self, name: str, group: str = "") -> Iterator[None]:
         """Wait for this lane's turn, and take it."""
         with self._changed:
-            lane = self._begin(name)
+            lane = self._begin(name, group)
             lane.waiting = True
             while not self._is_next(lane):
                 self._changed.wait(self._wait_time())
@@ -64,7 +66,7 @@ class DeviceScheduler:
             yield
         finally:
             with self._changed:
-                lane.used += (self._clock() - began) / self._weight(name)
+                lane.used += (self._clock() - began) / self._weight(lane)
                 lane.left_at = time.monotonic()
                 self._turn = None
                 self._changed.notify_all()
@@ -76,8 +78,8 @@ class DeviceScheduler:
                 self._lanes[name].busy = False
                 self._changed.notify_all()
 
-    def _begin(self, name: str) -> _Lane:
-        lane = self._lanes.setdefault(name, _Lane())
+    def _begin(self, name: str, group: str) -> _Lane:
+        lane = self._lanes.setdefault(name, _Lane(group or name))
         if not lane.busy:
             # Time that it did not use while it was idle is no credit.
             lane.used = max(lane.used, self._used)
@@ -105,11 +107,14 @@ class DeviceScheduler:
         chosen = self._next()
         return None if chosen is None or chosen.waiting else self._grace
 
-    def _weight(self, name: str) -> float:
+    def _weight(self, lane: _Lane) -> float:
         """The share of a lane, given which others are busy."""
-        others = sum(lane.busy for other, lane in self._lanes.items() if other not in (self._first, name))
-        first = self._lanes.get(self._first)
-        if name == self._first:
-            return self._share if others else 1.0
-        rest = 1 - self._share if first is not None and first.busy else 1.0
-        return rest / (1 + others)
+        busy = [other for other in self._lanes.values() if other.busy and other is not lane]
+        company = 1 + sum(other.group == lane.group for other in busy)
+        others = {other.group for other in busy} - {lane.group}
+        if lane.group == self._first:
+            share = self._share if others else 1.0
+        else:
+            rest = 1 - self._share if self._first in others else 1.0
+            share = rest / (1 + len(others - {self._first}))
+        return share / company

@@ -1,4 +1,4 @@
-"""A slot: the one model of a category that is in memory, if any.
+"""A slot: a place for one model in memory.
 
 Loading, running and freeing happen on the lane's engine thread; other threads only read `snapshot`.
 """
@@ -6,9 +6,12 @@ Loading, running and freeing happen on the lane's engine thread; other threads o
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound, OutOfMemory
@@ -32,7 +35,7 @@ WIDENED = (Category.LLM, Category.EMBEDDING)
 
 
 class Slot:
-    """One category's place in memory."""
+    """A place for a model of one category."""
 
     def __init__(
         self,
@@ -86,28 +89,16 @@ class Slot:
         with self._lock:
             return self._state
 
+    def needed(self, model_id: str) -> int:
+        """Bytes of memory that this model needs. Raises MlxqError for one that can't be loaded. For any thread."""
+        return self._find(model_id)[1]
+
     def load(self, model_id: str, occupant: Occupant) -> Engine[Any]:
         """The engine of that model; unloads the one before it. `occupant` is this slot. Raises MlxqError."""
         if self.engine is not None and self.model == model_id:
             return self.engine
-        try:
-            ref = self._catalog.resolve(model_id, self.category)
-        except UnknownModel as error:
-            raise ModelNotFound(str(error), param="model") from error
-        if ref.path is None:
-            raise ModelNotFound(f"The model '{ref.id}' is not installed.", param="model")
-        if ref.fault is not None:
-            raise InvalidRequest(
-                f"The model '{ref.id}' can't be used. {ref.fault.reason}", param="model", code=ref.fault.code
-            )
-        if not device().mlx:
-            raise InvalidRequest(NO_MLX, param="model", code="mlx_not_compatible")
-        check_sizes(ref)
-        size = model_size(ref.path)
-        widened = self.category in WIDENED and not device().gpu
-        needed = (size.float32_bytes if widened else size.weight_bytes) or 0
         # A model that cannot fit must not cost the slot its present one.
-        self._memory.check(needed)
+        ref, needed = self._find(model_id)
         self.unload()
         self._set(SlotState(model=ref.id, state="loading"))
         log.info("loading %s into the %s slot", ref.id, self.category)
@@ -131,6 +122,7 @@ class Slot:
                 context_length=engine.context_length,
                 memory_bytes=engine.memory_bytes,
                 loaded_at=datetime.now(UTC).isoformat(),
+                asked_at=time.time(),
             )
         )
         log.info("%s is loaded", ref.id)
@@ -159,6 +151,31 @@ class Slot:
 
         mx.synchronize()
         mx.clear_streams()
+
+    def _find(self, model_id: str) -> tuple[ModelRef, int]:
+        """The model, and the bytes that it needs. Raises MlxqError."""
+        try:
+            ref = self._catalog.resolve(model_id, self.category)
+        except UnknownModel as error:
+            raise ModelNotFound(str(error), param="model") from error
+        if ref.path is None:
+            raise ModelNotFound(f"The model '{ref.id}' is not installed.", param="model")
+        if ref.fault is not None:
+            raise InvalidRequest(
+                f"The model '{ref.id}' can't be used. {ref.fault.reason}", param="model", code=ref.fault.code
+            )
+        if not device().mlx:
+            raise InvalidRequest(NO_MLX, param="model", code="mlx_not_compatible")
+        check_sizes(ref)
+        size = model_size(ref.path)
+        widened = self.category in WIDENED and not device().gpu
+        needed = (size.float32_bytes if widened else size.weight_bytes) or 0
+        self._memory.check(needed)
+        return ref, needed
+
+    def asked(self) -> None:
+        """The model that is loaded was asked to be loaded again."""
+        self._set(msgspec.structs.replace(self._state, asked_at=time.time()))
 
     def _set(self, state: SlotState) -> None:
         with self._lock:

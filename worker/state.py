@@ -1,5 +1,7 @@
 """Publishes what a worker is and has: a document in Redis that expires with its leases. The API reads it."""
 
+from itertools import chain
+
 import redis
 
 from jobs import keys
@@ -12,7 +14,7 @@ def publish(connection: redis.Redis, state: WorkerState) -> None:
     with connection.pipeline(transaction=False) as pipe:
         pipe.set(keys.worker_state(state.name), state.encode(), ex=int(LEASE))
         pipe.sadd(keys.WORKER_STATES, state.name)
-        for slot in state.slots.values():
+        for slot in chain.from_iterable(state.slots.values()):
             if slot.model and slot.error:
                 pipe.hset(keys.MODEL_ERRORS, slot.model, slot.error)
             elif slot.model and slot.state == "loaded":

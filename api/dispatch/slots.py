@@ -21,11 +21,12 @@ class Held:
 
 
 async def held(jobs: JobClient) -> list[Held]:
-    """All slots of all workers."""
+    """All slots of all workers: of each worker and category at least one."""
     return [
         Held(worker.name, category, slot)
         for worker in await jobs.workers()
-        for category, slot in worker.slots.items()
+        for category, slots in worker.slots.items()
+        for slot in slots
     ]
 
 

@@ -12,7 +12,8 @@ class ModelEntry:
     """It lies on the disk, or a worker holds it.
 
     `given_name` is the name that a user gave it when it was installed. `sees`: it is a language model that reads
-    images. `state` is `available`, or the state of the slot that holds it.
+    images. `state` is `available`, or the state of the slot that holds it. `asked_at` is when it was last asked to be
+    loaded, in Unix seconds.
     """
 
     id: str
@@ -27,10 +28,16 @@ class ModelEntry:
     memory_bytes: int | None = None
     loaded_at: str | None = None
     error: str | None = None
+    asked_at: float = 0.0
 
     @property
     def loaded(self) -> bool:
         return self.state == "loaded"
+
+    @property
+    def wanted_at(self) -> float:
+        """When it was last used or loaded, in Unix seconds."""
+        return max(self.asked_at, self.record.last_used or 0.0)
 
     @property
     def created(self) -> int:

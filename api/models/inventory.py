@@ -137,6 +137,7 @@ def _entry(
         memory_bytes=slot.memory_bytes,
         loaded_at=slot.loaded_at,
         error=slot.error or _reason(found) or record.error,
+        asked_at=slot.asked_at,
     )
 
 

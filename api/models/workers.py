@@ -4,7 +4,7 @@ One worker takes the job; it tells the others, which obey as soon as they work o
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from api.dispatch.slots import Held, held
 from api.models.changed import WorkerChange
@@ -24,29 +24,38 @@ async def obeyed(
     Waits a while for those that are busy; the only worker has had the job itself.
     """
 
-    def done(there: str | None) -> bool:
+    def done(there: Sequence[str]) -> bool:
         if kind is Kind.LOAD:
-            return there == model
-        return there is None or model not in ("", there)
+            return model in there
+        return (bool(model) and model not in there) or not there
 
     deadline = asyncio.get_running_loop().time() + patience
     while True:
-        now = [each for each in await held(jobs) if each.category == category]
-        if (
-            len(now) < 2
-            or all(done(each.model) for each in now)
-            or asyncio.get_running_loop().time() > deadline
-        ):
+        slots = [each for each in await held(jobs) if each.category == category]
+        now = _by_worker(slots)
+        if len(now) < 2 or all(map(done, now.values())) or asyncio.get_running_loop().time() > deadline:
             break
         await asyncio.sleep(_LOOK)
-    was = {each.worker: each.model for each in before if each.category == category}
-    return [_row(kind, each, was.get(each.worker), len(now) < 2 or done(each.model), model) for each in now]
+    was = _by_worker(each for each in before if each.category == category)
+    rows: list[WorkerChange] = []
+    for worker, there in now.items():
+        if len(now) > 1 and not done(there):
+            busy = model if model in there else next(iter(there), None)
+            rows.append({"worker": worker, "model": busy, "status": "busy"})
+        elif kind is Kind.LOAD:
+            states = [each.slot.state for each in slots if each.worker == worker and each.model == model]
+            rows += [{"worker": worker, "model": model, "status": state} for state in states[:1]]
+        else:
+            freed = [each for each in was.get(worker, ()) if model in ("", each)]
+            rows += [{"worker": worker, "model": each, "status": "unloaded"} for each in freed]
+            if not freed:
+                rows.append({"worker": worker, "model": None, "status": "empty"})
+    return rows
 
 
-def _row(kind: Kind, now: Held, before: str | None, done: bool, model: str) -> WorkerChange:
-    if not done:
-        return {"worker": now.worker, "model": now.model, "status": "busy"}
-    if kind is Kind.LOAD:
-        return {"worker": now.worker, "model": now.model, "status": now.slot.state}
-    freed = before if before is not None and model in ("", before) else None
-    return {"worker": now.worker, "model": freed, "status": "empty" if freed is None else "unloaded"}
+def _by_worker(slots: Iterable[Held]) -> dict[str, list[str]]:
+    """The models that each worker holds; also the workers that hold none."""
+    found: dict[str, list[str]] = {}
+    for each in slots:
+        found.setdefault(each.worker, []).extend([each.model] if each.model else [])
+    return found

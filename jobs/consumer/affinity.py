@@ -1,35 +1,85 @@
-"""Which model's jobs a feeder takes first, so that models are not switched at every job.
+"""Which models' jobs a feeder takes first, so that models are not switched at every job.
 
 This module knows names of models. It does not know slots or queues: `choose.lua` applies the preference.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from jobs.gate import ModelAffinity
+from jobs.consumer.rhythm import LONGEST, Rhythm
+from jobs.gate import ModelAffinity, Room
+from jobs.kinds import KINDS, Kind
 from jobs.request import Claim
 
 
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """Whether a model may be loaded now, and the one of the same queue that would have to leave for it, if any."""
+
+    room: Room
+    instead_of: str = ""
+
+
+class Models(Protocol):
+    """The models of a process that run the jobs of one queue. Any thread may ask."""
+
+    @property
+    def ready(self) -> Sequence[str]:
+        """Those in memory, or on their way there."""
+
+    @property
+    def busy(self) -> Sequence[str]:
+        """Those of them that have jobs."""
+
+    @property
+    def load_seconds(self) -> float | None:
+        """Seconds that the last load took; None before the first."""
+
+    def prospect(self, model: str) -> Prospect:
+        """What a job for a model that is not ready may hope for."""
+
+
 class Affinity:
-    """Prefers the model of the running jobs; without running jobs the model that is loaded."""
+    """Prefers the models in memory; lets a job for another one wait while theirs are expected in a moment."""
 
-    def __init__(self, patience: float, loaded: Callable[[], str | None], busy: Callable[[], bool]) -> None:
-        """`patience`: seconds that a job for another model waits while jobs for the preferred one go first.
-
-        `loaded`: the model in memory, if any. `busy`: whether jobs run.
-        """
+    def __init__(self, patience: float, models: Models, clock: Callable[[], float] = time.monotonic) -> None:
+        """`patience`: seconds that a job for another model waits at most while jobs for ready models go first."""
         self._patience_ms = int(patience * 1000)
-        self._loaded = loaded
-        self._busy = busy
-        #: the model of the jobs taken last, and since when they are for that one (Unix milliseconds)
-        self._model, self._since_ms = "", 0
+        self._models = models
+        self._clock = clock
+        self._rhythm = Rhythm()
+        self._ready: Sequence[str] = ()
+        #: since when the last model is wanted that was not ready (Unix milliseconds)
+        self._since_ms = 0
 
     def taken(self, claims: Sequence[Claim]) -> None:
         """These jobs have been taken."""
-        if claims and claims[-1].model != self._model:
-            self._model, self._since_ms = claims[-1].model, int(time.time() * 1000)
+        now = self._clock()
+        for claim in claims:
+            if KINDS[claim.kind].uses_model:
+                self._rhythm.came(claim.model, now - (claim.waited or 0.0))
+            if claim.kind is not Kind.UNLOAD and claim.model not in self._ready:
+                self._since_ms = int(time.time() * 1000)
 
-    def current(self) -> ModelAffinity:
-        works = self._busy()
-        model = self._model if works else self._loaded() or ""
-        return ModelAffinity(model, self._since_ms, self._patience_ms, works)
+    def left(self, claim: Claim) -> None:
+        """This job has ended."""
+        if KINDS[claim.kind].uses_model:
+            self._rhythm.ended(claim.model, self._clock())
+
+    def current(self, asked: str | None = None) -> ModelAffinity:
+        self._ready = self._models.ready
+        room = None if asked is None else self._room(asked)
+        return ModelAffinity(
+            self._ready, self._models.busy, self._since_ms, self._patience_ms, asked or "", room
+        )
+
+    def _room(self, model: str) -> Room:
+        found = self._models.prospect(model)
+        if found.room is not Room.INSTEAD or not found.instead_of:
+            return found.room
+        # Waiting pays as long as it is shorter than what it may save: the way there and back.
+        load = self._models.load_seconds
+        most = LONGEST if load is None else 2 * load
+        return Room.SOON if self._rhythm.is_due(found.instead_of, self._clock(), most) else Room.INSTEAD

@@ -12,20 +12,20 @@ from redis.exceptions import RedisError
 
 from jobs.consumer.affinity import Affinity
 from jobs.consumer.execution import Execution
-from jobs.gate import ANY_MODEL, Gate
+from jobs.gate import Gate, any_model
 
 log = logging.getLogger(__name__)
 
 #: Seconds of one blocking look at the queue; a stop is seen between two of them.
 TAKE_TIMEOUT = 1
-#: Seconds between two looks while only jobs for another model wait.
-_LOOK_AGAIN = 0.1
+#: Seconds between two looks while only jobs for another model wait: first, and at most.
+_LOOK_AGAIN, _LOOK_AGAIN_MOST = 0.01, 0.1
 #: Seconds between two attempts after an error.
 _RETRY = 0.2
 
 
 class Feeder:
-    """Call `start`, then `stop` and `join`. Call `lend` once for every execution that has ended."""
+    """Call `start`, then `stop` and `join`. Call `lend` and `left` once for every execution that has ended."""
 
     def __init__(
         self,
@@ -55,8 +55,9 @@ class Feeder:
         #: places that were lent and could not be taken back
         self._owed = 0
         self._owing = threading.Lock()
-        #: no execution is left
-        self._emptied = threading.Event()
+        #: an execution has ended
+        self._left = threading.Event()
+        self._pause = _LOOK_AGAIN
         self._thread = threading.Thread(target=self._feed, name=f"{gate.queue}-feeder", daemon=True)
 
     def start(self) -> None:
@@ -66,7 +67,7 @@ class Feeder:
         """Take nothing more."""
         self._stopped.set()
         self._open.set()
-        self._emptied.set()
+        self._left.set()
         self._room.release()
 
     def join(self, timeout: float) -> None:
@@ -79,9 +80,11 @@ class Feeder:
         else:
             self._open.set()
 
-    def emptied(self) -> None:
-        """The last execution has ended."""
-        self._emptied.set()
+    def left(self, execution: Execution) -> None:
+        """This execution has ended."""
+        if self._affinity is not None:
+            self._affinity.left(execution.claim)
+        self._left.set()
 
     def lend(self) -> None:
         """A place is free: its execution has ended, or gives it up as soon as another job wants it."""
@@ -126,13 +129,16 @@ class Feeder:
 
     def _take(self, room: int) -> list[Execution]:
         affinity = self._affinity
+        # An end from here on may make room.
+        self._left.clear()
         if self._has_suspect():
             return self._look_again()
-        taken = self._gate.take(TAKE_TIMEOUT, room, affinity.current if affinity else lambda: ANY_MODEL)
+        taken = self._gate.take(TAKE_TIMEOUT, room, affinity.current if affinity else any_model)
         if taken is None:
-            # Jobs for the preferred model may come, running ones may end, or the others' patience.
+            # Jobs for the preferred models may come, running ones may end, or the others' patience.
             self._blocked()
             return self._look_again()
+        self._pause = _LOOK_AGAIN
         if taken and self._stopped.is_set():
             self._gate.put_back(taken)
             return []
@@ -144,9 +150,9 @@ class Feeder:
         return [Execution(claim) for claim in claims]
 
     def _look_again(self) -> list[Execution]:
-        """Nothing, after a moment or when the last execution has ended."""
-        self._emptied.wait(_LOOK_AGAIN)
-        self._emptied.clear()
+        """Nothing, after a moment or when an execution has ended."""
+        left = self._left.wait(self._pause)
+        self._pause = _LOOK_AGAIN if left else min(2 * self._pause, _LOOK_AGAIN_MOST)
         return []
 
 

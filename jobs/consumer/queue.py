@@ -139,7 +139,8 @@ class ConsumedQueue:
 
     def forget(self, execution_id: str) -> None:
         """Drop an execution: its lease is not renewed any more."""
-        if self._executions.pop(execution_id, None) is None:
+        execution = self._executions.pop(execution_id, None)
+        if execution is None:
             return
         with self._lock:
             if not self._lingering.forget(execution_id):
@@ -147,7 +148,7 @@ class ConsumedQueue:
         if not self._executions:
             self._idle_since = time.monotonic()
             self._worked += self._idle_since - self._works_since
-            self._feeder.emptied()
+        self._feeder.left(execution)
         with self._changed:
             self._changed.notify_all()
 
@@ -269,7 +270,11 @@ class ConsumedQueue:
             self._worker.linger(execution_id, lingers)
 
     def _give_way_to_all(self) -> None:
-        self.give_way(list(self._executions))
+        """End the executions of one model whose clients have all left."""
+        running: dict[str, list[str]] = {}
+        for each in list(self._executions.values()):
+            running.setdefault(each.claim.model, []).append(each.id)
+        any(self.give_way(executions) for executions in running.values())
 
     def _end(self, execution_id: str) -> bool:
         """End an execution whose client has left. False: it is back."""

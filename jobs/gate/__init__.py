@@ -4,24 +4,26 @@
 the truth; `tests/jobs/test_rq_contract.py` pins it. Redis' clock, not the machine's, decides about leases and expiry.
 """
 
-from jobs.gate.affinity import ANY_MODEL, ModelAffinity
+from jobs.gate.affinity import Favour, ModelAffinity, Room, any_model
 from jobs.gate.consumer import BEAT, LEASE, Emission, Ending, Gate
 from jobs.gate.last_step import LastStep
 from jobs.gate.producer import Admission, AsyncGate, Parting
 from jobs.gate.scripts import Ttl, iso_now
 
 __all__ = [
-    "ANY_MODEL",
     "BEAT",
     "LEASE",
     "Admission",
     "AsyncGate",
     "Emission",
     "Ending",
+    "Favour",
     "Gate",
     "LastStep",
     "ModelAffinity",
     "Parting",
+    "Room",
     "Ttl",
+    "any_model",
     "iso_now",
 ]

@@ -1,15 +1,24 @@
--- Take waiting jobs, those for the loaded model before those that need another one, within bounds.
+-- Take waiting jobs, those for models in memory before those that need another one, within bounds.
 -- KEYS: queue, intermediate list
--- ARGV: most, loaded model or '', ms (Unix) since when it is loaded, patience in ms, whether it works (0|1), window
--- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits.
--- A job that needs another model is not taken while the lane works: when its patience is over, nothing is.
--- A suspect, in whose company a worker has died, is taken alone, and only while the lane does not work.
-local most, loaded, since = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local patience, works, window = tonumber(ARGV[4]), ARGV[5] == '1', tonumber(ARGV[6])
+-- ARGV: most, window, ready models as JSON or '' (any), busy models as JSON, ms (Unix) since when the last of them is
+--       loaded, patience in ms, the model asked for, its room ('beside', 'instead', 'soon', 'later' or '')
+-- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits; a
+-- string: the model whose room decides, to be asked for.
+-- A suspect, in whose company a worker has died, is taken alone, and only while no model has jobs.
+local most, window, any = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == ''
+local since, patience, asked, room = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
 
 local ids = redis.call('LRANGE', KEYS[1], 0, window - 1)
 if #ids == 0 then
   return false
+end
+
+local function set(names)
+  local found = {}
+  for _, name in ipairs(cjson.decode(names)) do
+    found[name] = true
+  end
+  return found
 end
 
 local function job(id)
@@ -27,17 +36,21 @@ local function job(id)
   }
 end
 
-local function take(model, first)
+local head = job(ids[1])
+local ready, busy = any and {} or set(ARGV[3]), set(ARGV[4])
+local works, alone = next(busy) ~= nil, { [head.model] = true }
+
+local function take(allowed)
   local taken = {}
-  for place = first, #ids do
-    local each = job(ids[place])
-    if #taken == most or ((each.orders or each.suspect) and place > first) then
+  for place, id in ipairs(ids) do
+    local each = place == 1 and head or job(id)
+    if #taken == most or ((each.orders or each.suspect) and place > 1) then
       break
     end
-    if each.model == model then
-      redis.call('LREM', KEYS[1], 1, ids[place])
-      redis.call('RPUSH', KEYS[2], ids[place])
-      taken[#taken + 1] = ids[place]
+    if not allowed or allowed[each.model] then
+      redis.call('LREM', KEYS[1], 1, id)
+      redis.call('RPUSH', KEYS[2], id)
+      taken[#taken + 1] = id
     end
     if each.orders or each.suspect then
       break
@@ -46,25 +59,34 @@ local function take(model, first)
   return taken
 end
 
-local head = job(ids[1])
 if head.suspect and works then
   return {}
 end
-if head.foreign or head.suspect then
-  return take(head.model, 1)
+if any or head.foreign then
+  return take(nil)
 end
--- What needs the slot for itself waits here until the lane has nothing in hand: there it would count as running.
-local switches = head.unloads or head.model ~= loaded
-if works and switches and head.orders then
-  return {}
+if head.unloads then
+  -- It waits here until its model has no jobs: in a lane it would count as running.
+  local needed = busy[head.model] or (head.model == '' and works)
+  return needed and {} or take(nil)
 end
-if head.orders or not switches or loaded == '' then
-  return take(head.model, 1)
+if ready[head.model] then
+  return take(ready)
+end
+if room == '' or asked ~= head.model then
+  return head.model
+end
+if room == 'beside' then
+  ready[head.model] = true
+  return take(ready)
+end
+if head.orders or head.suspect then
+  return room == 'later' and {} or take(alone)
 end
 if now() * 1000 - math.max(head.submitted, since) < patience then
-  local taken = take(loaded, 1)
-  if #taken > 0 or works then
+  local taken = take(ready)
+  if #taken > 0 or room ~= 'instead' then
     return taken
   end
 end
-return works and {} or take(head.model, 1)
+return room == 'later' and {} or take(alone)

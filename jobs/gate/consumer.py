@@ -4,7 +4,7 @@ import base64
 import itertools
 import logging
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from jobs.events import (
     Requeued,
     encode_event,
 )
-from jobs.gate.affinity import ANY_MODEL, ModelAffinity
+from jobs.gate.affinity import Favour, any_model
 from jobs.gate.last_step import LastStep
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
@@ -73,6 +73,8 @@ class Emission(NamedTuple):
 
 #: Waiting jobs among which those for the loaded model are looked for.
 _WINDOW = 256
+#: Models that one look at a queue asks about: another process may take the first job meanwhile.
+_QUESTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,31 +95,36 @@ class Gate:
         #: of each execution the number of its last event, and the bytes of all
         self._said: dict[str, tuple[int, int]] = {}
 
-    def take(
-        self, timeout: int, most: int = 1, favour: Callable[[], ModelAffinity] = lambda: ANY_MODEL
-    ) -> list[str] | None:
-        """Wait up to `timeout` seconds for jobs and take up to `most` of them, all for one model.
+    def take(self, timeout: int, most: int = 1, favour: Favour = any_model) -> list[str] | None:
+        """Wait up to `timeout` seconds for jobs and take up to `most` of them.
 
-        They move to RQ's intermediate list until they are claimed. None: jobs wait, but for another model than
-        the one that works now, whose own may come first for a while.
+        They move to RQ's intermediate list until they are claimed. None: jobs wait, but for a model that may not be
+        loaded yet, while those of the models in memory may go first.
         """
-        taken = self._choose(most, favour())
+        taken = self._choose(most, favour)
         if taken is None:
             # Wakes when something comes, and leaves the queue as it is.
             queue = keys.queue(self.queue)
             if self._redis.blmove(queue, queue, timeout, src="LEFT", dest="LEFT") is None:
                 return []
-            taken = self._choose(most, favour())
+            taken = self._choose(most, favour)
             if taken is None:
                 return []
         return taken or None
 
-    def _choose(self, most: int, favour: ModelAffinity) -> list[str] | None:
+    def _choose(self, most: int, favour: Favour) -> list[str] | None:
         """The jobs taken; none when all that wait have to wait on, None when nothing waits."""
         names = [keys.queue(self.queue), keys.intermediate(self.queue)]
-        arguments = [most, favour.model, favour.since_ms, favour.patience_ms, int(favour.works), _WINDOW]
-        answer = self._run("choose", names, arguments)
-        return None if answer is None else [job_id.decode() for job_id in answer]
+        asked: str | None = None
+        for _ in range(_QUESTIONS):
+            now = favour(asked)
+            ready = b"" if now.ready is None else msgspec.json.encode(now.ready)
+            models = [ready, msgspec.json.encode(now.busy), now.since_ms, now.patience_ms]
+            answer = self._run("choose", names, [most, _WINDOW, *models, now.asked, now.room or ""])
+            if not isinstance(answer, bytes):
+                return None if answer is None else [job_id.decode() for job_id in answer]
+            asked = answer.decode()
+        return []
 
     def stop_waiting(self, client_name: str) -> None:
         """End a `take` that another thread waits in, on its connection of that name, as if its time was over.

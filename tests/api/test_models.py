@@ -126,7 +126,8 @@ def test_unload_all_says_what_it_did(
 ) -> None:
     def announce(**models: str | None) -> None:
         slots = {
-            name: {"model": model, "state": "loaded" if model else "empty"} for name, model in models.items()
+            name: [{"model": model, "state": "loaded" if model else "empty"}]
+            for name, model in models.items()
         }
         state = {"name": "one", "engines": list(models), "slots": slots, "seen_at": "", "memory": {}}
         clean_redis.set(keys.worker_state("scripted"), orjson.dumps(state))

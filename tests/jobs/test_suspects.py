@@ -67,14 +67,14 @@ async def test_suspects_are_taken_one_at_a_time_and_only_by_a_worker_that_has_no
     (new,) = await submit(front, 1)
     assert next_gate.recover(2, [WORKER], step(first, second)) == (3, 0)
 
-    works = ModelAffinity("org/tiny", works=True)
-    assert next_gate.take(1, most=9, favour=lambda: works) is None
+    works = ModelAffinity(ready=["org/tiny"], busy=["org/tiny"])
+    assert next_gate.take(1, most=9, favour=lambda _: works) is None
     for _ in range(2):
         (suspect,) = next_gate.take(1, most=9) or []
         (claim,) = next_gate.claim([(suspect, f"run-{suspect}")])
         assert suspect in (first, second)
         assert claim.suspect
-    taken = next_gate.take(1, most=9, favour=lambda: works)
+    taken = next_gate.take(1, most=9, favour=lambda _: works)
     assert taken == [third, new]
     assert not any(claim.suspect for claim in next_gate.claim([(job, f"run-{job}") for job in taken]))
 

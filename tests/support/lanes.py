@@ -9,6 +9,7 @@ from jobs.client import JobClient
 from jobs.errors import ContextLengthExceeded, MlxqError
 from jobs.events import Entry, Failed
 from jobs.kinds import Category, Kind
+from jobs.live_settings import LiveSettings, write
 from jobs.payloads import ChatPayload, NoPayload
 from jobs.request import JobRequest, new_job_id
 from mlxq.catalog import ModelRef
@@ -121,6 +122,11 @@ class Bench:
         self.hold_load.wait()
         self.engines.append(ScriptedEngine(ref.id, self.fail_steps))
         return self.engines[-1]
+
+    async def hold_at_most(self, models: int) -> None:
+        """As the setting of that name: models on demand at the same time."""
+        await write(self.client.redis, LiveSettings.of(self.settings), "max_concurrent_models", models)
+        self.host.live.refresh()
 
     @property
     def engine(self) -> ScriptedEngine:

@@ -152,15 +152,17 @@ class ScriptedWorker:
             "pid": 1,
             "started_at": "2025-01-01T00:00:00.000000Z",
             "slots": {
-                "llm": {
-                    "model": None,
-                    "state": "empty",
-                    "error": None,
-                    "context_length": None,
-                    "memory_bytes": None,
-                    "loaded_at": None,
-                    **slot,
-                }
+                "llm": [
+                    {
+                        "model": None,
+                        "state": "empty",
+                        "error": None,
+                        "context_length": None,
+                        "memory_bytes": None,
+                        "loaded_at": None,
+                        **slot,
+                    }
+                ]
             },
             "engines": ["llm"],
             "memory": {"active": 0, "peak": 0, "cache": 0},

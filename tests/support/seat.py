@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from jobs.kinds import Category
+
 
 @dataclass(eq=False)
 class Seat:
@@ -12,7 +14,9 @@ class Seat:
     pinned: bool = False
     keep: float | None = None
     cache_bytes: int = 0
+    category: Category = Category.LLM
     bytes: int = 0
+    coming_bytes: int = 0
 
     def clear_cache(self, wanted: int | None = None) -> None:
         self.cache_bytes = 0 if wanted is None else max(0, self.cache_bytes - wanted)

@@ -17,7 +17,7 @@ def ask(system: System, model: str, **options: Any) -> httpx.Response:
 
 def test_a_model_goes_as_soon_as_its_caller_says(system: System) -> None:
     assert ask(system, "org/second", keep_alive=0).status_code == 200
-    system.wait_until(lambda: loaded(system) is None, "the model is still loaded")
+    system.wait_until(lambda: loaded(system) != "org/second", "the model is still loaded")
     assert ask(system, "org/second").status_code == 200
     assert loaded(system) == "org/second"
 

@@ -18,6 +18,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("models")
     random_qwen3(root / "first")
     random_qwen3(root / "second")
+    random_qwen3(root / "third")
     return root
 
 

@@ -140,6 +140,7 @@ async def test_a_switch_waits_for_the_running_batch_and_without_patience_keeps_t
 ) -> None:
     bench = Bench(settings.model_copy(update={"switch_patience": 0}), client)
     bench.host.start()
+    await bench.hold_at_most(1)
     long = await bench.submit("first", count=300)
     await bench.story(long, until=lambda event: event.type == EventType.DELTA)
     other = await bench.submit("second", count=2)
@@ -157,6 +158,7 @@ async def test_a_switch_waits_for_the_running_batch_and_without_patience_keeps_t
 async def test_forty_interleaved_jobs_for_two_models_take_few_switches(
     bench: Bench, category: Category
 ) -> None:
+    await bench.hold_at_most(1)
     bench.hold_load.clear()
     jobs = [await bench.submit(model, category, count=2) for _ in range(20) for model in ("first", "second")]
     bench.hold_load.set()
@@ -170,6 +172,7 @@ async def test_who_waits_for_another_model_does_not_wait_for_ever(
 ) -> None:
     bench = Bench(settings.model_copy(update={"switch_patience": 0.3}), client)
     bench.host.start()
+    await bench.hold_at_most(1)
     running = await bench.submit("first", count=2)
     await bench.story(running)
     other = await bench.submit("second", count=1)
@@ -188,6 +191,7 @@ async def test_who_waits_for_another_model_does_not_wait_for_ever(
 async def test_while_the_head_waits_for_the_slot_the_rest_waits_in_the_queue(
     bench: Bench, clean_redis: redis.Redis
 ) -> None:
+    await bench.hold_at_most(1)
     await bench.story(await bench.submit("first"))
     bench.engine.hold.clear()
     running = await bench.submit("first", count=3)
@@ -242,6 +246,7 @@ async def test_an_engine_that_hangs_is_noticed_and_only_its_job_fails(bench: Ben
 
 
 async def test_draining_puts_back_what_does_not_end_in_time(bench: Bench) -> None:
+    await bench.hold_at_most(1)
     job_id = await bench.submit("first", count=10**9)
     waiting = await bench.submit("second")
     await bench.story(job_id, until=lambda event: event.type == EventType.DELTA)
@@ -257,9 +262,8 @@ async def test_the_worker_says_what_it_holds(bench: Bench) -> None:
     await _in_thread(bench.host._consumer.beat)
     (state,) = await bench.client.workers()
     assert state.engines == ("llm", "image")
-    assert state.slots["llm"].model == "first"
-    assert state.slots["llm"].state == "loaded"
-    assert state.slots["image"].state == "empty"
+    assert [(slot.model, slot.state) for slot in state.slots["llm"]] == [("first", "loaded")]
+    assert [slot.state for slot in state.slots["image"]] == ["empty"]
 
 
 async def _wait(event: threading.Event) -> bool:

@@ -10,7 +10,6 @@ import pytest
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.kinds import Category
-from jobs.live_settings import LiveSettings, write
 from jobs.worker_state import Device, MlxMemory
 from tests.support.events import EventType, data_of
 from tests.support.lanes import Bench
@@ -21,20 +20,14 @@ from worker.memory import Limits, Memory, is_out_of_memory
 pytestmark = pytest.mark.anyio
 
 
-async def hold_at_most(bench: Bench, models: int) -> None:
-    usual = LiveSettings.of(bench.settings)
-    await write(bench.client.redis, usual, "max_concurrent_models", models)
-    bench.host.live.refresh()
-
-
 async def test_the_least_recently_used_model_makes_room_for_one_more(bench: Bench) -> None:
-    await hold_at_most(bench, 1)
+    await bench.hold_at_most(1)
     await bench.story(await bench.submit("first", Category.LLM))
     chat = bench.engine
     last = (await bench.story(await bench.submit("second", Category.IMAGE)))[-1]
     assert last.type == EventType.COMPLETED
     assert chat.closed
-    assert bench.host.lanes[Category.LLM].slot.snapshot().state == "empty"
+    assert bench.host.lanes[Category.LLM].snapshot()[0].state == "empty"
 
 
 async def test_within_the_limit_nobody_goes(bench: Bench) -> None:
@@ -47,7 +40,7 @@ async def test_within_the_limit_nobody_goes(bench: Bench) -> None:
 async def test_who_generates_never_goes(settings: Settings, client: JobClient) -> None:
     bench = Bench(settings.model_copy(update={"lanes": "overlap"}), client)
     bench.host.start()
-    await hold_at_most(bench, 1)
+    await bench.hold_at_most(1)
     await bench.story(await bench.submit("first", Category.LLM))
     chat = bench.engine
     chat.hold.clear()
@@ -229,7 +222,7 @@ def test_what_running_out_of_memory_looks_like(error: Exception, is_one: bool) -
 
 def test_requests_get_what_models_that_stay_leave_and_idle_ones_make_room_for_them() -> None:
     one = Seat("one", None, bytes=30)
-    pinned = Seat("pinned", 1.0, pinned=True, bytes=20)
+    pinned = Seat("pinned", 1.0, pinned=True, bytes=20, category=Category.IMAGE)
     idle = Seat("idle", 2.0, bytes=25, cache_bytes=10)
     busy = Seat("busy", None, bytes=5)
     seats = [one, pinned, idle, busy]

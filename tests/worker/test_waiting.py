@@ -31,6 +31,7 @@ async def shown(client: JobClient, job_id: str) -> dict[str, object]:
 async def test_who_needs_the_slot_of_a_running_job_waits_in_the_queue(
     kind: Kind, bench: Bench, client: JobClient
 ) -> None:
+    await bench.hold_at_most(1)
     running = await bench.submit("first", count=10**9)
     await bench.story(running, until=lambda event: event.type == EventType.PROGRESS)
     other = await bench.send(kind, "" if kind is Kind.UNLOAD else "second", payload={"count": 2})

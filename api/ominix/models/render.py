@@ -7,16 +7,24 @@ from api.ominix.models.schema import LoadedStatus
 
 
 def model_status(entries: Sequence[ModelEntry]) -> LoadedStatus:
-    found = {entry.category: entry.id for entry in entries if entry.loaded}
-    seeing = next((entry.id for entry in reversed(entries) if entry.loaded and entry.sees), None)
-    return {
+    loaded = sorted((entry for entry in entries if entry.loaded), key=lambda entry: -entry.wanted_at)
+    found: dict[str, list[str]] = {}
+    for entry in loaded:
+        found.setdefault(entry.category, []).append(entry.id)
+
+    def last(category: str) -> str | None:
+        return next(iter(found.get(category, ())), None)
+
+    answer: LoadedStatus = {
         "status": "success",
         "models": {
-            "llm": found.get("llm"),
-            "asr": found.get("asr"),
-            "tts": found.get("tts"),
-            "image": found.get("image"),
-            "vlm": seeing,
-            "embedding": found.get("embedding"),
+            "llm": last("llm"),
+            "asr": last("asr"),
+            "tts": last("tts"),
+            "image": last("image"),
+            "vlm": next((entry.id for entry in loaded if entry.sees), None),
+            "embedding": last("embedding"),
         },
     }
+    beside = {category: models[1:] for category, models in found.items() if len(models) > 1}
+    return {**answer, "beside": beside} if beside else answer

@@ -1,6 +1,6 @@
 """The bodies of OminiX' resource of models: what is loaded, load, unload and download."""
 
-from typing import Literal
+from typing import Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -28,7 +28,10 @@ class DownloadRequest(RequestModel):
 
 
 class LoadedModels(TypedDict):
-    """The id of the loaded model of each type. A language model that reads images is both `llm` and `vlm`."""
+    """The id of the loaded model of each type; of several the one used last.
+
+    A language model that reads images is both `llm` and `vlm`.
+    """
 
     llm: str | None
     asr: str | None
@@ -39,5 +42,8 @@ class LoadedModels(TypedDict):
 
 
 class LoadedStatus(TypedDict):
+    """`beside`: the other loaded models of each type that has several, the one used last first."""
+
     status: Literal["success"]
     models: LoadedModels
+    beside: NotRequired[dict[str, list[str]]]

@@ -1,0 +1,254 @@
+"""The lanes of one category: one queue, whose jobs go to the lane that has their model in its slot.
+
+A model that has no lane gets an empty one, where the memory policy allows it, or that of an idle model. This module
+knows which lane has which model. It does not know engines, or how a task runs.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from config.settings import Settings
+from jobs.consumer.affinity import Affinity, Prospect
+from jobs.consumer.consumer import Consumer
+from jobs.consumer.execution import Execution
+from jobs.errors import EngineFailure, MlxqError
+from jobs.gate import Ending, Room
+from jobs.kinds import Category, Kind
+from jobs.results import LoadResult
+from jobs.worker_state import SlotState
+from worker.lane import Lane
+from worker.memory import Memory
+from worker.scheduler import DeviceScheduler
+from worker.slot_requests import Order
+from worker.slots import Slot
+from worker.task import Task
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which the size of a model that jobs wait for is remembered.
+_REMEMBERED = 1.0
+
+
+class Lanes:
+    """Call `start`; to end, `close` after the queue has been drained."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        category: Category,
+        make_slot: Callable[[], Slot],
+        capacity: int,
+        memory: Memory,
+        settings: Settings,
+        scheduler: DeviceScheduler | None = None,
+        preload: str | None = None,
+        tell_others: Callable[[Kind, str], None] = lambda *_: None,
+    ) -> None:
+        """`capacity`: jobs at the same time, of all models. `scheduler`: see `Lane`.
+
+        `preload`: the id of a model to load before the first job, which then stays. `tell_others` is called with a
+        load or an unload that was a job.
+        """
+        self.category = category
+        self._consumer = consumer
+        self._make_slot = make_slot
+        self._memory = memory
+        self._settings = settings
+        self._scheduler = scheduler
+        self._preload = preload
+        self._tell_others = tell_others
+        #: one decision at a time: which lane gets a model
+        self._routing = threading.Lock()
+        self._holding = threading.Lock()
+        #: model, its bytes, and when that was found out
+        self._asked: tuple[str, int, float] = ("", 0, float("-inf"))
+        self.queue = consumer.consume(category, capacity, self, Affinity(settings.switch_patience, self))
+        self.lanes: Sequence[Lane] = (self._new_lane(1),)
+
+    # -- for any thread ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        for lane in self.lanes:
+            lane.start()
+        if self._preload is not None:
+            self.order(Kind.LOAD, self._preload)
+
+    def accept(self, execution: Execution) -> None:
+        task = Task(execution)
+        if task.claim.kind is Kind.UNLOAD:
+            self._unload(task)
+            return
+        model = task.claim.model
+        try:
+            needed = self._needed(model)
+        except MlxqError as error:
+            self.queue.put([task.ending(error=error)])
+        except Exception as error:
+            log.exception("job %s could not be started", task.claim.job_id)
+            failure = EngineFailure(f"The model failed on this request ({type(error).__name__}).")
+            self.queue.put([task.ending(error=failure)])
+        else:
+            with self._routing:
+                self._lane_for(model, needed).accept(task, needed)
+
+    def cancel(self, execution_id: str) -> None:
+        """End an execution as cancelled, within one step."""
+        for lane in self.lanes:
+            lane.cancel(execution_id)
+
+    def drop(self, execution_id: str) -> None:
+        """Drop an execution that belongs to another worker now, within one step."""
+        for lane in self.lanes:
+            lane.drop(execution_id)
+
+    def linger(self, execution_id: str, lingers: bool) -> None:
+        """The client of an execution has left, or is back."""
+        for lane in self.lanes:
+            lane.linger(execution_id, lingers)
+
+    def ended(self, execution: Execution, ending: Ending) -> None:
+        if execution.claim.kind in (Kind.LOAD, Kind.UNLOAD) and ending.result is not None:
+            self._tell_others(execution.claim.kind, execution.claim.model)
+
+    def order(self, kind: Kind, model: str) -> None:
+        """Load or unload a model ('': any) as another worker did, when the lane concerned has no jobs."""
+        if kind is Kind.UNLOAD:
+            for lane in self._holders(model):
+                lane.order(Order(kind, model))
+            return
+        try:
+            needed = self._needed(model)
+        except MlxqError as error:
+            log.error("%s is not loaded: %s", model, error.message)
+            return
+        with self._routing:
+            self._lane_for(model, needed).order(Order(kind, model), needed)
+
+    def pins(self, model: str) -> bool:
+        """Whether this model stays once it is loaded."""
+        return model == self._preload
+
+    def snapshot(self) -> tuple[SlotState, ...]:
+        """The slots that hold a model or failed to, the last used first; one of them at least."""
+        lanes = sorted(self.lanes, key=lambda lane: lane.occupant.used_at, reverse=True)
+        states = [lane.slot.snapshot() for lane in lanes]
+        return tuple(state for state in states if state.model is not None) or (states[0],)
+
+    def hangs(self, step_timeout: float) -> bool:
+        """Whether an engine thread hangs in native code."""
+        return any(lane.hangs(step_timeout) for lane in self.lanes)
+
+    def fail_hung(self, step_timeout: float) -> None:
+        """Fail what engines hang on; see `Lane`."""
+        for lane in self.lanes:
+            if lane.hangs(step_timeout):
+                lane.fail_hung(step_timeout)
+
+    def close(self, patience: float) -> bool:
+        """End the engine threads, which free the models, and the queue's. False when a step still runs."""
+        for lane in self.lanes:
+            lane.stop()
+        deadline = time.monotonic() + patience
+        ended = [lane.join(max(0.0, deadline - time.monotonic())) for lane in self.lanes]
+        self.queue.close(patience)
+        return all(ended)
+
+    # -- what jobs may be taken; see `affinity.Models` -----------------------------------------------------------
+
+    @property
+    def ready(self) -> Sequence[str]:
+        return [model for lane in self.lanes if (model := lane.model) is not None]
+
+    @property
+    def busy(self) -> Sequence[str]:
+        return [model for lane in self.lanes if lane.occupant.busy and (model := lane.model) is not None]
+
+    @property
+    def load_seconds(self) -> float | None:
+        return max((lane.load_seconds for lane in self.lanes if lane.load_seconds is not None), default=None)
+
+    def prospect(self, model: str) -> Prospect:
+        try:
+            needed = self._needed(model)
+        except MlxqError:
+            # Its jobs fail at once, and need no room.
+            return Prospect(Room.BESIDE)
+        leaving = self._memory.leaving(self.category, needed, pinned=self.pins(model))
+        if leaving is None:
+            return Prospect(Room.LATER)
+        if not leaving:
+            return Prospect(Room.BESIDE)
+        own = [each.model or "" for each in leaving if each.category == self.category]
+        return Prospect(Room.INSTEAD, own[0] if own else "")
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    def _holders(self, model: str) -> list[Lane]:
+        """The lanes of this model ('': of any)."""
+        return [lane for lane in self.lanes if lane.model is not None and model in ("", lane.model)]
+
+    def _needed(self, model: str) -> int:
+        """The bytes of a model. Raises MlxqError."""
+        if self._holders(model):
+            return 0
+        asked, needed, at = self._asked
+        if asked != model or time.monotonic() - at > _REMEMBERED:
+            needed = self.lanes[0].slot.needed(model)
+            self._asked = model, needed, time.monotonic()
+        return needed
+
+    def _lane_for(self, model: str, needed: int) -> Lane:
+        """The lane of this model, or the one that gets it."""
+        for lane in self._holders(model):
+            return lane
+        leaving = self._memory.leaving(self.category, needed, pinned=self.pins(model))
+        if leaving is None:
+            # Something has come meanwhile. The job waits in the lane until that one's jobs have ended.
+            return min(self.lanes, key=lambda lane: lane.occupant.used_at)
+        for lane in self.lanes:
+            if lane.occupant in leaving:
+                return lane
+        for lane in self.lanes:
+            if lane.model is None and not lane.occupant.busy:
+                return lane
+        lane = self._new_lane(len(self.lanes) + 1)
+        self.lanes = (*self.lanes, lane)
+        lane.start()
+        return lane
+
+    def _new_lane(self, number: int) -> Lane:
+        lane = Lane(
+            f"{self.category}-{number}",
+            self._make_slot(),
+            self.queue,
+            self._consumer.record(self.queue),
+            self._memory,
+            self._settings,
+            self._scheduler,
+            self._preload,
+            self._hold,
+        )
+        self._memory.watch([lane.occupant])
+        return lane
+
+    def _unload(self, task: Task) -> None:
+        """Unload a model ('': all). The job ends when the last of its lanes has done so."""
+        lanes = self._holders(task.claim.model)
+        left = list(lanes)
+
+        def done() -> None:
+            # Several threads: only one of them gets the first lane.
+            if left.pop() is lanes[0]:
+                self.queue.put([task.ending(LoadResult(status="unloaded"))])
+
+        for lane in lanes:
+            lane.order(Order(Kind.UNLOAD, task.claim.model, done))
+        if not lanes:
+            self.queue.put([task.ending(LoadResult(status="unloaded"))])
+
+    def _hold(self) -> None:
+        """Jobs stay in their queue while a lane waits for its own slot."""
+        with self._holding:
+            self.queue.hold(any(lane.holds for lane in self.lanes))
