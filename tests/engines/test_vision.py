@@ -15,7 +15,7 @@ from tests.support.images import encoded, picture
 from tests.support.payloads import typed
 from tests.support.vision_checkpoints import random_gemma3, random_qwen3_vl
 from worker.engines.base import Delta, Done, Failed, Output, Progress
-from worker.engines.llm import reading, vision
+from worker.engines.llm import reading, request, vision
 from worker.engines.llm.chat import ChatEngine
 
 
@@ -113,6 +113,7 @@ def test_a_prompt_with_a_picture_goes_on_where_it_was_cut(
     expected = answer(until_done(engine, "whole")["whole"])
     engine.clear_cache()
     monkeypatch.setattr(reading, "LARGEST", 100)
+    monkeypatch.setattr(request, "REPORT_EVERY", 0.0)
     engine.add("cut", typed(long), 0)
     while not any(isinstance(each, Progress) and each.done >= 300 for each in engine.step()):
         pass
