@@ -131,8 +131,8 @@ class Feeder:
         affinity = self._affinity
         # An end from here on may make room.
         self._left.clear()
-        if self._has_suspect():
-            return self._look_again()
+        # Beside a suspect nothing is taken, but what waits is noted.
+        room = 0 if self._has_suspect() else room
         taken = self._gate.take(TAKE_TIMEOUT, room, affinity.current if affinity else any_model)
         if taken is None:
             # Jobs for the preferred models may come, running ones may end, or the others' patience.

@@ -210,6 +210,9 @@ class ChatEngine:
                 outputs.append(Failed(sequence.task_id, failure_of(error, "a request failed in its batch")))
         for advance in self._batch.advances + self._drafts.advances:
             self._report(advance, outputs)
+        if waiting and len(outputs) == len(waiting):
+            # Nothing else works: those that have the memory are paused.
+            time.sleep(PATIENCE)
         return outputs
 
     def _note_begun(self, begun: Begun, outputs: list[Output]) -> None:
