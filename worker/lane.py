@@ -14,8 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from redis.exceptions import RedisError
-
 from config.logs import CONCERNED
 from config.settings import Settings
 from jobs import events
@@ -133,6 +131,8 @@ class Lane:
         else:
             hung = self._running.tasks
             error = EngineFailure(f"The model hung: one step took longer than {step_timeout:g} s.")
+            if self._running.disperse():
+                return
         self._jobs.end_now([task.ending(error=error) for task in hung])
 
     def stop(self) -> None:
@@ -289,7 +289,7 @@ class Lane:
                 self._running.step()
         except Exception as error:
             log.exception(
-                "the %s engine failed in a step; its %d jobs fail with it", self.name, len(self._running)
+                "the %s engine failed in a step, which was about %d jobs", self.name, len(self._running)
             )
             self._give_up(error)
             return
@@ -297,28 +297,28 @@ class Lane:
         self.occupant.worked()
 
     def _give_up(self, error: Exception) -> None:
-        """The engine's state is unknown: its tasks fail, and the model is loaded again when a job needs it.
+        """The engine's state is unknown: it is loaded again when a job needs it, and its tasks run again, each alone.
 
-        Where memory has run out they are tried again, without the least recently used other model.
+        One that was alone fails. Where memory has run out it is tried again, without the least recently used other
+        model.
         """
-        if is_out_of_memory(error):
-            self.slot.unload()
+        self.slot.unload()
+        memory = is_out_of_memory(error)
+        if memory:
             self._memory.relieve(self.occupant)
-            for task in reversed(self._running.tasks):
-                self._try_again(task, OutOfMemory("The model ran out of memory."))
+        if self._running.disperse():
             return
         failure = EngineFailure(f"The model failed ({type(error).__name__}).")
         for task in self._running.tasks:
-            self._running.end(task, error=failure)
-        self.slot.unload()
+            if memory:
+                self._try_again(task, OutOfMemory("The model ran out of memory."))
+            else:
+                self._running.end(task, error=failure)
 
     def _try_again(self, task: Task, error: OutOfMemory) -> None:
         """Back to the front of the queue, a few times; then it fails."""
-        if task.claim.attempt <= MEMORY_RETRIES:
-            with contextlib.suppress(RedisError, OSError):
-                if self._running.release(task):
-                    return
-        self._running.end(task, error=error)
+        if task.claim.attempt > MEMORY_RETRIES or not self._running.release(task):
+            self._running.end(task, error=error)
 
     def _leave(self, execution_id: str, cancelled: bool) -> None:
         """A task leaves early: cancelled (its job ends) or lost (it belongs to another worker)."""

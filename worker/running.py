@@ -1,7 +1,10 @@
 """The tasks that a lane's engine serves now. It belongs to the engine thread; other threads may read `tasks`."""
 
+import contextlib
 import time
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from jobs.consumer.outbox import Message
 from jobs.consumer.queue import ConsumedQueue
@@ -90,12 +93,18 @@ class RunningTasks:
         self._tasks.pop(task.id, None)
         self._queue.put([task.ending(result, error)])
 
-    def release(self, task: Task) -> bool:
-        """Put a task's job back into its queue. False: it belongs to another worker now."""
-        if not self._queue.release(task.id):
-            return False
-        self._tasks.pop(task.id, None)
-        return True
+    def release(self, task: Task, suspicion: str = "") -> bool:
+        """Put a task's job back into its queue, with a `suspicion` to run alone. False: that could not be done."""
+        with contextlib.suppress(RedisError, OSError):
+            if self._queue.release(task.id, suspicion):
+                self._tasks.pop(task.id, None)
+                return True
+        return False
+
+    def disperse(self) -> bool:
+        """Put all tasks back to run alone: one of them has made the engine fail. False for a task that is alone."""
+        tasks = self.tasks
+        return len(tasks) > 1 and all([self.release(task, tasks[0].id) for task in reversed(tasks)])
 
     @property
     def engine(self) -> Engine[Any]:

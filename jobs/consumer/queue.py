@@ -113,10 +113,10 @@ class ConsumedQueue:
         if execution is not None:
             self._gate.progress(execution.claim.job_id, execution_id, state)
 
-    def release(self, execution_id: str) -> bool:
-        """Put a job back at the front of its queue. False: it belongs to another process now."""
+    def release(self, execution_id: str, suspicion: str = "") -> bool:
+        """Put a job back at the front of its queue. False: it belongs to another process now. See `Gate.release`."""
         execution = self._executions.get(execution_id)
-        if execution is None or not self._gate.release(execution.claim.job_id, execution_id):
+        if execution is None or not self._gate.release(execution.claim.job_id, execution_id, suspicion):
             return False
         self.forget(execution_id)
         return True

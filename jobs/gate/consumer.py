@@ -251,12 +251,15 @@ class Gate:
         ]
         return bool(self._run("progress", [keys.job(job_id), keys.started(self.queue)], arguments))
 
-    def release(self, job_id: str, execution_id: str) -> bool:
-        """Put a running job back at the front of the queue, because this worker drains."""
+    def release(self, job_id: str, execution_id: str, suspicion: str = "") -> bool:
+        """Put a running job back at the front of the queue: this worker drains, or failed while it ran the job.
+
+        `suspicion`: a name for that failure; the job runs alone then.
+        """
         self._said.pop(execution_id, None)
         event = encode_event(Requeued())
         names = [keys.started(self.queue), keys.queue(self.queue)]
-        return bool(self._run("release", names, [job_id, execution_id, event]))
+        return bool(self._run("release", names, [job_id, execution_id, event, suspicion]))
 
     def beat(self, executions: Sequence[tuple[str, str]]) -> tuple[set[str], set[str], set[str]]:
         """Renew the leases of (job, execution) pairs. Returns the executions (lost, to be cancelled, lingering)."""
