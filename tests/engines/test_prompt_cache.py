@@ -98,6 +98,13 @@ def test_a_reader_that_goes_on_does_not_change_what_is_kept() -> None:
     assert (again.length, held(again.layers)) == (SHORTEST + 3, [*HEAD, 1, 2, 3])
 
 
+def test_a_reader_of_a_short_beginning_gets_no_more_than_that() -> None:
+    cache = cache_of([*HEAD, *range(1000)])
+    found = cache.fetch([*HEAD, 0, 1, 9])
+    assert found is not None
+    assert [layer.keys.shape[2] for layer in found.layers] == [found.length] * 2
+
+
 def test_what_a_longer_entry_covers_is_not_kept_twice() -> None:
     cache = cache_of([*HEAD, 1], [*HEAD, 1, 2], [*HEAD, 3], [*HEAD, 1, 2], [*HEAD, 1])
     assert len(cache) == 2

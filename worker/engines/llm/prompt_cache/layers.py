@@ -66,6 +66,7 @@ def returned(layers: Sequence[Any], dropped: int, state: State | None = None) ->
             vars(leaf).update(vars(alias(copied)))
         elif dropped:
             leaf.trim(dropped)
+            _cut(leaf)
     return twins
 
 
@@ -86,6 +87,13 @@ def arrays_of(state: State) -> list[Any]:
 
 def state_bytes(state: State) -> int:
     return sum(leaf.nbytes for leaf in state if leaf is not None)
+
+
+def _cut(leaf: Any) -> None:
+    """Leave the arrays of a trimmed leaf without what it no longer holds: a reader that writes copies them."""
+    if type(leaf).__name__ == "KVCache":
+        leaf.keys = leaf.keys[..., : leaf.offset, :]
+        leaf.values = leaf.values[..., : leaf.offset, :]
 
 
 def _owned(value: Any) -> Any:
