@@ -68,10 +68,12 @@ def job_request(
     stream: bool = False,
     priority: int = 0,
     kept: str = "",
+    identity: bytes = b"",
 ) -> JobRequest:
     """The job for this request. Raises InvalidRequest for a bad Idempotency-Key.
 
-    Requests that ask for the same have the same payload; in which form they want the answer does not count.
+    Requests that ask for the same have the same payload, and the same `identity` where that is not all; in which form
+    they want the answer does not count.
     `category` is that of the model, for kinds that have no queue of their own. `meta` is noted with the time of now.
 
     A model that is only on a hub is fetched first, by a job that this one waits for.
@@ -110,6 +112,7 @@ def job_request(
         fingerprint=_digest(
             *(part.encode() for part in (caller, dialect.name, kind, queue, model)),
             asked,
+            identity,
         ),
         attach=_attach(headers, linger),
         linger=linger,

@@ -35,14 +35,14 @@ async def settle(
 
     Raises InvalidRequest for what can't be enforced or read or is too long, and PayloadTooLarge.
     """
-    if context_of(request).settings.normalise_prompts:
+    context, uploads = context_of(request), uploads_of(request)
+    if context.settings.normalise_prompts:
         payload = structs.replace(payload, messages=without_volatile(payload.messages))
+    await settle_documents(context.settings, payload.messages)
     await check_length(request, ref, payload)
     payload, loosened = await settle_schemas(list(enforced), payload)
     told = [*unheeded, *loosened]
     if payload.tools is not None and await asyncio.to_thread(has_no_tools, ref.path):
         told.append(NO_TOOLS)
     headers = warned(headers, told)
-    context, uploads = context_of(request), uploads_of(request)
-    await settle_documents(context.settings, payload.messages)
     return payload, await settle_images(context, uploads, ref, payload.messages, headers)

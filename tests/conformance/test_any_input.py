@@ -28,12 +28,18 @@ _MODELS = {"/v1/embeddings": MINILM, **dict.fromkeys(_PICTURES, "tiny-image")}
 PNG = encoded(picture(1, 20, 20))
 _READABLE: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hello 🦊"}]},
+    "/v1/responses": {
+        "input": "Hello 🦊",
+        "conversation": None,
+        "prompt": None,
+        "previous_response_id": None,
+    },
     "/v1/completions": {"prompt": ["Hello", "🦊"]},
     "/v1/embeddings": {"input": ["Hello", "🦊"]},
     "/v1/images/generations": {"prompt": "Hello 🦊", "image": None, "strength": None, "loras": None},
 }
 _ENDINGS = {"/v1/system/restart", "/v1/system/shutdown"}
-_LIMITS = ("max_tokens", "max_completion_tokens")
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
 @pytest.mark.slow

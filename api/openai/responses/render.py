@@ -57,19 +57,9 @@ def noted(asked: ResponseRequest, ask: Ask, raw: bytes) -> ResponseMeta:
     )
 
 
-class _AsSent(msgspec.Struct):
-    """What is repeated as it was sent."""
-
-    text: dict[str, object] | None = None
-    tool_choice: str | dict[str, object] | None = None
-    tools: list[dict[str, object]] | None = None
-
-
-_AS_SENT = msgspec.json.Decoder(_AsSent)
-
-
 def _echo(asked: ResponseRequest, raw: bytes) -> Echo:
-    sent = _AS_SENT.decode(raw)
+    # What is repeated as it was sent: numbers of more than 64 bits are as they were read.
+    sent = orjson.loads(raw)
     reasoning = asked.reasoning
     summary = (reasoning.summary or reasoning.generate_summary) if reasoning else None
     echo: Echo = {
@@ -91,9 +81,9 @@ def _echo(asked: ResponseRequest, raw: bytes) -> Echo:
         "service_tier": "default",
         "store": asked.stored,
         "temperature": 1.0 if asked.temperature is None else asked.temperature,
-        "text": {"format": {"type": "text"}, **(sent.text or {})},
-        "tool_choice": sent.tool_choice or "auto",
-        "tools": [_tool(each) for each in sent.tools or ()],
+        "text": {"format": {"type": "text"}, **(sent.get("text") or {})},
+        "tool_choice": sent.get("tool_choice") or "auto",
+        "tools": [_tool(each) for each in sent.get("tools") or ()],
         "top_logprobs": asked.top_logprobs or 0,
         "top_p": 1.0 if asked.top_p is None else asked.top_p,
         "truncation": "disabled",

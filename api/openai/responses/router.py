@@ -83,6 +83,8 @@ async def _job(request: Request, body: Body[ResponseRequest]) -> tuple[JobReques
         preference=Preference(0.0) if asked.background else preference(request.headers),
         stream=bool(asked.stream),
         kept=kept,
+        # What a response repeats, and whether it is stored, is told by its job.
+        identity=bytes(meta.echo),
     )
     return job, headers
 

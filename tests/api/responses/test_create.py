@@ -1,5 +1,6 @@
 """A response: what it answers and repeats, what its stream consists of, what the model is told and offered."""
 
+import json
 from typing import Any
 
 import httpx
@@ -244,6 +245,15 @@ def test_tools_that_the_client_runs_have_items_of_their_own(
     made = worker.runs[-1].payload["messages"][1]["tool_calls"][0]["function"]
     assert made["name"] == kind
     assert made["arguments"].replace(" ", "") == arguments.replace(" ", "")
+
+
+def test_numbers_that_no_machine_has_are_repeated_as_they_are_read(
+    http: httpx.Client, worker: ScriptedWorker
+) -> None:
+    body = json.dumps(asked(tools=[{"type": "new", "size": 1}])).replace('"size": 1', f'"size": {10**30}')
+    answer = http.post(PATH, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["tools"] == [{"type": "new", "size": 1e30}]
 
 
 def test_tools_that_come_as_an_item_count(http: httpx.Client, worker: ScriptedWorker) -> None:

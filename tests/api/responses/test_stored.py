@@ -341,3 +341,25 @@ def test_the_sdk_polls_resumes_and_goes_on(sdk: openai.OpenAI, worker: ScriptedW
     sdk.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError):
         sdk.responses.retrieve(first.id)
+
+
+def test_a_request_that_comes_again_has_its_own_answer(http: httpx.Client, worker: ScriptedWorker) -> None:
+    """A response whose client has left is found again by the same request, and by no other of the same prompt."""
+    go, begun = threading.Event(), threading.Event()
+
+    def play(run: Run) -> None:
+        run.say("one ")
+        begun.set()
+        go.wait(10)
+        run.complete("one two")
+
+    worker.play(play)
+    with http.stream("POST", PATH, json=asked(stream=True, metadata={"a": "1"})) as first:
+        head = next(chunk for chunk in first.iter_text() if "resp_" in chunk)
+    assert begun.wait(10)
+    left = event(head.split("\n\n")[0])["response"]["id"]
+    other = http.post(PATH, json=asked(metadata={"a": "2"}, background=True)).json()
+    assert (other["id"] != left, other["metadata"]) == (True, {"a": "2"})
+    go.set()
+    again = post(http, metadata={"a": "1"})
+    assert (again["id"], again["metadata"]) == (left, {"a": "1"})
