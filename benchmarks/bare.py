@@ -67,10 +67,11 @@ def _tokens(tokenizer: object, text: str) -> list[int]:
 
 
 def _serve(generator: BatchGenerator, tokenizer: object) -> None:
-    """One stream scenario for each line: `n` prompts, `tokens` of each answer, `seed`."""
+    """One stream scenario for each line: `n` prompts of `words` words, `tokens` of each answer, `seed`."""
     for line in sys.stdin:
         asked = json.loads(line)
-        scenario = Scenario(f"stream at {asked['n']}", asked["n"], 1, asked["tokens"], stream=True)
+        name, words = f"stream at {asked['n']}", asked["words"]
+        scenario = Scenario(name, asked["n"], 1, asked["tokens"], stream=True, words=words)
         print(json.dumps(figures(measure(generator, tokenizer, scenario, asked["seed"]))), flush=True)
 
 

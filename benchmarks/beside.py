@@ -22,6 +22,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks import load, model, preload
+from benchmarks.bare_process import Bare, waves
 from benchmarks.load import Scenario
 from benchmarks.server import MLX_LM, MLXQ, Server, running
 
@@ -41,7 +42,7 @@ def main() -> None:
         participants: dict[str, Wave] = {
             "mlxq": _server(stack.enter_context(running(MLXQ, folder, blas))),
             "mlx_lm.server": _server(stack.enter_context(running(MLX_LM, folder, blas))),
-            "bare": stack.enter_context(_bare(folder, blas)),
+            "bare": _bare(stack.enter_context(waves(folder, blas))),
         }
         scenarios = [Scenario(f"stream at {n}", n, 1, args.tokens, stream=True) for n in args.streams]
         for wave in participants.values():
@@ -72,34 +73,8 @@ def _server(server: Server) -> Wave:
     return wave
 
 
-@contextlib.contextmanager
-def _bare(folder: Path, blas: dict[str, str]) -> Iterator[Wave]:
-    command = [sys.executable, "-m", "benchmarks.bare", "--model", str(folder), "--waves"]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", **blas},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    asked, answered = process.stdin, process.stdout
-
-    def wave(scenario: Scenario, seed: str) -> Figures:
-        print(
-            json.dumps({"n": scenario.concurrency, "tokens": scenario.max_tokens, "seed": seed}), file=asked
-        )
-        asked.flush()
-        return _short(json.loads(answered.readline()))
-
-    try:
-        yield wave
-    finally:
-        asked.close()
-        process.wait(20)
+def _bare(bare: Bare) -> Wave:
+    return lambda scenario, seed: _short(bare(scenario, seed))
 
 
 @contextlib.contextmanager

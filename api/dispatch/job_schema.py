@@ -102,6 +102,7 @@ class JobEvent(TypedDict, total=False):
     audio: str
     done: int
     total: int
+    unit: str
     result: JobResult
     error: JobError
 

@@ -22,11 +22,11 @@ from worker.memory import is_out_of_memory
 #: Tokens of the largest piece; the value of mlx-lm.
 LARGEST = 2048
 #: Tokens of the smallest piece. GPUs multiply matrices in tiles of 32 rows: fewer tokens take as long.
-SMALLEST = 32 if device().gpu else 8
+SMALLEST = 32 if device().gpu else 4
 #: Tokens of a piece where one has to be careful: a sixteenth of the memory for what is computed with it.
 CAREFUL = 128
 #: Seconds of a piece while nothing decodes: a new request waits for its end.
-ALONE = 1.0
+ALONE = 0.5
 #: Beside rows that decode: seconds of a piece as a share of those of their own step. With 1, their pauses double.
 SHARE = 0.9
 #: Every so many pieces the oldest prompt is read, else the one of which the least is unread.
