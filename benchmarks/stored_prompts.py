@@ -24,16 +24,13 @@ import httpx
 import psutil
 
 from benchmarks.model import BIG, TINY, random_qwen3
+from benchmarks.prompts import prompt
 from benchmarks.server import REPO, free_port
-
-#: Words that are one token each in the random model's vocabulary, more or less.
-WORDS = ("the", "of", "and", "to", "in", "is", "that", "for", "it", "with")
 
 
 def text(tokens: int, ending: str) -> str:
     """A prompt of about so many tokens, the same for every ending but at its end."""
-    words = [WORDS[(n * n + n // 7) % len(WORDS)] for n in range(tokens * 9 // 10)]
-    return " ".join(words) + f" {ending}"
+    return f"{prompt(tokens, 'stored')} {ending}"
 
 
 @contextmanager
@@ -145,7 +142,7 @@ def main() -> None:
     try:
         model = random_qwen3(folder / "models" / "random", TINY if options.quick else BIG)
         config = json.loads((model / "config.json").read_text())
-        (model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2 * tokens}))
+        (model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 4 * tokens}))
         with server(model, folder / "data", 10) as (client, _):
             cold = chat(client, text(tokens, "one"))
         with server(model, folder / "data", 10) as (client, _):

@@ -146,6 +146,25 @@ def test_a_cache_that_can_not_be_cut_goes_on_after_a_picture(
     engine.close()
 
 
+def test_a_prompt_with_a_picture_is_stored_for_the_next_process(
+    folder: Path, settings: Settings, image: dict[str, str], tmp_path: Path
+) -> None:
+    stored = settings.model_copy(update={"prompt_cache_disk_gb": 1.0})
+
+    def ask(words: str, settings: Settings) -> Done:
+        engine = vision.load(ModelRef("eyes", folder), settings)
+        engine.add("asked", typed(payload([image, text("x" * 1200 + words)])), 0)
+        end = until_done(engine, "asked")["asked"]
+        engine.close()
+        assert isinstance(end, Done)
+        return end
+
+    ask("", stored)
+    found = ask(" and more", stored)
+    assert plain(found.result)["usage"]["cached_tokens"] >= 1024
+    assert answer(found) == answer(ask(" and more", settings))
+
+
 def test_pictures_that_the_model_fails_on_fail_their_request_alone(
     engine: ChatEngine, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from mlxq.catalog.stored_prompts import folder_of_model, folder_of_prompts
 from worker.engines.llm.prompt_cache.disk import DiskCache
 from worker.engines.llm.prompt_cache.disk_files import PieceFiles
 from worker.engines.llm.prompt_cache.disk_layers import can_store
-from worker.engines.llm.prompt_cache.disk_room import DiskRoom
+from worker.engines.llm.prompt_cache.disk_room import disk_room
 from worker.engines.llm.prompt_cache.layers import Layers
 from worker.engines.precision import keeps_halves
 
@@ -41,7 +41,7 @@ def disk_cache(ref: ModelRef, settings: Settings, make_layers: Callable[[], Laye
     except OSError as error:
         log.warning("prompts of %s are not kept on the disk: %s", ref.id, error.strerror)
         return None
-    room = DiskRoom(folder_of_prompts(settings.data_dir), settings.prompt_cache_disk_bytes)
+    room = disk_room(folder_of_prompts(settings.data_dir), settings.prompt_cache_disk_bytes)
     folder = folder_of_model(settings.data_dir, ref.base_id) / model[:16]
     return DiskCache(PieceFiles(folder, room), model, make_layers)
 

@@ -10,16 +10,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 #: The most that cached prompts take of the disk space that is free without them.
 FREE_SHARE = 0.25
 #: Seconds for which a count holds: another process may write meanwhile.
-_FRESH = 30.0
+_FRESH = 5.0
 #: What is deleted at once when the bound is reached, as a share of it.
 _SLACK = 0.1
 #: How the names of files begin that are being written, and seconds after which no process writes them any more.
 UNFINISHED, _ABANDONED = "part-", 600.0
+
+
+@cache
+def disk_room(root: Path, limit: int) -> "DiskRoom":
+    """The bound that all models of this process share."""
+    return DiskRoom(root, limit)
 
 
 class DiskRoom:
