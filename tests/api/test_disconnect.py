@@ -28,12 +28,14 @@ class Listening(Protocol):
 class RawClient:
     """A request on a socket, which can be closed at any moment."""
 
-    def __init__(self, api: Listening, body: dict[str, Any], **headers: str) -> None:
+    def __init__(
+        self, api: Listening, body: dict[str, Any], path: str = "/v1/chat/completions", **headers: str
+    ) -> None:
         raw = json.dumps(body).encode()
         lines = {"host": "localhost", "content-length": str(len(raw)), **headers}
         head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
         self._socket = socket.create_connection(("127.0.0.1", api.port), timeout=20)
-        self._socket.sendall(f"POST /v1/chat/completions HTTP/1.1\r\n{head}\r\n".encode() + raw)
+        self._socket.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + raw)
 
     def read(self) -> bytes:
         return self._socket.recv(65536)
