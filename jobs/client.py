@@ -168,9 +168,10 @@ class JobClient:
         self.bus.forget(watch)
         try:
             with _redis_errors():
-                answer = await self._gate.leave(
-                    job_id, self.bus.process, parting, watching=self.bus.watches(job_id)
-                )
+                async with self._deliveries.writing(left.fingerprint):
+                    answer = await self._gate.leave(
+                        job_id, self.bus.process, parting, watching=self.bus.watches(job_id)
+                    )
                 if answer == "cancelled":
                     await self._log_cancelled(job_id)
         except MlxqError as error:

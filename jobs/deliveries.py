@@ -1,13 +1,14 @@
 """Writes down which answers have been delivered, behind the answers: no client waits for it.
 
-Those of a moment are written together. A request waits until the delivery of an identical one is written: else it
-would be given the answer that its client has.
+Those of a moment are written together. A request waits until what became of an identical one is written, the delivery
+or that its client has left: else it would be given an answer that its client has, or not find its job.
 """
 
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 
 from redis.exceptions import RedisError
 
@@ -33,8 +34,17 @@ class Deliveries:
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
 
+    @asynccontextmanager
+    async def writing(self, fingerprint: str) -> AsyncIterator[None]:
+        """While it is written that the client of a request has left."""
+        self._unwritten[fingerprint] += 1
+        try:
+            yield
+        finally:
+            await self._settle(Counter([fingerprint]))
+
     async def written(self, fingerprint: str) -> None:
-        """Wait until the deliveries to identical requests are written, or Redis is away."""
+        """Wait until what became of identical requests is written, or Redis is away."""
         if self._unwritten[fingerprint]:
             async with self._changed:
                 await self._changed.wait_for(lambda: not self._unwritten[fingerprint])
@@ -50,7 +60,10 @@ class Deliveries:
             # What is lost is found by the next identical request as if its client had left.
             with contextlib.suppress(RedisError, OSError):
                 await self._write({job_id: last for job_id, _, last in noted})
-            self._unwritten -= Counter(fingerprint for _, fingerprint, _ in noted)
-            async with self._changed:
-                self._changed.notify_all()
+            await self._settle(Counter(fingerprint for _, fingerprint, _ in noted))
         self._writing = None
+
+    async def _settle(self, written: Counter[str]) -> None:
+        self._unwritten -= written
+        async with self._changed:
+            self._changed.notify_all()

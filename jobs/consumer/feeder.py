@@ -95,7 +95,7 @@ class Feeder:
                 self._room.release()
 
     def take_back(self) -> None:
-        """An execution needs its place after all. Where that is taken, the next one that becomes free is not lent."""
+        """An execution needs its place after all. Where that is taken, the next free one is not given away."""
         with self._owing:
             if not self._room.acquire(blocking=False):
                 self._owed += 1
@@ -122,8 +122,8 @@ class Feeder:
                 log.exception("the feeder of the %s queue failed once", self._gate.queue)
                 executions = []
                 self._stopped.wait(_RETRY)
-            if room > len(executions):
-                self._room.release(room - len(executions))
+            for _ in range(room - len(executions)):
+                self.lend()
             for execution in executions:
                 self._accept(execution)
 
@@ -139,9 +139,11 @@ class Feeder:
             self._blocked()
             return self._look_again()
         self._pause = _LOOK_AGAIN
-        if taken and self._stopped.is_set():
-            self._gate.put_back(taken)
-            return []
+        with self._owing:
+            allowed = 0 if self._stopped.is_set() else max(0, len(taken) - self._owed)
+        if len(taken) > allowed:
+            self._gate.put_back(taken[allowed:])
+            taken = taken[:allowed]
         if not taken:
             return []
         claims = self._gate.claim([(job, uuid.uuid4().hex) for job in taken])

@@ -242,7 +242,7 @@ def test_a_job_that_waits_keeps_its_place_for_a_client_that_left(
     assert b"second" in behind.read()
     again.leave()
     behind.leave()
-    assert [run.claim.job_id for run in worker.runs][0] == job["id"]
+    assert worker.runs[0].claim.job_id == job["id"]
 
 
 def test_a_lingering_job_counts_until_its_time_is_over(
