@@ -57,6 +57,12 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"batch_size": 1})
 
 
+@pytest.fixture
+def pausing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines can pause: what nobody waits for makes no flood of events."""
+    monkeypatch.setattr("tests.support.lanes.ScriptedEngine", PausableEngine)
+
+
 def asked(linger: float, *, model: str = "first", count: int = ENDLESS, name: str = "same") -> JobRequest:
     return JobRequest(
         id=new_job_id(Kind.CHAT),
@@ -93,13 +99,17 @@ async def until(what: Callable[[], Any]) -> None:
             await anyio.sleep(0.01)
 
 
-async def test_a_job_ends_when_its_client_does_not_come_back(bench: Bench, client: JobClient) -> None:
+async def test_a_job_ends_when_its_client_does_not_come_back(
+    pausing: None, bench: Bench, client: JobClient
+) -> None:
     job_id = await lost(client, asked(SHORT))
     assert (await bench.story(job_id))[-1].type == "cancelled"
     assert (await client.stats())["llm"].lingering == 0
 
 
-async def test_it_gives_its_place_in_a_full_batch_to_another(bench: Bench, client: JobClient) -> None:
+async def test_it_gives_its_place_in_a_full_batch_to_another(
+    pausing: None, bench: Bench, client: JobClient
+) -> None:
     job_id = await lost(client, asked(LONG))
     assert (await client.info(job_id)).lingers_until is not None
     other = await bench.submit(count=1)
@@ -107,7 +117,7 @@ async def test_it_gives_its_place_in_a_full_batch_to_another(bench: Bench, clien
     assert (await bench.story(job_id))[-1].type == "cancelled"
 
 
-async def test_it_gives_its_slot_to_another_model(bench: Bench, client: JobClient) -> None:
+async def test_it_gives_its_slot_to_another_model(pausing: None, bench: Bench, client: JobClient) -> None:
     bench.host.memory._limits = lambda: Limits(models=1, idle=0)
     job_id = await lost(client, asked(LONG))
     other = await bench.submit("second", count=1)
@@ -124,7 +134,9 @@ async def test_while_nobody_needs_its_place_it_goes_on_to_its_end(bench: Bench, 
         await hear(watch, "completed")
 
 
-async def test_whose_client_is_back_gives_way_to_nobody(bench: Bench, client: JobClient) -> None:
+async def test_whose_client_is_back_gives_way_to_nobody(
+    pausing: None, bench: Bench, client: JobClient
+) -> None:
     job_id = await lost(client, asked(LONG))
     async with client.submit(asked(LONG)) as (submission, watch):
         assert submission.job_id == job_id
@@ -138,7 +150,7 @@ async def test_whose_client_is_back_gives_way_to_nobody(bench: Bench, client: Jo
 
 
 async def test_a_place_that_was_lent_is_not_lent_twice(
-    bench: Bench, client: JobClient, clean_redis: redis.Redis
+    pausing: None, bench: Bench, client: JobClient, clean_redis: redis.Redis
 ) -> None:
     """Clients that come and go do not change how many jobs run at once."""
     job_id = await lost(client, asked(LONG))
@@ -156,11 +168,6 @@ async def test_a_place_that_was_lent_is_not_lent_twice(
         await hear(watch, "cancelled")
     await bench.story(others[0], until=lambda entry: entry.type == "delta")
     assert int(clean_redis.llen(keys.queue("llm"))) == 2
-
-
-@pytest.fixture
-def pausing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.support.lanes.ScriptedEngine", PausableEngine)
 
 
 async def test_an_engine_that_can_pause_stands_still_until_the_client_is_back(
