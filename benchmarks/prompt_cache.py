@@ -51,7 +51,8 @@ def main() -> None:
 
 @contextmanager
 def _engine(folder: Path, **settings: Any) -> Iterator[ChatEngine]:
-    engine = load(ModelRef("model", folder), Settings(**settings))
+    # Without the disk, which would keep prompts between two runs.
+    engine = load(ModelRef("model", folder), Settings(prompt_cache_disk_gb=0, **settings))
     try:
         yield engine
     finally:
