@@ -1,14 +1,15 @@
-"""A checkpoint that always says the same tokens, whatever it is asked: real MLX, and a text that a test chooses.
+"""Checkpoints that say what a test chooses, with real MLX: one that always says the same, and one that acts.
 
 Its only layer does nothing; the embedding of a token is the token, and the head knows what follows each.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Regex, Tokenizer, normalizers
 
 from tests.support.checkpoints import byte_tokenizer
 
@@ -24,17 +25,48 @@ def saying(folder: Path, pieces: list[str], *, markers: tuple[str, ...] = (), op
 
     `markers`: special tokens of its vocabulary. `opening`: how its prompt ends.
     """
+    tokenizer = _tokenizer(pieces, markers)
+    every: dict[str | None, Sequence[str]] = {None: pieces}
+    return _write(folder, tokenizer, every, _TEMPLATE.format(opening=opening), context=4096)
+
+
+def acting(folder: Path, answers: dict[str, list[str]], template: str, *, context: int = 1 << 20) -> Path:
+    """Write a model into `folder` that says one of several answers: the one whose mark its prompt ends with.
+
+    `template` is the Jinja template of a chat, which chooses the mark. Words of a prompt are one token each, whatever
+    they are: long prompts are read in a moment.
+    """
+    pieces = [piece for answer in answers.values() for piece in answer]
+    tokenizer = _tokenizer(pieces, tuple(answers))
+    tokenizer.normalizer = normalizers.Replace(Regex(r"\S+\s*|\s+"), "w")
+    marked: dict[str | None, Sequence[str]] = {**answers}
+    return _write(folder, tokenizer, marked, template, context)
+
+
+def _tokenizer(pieces: Sequence[str], markers: tuple[str, ...]) -> Tokenizer:
     assert len(set(pieces)) == len(pieces), "a token is followed by one other only"
-    folder.mkdir(parents=True)
     tokenizer = byte_tokenizer([_START, _END, *markers])
     tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in pieces if piece not in markers])
+    return tokenizer
+
+
+def _write(
+    folder: Path,
+    tokenizer: Tokenizer,
+    answers: Mapping[str | None, Sequence[str]],
+    template: str,
+    context: int,
+) -> Path:
+    """`answers` by the token that they follow; None: any other."""
+    folder.mkdir(parents=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     size = tokenizer.get_vocab_size()
     width = -(-size // 32) * 32
     vocabulary = tokenizer.get_vocab()
-    said = [vocabulary[piece] for piece in [*pieces, _END]]
-    follows = np.full(size, said[0])
-    follows[said[:-1]] = said[1:]
+    follows = np.full(size, vocabulary[answers[None][0] if None in answers else _END])
+    for mark, answer in answers.items():
+        said = [vocabulary[piece] for piece in ([] if mark is None else [mark]) + [*answer, _END]]
+        follows[said[:-1]] = said[1:]
     embedding, head = np.zeros((size, width), np.float32), np.zeros((size, width), np.float32)
     embedding[range(size), range(size)] = 1
     head[follows, range(size)] = 1
@@ -60,7 +92,7 @@ def saying(folder: Path, pieces: list[str], *, markers: tuple[str, ...] = (), op
             "head_dim": 32,
             "rms_norm_eps": 1e-6,
             "vocab_size": size,
-            "max_position_embeddings": 4096,
+            "max_position_embeddings": context,
             "rope_theta": 10000.0,
             "tie_word_embeddings": False,
             "eos_token_id": end,
@@ -70,10 +102,10 @@ def saying(folder: Path, pieces: list[str], *, markers: tuple[str, ...] = (), op
             "tokenizer_class": "PreTrainedTokenizerFast",
             "eos_token": _END,
             "pad_token": _END,
-            "model_max_length": 4096,
+            "model_max_length": context,
         },
     }
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content))
-    (folder / "chat_template.jinja").write_text(_TEMPLATE.format(opening=opening))
+    (folder / "chat_template.jinja").write_text(template)
     return folder
