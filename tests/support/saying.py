@@ -39,7 +39,7 @@ def acting(folder: Path, answers: dict[str, list[str]], template: str, *, contex
     pieces = [piece for answer in answers.values() for piece in answer]
     tokenizer = _tokenizer(pieces, tuple(answers))
     tokenizer.normalizer = normalizers.Replace(Regex(r"\S+\s*|\s+"), "w")
-    marked: dict[str | None, Sequence[str]] = {**answers}
+    marked: dict[str | None, Sequence[str]] = dict(answers.items())
     return _write(folder, tokenizer, marked, template, context)
 
 
