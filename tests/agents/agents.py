@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.agents.actor import FILE
+from tests.support.node import NODE
 from tests.support.system import REPO
 
 FOLDER = REPO / ".venv" / "agents"
-TASK = "Write a note into note.txt"
+TASK = f"Write a note into {FILE}"
 
 
 @dataclass
@@ -23,7 +25,6 @@ class Place:
 
 
 class Agent(ABC):
-    #: whether it asks for a title too, or other things beside its turn
     name: str
 
     @abstractmethod
@@ -35,7 +36,7 @@ class Agent(ABC):
 
     def start(self, place: Place) -> subprocess.Popen[str]:
         environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{NODE.parent}:{os.environ['PATH']}",
             "HOME": str(place.home),
             **self.environment(place),
         }
@@ -121,8 +122,9 @@ class Aider(Agent):
             "detect-urls",
         )
         quiet = [f"--no-{each}" for each in switches]
-        aider = FOLDER / "aider" / "bin" / "aider"
-        return [str(aider), "--model", "openai/actor", "--yes-always", *quiet, "--message", TASK, "note.txt"]
+        aider = str(FOLDER / "aider" / "bin" / "aider")
+        model = ["--model", "openai/actor", "--edit-format", "diff"]
+        return [aider, *model, "--yes-always", *quiet, "--message", TASK, FILE]
 
 
 AGENTS: dict[str, Agent] = {each.name: each for each in (ClaudeCode(), Codex(), OpenCode(), Aider())}

@@ -70,7 +70,7 @@ OF_JOBS = (
 #: Routes that refuse everybody.
 REFUSING = ("/v1/messages/batches", "/v1/messages/batches/{rest:path}")
 #: Reads a tokenizer, and neither loads nor fetches a model.
-COUNTS = ("/v1/responses/input_tokens",)
+COUNTS = ("/v1/messages/count_tokens", "/v1/responses/input_tokens")
 #: Uses no other model than one in memory.
 GENERATE = "/v1/models/{name:path}/generate"
 

@@ -1,12 +1,14 @@
 """`POST /v1/messages`."""
 
 from fastapi import APIRouter, Request, Response
+from msgspec import structs
 
 from api.anthropic.dialect import ANTHROPIC, AnthropicError
-from api.anthropic.messages.answer import AnthropicMessage, MessageEvent
+from api.anthropic.messages.answer import AnthropicMessage, MessageEvent, TokenCount
 from api.anthropic.messages.frames import MessageFrames
 from api.anthropic.messages.render import MessageMeta, message
-from api.anthropic.messages.schema import MessagesRequest
+from api.anthropic.messages.schema import Conversation, MessagesRequest
+from api.dispatch.counting import tokens_of
 from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Renderer
@@ -14,9 +16,12 @@ from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
+from api.http.context import context_of
+from api.http.json_response import json_response
 from api.http.openapi import gives, streams, takes
 from api.http.prefer import preference
 from api.inputs.settling import settle
+from api.inputs.volatile import without_volatile
 from jobs.client import Submission
 from jobs.errors import NotSupported
 from jobs.kinds import Kind
@@ -64,6 +69,25 @@ async def create_message(request: Request) -> Response:
 
         return stream(request, job, frames, headers)
     return await run(request, job, preferred, headers)
+
+
+@router.post(
+    "/v1/messages/count_tokens",
+    summary="Count the tokens of a message's prompt",
+    response_class=Response,
+    openapi_extra=takes(Conversation) | gives(TokenCount),
+)
+async def count_tokens(request: Request) -> Response:
+    """By the model's own template and tokenizer, without waiting for the queue. Images are not counted."""
+    request.state.id_header = "request-id"
+    body = await read_body(request, Conversation)
+    body.value.check()
+    ref = await model_of(request, body.value.model)
+    payload = await body.work(body.value.payload)
+    if context_of(request).settings.normalise_prompts:
+        payload = structs.replace(payload, messages=without_volatile(payload.messages))
+    count: TokenCount = {"input_tokens": await tokens_of(request, ref, payload)}
+    return json_response(count)
 
 
 async def batches(request: Request) -> Response:

@@ -424,3 +424,25 @@ def test_bad_input_is_refused_in_anthropics_shape(http: httpx.Client) -> None:
         assert said["request_id"] == answer.headers["request-id"], name
         assert said["error"]["type"] == "invalid_request_error", name
         assert place in said["error"]["message"], name
+
+
+def test_the_sdks_tool_runner_runs_a_turn(claude: anthropic.Anthropic, worker: ScriptedWorker) -> None:
+    """It asks for a thread that the server holds, and goes on without."""
+
+    @anthropic.beta_tool
+    def get_weather(city: str) -> str:
+        """The weather of a city."""
+        return f"Sunny in {city}"
+
+    def play(run: Run) -> None:
+        if run.payload["messages"][-1]["role"] == "tool":
+            run.complete(run.payload["messages"][-1]["content"])
+        else:
+            run.answer({"finish_reason": "tool_calls", "tool_calls": [PARIS]})
+
+    worker.play(play)
+    runner = claude.beta.messages.tool_runner(
+        model="tiny", max_tokens=100, tools=[get_weather], messages=[{"role": "user", "content": "Weather?"}]
+    )
+    *_, last = runner
+    assert [block.to_dict()["text"] for block in last.content] == ["Sunny in Paris"]
