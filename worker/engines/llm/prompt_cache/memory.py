@@ -61,7 +61,8 @@ class PromptCache:
             return
         entry = Entry.of(prompt)
         with self._lock:
-            limit = self._limit(self.nbytes)
+            # Its arrays are in memory already.
+            limit = self._limit(self.nbytes + entry.nbytes)
             if entry.nbytes > limit:
                 return
             length, other = self._whole.nearest(entry.key)
