@@ -36,6 +36,7 @@ USES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/chat/completions", chat()),
     ("/v1/completions", completion()),
     ("/v1/responses", {"input": "Hello"}),
+    ("/v1/responses/compact", {"input": "Hello"}),
     ("/v1/messages", chat(max_tokens=9)),
     ("/v1/embeddings", {"input": "Hello"}),
     ("/v1/audio/speech", {"input": "Hello"}),

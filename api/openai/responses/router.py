@@ -1,6 +1,6 @@
 """`POST /v1/responses`, and what can be asked of responses afterwards (`stored.py`)."""
 
-from typing import Literal, TypeVar
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from msgspec import structs
@@ -19,22 +19,19 @@ from api.http.json_response import json_response
 from api.http.openapi import gives, streams, takes
 from api.http.prefer import Preference, preference
 from api.inputs.settling import settle
-from api.openai.responses import answer, stored
-from api.openai.responses.ask import Ask
+from api.openai.responses import answer, compact, stored
 from api.openai.responses.dialect import PREFIX, RESPONSES
 from api.openai.responses.events import ResponseEvent
 from api.openai.responses.frames import ResponseFrames
 from api.openai.responses.render import Rendered, ResponseMeta, noted, response_body
 from api.openai.responses.schema import Asked, ResponseRequest
-from api.openai.responses.store import Before, packed
+from api.openai.responses.store import ask_of, packed
 from jobs.client import Submission
 from jobs.errors import InvalidRequest
 from jobs.kinds import Kind
 from jobs.request import JobRequest
 
 RESPONSE = Renderer(RESPONSES, Kind.CHAT, ResponseMeta, response_body, name="response", prefix=PREFIX)
-
-AnyAsked = TypeVar("AnyAsked", bound=Asked)
 
 router = APIRouter(tags=["responses"])
 
@@ -68,7 +65,7 @@ async def _job(request: Request, body: Body[ResponseRequest]) -> tuple[JobReques
     """The job, and the response's headers."""
     asked = body.value
     ref = await model_of(request, asked.model)
-    ask = await _ask(request, body)
+    ask = await ask_of(request, body)
     payload = await body.work(ask.payload)
     payload, headers = await settle(request, ref, payload, ask.enforced, body.headers, ask.unheeded)
     kept = await body.work(lambda: packed(body.raw, asked.previous_response_id)) if asked.stored else ""
@@ -87,15 +84,6 @@ async def _job(request: Request, body: Body[ResponseRequest]) -> tuple[JobReques
         identity=bytes(meta.echo),
     )
     return job, headers
-
-
-async def _ask(request: Request, body: Body[AnyAsked]) -> Ask:
-    """The request with the conversation that it goes on from."""
-    before = Before(request)
-    asked = body.value
-    earlier = await before.items(asked.previous_response_id)
-    asked = asked.model_copy(update={"input": await before.resolved(asked.input)})
-    return await body.work(lambda: Ask.of(asked, earlier))
 
 
 async def _in_background(request: Request, job: JobRequest, headers: dict[str, str]) -> Response:
@@ -122,7 +110,7 @@ async def input_tokens(request: Request) -> Response:
     """By the model's own template and tokenizer, without waiting for the queue. Images are not counted."""
     body = await read_body(request, Asked)
     ref = await model_of(request, body.value.model)
-    ask = await _ask(request, body)
+    ask = await ask_of(request, body)
     found: InputTokens = {
         "object": "response.input_tokens",
         "input_tokens": await tokens_of(request, ref, await body.work(ask.payload)),
@@ -130,4 +118,8 @@ async def input_tokens(request: Request) -> Response:
     return json_response(found)
 
 
-RESOURCE = Resource(RESPONSES, routers=(router, stored.router), renderers=(RESPONSE,))
+RESOURCE = Resource(
+    RESPONSES,
+    routers=(router, stored.router, compact.router),
+    renderers=(RESPONSE, compact.COMPACTION),
+)

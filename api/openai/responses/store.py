@@ -8,7 +8,7 @@ import base64
 import re
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
@@ -16,10 +16,13 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 
 from api.dispatch.ownership import visible_job
+from api.http.body import Body
 from api.http.context import context_of, jobs_of
+from api.openai.responses.ask import Ask
 from api.openai.responses.dialect import PREFIX, RESPONSES, ResponseNotFound
 from api.openai.responses.items import InputItem, Items, ReferenceItem
 from api.openai.responses.render import ResponseMeta
+from api.openai.responses.schema import Asked
 from jobs.errors import InvalidRequest, JobNotFound, NotFound
 from jobs.info import JobInfo
 from jobs.kept import keep_on, kept
@@ -34,6 +37,7 @@ _LONGEST = 2_000
 _LARGE = 2_048
 #: Ids of items that this server gave: the response's own with a place, in its input where there is an `i`.
 _ITEM_ID = re.compile(r"[a-z]{1,8}_([0-9a-f]{24})(i?)([0-9]{2,6})")
+AnyAsked = TypeVar("AnyAsked", bound=Asked)
 _ITEMS: TypeAdapter[list[InputItem]] = TypeAdapter(Items)
 
 
@@ -43,7 +47,7 @@ class _Sent(msgspec.Struct):
     input: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-class Asked(msgspec.Struct):
+class Kept(msgspec.Struct):
     """`input` as it was sent, and the response that it goes on from."""
 
     input: msgspec.Raw
@@ -51,20 +55,20 @@ class Asked(msgspec.Struct):
 
 
 _SENT = msgspec.json.Decoder(_Sent)
-_ASKED = msgspec.json.Decoder(Asked)
+_KEPT = msgspec.json.Decoder(Kept)
 
 
 def packed(raw: bytes, previous: str | None) -> str:
     """What is kept of a request whose body was `raw`."""
-    data = msgspec.json.encode(Asked(_SENT.decode(raw).input, previous))
+    data = msgspec.json.encode(Kept(_SENT.decode(raw).input, previous))
     if len(data) <= _LARGE:
         return data.decode()
     return base64.b85encode(zlib.compress(data, 1)).decode()
 
 
-def unpacked(text: str) -> Asked:
+def unpacked(text: str) -> Kept:
     data = text.encode()
-    return _ASKED.decode(data if text.startswith("{") else zlib.decompress(base64.b85decode(data)))
+    return _KEPT.decode(data if text.startswith("{") else zlib.decompress(base64.b85decode(data)))
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -98,7 +102,7 @@ async def stored(request: Request, response_id: str) -> Stored:
     return Stored(info, meta, result)
 
 
-async def asked_with(request: Request, response_id: str) -> Asked:
+async def asked_with(request: Request, response_id: str) -> Kept:
     """What a stored response was asked with."""
     text = await kept(jobs_of(request).redis, response_id)
     if not text:
@@ -106,7 +110,7 @@ async def asked_with(request: Request, response_id: str) -> Asked:
     return unpacked(text)
 
 
-def sent_items(asked: Asked, response_id: str) -> list[dict[str, Any]]:
+def sent_items(asked: Kept, response_id: str) -> list[dict[str, Any]]:
     """The items of a stored response's input in JSON, each with an id."""
     found = orjson.loads(bytes(asked.input))
     if isinstance(found, str):
@@ -129,7 +133,7 @@ class Before:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._found: dict[str, Stored] = {}
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, Kept] = {}
 
     async def items(self, previous: str | None) -> list[InputItem]:
         """The items of a response and of all those before it, in order. Raises InvalidRequest."""
@@ -153,7 +157,7 @@ class Before:
         """The items with what references mean in their place. Raises NotFound."""
         return [await self._meant(item.id) if isinstance(item, ReferenceItem) else item for item in items]
 
-    async def _completed(self, response_id: str) -> tuple[Stored, Asked]:
+    async def _completed(self, response_id: str) -> tuple[Stored, Kept]:
         try:
             found = await self._stored(response_id)
             asked = self._asked[response_id] = await asked_with(self._request, response_id)
@@ -186,6 +190,15 @@ class Before:
         if place >= len(items) or items[place]["id"] != item_id or items[place]["type"] == "item_reference":
             raise missing
         return _ITEMS.validate_python([items[place]])[0]
+
+
+async def ask_of(request: Request, body: Body[AnyAsked]) -> Ask:
+    """A request with the conversation that it goes on from. Raises InvalidRequest and NotFound."""
+    before = Before(request)
+    asked = body.value
+    earlier = await before.items(asked.previous_response_id)
+    asked = asked.model_copy(update={"input": await before.resolved(asked.input)})
+    return await body.work(lambda: Ask.of(asked, earlier))
 
 
 def _not_found(response_id: str, what: str) -> InvalidRequest:
