@@ -8,3 +8,5 @@ RESTART = "restart"
 DOWNLOAD = "download"
 #: Somebody asks for a number of tokens (`jobs/counting.py`).
 COUNT = "count"
+#: What the models of each machine are asked (`jobs/orders.py`).
+ORDER = "order"

@@ -25,6 +25,8 @@ LAST_MODEL_NUMBER = "mlxq:models:last-number"
 MODEL_USES = "mlxq:models:uses"
 MODEL_USED = "mlxq:models:used"
 MODEL_ERRORS = "mlxq:models:errors"
+#: Names that users gave to models: name → id.
+MODEL_NAMES = "mlxq:models:names"
 
 #: Of each model: the seconds that a step takes, for each unit of its size.
 PACES = "mlxq:models:paces"
@@ -134,6 +136,16 @@ def lingering(name: str) -> str:
 def worker_state(name: str) -> str:
     """What a worker process says of itself at each beat (JSON, expires)."""
     return f"mlxq:worker:{name}"
+
+
+def inventory(worker_name: str) -> str:
+    """The cards of the models that a worker has (JSON), by their ids (expires)."""
+    return f"mlxq:inventory:{worker_name}"
+
+
+def answers(token: str) -> str:
+    """What workers answered to an order of the API (expires)."""
+    return f"mlxq:answers:{token}"
 
 
 def waits(name: str) -> str:

@@ -43,6 +43,7 @@ _ON_TEXT: tuple[Command, ...] = (
     ("LPOP", _KEY, 1),
     ("LINSERT", _KEY, "BEFORE", "x", "y"),
     ("BLMOVE", _KEY, _KEY, "LEFT", "LEFT", 0.01),
+    ("BLPOP", _KEY, 0.01),
     ("XADD", _KEY, "*", "e", "x"),
     ("XRANGE", _KEY, "-", "+"),
     ("XREVRANGE", _KEY, "+", "-"),

@@ -54,7 +54,8 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
 
     `slots` has at least one slot of each category, that of the model used last first.
 
-    `trouble` is what its settings ask for and is not so, in sentences.
+    `trouble` is what its settings ask for and is not so, in sentences. `inventory` is the revision of the inventory
+    that it publishes; empty while it publishes none.
     """
 
     name: str
@@ -67,6 +68,7 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     memory: MlxMemory = MlxMemory()
     device: Device | None = None
     trouble: tuple[str, ...] = ()
+    inventory: str = ""
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)

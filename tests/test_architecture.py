@@ -125,6 +125,29 @@ def test_only_the_application_knows_all_resources() -> None:
     assert not routers
 
 
+#: What reads the folders of models.
+FOLDERS = {
+    f"mlxq.catalog.{name}"
+    for name in (
+        *("cards", "context", "disk_inventory", "installed", "local", "model_config", "model_json", "own"),
+        *("records", "removal", "root_contents", "size", "templates"),
+    )
+}
+
+
+def test_the_api_asks_cards_and_no_folder() -> None:
+    """A worker may be on another machine. This machine's disk counts only while no worker publishes its models."""
+    imported = {
+        (module, target)
+        for module, targets in all_imports().items()
+        for target in targets & FOLDERS
+        if module.startswith("api.") and module not in ("api.http.machines", "api.http.model_names")
+    }
+    assert not imported
+    api = modules("api")
+    assert not [path for path in api if re.search(r"\b(ref|model|draft)\.path\b", path.read_text())]
+
+
 def test_the_page_on_architecture_shows_the_rooms() -> None:
     page = (REPO / "docs" / "architecture.md").read_text()
     rows = [", ".join(f"`{each}`" for each in rooms) for rooms in LAYERS]

@@ -18,11 +18,12 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import blob_store
-from jobs.commands import COUNT, DOWNLOAD
+from jobs.commands import COUNT, DOWNLOAD, ORDER
 from jobs.consumer.consumer import Consumer
 from jobs.gate import iso_now
 from jobs.kinds import Category, Kind
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
+from jobs.orders import decode_order
 from jobs.worker_state import WorkerState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
@@ -31,6 +32,7 @@ from worker.counting import TokenCounter
 from worker.device import device, memory_budget, memory_use, set_limits
 from worker.engines import ENGINES, Loader
 from worker.housekeeping import Housekeeping
+from worker.inventory import InventoryThread
 from worker.lanes import Lanes
 from worker.memory import CACHE_SHARE, GB, Limits, Memory
 from worker.scheduler import DeviceScheduler
@@ -69,6 +71,7 @@ class WorkerHost:
         )
         self._counter = TokenCounter(settings, self._catalog)
         self._housekeeping = Housekeeping(self._consumer, blob_store(settings))
+        self._inventory = InventoryThread(settings, self._consumer.redis, self.name, self._tell_state)
         self.lanes = {category: self._lanes(category, loader) for category, loader in engines.items()}
 
     @property
@@ -89,6 +92,7 @@ class WorkerHost:
             lanes.start()
         self._consumer.start()
         self._counter.start()
+        self._inventory.start()
         log.info("ready: %s", ", ".join(self.lanes))
         return True
 
@@ -105,6 +109,7 @@ class WorkerHost:
         self._consumer.stop()
         self._counter.close(_PATIENCE)
         ended = [lanes.close(_PATIENCE) for lanes in self.lanes.values()]
+        self._inventory.close(_PATIENCE)
         self._consumer.close()
         with contextlib.suppress(RedisError, OSError):
             withdraw(self._consumer.redis, self.name)
@@ -146,6 +151,8 @@ class WorkerHost:
             demand.ask()
         if verb == COUNT:
             self._counter.wake()
+        if verb == ORDER and (order := decode_order(argument)) is not None:
+            self._inventory.take(order)
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -222,6 +229,7 @@ class WorkerHost:
             memory=memory_use(),
             device=device(),
             trouble=tuple(self._trouble()),
+            inventory=self._inventory.revision,
         )
 
     def _trouble(self) -> Iterator[str]:

@@ -13,6 +13,7 @@ def publish(connection: redis.Redis, state: WorkerState) -> None:
     """Write the document, and why models did not load."""
     with connection.pipeline(transaction=False) as pipe:
         pipe.set(keys.worker_state(state.name), state.encode(), ex=int(LEASE))
+        pipe.expire(keys.inventory(state.name), int(LEASE))
         pipe.sadd(keys.WORKER_STATES, state.name)
         for slot in chain.from_iterable(state.slots.values()):
             if slot.model and slot.error:
@@ -23,6 +24,6 @@ def publish(connection: redis.Redis, state: WorkerState) -> None:
 
 
 def withdraw(connection: redis.Redis, name: str) -> None:
-    """Delete the document of a worker that ends."""
-    connection.delete(keys.worker_state(name))
+    """Delete what a worker that ends has published."""
+    connection.delete(keys.worker_state(name), keys.inventory(name))
     connection.srem(keys.WORKER_STATES, name)

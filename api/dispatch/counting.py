@@ -16,7 +16,7 @@ async def tokens_of(request: Request, ref: ModelRef, payload: ChatPayload) -> in
     Raises ModelNotFound for a model that is not installed, InvalidRequest for what its template refuses, and
     ServiceUnavailable.
     """
-    if ref.path is None:
+    if not ref.installed:
         raise ModelNotFound(f"The model '{ref.id}' is not installed.", param="model")
     messages = [{**message, "content": _text(message["content"])} for message in payload.messages]
     jobs = jobs_of(request)

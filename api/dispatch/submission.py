@@ -37,21 +37,22 @@ async def model_of(
 
     Raises ModelNotFound, InvalidRequest, Forbidden and HubUnavailable.
     """
-    context, caller = context_of(request), caller_of(request)
-    ref = await context.resolve(name, category, adapters)
+    context, jobs, caller = context_of(request), jobs_of(request), caller_of(request)
+    ref = await context.resolve(jobs, name, category, adapters)
     if caller.rights < Rights.USE_ANY and ref.instead is not None:
         ref = ref.instead
-    if caller.rights < Rights.USE_ANY and ref.path is None:
+    if caller.rights < Rights.USE_ANY and not ref.installed:
         caller.need(Rights.USE_ANY, f"The model '{name}' is not installed and would be fetched;")
     ref = await context.at_hand(ref)
-    if caller.rights < Rights.USE_INSTALLED and not await _is_ready(context, jobs_of(request), ref, category):
+    if caller.rights < Rights.USE_INSTALLED and not await _is_ready(context, jobs, ref, category):
         caller.need(Rights.USE_INSTALLED, f"The model '{name}' is not in memory and would be loaded;")
     return ref
 
 
 async def _is_ready(context: Context, jobs: JobClient, ref: ModelRef, category: Category) -> bool:
     """Whether the model is in memory, or is the one that a setting keeps there."""
-    own = await asyncio.to_thread(context.catalog.chosen, category)
+    catalog = await context.models.catalog(jobs)
+    own = await asyncio.to_thread(catalog.chosen, category)
     return (own is not None and own.id == ref.id) or ref.id in await present(jobs)
 
 
@@ -85,7 +86,7 @@ def job_request(
         raise ValueError(f"a job of kind '{kind}' needs the category of its model")
     settings, app, owner = context_of(request).settings, app_name(request), caller_of(request).owner
     if isinstance(model, ModelRef):
-        if model.path is None:
+        if not model.installed:
             caller_of(request).need(Rights.USE_ANY)
             needs = download_request(settings, model.base_id, app=app, owner=owner)
         model = model.id

@@ -1,27 +1,24 @@
 """Shared by routes: settings, names of models, and the job client of the event loop."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from threading import Lock
 
 import anyio
-from cachetools import TTLCache
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.http.known_models import KnownModels
+from api.http.machines import Machines
+from api.http.model_names import ModelNames
 from config.settings import Settings
 from jobs.blobs import blob_store
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest, ModelNotFound
 from jobs.gate import Ttl
 from jobs.kinds import Category
-from mlxq.catalog import Catalog, ModelRef, UnknownAdapter, UnknownModel
+from mlxq.catalog import ModelRef, UnknownAdapter, UnknownModel
 from mlxq.catalog.voices import VoiceRegistry
 from mlxq.downloads.reach import HubReach, unreachable
-
-#: How many resolved names are remembered, and for how many seconds.
-_REMEMBERED, _FRESH = 256, 1.0
 
 
 class Context:
@@ -29,18 +26,12 @@ class Context:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.catalog = Catalog(settings)
+        self.machines = Machines(settings)
+        self.names = ModelNames(settings)
+        self.models = KnownModels(settings, self.machines, self.names)
         self.blobs = blob_store(settings)
         self.voices = VoiceRegistry(settings.voices_dir)
         self.reach = HubReach(settings)
-        self._known: TTLCache[tuple[str, Category, str | None], ModelRef] = TTLCache(_REMEMBERED, _FRESH)
-        #: In-process test clients run each request on a thread and an event loop of its own.
-        self._lock = Lock()
-
-    def forget_names(self) -> None:
-        """Models were added or removed: names have to be resolved again."""
-        with self._lock:
-            self._known.clear()
 
     @asynccontextmanager
     async def job_client(self) -> AsyncIterator[JobClient]:
@@ -59,14 +50,14 @@ class Context:
                 await jobs.stop()
 
     async def resolve(
-        self, name: str, category: Category = Category.LLM, adapters: str | None = None
+        self, jobs: JobClient, name: str, category: Category = Category.LLM, adapters: str | None = None
     ) -> ModelRef:
-        """The model of a name in a request of that category. The disk is read in a thread.
+        """The model of a name in a request of that category.
 
         With `adapters`, the name of a LoRA adapter, it is another model. Raises ModelNotFound, and InvalidRequest for
         a model of another category or one that can't be used.
         """
-        ref = await self.look_up(name, category, adapters)
+        ref = await self.look_up(jobs, name, category, adapters)
         if ref.fault is not None:
             raise InvalidRequest(
                 f"The model '{ref.id}' can't be used. {ref.fault.reason}", param="model", code=ref.fault.code
@@ -81,30 +72,21 @@ class Context:
 
     async def at_hand(self, ref: ModelRef) -> ModelRef:
         """The same model if it is installed or the hub is reachable, else its replacement. Raises HubUnavailable."""
-        if ref.path is not None or await self.reach.check():
+        if ref.installed or await self.reach.check():
             return ref
         if ref.instead is None:
             raise unreachable(model=ref.base_id)
         return ref.instead
 
     async def look_up(
-        self, name: str, category: Category = Category.LLM, adapters: str | None = None
+        self, jobs: JobClient, name: str, category: Category = Category.LLM, adapters: str | None = None
     ) -> ModelRef:
         """The same for a model of any category: of `category` is the default. Raises ModelNotFound."""
-        wanted = (name, category, adapters)
-        with self._lock:
-            known = self._known.get(wanted)
-        if known is not None:
-            return known
         try:
-            ref = await asyncio.to_thread(self.catalog.resolve, *wanted)
+            return await self.models.resolve(jobs, name, category, adapters)
         except UnknownModel as error:
             param = "adapters" if isinstance(error, UnknownAdapter) else "model"
             raise ModelNotFound(str(error), param=param) from None
-        if ref.path is not None:
-            with self._lock:
-                self._known[wanted] = ref
-        return ref
 
 
 def context_of(request: HTTPConnection) -> Context:

@@ -13,7 +13,6 @@ from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 from jobs.payloads import Message
 from mlxq.catalog import ModelRef
-from mlxq.catalog.installed import read_model
 from mlxq.catalog.vision import sees
 from mlxq.media.images import check_image
 
@@ -35,7 +34,7 @@ async def settle_images(
     if not images:
         return dict(headers)
     settings = context.settings
-    if not await asyncio.to_thread(_sees, ref):
+    if not _sees(ref):
         return _leave_out(messages, images, ref, headers, settings.strict)
     if len(images) > settings.max_images:
         raise InvalidRequest(
@@ -66,8 +65,7 @@ def _images(messages: list[Message]) -> list[Place]:
 
 
 def _sees(ref: ModelRef) -> bool:
-    model = read_model(ref.path, ref.id) if ref.path is not None else None
-    return sees(ref.base_id, model.config if model is not None else None)
+    return ref.card.sees if ref.card is not None else sees(ref.base_id, None)
 
 
 def _leave_out(

@@ -4,7 +4,6 @@ Schemas, tools and images are made what the engine takes, and what changes with 
 not be heeded is told in the `warning` header.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
 
 from msgspec import structs
@@ -17,10 +16,12 @@ from api.inputs.chat_images import settle_images
 from api.inputs.documents import settle_documents
 from api.inputs.grammar import Wanted, settle_schemas
 from api.inputs.length import check_length
-from api.inputs.templates import NO_TOOLS, has_no_tools
 from api.inputs.volatile import without_volatile
 from jobs.payloads import ChatPayload
 from mlxq.catalog import ModelRef
+
+#: How the warning ends for a model whose templates have none.
+_NO_TOOLS = "the model's template has no place for tools: they are described in the system prompt"
 
 
 async def settle(
@@ -42,7 +43,7 @@ async def settle(
     await check_length(request, ref, payload)
     payload, loosened = await settle_schemas(list(enforced), payload)
     told = [*unheeded, *loosened]
-    if payload.tools is not None and await asyncio.to_thread(has_no_tools, ref.path):
-        told.append(NO_TOOLS)
+    if payload.tools is not None and ref.card is not None and ref.card.toolless:
+        told.append(_NO_TOOLS)
     headers = warned(headers, told)
     return payload, await settle_images(context, uploads, ref, payload.messages, headers)

@@ -1,15 +1,15 @@
-"""A model with its data from the disk, the workers and Redis. It does not know the bodies of dialects."""
+"""A model with its card, its slot and its record in Redis. It does not know the bodies of dialects."""
 
 from dataclasses import dataclass
 
+from jobs.model_card import ModelCard
 from jobs.model_records import ModelRecord
-from mlxq.catalog import Installed, is_hub_id
-from mlxq.catalog.size import ModelSize
+from mlxq.catalog import is_hub_id
 
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """It lies on the disk, or a worker holds it.
+    """A machine has it on its disk, or a worker holds it.
 
     `given_name` is the name that a user gave it when it was installed. `sees`: it is a language model that reads
     images. `state` is `available`, or the state of the slot that holds it. `asked_at` is when it was last asked to be
@@ -20,8 +20,7 @@ class ModelEntry:
     category: str
     record: ModelRecord
     state: str = "available"
-    installed: Installed | None = None
-    size: ModelSize | None = None
+    card: ModelCard | None = None
     given_name: str | None = None
     sees: bool = False
     context_length: int | None = None
@@ -42,7 +41,7 @@ class ModelEntry:
     @property
     def created(self) -> int:
         """In Unix seconds; 0 when it is not on the disk."""
-        return self.installed.created if self.installed else 0
+        return self.card.created if self.card else 0
 
     @property
     def hub_id(self) -> str | None:
@@ -51,4 +50,4 @@ class ModelEntry:
     @property
     def required_bytes(self) -> int | None:
         """Bytes of memory: as measured when it is loaded, else those of its weights."""
-        return self.memory_bytes or (self.size.weight_bytes if self.size else None)
+        return self.memory_bytes or (self.card.weight_bytes if self.card else None)

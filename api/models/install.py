@@ -15,11 +15,12 @@ from api.http.dialect import Dialect
 from api.http.json_response import json_response
 from api.http.prefer import Preference
 from api.models.downloaded import downloaded
+from jobs.client import JobClient
 from jobs.errors import Conflict, InvalidRequest, ModelNotFound
 from jobs.kinds import Kind, read_result
 from jobs.meta import DownloadMeta
 from jobs.results import DownloadResult
-from mlxq.catalog import ModelRef, UnknownModel, is_hub_id
+from mlxq.catalog import Catalog, ModelRef, UnknownModel, is_hub_id
 from mlxq.downloads.request import download_request
 
 
@@ -37,7 +38,8 @@ async def install(
     `param` is what the request calls the model. Raises InvalidRequest, Conflict and ModelNotFound.
     """
     context, jobs = context_of(request), jobs_of(request)
-    here = await asyncio.to_thread(_installed, context, model)
+    catalog = await context.models.look(jobs)
+    here = await asyncio.to_thread(_installed, catalog, model)
     if here is None and not is_hub_id(model):
         raise InvalidRequest(
             f"Invalid '{param}': a model on a hub has a name such as 'org/name'.",
@@ -46,11 +48,11 @@ async def install(
         )
     model_id = here.base_id if here else model
     if name is not None and name != model_id:
-        await asyncio.to_thread(_give_name, context, name, model_id)
+        await _give_name(context, jobs, catalog, name, model_id)
     told = DownloadMeta(model=model_id, name=name)
     if here is not None:
-        await asyncio.to_thread(context.catalog.records.change, lambda known: known.known(model_id))
-        context.forget_names()
+        await context.machines.restore(jobs, model_id)
+        context.models.forget()
         return json_response(
             downloaded(None, told, DownloadResult(status="already_installed")), headers=dict(headers)
         )
@@ -68,7 +70,7 @@ async def install(
     async with call(jobs, job, request.receive, keep=True) as (submission, watch):
         request.state.request_id = submission.job_id
         result = await outcome(watch, preference.wait)
-    context.forget_names()
+    context.models.forget()
     if result is None:
         return await accepted(request, job, submission, preference, headers)
     return json_response(
@@ -76,23 +78,21 @@ async def install(
     )
 
 
-def _installed(context: Context, model: str) -> ModelRef | None:
-    """The model of that id, name or path, if it lies here and nobody has deleted it."""
+def _installed(catalog: Catalog, model: str) -> ModelRef | None:
+    """The model of that id, name or path, if it lies here; also one that was deleted and whose files stayed."""
     try:
-        ref = context.catalog.resolve(model)
+        ref = catalog.resolve(model)
     except UnknownModel:
-        return context.catalog.left_behind(model)
-    if ref.path is None:
-        return context.catalog.left_behind(model)
-    return ref
+        return catalog.left_behind(model)
+    return ref if ref.installed else catalog.left_behind(model)
 
 
-def _give_name(context: Context, name: str, model_id: str) -> None:
+async def _give_name(context: Context, jobs: JobClient, catalog: Catalog, name: str, model_id: str) -> None:
     """Raises Conflict when the name is another model's."""
-    catalog = context.catalog
-    taken = catalog.records.read().names.get(name)
+    taken: str | None = catalog.names.get(name)
     if taken is None and any(model.id == name for model in catalog.installed()):
         taken = name
-    if taken not in (None, model_id):
+    if taken is None:
+        taken = await context.names.give(jobs, name, model_id)
+    if taken != model_id:
         raise Conflict(f"The name '{name}' is that of another model, '{taken}'.", param="name")
-    catalog.records.change(lambda known: known.named(name, model_id))

@@ -1,8 +1,7 @@
 """The inventory of models: those below the model roots, those in the workers, and the records of each."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from redis.exceptions import RedisError
 
@@ -12,19 +11,11 @@ from api.models.entry import ModelEntry
 from jobs.client import JobClient
 from jobs.errors import ModelNotFound, ServiceUnavailable
 from jobs.kinds import Category
+from jobs.model_card import ModelCard
 from jobs.model_records import ModelRecord, model_records
 from jobs.worker_state import SlotState
-from mlxq.catalog import Installed, UnknownModel
-from mlxq.catalog.context import context_length
-from mlxq.catalog.installed import read_model
-from mlxq.catalog.size import ModelSize, model_size
+from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.vision import sees
-
-
-@dataclass(frozen=True, slots=True)
-class _OnDisk:
-    model: Installed
-    size: ModelSize
 
 
 async def engines(jobs: JobClient) -> list[str]:
@@ -36,10 +27,11 @@ async def inventory(context: Context, jobs: JobClient) -> list[ModelEntry]:
     """Every model under the roots, the defaults and all loaded ones; of the hub's cache only those and what was
     installed by mlxq. The loaded ones come first."""
     slots = await _held(jobs)
-    found = await asyncio.to_thread(_on_disk, context, frozenset(slots))
+    catalog = await context.models.look(jobs)
+    found = await asyncio.to_thread(_listed, catalog, frozenset(slots))
     ids = sorted({*found, *(each for each, place in slots.items() if place.model)})
     records = await _records(jobs, ids)
-    names = _names(context)
+    names = _names(catalog)
     entries = [_entry(each, found.get(each), slots.get(each), records[each], names.get(each)) for each in ids]
     return sorted(entries, key=lambda entry: (not entry.loaded, entry.id))
 
@@ -49,15 +41,15 @@ async def find(context: Context, jobs: JobClient, name: str) -> ModelEntry:
     if not name:
         raise not_found(name)
     try:
-        ref = await context.look_up(name)
+        ref = await context.look_up(jobs, name)
     except ModelNotFound:
         raise not_found(name) from None
     slots = await _held(jobs)
-    if ref.path is None and (ref.id not in slots or not slots[ref.id].model):
+    if not ref.installed and (ref.id not in slots or not slots[ref.id].model):
         raise not_found(name)
-    model = await asyncio.to_thread(_read, ref.path, ref.id) if ref.path else None
     records = await _records(jobs, [ref.id])
-    return _entry(ref.id, model, slots.get(ref.id), records[ref.id], _names(context).get(ref.id))
+    given = _names(await context.models.catalog(jobs)).get(ref.id)
+    return _entry(ref.id, ref.card, slots.get(ref.id), records[ref.id], given)
 
 
 def not_found(name: str) -> ModelNotFound:
@@ -83,70 +75,57 @@ async def _records(jobs: JobClient, ids: list[str]) -> dict[str, ModelRecord]:
         raise ServiceUnavailable("The job queue is out of reach.", retry_after=2) from None
 
 
-def _names(context: Context) -> dict[str, str]:
+def _names(catalog: Catalog) -> dict[str, str]:
     """The name that a user gave to a model, by its id; the first of several."""
-    given = context.catalog.records.read().names
-    return {model_id: name for name, model_id in reversed(sorted(given.items()))}
+    return {model_id: name for name, model_id in reversed(sorted(catalog.names.items()))}
 
 
-def _on_disk(context: Context, held: frozenset[str]) -> dict[str, _OnDisk]:
+def _listed(catalog: Catalog, held: frozenset[str]) -> Mapping[str, ModelCard]:
     """By its id what is installed, with the defaults that lie outside the roots."""
-    catalog = context.catalog
-    wanted = held | catalog.records.read().models.keys()
-    installed = {model.id: model for model in reversed(catalog.installed())}
+    wanted = set(held)
+    installed = {card.id: card for card in catalog.installed() if isinstance(card, ModelCard)}
     for category in Category:
         try:
             default = catalog.default(category)
         except UnknownModel:
             continue
-        wanted |= {default.id}
-        if default.path and default.id not in installed:
-            outside = read_model(default.path, default.id)
-            installed |= {outside.id: outside} if outside else {}
+        wanted.add(default.id)
+        if default.card is not None:
+            installed.setdefault(default.id, default.card)
     return {
-        model.id: _OnDisk(model, model_size(model.path))
-        for model in installed.values()
-        if not model.cached or model.id in wanted
+        model_id: card
+        for model_id, card in installed.items()
+        if not card.cached or card.fetched or model_id in wanted
     }
-
-
-def _read(path: Any, model_id: str) -> _OnDisk | None:
-    model = read_model(path, model_id)
-    return _OnDisk(model, model_size(path)) if model else None
 
 
 def _entry(
     model_id: str,
-    found: _OnDisk | None,
+    card: ModelCard | None,
     place: Held | None,
     record: ModelRecord,
     given: str | None,
 ) -> ModelEntry:
     slot = place.slot if place else SlotState()
-    category = place.category if place else found.model.category if found else Category.LLM.value
+    category = place.category if place else card.category if card else Category.LLM.value
     return ModelEntry(
         id=model_id,
         category=category,
         record=record,
-        state=_state(slot.state, found),
-        installed=found.model if found else None,
-        size=found.size if found else None,
+        state=_state(slot.state, card),
+        card=card,
         given_name=given,
-        sees=category == Category.LLM and sees(model_id, found.model.config if found else None),
-        context_length=slot.context_length or (context_length(found.model.config) if found else None),
+        sees=category == Category.LLM and (card.sees if card else sees(model_id, None)),
+        context_length=slot.context_length or (card.context_length if card else None),
         memory_bytes=slot.memory_bytes,
         loaded_at=slot.loaded_at,
-        error=slot.error or _reason(found) or record.error,
+        error=slot.error or (card.fault.reason if card and card.fault else None) or record.error,
         asked_at=slot.asked_at,
     )
 
 
-def _state(slot: str, found: _OnDisk | None) -> str:
+def _state(slot: str, card: ModelCard | None) -> str:
     """The slot's; a model that can't be read is in none."""
     if slot != "empty":
         return slot
-    return "error" if found is not None and found.model.fault else "available"
-
-
-def _reason(found: _OnDisk | None) -> str | None:
-    return found.model.fault.reason if found is not None and found.model.fault else None
+    return "error" if card is not None and card.fault else "available"

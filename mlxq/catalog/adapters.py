@@ -11,10 +11,14 @@ _FILES = ("adapter_config.json", "adapters.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """`id` is the folder's name below its root."""
+    """`id` is the folder's name below its root. `path` is that name too where the folder lies on another machine."""
 
     id: str
     path: Path
+
+
+def is_adapter(folder: Path) -> bool:
+    return all((folder / file).is_file() for file in _FILES)
 
 
 def find_adapter(name: str, roots: Iterable[Path]) -> Adapter | None:
@@ -22,7 +26,7 @@ def find_adapter(name: str, roots: Iterable[Path]) -> Adapter | None:
     for root in roots:
         try:
             path = (root / Path(name).expanduser()).resolve(strict=True)
-            if path.is_relative_to(root) and all((path / file).is_file() for file in _FILES):
+            if path.is_relative_to(root) and is_adapter(path):
                 return Adapter(path.relative_to(root).as_posix(), path)
         except (OSError, RuntimeError, ValueError):
             continue

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from config.settings import Settings
 from jobs.kinds import Category
+from mlxq.catalog.installed import SHIPPED
 from mlxq.catalog.own import folder_settings
-from mlxq.catalog.usual import SHIPPED, SHIPPED_NAMES
+from mlxq.catalog.usual import SHIPPED_NAMES
 
 
 @dataclass(frozen=True, slots=True)

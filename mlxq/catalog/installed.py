@@ -5,17 +5,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from config.settings import REPO
 from config.values import JsonObject
 from jobs.kinds import Category
+from jobs.model_card import Fault
 from mlxq.catalog.families.family import Candidate, Family
 from mlxq.catalog.families.table import family_by_files, family_of
 from mlxq.catalog.foreign_json import UnsoundJson
 from mlxq.catalog.model_config import read_config
 from mlxq.catalog.places import is_inside, tell_once
 
+#: Models that come with mlxq to try it out. A request that names a real model never gets one of them.
+SHIPPED = REPO / "models"
 #: How deep below a root a model may lie: `name` or `org/name`.
-_DEPTH = 2
+DEPTH = 2
+#: What the names of repositories in a hub's cache begin with.
+REPOSITORY = "models--"
 #: How a folder is called while it is being deleted. What begins with a dot is no model.
 TRASH = ".deleted-"
 #: The last second of the year 9999: a file may say that it is from any time.
@@ -24,14 +31,6 @@ _LATEST = 253_402_300_799
 _REVISION = re.compile(r"(?!\.+$)[\w.-]{1,128}", re.ASCII)
 #: A part of weights that were split, as the hubs name it.
 _SHARD = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})\.safetensors")
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a model that is there cannot be used: the code of the error, and a sentence for the user."""
-
-    code: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,27 @@ class Installed:
         return family_of(Candidate(self.id, self.path, self.config))
 
     @property
+    def family_name(self) -> str:
+        return self.family.name
+
+    @property
     def category(self) -> Category:
         return self.family.category
+
+    @property
+    def serves(self) -> bool:
+        """Whether it may be the default where nobody has chosen one."""
+        return not self.shipped and not self.family.missing_files(self.path)
+
+    @property
+    def preferred(self) -> bool:
+        """Whether it goes before others then."""
+        return self.family.preferred
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes with mlxq."""
+        return self.path.resolve().is_relative_to(SHIPPED.resolve())
 
     @property
     def created(self) -> int:
@@ -70,22 +88,10 @@ class Installed:
         return int(min(max(changed, 0), _LATEST))
 
 
-def installed_models(roots: tuple[Path, ...], *, links: bool = False) -> Iterator[Installed]:
-    """Every complete model below the roots: a folder with `config.json` and weights, or one whose files alone
-    identify a family.
+class Read(Protocol):
+    """The model in a folder, as `read_model` reads it."""
 
-    No link leads out, unless `links` says so. A folder that can't be read is passed over, with a line in the log.
-    """
-    resolved = [root.resolve() for root in roots]
-    for root in roots:
-        for model in _below(root, "", _DEPTH):
-            if is_inside(model.path, resolved, links=links):
-                yield model
-            else:
-                tell_once(
-                    "the model folder %s is a link out of the model roots and is not listed: MODEL_LINKS=1 allows it",
-                    model.path,
-                )
+    def __call__(self, path: Path, model_id: str, *, cached: bool = False) -> Installed | None: ...
 
 
 def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed | None:
@@ -95,6 +101,26 @@ def read_model(path: Path, model_id: str, *, cached: bool = False) -> Installed 
     except OSError as error:
         tell_once(f"the folder %s can't be read ({error.strerror or type(error).__name__})", path)
         return None
+
+
+def installed_models(
+    roots: tuple[Path, ...], *, links: bool = False, read: Read = read_model
+) -> Iterator[Installed]:
+    """Every complete model below the roots: a folder with `config.json` and weights, or one whose files alone
+    identify a family.
+
+    No link leads out, unless `links` says so. A folder that can't be read is passed over, with a line in the log.
+    """
+    resolved = [root.resolve() for root in roots]
+    for root in roots:
+        for model in _below(root, "", DEPTH, read):
+            if _has_no_links(model.path, root) or is_inside(model.path, resolved, links=links):
+                yield model
+            else:
+                tell_once(
+                    "the model folder %s is a link out of the model roots and is not listed: MODEL_LINKS=1 allows it",
+                    model.path,
+                )
 
 
 def _read_model(path: Path, model_id: str, cached: bool) -> Installed | None:
@@ -115,9 +141,30 @@ def _read_model(path: Path, model_id: str, cached: bool) -> Installed | None:
         return Installed(model_id, path, cached, {}, fault)
 
 
-def cached_model(cache: Path, model_id: str) -> Installed | None:
+def cached_model(cache: Path, model_id: str, read: Read = read_model) -> Installed | None:
     """The model of that hub id in the hub's cache."""
-    return next(_snapshot(cache / f"models--{model_id.replace('/', '--')}"), None)
+    return next(_snapshot(repository_folder(cache, model_id), read), None)
+
+
+def cached_models(cache: Path, read: Read = read_model) -> Iterator[Installed]:
+    """Every model in the hub's cache."""
+    for entry in folders(cache):
+        if entry.name.startswith(REPOSITORY):
+            yield from _snapshot(entry, read)
+
+
+def repository_folder(cache: Path, model_id: str) -> Path:
+    """Where the hub's cache keeps what it has of a repository."""
+    return cache / f"{REPOSITORY}{model_id.replace('/', '--')}"
+
+
+def snapshot_folder(repository: Path) -> Path | None:
+    """The snapshot that the main branch of a cached hub repository points to."""
+    try:
+        revision = (repository / "refs" / "main").read_text().strip()
+    except (OSError, ValueError):
+        return None
+    return repository / "snapshots" / revision if _REVISION.fullmatch(revision) else None
 
 
 def _whole(path: Path) -> bool:
@@ -130,19 +177,28 @@ def _whole(path: Path) -> bool:
     )
 
 
-def _below(folder: Path, prefix: str, depth: int) -> Iterator[Installed]:
-    for entry in _folders(folder):
-        if entry.name.startswith("models--"):
-            yield from _snapshot(entry)
+def _below(folder: Path, prefix: str, depth: int, read: Read) -> Iterator[Installed]:
+    for entry in folders(folder):
+        if entry.name.startswith(REPOSITORY):
+            yield from _snapshot(entry, read)
             continue
-        model = read_model(entry, prefix + entry.name)
+        model = read(entry, prefix + entry.name)
         if model:
             yield model
         elif depth > 1:
-            yield from _below(entry, f"{prefix}{entry.name}/", depth - 1)
+            yield from _below(entry, f"{prefix}{entry.name}/", depth - 1, read)
 
 
-def _folders(folder: Path) -> Iterator[Path]:
+def _has_no_links(path: Path, root: Path) -> bool:
+    """Whether no folder on the way from the root to this one is a link, so that it lies in the root."""
+    while path != root:
+        if os.path.islink(path):
+            return False
+        path = path.parent
+    return True
+
+
+def folders(folder: Path) -> Iterator[Path]:
     """The folders in this one that a model may lie in, by their names."""
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
@@ -166,15 +222,10 @@ def _folders(folder: Path) -> Iterator[Path]:
         yield entry
 
 
-def _snapshot(repository: Path) -> Iterator[Installed]:
-    """The snapshot that the main branch of a cached hub repository points to."""
-    model_id = repository.name.removeprefix("models--").replace("--", "/", 1)
-    try:
-        revision = (repository / "refs" / "main").read_text().strip()
-    except (OSError, ValueError):
-        return
-    if not _REVISION.fullmatch(revision):
-        return
-    model = read_model(repository / "snapshots" / revision, model_id, cached=True)
+def _snapshot(repository: Path, read: Read) -> Iterator[Installed]:
+    """The model in the snapshot of a cached hub repository."""
+    model_id = repository.name.removeprefix(REPOSITORY).replace("--", "/", 1)
+    folder = snapshot_folder(repository)
+    model = read(folder, model_id, cached=True) if folder is not None else None
     if model:
         yield model

@@ -37,6 +37,11 @@ def lora_name(path: Path, roots: Iterable[Path]) -> str:
     return str(path)
 
 
+def loras_in(folder: Path) -> list[Path]:
+    """The LoRA files in this folder itself."""
+    return list(folder.glob(f"*{_SUFFIX}"))
+
+
 def _only(folder: Path) -> Path | None:
-    files = list(folder.glob(f"*{_SUFFIX}"))
+    files = loras_in(folder)
     return files[0] if len(files) == 1 else None

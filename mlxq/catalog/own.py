@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from config.settings import Settings
+from jobs.model_card import Fault
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.families.table import families
-from mlxq.catalog.installed import Fault, Installed, read_model
+from mlxq.catalog.installed import Installed, Read, read_model
 from mlxq.catalog.places import tell_once
 
 #: Settings that may name a model's folder, of whatever family.
@@ -48,9 +49,9 @@ def is_path(setting: str) -> bool:
     return setting.startswith(("/", "~", "."))
 
 
-def read_own(folder: Path, model_id: str, family: Family | None) -> Installed | None:
+def read_own(folder: Path, model_id: str, family: Family | None, read: Read = read_model) -> Installed | None:
     """The model in a folder that a setting names. With a `family` it is one even if files are missing."""
-    model = read_model(folder, model_id)
+    model = read(folder, model_id)
     if model is not None or family is None or not folder.is_dir():
         return model
     missing = family.missing_files(folder)
@@ -59,11 +60,13 @@ def read_own(folder: Path, model_id: str, family: Family | None) -> Installed | 
     return Installed(model_id, folder, False, {"model_type": family.name}, fault)
 
 
-def own_models(folders: dict[Path, Family | None], known: list[Installed]) -> Iterator[Installed]:
+def own_models(
+    folders: dict[Path, Family | None], known: list[Installed], read: Read = read_model
+) -> Iterator[Installed]:
     """The models in these folders that are not among the known ones, under their folder's name."""
-    there = {model.path.resolve() for model in known}
+    there = {model.path.resolve() for model in known} if folders else set()
     for folder, family in folders.items():
         if folder not in there:
-            model = read_own(folder, folder.name, family)
+            model = read_own(folder, folder.name, family, read)
             if model is not None:
                 yield model

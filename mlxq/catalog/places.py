@@ -17,8 +17,8 @@ def is_inside(path: Path, roots: Iterable[Path], *, links: bool = False) -> bool
 
     With `links` it is enough that the path as written lies below one: links in it may lead elsewhere.
     """
-    roots = tuple(roots)
-    if any(path.resolve().is_relative_to(root) for root in roots):
+    roots, real = tuple(roots), path.resolve()
+    if any(real.is_relative_to(root) for root in roots):
         return True
     written = Path(os.path.abspath(path))
     return links and any(written.is_relative_to(root) for root in roots)

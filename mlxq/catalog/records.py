@@ -44,11 +44,15 @@ class Remembered:
     def named(self, name: str, model_id: str) -> "Remembered":
         return replace(self, names={**self.names, name: model_id})
 
+    def unnamed(self, model_id: str) -> "Remembered":
+        """The same without the names of the model."""
+        return replace(self, names={name: each for name, each in self.names.items() if each != model_id})
+
     def deleted(self, model_id: str, *, files_stay: bool) -> "Remembered":
         """Without the model and its names."""
         return Remembered(
             {each: facts for each, facts in self.models.items() if each != model_id},
-            {name: each for name, each in self.names.items() if each != model_id},
+            self.unnamed(model_id).names,
             self.forgotten | {model_id} if files_stay else self.forgotten - {model_id},
         )
 

@@ -3,15 +3,21 @@
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from jobs.kinds import Category
+from jobs.model_card import Fault, ModelCard
 from mlxq.catalog.adapters import Adapter
-from mlxq.catalog.installed import Fault, Installed
+from mlxq.catalog.installed import Installed
 
 #: `org/name` as the hubs allow it.
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 #: No name, path or id is longer.
 _LONGEST = 1024
+
+
+#: A model in a folder of this machine, or on any machine that published its card.
+Model: TypeAlias = Installed | ModelCard
 
 
 class UnknownModel(LookupError):
@@ -26,8 +32,9 @@ class UnknownAdapter(UnknownModel):
 class ModelRef:
     """What a name means. `id` is the model's one name everywhere.
 
-    `path` and `category` are None while the model is only on a hub. `adapter` makes it another model, whose id ends
-    with the adapter's. `fault`: why it cannot be used although it is there.
+    A model that is only on a hub has no `category`, no `path` on this machine and no `card` of a machine that has it.
+    `adapter` makes it another model, whose id ends with the adapter's. `fault`: why it cannot be used although it is
+    there.
     """
 
     id: str
@@ -39,6 +46,12 @@ class ModelRef:
     note: str = ""
     #: what answers where the model cannot be fetched
     instead: "ModelRef | None" = None
+    card: ModelCard | None = None
+
+    @property
+    def installed(self) -> bool:
+        """Whether the model is here, or on another machine that runs jobs."""
+        return self.path is not None or self.card is not None
 
     @property
     def base_id(self) -> str:
@@ -52,7 +65,9 @@ class ModelRef:
         return replace(self, id=f"{self.base_id}+{adapter.id}", adapter=adapter)
 
 
-def ref_of(model: Installed) -> ModelRef:
+def ref_of(model: Model) -> ModelRef:
+    if isinstance(model, ModelCard):
+        return ModelRef(model.id, None, category=model.category, fault=model.fault, card=model)
     return ModelRef(model.id, model.path, category=model.category, fault=model.fault)
 
 

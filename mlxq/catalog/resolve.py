@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,26 +16,26 @@ from mlxq.catalog.defaults import Defaults
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.families.language import NAMES as LANGUAGE_NAMES
 from mlxq.catalog.families.whisper import WHISPER
-from mlxq.catalog.installed import Installed, read_model
 from mlxq.catalog.local import LocalModels
 from mlxq.catalog.own import is_path
-from mlxq.catalog.records import Records
-from mlxq.catalog.ref import ModelRef, UnknownAdapter, UnknownModel, is_hub_id, is_valid, ref_of
-from mlxq.catalog.usual import RECOMMENDED, SHIPPED, SHIPPED_NAMES, advice, best, warning
+from mlxq.catalog.ref import Model, ModelRef, UnknownAdapter, UnknownModel, is_hub_id, is_valid, ref_of
+from mlxq.catalog.source import ModelSource
+from mlxq.catalog.usual import RECOMMENDED, SHIPPED_NAMES, advice, best, warning
 
 
 class Catalog:
-    """Resolves names against the disk as it is now: a model that was just put there is found."""
+    """Resolves names, without a source against the disk as it is now: a model that was just put there is found."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, source: ModelSource | None = None) -> None:
         self._defaults = Defaults.of(settings)
-        self._local = LocalModels(settings)
+        self._source: ModelSource = source or LocalModels(settings)
         self._auto_download = settings.auto_download
         self._offline = settings.hf_hub_offline
 
     @property
-    def records(self) -> Records:
-        return self._local.records
+    def names(self) -> Mapping[str, str]:
+        """Names that users gave, and the ids of the models."""
+        return self._source.names
 
     def default(self, category: Category = Category.LLM) -> ModelRef:
         """The model of the category's own setting, which may lie outside the roots. Raises UnknownModel."""
@@ -72,7 +72,7 @@ class Catalog:
         ref = self._with_adapter(name, lambda part: self._of_request(part, category))
         if adapter is None:
             return ref
-        found = self._local.adapter(adapter)
+        found = self._source.adapter(adapter)
         if found is None:
             raise UnknownAdapter(
                 f"The adapter '{adapter}' does not exist. An adapter is a folder under the model roots with "
@@ -86,12 +86,12 @@ class Catalog:
             for name in names:
                 with suppress(UnknownModel):
                     ref = self.resolve(name, category)
-                    if ref.path is not None:
+                    if ref.installed:
                         yield name, ref
 
     def lora(self, name: str) -> Path:
         """The LoRA file of that name, for a model that makes images. Raises UnknownAdapter."""
-        found = self._local.lora(name) if is_valid(name) else None
+        found = self._source.lora(name) if is_valid(name) else None
         if found is None:
             raise UnknownAdapter(
                 f"The LoRA {name[:64]!r} does not exist. It is a .safetensors file under the model roots."
@@ -100,16 +100,16 @@ class Catalog:
 
     def lora_name(self, name: str) -> str:
         """The name of that LoRA file for every machine that has it below its roots. Raises UnknownAdapter."""
-        return self._local.lora_name(self.lora(name))
+        return self._source.lora_name(self.lora(name))
 
     def left_behind(self, name: str) -> ModelRef | None:
         """The model of that id that was deleted and whose files stayed below a root, outside the hub's cache."""
-        model = self._local.left_behind(name)
+        model = self._source.left_behind(name)
         return ref_of(model) if model else None
 
-    def installed(self) -> list[Installed]:
+    def installed(self) -> Sequence[Model]:
         """What lies below the roots, and what mlxq has fetched; without what was deleted and left there."""
-        return self._local.installed()
+        return self._source.installed()
 
     def _with_adapter(self, name: str, find: Callable[[str], ModelRef]) -> ModelRef:
         """What `find` returns for a name, or for the part of it before an adapter's name."""
@@ -117,14 +117,14 @@ class Catalog:
             return find(name)
         except UnknownModel:
             for plus in re.finditer(r"(?<=.)\+(?=.)", name):
-                adapter = self._local.adapter(name[plus.end() :])
+                adapter = self._source.adapter(name[plus.end() :])
                 if adapter is not None:
                     return find(name[: plus.start()]).with_adapter(adapter)
             raise
 
     def _of_setting(self, name: str) -> ModelRef:
         """What a setting's name means."""
-        model = self._local.of_setting(name)
+        model = self._source.of_setting(name)
         if model is not None:
             return ref_of(model)
         return self._find(name, defaults=False) if name != DEFAULT else _unknown(name)
@@ -149,7 +149,7 @@ class Catalog:
         for model in installed:
             if model.id == name:
                 return ref_of(model)
-        given = self.records.read().names.get(name)
+        given = self._source.names.get(name)
         if given is not None and given != name:
             return self._find(given, defaults=False)
         ref = (self._default_by(name) if defaults else None) or self._short(name)
@@ -166,7 +166,7 @@ class Catalog:
             raise UnknownModel(f"The model name '{name}' is ambiguous: {', '.join(sorted(same))}.")
         if family := own_names().get(name.lower()):
             return self._any_of(family, installed)
-        if name in SHIPPED_NAMES.values() and (own := read_model(SHIPPED / name, name)):
+        if name in SHIPPED_NAMES.values() and (own := self._source.shipped(name)):
             return ref_of(own)
         return self._on_hub(name) if is_hub_id(name) else _unknown(name)
 
@@ -200,7 +200,7 @@ class Catalog:
         if found is not None:
             return ref_of(found)
         own = SHIPPED_NAMES.get(category, "") if shipped else ""
-        model = read_model(SHIPPED / own, own) if own else None
+        model = self._source.shipped(own) if own else None
         instead = replace(ref_of(model), note=warning(category)) if model else None
         if category == Category.ASR:
             with suppress(UnknownModel):
@@ -211,7 +211,7 @@ class Catalog:
 
     def _on_hub(self, name: str) -> ModelRef:
         """A model that lies in the hub's cache, wherever that is, or that has to be fetched."""
-        cached = self._local.cached(name)
+        cached = self._source.cached(name)
         if cached is not None:
             return ref_of(cached)
         if self._offline:
@@ -224,17 +224,17 @@ class Catalog:
             )
         return ModelRef(name, None)
 
-    def _any_of(self, family: Family, installed: list[Installed]) -> ModelRef:
+    def _any_of(self, family: Family, installed: Sequence[Model]) -> ModelRef:
         """Whichever model of the family is installed, else the hub's."""
         for model in installed:
-            if not model.fault and model.family == family:
+            if not model.fault and model.family_name == family.name:
                 return ref_of(model)
         return self._on_hub(family.hub_id)
 
     def _language(self, name: str) -> ModelRef:
         """The default language model, if it is of the family that OminiX' clients call so."""
         default = self.default()
-        model = read_model(default.path, default.id) if default.path else None
+        model = self._source.of_ref(default)
         known = model.model_type if model else default.base_id.rpartition("/")[2].lower().replace("-", "")
         if known in LANGUAGE_NAMES[name.lower()] or (model is None and known.startswith(name.lower())):
             return default
@@ -243,9 +243,9 @@ class Catalog:
     def _default_of(self, family: Family, name: str) -> ModelRef:
         """The default model of the family's category, if it is of that family."""
         default = self._usual(family.category)
-        model = read_model(default.path, default.id) if default.path else None
+        model = self._source.of_ref(default)
         # What is fetched where nothing is installed is a Whisper.
-        return default if family == (model.family if model else WHISPER) else _unknown(name)
+        return default if family.name == (model.family_name if model else WHISPER.name) else _unknown(name)
 
     def _image(self, family: Family, name: str) -> ModelRef:
         """A model that makes images, by its short name: the folder that a setting has for it, or the hub's."""
@@ -262,7 +262,7 @@ class Catalog:
 
     def _path(self, name: str) -> ModelRef:
         """The model in this folder. One message for all that is wrong: what lies outside the roots is not told."""
-        model = self._local.of_request(name)
+        model = self._source.of_request(name)
         if model is None:
             raise UnknownModel(
                 f"The model '{name}' does not exist: a path means a model's folder in one of the MODEL_ROOTS."

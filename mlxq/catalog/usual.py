@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from config.settings import REPO
 from jobs.kinds import Category
-from mlxq.catalog.installed import Installed
+from mlxq.catalog.ref import Model
 
-#: Models that come with mlxq to try it out. A request that names a real model never gets one of them.
-SHIPPED = REPO / "models"
+#: Those of the shipped models that a category falls back on.
 SHIPPED_NAMES = {Category.ASR: "tiny-whisper", Category.IMAGE: "tiny-image"}
 
 
@@ -51,14 +49,8 @@ def warning(category: Category) -> str:
     return f"the model '{name}' answered, {weakness}: {known.command} fetches a real one"
 
 
-def best(installed: Iterable[Installed], category: Category) -> Installed | None:
+def best(installed: Iterable[Model], category: Category) -> Model | None:
     """The model of that category that is used where nobody has chosen one."""
-    found = [model for model in installed if model.category == category and _serves(model)]
-    found.sort(key=lambda model: (not model.family.preferred, model.id))
+    found = [model for model in installed if model.category == category and model.serves]
+    found.sort(key=lambda model: (not model.preferred, model.id))
     return found[0] if found else None
-
-
-def _serves(model: Installed) -> bool:
-    if model.path.resolve().is_relative_to(SHIPPED.resolve()):
-        return False
-    return not model.family.missing_files(model.path)

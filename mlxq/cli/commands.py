@@ -15,7 +15,7 @@ from rich.progress import (
 from rich.table import Table
 
 from config.settings import Settings
-from mlxq.catalog import Catalog
+from mlxq.catalog.local import LocalModels
 from mlxq.catalog.size import model_size
 from mlxq.catalog.stored_prompts import forget_all_prompts
 from mlxq.cli.server import DownloadEvent, Fetched, Problem, Server, Unreachable, model_path
@@ -68,7 +68,7 @@ def list_models(server: Server, settings: Settings) -> None:
             (row["id"], row["type"], _known(row["size_bytes"]), row["status"]) for row in answer["data"]
         ]
     except Unreachable:
-        known = Catalog(settings)
+        known = LocalModels(settings)
         fetched = known.records.read().models
         models = [
             (model.id, model.category, _size(model_size(model.path).disk_bytes), "not running")

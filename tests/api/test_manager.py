@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from jobs import keys
-from mlxq.catalog import Catalog
+from mlxq.catalog.records import Records
 from tests.api.conftest import MakeSettings, put_model
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
@@ -215,7 +215,7 @@ def test_priority_moves_what_waits(http: httpx.Client, held: ScriptedWorker, mod
 
 def test_the_name_that_a_user_gave(make_settings: MakeSettings, held: ScriptedWorker, tmp_path: Path) -> None:
     settings = make_settings(data_dir=tmp_path / "data")
-    Catalog(settings).records.change(lambda known: known.named("my-model", "org/other"))
+    Records(settings.data_dir).change(lambda known: known.named("my-model", "org/other"))
     with ApiServer(settings) as api, httpx.Client(base_url=api.url) as http:
         body = get(http, "/v1/models")
         assert [row["name"] for row in body["models"]] == ["tiny", "my-model"]

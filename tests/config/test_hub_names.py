@@ -50,11 +50,11 @@ def test_what_no_hub_has_is_never_looked_for(name: str) -> None:
 def test_a_given_name_means_the_model_until_it_is_deleted(tmp_path: Path) -> None:
     known = catalog(tmp_path)
     path = cache(tmp_path, "org/model")
-    known.records.change(lambda each: each.named("mine", "org/model"))
+    Records(tmp_path / "data").change(lambda each: each.named("mine", "org/model"))
     assert (known.resolve("mine").id, known.resolve("mine").path) == ("org/model", path)
     # Another process sees it too.
     assert catalog(tmp_path).resolve("mine").id == "org/model"
-    known.records.change(lambda each: each.deleted("org/model", files_stay=True))
+    Records(tmp_path / "data").change(lambda each: each.deleted("org/model", files_stay=True))
     with pytest.raises(UnknownModel):
         known.resolve("mine")
     assert known.resolve("org/model").path is None, "it is forgotten: whoever wants it fetches it again"
@@ -65,9 +65,9 @@ def test_only_what_was_fetched_is_listed_of_a_cache_outside_the_roots(tmp_path: 
     cache(tmp_path, "org/others")
     cache(tmp_path, "org/ours")
     put(tmp_path / "root" / "local")
-    known.records.change(lambda each: each.installed("org/ours", {"source": "huggingface"}))
+    Records(tmp_path / "data").change(lambda each: each.installed("org/ours", {"source": "huggingface"}))
     assert [model.id for model in known.installed()] == ["local", "org/ours"]
-    known.records.change(lambda each: each.deleted("local", files_stay=True))
+    Records(tmp_path / "data").change(lambda each: each.deleted("local", files_stay=True))
     assert [model.id for model in known.installed()] == ["org/ours"]
     left = known.left_behind("local")
     assert left is not None

@@ -8,7 +8,7 @@ import pytest
 
 from config.settings import REPO, Settings
 from jobs.kinds import Category
-from mlxq.catalog import Catalog, UnknownModel
+from mlxq.catalog import Catalog, Installed, UnknownModel
 
 #: OminiX-API's documented trees, which have no config.json.
 OMINIX = {
@@ -52,7 +52,7 @@ def test_a_folder_for_pictures_is_found_by_all_its_names(tmp_path: Path, setting
     assert (default.path, default.category, default.fault) == (folder, "image", None)
     for each in (name, "default", default.id, str(folder)):
         assert known.resolve(each, Category.IMAGE).path == folder, each
-    assert folder in [model.path for model in known.installed()]
+    assert folder in [model.path for model in known.installed() if isinstance(model, Installed)]
 
 
 @pytest.mark.parametrize("setting", ["llm_model", "draft_model", "embedding_model", "asr_model", "tts_model"])
@@ -84,7 +84,7 @@ def test_a_tree_that_lacks_files_says_which(
         assert file in ref.fault.reason
         assert file in line
     assert str(tmp_path) not in ref.fault.reason
-    (model,) = [model for model in known.installed() if model.path == folder]
+    (model,) = [model for model in known.installed() if isinstance(model, Installed) and model.path == folder]
     assert model.fault == ref.fault
 
 

@@ -23,6 +23,7 @@ from jobs.errors import (
 from jobs.events import ProgressState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.installed import cached_model
+from mlxq.catalog.records import Records
 from mlxq.downloads import fetch
 from mlxq.downloads.download import download
 from mlxq.downloads.sources import RemoteFile
@@ -320,7 +321,7 @@ def test_what_can_not_be_used_is_refused_and_kept_apart(
         run(settings, "org/broken")
     assert refused.value.code == "unsupported_model"
     assert name in refused.value.message
-    assert "org/broken" not in Catalog(settings).records.read().models
+    assert "org/broken" not in Records(settings.data_dir).read().models
     assert cached_model(settings.hub_cache, "org/broken") is None
     assert hub.sent("model.safetensors") == 0, "its weights were fetched"
     # What its authors mend is fetched, and installed.

@@ -79,7 +79,7 @@ def _loaded(entry: ModelEntry) -> LoadedModel:
         "memory_usage_gb": gigabytes(entry.memory_bytes),
         "config": {
             "model_type": "image-text-to-text" if entry.sees else _TASKS[entry.category],
-            "estimated_memory_gb": gigabytes(entry.size.weight_bytes if entry.size else None),
+            "estimated_memory_gb": gigabytes(entry.card.weight_bytes if entry.card else None),
         },
     }
 

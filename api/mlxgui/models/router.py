@@ -61,7 +61,7 @@ async def install(request: Request) -> Response:
 async def load_named(request: Request, name: str, priority: Priority = 0) -> Response:
     context = context_of(request)
     try:
-        ref = await context.at_hand(await context.look_up(name))
+        ref = await context.at_hand(await context.look_up(jobs_of(request), name))
     except ModelNotFound:
         raise not_found(name) from None
     category = Category(ref.category or "llm")

@@ -59,9 +59,10 @@ async def load(request: Request) -> Response:
             param="model",
             code="unsupported_value",
         )
-    model_type = asked or (await context.look_up(wanted.model)).category or "llm"
-    await check_served(jobs_of(request), model_type)
-    ref = await context.at_hand(await context.resolve(wanted.model, Category(model_type)))
+    jobs = jobs_of(request)
+    model_type = asked or (await context.look_up(jobs, wanted.model)).category or "llm"
+    await check_served(jobs, model_type)
+    ref = await context.at_hand(await context.resolve(jobs, wanted.model, Category(model_type)))
     meta = LoadMeta(
         model=ref.id,
         message=f"Model '{ref.id}' loaded successfully",

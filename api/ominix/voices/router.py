@@ -5,14 +5,14 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.resource import Resource
-from api.http.context import Context, context_of
+from api.http.context import Context, context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.ominix.dialect import OMINIX
 from api.ominix.voices.schema import VoiceList, VoiceRow
 from api.openai.speech.voices import voices_of
 from jobs.kinds import Category
-from mlxq.catalog import UnknownModel
+from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.aliases import DEFAULT
 
 router = APIRouter(tags=["audio"])
@@ -25,13 +25,14 @@ router = APIRouter(tags=["audio"])
     openapi_extra=gives(VoiceList),
 )
 async def voices(request: Request) -> Response:
-    return json_response(await asyncio.to_thread(_list, context_of(request)))
+    catalog = await context_of(request).models.look(jobs_of(request))
+    return json_response(await asyncio.to_thread(_list, context_of(request), catalog))
 
 
-def _list(context: Context) -> VoiceList:
+def _list(context: Context, catalog: Catalog) -> VoiceList:
     registered = context.voices.read()
     try:
-        own = voices_of(context.catalog.resolve(DEFAULT, Category.TTS))
+        own = voices_of(catalog.resolve(DEFAULT, Category.TTS))
     except UnknownModel:
         own = ()
     rows: list[VoiceRow] = [

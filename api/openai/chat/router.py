@@ -10,7 +10,7 @@ from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
-from api.http.context import context_of
+from api.http.context import context_of, jobs_of
 from api.http.openapi import streams, takes
 from api.http.prefer import preference
 from api.inputs.settling import settle
@@ -65,8 +65,8 @@ async def chat_completions(request: Request) -> Response:
 async def _draft_model(request: Request, name: str) -> str:
     """The id of the model that guesses ahead, which must be installed. Raises ModelNotFound."""
     try:
-        ref = await context_of(request).resolve(name)
-        if ref.path is None:
+        ref = await context_of(request).resolve(jobs_of(request), name)
+        if not ref.installed:
             raise ModelNotFound(f"The model '{name}' is not installed; POST /v1/models/download fetches it.")
         return ref.id
     except ModelNotFound as error:

@@ -2,16 +2,13 @@
 
 from api.openai.images.schema import ImageRequest
 from mlxq.catalog import ModelRef
-from mlxq.catalog.families.image import ImageFamily
-from mlxq.catalog.families.table import family_by_files
 
 
 def without_effect(ref: ModelRef, wanted: ImageRequest) -> list[str]:
-    """Warnings. It reads the model's folder."""
+    """Warnings."""
     warnings = [ref.note] if ref.note else []
     guidance = wanted.guidance if wanted.guidance is not None else wanted.guidance_scale
-    family = family_by_files(ref.path) if ref.path is not None else None
-    known = family.guidance(ref.path) if isinstance(family, ImageFamily) and ref.path is not None else None
+    known = ref.card.guidance if ref.card is not None else None
     if known is not None:
         if guidance and not known.counts:
             warnings.append(f"'guidance' has no effect: the model '{ref.id}' takes none")

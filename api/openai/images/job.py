@@ -3,28 +3,30 @@
 import asyncio
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from msgspec import structs
 from starlette.requests import Request
 
 from api.dispatch.submission import job_request, model_of
-from api.http.context import Context, context_of
+from api.http.context import Context, context_of, jobs_of
 from api.http.prefer import Preference
 from api.http.uploads import uploads_of
 from api.openai.dialect import OPENAI
 from api.openai.images.effect import without_effect
 from api.openai.images.render import ImageMeta
 from api.openai.images.schema import ImageRequest
+from api.openai.images.schema import Lora as WantedLora
 from api.openai.images.upload import ImageUpload, InputImages
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
+from jobs.model_card import Limits
 from jobs.payloads import ImagePayload, Lora, Mode
 from jobs.request import JobRequest
-from mlxq.catalog import ModelRef, UnknownAdapter
-from mlxq.catalog.families.image import ANY_LIMITS, ImageFamily, Limits
-from mlxq.catalog.families.table import family_by_files
+from mlxq.catalog import Catalog, ModelRef, UnknownAdapter
+from mlxq.catalog.families.image import ANY_LIMITS
 from mlxq.media.formats import GRID
 
 #: Sides of an image without a size in the request, in pixels.
@@ -44,12 +46,11 @@ async def image_job(
     wanted: ImageRequest = upload.body.value
     context = context_of(request)
     ref = await model_of(request, wanted.model or "default", Category.IMAGE)
-    bounds = await asyncio.to_thread(_limits, ref)
-    warnings = await asyncio.to_thread(without_effect, ref, wanted)
+    bounds, warnings = _limits(ref), without_effect(ref, wanted)
     _check_count(upload, mode, ref, bounds)
     if wanted.sides is not None:
         _check_size(wanted.sides, bounds)
-    loras = await asyncio.to_thread(_loras, context, wanted)
+    loras = await _loras(request, wanted)
     sources = await upload.input_images(context.settings)
     # The included model makes noise: a small image is enough.
     width, height = wanted.sides or _suiting(sources.size, bounds, _SMALL_SIDE if ref.note else _USUAL_SIDE)
@@ -115,8 +116,7 @@ async def image_job(
 
 
 def _limits(ref: ModelRef) -> Limits:
-    family = family_by_files(ref.path) if ref.path else None
-    return family.limits if isinstance(family, ImageFamily) else ANY_LIMITS
+    return (ref.card.limits if ref.card is not None else None) or ANY_LIMITS
 
 
 def keeps(context: Context, wanted: ImageRequest) -> bool:
@@ -158,11 +158,24 @@ def _suiting(size: tuple[int, int] | None, bounds: Limits, usual: int) -> tuple[
     return fitting(size[0]), fitting(size[1])
 
 
-def _loras(context: Context, wanted: ImageRequest) -> list[Lora]:
+async def _loras(request: Request, wanted: ImageRequest) -> list[Lora]:
+    """Raises InvalidRequest."""
+    if not wanted.loras:
+        return []
+    models, jobs = context_of(request).models, jobs_of(request)
     try:
-        return [Lora(context.catalog.lora_name(each.path), each.scale) for each in wanted.loras or ()]
+        return await asyncio.to_thread(_named, await models.catalog(jobs), wanted.loras)
+    except UnknownAdapter:
+        pass
+    try:
+        return await asyncio.to_thread(_named, await models.look(jobs), wanted.loras)
     except UnknownAdapter as error:
         raise InvalidRequest(str(error), param="loras") from None
+
+
+def _named(catalog: Catalog, loras: Sequence[WantedLora]) -> list[Lora]:
+    """Raises UnknownAdapter."""
+    return [Lora(catalog.lora_name(each.path), each.scale) for each in loras]
 
 
 def _stored(uploads: Uploads, sources: InputImages) -> tuple[list[str], str | None]:

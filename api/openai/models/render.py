@@ -13,8 +13,6 @@ _ENDPOINTS = {
     "tts": ["/v1/audio/speech"],
     "image": ["/v1/images/generations"],
 }
-#: What is told of a model's config.json.
-_METADATA = ("architectures", "model_type", "quantization", "torch_dtype")
 
 
 def model_list(entries: Sequence[ModelEntry], aliases: Sequence[tuple[str, str]] = ()) -> ModelList:
@@ -30,11 +28,10 @@ def model_list(entries: Sequence[ModelEntry], aliases: Sequence[tuple[str, str]]
 
 
 def model_details(entry: ModelEntry) -> ModelDetails:
-    config = entry.installed.config if entry.installed else {}
     return {
         **_model(entry),
         "name": model_name(entry),
-        "path": entry.id if entry.installed else None,
+        "path": entry.id if entry.card else None,
         "version": None,
         "number": entry.record.number,
         "huggingface_id": entry.hub_id,
@@ -45,7 +42,7 @@ def model_details(entry: ModelEntry) -> ModelDetails:
         "created_at": moment(entry.created),
         "updated_at": moment(entry.created),
         "error_message": entry.error,
-        "metadata": {key: config[key] for key in _METADATA if key in config},
+        "metadata": entry.card.metadata if entry.card else {},
     }
 
 
@@ -74,7 +71,7 @@ def _model(entry: ModelEntry) -> Model:
         "status": entry.state,
         "endpoints": _ENDPOINTS.get(entry.category, []),
         "context_length": entry.context_length,
-        "size_bytes": entry.size.disk_bytes if entry.size else None,
+        "size_bytes": entry.card.disk_bytes if entry.card else None,
         "memory_bytes": entry.memory_bytes,
     }
 

@@ -29,7 +29,8 @@ async def list_models(
 ) -> Response:
     context = context_of(request)
     entries = [each for each in await inventory(context, jobs_of(request)) if each.loaded or not loaded]
-    names = await asyncio.to_thread(lambda: list(context.catalog.aliases())) if aliases else []
+    catalog = await context.models.catalog(jobs_of(request))
+    names = await asyncio.to_thread(lambda: list(catalog.aliases())) if aliases else []
     return json_response(model_list(entries, [(name, ref.id) for name, ref in names]))
 
 

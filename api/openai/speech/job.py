@@ -18,7 +18,7 @@ from jobs.meta import Meta
 from jobs.request import JobRequest
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import REFERENCE_TEXT
-from mlxq.catalog.families.table import lacking_libraries, speech_options, why_unserved
+from mlxq.catalog.families.table import lacking_libraries, why_unserved
 
 #: Largest number of audio bytes for each character: a tenth of a second of WAV.
 _BYTES_PER_CHARACTER = 4800
@@ -36,7 +36,7 @@ async def speaker_of(connection: HTTPConnection, name: str) -> ModelRef:
         if lacking is not None:
             raise NotSupported(lacking, param="model") from None
         raise
-    if ref.path is None and lacking is not None:
+    if not ref.installed and lacking is not None:
         raise NotSupported(lacking, param="model")
     return ref
 
@@ -64,7 +64,7 @@ async def speech_job(
     ref = await speaker_of(connection, wanted.model)
     await asyncio.to_thread(context.blobs.check_room, len(wanted.input) * _BYTES_PER_CHARACTER)
     voice = await settle_voice(context, uploads_of(connection), ref, wanted)
-    warnings = await asyncio.to_thread(_without_effect, ref, wanted, voice.reference is not None)
+    warnings = _without_effect(ref, wanted, voice.reference is not None)
     job = job_request(
         connection,
         dialect=dialect,
@@ -81,7 +81,7 @@ async def speech_job(
 
 def _without_effect(ref: ModelRef, wanted: SpeechRequest, recording: bool) -> list[str]:
     """What was asked for and the model takes no notice of."""
-    taken = speech_options(ref.path, ref.id) if ref.path is not None else None
+    taken = ref.card.options if ref.card is not None else None
     asked = {
         "instructions": wanted.instructions or wanted.instruct,
         "language": wanted.language,

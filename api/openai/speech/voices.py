@@ -15,7 +15,6 @@ from jobs.errors import InvalidRequest
 from jobs.payloads import VoiceReference
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import OPENAI_VOICES, own_voice
-from mlxq.catalog.families.table import speech_voices
 from mlxq.catalog.voices import SPEEDS, Voice, Voices
 from mlxq.media.formats import RECORDING_SUFFIXES
 
@@ -32,7 +31,7 @@ async def settle_voice(
 
 def voices_of(ref: ModelRef) -> tuple[str, ...]:
     """The model's own voices; none are known of one that is not installed."""
-    return speech_voices(ref.path, ref.id) if ref.path is not None else ()
+    return ref.card.voices if ref.card is not None else ()
 
 
 def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest) -> SettledVoice:
@@ -58,7 +57,7 @@ def _named(context: Context, uploads: Uploads, ref: ModelRef, name: str) -> Sett
     registered = voices.find(name)
     if registered is not None:
         return _registered(context, uploads, registered)
-    if own or ref.path is None:
+    if own or not ref.installed:
         voice = own_voice(name, own) if own else name
         if voice is not None:
             return SettledVoice(name=voice)

@@ -1,7 +1,5 @@
 """`POST /v1/audio/transcriptions` and `POST /v1/audio/translations`."""
 
-import asyncio
-
 from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
 
@@ -76,7 +74,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     wanted: TranscriptionRequest = upload.body.value
     context = context_of(request)
     ref = await model_of(request, wanted.model, Category.ASR)
-    told = warned(upload.body.headers, await asyncio.to_thread(without_effect, ref, wanted))
+    told = warned(upload.body.headers, without_effect(ref, wanted))
     recording = await upload.store(context, uploads_of(request))
     translate = kind is Kind.TRANSLATION
     preferred = preference(request.headers, background=bool(wanted.background))

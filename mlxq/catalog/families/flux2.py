@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from mlxq.catalog.families.image import Guidance, ImageFamily, Limits
+from jobs.model_card import Guidance, Limits
+from mlxq.catalog.families.image import ImageFamily
 from mlxq.catalog.foreign_json import read_object
 
 _KLEIN = "black-forest-labs/FLUX.2-klein-4B"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.kinds import Category
+from jobs.model_card import Guidance, Limits
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.foreign_json import read_object
 from mlxq.catalog.model_config import LONGEST
@@ -16,33 +17,8 @@ _PARTS = ("transformer", "text_encoder", "text_encoder_2", "vae")
 _INDEX = "*.safetensors.index.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Pixels of a side, which is a multiple of 16; how many images a request may bring; the usual number of steps."""
-
-    shortest: int = 16
-    longest: int = 2048
-    references: int = 1
-    steps: int = 4
-
-
 #: For a model that is not here yet: what any of them takes.
 ANY_LIMITS = Limits(references=4)
-
-
-@dataclass(frozen=True, slots=True)
-class Guidance:
-    """`usual`: the guidance of a request without one. `counts`: another value changes the image.
-
-    `negatives`: a negative prompt is read, where the guidance is above 1.
-    """
-
-    usual: float
-    counts: bool
-    negatives: bool
-
-    def reads_negatives(self, guidance: float | None) -> bool:
-        return self.negatives and (self.usual if guidance is None else guidance) > 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,5 +50,5 @@ class ImageFamily(Family):
         return missing
 
     def guidance(self, path: Path) -> Guidance:
-        """What guidance and a negative prompt do to the model in this folder."""
-        raise NotImplementedError
+        """What guidance and a negative prompt do to the model in this folder; nothing by default."""
+        return Guidance(0.0, counts=False, negatives=False)

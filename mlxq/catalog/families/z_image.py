@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from mlxq.catalog.families.image import Guidance, ImageFamily, Limits
+from jobs.model_card import Guidance, Limits
+from mlxq.catalog.families.image import ImageFamily
 from mlxq.catalog.foreign_json import read_object
 
 #: The scheduler of a model that is not distilled has a greater shift, as mlx-vlm tells them apart.

@@ -17,10 +17,10 @@ from PIL import Image
 
 from jobs.blobs import BlobStore
 from jobs.errors import InsufficientStorage, InvalidRequest
+from jobs.model_card import Limits
 from jobs.payloads import ImagePayload, Lora
 from jobs.results import ImageResult, ImageTokens, ImageUsage, MadeImage
 from mlxq.catalog import UnknownAdapter
-from mlxq.catalog.families.image import Limits
 from mlxq.media.formats import GRID, IMAGE_TYPES
 from worker.engines.base import Done, Failed, Output, Preview, Progress
 from worker.engines.failures import failure_of
