@@ -183,8 +183,9 @@ class Readings:
         """Seconds to read in a step."""
         if not decoding:
             return ALONE
-        # Prompts that wait for their first token get as much time each as rows that wait for the next one.
-        return SHARE * self._pause * max(1.0, len(self._entries) / decoding)
+        # One prompt may double the pauses of the others. Where many wait, and each for those before it, small pieces
+        # would keep most places of the batch empty.
+        return SHARE * self._pause * max(1.0, len(self._entries) ** 2 / decoding)
 
     def _next(self) -> _Entry:
         self._turn += 1
