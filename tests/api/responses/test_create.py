@@ -8,6 +8,7 @@ import openai
 import pytest
 
 from jobs.errors import ContextLengthExceeded, EngineFailure
+from tests.api.conftest import MakeSettings
 from tests.api.responses.requests import (
     CUSTOM,
     FUNCTION,
@@ -19,6 +20,7 @@ from tests.api.responses.requests import (
     post,
     stream,
 )
+from tests.support.api_server import ApiServer
 from tests.support.openai_shape import check_events, check_shape
 from tests.support.scripted_worker import Run, ScriptedWorker
 
@@ -414,3 +416,13 @@ def test_keep_alives_are_events_with_the_number_of_the_last(
     assert len(numbers) > len(set(numbers))
     assert [event(frame)["sequence_number"] for frame in frames(text)] == list(range(max(numbers) + 1))
     assert ": " in text
+
+
+def test_a_full_queue_says_when_to_come_again(make_settings: MakeSettings) -> None:
+    """Codex gives up at a 429 without `Retry-After`."""
+    with ApiServer(make_settings(queue_limit=1)) as api, httpx.Client(base_url=api.url) as http:
+        post(http, background=True)
+        for stream in (False, True):
+            answer = http.post(PATH, json=asked("Another", stream=stream))
+            assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (429, True)
+            check_shape("ErrorResponse", answer.json())
