@@ -152,14 +152,18 @@ def test_a_load_that_gains_little_is_left_out(disk: Disk) -> None:
 
 def test_pieces_of_a_prompt_that_is_still_being_read(disk: Disk) -> None:
     cache = disk.cache()
-    for begin, end in ((0, 4 * BLOCK + 9), (4 * BLOCK, 6 * BLOCK)):
-        prompt = (PROMPT * 2)[:end]
-        cache.put(CachedPrompt(prompt, read(plain(), prompt[begin:])), begin=begin)
+    layers, begin = plain(), 0
+    for before, end in ((0, 4 * BLOCK + 9), (4 * BLOCK + 9, 6 * BLOCK)):
+        read(layers, (PROMPT * 2)[before:end])
+        begin = cache.put_part(CachedPrompt((PROMPT * 2)[:end], layers), begin).length
+        assert begin == end // BLOCK * BLOCK
+    # What is read next does not change what waits to be written.
+    read(layers, [1] * 9)
     assert cache.wait(30)
-    layers, length = load(disk.cache(), PROMPT * 2)
+    found, length = load(disk.cache(), PROMPT * 2)
     assert length == 6 * BLOCK
-    assert layers is not None
-    assert held(layers) == held(read(plain(), (PROMPT * 2)[:length]))
+    assert found is not None
+    assert held(found) == held(read(plain(), (PROMPT * 2)[:length]))
 
 
 def chunked() -> list[Any]:
@@ -219,8 +223,8 @@ def test_a_large_state_is_written_where_it_saves_enough(disk: Disk) -> None:
 def test_a_newer_state_of_a_reading_takes_the_place_of_the_older(disk: Disk) -> None:
     make = KINDS["recurrent"]
     cache = disk.cache(make)
-    first = cache.put(CachedPrompt(PROMPT, read(make(), PROMPT))).state
-    cache.put(CachedPrompt(PROMPT * 2, read(make(), PROMPT * 2)), replaces=first)
+    first = cache.put_part(CachedPrompt(PROMPT, read(make(), PROMPT)), 0)
+    cache.put_part(CachedPrompt(PROMPT * 2, read(make(), PROMPT * 2)), first.length, first.state)
     assert cache.wait(30)
     assert len(disk.files) == 1
 

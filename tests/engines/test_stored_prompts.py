@@ -227,3 +227,19 @@ def test_what_a_process_had_read_when_it_was_killed_is_not_read_again(
         found = answer(second, chat_of(LONG))
     assert found["choices"] == expected["choices"]
     assert cached(found) >= 1024 > LENGTH - unread - 512
+
+
+@pytest.mark.parametrize("broken", ["Format.fits", "Assembly.add_tokens", "Assembly.layers"])
+def test_no_request_fails_because_of_the_disk(
+    engine: Engines, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("worker.engines.llm.reading.LARGEST", 600)
+    with engine() as first:
+        expected = answer(first, chat_of(LONG))
+    monkeypatch.setattr(f"worker.engines.llm.prompt_cache.disk_layers.{broken}", fail)
+    with engine() as second:
+        assert answer(second, chat_of(LONG))["choices"] == expected["choices"]
+        answer(second, chat_of("." + LONG))

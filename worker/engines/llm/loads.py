@@ -3,12 +3,16 @@
 This module knows rows and loads. It does not know requests or text. It belongs to the thread of its model.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.engines.llm.prompt_cache import Beginning
 from worker.engines.llm.prompt_cache.disk_loading import Loading
 from worker.engines.llm.row import Row
+from worker.memory import is_out_of_memory
+
+log = logging.getLogger(__name__)
 
 #: Has the rows of a prompt read and answered, which starts with this beginning.
 Start = Callable[[Beginning], None]
@@ -44,9 +48,19 @@ class Loads:
 
     def step(self) -> list[Begun]:
         """Load a little more. Returns the prompts that have begun."""
-        if not self._loads or not self._loads[0].loading.step():
+        if not self._loads:
             return []
-        load = self._loads.pop(0)
+        load = self._loads[0]
+        try:
+            if not load.loading.step():
+                return []
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            # The disk only saves time: no request fails because of it.
+            log.exception("a stored prompt could not be loaded")
+            load.loading.cancel()
+        self._loads.remove(load)
         found = load.loading.beginning or load.memory
         if found.length < load.memory.length:
             found = load.memory

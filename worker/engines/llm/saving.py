@@ -7,8 +7,10 @@ from typing import Any
 
 from worker.engines.llm.prompt_cache import CachedPrompt, Checkpoints
 from worker.engines.llm.prompt_cache.disk import DiskCache
-from worker.engines.llm.prompt_cache.disk_layers import snapshot
 from worker.engines.llm.prompt_cache.disk_pieces import Key
+
+#: Tokens of a prompt that are written at once while it is read: this much is read again after a crash.
+SAVED_AT_ONCE = 512
 
 
 class Saving:
@@ -23,6 +25,6 @@ class Saving:
 
     def note(self, done: int, layers: list[Any], checkpoints: Checkpoints) -> None:
         """The layers hold the first `done` tokens, and are computed. Write them if there is enough new."""
-        if done - self._saved >= self._disk.least_new(layers):
-            prompt = CachedPrompt(self._tokens[:done], snapshot(layers, self._saved), checkpoints)
-            self._saved, self._state = self._disk.put(prompt, self._saved, self._state)
+        if done - self._saved >= SAVED_AT_ONCE:
+            prompt = CachedPrompt(self._tokens[:done], layers, checkpoints)
+            self._saved, self._state = self._disk.put_part(prompt, self._saved, self._state)

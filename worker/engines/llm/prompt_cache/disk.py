@@ -5,7 +5,7 @@ cut into blocks. It is found by digests of its beginnings, without a file being 
 storing and loading. It belongs to the thread of its model, except where a method says otherwise.
 """
 
-import sys
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 
 from worker.engines.llm.prompt_cache.disk_files import PieceFiles
-from worker.engines.llm.prompt_cache.disk_layers import Format
+from worker.engines.llm.prompt_cache.disk_layers import Format, snapshot
 from worker.engines.llm.prompt_cache.disk_loading import Loading, Part
 from worker.engines.llm.prompt_cache.disk_pieces import BLOCK, Key, Kind, digests
 from worker.engines.llm.prompt_cache.disk_writer import Work, Writer
 from worker.engines.llm.prompt_cache.entry import CachedPrompt
 from worker.engines.llm.prompt_cache.layers import Layers, leaves
+
+log = logging.getLogger(__name__)
 
 #: Tokens of the shortest prompt that is stored. Shorter ones are read in about the time that a load takes.
 SHORTEST_STORED = 1024
@@ -28,8 +30,6 @@ SHORTEST_STORED = 1024
 LEAST_GAIN = 256
 #: Bytes of a state for each token that it saves. A load of so many is faster than any model reads a token.
 BYTES_FOR_A_TOKEN = 256 << 10
-#: Tokens of a prompt that are written at once while it is read: this much is read again after a crash.
-SAVED_AT_ONCE = 512
 #: Threads that read files.
 _READERS = 2
 
@@ -67,17 +67,37 @@ class DiskCache:
         blocks = self._blocks(tokens)
         return BLOCK * (len(self._block_parts(tokens)) if self._format.has_blocks else len(blocks))
 
-    def least_new(self, layers: Layers) -> int:
-        """Tokens after which more of a prompt that is being read is worth writing."""
-        if not self._format.fits(layers):
-            return sys.maxsize
-        return max(SAVED_AT_ONCE, self._format.state_bytes(leaves(layers)) // BYTES_FOR_A_TOKEN)
+    def put(self, prompt: CachedPrompt) -> None:
+        """Have a prompt written. Nothing may write into its arrays."""
+        self._try(lambda: self._put(prompt, 0, None), Put(0, None))
 
-    def put(self, prompt: CachedPrompt, begin: int = 0, replaces: Key | None = None) -> Put:
-        """Have a prompt written. Its layers hold its tokens from `begin` on, which is the start of a block.
+    def put_part(self, prompt: CachedPrompt, begin: int, replaces: Key | None = None) -> Put:
+        """Have a copy of a prompt written that is still being read, from `begin` on, which is the start of a block.
 
-        Nothing may write into its arrays. `replaces`: a state that is not needed when that of this prompt is written.
+        Nothing happens while there is little new. `replaces`: a state that is not needed when that of this prompt is
+        written.
         """
+
+        def put() -> Put:
+            fits = self._format.fits(prompt.layers)
+            states = self._format.state_bytes(leaves(prompt.layers)) if fits else 0
+            if not fits or len(prompt.tokens) - begin < states // BYTES_FOR_A_TOKEN:
+                return Put(begin, replaces)
+            part = CachedPrompt(prompt.tokens, snapshot(prompt.layers, begin), prompt.checkpoints)
+            return self._put(part, begin, replaces)
+
+        return self._try(put, Put(len(prompt.tokens), replaces))
+
+    def _try(self, put: Callable[[], Put], otherwise: Put) -> Put:
+        """The cache only saves time: no request fails because of it."""
+        try:
+            return put()
+        except Exception:
+            log.exception("a prompt could not be stored")
+            return otherwise
+
+    def _put(self, prompt: CachedPrompt, begin: int, replaces: Key | None) -> Put:
+        """The prompt's layers hold its tokens from `begin` on."""
         tokens, layers = prompt.tokens, prompt.layers
         if len(tokens) < SHORTEST_STORED or not self._format.fits(layers):
             return Put(begin, replaces)
