@@ -29,7 +29,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def system(models: Path) -> Iterator[System]:
-    running = System(models, "first")
+    running = System(models, "first", LINGER_TIME=0)
     try:
         yield running.start()
     finally:

@@ -23,7 +23,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def system(models: Path) -> Iterator[System]:
-    running = System(models, "first").start()
+    running = System(models, "first", LINGER_TIME=0).start()
     yield running
     running.stop()
 

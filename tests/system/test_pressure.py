@@ -85,6 +85,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         embedding_model="vectors",
         switch_patience=PATIENCE,
         queue_limit=100,
+        linger_time=0,
         auto_download=False,
     )
     server = Server(settings)

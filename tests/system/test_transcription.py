@@ -50,7 +50,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def system(root: Path) -> Iterator[System]:
-    running = System(root, "first", ASR_MODEL=root / "whisper", MAX_AUDIO_SECONDS=2000).start()
+    running = System(root, "first", ASR_MODEL=root / "whisper", MAX_AUDIO_SECONDS=2000, LINGER_TIME=0).start()
     yield running
     running.stop()
 

@@ -50,7 +50,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def system(models: Path) -> Iterator[System]:
-    running = System(models, "qwen2-vl", ALLOW_PRIVATE_URLS=1).start()
+    running = System(models, "qwen2-vl", ALLOW_PRIVATE_URLS=1, LINGER_TIME=0).start()
     yield running
     running.stop()
 
