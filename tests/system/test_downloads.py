@@ -284,7 +284,8 @@ def test_install_gives_a_name_and_delete_takes_everything(fetching: System, hub:
     assert (gone.id, gone.object, gone.deleted) == ("my-chat", "model", True)
     assert gone.model_dump()["removed_files"] is True
     assert gone.model_dump()["status"] == "deleted"
-    assert fetching.http.get("/v1/models/status").json()["models"]["llm"] is None
+    # Another model may still be loaded beside it.
+    assert fetching.http.get("/v1/models/status").json()["models"]["llm"] != "org/chat-4"
     assert not (cache / "models--org--chat-4").exists()
     assert not list(cache.glob(".deleted-*"))
     with pytest.raises(openai.NotFoundError):
