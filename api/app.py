@@ -40,8 +40,8 @@ from api.native.description import router as description
 from api.native.jobs import router as jobs
 from api.native.queue import router as queue
 from api.native.system import router as health
-from api.ominix import tts_socket
 from api.ominix.models import router as loaded_models
+from api.ominix.speech_socket import router as speech_socket
 from api.ominix.voices import router as voices
 from api.openai.chat import router as chat
 from api.openai.completions import router as completions
@@ -99,7 +99,7 @@ RESOURCES: tuple[Resource, ...] = (
     speech.RESOURCE,
     system.RESOURCE,
     transcription.RESOURCE,
-    tts_socket.RESOURCE,
+    speech_socket.RESOURCE,
     voices.RESOURCE,
 )
 
