@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.scripted_worker import Run
+
 PATH = "/v1/responses"
 
 
@@ -70,3 +72,26 @@ NAMESPACE: dict[str, Any] = {
     "description": "Other agents",
     "tools": [{**FUNCTION, "name": "spawn"}, {**FUNCTION, "name": "wait"}],
 }
+
+
+def calling(name: str, arguments: str = '{"city":"Ulm"}', *, text: str = "", reasoning: str = "") -> Any:
+    """A script that calls a function, in pieces."""
+
+    def play(run: Run) -> None:
+        if reasoning:
+            run.tell(reasoning, field="reasoning")
+        if text:
+            run.say(text)
+        run.tell("", field="tool_call", call={"index": 0, "id": "call_1", "name": name})
+        for start in range(0, len(arguments), 3):
+            run.tell(arguments[start : start + 3], field="tool_call", call={"index": 0})
+        run.answer(
+            {
+                "text": text,
+                "reasoning": reasoning or None,
+                "tool_calls": [{"id": "call_1", "name": name, "arguments": arguments}],
+                "finish_reason": "tool_calls",
+            }
+        )
+
+    return play

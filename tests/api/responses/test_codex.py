@@ -4,8 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.api.responses.requests import FUNCTION, PATH, event, frames
-from tests.api.responses.test_create import calling
+from tests.api.responses.requests import FUNCTION, PATH, calling, event, frames
 from tests.support.openai_shape import check_events
 from tests.support.scripted_worker import ScriptedWorker
 
