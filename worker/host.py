@@ -70,6 +70,7 @@ class WorkerHost:
             DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
         )
         self._counter = TokenCounter(settings, self._catalog)
+        self._publishing = threading.Lock()
         self._housekeeping = Housekeeping(self._consumer, blob_store(settings))
         self._inventory = InventoryThread(settings, self._consumer.redis, self.name, self._tell_state)
         self.lanes = {category: self._lanes(category, loader) for category, loader in engines.items()}
@@ -135,7 +136,7 @@ class WorkerHost:
     def on_beat(self) -> None:
         demand.look(self._consumer.redis)
         self.live.refresh()
-        publish(self._consumer.redis, self._state())
+        self._publish()
         self._housekeeping.run()
         if self._consumer.beating:
             self.memory.sweep()
@@ -215,7 +216,12 @@ class WorkerHost:
         """Publish a change of a slot at once. The next heartbeat publishes what is lost here."""
         if self._consumer.beating:
             with contextlib.suppress(RedisError, OSError):
-                publish(self._consumer.redis, self._state())
+                self._publish()
+
+    def _publish(self) -> None:
+        """Raises RedisError. One thread after the other, so that the last state is that of all slots."""
+        with self._publishing:
+            publish(self._consumer.redis, self._state())
 
     def _state(self) -> WorkerState:
         return WorkerState(

@@ -208,6 +208,7 @@ class Lane:
             self._beginning = None
             if not begun:
                 break
+            self.occupant.worked()
             self._waiting.popleft()
         if self._waiting or self._requests.has_orders:
             # Tasks whose clients have left do not keep the slot from others.
@@ -242,6 +243,7 @@ class Lane:
                 self._load(order.model)
         elif order.kind is Kind.UNLOAD and order.model in ("", self.slot.model):
             self.slot.unload()
+        self.occupant.worked()
         order.done()
 
     def _empty(self) -> bool:

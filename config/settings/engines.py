@@ -41,8 +41,8 @@ class EngineSettings(Group):
         default=15,
         ge=0,
         le=3600,
-        description="Seconds for which jobs for the loaded model go before a job for another model, so that two "
-        "programs with two models do not cause a switch with every request.",
+        description="Seconds for which jobs for models in memory go before a job for another model that does not "
+        "fit beside them, so that two programs with two models do not cause a switch with every request.",
     )
     lanes: Literal["turns", "overlap"] = Field(
         default="turns",

@@ -72,6 +72,14 @@ async def test_the_one_used_least_recently_makes_room_and_never_one_that_generat
     assert {engine.model for engine in bench.engines if not engine.closed} == {"first", "second"}
 
 
+async def test_a_load_is_a_use_too(bench: Bench) -> None:
+    await bench.hold_at_most(2)
+    await bench.story(await bench.submit("first", Category.IMAGE))
+    await bench.story(await bench.send(Kind.LOAD, "second"))
+    await bench.story(await bench.send(Kind.LOAD, "third"))
+    assert [engine.closed for engine in bench.engines] == [True, False, False]
+
+
 async def test_while_all_generate_a_further_model_waits_in_the_queue(bench: Bench) -> None:
     await bench.hold_at_most(2)
     jobs = [await runs(bench, model) for model in ("first", "second")]
