@@ -135,9 +135,9 @@ def killed(client: httpx.Client, process: psutil.Process, content: str, share: f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--tokens", type=int, default=20_000)
-    parser.add_argument("--quick", action="store_true", help="a tiny model and 8,000 tokens")
+    parser.add_argument("--quick", action="store_true", help="a tiny model and 4,000 tokens")
     options = parser.parse_args()
-    tokens = 8000 if options.quick else options.tokens
+    tokens = 4000 if options.quick else options.tokens
     folder = Path(tempfile.mkdtemp(prefix="mlxq-stored-"))
     try:
         model = random_qwen3(folder / "models" / "random", TINY if options.quick else BIG)
