@@ -78,7 +78,11 @@ class Lane:
         self._waiting: deque[Task] = deque()
         self._running = RunningTasks(slot, jobs)
         self.occupant = LaneOccupant(
-            slot, self._requests, pinned, lambda: bool(self._waiting or self._running)
+            slot,
+            self._requests,
+            pinned,
+            lambda: bool(self._waiting or self._running),
+            lambda: jobs.give_way(self._running.ids),
         )
         self._beginning: Task | None = None
         self._thread = threading.Thread(target=self._run, name=f"{name}-engine", daemon=True)

@@ -177,6 +177,7 @@ class Lanes:
             return Prospect(Room.BESIDE)
         leaving = self._memory.leaving(self.category, needed, pinned=self.pins(model))
         if leaving is None:
+            self._memory.end_left()
             return Prospect(Room.LATER)
         if not leaving:
             return Prospect(Room.BESIDE)

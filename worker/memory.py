@@ -68,6 +68,9 @@ class Occupant(Protocol):
     def clear_cache(self, wanted: int | None = None) -> None:
         """Free so many bytes of that cache, by default all, also while it has jobs."""
 
+    def give_way(self) -> None:
+        """End its jobs if the clients of all of them have left."""
+
     def evict(self, *, wait: bool = True) -> bool:
         """Empty the slot unless it has jobs again, and wait for that. Whether the slot is empty."""
 
@@ -134,6 +137,11 @@ class Memory:
                 free += each.bytes
         busy = [each for each in present if each not in leave and each.idle_since is None]
         return None if free < needed and busy else leave
+
+    def end_left(self) -> None:
+        """A model has to wait for jobs of others: end those whose clients have left."""
+        for each in self._occupants:
+            each.give_way()
 
     @contextmanager
     def room(self, occupant: Occupant, name: str, needed: int, *, pinned: bool) -> Iterator[None]:

@@ -13,9 +13,17 @@ class LaneOccupant:
     """See `memory.Occupant`. Any thread may use it; `took` and what follows it are for the engine thread."""
 
     def __init__(
-        self, slot: Slot, requests: SlotRequests, pinned: str | None, works: Callable[[], bool]
+        self,
+        slot: Slot,
+        requests: SlotRequests,
+        pinned: str | None,
+        works: Callable[[], bool],
+        give_way: Callable[[], object],
     ) -> None:
-        """`pinned`: the id of the model that the settings name, which stays. `works`: the lane has tasks in hand."""
+        """`pinned`: the id of the model that the settings name, which stays. `works`: the lane has tasks in hand.
+
+        `give_way` ends its tasks if the clients of all of them have left.
+        """
         #: seconds that the last caller wants the model to stay
         self.keep: float | None = None
         #: when it was last asked for its model, on the monotonic clock
@@ -24,6 +32,7 @@ class LaneOccupant:
         self._requests = requests
         self._pinned = pinned
         self._works = works
+        self._give_way = give_way
         self._lock = threading.Lock()
         #: tasks that the engine thread has yet to look at
         self._arriving = 0
@@ -73,6 +82,9 @@ class LaneOccupant:
     @property
     def idle_since(self) -> float | None:
         return None if self.busy else self._idle_since
+
+    def give_way(self) -> None:
+        self._give_way()
 
     def evict(self, *, wait: bool = True) -> bool:
         return not self.busy and self._requests.evict(wait=wait)

@@ -24,6 +24,9 @@ class Seat:
     def pins(self, model: str) -> bool:
         return self.pinned
 
+    def give_way(self) -> None:
+        pass
+
     def evict(self, *, wait: bool = True) -> bool:
         self.model = None
         return True

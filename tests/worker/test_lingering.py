@@ -125,6 +125,17 @@ async def test_it_gives_its_slot_to_another_model(pausing: None, bench: Bench, c
     assert (await bench.story(job_id))[-1].type == "cancelled"
 
 
+async def test_it_gives_its_memory_to_another_category(
+    pausing: None, bench: Bench, client: JobClient
+) -> None:
+    memory, lane = bench.host.memory, bench.host.lanes[Category.LLM].lanes[0]
+    memory._used = lambda: memory._budget if lane.slot.model else 0
+    job_id = await lost(client, asked(LONG))
+    picture = await bench.submit("second", Category.IMAGE, count=1)
+    assert (await bench.story(picture))[-1].type == "completed"
+    assert (await bench.story(job_id))[-1].type == "cancelled"
+
+
 async def test_while_nobody_needs_its_place_it_goes_on_to_its_end(bench: Bench, client: JobClient) -> None:
     request = asked(LONG, count=50)
     job_id = await lost(client, request)
