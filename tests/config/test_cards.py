@@ -43,10 +43,11 @@ def test_a_folder_is_read_again_only_when_it_has_changed(
     assert disk.look().cards["org/tiny"] is first
 
     put(folder, max_position_embeddings=2000)
-    assert disk.look().cards["org/tiny"].context_length == 2000
+    second = disk.look().cards["org/tiny"]
+    assert second.context_length == 2000
     with (folder / "model.safetensors").open("ab") as file:
         file.write(bytes(50))
-    assert disk.look().cards["org/tiny"].disk_bytes == first.disk_bytes + 50
+    assert disk.look().cards["org/tiny"].disk_bytes == second.disk_bytes + 50
     (folder / "model.safetensors").unlink()
     assert "org/tiny" not in disk.look().cards
 
