@@ -1,6 +1,5 @@
 """A worker's side of the gate: take, claim, emit, finish, release, beat and recover."""
 
-import base64
 import itertools
 import logging
 import zlib
@@ -29,6 +28,7 @@ from jobs.events import (
 )
 from jobs.gate.affinity import Favour, any_model
 from jobs.gate.last_step import LastStep
+from jobs.gate.rq_result import FAILED, STOPPED, SUCCESSFUL, result_fields
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
 from jobs.request import Claim
@@ -47,9 +47,6 @@ UNCLAIMED_GRACE = 2.0
 LARGEST_RESULT = 64 << 20
 #: Bytes of all events of an execution: speech for an hour, or a million tokens.
 LARGEST_STORY = 256 << 20
-
-#: RQ's `Result.Type`.
-RESULT_SUCCESSFUL, RESULT_FAILED, RESULT_STOPPED = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,22 +296,19 @@ class Gate:
         death of a worker run alone; None: they run as before.
         """
         error = WorkerDied("The worker crashed {crashes} while it ran this job; it is not tried again.")
-        died = "The worker crashed while it ran this job."
-        result = _result_fields(RESULT_FAILED, "", "", exc_string=died)
-        last = {
-            name: {"executions": sorted(step.executions), "company": step.company}
-            for name, step in (steps or {}).items()
-        }
+        result = result_fields(FAILED, "", "", exc_string="The worker crashed while it ran this job.")
+        last = {name: step.plain() for name, step in (steps or {}).items()}
+        lists = (
+            keys.queue,
+            keys.intermediate,
+            keys.started,
+            keys.failed,
+            keys.cancelled,
+            keys.intermediate_seen,
+        )
         answer = self._run(
             "recover",
-            [
-                keys.queue(self.queue),
-                keys.intermediate(self.queue),
-                keys.started(self.queue),
-                keys.failed(self.queue),
-                keys.cancelled(self.queue),
-                keys.intermediate_seen(self.queue),
-            ],
+            [key(self.queue) for key in lists],
             [
                 iso_now(),
                 max_attempts,
@@ -352,17 +346,17 @@ class Gate:
             ending = replace(ending, result=None, error=OutputTooLarge(f"The result is larger than {limit}."))
             result = None
         if ending.error is not None:
-            status, registry, kind = "failed", keys.failed(self.queue), RESULT_FAILED
+            status, registry, kind = "failed", keys.failed(self.queue), FAILED
             event = encode_event(Failed(ending.error.fields()))
         elif result is not None:
-            status, registry, kind = "finished", keys.finished(self.queue), RESULT_SUCCESSFUL
+            status, registry, kind = "finished", keys.finished(self.queue), SUCCESSFUL
             event = encode_event(Completed(msgspec.Raw(result)))
         else:
-            status, registry, kind = "canceled", keys.cancelled(self.queue), RESULT_STOPPED
+            status, registry, kind = "canceled", keys.cancelled(self.queue), STOPPED
             event = encode_event(Cancelled())
         exception = ending.error.message if ending.error else ""
         names = [keys.job(ending.job_id), keys.started(self.queue), registry, keys.results(ending.job_id)]
-        fields = _result_fields(
+        fields = result_fields(
             kind, self.worker, ending.execution_id, return_value=result, exc_string=exception
         )
         files = {} if ending.result is None else ending.result.files()
@@ -410,17 +404,3 @@ def _log_dependents(finished: Any) -> None:
     """`finish.lua` tells which jobs failed because the one that they waited for did."""
     for job_id in finished[1:] if isinstance(finished, list) else ():
         log_end(job_id.decode(), JobStatus.FAILED, error=ModelNotFound("Its model could not be fetched."))
-
-
-def _result_fields(
-    kind: int, worker: str, execution_id: str, *, return_value: bytes | None = None, exc_string: str = ""
-) -> list[Any]:
-    """RQ's Result, its value in JSON, as the flat field list of its stream entry (rq.results.Result.serialize)."""
-    fields: list[Any] = ["type", kind, "worker_name", worker]
-    if execution_id:
-        fields += ["execution_id", execution_id]
-    if return_value is not None:
-        fields += ["return_value", base64.b64encode(return_value)]
-    if exc_string:
-        fields += ["exc_string", base64.b64encode(zlib.compress(exc_string.encode()))]
-    return fields

@@ -9,3 +9,7 @@ class LastStep:
 
     executions: set[str] = field(default_factory=set)
     company: bool = False
+
+    def plain(self) -> dict[str, object]:
+        """As `recover.lua` takes it."""
+        return {"executions": sorted(self.executions), "company": self.company}
