@@ -298,17 +298,10 @@ class Gate:
         error = WorkerDied("The worker crashed {crashes} while it ran this job; it is not tried again.")
         result = result_fields(FAILED, "", "", exc_string="The worker crashed while it ran this job.")
         last = {name: step.plain() for name, step in (steps or {}).items()}
-        lists = (
-            keys.queue,
-            keys.intermediate,
-            keys.started,
-            keys.failed,
-            keys.cancelled,
-            keys.intermediate_seen,
-        )
+        lists = (keys.queue, keys.intermediate, keys.started, keys.failed, keys.cancelled)
         answer = self._run(
             "recover",
-            [key(self.queue) for key in lists],
+            [key(self.queue) for key in (*lists, keys.intermediate_seen)],
             [
                 iso_now(),
                 max_attempts,
