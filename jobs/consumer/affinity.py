@@ -4,6 +4,7 @@ This module knows names of models. It does not know slots or queues: `choose.lua
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,9 @@ from jobs.consumer.rhythm import LONGEST, Rhythm
 from jobs.gate import ModelAffinity, Room
 from jobs.kinds import KINDS, Kind
 from jobs.request import Claim
+
+#: Seconds that a switch there and back costs at least.
+_CHEAPEST = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Affinity:
         self._models = models
         self._clock = clock
         self._rhythm = Rhythm()
+        #: jobs that were taken and have not left, by their models
+        self._in_hand: Counter[str] = Counter()
         self._ready: Sequence[str] = ()
         #: since when the last model is wanted that was not ready (Unix milliseconds)
         self._since_ms = 0
@@ -58,6 +64,7 @@ class Affinity:
         """These jobs have been taken."""
         now = self._clock()
         for claim in claims:
+            self._in_hand[claim.model] += 1
             if KINDS[claim.kind].uses_model:
                 self._rhythm.came(claim.model, now - (claim.waited or 0.0))
             if claim.kind is not Kind.UNLOAD and claim.model not in self._ready:
@@ -65,6 +72,7 @@ class Affinity:
 
     def left(self, claim: Claim) -> None:
         """This job has ended."""
+        self._in_hand[claim.model] -= 1
         if KINDS[claim.kind].uses_model:
             self._rhythm.ended(claim.model, self._clock())
 
@@ -79,7 +87,10 @@ class Affinity:
         found = self._models.prospect(model)
         if found.room is not Room.INSTEAD or not found.instead_of:
             return found.room
-        # Waiting pays as long as it is shorter than what it may save: the way there and back.
+        if self._in_hand[found.instead_of] > 0:
+            # Its engine is done, but not all of its answers have been sent.
+            return Room.LATER
+        # Waiting pays as long as it is shorter than what it may save: the way there and back, and cached prompts.
         load = self._models.load_seconds
-        most = LONGEST if load is None else 2 * load
+        most = LONGEST if load is None else max(_CHEAPEST, 2 * load)
         return Room.SOON if self._rhythm.is_due(found.instead_of, self._clock(), most) else Room.INSTEAD

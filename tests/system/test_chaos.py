@@ -105,6 +105,18 @@ def test_the_worker_is_killed(
     check_whole(system, job_id, expected(prompt, tokens))
 
 
+def test_the_worker_is_killed_while_two_models_generate(system: System) -> None:
+    jobs = [submit(system, "both", model=model, max_tokens=2500) for model in ("first", "org/second")]
+    for job in jobs:
+        Moments(system)._reach(job, "delta")
+    assert {system.job(job)["status"] for job in jobs} == {"in_progress"}
+    system.kill_worker()
+    system.start_worker()
+    ends = [outcome(system, job) for job in jobs]
+    assert [end["result"]["usage"]["completion_tokens"] for end in ends] == [2500] * 2
+    assert [end["attempts"] for end in ends] == [2, 2]
+
+
 @pytest.mark.parametrize("round", range(2))
 def test_the_worker_is_killed_while_it_loads(
     make_system: Callable[..., System], expected: Callable[[str, int], str], round: int

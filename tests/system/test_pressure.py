@@ -5,6 +5,7 @@ The API and the worker run in this process, so that errors of Metal can be injec
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -190,6 +191,27 @@ def test_forty_requests_for_two_models_in_turns_load_each_once(http: httpx.Clien
     waits = [job["timings"]["queued_seconds"] for job in done]
     print(f"{loads} loads, the longest wait {max(waits):.2f} s")
     assert max(waits) <= PATIENCE + 1, "besides the patience, a load and a batch"
+
+
+def test_two_programs_that_wait_for_their_answers_rarely_switch_where_memory_holds_one(
+    http: httpx.Client, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http.post("/v1/models/unload", json={"model_type": "llm"}).raise_for_status()
+    http.post("/v1/models/load", json={"model": "first"}).raise_for_status()
+    (engine,) = engines(server, Category.LLM)
+    # They are of one size.
+    budget = mx.get_active_memory() + 9 * engine.memory_bytes // 10
+    monkeypatch.setattr(server.host.memory, "_budget", budget)
+    before = len(server.loads)
+
+    def program(model: str) -> list[int]:
+        body = {"model": model, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
+        return [http.post("/v1/chat/completions", json=body).status_code for _ in range(10)]
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(program, ("first", "second")))
+    assert answers == [[200] * 10] * 2
+    assert len(server.loads) - before <= 6
 
 
 def engines(server: Server, category: Category) -> list[Engine[Any]]:
