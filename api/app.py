@@ -40,6 +40,9 @@ from api.native.description import router as description
 from api.native.jobs import router as jobs
 from api.native.queue import router as queue
 from api.native.system import router as health
+from api.ollama.chat import router as ollama_chat
+from api.ollama.embed import router as ollama_embed
+from api.ollama.models import router as ollama_models
 from api.ominix.models import router as loaded_models
 from api.ominix.speech_socket import router as speech_socket
 from api.ominix.voices import router as voices
@@ -93,6 +96,9 @@ RESOURCES: tuple[Resource, ...] = (
     messages.RESOURCE,
     models.RESOURCE,
     named_models.RESOURCE,
+    ollama_chat.RESOURCE,
+    ollama_embed.RESOURCE,
+    ollama_models.RESOURCE,
     queue.RESOURCE,
     responses.RESOURCE,
     settings_route.RESOURCE,

@@ -76,6 +76,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sees: bool = False
     #: its chat templates have no place for tools
     toolless: bool = False
+    #: its chat templates speak of thoughts
+    thinks: bool = False
     #: the voices that a speech model has of its own
     voices: tuple[str, ...] = ()
     #: options beside text or recording that have an effect; None: not known

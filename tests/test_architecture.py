@@ -60,14 +60,14 @@ LAYERS = (
     ("api.dispatch",),
     ("api.models", "api.inputs"),
     ("api.openai",),
-    ("api.anthropic", "api.ominix", "api.mlxgui", "api.native"),
+    ("api.anthropic", "api.ollama", "api.ominix", "api.mlxgui", "api.native"),
     ("api",),
     ("mlxq.cli",),
     ("mlxq",),
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 #: The resources' folders.
-DIALECTS = ("api.anthropic.", "api.openai.", "api.ominix.", "api.mlxgui.", "api.native.")
+DIALECTS = ("api.anthropic.", "api.ollama.", "api.openai.", "api.ominix.", "api.mlxgui.", "api.native.")
 
 
 def room(module: str) -> str:

@@ -19,7 +19,7 @@ from config.values import JsonObject
 
 #: Where the description keeps a body.
 REFERENCE = "#/components/schemas/{model}"
-_JSON, _EVENTS = "application/json", "text/event-stream"
+_JSON, _EVENTS, _LINES = "application/json", "text/event-stream", "application/x-ndjson"
 
 
 class Operation(dict[str, object]):
@@ -94,6 +94,12 @@ def streams(event: Named, description: str = "Successful response") -> Operation
     return _response(200, description, {_EVENTS: {"schema": {"anyOf": [_schema(event)]}}}, (event,))
 
 
+def streams_lines(event: Named) -> Operation:
+    """A stream of JSON, an object in each line: one of these, or an error."""
+    content = {_LINES: {"schema": {"anyOf": [_schema(event)]}}}
+    return _response(200, "Successful response", content, (event,))
+
+
 def gives_text(*content_types: str) -> Operation:
     """A response that is text."""
     return _response(
@@ -143,8 +149,9 @@ class Api(FastAPI):
                     operation["responses"].pop("422", None)
                     operation["responses"].setdefault("default", _error_response(error))
                     for answer in operation["responses"].values():
-                        if stream := answer.get("content", {}).get(_EVENTS):
-                            stream["schema"]["anyOf"].append(_schema(error))
+                        for kind in (_EVENTS, _LINES):
+                            if stream := answer.get("content", {}).get(kind):
+                                stream["schema"]["anyOf"].append(_schema(error))
             self._add_shared(description["paths"], addresses)
         assert self.openapi_schema is not None
         return self.openapi_schema

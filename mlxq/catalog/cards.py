@@ -16,7 +16,7 @@ from mlxq.catalog.families.table import family_by_files, speech_options, speech_
 from mlxq.catalog.families.transcription import TranscriptionFamily
 from mlxq.catalog.installed import Installed
 from mlxq.catalog.size import model_size
-from mlxq.catalog.templates import has_no_tools
+from mlxq.catalog.templates import chat_templates, has_no_tools, speaks_of_thoughts
 from mlxq.catalog.vision import sees
 
 #: What is told of a model's config.json, and bytes of each value. A quantisation may name each layer.
@@ -40,6 +40,7 @@ def card_of(model: Installed, location: Location, kept: Kept) -> ModelCard:
     size, config = model_size(model.path), model.config
     image = family_by_files(model.path)
     image = image if isinstance(image, ImageFamily) else None
+    templates = chat_templates(model.path)
     return ModelCard(
         id=model.id,
         category=model.category,
@@ -58,7 +59,8 @@ def card_of(model: Installed, location: Location, kept: Kept) -> ModelCard:
         weight_bytes=size.weight_bytes,
         context_length=context_length(config),
         sees=sees(model.id, config),
-        toolless=has_no_tools(model.path),
+        toolless=has_no_tools(templates),
+        thinks=speaks_of_thoughts(templates),
         voices=tuple(_bounded(speech_voices(model.path, model.id))),
         options=_options(model),
         limits=image.limits if image else None,

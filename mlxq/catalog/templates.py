@@ -1,6 +1,4 @@
-"""Whether a model's chat templates have a place for tools, judged by their text. The engine tests the template itself
-later.
-"""
+"""What a model's chat templates have a place for, by their text. The engine tests the template itself later."""
 
 import re
 from pathlib import Path
@@ -12,13 +10,22 @@ _JINJA, _JSON = "chat_template.jinja", ("chat_template.json", "tokenizer_config.
 #: Bytes of a template's file that are looked at.
 _MOST = 1 << 20
 _TOOLS = re.compile(r"\btools\b")
+_THOUGHTS = re.compile(r"enable_thinking|reasoning_content|reasoning_effort|<think>")
 
 
-def has_no_tools(folder: Path) -> bool:
-    """Whether the model in this folder has templates, none of which speaks of tools."""
-    texts = []
+def chat_templates(folder: Path) -> list[str]:
+    """The texts of the templates of the model in this folder."""
     try:
-        texts.append(read_bytes(folder / _JINJA, _MOST).decode("utf-8", "replace"))
+        texts = [read_bytes(folder / _JINJA, _MOST).decode("utf-8", "replace")]
     except (OSError, UnsoundJson):
-        texts += [str(read_object(folder / name).get("chat_template") or "") for name in _JSON]
-    return any(texts) and not any(map(_TOOLS.search, texts))
+        texts = [str(read_object(folder / name).get("chat_template") or "") for name in _JSON]
+    return [text for text in texts if text]
+
+
+def has_no_tools(templates: list[str]) -> bool:
+    """Whether there are templates, none of which speaks of tools."""
+    return bool(templates) and not any(map(_TOOLS.search, templates))
+
+
+def speaks_of_thoughts(templates: list[str]) -> bool:
+    return any(map(_THOUGHTS.search, templates))

@@ -46,6 +46,13 @@ USES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/images/edits", {"prompt": "A cat", "image": PNG}),
     ("/v1/images/variations", {"image": PNG}),
 ]
+#: The same of Ollama's, which know no jobs in the background.
+OLLAMA_USES: list[tuple[str, dict[str, Any]]] = [
+    ("/api/chat", chat()),
+    ("/api/generate", {"prompt": "Hello"}),
+    ("/api/embed", {"input": "Hello"}),
+    ("/api/embeddings", {"prompt": "Hello"}),
+]
 #: Every route that changes what there is.
 VERBS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/models/load", {"model": "tiny"}),
@@ -55,6 +62,8 @@ VERBS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/models/download", {"repo_id": ABSENT}),
     ("POST", "/v1/models/install", {"model_id": ABSENT}),
     ("DELETE", "/v1/models/org/other", None),
+    ("POST", "/api/pull", {"model": "tiny"}),
+    ("DELETE", "/api/delete", {"model": ABSENT}),
     ("POST", "/v1/manager/models/tiny/priority", {"priority": 1}),
     ("GET", "/v1/settings", None),
     ("PUT", "/v1/settings/log_level", {"value": "DEBUG"}),
@@ -69,9 +78,12 @@ OF_JOBS = (
     *("/v1/responses/{response_id}/cancel", "/v1/responses/{response_id}"),
 )
 #: Routes that refuse everybody.
-REFUSING = ("/v1/messages/batches", "/v1/messages/batches/{rest:path}")
-#: Reads a tokenizer, and neither loads nor fetches a model.
-COUNTS = ("/v1/messages/count_tokens", "/v1/responses/input_tokens")
+REFUSING = (
+    *("/v1/messages/batches", "/v1/messages/batches/{rest:path}"),
+    *("/api/create", "/api/copy", "/api/push", "/api/blobs/{digest}"),
+)
+#: Reads what is known of a model, and neither loads nor fetches it.
+COUNTS = ("/v1/messages/count_tokens", "/v1/responses/input_tokens", "/api/show")
 #: Uses no other model than one in memory.
 GENERATE = "/v1/models/{name:path}/generate"
 
@@ -132,7 +144,9 @@ def changing(routes: Any) -> Iterator[tuple[str, str]]:
 
 def test_no_route_is_left_out(make_settings: MakeSettings) -> None:
     """A new route has to be one that administers or one that uses a model, and is tested here as such."""
-    tested = [(method, path) for method, path, _ in VERBS] + [("POST", path) for path, _ in USES]
+    tested = [(method, path) for method, path, _ in VERBS] + [
+        ("POST", path) for path, _ in USES + OLLAMA_USES
+    ]
     for method, path in changing(create_app(make_settings()).routes):
         pattern = re.sub(r"\{[^}]*:path\}", ".+", path)
         pattern = re.sub(r"\{[^}]*\}", "[^/]+", pattern)
@@ -147,7 +161,7 @@ def test_models_are_named_through_one_function() -> None:
     administers = {
         *("dispatch/submission.py", "http/context.py"),
         *("models/install.py", "models/inventory.py", "models/removal.py"),
-        *("mlxgui/models/router.py", "ominix/models/router.py"),
+        *("mlxgui/models/router.py", "ollama/models/pull.py", "ominix/models/router.py"),
     }
     api = REPO / "api"
     found = {
@@ -176,6 +190,15 @@ def test_only_programs_here_make_it_fetch_a_model(
     # A response that is made in the background is returned as it stands.
     accepted = 200 if path == "/v1/responses" else 202
     assert (answer.status_code, downloads(clean_redis)) == (accepted, 1)
+
+
+@pytest.mark.parametrize(("path", "body"), OLLAMA_USES)
+def test_pages_make_ollamas_routes_fetch_nothing(
+    call: Call, clean_redis: redis.Redis, path: str, body: dict[str, Any]
+) -> None:
+    for who in ({"origin": WEB}, {"address": "192.168.1.7"}):
+        assert call("POST", path, {**body, "model": ABSENT}, **who).status_code == 403
+    assert downloads(clean_redis) == 0
 
 
 @pytest.mark.parametrize(
@@ -282,14 +305,16 @@ def test_only_the_user_of_this_machine_administers(
         {"via": "1.1 proxy"},
     ):
         answer = call(method, path, body, **who)
-        assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error"), who
+        assert answer.status_code == 403, who
+        # Ollama's errors have no type.
+        assert path.startswith("/api/") or answer.json()["error"]["type"] == "permission_error"
     assert held.runs == []
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1", "testclient"])
 def test_the_user_of_this_machine_administers(call: Call, held: ScriptedWorker, address: str) -> None:
     for method, path, body in VERBS:
-        if body != {"repo_id": ABSENT} and body != {"model_id": ABSENT}:
+        if ABSENT not in str(body):
             # Nothing ends a server that runs inside this test.
             wanted = 501 if "system" in path else 200
             assert call(method, path, body, address=address).status_code == wanted, path

@@ -21,7 +21,7 @@ from config.settings import Settings
 
 #: Bytes of a body that is looked at. Vectors are many numbers.
 _LARGEST = 200_000
-_JSON, _EVENTS = "application/json", "text/event-stream"
+_JSON, _EVENTS, _LINES = "application/json", "text/event-stream", "application/x-ndjson"
 _PARAMETER = re.compile(r"\{[^}]*\}")
 
 
@@ -89,6 +89,9 @@ def faults(method: str, path: str, status: int, content_type: str, body: bytes) 
         yield f"'{content_type}' is not described"
     elif content_type == _JSON:
         yield from _body_faults(media["schema"], orjson.loads(body))
+    elif content_type == _LINES:
+        for line in body.splitlines():
+            yield from _body_faults(media["schema"], orjson.loads(line))
     elif content_type.startswith(_EVENTS):
         # A stream that was cut off has a part of an event at its end.
         for frame in body.split(b"\n\n")[:-1]:

@@ -1,0 +1,136 @@
+"""What chat and generate answer, whole and line by line."""
+
+from typing import Any, Literal, cast
+
+import orjson
+
+from api.dispatch.progress import JobProgress
+from api.dispatch.renderers import Answered
+from api.dispatch.sent_answer import AnswerPiece
+from api.dispatch.text_stream import TextFrames
+from api.ollama.chat.answer import OllamaCall, OllamaChat, OllamaGenerated
+from api.ollama.dialect import LINES, OLLAMA, line, now
+from jobs.errors import MlxqError
+from jobs.meta import LoadMeta, Meta
+from jobs.results import Choice, LoadResult, TextResult, TranscriptionResult
+
+_NANO = 10**9
+
+
+class AskedMeta(Meta, frozen=True, kw_only=True):
+    """`chat`: the answer is a message, not a text. `thoughts`: what was thought is part of it."""
+
+    chat: bool = True
+    thoughts: bool = True
+
+
+class LoadedMeta(LoadMeta, frozen=True, kw_only=True):
+    """Of a request without a prompt."""
+
+    chat: bool = True
+    name: str
+
+
+def answer(job: Answered[AskedMeta, TextResult]) -> OllamaChat | OllamaGenerated:
+    """The whole answer."""
+    meta, choice = job.meta, job.result.choices[0]
+    thoughts = choice.reasoning if meta.thoughts else None
+    return _line(
+        meta, choice.text, thoughts=thoughts or "", calls=_calls(choice), end=_end(job.result, choice)
+    )
+
+
+def loaded(job: Answered[LoadedMeta, LoadResult]) -> OllamaChat | OllamaGenerated:
+    """What a request without a prompt is answered with."""
+    reason: Literal["load", "unload"] = "load" if job.result.status == "loaded" else "unload"
+    meta = AskedMeta(model=job.meta.name, chat=job.meta.chat)
+    return _line(meta, "", end={"done_reason": reason})
+
+
+class OllamaFrames(TextFrames):
+    """One JSON object in each line. Calls come in a line of their own, before the last."""
+
+    headers = LINES
+
+    def __init__(self, meta: AskedMeta) -> None:
+        super().__init__()
+        self._meta = meta
+        kind = b'"message":{"role":"assistant","content":' if meta.chat else b'"response":'
+        self._head = b'{"model":' + orjson.dumps(meta.model) + b',"created_at":"%b",' + kind
+        self._tail = (b"}" if meta.chat else b"") + b',"done":false}\n'
+
+    def alive(self, progress: JobProgress) -> bytes:
+        return self._text("")
+
+    def piece(self, piece: AnswerPiece) -> bytes:
+        if piece.field == "content":
+            return self._text(piece.text) if piece.text else b""
+        if piece.field == "reasoning" and self._meta.thoughts:
+            return line(_line(self._meta, "", thoughts=piece.text))
+        return b""
+
+    def finish(self, index: int, reason: str) -> bytes:
+        return b""
+
+    def close(self, result: TextResult | TranscriptionResult) -> bytes:
+        assert isinstance(result, TextResult)
+        choice = result.choices[0]
+        calls = _calls(choice)
+        told = line(_line(self._meta, "", calls=calls)) if calls else b""
+        return told + line(_line(self._meta, "", end=_end(result, choice)))
+
+    def failed(self, error: MlxqError) -> bytes:
+        return line(OLLAMA.error_body(error))
+
+    def _text(self, text: str) -> bytes:
+        return self._head % now().encode() + orjson.dumps(text) + self._tail
+
+
+def _line(
+    meta: AskedMeta,
+    text: str,
+    *,
+    thoughts: str = "",
+    calls: list[OllamaCall] | None = None,
+    end: dict[str, Any] | None = None,
+) -> OllamaChat | OllamaGenerated:
+    head = {"model": cast(str, meta.model), "created_at": now()}
+    thinking = {"thinking": thoughts} if thoughts else {}
+    said: dict[str, Any]
+    if meta.chat:
+        called = {"tool_calls": calls} if calls else {}
+        said = {"message": {"role": "assistant", "content": text, **thinking, **called}}
+    else:
+        said = {"response": text, **thinking}
+    return cast(OllamaChat, {**head, **said, "done": end is not None, **(end or {})})
+
+
+def _end(result: TextResult, choice: Choice) -> dict[str, Any]:
+    read, written = (
+        round(each * _NANO) for each in (result.timings.prompt_seconds, result.timings.generation_seconds)
+    )
+    return {
+        "done_reason": "length" if choice.finish_reason == "length" else "stop",
+        "total_duration": read + written,
+        "load_duration": 0,
+        "prompt_eval_count": result.usage.prompt_tokens,
+        "prompt_eval_duration": read,
+        "eval_count": result.usage.completion_tokens,
+        "eval_duration": written,
+    }
+
+
+def _calls(choice: Choice) -> list[OllamaCall]:
+    return [
+        {"id": call.id, "function": {"index": place, "name": call.name, "arguments": _object(call.arguments)}}
+        for place, call in enumerate(choice.tool_calls or ())
+    ]
+
+
+def _object(arguments: str) -> dict[str, object]:
+    """The arguments of a call. One that `num_predict` cut is no JSON: its reason says so."""
+    try:
+        value = orjson.loads(arguments or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

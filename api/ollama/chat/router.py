@@ -1,0 +1,111 @@
+"""`POST /api/chat` and `/api/generate`."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.dispatch.job_schema import by_job
+from api.dispatch.job_stream import stream
+from api.dispatch.renderers import Renderer
+from api.dispatch.resource import Resource
+from api.dispatch.run import run
+from api.dispatch.submission import job_request
+from api.http.body import Body, read_body
+from api.http.openapi import streams_lines, takes
+from api.http.prefer import preference
+from api.inputs.settling import settle
+from api.models.loading import load, unload
+from api.ollama.chat.answer import OllamaChat, OllamaGenerated
+from api.ollama.chat.render import AskedMeta, LoadedMeta, OllamaFrames, answer, loaded
+from api.ollama.chat.schema import ChatRequest, GenerateRequest
+from api.ollama.dialect import LINES, OLLAMA, named
+from jobs.client import Submission
+from jobs.kinds import Category, Kind
+from jobs.payloads import ChatPayload, CompletionPayload
+from mlxq.catalog import ModelRef
+
+CHAT = Renderer(OLLAMA, Kind.CHAT, AskedMeta, answer)
+COMPLETION = Renderer(OLLAMA, Kind.COMPLETION, AskedMeta, answer)
+LOADS = (
+    Renderer(OLLAMA, Kind.LOAD, LoadedMeta, loaded),
+    Renderer(OLLAMA, Kind.UNLOAD, LoadedMeta, loaded),
+)
+
+router = APIRouter(tags=["ollama"])
+
+
+@router.post(
+    "/api/chat",
+    summary="Chat, in Ollama's shape",
+    response_class=Response,
+    openapi_extra=takes(ChatRequest) | by_job(OllamaChat) | streams_lines(OllamaChat),
+)
+async def chat(request: Request) -> Response:
+    body = await read_body(request, ChatRequest)
+    ref = await named(request, body.value.model)
+    if not body.value.messages:
+        return await _loaded(request, body, ref, chat=True)
+    payload = await body.work(body.value.payload)
+    return await _answered(request, body, ref, payload, chat=True)
+
+
+@router.post(
+    "/api/generate",
+    summary="Complete a prompt, in Ollama's shape",
+    response_class=Response,
+    openapi_extra=takes(GenerateRequest) | by_job(OllamaGenerated) | streams_lines(OllamaGenerated),
+)
+async def generate(request: Request) -> Response:
+    body = await read_body(request, GenerateRequest)
+    ref = await named(request, body.value.model)
+    if not body.value.prompt:
+        return await _loaded(request, body, ref, chat=False)
+    payload = await body.work(body.value.payload)
+    return await _answered(request, body, ref, payload, chat=False)
+
+
+async def _answered(
+    request: Request,
+    body: Body[ChatRequest] | Body[GenerateRequest],
+    ref: ModelRef,
+    payload: ChatPayload | CompletionPayload,
+    *,
+    chat: bool,
+) -> Response:
+    asked, headers = body.value, body.headers
+    kind = Kind.COMPLETION
+    if isinstance(payload, ChatPayload):
+        kind = Kind.CHAT
+        payload, headers = await settle(request, ref, payload, asked.enforced, headers)
+    preferred = preference(request.headers)
+    job = job_request(
+        request,
+        dialect=OLLAMA,
+        kind=kind,
+        model=ref,
+        payload=payload,
+        meta=AskedMeta(model=asked.model, chat=chat, thoughts=asked.think is not False),
+        preference=preferred,
+        stream=asked.stream,
+    )
+    if asked.stream and preferred.wait != 0:
+
+        def frames(accepted: Submission) -> OllamaFrames:
+            return OllamaFrames(CHAT.noted(accepted.meta))
+
+        return stream(request, job, frames, headers, content=LINES)
+    return await run(request, job, preferred, headers)
+
+
+async def _loaded(
+    request: Request, body: Body[ChatRequest] | Body[GenerateRequest], ref: ModelRef, *, chat: bool
+) -> Response:
+    """Ollama's clients load a model by an empty request, and unload it by one with `keep_alive` 0."""
+    meta = LoadedMeta(
+        model=ref.id, message="", model_type=Category.LLM.value, chat=chat, name=body.value.model
+    )
+    preferred = preference(request.headers)
+    if body.value.keep_alive == 0:
+        return await unload(request, OLLAMA, Category.LLM, ref.id, meta, preferred)
+    return await load(request, OLLAMA, Category.LLM, ref, meta, preferred, headers=body.headers)
+
+
+RESOURCE = Resource(OLLAMA, routers=(router,), renderers=(CHAT, COMPLETION, *LOADS))

@@ -1,0 +1,61 @@
+"""Ollama's dialect: its error object, its streams of JSON lines, and its names of models."""
+
+from datetime import UTC, datetime
+
+import orjson
+from starlette.requests import Request
+from typing_extensions import TypedDict
+
+from api.dispatch.submission import model_of
+from api.http.dialect import Dialect
+from jobs.errors import MlxqError, ModelNotFound
+from jobs.kinds import Category
+from mlxq.catalog import ModelRef
+
+#: Of a stream: one JSON object in each line.
+LINES = {"content-type": "application/x-ndjson", "cache-control": "no-cache, no-transform"}
+
+#: The tag that a name has which names none.
+_TAG = ":latest"
+
+
+class OllamaError(TypedDict):
+    error: str
+
+
+class Ollama(Dialect):
+    name = "ollama"
+    error_type = OllamaError
+
+    def error_body(self, error: MlxqError, request_id: str = "") -> OllamaError:
+        return {"error": error.message}
+
+
+OLLAMA = Ollama()
+
+
+def line(value: object) -> bytes:
+    return orjson.dumps(value) + b"\n"
+
+
+def now() -> str:
+    """The time as Ollama writes it."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def plain_name(name: str) -> str:
+    """A name without the tag that means nothing."""
+    return name.removesuffix(_TAG)
+
+
+def not_found(name: str) -> ModelNotFound:
+    """In Ollama's words."""
+    return ModelNotFound(f"model '{name[:200]}' not found", param="model")
+
+
+async def named(request: Request, name: str, category: Category = Category.LLM) -> ModelRef:
+    """The model that a request names. Raises what `model_of` raises."""
+    try:
+        return await model_of(request, plain_name(name), category)
+    except ModelNotFound:
+        raise not_found(name) from None

@@ -1,0 +1,139 @@
+"""`POST /api/embed`, and `/api/embeddings`, which came before it."""
+
+import base64
+from array import array
+from typing import Annotated, cast
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from typing_extensions import TypedDict
+
+from api.dispatch.job_schema import by_job
+from api.dispatch.renderers import Answered, Renderer
+from api.dispatch.resource import Resource
+from api.dispatch.run import run
+from api.dispatch.submission import job_request
+from api.http.body import read_body
+from api.http.fields import Count, KeepAlive, RequestModel
+from api.http.openapi import takes
+from api.http.prefer import preference
+from api.ollama.dialect import OLLAMA, named
+from jobs.kinds import Category, Kind
+from jobs.meta import Meta
+from jobs.payloads import EmbeddingPayload
+from jobs.results import EmbeddingResult
+
+#: Inputs of one request.
+_MOST = 2048
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class EmbedRequest(RequestModel):
+    harmless = frozenset({"options", "truncate"})
+
+    model: str
+    input: Annotated[
+        list[Text],
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        Field(min_length=1, max_length=_MOST),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    ]
+    dimensions: Count | None = None
+    keep_alive: KeepAlive | None = None
+
+
+class EmbeddingsRequest(RequestModel):
+    harmless = frozenset({"options"})
+
+    model: str
+    prompt: Text
+    keep_alive: KeepAlive | None = None
+
+
+class Embedded(TypedDict):
+    model: str
+    embeddings: list[list[float]]
+    total_duration: int
+    load_duration: int
+    prompt_eval_count: int
+
+
+class EmbeddedPrompt(TypedDict):
+    embedding: list[float]
+
+
+class EmbedMeta(Meta, frozen=True, kw_only=True):
+    """`one`: the answer is one vector, without anything else."""
+
+    one: bool = False
+
+
+def embedded(job: Answered[EmbedMeta, EmbeddingResult]) -> Embedded | EmbeddedPrompt:
+    vectors = [_floats(each) for each in job.result.embeddings]
+    if job.meta.one:
+        return {"embedding": vectors[0]}
+    return {
+        "model": cast(str, job.meta.model),
+        "embeddings": vectors,
+        "total_duration": 0,
+        "load_duration": 0,
+        "prompt_eval_count": job.result.usage.prompt_tokens,
+    }
+
+
+def _floats(vector: str) -> list[float]:
+    return cast(list[float], orjson.Fragment(orjson.dumps(array("f", base64.b64decode(vector)).tolist())))
+
+
+router = APIRouter(tags=["ollama"])
+
+
+@router.post(
+    "/api/embed",
+    summary="Turn texts into vectors, in Ollama's shape",
+    response_class=Response,
+    openapi_extra=takes(EmbedRequest) | by_job(Embedded),
+)
+async def embed(request: Request) -> Response:
+    body = await read_body(request, EmbedRequest)
+    asked = body.value
+    payload = EmbeddingPayload(
+        inputs=list(asked.input), dimensions=asked.dimensions, keep_alive=asked.keep_alive
+    )
+    return await _run(request, payload, EmbedMeta(model=asked.model), body.headers)
+
+
+@router.post(
+    "/api/embeddings",
+    summary="Turn a text into a vector, in Ollama's older shape",
+    response_class=Response,
+    openapi_extra=takes(EmbeddingsRequest) | by_job(EmbeddedPrompt),
+)
+async def embeddings(request: Request) -> Response:
+    body = await read_body(request, EmbeddingsRequest)
+    asked = body.value
+    payload = EmbeddingPayload(inputs=[asked.prompt], keep_alive=asked.keep_alive)
+    return await _run(request, payload, EmbedMeta(model=asked.model, one=True), body.headers)
+
+
+async def _run(
+    request: Request, payload: EmbeddingPayload, meta: EmbedMeta, headers: dict[str, str]
+) -> Response:
+    preferred = preference(request.headers)
+    job = job_request(
+        request,
+        dialect=OLLAMA,
+        kind=Kind.EMBEDDING,
+        model=await named(request, cast(str, meta.model), Category.EMBEDDING),
+        payload=payload,
+        meta=meta,
+        preference=preferred,
+    )
+    return await run(request, job, preferred, headers)
+
+
+RESOURCE = Resource(
+    OLLAMA, routers=(router,), renderers=(Renderer(OLLAMA, Kind.EMBEDDING, EmbedMeta, embedded, slow=True),)
+)

@@ -1,0 +1,1 @@
+"""Ollama's lists, downloads and deletion of models."""

@@ -1,0 +1,114 @@
+"""What is told of models, from the inventory's entries."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+from api.models.entry import ModelEntry
+from api.ollama.models.answer import Details, Loaded, Shown, Tag
+
+#: An end of its stay that is as good as none.
+_FOREVER = datetime(2318, 1, 1, tzinfo=UTC)
+_UNITS = ((10**9, "B"), (10**6, "M"), (10**3, "K"))
+
+
+def tag(entry: ModelEntry, capabilities: list[str]) -> Tag:
+    return {
+        "name": entry.id,
+        "model": entry.id,
+        "modified_at": _time(entry.created),
+        "size": entry.card.disk_bytes if entry.card else 0,
+        "digest": _digest(entry),
+        "details": _details(entry),
+        "capabilities": capabilities,
+    }
+
+
+def loaded(entry: ModelEntry) -> Loaded:
+    size = entry.required_bytes or 0
+    return {
+        "name": entry.id,
+        "model": entry.id,
+        "size": size,
+        "digest": _digest(entry),
+        "details": _details(entry),
+        "expires_at": _FOREVER.isoformat(),
+        "size_vram": size,
+        "context_length": entry.context_length or 0,
+    }
+
+
+def shown(entry: ModelEntry, capabilities: list[str]) -> Shown:
+    family = _family(entry)
+    info: dict[str, Any] = {"general.architecture": family, "general.basename": entry.id}
+    if (parameters := _parameters(entry)) is not None:
+        info["general.parameter_count"] = parameters
+    if entry.context_length:
+        info[f"{family}.context_length"] = entry.context_length
+    return {
+        "license": "",
+        "modelfile": f"FROM {entry.id}\n",
+        "parameters": "",
+        "template": "",
+        "details": _details(entry),
+        "model_info": info,
+        "capabilities": capabilities,
+        "modified_at": _time(entry.created),
+    }
+
+
+def _details(entry: ModelEntry) -> Details:
+    family, parameters = _family(entry), _parameters(entry)
+    return {
+        "parent_model": "",
+        "format": "mlx",
+        "family": family,
+        "families": [family],
+        "parameter_size": "" if parameters is None else _short(parameters),
+        "quantization_level": _quantization(entry),
+    }
+
+
+def _family(entry: ModelEntry) -> str:
+    return (entry.card.model_type if entry.card else "") or entry.category
+
+
+def _bits(entry: ModelEntry) -> int:
+    config = entry.card.metadata if entry.card else {}
+    said = config.get("quantization")
+    bits = said.get("bits") if isinstance(said, dict) else None
+    return bits if isinstance(bits, int) and 0 < bits <= 16 else 0
+
+
+def _quantization(entry: ModelEntry) -> str:
+    config = entry.card.metadata if entry.card else {}
+    types = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
+    return f"{bits}bit" if (bits := _bits(entry)) else types.get(str(config.get("torch_dtype")), "unknown")
+
+
+def _parameters(entry: ModelEntry) -> int | None:
+    """How many there are, about: by the bytes of the weights."""
+    size = entry.card.weight_bytes if entry.card else None
+    if size is None:
+        return None
+    if bits := _bits(entry):
+        # Each group of weights has a scale and a bias.
+        return round(size * 8 / (bits + 0.5))
+    return size // (4 if _quantization(entry) == "F32" else 2)
+
+
+def _short(number: int) -> str:
+    for size, unit in _UNITS:
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return str(number)
+
+
+def _digest(entry: ModelEntry) -> str:
+    """Of what it is known by: the same as long as its files are as large."""
+    size = entry.card.disk_bytes if entry.card else 0
+    return hashlib.sha256(f"{entry.id} {size} {entry.created}".encode()).hexdigest()
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
