@@ -23,7 +23,7 @@ from tests.support.tts_checkpoints import random_qwen3_tts
 
 DOCUMENTS = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 #: Blocks that are not programs.
-SHOWN = ("json", "text")
+SHOWN = ("json", "text", "toml")
 
 _FENCE = re.compile(
     r"^(?P<before>[^\n]*)\n+```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
