@@ -335,6 +335,7 @@ class Lane:
                 self._waiting.remove(task)
         if task is None:
             return
+        self.occupant.worked()
         if cancelled:
             self._running.end(task)
         else:
