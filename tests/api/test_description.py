@@ -63,3 +63,8 @@ def test_an_answer_that_is_not_described_is_found() -> None:
     assert list(faults("GET", "/v1/models/a/b/health", 200, "application/json", server))
     frame = b'data: {"id": "chatcmpl-1"}\n\n'
     assert list(faults("POST", "/v1/chat/completions", 200, "text/event-stream; charset=utf-8", frame))
+
+
+def test_no_two_bodies_have_the_same_name() -> None:
+    """Two would be told apart by the names of their modules, which are nobody's business."""
+    assert [name for name in description()["components"]["schemas"] if "__" in name] == []

@@ -160,7 +160,7 @@ Block = Annotated[
 ]
 
 
-class Message(RequestModel):
+class InputMessage(RequestModel):
     """One message. Clients put messages of the role `system` among the others, too."""
 
     role: Literal["user", "assistant", "system"]

@@ -12,7 +12,7 @@ from api.anthropic.messages.blocks import (
     ContentSource,
     DocumentBlock,
     ImageBlock,
-    Message,
+    InputMessage,
     ResultBlock,
     SearchResultBlock,
     TextBlock,
@@ -34,7 +34,7 @@ _FAILED = "The tool failed."
 
 
 def plain_messages(
-    system: str | Sequence[TextBlock] | None, messages: Iterable[Message]
+    system: str | Sequence[TextBlock] | None, messages: Iterable[InputMessage]
 ) -> list[PlainMessage]:
     """The conversation. `content` is a string, or with images a list of parts."""
     plain: list[PlainMessage] = []
@@ -51,7 +51,7 @@ def system_text(system: str | Sequence[TextBlock] | None) -> str:
     return _GAP.join(block.text for block in system if block.text)
 
 
-def _plain(message: Message) -> Iterator[PlainMessage]:
+def _plain(message: InputMessage) -> Iterator[PlainMessage]:
     content = message.content
     if isinstance(content, str):
         yield {"role": message.role, "content": content}

@@ -9,9 +9,9 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from api.anthropic.dialect import UnsupportedFeature
-from api.anthropic.messages.blocks import TEXT_OR_BLOCKS, Message, TextBlock, ToolUseBlock
+from api.anthropic.messages.blocks import TEXT_OR_BLOCKS, InputMessage, TextBlock, ToolUseBlock
 from api.anthropic.messages.history import plain_messages
-from api.anthropic.messages.tools import NamedChoice, NoChoice, Tool, ToolChoice, held, one_call
+from api.anthropic.messages.tools import AnthropicTool, NamedChoice, NoChoice, ToolChoice, held, one_call
 from api.http.fields import CountOrNone, KeepAlive, Probability, RequestModel, Seed
 from api.http.nesting import not_deeper_than
 from api.inputs.answer_schema import without_switches
@@ -73,12 +73,12 @@ class Conversation(RequestModel):
     harmless = HARMLESS
 
     model: str
-    messages: Annotated[list[Message], Field(min_length=1, max_length=100_000)]
+    messages: Annotated[list[InputMessage], Field(min_length=1, max_length=100_000)]
     system: (
         Annotated[Annotated[str, Tag("string")] | Annotated[list[TextBlock], Tag("blocks")], TEXT_OR_BLOCKS]
         | None
     ) = None
-    tools: Annotated[list[Tool], Field(max_length=1_024)] | None = None
+    tools: Annotated[list[AnthropicTool], Field(max_length=1_024)] | None = None
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
@@ -88,7 +88,7 @@ class Conversation(RequestModel):
 
     @field_validator("tools")
     @classmethod
-    def _distinct(cls, value: list[Tool] | None) -> list[Tool] | None:
+    def _distinct(cls, value: list[AnthropicTool] | None) -> list[AnthropicTool] | None:
         names = [tool.name for tool in value or () if tool.name]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise PydanticCustomError("twice", "must not hold two tools named '{name}'", {"name": twice})

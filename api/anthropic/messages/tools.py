@@ -52,7 +52,7 @@ _CLIENTS: dict[str, tuple[str, JsonObject]] = {
 }
 
 
-class Tool(RequestModel):
+class AnthropicTool(RequestModel):
     """A function; or a tool that Anthropic's models know by its type, with no schema of its own."""
 
     name: str = Field(default="", pattern=r"^[a-zA-Z0-9_-]{0,128}$")
@@ -71,7 +71,7 @@ class Tool(RequestModel):
         return {"type": "object", **value} if value is not None else None
 
     @model_validator(mode="after")
-    def _whole(self) -> "Tool":
+    def _whole(self) -> "AnthropicTool":
         if self.is_function and (not self.name or self.input_schema is None):
             missing = "input_schema" if self.name else "name"
             raise PydanticCustomError("missing_field", "needs '{field}'", {"field": missing})

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 from config.values import JsonObject
 
 
-class CalledFunction(TypedDict):
+class OllamaFunction(TypedDict):
     """`arguments` is an object."""
 
     index: int
@@ -17,7 +17,7 @@ class CalledFunction(TypedDict):
 
 class OllamaCall(TypedDict):
     id: str
-    function: CalledFunction
+    function: OllamaFunction
 
 
 class OllamaMessage(TypedDict):

@@ -15,7 +15,7 @@ from api.inputs.settling import settle
 from api.models.loading import load, unload
 from api.ollama.chat.answer import OllamaChat, OllamaGenerated
 from api.ollama.chat.render import AskedMeta, LoadedMeta, OllamaFrames, answer, loaded
-from api.ollama.chat.schema import ChatRequest, GenerateRequest
+from api.ollama.chat.schema import OllamaChatRequest, OllamaGenerateRequest
 from api.ollama.dialect import LINES, OLLAMA, named
 from jobs.client import Submission
 from jobs.kinds import Category, Kind
@@ -36,10 +36,10 @@ router = APIRouter(tags=["ollama"])
     "/api/chat",
     summary="Chat, in Ollama's shape",
     response_class=Response,
-    openapi_extra=takes(ChatRequest) | by_job(OllamaChat) | streams_lines(OllamaChat),
+    openapi_extra=takes(OllamaChatRequest) | by_job(OllamaChat) | streams_lines(OllamaChat),
 )
 async def chat(request: Request) -> Response:
-    body = await read_body(request, ChatRequest)
+    body = await read_body(request, OllamaChatRequest)
     ref = await named(request, body.value.model)
     if not body.value.messages:
         return await _loaded(request, body, ref, chat=True)
@@ -51,10 +51,10 @@ async def chat(request: Request) -> Response:
     "/api/generate",
     summary="Complete a prompt, in Ollama's shape",
     response_class=Response,
-    openapi_extra=takes(GenerateRequest) | by_job(OllamaGenerated) | streams_lines(OllamaGenerated),
+    openapi_extra=takes(OllamaGenerateRequest) | by_job(OllamaGenerated) | streams_lines(OllamaGenerated),
 )
 async def generate(request: Request) -> Response:
-    body = await read_body(request, GenerateRequest)
+    body = await read_body(request, OllamaGenerateRequest)
     ref = await named(request, body.value.model)
     if not body.value.prompt:
         return await _loaded(request, body, ref, chat=False)
@@ -64,7 +64,7 @@ async def generate(request: Request) -> Response:
 
 async def _answered(
     request: Request,
-    body: Body[ChatRequest] | Body[GenerateRequest],
+    body: Body[OllamaChatRequest] | Body[OllamaGenerateRequest],
     ref: ModelRef,
     payload: ChatPayload | CompletionPayload,
     *,
@@ -96,7 +96,11 @@ async def _answered(
 
 
 async def _loaded(
-    request: Request, body: Body[ChatRequest] | Body[GenerateRequest], ref: ModelRef, *, chat: bool
+    request: Request,
+    body: Body[OllamaChatRequest] | Body[OllamaGenerateRequest],
+    ref: ModelRef,
+    *,
+    chat: bool,
 ) -> Response:
     """Ollama's clients load a model by an empty request, and unload it by one with `keep_alive` 0."""
     meta = LoadedMeta(

@@ -48,7 +48,7 @@ Format = Annotated[
 Image = Annotated[str, Field(min_length=1)]
 
 
-class Message(ChatMessage):
+class OllamaInputMessage(ChatMessage):
     """A chat's message; `images` are in base64."""
 
     images: list[Image] | None = None
@@ -102,10 +102,10 @@ class Asked(RequestModel):
         }
 
 
-class ChatRequest(Asked):
+class OllamaChatRequest(Asked):
     """Without messages the model is loaded, or unloaded by a `keep_alive` of 0."""
 
-    messages: list[Message] = Field(default_factory=list)
+    messages: list[OllamaInputMessage] = Field(default_factory=list)
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
 
     def payload(self) -> ChatPayload:
@@ -119,7 +119,7 @@ class ChatRequest(Asked):
         )
 
 
-class GenerateRequest(Asked):
+class OllamaGenerateRequest(Asked):
     """Without a prompt the model is loaded, or unloaded by a `keep_alive` of 0. `raw` prompts get no template."""
 
     harmless = frozenset({*Asked.harmless, "context", "template"})
@@ -131,7 +131,7 @@ class GenerateRequest(Asked):
     images: list[Image] | None = None
 
     @model_validator(mode="after")
-    def _no_suffix(self) -> "GenerateRequest":
+    def _no_suffix(self) -> "OllamaGenerateRequest":
         if self.suffix:
             raise PydanticCustomError("not_supported", "suffix is not supported", {"param": "suffix"})
         return self
@@ -141,5 +141,5 @@ class GenerateRequest(Asked):
             return CompletionPayload(prompts=[self.prompt], **self._common())
         said: list[dict[str, Any]] = [{"role": "system", "content": self.system}] if self.system else []
         said.append({"role": "user", "content": self.prompt, "images": self.images})
-        messages = [Message.model_validate(each) for each in said]
+        messages = [OllamaInputMessage.model_validate(each) for each in said]
         return ChatPayload(messages=plain_messages(messages), **self._common(), **self._thinking())
