@@ -20,7 +20,7 @@ _SHORT = 1 << 14
 #: Characters of a token, at least in nearly all texts: shorter messages fit.
 _CHARACTERS = 2
 #: Seconds that a request waits for the answer.
-_PATIENCE = 1.0
+_PATIENCE = 3.0
 
 
 async def check_length(request: Request, ref: ModelRef, payload: ChatPayload) -> None:
