@@ -59,3 +59,14 @@ Arguments = Annotated[
     BeforeValidator(_read_arguments),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "null"}]}),
 ]
+
+
+def arguments_object(arguments: str) -> dict[str, object]:
+    """The arguments that a model wrote, for dialects whose calls have an object. Those of a call that was cut are no
+    JSON: its answer's reason says so.
+    """
+    try:
+        value = orjson.loads(arguments or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -5,9 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from api.http.fields import MAX_COUNT, Penalty, Probability, RequestModel, Seed
-
-#: Engines take a top_p of 0 for "off".
-_SMALLEST_TOP_P = 1e-6
+from api.openai.sampling import SMALLEST_TOP_P
 
 Texts = Annotated[
     list[Annotated[str, Field(min_length=1)]],
@@ -37,7 +35,7 @@ class Options(RequestModel):
         return {
             "temperature": self.temperature,
             "top_k": self.top_k,
-            "top_p": None if self.top_p is None else max(self.top_p, _SMALLEST_TOP_P),
+            "top_p": None if self.top_p is None else max(self.top_p, SMALLEST_TOP_P),
             "min_p": self.min_p,
             "seed": self.seed,
             "max_tokens": self.num_predict

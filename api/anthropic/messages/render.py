@@ -2,10 +2,9 @@
 
 from typing import cast
 
-import orjson
-
 from api.anthropic.messages.answer import AnswerBlock, AnthropicMessage, MessageUsage, StopReason
 from api.dispatch.renderers import Answered
+from api.inputs.functions import arguments_object
 from api.inputs.opaque import sealed
 from jobs.meta import Meta
 from jobs.results import Choice, TextResult, TextUsage
@@ -43,17 +42,10 @@ def _blocks(choice: Choice, meta: MessageMeta) -> list[AnswerBlock]:
     if choice.text:
         blocks.append({"type": "text", "text": choice.text, "citations": None})
     for call in choice.tool_calls or ():
-        blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call.arguments)})
+        blocks.append(
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_object(call.arguments)}
+        )
     return blocks
-
-
-def _input(arguments: str) -> dict[str, object]:
-    """The input of a call. One that `max_tokens` cut is no JSON: its stop reason says so."""
-    try:
-        value = orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def stop_reason(choice: Choice, counts: TextUsage, meta: MessageMeta) -> StopReason:

@@ -17,6 +17,7 @@ from api.http.nesting import not_deeper_than
 from api.inputs.answer_schema import without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
 from api.inputs.grammar import Wanted
+from api.openai.sampling import SMALLEST_TOP_P
 from jobs.payloads import ChatPayload, ForcedFunction, Grammar
 
 #: Fields that have no meaning for a model on the own machine.
@@ -39,8 +40,6 @@ HARMLESS = frozenset(
 
 #: Anthropic's levels of effort that templates do not know.
 _EFFORTS = {"max": "xhigh"}
-#: Engines take a top_p of 0 for "off".
-_SMALLEST_TOP_P = 1e-6
 
 
 class OutputFormat(RequestModel):
@@ -195,7 +194,7 @@ class MessagesRequest(Conversation):
             max_tokens=max(1, self.max_tokens),
             stop=self.stop_sequences or None,
             temperature=self.temperature,
-            top_p=None if self.top_p is None else max(self.top_p, _SMALLEST_TOP_P),
+            top_p=None if self.top_p is None else max(self.top_p, SMALLEST_TOP_P),
             top_k=None if self.top_k is None else max(0, self.top_k),
             seed=self.seed,
         )

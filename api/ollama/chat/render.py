@@ -8,6 +8,7 @@ from api.dispatch.progress import JobProgress
 from api.dispatch.renderers import Answered
 from api.dispatch.sent_answer import AnswerPiece
 from api.dispatch.text_stream import TextFrames
+from api.inputs.functions import arguments_object
 from api.ollama.chat.answer import OllamaCall, OllamaChat, OllamaGenerated
 from api.ollama.dialect import LINES, OLLAMA, line, now
 from jobs.errors import MlxqError
@@ -122,15 +123,9 @@ def _end(result: TextResult, choice: Choice) -> dict[str, Any]:
 
 def _calls(choice: Choice) -> list[OllamaCall]:
     return [
-        {"id": call.id, "function": {"index": place, "name": call.name, "arguments": _object(call.arguments)}}
+        {
+            "id": call.id,
+            "function": {"index": place, "name": call.name, "arguments": arguments_object(call.arguments)},
+        }
         for place, call in enumerate(choice.tool_calls or ())
     ]
-
-
-def _object(arguments: str) -> dict[str, object]:
-    """The arguments of a call. One that `num_predict` cut is no JSON: its reason says so."""
-    try:
-        value = orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}

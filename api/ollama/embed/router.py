@@ -1,10 +1,7 @@
 """`POST /api/embed`, and `/api/embeddings`, which came before it."""
 
-import base64
-from array import array
 from typing import Annotated, cast
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from typing_extensions import TypedDict
@@ -19,6 +16,7 @@ from api.http.fields import Count, KeepAlive, RequestModel
 from api.http.openapi import takes
 from api.http.prefer import preference
 from api.ollama.dialect import OLLAMA, named
+from api.openai.embeddings.render import floats
 from jobs.kinds import Category, Kind
 from jobs.meta import Meta
 from jobs.payloads import EmbeddingPayload
@@ -71,7 +69,7 @@ class EmbedMeta(Meta, frozen=True, kw_only=True):
 
 
 def embedded(job: Answered[EmbedMeta, EmbeddingResult]) -> Embedded | EmbeddedPrompt:
-    vectors = [_floats(each) for each in job.result.embeddings]
+    vectors = [floats(each) for each in job.result.embeddings]
     if job.meta.one:
         return {"embedding": vectors[0]}
     return {
@@ -81,10 +79,6 @@ def embedded(job: Answered[EmbedMeta, EmbeddingResult]) -> Embedded | EmbeddedPr
         "load_duration": 0,
         "prompt_eval_count": job.result.usage.prompt_tokens,
     }
-
-
-def _floats(vector: str) -> list[float]:
-    return cast(list[float], orjson.Fragment(orjson.dumps(array("f", base64.b64decode(vector)).tolist())))
 
 
 router = APIRouter(tags=["ollama"])

@@ -22,7 +22,7 @@ def embedding_list(job: Answered[EmbeddingMeta, EmbeddingResult]) -> EmbeddingLi
     as_floats = meta.encoding_format == "float"
     tokens = result.usage.prompt_tokens
     rows: list[Embedding] = [
-        {"object": "embedding", "index": index, "embedding": _floats(vector) if as_floats else vector}
+        {"object": "embedding", "index": index, "embedding": floats(vector) if as_floats else vector}
         for index, vector in enumerate(result.embeddings)
     ]
     return {
@@ -33,6 +33,6 @@ def embedding_list(job: Answered[EmbeddingMeta, EmbeddingResult]) -> EmbeddingLi
     }
 
 
-def _floats(vector: str) -> list[float]:
+def floats(vector: str) -> list[float]:
     """Little-endian float32, which is this machine's own order wherever MLX runs, as JSON that is written already."""
     return cast(list[float], orjson.Fragment(orjson.dumps(array("f", base64.b64decode(vector)).tolist())))
