@@ -36,9 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mlxq-bench-model-") as scratch, contextlib.ExitStack() as stack:
         folder = Path(scratch) / "model"
         model.endless(args.model.resolve(), folder)
-        blas = preload.environment(
-            args.preload or preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
-        )
+        blas = preload.environment(args.preload or preload.find())
         participants: dict[str, Wave] = {
             "mlxq": _server(stack.enter_context(running(MLXQ, folder, blas))),
             "mlx_lm.server": _server(stack.enter_context(running(MLX_LM, folder, blas))),

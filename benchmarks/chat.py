@@ -33,7 +33,7 @@ def main() -> None:
             model.endless(args.model.resolve(), folder)
         else:
             model.random_qwen3(folder, model.TINY if args.tiny else model.BIG)
-        blas = args.preload or preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
+        blas = args.preload or preload.find()
         print(_conditions(args, folder, blas), flush=True)
         other = checkout(args.against) if args.against else MLX_LM
         kinds = [kind for kind in (MLXQ, other) if not args.only or kind.name in args.only]

@@ -97,9 +97,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mlxq-bench-model-") as scratch, contextlib.ExitStack() as stack:
         folder = Path(scratch) / "model"
         model.endless(args.model.resolve(), folder)
-        blas = preload.environment(
-            args.preload or preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
-        )
+        blas = preload.environment(args.preload or preload.find())
         server = stack.enter_context(running(MLXQ, folder, blas))
         for name in DOORS:
             _wave(server, name, max(streams), 8, "warm-up")

@@ -15,7 +15,6 @@ import itertools
 import os
 import platform
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
@@ -114,7 +113,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each scenario with clients")
     parser.add_argument("--preload", default="", help="LD_PRELOAD value of a fast BLAS (Linux)")
     args = parser.parse_args()
-    blas = args.preload or preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
+    blas = args.preload or preload.find()
     print(
         f"Model: {args.model.name}, texts of {args.words} words. {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the start. "

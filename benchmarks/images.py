@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mlxq-images-") as scratch, contextlib.ExitStack() as stack:
         painter = random_z_image(Path(scratch) / "painter", dtype=mx.float32, width=512, layers=20)
         chat = model.random_qwen3(Path(scratch) / "chat", model.TINY)
-        blas = preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
+        blas = preload.find()
         environment = {**preload.environment(blas), "IMAGE_MODEL": str(painter)}
         urls = {
             lanes: stack.enter_context(running(MLXQ, chat, {**environment, "LANES": lanes})).base_url

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a chat model of 1 M parameters instead of 20 M")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mlxq-lanes-") as scratch, contextlib.ExitStack() as servers:
-        blas = preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
+        blas = preload.find()
         folder = model.random_qwen3(Path(scratch) / "model", model.TINY if args.tiny else model.BIG)
         environment = {**preload.environment(blas), "EMBEDDING_MODEL": str(MODEL_DIR)}
         urls = {

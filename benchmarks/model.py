@@ -36,6 +36,8 @@ class Size:
 
 BIG = Size()
 TINY = Size(width=128, layers=4, heads=4, kv_heads=2, ffn=384)
+#: For long prompts: as in large models, attention to 32,000 tokens takes about as long for a token as all the rest.
+SMALL = Size(width=64, layers=2, heads=2, kv_heads=1, ffn=6144)
 
 
 def random_qwen3(folder: Path, size: Size = BIG, seed: int = 0, context: int = 8192) -> Path:

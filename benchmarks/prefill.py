@@ -32,8 +32,6 @@ from benchmarks.load import Scenario, percentile
 from benchmarks.prompts import prompt
 from benchmarks.server import MLXQ, Server, running
 
-#: As in large models, attention to 32,000 tokens takes about as long for a token as everything else.
-SMALL = model.Size(width=64, layers=2, heads=2, kv_heads=1, ffn=6144)
 CONTEXT = 131_072
 #: Seconds between two one-word prompts.
 PAUSE = 0.25
@@ -59,10 +57,8 @@ class Noticed:
 def main() -> None:
     args = _arguments()
     with tempfile.TemporaryDirectory(prefix="mlxq-prefill-") as scratch, contextlib.ExitStack() as stack:
-        folder = model.random_qwen3(Path(scratch) / "model", SMALL, context=CONTEXT)
-        blas = preload.environment(
-            args.preload or preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
-        )
+        folder = model.random_qwen3(Path(scratch) / "model", model.SMALL, context=CONTEXT)
+        blas = preload.environment(args.preload or preload.find())
         settings = {**blas, "MAX_BODY_MB": "100", "PROMPT_CACHE_MB": "0"}
         server = stack.enter_context(running(MLXQ, folder, settings))
         bare = stack.enter_context(waves(folder, blas))

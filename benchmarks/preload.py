@@ -7,14 +7,17 @@ the project depends on it; it makes a batch of 32 cost a few times a batch of 1,
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 PACKAGES = ("libquadmath0", "libgfortran5", "libopenblas0-pthread")
 LIBRARIES = ("libquadmath.so.0", "libgfortran.so.5", "openblas-pthread/libblas.so.3")
 FOLDER = Path("usr/lib/x86_64-linux-gnu")
+#: Where packages are unpacked.
+CACHE = Path(tempfile.gettempdir()) / "mlxq-bench-openblas"
 
 
-def find(cache: Path) -> str:
+def find(cache: Path = CACHE) -> str:
     """The value for LD_PRELOAD, or "" where there is none to be had. `cache`: where to unpack packages."""
     if sys.platform != "linux":
         return ""

@@ -4,8 +4,8 @@
 
 Runs the engine in this process. Prints how many tokens of a prompt are read when its client leaves at 10, 50 and 90 %
 of it and asks again five times; how much of each turn of interleaved conversations is cached, and how long the first
-token takes; and MLX' memory and the resident memory over many turns of many conversations, with a cache that can't
-hold them all and the slope of the second half.
+token takes; and MLX' memory and the resident memory over many turns of many conversations, with caches in memory and
+on the disk that can't hold them all, and the slope of the second half.
 """
 
 import argparse
@@ -46,13 +46,12 @@ def main() -> None:
         with _engine(folder) as engine:
             _cut_short(engine, 16_000 // share)
             _interleaved(engine, 3, 10_000 // share)
-        _memory(folder, 20, 200, 800 // share)
+        _memory(folder, Path(scratch), 20, 200, 800 // share)
 
 
 @contextmanager
 def _engine(folder: Path, **settings: Any) -> Iterator[ChatEngine]:
-    # Without the disk, which would keep prompts between two runs.
-    engine = load(ModelRef("model", folder), Settings(prompt_cache_disk_gb=0, **settings))
+    engine = load(ModelRef("model", folder), Settings(**{"prompt_cache_disk_gb": 0, **settings}))
     try:
         yield engine
     finally:
@@ -101,32 +100,36 @@ def _interleaved(engine: ChatEngine, conversations: int, tokens: int) -> None:
         )
 
 
-def _memory(folder: Path, conversations: int, turns: int, tokens: int) -> None:
-    """Turns of conversations in a random order; the cache holds half of them."""
+def _memory(folder: Path, data: Path, conversations: int, turns: int, tokens: int) -> None:
+    """Turns of conversations in a random order; memory and the disk hold half of them each."""
     with _engine(folder) as engine:
         _ask(engine, [_user("one", tokens)], 1)
-        megabytes = conversations / 2 * engine.cache_bytes / 2**20
-    with _engine(folder, prompt_cache_mb=megabytes) as engine:
+        half = conversations / 2 * engine.cache_bytes
+    megabytes = half / 2**20
+    bounds = {"prompt_cache_mb": megabytes, "prompt_cache_disk_gb": half / 1e9, "data_dir": data}
+    with _engine(folder, **bounds) as engine:
         histories = [[_user(f"conversation {number}", tokens)] for number in range(conversations)]
         order = random.Random(1)
         points: list[tuple[int, float, float]] = []
-        most, hits = 0, 0
+        most, stored, hits = 0, 0, 0
         for turn in range(turns):
             history = order.choice(histories)
             result = _ask(engine, history, 8)
             history += [{"role": "assistant", "content": result.choices[0].text}, _user(f"turn {turn}", 30)]
             hits += result.usage.cached_tokens > tokens
             most = max(most, engine.cache_bytes)
+            stored = max(stored, sum(file.stat().st_size for file in data.rglob("*.safetensors")))
             gc.collect()
             points.append((turn, mx.get_active_memory() / MB, psutil.Process().memory_info().rss / MB))
-        half = points[len(points) // 2 :]
+        second = points[len(points) // 2 :]
         print(
             f"{turns} turns of {conversations} conversations of {tokens} tokens and more: the cache had at most "
-            f"{most / MB:.1f} MB of {megabytes * 2**20 / MB:.1f}; {hits} turns were cached"
+            f"{most / MB:.1f} MB of {half / MB:.1f} in memory and {stored / MB:.1f} on the disk; "
+            f"{hits} turns were cached"
         )
         for name, column in (("MLX", 1), ("RSS", 2)):
-            values = [point[column] for point in half]
-            slope = statistics.linear_regression([point[0] for point in half], values).slope
+            values = [point[column] for point in second]
+            slope = statistics.linear_regression([point[0] for point in second], values).slope
             print(
                 f"{name}: {points[0][column]:.1f} MB at first, {values[0]:.1f} at half, {values[-1]:.1f} at the end; "
                 f"slope of the second half {slope * 1e3:+.1f} kB per turn",

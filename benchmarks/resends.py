@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import preload
 from tests.support.checkpoints import random_qwen3
 from tests.support.counted_worker import Reading
 from tests.support.impatient import SHAPES, CountedSystem, read_once
@@ -46,7 +47,9 @@ def main() -> int:
         root = Path(folder)
         random_qwen3(root / "models" / "reader", context=2 * tokens)
         reading = Reading(root)
-        system = CountedSystem(root / "models", "reader", COUNTED=root, STEP_TIMEOUT=3600).start()
+        system = CountedSystem(
+            root / "models", "reader", COUNTED=root, STEP_TIMEOUT=3600, **preload.environment(preload.find())
+        ).start()
         try:
             for client, shape in SHAPES.items():
                 for cut, shares in cuts.items():

@@ -42,7 +42,7 @@ def main() -> None:
         speaker = random_qwen3_tts(Path(scratch) / "speaker", tokens=args.tokens, seed=1)
         chat = model.random_qwen3(Path(scratch) / "chat", model.TINY)
         environment = {
-            **preload.environment(preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")),
+            **preload.environment(preload.find()),
             "TTS_MODEL": str(speaker),
         }
         with running(MLXQ, chat, environment) as server, httpx.Client(timeout=600) as http:

@@ -23,7 +23,8 @@ from pathlib import Path
 import httpx
 import psutil
 
-from benchmarks.model import BIG, TINY, random_qwen3
+from benchmarks import preload
+from benchmarks.model import SMALL, random_qwen3
 from benchmarks.prompts import prompt
 from benchmarks.server import REPO, free_port
 
@@ -39,6 +40,7 @@ def server(model: Path, data: Path, disk_gb: float) -> Iterator[tuple[httpx.Clie
     port = free_port()
     environment = {
         **os.environ,
+        **preload.environment(preload.find()),
         "PORT": str(port),
         "MLXQ_DATA_DIR": str(data),
         "LLM_MODEL": str(model),
@@ -135,12 +137,12 @@ def killed(client: httpx.Client, process: psutil.Process, content: str, share: f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--tokens", type=int, default=20_000)
-    parser.add_argument("--quick", action="store_true", help="a tiny model and 4,000 tokens")
+    parser.add_argument("--quick", action="store_true", help="4,000 tokens")
     options = parser.parse_args()
     tokens = 4000 if options.quick else options.tokens
     folder = Path(tempfile.mkdtemp(prefix="mlxq-stored-"))
     try:
-        model = random_qwen3(folder / "models" / "random", TINY if options.quick else BIG)
+        model = random_qwen3(folder / "models" / "random", SMALL)
         config = json.loads((model / "config.json").read_text())
         (model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 4 * tokens}))
         with server(model, folder / "data", 10) as (client, _):

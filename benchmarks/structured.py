@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="1 M parameters instead of 20 M")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mlxq-structured-") as scratch:
-        blas = preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")
+        blas = preload.find()
         size = model.TINY if args.tiny else model.BIG
         folder = model.random_qwen3(Path(scratch) / "model", size)
         with running(MLXQ, folder, preload.environment(blas)) as server:

@@ -50,7 +50,7 @@ def main() -> None:
         recording = write(root / "recording.flac", np.tile(speech(60, seed=1), args.minutes))
         chat = model.random_qwen3(root / "chat", model.TINY)
         environment = {
-            **preload.environment(preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas")),
+            **preload.environment(preload.find()),
             "ASR_MODEL": str(root / "whisper"),
             "TTS_MODEL": str(random_qwen3_tts(root / "speaker", tokens=100, seed=1)),
             "TRANSCRIPTION_TIMEOUT": "3600",

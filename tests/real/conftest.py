@@ -1,9 +1,7 @@
 """One system with models of real weights, which `make .venv/real.stamp` brings."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import openai
 import pytest
@@ -21,7 +19,7 @@ def real() -> Iterator[System]:
             pytest.fail("CI runs the tests of real weights: make .venv/real.stamp")
         pytest.skip("no real weights: make .venv/real.stamp")
     # MLX' wheel for Linux computes ten times slower without it.
-    blas = preload.environment(preload.find(Path(tempfile.gettempdir()) / "mlxq-bench-openblas"))
+    blas = preload.environment(preload.find())
     # A CPU that is busy with other things takes long.
     patience = {"CHAT_TIMEOUT": 600, "TRANSCRIPTION_TIMEOUT": 600, "SPEECH_TIMEOUT": 600, "STEP_TIMEOUT": 600}
     system = System(FOLDER, "smollm2-135m-instruct", **patience, **blas).start()

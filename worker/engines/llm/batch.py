@@ -3,6 +3,7 @@
 This module knows tokens. It does not know text. It belongs to the thread of its model.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -52,8 +53,8 @@ class Batch:
         #: tokens of short prompts read in a second, lately; 0 before the first
         self._speed = 0.0
         self._readings = Readings(self._begin)
-        #: steps for which these have been held back
-        self._delayed = 0
+        #: when the last step that decoded began, on the monotonic clock
+        self._decoded = -math.inf
         #: what the last step has read of long prompts
         self.advances: list[Advance] = []
         self._generator = BatchGenerator(
@@ -136,19 +137,17 @@ class Batch:
         return resumed + self._step()
 
     def _step(self) -> list[Token]:
+        began = time.monotonic()
+        if not self._rows:
+            self.advances = self._readings.alone(began - self._decoded)
+            return []
+        self._decoded = began
         if not self._readings:
             self.advances = []
             return self._decode()
-        began = time.monotonic()
         decoding, unread = len(self._rows), len(self._unread)
-        tokens = self._decode() if decoding else []
-        # Rows that decode should not wait for both.
-        if len(self._unread) < unread and self._delayed < HOLD_STEPS:
-            self._delayed += 1
-            self.advances = []
-        else:
-            self._delayed = 0
-            self.advances = self._readings.step(decoding, began)
+        tokens = self._decode()
+        self.advances = self._readings.beside(decoding, began, plain=len(self._unread) == unread)
         return tokens
 
     def gather_time(self) -> float:

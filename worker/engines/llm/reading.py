@@ -15,6 +15,7 @@ import mlx.core as mx
 from mlx_lm.models.cache import make_prompt_cache
 
 from worker.device import device
+from worker.engines.llm.allowance import Allowance
 from worker.engines.llm.prompt_cache import CachedPrompt
 from worker.engines.llm.row import Advance, Row
 from worker.memory import is_out_of_memory
@@ -27,8 +28,8 @@ SMALLEST = 32 if device().gpu else 4
 CAREFUL = 128
 #: Seconds of a piece while nothing decodes: a new request waits for its end.
 ALONE = 0.5
-#: Beside rows that decode: seconds of a piece as a share of those of their own step. With 1, their pauses double.
-SHARE = 0.9
+#: The same when a row has just ended: its caller may ask again at once. Later pieces take as long as nothing decoded.
+ALONE_AT_FIRST = 0.05
 #: Every so many pieces the oldest prompt is read, else the one of which the least is unread.
 OLDEST_TURN = 4
 #: Weight of the last measurement in an average.
@@ -79,6 +80,11 @@ class Pieces:
     def __init__(self) -> None:
         self._speed = 0.0
 
+    @property
+    def least(self) -> float:
+        """Seconds of the smallest piece; 0 where that is not known yet."""
+        return SMALLEST / self._speed if self._speed else 0.0
+
     def size(self, seconds: float) -> int:
         """Tokens to read. Attention makes later pieces of a prompt slower: they get smaller."""
         tokens = int(seconds * self._speed)
@@ -120,13 +126,14 @@ class Readings:
         self._entries: list[_Entry] = []
         self._pieces = Pieces()
         self._turn = 0
-        #: seconds that a step of the rows that decode takes
-        self._pause = 0.0
+        self._allowance = Allowance()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, rows: list[Row], reading: Reading) -> None:
+        if not self._entries:
+            self._allowance.clear()
         self._entries.append(_Entry(reading, rows, reading.done))
 
     def remove(self, row: Row) -> CachedPrompt | None:
@@ -140,22 +147,42 @@ class Readings:
             return None
         return CachedPrompt(reading.tokens[: reading.done], reading.cache, row.checkpoints)
 
-    def step(self, decoding: int, began: float) -> list[Advance]:
-        """Read for as long as the rows that decode, `decoding` in number, can wait. Their step began at `began`."""
-        left = self._time(decoding)
+    def alone(self, seconds: float) -> list[Advance]:
+        """Read while nothing decodes, which it has not done for so many seconds."""
+        self._allowance.clear()
+        return self._read(min(ALONE, ALONE_AT_FIRST + seconds))[0]
+
+    def beside(self, decoding: int, began: float, *, plain: bool) -> list[Advance]:
+        """Read for as long as the rows that decode, `decoding` in number, can wait.
+
+        Their step began at `began`; a plain one has read no prompts of theirs.
+        """
+        # One prompt may nearly double the pauses of the others. Where many wait, and each for those before it, small
+        # pieces would keep most places of the batch empty.
+        weight = max(1.0, len(self._entries) ** 2 / decoding)
+        left = self._allowance.claim(began, plain=plain, weight=weight, least=self._pieces.least)
+        if left is None:
+            return []
+        advances, seconds = self._read(left)
+        self._allowance.spend(seconds)
+        return advances
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+    def _read(self, left: float) -> tuple[list[Advance], float]:
+        """Read one piece, and more while there is time `left`. Also returns the seconds that were computed."""
         advances: list[Advance] = []
-        tokens = 0
-        while self._entries and (not advances or (tokens < LARGEST and self._pieces.fits(left))):
+        tokens, spent = 0, 0.0
+        while self._entries and (not advances or (tokens < LARGEST and self._pieces.fits(left - spent))):
             entry = self._next()
             before = entry.reading.done
             try:
-                size = self._pieces.size(left)
+                size = self._pieces.size(left - spent)
                 arrays = entry.reading.read(min(size, CAREFUL) if self.careful else size)
                 # The step of the rows that decode is computed first: what comes after is the time of the piece.
                 mx.synchronize()
                 start = time.monotonic()
-                if decoding and not advances:
-                    self._pause += (_NEWS if self._pause else 1.0) * (start - began - self._pause)
                 mx.eval(arrays)
             except Exception as error:
                 if is_out_of_memory(error):
@@ -167,25 +194,14 @@ class Readings:
             read = entry.reading.done - before
             self._pieces.took(read, seconds)
             tokens += read
-            left -= seconds
+            spent += seconds
             if not entry.unread or before // _GROWTH != entry.reading.done // _GROWTH:
                 mx.clear_cache()
             advances.append(Advance(entry.rows[0], entry.unread))
             if not entry.unread:
                 self._entries.remove(entry)
                 self._ready(entry.rows, entry.reading.tokens, entry.reading.cache)
-        return advances
-
-    def clear(self) -> None:
-        self._entries.clear()
-
-    def _time(self, decoding: int) -> float:
-        """Seconds to read in a step."""
-        if not decoding:
-            return ALONE
-        # One prompt may double the pauses of the others. Where many wait, and each for those before it, small pieces
-        # would keep most places of the batch empty.
-        return SHARE * self._pause * max(1.0, len(self._entries) ** 2 / decoding)
+        return advances, spent
 
     def _next(self) -> _Entry:
         self._turn += 1

@@ -3,6 +3,7 @@
 It has the interface of Batch. It knows tokens, not text, and belongs to the thread of its models.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ class Solo:
         self._draft = draft
         self._rows: deque[_Run] = deque()
         self._readings = Readings(self._begin)
+        #: when the last step that decoded began, on the monotonic clock
+        self._decoded = -math.inf
         #: as Batch.advances
         self.advances: list[Advance] = []
 
@@ -84,9 +87,14 @@ class Solo:
         began = time.monotonic()
         self.advances = []
         run = next((run for run in self._rows if not run.paused), None)
-        tokens = self._step(run) if run is not None else []
+        if run is None:
+            self.advances = self._readings.alone(began - self._decoded)
+            return []
+        self._decoded = began
+        plain = not run.unread
+        tokens = self._step(run)
         if self._readings:
-            self.advances += self._readings.step(len(self._rows), began)
+            self.advances += self._readings.beside(len(self._rows), began, plain=plain)
         return tokens
 
     def _step(self, run: "_Run") -> list[Token]:
