@@ -150,9 +150,9 @@ class JobClient:
         finally:
             self.bus.forget(watch)
 
-    async def enqueue(self, request: JobRequest) -> Submission:
-        """Enqueue a job that nobody waits for."""
-        return await self._admit(request)
+    async def enqueue(self, request: JobRequest, limit: int | None = None) -> Submission:
+        """Enqueue a job that nobody waits for, where fewer than `limit` wait; else as QUEUE_LIMIT says."""
+        return await self._admit(request, limit=limit)
 
     def deliver(self, watch: Watch) -> None:
         """The client of this `submit` has got the whole answer. It is written down a moment later."""
@@ -177,14 +177,15 @@ class JobClient:
         except MlxqError as error:
             log.warning("job %s was not told that its client has left: %s", job_id, error.message)
 
-    async def _admit(self, request: JobRequest, process: str = "") -> Submission:
+    async def _admit(self, request: JobRequest, process: str = "", *, limit: int | None = None) -> Submission:
         after = (await self._admit(request.needs)).job_id if request.needs else ""
         evicted = self._gate.evicted
         if request.fingerprint:
             await self._deliveries.written(request.fingerprint)
         try:
             with _redis_errors():
-                verdict, detail = await self._gate.admit(request, self._queue_limit, after, process)
+                most = self._queue_limit if limit is None else limit
+                verdict, detail = await self._gate.admit(request, most, after, process)
         except BaseException:
             # Redis may have accepted the job before it was lost: its files stay, and are swept if it has not.
             if request.uploads is not None:

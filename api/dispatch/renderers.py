@@ -48,6 +48,8 @@ class Renderer(Generic[M, R]):
     prefix: str = ""
     #: whether `body` takes so long that other requests have to go on meanwhile
     slow: bool = False
+    #: the same with the files themselves in it, where a result has files; it reads them by their blobs
+    whole: Callable[[Answered[M, R], Callable[[str], bytes]], Mapping[str, object]] | None = None
 
     def answered(
         self, job_id: str, meta: Meta | str, result: msgspec.Raw, base: str, ended_at: float | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from api.dispatch.prepared import Batched
 from api.dispatch.renderers import Renderer
 from api.http.dialect import Dialect
 from config.settings import Settings
@@ -21,10 +22,12 @@ Limit = Callable[[Settings], int]
 class Resource:
     """Errors of requests to its routes are written in `dialect`, answers of its jobs by its `renderers`.
 
+    `batched`: paths whose requests may be lines of a batch.
     `large`: paths whose bodies hold files, and the bytes of files that such a body may have.
     """
 
     dialect: Dialect
     routers: tuple[APIRouter, ...]
     renderers: tuple[Renderer[Any, Any], ...] = ()
+    batched: Mapping[str, Batched] = field(default_factory=dict)
     large: Mapping[str, Limit] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from api.anthropic.messages.schema import Conversation, MessagesRequest
 from api.dispatch.counting import tokens_of
 from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
+from api.dispatch.prepared import Batched, Prepared
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
@@ -39,6 +40,18 @@ router = APIRouter(tags=["messages"])
 )
 async def create_message(request: Request) -> Response:
     request.state.id_header = "request-id"
+    made = await prepare(request)
+    if made.asked.stream and made.preference.wait != 0:
+
+        def frames(accepted: Submission) -> MessageFrames:
+            return MessageFrames(accepted.job_id, MESSAGE.noted(accepted.meta))
+
+        return stream(request, made.job, frames, made.headers)
+    return await run(request, made.job, made.preference, made.headers)
+
+
+async def prepare(request: Request) -> Prepared[MessagesRequest]:
+    """The job of a request for a message."""
     body = await read_body(request, MessagesRequest)
     asked = body.value
     asked.check()
@@ -62,13 +75,7 @@ async def create_message(request: Request) -> Response:
         preference=preferred,
         stream=bool(asked.stream),
     )
-    if asked.stream and preferred.wait != 0:
-
-        def frames(accepted: Submission) -> MessageFrames:
-            return MessageFrames(accepted.job_id, MESSAGE.noted(accepted.meta))
-
-        return stream(request, job, frames, headers)
-    return await run(request, job, preferred, headers)
+    return Prepared(asked, job, preferred, headers)
 
 
 @router.post(
@@ -107,4 +114,9 @@ for path in ("/v1/messages/batches", "/v1/messages/batches/{rest:path}"):
             openapi_extra=gives(AnthropicError, 501, "Not supported"),
         )
 
-RESOURCE = Resource(ANTHROPIC, routers=(router,), renderers=(MESSAGE,))
+RESOURCE = Resource(
+    ANTHROPIC,
+    routers=(router,),
+    renderers=(MESSAGE,),
+    batched={"/v1/messages": Batched(prepare, MESSAGE)},
+)

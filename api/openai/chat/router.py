@@ -5,6 +5,7 @@ from msgspec import structs
 
 from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
+from api.dispatch.prepared import Batched, Prepared
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
@@ -34,6 +35,19 @@ router = APIRouter(tags=["chat"])
     openapi_extra=takes(ChatRequest) | by_job(ChatCompletion) | streams(ChatChunk),
 )
 async def chat_completions(request: Request) -> Response:
+    made = await prepare(request)
+    chat = made.asked
+    if chat.stream and made.preference.wait != 0:
+
+        def frames(accepted: Submission) -> ChatFrames:
+            return ChatFrames(accepted.job_id, CHAT.noted(accepted.meta), choices=chat.n or 1)
+
+        return stream(request, made.job, frames, made.headers)
+    return await run(request, made.job, made.preference, made.headers)
+
+
+async def prepare(request: Request) -> Prepared[ChatRequest]:
+    """The job of a request for a chat."""
     body = await read_body(request, ChatRequest)
     chat = body.value
     ref = await model_of(request, chat.model, adapters=chat.adapters)
@@ -53,13 +67,7 @@ async def chat_completions(request: Request) -> Response:
         preference=preferred,
         stream=bool(chat.stream),
     )
-    if chat.stream and preferred.wait != 0:
-
-        def frames(accepted: Submission) -> ChatFrames:
-            return ChatFrames(accepted.job_id, CHAT.noted(accepted.meta), choices=chat.n or 1)
-
-        return stream(request, job, frames, headers)
-    return await run(request, job, preferred, headers)
+    return Prepared(chat, job, preferred, headers)
 
 
 async def _draft_model(request: Request, name: str) -> str:
@@ -73,4 +81,9 @@ async def _draft_model(request: Request, name: str) -> str:
         raise ModelNotFound(error.message, param="draft_model") from None
 
 
-RESOURCE = Resource(OPENAI, routers=(router,), renderers=(CHAT,))
+RESOURCE = Resource(
+    OPENAI,
+    routers=(router,),
+    renderers=(CHAT,),
+    batched={"/v1/chat/completions": Batched(prepare, CHAT)},
+)

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
+from api.dispatch.prepared import Batched, Prepared
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
@@ -30,6 +31,19 @@ router = APIRouter(tags=["completions"])
     openapi_extra=takes(CompletionRequest) | by_job(Completion) | streams(CompletionChunk),
 )
 async def completions(request: Request) -> Response:
+    made = await prepare(request)
+    if made.asked.stream and made.preference.wait != 0:
+
+        def frames(accepted: Submission) -> CompletionFrames:
+            noted = COMPLETION.noted(accepted.meta)
+            return CompletionFrames(accepted.job_id, noted, choices=made.asked.choices)
+
+        return stream(request, made.job, frames, made.headers)
+    return await run(request, made.job, made.preference, made.headers)
+
+
+async def prepare(request: Request) -> Prepared[CompletionRequest]:
+    """The job of a request for a completion."""
     body = await read_body(request, CompletionRequest)
     wanted = body.value
     ref = await model_of(request, wanted.model, adapters=wanted.adapters)
@@ -44,13 +58,12 @@ async def completions(request: Request) -> Response:
         preference=preferred,
         stream=bool(wanted.stream),
     )
-    if wanted.stream and preferred.wait != 0:
-
-        def frames(accepted: Submission) -> CompletionFrames:
-            return CompletionFrames(accepted.job_id, COMPLETION.noted(accepted.meta), choices=wanted.choices)
-
-        return stream(request, job, frames, body.headers)
-    return await run(request, job, preferred, body.headers)
+    return Prepared(wanted, job, preferred, body.headers)
 
 
-RESOURCE = Resource(OPENAI, routers=(router,), renderers=(COMPLETION,))
+RESOURCE = Resource(
+    OPENAI,
+    routers=(router,),
+    renderers=(COMPLETION,),
+    batched={"/v1/completions": Batched(prepare, COMPLETION)},
+)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.job_schema import by_job
+from api.dispatch.prepared import Batched, Prepared
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
@@ -30,6 +31,15 @@ _DELIVERED = 15
     openapi_extra=takes(EmbeddingRequest) | by_job(EmbeddingList),
 )
 async def embeddings(request: Request) -> Response:
+    made = await prepare(request)
+    response = await run(request, made.job, made.preference, made.headers)
+    if made.preference.synchronous and made.job.idempotency_scope is None:
+        await jobs_of(request).let_go(request.state.request_id, made.job.queue, _DELIVERED)
+    return response
+
+
+async def prepare(request: Request) -> Prepared[EmbeddingRequest]:
+    """The job of a request for vectors."""
     body = await read_body(request, EmbeddingRequest)
     wanted = body.value
     ref = await model_of(request, wanted.model, Category.EMBEDDING)
@@ -43,15 +53,14 @@ async def embeddings(request: Request) -> Response:
         meta=EmbeddingMeta(model=wanted.model, encoding_format=wanted.encoding_format or "float"),
         preference=preferred,
     )
-    response = await run(request, job, preferred, body.headers)
-    if preferred.synchronous and job.idempotency_scope is None:
-        await jobs_of(request).let_go(request.state.request_id, job.queue, _DELIVERED)
-    return response
+    return Prepared(wanted, job, preferred, body.headers)
 
 
 # Thousands of vectors take long to write as numbers.
+EMBEDDINGS = Renderer(OPENAI, Kind.EMBEDDING, EmbeddingMeta, embedding_list, slow=True)
 RESOURCE = Resource(
     OPENAI,
     routers=(router,),
-    renderers=(Renderer(OPENAI, Kind.EMBEDDING, EmbeddingMeta, embedding_list, slow=True),),
+    renderers=(EMBEDDINGS,),
+    batched={"/v1/embeddings": Batched(prepare, EMBEDDINGS)},
 )

@@ -116,4 +116,4 @@ def _edits(meta: ImageMeta) -> bool:
     return meta.mode == "edit"
 
 
-IMAGES = Renderer(OPENAI, Kind.IMAGE, ImageMeta, images_response)
+IMAGES = Renderer(OPENAI, Kind.IMAGE, ImageMeta, images_response, whole=images_response)

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
+from api.dispatch.prepared import Batched, Prepared
 from api.dispatch.renderers import Answered
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
@@ -74,6 +75,14 @@ async def variations(request: Request) -> Response:
         return await _answer(request, upload, "variation")
 
 
+async def prepare(request: Request) -> Prepared[ImageRequest]:
+    """The job of a request for pictures of a text."""
+    async with await read_images(request, GenerationRequest, GenerationRequest, required=False) as upload:
+        preferred = preference(request.headers)
+        job, warnings = await image_job(request, upload, "generate", preferred)
+        return Prepared(upload.body.value, job, preferred, warned(upload.body.headers, warnings))
+
+
 async def _answer(request: Request, upload: ImageUpload, mode: Mode) -> Response:
     wanted: ImageRequest = upload.body.value
     context = context_of(request)
@@ -99,6 +108,7 @@ RESOURCE = Resource(
     OPENAI,
     routers=(router,),
     renderers=(IMAGES,),
+    batched={"/v1/images/generations": Batched(prepare, IMAGES)},
     large={
         "/v1/images/edits": _pictures,
         "/v1/images/generations": _pictures,

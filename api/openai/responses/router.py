@@ -1,5 +1,6 @@
 """`POST /v1/responses`, and what can be asked of responses afterwards (`stored.py`)."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -9,11 +10,12 @@ from typing_extensions import TypedDict
 from api.dispatch.counting import tokens_of
 from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
+from api.dispatch.prepared import Batched, Prepared
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
-from api.http.body import Body, read_body
+from api.http.body import read_body
 from api.http.context import jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, streams, takes
@@ -44,13 +46,9 @@ router = APIRouter(tags=["responses"])
 )
 async def create_response(request: Request) -> Response:
     """With `background` the response is returned at once, and can be asked for until it is made."""
-    body = await read_body(request, ResponseRequest)
-    asked = body.value
-    if asked.background and not asked.stored:
-        raise InvalidRequest("Invalid 'background': it needs 'store' to be true.", param="background")
-    job, headers = await _job(request, body)
-    preferred = preference(request.headers)
-    if asked.stream and preferred.wait != 0:
+    made = await prepare(request)
+    asked, job, headers = made.asked, made.job, made.headers
+    if asked.stream and made.preference.wait != 0:
 
         def frames(accepted: Submission) -> ResponseFrames:
             return ResponseFrames(accepted.job_id, RESPONSE.noted(accepted.meta))
@@ -58,12 +56,16 @@ async def create_response(request: Request) -> Response:
         return stream(request, job, frames, headers, keep=bool(asked.background))
     if asked.background:
         return await _in_background(request, job, headers)
-    return await run(request, job, preferred, headers)
+    return await run(request, job, made.preference, headers)
 
 
-async def _job(request: Request, body: Body[ResponseRequest]) -> tuple[JobRequest, dict[str, str]]:
-    """The job, and the response's headers."""
+async def prepare(request: Request) -> Prepared[ResponseRequest]:
+    """The job of a request for a response."""
+    body = await read_body(request, ResponseRequest)
     asked = body.value
+    if asked.background and not asked.stored:
+        raise InvalidRequest("Invalid 'background': it needs 'store' to be true.", param="background")
+    preferred = preference(request.headers)
     ref = await model_of(request, asked.model)
     ask = await ask_of(request, body)
     payload = await body.work(ask.payload)
@@ -77,16 +79,16 @@ async def _job(request: Request, body: Body[ResponseRequest]) -> tuple[JobReques
         model=ref,
         payload=payload,
         meta=meta,
-        preference=Preference(0.0) if asked.background else preference(request.headers),
+        preference=Preference(0.0) if asked.background else preferred,
         stream=bool(asked.stream),
         kept=kept,
         # What a response repeats, and whether it is stored, is told by its job.
         identity=bytes(meta.echo),
     )
-    return job, headers
+    return Prepared(asked, job, preferred, headers)
 
 
-async def _in_background(request: Request, job: JobRequest, headers: dict[str, str]) -> Response:
+async def _in_background(request: Request, job: JobRequest, headers: Mapping[str, str]) -> Response:
     submission = await jobs_of(request).enqueue(job)
     request.state.request_id = submission.job_id
     if submission.attached:
@@ -122,4 +124,6 @@ RESOURCE = Resource(
     RESPONSES,
     routers=(router, stored.router, compact.router),
     renderers=(RESPONSE, compact.COMPACTION),
+    # Their answers are in the output of the batch, and nowhere else.
+    batched={"/v1/responses": Batched(prepare, RESPONSE, fixed={"background": False, "store": False})},
 )
