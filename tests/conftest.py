@@ -2,13 +2,28 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 
 from config.settings import Settings, variables
 from tests.private_redis import PrivateRedis
+
+#: Packages whose files take longest. They are begun first, so that no process of several is left with one at the end.
+_LONGEST = ("fuzz", "conformance", "system", "clients", "docs", "engines", "worker")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    packages = {item.path: item.path.relative_to(tests).parts[0] for item in items}
+    items.sort(key=lambda item: _place(packages[item.path]))
+
+
+def _place(package: str) -> int:
+    return _LONGEST.index(package) if package in _LONGEST else len(_LONGEST)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,6 +37,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # Prompts on the disk would let tests depend on each other. Whole systems have folders of their own.
         patch.setenv("PROMPT_CACHE_DISK_GB", "0")
         patch.setenv("MLXQ_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        # Each client reads all certificates of the world else, which takes longer than most tests.
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent.parent), *_python_path()]))
         yield
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from jobs import keys
+from jobs import bus, keys
 from jobs.client import JobClient
 from jobs.errors import JobNotFound, ServiceUnavailable
 from jobs.gate import Emission, Ending, Gate
@@ -110,6 +110,14 @@ async def test_events_published_while_the_bus_was_away_are_caught_up(
     assert rest == ["2", "3", None]
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch looks into its stream sooner than it does else."""
+    monkeypatch.setattr(bus, "SILENCE", 0.1)
+    monkeypatch.setattr(bus, "TICK", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_an_event_that_pubsub_lost_is_found_in_the_stream(
     client: JobClient, gate: Gate, connection: redis.Redis
 ) -> None:
@@ -122,6 +130,7 @@ async def test_an_event_that_pubsub_lost_is_found_in_the_stream(
     assert data_of(event)["text"] == "silent"
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_job_that_vanishes_does_not_leave_its_watch_waiting(
     client: JobClient, connection: redis.Redis
 ) -> None:

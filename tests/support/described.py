@@ -121,9 +121,14 @@ def _faults(reference: str, value: Any) -> Iterator[str]:
 
 @cache
 def _validator(reference: str) -> Draft202012Validator:
-    components = copy.deepcopy(description()["components"])
+    return Draft202012Validator({"$ref": reference, "components": _closed_components()})
+
+
+@cache
+def _closed_components() -> dict[str, Any]:
+    components: dict[str, Any] = copy.deepcopy(description()["components"])
     _close(components["schemas"])
-    return Draft202012Validator({"$ref": reference, "components": components})
+    return components
 
 
 def _close(schema: Any) -> None:
