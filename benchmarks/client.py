@@ -34,7 +34,7 @@ class Reply:
 
 @dataclass
 class Answer:
-    """A Reply taken apart: for a stream, `events` holds (arrival, data) of each server-sent event."""
+    """A Reply taken apart. `events`: (arrival, data) of each server-sent event, or line of JSON."""
 
     status: int
     body: bytes
@@ -169,17 +169,24 @@ def read(reply: Reply) -> Answer:
     status, start = int(raw[9:12]), len(head) + 4
     spans = _chunks(raw, start) if CHUNKED.search(head) else [(start, len(raw))]
     body = b"".join(raw[a:b] for a, b in spans)
-    if b"text/event-stream" not in head.lower():
+    lines = b"application/x-ndjson" in head.lower()
+    if not lines and b"text/event-stream" not in head.lower():
         return Answer(status, body, [])
+    end = b"\n" if lines else b"\n\n"
     ends, total = [], 0
     for _, data in reply.pieces:
         total += len(data)
         ends.append(total)
     events, position = [], 0
-    for frame in body.split(b"\n\n")[:-1]:
-        position += len(frame) + 2
+    for frame in body.split(end)[:-1]:
+        position += len(frame) + len(end)
         arrival = reply.pieces[bisect.bisect_left(ends, _raw_offset(spans, position))][0]
-        events += [(arrival, line[5:].strip()) for line in frame.split(b"\n") if line.startswith(b"data:")]
+        if lines:
+            events.append((arrival, frame))
+        else:
+            events += [
+                (arrival, line[5:].strip()) for line in frame.split(b"\n") if line.startswith(b"data:")
+            ]
     return Answer(status, body, events)
 
 

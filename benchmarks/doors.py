@@ -1,9 +1,10 @@
-"""The APIs of one server side by side: chat completions, Responses and Messages, in alternating waves of streams.
+"""The APIs of one server side by side, in alternating waves of streams: chat, Responses, Messages, Ollama.
 
     python -m benchmarks.doors --model PATH [--rounds 5] [--streams 1 8 32] [--quick]
 
 Every wave has prompts of its own. The table has the median of each figure, and the ratios to chat completions of the
-same round.
+same round: above 1 is better than they are. `API µs/token` is the CPU time of the API's process, which another load
+on the machine hardly changes.
 """
 
 import argparse
@@ -56,6 +57,11 @@ def _message(name: str, text: str, tokens: int) -> Body:
     return {"model": name, "messages": said, "max_tokens": tokens, "stream": True}
 
 
+def _ollama(name: str, text: str, tokens: int) -> Body:
+    said = [{"role": "user", "content": text}]
+    return {"model": name, "messages": said, "options": {"num_predict": tokens}}
+
+
 def _inside(event: object, *path: str | int) -> object:
     """What lies there in an event; None where nothing does."""
     for part in path:
@@ -68,7 +74,7 @@ def _inside(event: object, *path: str | int) -> object:
 
 DOORS = {
     "chat": Door(
-        "/chat/completions",
+        "/v1/chat/completions",
         _chat,
         lambda event: (
             _inside(event, "choices", 0, "delta", "content")
@@ -77,16 +83,22 @@ DOORS = {
         lambda event: _inside(event, "usage", "completion_tokens"),
     ),
     "responses": Door(
-        "/responses",
+        "/v1/responses",
         _response,
         lambda event: _inside(event, "delta"),
         lambda event: _inside(event, "response", "usage", "output_tokens"),
     ),
     "messages": Door(
-        "/messages",
+        "/v1/messages",
         _message,
         lambda event: _inside(event, "delta", "text") or _inside(event, "delta", "thinking"),
         lambda event: _inside(event, "usage", "output_tokens"),
+    ),
+    "ollama": Door(
+        "/api/chat",
+        _ollama,
+        lambda event: _inside(event, "message", "content") or _inside(event, "message", "thinking"),
+        lambda event: _inside(event, "eval_count"),
     ),
 }
 
@@ -120,16 +132,17 @@ def _wave(server: Server, name: str, count: int, tokens: int, seed: str) -> Figu
 
 
 async def _run(server: Server, door: Door, count: int, tokens: int, seed: str) -> Figures:
-    client = Client(server.base_url)
+    client = Client(server.base_url.removesuffix("/v1"))
     bodies = [door.body(server.model, prompt(32, f"{seed} {number}"), tokens) for number in range(count)]
-    start = time.perf_counter()
+    used, start = server.cpu_of("api"), time.perf_counter()
     replies = await asyncio.gather(*(client.post(door.path, body) for body in bodies))
-    wall = time.perf_counter() - start
+    wall, used = time.perf_counter() - start, server.cpu_of("api") - used
     client.close()
     firsts = [_first(door, reply, tokens) for reply in replies]
     return {
         "TTFT": round(1e3 * statistics.median(firsts), 2),
         "tokens/s": round(count * tokens / wall, 2),
+        "API µs/token": round(1e6 * used / (count * tokens), 1),
     }
 
 
