@@ -66,11 +66,13 @@ async def read_body(request: Request, model: type[Model]) -> Body[Model]:
     """The body of this request as `model`. Raises InvalidRequest, whose `param` is the first wrong field."""
     raw = await request.body()
     withheld = caller_of(request).withheld
-    return await _apart(len(raw), lambda: _read(raw, model, withheld))
+    # To build a model's validator takes as long as to read a large body.
+    ready = model.__pydantic_complete__
+    return await _apart(len(raw), lambda: _read(raw, model, withheld), ready=ready)
 
 
-async def _apart(size: int, task: Callable[[], Result]) -> Result:
-    if size <= _SMALL:
+async def _apart(size: int, task: Callable[[], Result], *, ready: bool = True) -> Result:
+    if size <= _SMALL and ready:
         return task()
     return await asyncio.get_running_loop().run_in_executor(_reader, task)
 

@@ -61,9 +61,14 @@ def wrong(param: str, message: str) -> PydanticCustomError:
 
 
 class RequestModel(BaseModel):
-    """A request body. Fields that it does not know are ignored; `api/http/body.py` names them to the client."""
+    """A request body. Fields that it does not know are ignored; `api/http/body.py` names them to the client.
 
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
+    Its validator is built when it is used for the first time: most are never used in the life of a process.
+    """
+
+    model_config = ConfigDict(
+        strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=(), defer_build=True
+    )
 
     #: Fields that are ignored without a warning.
     harmless: ClassVar[frozenset[str]] = frozenset()
