@@ -12,7 +12,7 @@ from jobs.errors import InvalidRequest
 from jobs.payloads import ForcedFunction
 
 
-class NamedTool(RequestModel):
+class ChosenTool(RequestModel):
     """One tool; those that OpenAI names itself have no `name`."""
 
     type: str = Field(min_length=1, max_length=64)
@@ -25,7 +25,7 @@ class AllowedTools(RequestModel):
 
     type: Literal["allowed_tools"]
     mode: Literal["auto", "required"]
-    tools: Annotated[list[NamedTool], Field(min_length=1)]
+    tools: Annotated[list[ChosenTool], Field(min_length=1)]
 
 
 def _read(value: Any) -> Any:
@@ -36,7 +36,7 @@ def _read(value: Any) -> Any:
         if kind == "allowed_tools":
             return AllowedTools.model_validate(value)
         if isinstance(kind, str):
-            chosen = NamedTool.model_validate(value)
+            chosen = ChosenTool.model_validate(value)
             if chosen.name is not None or kind not in ("function", "custom"):
                 return chosen
     except ValidationError:
@@ -65,7 +65,7 @@ _SCHEMA = {
 }
 
 ToolChoice = Annotated[
-    Literal["none", "auto", "required"] | NamedTool | AllowedTools,
+    Literal["none", "auto", "required"] | ChosenTool | AllowedTools,
     BeforeValidator(_read),
     WithJsonSchema(_SCHEMA),
 ]
@@ -88,7 +88,7 @@ def choose(offers: Offers, choice: ToolChoice | None) -> Chosen:
             if not len(offers) and not offers.unserved:
                 raise _wrong("needs tools to choose from")
             return Chosen(list(offers), "required" if len(offers) else None)
-        case NamedTool():
+        case ChosenTool():
             found = _named(offers, choice)
             if found is None:
                 return Chosen(list(offers), unserved=choice.type)
@@ -101,7 +101,7 @@ def choose(offers: Offers, choice: ToolChoice | None) -> Chosen:
             return Chosen(list(offers))
 
 
-def _named(offers: Offers, named: NamedTool) -> Offer | None:
+def _named(offers: Offers, named: ChosenTool) -> Offer | None:
     """None for a tool that only OpenAI's servers have."""
     found = offers.find(named.type, named.name or named.type, named.namespace)
     if found is None and named.type in ("function", "custom"):
