@@ -18,6 +18,7 @@ _IN_WORDS = {
     "modelscope_token": "empty",
     "model_roots": "`models/`, the hub's cache",
     "voices_dir": "`~/.mlxq/voices`",
+    "alias_file": "`~/.mlxq/aliases.json`",
     "allowed_hosts": "loopback names, those of containers for their host, and `HOST`",
 }
 

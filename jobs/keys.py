@@ -27,6 +27,8 @@ MODEL_USED = "mlxq:models:used"
 MODEL_ERRORS = "mlxq:models:errors"
 #: Names that users gave to models: name → id.
 MODEL_NAMES = "mlxq:models:names"
+#: Aliases that requests made: name → the model and defaults of parameters (JSON).
+MODEL_ALIASES = "mlxq:models:aliases"
 
 #: Of each model: the seconds that a step takes, for each unit of its size.
 PACES = "mlxq:models:paces"

@@ -18,6 +18,8 @@ async def tokens_of(request: Request, ref: ModelRef, payload: ChatPayload) -> in
     """
     if not ref.installed:
         raise ModelNotFound(f"The model '{ref.id}' is not installed.", param="model")
+    if ref.alias is not None:
+        payload = ref.alias.fill(payload)
     messages = [{**message, "content": _text(message["content"])} for message in payload.messages]
     jobs = jobs_of(request)
     return await count_tokens(jobs.redis, jobs.bus, ref.id, structs.replace(payload, messages=messages))

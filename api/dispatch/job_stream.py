@@ -12,6 +12,7 @@ from api.dispatch.frames import Frames
 from api.dispatch.pump import Pump
 from api.http.context import jobs_of
 from api.http.stream import StreamResponse, Write
+from api.http.warning import with_noted
 from jobs.client import Submission
 from jobs.errors import MlxqError
 from jobs.gate import Parting
@@ -51,4 +52,4 @@ def stream(
     """`content`: the headers of what `make` makes. `keep`: the job goes on when its client leaves."""
     streamed = _JobStream(request, job, make, keep=keep)
     background = None if streamed.delivery is None else streamed.delivery.task
-    return StreamResponse(streamed, {**content, **headers}, background)
+    return StreamResponse(streamed, {**content, **with_noted(request, headers)}, background)

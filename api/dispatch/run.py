@@ -19,6 +19,7 @@ from api.http.context import jobs_of
 from api.http.forwarded import base_of
 from api.http.json_response import json_response
 from api.http.prefer import Preference
+from api.http.warning import with_noted
 from jobs.client import Submission
 from jobs.gate import Parting
 from jobs.request import JobRequest
@@ -40,7 +41,7 @@ async def run(
 
     `respond` makes a response that is not the answer in JSON. `keep`: the job goes on when its client leaves.
     """
-    jobs = jobs_of(request)
+    jobs, headers = jobs_of(request), with_noted(request, headers or {})
     if preference.wait == 0:
         submission = await jobs.enqueue(job)
         return await accepted(request, job, submission, preference, headers)
@@ -51,7 +52,7 @@ async def run(
         result = await outcome(watch, preference.wait)
     if result is None:
         return await accepted(request, job, submission, preference, headers)
-    extra = {**(headers or {}), **_applied(preference)}
+    extra = {**headers, **_applied(preference)}
     try:
         response = await _response(request, job, submission, result, extra, respond)
     except BaseException:

@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from api.http.machines import Machines
-from api.http.model_names import ModelNames
+from api.http.model_names import Given, ModelNames
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import MlxqError
@@ -32,7 +32,7 @@ class _Known:
     """What is known, and what it makes of names."""
 
     inventories: tuple[Inventory, ...]
-    names: dict[str, str]
+    given: Given
     catalog: Catalog
     refs: dict[_Wanted, ModelRef] = field(default_factory=dict)
 
@@ -106,14 +106,14 @@ class KnownModels:
             if known is not None:
                 return known
             inventories = (await asyncio.to_thread(self._machines.own),)
-        names = await self._names.read(jobs)
-        if known is None or (known.inventories, known.names) != (inventories, names):
-            source = PublishedModels(self._settings, inventories, names)
-            known = _Known(inventories, names, Catalog(self._settings, source))
+        given = await self._names.read(jobs)
+        if known is None or (known.inventories, known.given) != (inventories, given):
+            source = PublishedModels(self._settings, inventories, given.names, given.aliases)
+            known = _Known(inventories, given, Catalog(self._settings, source))
         self._known, self._until = known, began + _FRESH
         return known
 
 
 def _is_sure(ref: ModelRef) -> bool:
     """Whether nothing that was put there a moment ago could be meant instead."""
-    return ref.installed and not ref.note
+    return ref.installed and not ref.makeshift

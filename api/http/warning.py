@@ -1,6 +1,8 @@
-"""The `warning` header (RFC 7234), which names ignored parameters."""
+"""The `warning` header (RFC 7234), which names ignored parameters, and models that answer in place of others."""
 
 from collections.abc import Iterable, Mapping
+
+from starlette.requests import HTTPConnection
 
 from api.http.header_text import header_text
 
@@ -10,3 +12,13 @@ def warned(headers: Mapping[str, str], texts: Iterable[str]) -> dict[str, str]:
     said = [headers["warning"]] if "warning" in headers else []
     said += [f'299 mlxq "{header_text(text)}"' for text in texts]
     return {**headers, "warning": ", ".join(said)} if said else dict(headers)
+
+
+def warn(request: HTTPConnection, text: str) -> None:
+    """Note what the response to this request is to say."""
+    request.state.warnings = [*getattr(request.state, "warnings", ()), text]
+
+
+def with_noted(request: HTTPConnection, headers: Mapping[str, str]) -> dict[str, str]:
+    """The same headers with what was noted of the request."""
+    return warned(headers, getattr(request.state, "warnings", ()))

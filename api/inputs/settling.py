@@ -1,7 +1,7 @@
 """What is done to every chat once its model is known, in any dialect.
 
-Schemas, tools and images are made what the engine takes, and what changes with every request is left out. What will
-not be heeded is told in the `warning` header.
+Schemas, tools and images are made what the engine takes, what changes with every request is left out, and what an
+alias says is put in. What will not be heeded is told in the `warning` header.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,6 +39,8 @@ async def settle(
     context, uploads = context_of(request), uploads_of(request)
     if context.settings.normalise_prompts:
         payload = structs.replace(payload, messages=without_volatile(payload.messages))
+    if ref.alias is not None:
+        payload = ref.alias.fill(payload)
     await settle_documents(context.settings, payload.messages)
     await check_length(request, ref, payload)
     payload, loosened = await settle_schemas(list(enforced), payload)

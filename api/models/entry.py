@@ -1,7 +1,9 @@
 """A model with its card, its slot and its record in Redis. It does not know the bodies of dialects."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from jobs.model_alias import ModelAlias
 from jobs.model_card import ModelCard
 from jobs.model_records import ModelRecord
 from mlxq.catalog import is_hub_id
@@ -11,7 +13,8 @@ from mlxq.catalog import is_hub_id
 class ModelEntry:
     """A machine has it on its disk, or a worker holds it.
 
-    `given_name` is the name that a user gave it when it was installed. `sees`: it is a language model that reads
+    `given_name` is the name that a user gave it when it was installed, `aliases` are those with
+    defaults of parameters that users gave it. `sees`: it is a language model that reads
     images. `state` is `available`, or the state of the slot that holds it. `asked_at` is when it was last asked to be
     loaded, in Unix seconds.
     """
@@ -28,6 +31,7 @@ class ModelEntry:
     loaded_at: str | None = None
     error: str | None = None
     asked_at: float = 0.0
+    aliases: Mapping[str, ModelAlias] = field(default_factory=dict)
 
     @property
     def loaded(self) -> bool:

@@ -89,7 +89,8 @@ def _installed(catalog: Catalog, model: str) -> ModelRef | None:
 
 async def _give_name(context: Context, jobs: JobClient, catalog: Catalog, name: str, model_id: str) -> None:
     """Raises Conflict when the name is another model's."""
-    taken: str | None = catalog.names.get(name)
+    alias = catalog.given_aliases.get(name)
+    taken: str | None = catalog.names.get(name) if alias is None else alias.model
     if taken is None and any(model.id == name for model in catalog.installed()):
         taken = name
     if taken is None:

@@ -11,6 +11,7 @@ from api.models.entry import ModelEntry
 from jobs.client import JobClient
 from jobs.errors import ModelNotFound, ServiceUnavailable
 from jobs.kinds import Category
+from jobs.model_alias import ModelAlias
 from jobs.model_card import ModelCard
 from jobs.model_records import ModelRecord, model_records
 from jobs.worker_state import SlotState
@@ -31,13 +32,19 @@ async def inventory(context: Context, jobs: JobClient) -> list[ModelEntry]:
     found = await asyncio.to_thread(_listed, catalog, frozenset(slots))
     ids = sorted({*found, *(each for each, place in slots.items() if place.model)})
     records = await _records(jobs, ids)
-    names = _names(catalog)
-    entries = [_entry(each, found.get(each), slots.get(each), records[each], names.get(each)) for each in ids]
+    names, aliases = _names(catalog), await asyncio.to_thread(_aliases, catalog)
+    entries = [
+        _entry(each, found.get(each), slots.get(each), records[each], names.get(each), aliases.get(each))
+        for each in ids
+    ]
     return sorted(entries, key=lambda entry: (not entry.loaded, entry.id))
 
 
 async def find(context: Context, jobs: JobClient, name: str) -> ModelEntry:
-    """The model of that name, if it is here; an empty one is nobody's. Raises ModelNotFound."""
+    """The model of that name, if it is here; an empty one is nobody's. Of its aliases it has that of the name.
+
+    Raises ModelNotFound.
+    """
     if not name:
         raise not_found(name)
     try:
@@ -49,7 +56,8 @@ async def find(context: Context, jobs: JobClient, name: str) -> ModelEntry:
         raise not_found(name)
     records = await _records(jobs, [ref.id])
     given = _names(await context.models.catalog(jobs)).get(ref.id)
-    return _entry(ref.id, ref.card, slots.get(ref.id), records[ref.id], given)
+    aliases = {name: ref.alias} if ref.alias is not None else None
+    return _entry(ref.id, ref.card, slots.get(ref.id), records[ref.id], given, aliases)
 
 
 def not_found(name: str) -> ModelNotFound:
@@ -80,6 +88,15 @@ def _names(catalog: Catalog) -> dict[str, str]:
     return {model_id: name for name, model_id in reversed(sorted(catalog.names.items()))}
 
 
+def _aliases(catalog: Catalog) -> dict[str, dict[str, ModelAlias]]:
+    """The aliases of each model, by its id."""
+    found: dict[str, dict[str, ModelAlias]] = {}
+    for name, ref in catalog.aliased():
+        if ref.alias is not None:
+            found.setdefault(ref.base_id, {})[name] = ref.alias
+    return found
+
+
 def _listed(catalog: Catalog, held: frozenset[str]) -> Mapping[str, ModelCard]:
     """By its id what is installed, with the defaults that lie outside the roots."""
     wanted = set(held)
@@ -105,6 +122,7 @@ def _entry(
     place: Held | None,
     record: ModelRecord,
     given: str | None,
+    aliases: Mapping[str, ModelAlias] | None,
 ) -> ModelEntry:
     slot = place.slot if place else SlotState()
     category = place.category if place else card.category if card else Category.LLM.value
@@ -121,6 +139,7 @@ def _entry(
         loaded_at=slot.loaded_at,
         error=slot.error or (card.fault.reason if card and card.fault else None) or record.error,
         asked_at=slot.asked_at,
+        aliases=aliases or {},
     )
 
 

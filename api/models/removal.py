@@ -24,9 +24,14 @@ from mlxq.catalog import Catalog, UnknownModel
 async def remove(context: Context, jobs: JobClient, name: str, receive: Receive, *, files: bool) -> None:
     """Forget the model, with its files or without. A loaded one that nobody uses is unloaded first.
 
-    Raises ModelNotFound, Conflict, Forbidden and InvalidRequest.
+    Of an alias, only the name is forgotten. Raises ModelNotFound, Conflict, Forbidden and InvalidRequest.
     """
     catalog = await context.models.look(jobs)
+    alias = catalog.given_aliases.get(name)
+    if alias is not None and alias.model != name:
+        await context.names.take_alias(jobs, name)
+        context.models.forget()
+        return
     model_id = await asyncio.to_thread(_deletable, catalog, name)
     waiting = await jobs_for(jobs.redis, model_id)
     if waiting:
@@ -52,7 +57,8 @@ def _deletable(catalog: Catalog, name: str) -> str:
         ref = catalog.resolve(name) if name else None
     except UnknownModel:
         ref = None
-    if ref is None:
+    if ref is None or ref.note:
+        # Who deletes a name of another service does not mean the model that answers to it.
         raise not_found(name)
     if ref.adapter is not None:
         raise InvalidRequest(f"'{name[:200]}' is a model with an adapter; delete the model.", param="model")

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from api.http.fields import MAX_COUNT, Count, KeepAlive, Penalty, Probability, RequestModel, Seed
-from api.http.service_class import Ranked
 
 #: What is handed to the engine as it is, when the client said it.
 _AS_SAID = (
@@ -41,7 +40,7 @@ class StreamOptions(RequestModel):
     include_usage: bool | None = None
 
 
-class Sampling(Ranked):
+class Sampling(RequestModel):
     """What chats and completions have in common."""
 
     temperature: Temperature | None = None

@@ -63,7 +63,8 @@ class MediaSettings(Group):
     )
     strict: bool = Field(
         default=False,
-        description="Refuse images for a text-only model, instead of ignoring them with a `warning` header.",
+        description="Refuse what is otherwise answered with a `warning` header: images for a text-only model, and "
+        "names of other services' models.",
     )
 
     @property

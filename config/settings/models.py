@@ -76,6 +76,10 @@ class ModelSettings(Group):
         default_factory=lambda data: (REPO / "models", data.get("hub_cache") or hub_cache()),
         description="Folders, separated by `:` or `,`, that local models must be in.",
     )
+    alias_file: Directory = Field(
+        default_factory=lambda data: Path(data.get("data_dir", early.DATA_DIR)) / "aliases.json",
+        description="File of your own names of models, with defaults of parameters.",
+    )
     model_links: bool = Field(
         default=False,
         description="Whether links in the model roots may lead out of them: to folders and files on another disk.",

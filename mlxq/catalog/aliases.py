@@ -1,32 +1,13 @@
-"""Names that stand for a model without being one."""
+"""Names of mlxq's own that stand for a model without being one. Those of users are elsewhere."""
 
 from jobs.kinds import Category
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.families.language import NAMES as LANGUAGE_NAMES
 from mlxq.catalog.families.table import families
+from mlxq.catalog.service_names import LISTED
 
 #: The model of the category's own setting.
 DEFAULT = "default"
-
-#: OpenAI's names for models of a category: they mean the category's default model.
-OPENAI_NAMES: dict[Category, tuple[str, ...]] = {
-    Category.EMBEDDING: ("text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002"),
-    Category.ASR: ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
-    Category.TTS: ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15"),
-    Category.IMAGE: (
-        "dall-e-2",
-        "dall-e-3",
-        "gpt-image-1",
-        "gpt-image-1-mini",
-        "gpt-image-1.5",
-        "chatgpt-image-latest",
-    ),
-}
-
-
-def openai_category(name: str) -> Category | None:
-    """The category of one of OpenAI's names; None for any other name."""
-    return next((category for category, names in OPENAI_NAMES.items() if name in names), None)
 
 
 def short_names(category: Category) -> dict[str, Family]:
@@ -47,13 +28,13 @@ def own_names() -> dict[str, Family]:
 
 
 def aliases() -> dict[Category, tuple[str, ...]]:
-    """Every name that may stand for a model, by category; `default` is the chat's."""
+    """The names that lists of aliases have, by category; `default` is the chat's."""
     return {
         Category.LLM: (DEFAULT, *LANGUAGE_NAMES),
-        Category.EMBEDDING: OPENAI_NAMES[Category.EMBEDDING],
+        Category.EMBEDDING: LISTED[Category.EMBEDDING],
         **{
             category: (
-                *OPENAI_NAMES[category],
+                *LISTED[category],
                 *short_names(category),
                 *default_names(category),
                 *(name for name, family in own_names().items() if family.category == category),

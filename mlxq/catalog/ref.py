@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from jobs.kinds import Category
+from jobs.model_alias import ModelAlias
 from jobs.model_card import Fault, ModelCard
 from mlxq.catalog.adapters import Adapter
 from mlxq.catalog.installed import Installed
@@ -44,6 +45,10 @@ class ModelRef:
     fault: Fault | None = None
     #: what a client is told about the model that answers
     note: str = ""
+    #: it comes with mlxq and answers in place of a real one
+    makeshift: bool = False
+    #: the alias by which it was named, with the defaults of its requests
+    alias: ModelAlias | None = None
     #: what answers where the model cannot be fetched
     instead: "ModelRef | None" = None
     card: ModelCard | None = None

@@ -1,17 +1,19 @@
-"""From a name to a model: alias → installed name → hub id → path under the roots → unique basename.
+"""From a name to a model: installed name → the user's alias → mlxq's own names → path under the roots → unique
+basename → name of another service → hub id.
 
 `<model>+<adapter>` is a model too, with a LoRA adapter put on it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from config.settings import Settings
 from jobs.kinds import Category
-from mlxq.catalog.aliases import DEFAULT, aliases, default_names, openai_category, own_names, short_names
+from jobs.model_alias import ModelAlias
+from mlxq.catalog.aliases import DEFAULT, aliases, default_names, own_names, short_names
 from mlxq.catalog.defaults import Defaults
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.families.language import NAMES as LANGUAGE_NAMES
@@ -19,8 +21,9 @@ from mlxq.catalog.families.whisper import WHISPER
 from mlxq.catalog.local import LocalModels
 from mlxq.catalog.own import is_path
 from mlxq.catalog.ref import Model, ModelRef, UnknownAdapter, UnknownModel, is_hub_id, is_valid, ref_of
+from mlxq.catalog.service_names import service_category
 from mlxq.catalog.source import ModelSource
-from mlxq.catalog.usual import RECOMMENDED, SHIPPED_NAMES, advice, best, warning
+from mlxq.catalog.usual import AT_ONCE, RANDOM, SHIPPED_NAMES, Advice
 
 
 class Catalog:
@@ -31,11 +34,18 @@ class Catalog:
         self._source: ModelSource = source or LocalModels(settings)
         self._auto_download = settings.auto_download
         self._offline = settings.hf_hub_offline
+        self._strict = settings.strict
+        self._advice = Advice(settings)
 
     @property
     def names(self) -> Mapping[str, str]:
         """Names that users gave, and the ids of the models."""
         return self._source.names
+
+    @property
+    def given_aliases(self) -> Mapping[str, ModelAlias]:
+        """Names that users gave to models together with defaults of parameters."""
+        return self._source.aliases
 
     def default(self, category: Category = Category.LLM) -> ModelRef:
         """The model of the category's own setting, which may lie outside the roots. Raises UnknownModel."""
@@ -81,13 +91,17 @@ class Catalog:
         return ref.with_adapter(found)
 
     def aliases(self) -> Iterator[tuple[str, ModelRef]]:
-        """Names that stand for a model that is here, and the model."""
-        for category, names in aliases().items():
-            for name in names:
-                with suppress(UnknownModel):
-                    ref = self.resolve(name, category)
-                    if ref.installed:
-                        yield name, ref
+        """Names of mlxq's own, and of other services, that stand for a model that is here, and the model."""
+        return self._here((name, category) for category, names in aliases().items() for name in names)
+
+    def aliased(self) -> Iterator[tuple[str, ModelRef]]:
+        """The aliases of users for models that are here, and the models."""
+        return self._here((name, Category.LLM) for name in self._source.aliases)
+
+    def is_model(self, name: str) -> bool:
+        """Whether a model here has that very name: no alias takes it."""
+        means = any(self._defaults.means(category, name) for category in self._defaults.names)
+        return means or self._is_installed(name)
 
     def lora(self, name: str) -> Path:
         """The LoRA file of that name, for a model that makes images. Raises UnknownAdapter."""
@@ -122,17 +136,41 @@ class Catalog:
                     return find(name[: plus.start()]).with_adapter(adapter)
             raise
 
+    def _is_installed(self, name: str) -> bool:
+        return any(model.id == name for model in self.installed())
+
+    def _here(self, names: Iterable[tuple[str, Category]]) -> Iterator[tuple[str, ModelRef]]:
+        for name, category in names:
+            with suppress(UnknownModel):
+                ref = self.resolve(name, category)
+                if ref.installed:
+                    yield name, ref
+
     def _of_setting(self, name: str) -> ModelRef:
         """What a setting's name means."""
         model = self._source.of_setting(name)
         if model is not None:
             return ref_of(model)
+        alias = self._source.aliases.get(name)
+        if alias is not None and not self._is_installed(name):
+            return replace(self._find(alias.model, defaults=False), alias=alias)
         return self._find(name, defaults=False) if name != DEFAULT else _unknown(name)
 
     def _of_request(self, name: str, category: Category) -> ModelRef:
         """What a request's name means."""
+        alias = self._source.aliases.get(name)
+        if alias is None or (alias.model != name and self.is_model(name)):
+            return self._named(name, category)
+        try:
+            ref = self._with_adapter(alias.model, lambda part: self._named(part, category))
+        except UnknownModel as error:
+            raise UnknownModel(f"'{name}' is an alias of '{alias.model}'. {error}") from None
+        return replace(ref, alias=alias)
+
+    def _named(self, name: str, category: Category) -> ModelRef:
+        """What a name that is no alias means to a request."""
         if name in ("", DEFAULT):
-            return self._usual(category, shipped=True)
+            return self._usual(category)
         for each in (category, *(other for other in self._defaults.names if other != category)):
             if self._defaults.means(each, name):
                 return self.default(each)
@@ -140,7 +178,7 @@ class Catalog:
         if ref.category != category and self._defaults.names.get(category):
             # What a setting names is of the setting's category, whatever its config.json looks like.
             default = self.default(category)
-            return default if default.id == ref.id else ref
+            return replace(default, note=ref.note) if default.id == ref.id else ref
         return ref
 
     def _find(self, name: str, *, defaults: bool = True) -> ModelRef:
@@ -168,15 +206,15 @@ class Catalog:
             return self._any_of(family, installed)
         if name in SHIPPED_NAMES.values() and (own := self._source.shipped(name)):
             return ref_of(own)
+        if defaults and (category := service_category(name)):
+            return self._for_service(name, category)
         return self._on_hub(name) if is_hub_id(name) else _unknown(name)
 
     def _default_by(self, name: str) -> ModelRef | None:
-        """The default model that a name stands for; None for a name that stands for none."""
+        """The default model that a family's name stands for; None for a name that stands for none."""
         lowered = name.lower()
         if lowered in LANGUAGE_NAMES:
             return self._language(name)
-        if category := openai_category(name):
-            return self._usual(category, shipped=category == Category.ASR)
         family = default_names(Category.ASR).get(lowered)
         return self._default_of(family, name) if family else None
 
@@ -189,25 +227,45 @@ class Catalog:
             return self._find(family.short_names[short], defaults=False)
         return None
 
-    def _usual(self, category: Category, *, shipped: bool = False) -> ModelRef:
-        """What answers to those who know no model: a setting's, an installed one, one that may be fetched.
+    def _for_service(self, name: str, category: Category) -> ModelRef:
+        """What answers to a name of another service, whose model is not here, and says so. Raises UnknownModel."""
+        if self._strict:
+            raise UnknownModel(
+                f"The model '{name}' does not exist. STRICT is set, so that no other answers in its place."
+            )
+        ref = self._usual(category, named=True)
+        instead = ref.instead and _in_place_of(name, ref.instead)
+        return replace(_in_place_of(name, ref), category=ref.category or category, instead=instead)
 
-        `shipped`: else one that comes with mlxq, which says so. Raises UnknownModel.
+    def _usual(self, category: Category, *, named: bool = False) -> ModelRef:
+        """What answers to those who know no model here: a setting's, an installed one, the recommended one.
+
+        That one is fetched. Where it cannot be, a model that comes with mlxq answers and says so. `named`: the
+        request has the name of a model of another service. Raises UnknownModel.
         """
-        if self._defaults.chosen(category):
+        if self._defaults.chosen(category) and not (named and category in self._defaults.shipped):
             return self.default(category)
-        found = best([model for model in self.installed() if not model.fault], category)
+        found = self._advice.best([model for model in self.installed() if not model.fault], category)
         if found is not None:
             return ref_of(found)
-        own = SHIPPED_NAMES.get(category, "") if shipped else ""
-        model = self._source.shipped(own) if own else None
-        instead = replace(ref_of(model), note=warning(category)) if model else None
-        if category == Category.ASR:
-            with suppress(UnknownModel):
-                return replace(self._on_hub(RECOMMENDED[Category.ASR].model), instead=instead)
-        if instead is None:
-            raise UnknownModel(advice(category))
-        return instead
+        # Here is the place of engines without a model, such as the voices of the operating system.
+        shipped = None if named and category in RANDOM else self._shipped(category)
+        if shipped is not None and not named and category in AT_ONCE:
+            return shipped
+        try:
+            ref = self._on_hub(self._advice.recommended(category).model)
+        except UnknownModel:
+            if shipped is None:
+                raise UnknownModel(self._advice.lacking(category)) from None
+            return shipped
+        return ref if ref.installed else replace(ref, instead=shipped)
+
+    def _shipped(self, category: Category) -> ModelRef | None:
+        """The model that comes with mlxq for a category, which says what it is."""
+        name = SHIPPED_NAMES.get(category, "")
+        model = self._source.shipped(name) if name else None
+        note = self._advice.makeshift(category)
+        return replace(ref_of(model), note=note, makeshift=bool(note)) if model else None
 
     def _on_hub(self, name: str) -> ModelRef:
         """A model that lies in the hub's cache, wherever that is, or that has to be fetched."""
@@ -268,6 +326,12 @@ class Catalog:
                 f"The model '{name}' does not exist: a path means a model's folder in one of the MODEL_ROOTS."
             )
         return ref_of(model)
+
+
+def _in_place_of(name: str, ref: ModelRef) -> ModelRef:
+    """The model, which says that it answers in place of one of that name."""
+    said = f"{ref.note}, in place of" if ref.note else f"the model '{ref.id}' answers in place of"
+    return replace(ref, note=f"{said} '{name}'")
 
 
 def _unknown(name: str) -> ModelRef:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from jobs.model_alias import ModelAlias
 from mlxq.catalog.adapters import Adapter
 from mlxq.catalog.ref import Model, ModelRef
 
@@ -17,6 +18,10 @@ class ModelSource(Protocol):
     @property
     def names(self) -> Mapping[str, str]:
         """Names that users gave, and the ids of the models."""
+
+    @property
+    def aliases(self) -> Mapping[str, ModelAlias]:
+        """Names that users gave to models together with defaults of parameters."""
 
     def installed(self) -> Sequence[Model]:
         """The models that every kind of name may mean."""

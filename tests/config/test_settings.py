@@ -28,6 +28,7 @@ def defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 EXAMPLES: dict[str, tuple[str, object]] = {
     "host": ("192.0.2.1", "192.0.2.1"),
     "port": ("9001", 9001),
+    "ollama_port": ("11434", 11434),
     "data_dir": ("/data/mlxq", Path("/data/mlxq")),
     "redis_url": ("redis://:secret@db:6380/1", "redis://:secret@db:6380/1"),
     "redis_maxmemory_mb": ("64", 64),
@@ -79,6 +80,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "tts_ref_audio": ("~/me.wav", "~/me.wav"),
     "tts_ref_text": ("It is me.", "It is me."),
     "voices_dir": ("/voices", Path("/voices")),
+    "alias_file": ("/aliases.json", Path("/aliases.json")),
     "strict": ("1", True),
     "queue_limit": ("2000", 2000),
     "chat_timeout": ("1.5", 1.5),

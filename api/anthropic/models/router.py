@@ -30,7 +30,9 @@ async def list_models(
 ) -> Response:
     request.state.id_header = "request-id"
     entries = await inventory(context_of(request), jobs_of(request))
-    models = [model_info(each) for each in entries if each.category == Category.LLM]
+    chats = [each for each in entries if each.category == Category.LLM]
+    models = [model_info(each) for each in chats]
+    models += [model_info(each, name) for each in chats for name in each.aliases if name != each.id]
     return json_response(page(models, limit, before_id, after_id))
 
 
@@ -40,11 +42,11 @@ async def model(request: Request, name: str) -> Response:
     return json_response(model_info(await find(context_of(request), jobs_of(request), name)))
 
 
-def model_info(entry: ModelEntry) -> ModelInfo:
+def model_info(entry: ModelEntry, alias: str = "") -> ModelInfo:
     return {
         "type": "model",
-        "id": entry.id,
-        "display_name": entry.given_name or entry.id,
+        "id": alias or entry.id,
+        "display_name": alias or entry.given_name or entry.id,
         "created_at": datetime.fromtimestamp(entry.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lifecycle": "active",
         "max_input_tokens": entry.context_length,

@@ -47,16 +47,18 @@ async def prepare(request: Request) -> Prepared[CompletionRequest]:
     body = await read_body(request, CompletionRequest)
     wanted = body.value
     ref = await model_of(request, wanted.model, adapters=wanted.adapters)
+    payload = wanted.payload(ref.alias.max_tokens if ref.alias is not None else None)
+    if ref.alias is not None:
+        payload = ref.alias.fill(payload)
     preferred = preference(request.headers, background=bool(wanted.background))
     job = job_request(
         request,
         dialect=OPENAI,
         kind=Kind.COMPLETION,
         model=ref,
-        payload=wanted.payload(),
+        payload=payload,
         meta=CompletionMeta(model=wanted.model, include_usage=wanted.include_usage),
         preference=preferred,
-        service_class=wanted.service_class,
         stream=bool(wanted.stream),
     )
     return Prepared(wanted, job, preferred, body.headers)

@@ -108,12 +108,12 @@ class CompletionRequest(Sampling):
             raise PydanticCustomError("not_supported", "is not supported: text is only added at the end")
         return value
 
-    def payload(self) -> CompletionPayload:
-        """The job's payload."""
+    def payload(self, usual: int | None = None) -> CompletionPayload:
+        """The job's payload. `usual`: the tokens of an answer whose request bounds none."""
         n = self.n or 1
         return CompletionPayload(
             prompts=self.prompt,
-            max_tokens=_MAX_TOKENS if self.max_tokens is None else self.max_tokens,
+            max_tokens=(usual or _MAX_TOKENS) if self.max_tokens is None else self.max_tokens,
             n=n,
             best_of=self.best_of if self.best_of is not None and self.best_of > n else None,
             echo=bool(self.echo),

@@ -6,7 +6,7 @@ from mlxq.catalog import ModelRef
 
 def without_effect(ref: ModelRef, wanted: ImageRequest) -> list[str]:
     """Warnings."""
-    warnings = [ref.note] if ref.note else []
+    warnings = []
     guidance = wanted.guidance if wanted.guidance is not None else wanted.guidance_scale
     known = ref.card.guidance if ref.card is not None else None
     if known is not None:

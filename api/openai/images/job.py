@@ -53,7 +53,9 @@ async def image_job(
     loras = await _loras(request, wanted)
     sources = await upload.input_images(context.settings)
     # The included model makes noise: a small image is enough.
-    width, height = wanted.sides or _suiting(sources.size, bounds, _SMALL_SIDE if ref.note else _USUAL_SIDE)
+    width, height = wanted.sides or _suiting(
+        sources.size, bounds, _SMALL_SIDE if ref.makeshift else _USUAL_SIDE
+    )
     await asyncio.to_thread(
         context.blobs.check_room, wanted.count * width * height * _PIXEL + sum(map(len, sources))
     )
@@ -100,7 +102,6 @@ async def image_job(
             response_format=wanted.response_format,
         ),
         preference=preference,
-        service_class=wanted.service_class,
         stream=bool(wanted.stream),
     )
     kept = keeps(context, wanted)

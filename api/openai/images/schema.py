@@ -18,8 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import KeepAlive, Seed
-from api.http.service_class import Ranked
+from api.http.fields import KeepAlive, RequestModel, Seed
 from mlxq.media.formats import GRID, ImageFormat
 
 Quality = Literal["low", "medium", "high", "auto", "standard", "hd"]
@@ -86,7 +85,7 @@ def _loras(value: object) -> object:
     return [{"path": each} if isinstance(each, str) else each for each in value]
 
 
-class ImageRequest(Ranked):
+class ImageRequest(RequestModel):
     """Fields of all three. `guidance_scale` is mlx-openai-server's name, `num_inference_steps` that of diffusers."""
 
     harmless: ClassVar[frozenset[str]] = frozenset({"user", "moderation"})

@@ -16,12 +16,13 @@ _ENDPOINTS = {
 
 
 def model_list(entries: Sequence[ModelEntry], aliases: Sequence[tuple[str, str]] = ()) -> ModelList:
-    """A name that a user gave has a row of its own in OpenAI's list.
+    """A name or an alias that a user gave has a row of its own in OpenAI's list.
 
     So has each of `aliases`, a name and the id of its model, which is the row's `root`.
     """
     rows = [_model(entry) for entry in entries]
     given = [_named(entry, entry.given_name) for entry in entries if entry.given_name]
+    given += [_named(entry, name) for entry in entries for name in entry.aliases if name != entry.id]
     taken, by_id = {row["id"] for row in rows + given}, {entry.id: entry for entry in entries}
     given += [_named(by_id[model], name) for name, model in aliases if model in by_id and name not in taken]
     return {"object": "list", "data": rows + given, "models": [model_row(entry) for entry in entries]}

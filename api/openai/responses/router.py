@@ -20,6 +20,7 @@ from api.http.context import jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, streams, takes
 from api.http.prefer import Preference, preference
+from api.http.warning import with_noted
 from api.inputs.settling import settle
 from api.openai.responses import answer, compact, stored
 from api.openai.responses.dialect import PREFIX, RESPONSES
@@ -80,7 +81,6 @@ async def prepare(request: Request) -> Prepared[ResponseRequest]:
         payload=payload,
         meta=meta,
         preference=Preference(0.0) if asked.background else preferred,
-        service_class=asked.service_class,
         stream=bool(asked.stream),
         kept=kept,
         # What a response repeats, and whether it is stored, is told by its job.
@@ -90,7 +90,7 @@ async def prepare(request: Request) -> Prepared[ResponseRequest]:
 
 
 async def _in_background(request: Request, job: JobRequest, headers: Mapping[str, str]) -> Response:
-    submission = await jobs_of(request).enqueue(job)
+    submission, headers = await jobs_of(request).enqueue(job), with_noted(request, headers)
     request.state.request_id = submission.job_id
     if submission.attached:
         return json_response(await stored.standing(request, submission.job_id), headers=headers)

@@ -6,12 +6,10 @@ from mlxq.catalog import ModelRef
 
 def without_effect(ref: ModelRef, wanted: TranscriptionRequest) -> list[str]:
     """Warnings."""
-    warnings = [ref.note] if ref.note else []
     taken = ref.card.options if ref.card is not None else None
     asked = {"language": wanted.language, "prompt": wanted.prompt, "temperature": wanted.temperature}
-    warnings += [
+    return [
         f"'{name}' has no effect: the model '{ref.id}' takes none"
         for name, value in asked.items()
         if value and taken is not None and name not in taken
     ]
-    return warnings
