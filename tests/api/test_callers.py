@@ -63,6 +63,8 @@ VERBS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/models/install", {"model_id": ABSENT}),
     ("DELETE", "/v1/models/org/other", None),
     ("POST", "/api/pull", {"model": "tiny"}),
+    ("POST", "/api/create", {"model": "mario", "from": "tiny"}),
+    ("POST", "/api/copy", {"source": "tiny", "destination": "luigi"}),
     ("DELETE", "/api/delete", {"model": ABSENT}),
     ("POST", "/v1/manager/models/tiny/priority", {"priority": 1}),
     ("GET", "/v1/settings", None),
@@ -80,7 +82,7 @@ OF_JOBS = (
 #: Routes that refuse everybody.
 REFUSING = (
     *("/v1/messages/batches", "/v1/messages/batches/{rest:path}"),
-    *("/api/create", "/api/copy", "/api/push", "/api/blobs/{digest}"),
+    *("/api/push", "/api/blobs/{digest}"),
 )
 #: Reads what is known of a model, and neither loads nor fetches it.
 COUNTS = ("/v1/messages/count_tokens", "/v1/responses/input_tokens", "/api/show")
@@ -161,7 +163,12 @@ def test_models_are_named_through_one_function() -> None:
     administers = {
         *("dispatch/submission.py", "http/context.py"),
         *("models/install.py", "models/inventory.py", "models/removal.py"),
-        *("mlxgui/models/router.py", "ollama/models/pull.py", "ominix/models/router.py"),
+        *(
+            "mlxgui/models/router.py",
+            "ollama/models/create.py",
+            "ollama/models/pull.py",
+            "ominix/models/router.py",
+        ),
     }
     api = REPO / "api"
     found = {

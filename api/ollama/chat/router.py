@@ -75,6 +75,8 @@ async def _answered(
     if isinstance(payload, ChatPayload):
         kind = Kind.CHAT
         payload, headers = await settle(request, ref, payload, asked.enforced, headers)
+    elif ref.alias is not None:
+        payload = ref.alias.fill(payload)
     preferred = preference(request.headers)
     job = job_request(
         request,
@@ -84,7 +86,6 @@ async def _answered(
         payload=payload,
         meta=AskedMeta(model=asked.model, chat=chat, thoughts=asked.think is not False),
         preference=preferred,
-        service_class=asked.service_class,
         stream=asked.stream,
     )
     if asked.stream and preferred.wait != 0:

@@ -52,6 +52,7 @@ class Shown(TypedDict):
     modelfile: str
     parameters: str
     template: str
+    system: NotRequired[str]
     details: Details
     model_info: JsonObject
     capabilities: list[str]

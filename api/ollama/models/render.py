@@ -6,20 +6,21 @@ from typing import Any
 
 from api.models.entry import ModelEntry
 from api.ollama.models.answer import Details, Loaded, Shown, Tag
+from api.ollama.models.modelfile import modelfile, parameter_lines
 
 #: An end of its stay that is as good as none.
 _FOREVER = datetime(2318, 1, 1, tzinfo=UTC)
 _UNITS = ((10**9, "B"), (10**6, "M"), (10**3, "K"))
 
 
-def tag(entry: ModelEntry, capabilities: list[str]) -> Tag:
+def tag(entry: ModelEntry, capabilities: list[str], alias: str = "") -> Tag:
     return {
-        "name": entry.id,
-        "model": entry.id,
+        "name": alias or entry.id,
+        "model": alias or entry.id,
         "modified_at": _time(entry.created),
         "size": entry.card.disk_bytes if entry.card else 0,
-        "digest": _digest(entry),
-        "details": _details(entry),
+        "digest": _digest(entry, alias),
+        "details": _details(entry, alias),
         "capabilities": capabilities,
     }
 
@@ -39,28 +40,33 @@ def loaded(entry: ModelEntry) -> Loaded:
 
 
 def shown(entry: ModelEntry, capabilities: list[str]) -> Shown:
+    """Of its aliases, an entry that was found by its name has that one."""
+    name, alias = next(iter(entry.aliases.items()), ("", None))
     family = _family(entry)
     info: dict[str, Any] = {"general.architecture": family, "general.basename": entry.id}
     if (parameters := _parameters(entry)) is not None:
         info["general.parameter_count"] = parameters
     if entry.context_length:
         info[f"{family}.context_length"] = entry.context_length
-    return {
+    found: Shown = {
         "license": "",
-        "modelfile": f"FROM {entry.id}\n",
-        "parameters": "",
+        "modelfile": modelfile(entry.id, alias),
+        "parameters": "" if alias is None else parameter_lines(alias),
         "template": "",
-        "details": _details(entry),
+        "details": _details(entry, name),
         "model_info": info,
         "capabilities": capabilities,
         "modified_at": _time(entry.created),
     }
+    if alias is not None and alias.system:
+        found["system"] = alias.system
+    return found
 
 
-def _details(entry: ModelEntry) -> Details:
+def _details(entry: ModelEntry, alias: str = "") -> Details:
     family, parameters = _family(entry), _parameters(entry)
     return {
-        "parent_model": "",
+        "parent_model": entry.id if alias else "",
         "format": "mlx",
         "family": family,
         "families": [family],
@@ -104,10 +110,10 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def _digest(entry: ModelEntry) -> str:
+def _digest(entry: ModelEntry, alias: str = "") -> str:
     """Of what it is known by: the same as long as its files are as large."""
     size = entry.card.disk_bytes if entry.card else 0
-    return hashlib.sha256(f"{entry.id} {size} {entry.created}".encode()).hexdigest()
+    return hashlib.sha256(f"{alias or entry.id} {size} {entry.created}".encode()).hexdigest()
 
 
 def _time(seconds: int) -> str:

@@ -1,17 +1,12 @@
 """Ollama's lists of models, their downloads and their deletion."""
 
-from typing import Annotated
-
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from api.dispatch.job_schema import by_job
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.http.body import read_body
 from api.http.context import context_of, jobs_of
-from api.http.fields import RequestModel
 from api.http.json_response import json_response
 from api.http.openapi import gives, gives_text, streams_lines, takes
 from api.http.security import at_the_machine
@@ -19,9 +14,11 @@ from api.models.entry import ModelEntry
 from api.models.inventory import find, inventory
 from api.models.removal import remove
 from api.ollama.dialect import OLLAMA, OllamaError, not_found, plain_name
+from api.ollama.models import create
 from api.ollama.models.answer import LoadedList, Pulling, Shown, Tags, Version
 from api.ollama.models.pull import pull, pulled
 from api.ollama.models.render import loaded, shown, tag
+from api.ollama.models.request import NamedModel, PullRequest
 from jobs.errors import ModelNotFound, NotSupported
 from jobs.kinds import Category, Kind
 from jobs.meta import DownloadMeta
@@ -30,31 +27,6 @@ from jobs.meta import DownloadMeta
 API_VERSION = "0.14.0"
 
 router = APIRouter(tags=["ollama"])
-
-Name = Annotated[str, Field(min_length=1)]
-
-
-class NamedModel(RequestModel):
-    """`name` is what `model` was called before."""
-
-    harmless = frozenset({"insecure", "password", "username", "verbose", "options"})
-
-    model: Name | None = None
-    name: Name | None = None
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> "NamedModel":
-        if self.model is None and self.name is None:
-            raise PydanticCustomError("missing_field", "model is required", {"param": "model"})
-        return self
-
-    @property
-    def said(self) -> str:
-        return self.model or self.name or ""
-
-
-class PullRequest(NamedModel):
-    stream: bool = True
 
 
 @router.get("/api/version", summary="Ollama's version", response_class=Response, openapi_extra=gives(Version))
@@ -68,7 +40,11 @@ async def version(request: Request) -> Response:
 )
 async def tags(request: Request) -> Response:
     entries = [each for each in await inventory(context_of(request), jobs_of(request)) if _is_served(each)]
-    found: Tags = {"models": [tag(each, _capabilities(each)) for each in entries]}
+    rows = [tag(each, _capabilities(each)) for each in entries]
+    rows += [
+        tag(each, _capabilities(each), name) for each in entries for name in each.aliases if name != each.id
+    ]
+    found: Tags = {"models": rows}
     return json_response(found)
 
 
@@ -123,11 +99,12 @@ async def delete(request: Request) -> Response:
 async def unsupported(request: Request) -> Response:
     """Not there."""
     raise NotSupported(
-        "This is not supported here: models are folders of MLX weights, and are pulled by name."
+        "This is not supported here: models are folders of MLX weights. They are pulled by name, and /api/create "
+        "makes others of them."
     )
 
 
-for path in ("/api/create", "/api/copy", "/api/push", "/api/blobs/{digest}"):
+for path in ("/api/push", "/api/blobs/{digest}"):
     router.add_api_route(
         path,
         unsupported,
@@ -163,5 +140,7 @@ def _capabilities(entry: ModelEntry) -> list[str]:
 
 
 RESOURCE = Resource(
-    OLLAMA, routers=(router,), renderers=(Renderer(OLLAMA, Kind.DOWNLOAD, DownloadMeta, pulled),)
+    OLLAMA,
+    routers=(router, create.router),
+    renderers=(Renderer(OLLAMA, Kind.DOWNLOAD, DownloadMeta, pulled),),
 )
