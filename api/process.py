@@ -30,6 +30,21 @@ def open_sockets(settings: Settings, usual: Settings) -> list[socket.socket]:
         return listen(usual.host, usual.port)
 
 
+def ollama_sockets(settings: Settings) -> list[socket.socket]:
+    """Listen on Ollama's port too, if that is wanted. Where another program has it, the API is served without."""
+    if settings.ollama_port in (0, settings.port):
+        return []
+    try:
+        return listen(settings.host, settings.ollama_port)
+    except OSError as error:
+        log.error(
+            "OLLAMA_PORT=%d: cannot listen there (%s): is Ollama running?",
+            settings.ollama_port,
+            error.strerror or error,
+        )
+        return []
+
+
 def _is_news(record: logging.LogRecord) -> bool:
     """Whether uvicorn's record is an error. That a stop ends the requests which still run is none."""
     return not record.msg.startswith("Cancel %s running task")
@@ -58,8 +73,10 @@ def serve(settings: Settings, usual: Settings) -> int:
     stop_with_parent()
     allow_many_files()
     _warn(settings, [address_of(each.getsockname()[0]) for each in sockets])
-    host, port = sockets[0].getsockname()[:2]
-    log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    ollama = ollama_sockets(settings)
+    for first in (sockets[0], *ollama[:1]):
+        host, port = first.getsockname()[:2]
+        log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     app = create_app(settings)
     running = server(app)
     again = False
@@ -70,7 +87,7 @@ def serve(settings: Settings, usual: Settings) -> int:
         running.should_exit = True
 
     app.state.halt = halt
-    running.run(sockets=sockets)
+    running.run(sockets=[*sockets, *ollama])
     if again:
         start_again()
     return 0

@@ -27,6 +27,12 @@ class ServerSettings(Group):
         le=65535,
         description="Port the API listens on; `0` takes a free one.",
     )
+    ollama_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Second port that the API listens on, for clients of Ollama that expect `11434`; `0`: none.",
+    )
     data_dir: Directory = Field(
         default=Path(early.DATA_DIR),
         validation_alias="MLXQ_DATA_DIR",
