@@ -8,6 +8,7 @@ import msgspec
 from jobs.errors import MlxqError
 from jobs.events import Cancelled, Completed, Entry, Expired, Failed, ProgressState
 from jobs.request import DEFAULT_DIALECT
+from jobs.service_class import ServiceClass
 from jobs.status import JobStatus
 
 #: Fields of a job's hash that a reader needs; `data` (the request) is not among them.
@@ -32,6 +33,7 @@ FIELDS = (
     "mlxq_loading",
     "mlxq_dialect",
     "mlxq_lingers_until",
+    "mlxq_class",
 )
 
 
@@ -68,6 +70,7 @@ class JobInfo:
     dialect: str = DEFAULT_DIALECT
     #: Unix seconds at which it is cancelled, as its last client has left; None: a client waits, or it goes on anyway
     lingers_until: float | None = None
+    service_class: ServiceClass = ServiceClass.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +131,5 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         loading=bool(row["mlxq_loading"]),
         dialect=row["mlxq_dialect"] or DEFAULT_DIALECT,
         lingers_until=float(row["mlxq_lingers_until"]) if row["mlxq_lingers_until"] else None,
+        service_class=ServiceClass(row["mlxq_class"] or ServiceClass.NORMAL),
     )

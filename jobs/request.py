@@ -13,6 +13,7 @@ from jobs.errors import InvalidRequest, RequestGone
 from jobs.kinds import KINDS, Kind
 from jobs.meta import NOTHING_NOTED, Meta
 from jobs.payloads import Payload
+from jobs.service_class import ServiceClass
 
 #: The dialect of a job that names none.
 DEFAULT_DIALECT = "openai"
@@ -76,12 +77,13 @@ class JobRequest:
     `dialect` names the API that the request was written for: answers, errors and streams are rendered in it.
     `expires_in` is how many seconds the caller waits for the start, None: without limit. `app` names the calling
     program in listings. `owner` stands for the key that may see the job; it is empty where there are no keys. `needs`
-    is a job that must complete before this one may run. `fingerprint` is the same for requests that ask for the same,
-    and `attach` says which earlier one of them it may mean. `linger`: seconds for which it goes on when its last
-    client has left; 0: it is cancelled then. `seeded`: it names the seed of its answer. `steps` is how many it is
-    expected to take, and `step_size` how much one is, in a unit of its kind's own: from them its time is estimated.
-    `size` is the number of bytes of the request. `uploads` are the files that came with it. They are the job's once
-    it is accepted. `kept` is a text that stays with the job's record, for its dialect alone.
+    is a job that must complete before this one may run. `service_class`, and then `priority`, say how urgent it is: a
+    greater priority goes first. `fingerprint` is the same for requests that ask for the same, and `attach` says which
+    earlier one of them it may mean. `linger`: seconds for which it goes on when its last client has left; 0: it is
+    cancelled then. `seeded`: it names the seed of its answer. `steps` is how many it is expected to take, and
+    `step_size` how much one is, in a unit of its kind's own: from them its time is estimated. `size` is the number of
+    bytes of the request. `uploads` are the files that came with it. They are the job's once it is accepted. `kept` is
+    a text that stays with the job's record, for its dialect alone.
     """
 
     id: str
@@ -102,6 +104,7 @@ class JobRequest:
     linger: float = 0.0
     seeded: bool = False
     needs: "JobRequest | None" = None
+    service_class: ServiceClass = ServiceClass.NORMAL
     priority: int = 0
     size: int = 0
     steps: int = 0

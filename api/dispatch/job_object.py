@@ -40,6 +40,7 @@ def accepted_job(request: HTTPConnection, job: JobRequest, submission: Submissio
         meta=encode_meta(job.meta).decode(),
         position=submission.position,
         dialect=job.dialect,
+        service_class=job.service_class,
     )
     return shown(request, info)
 
@@ -69,6 +70,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
         "queue": info.queue,
         "model": meta.model,
         "app": info.app,
+        "service_class": info.service_class.value,
         "created_at": None if created is None else int(created),
         "position": info.position,
         "eta": info.eta if progress is None or progress.eta is UNSET else progress.eta,

@@ -8,6 +8,7 @@ from api.http.dialect import Named
 from api.http.openapi import Operation, gives, one_of
 from config.values import JsonObject
 
+Class = Literal["interactive", "normal", "background"]
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
 
 
@@ -69,6 +70,7 @@ class JobObject(TypedDict):
     queue: str
     model: str
     app: str
+    service_class: Class
     created_at: int | None
     position: int | None
     eta: float | None

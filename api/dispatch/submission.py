@@ -16,6 +16,7 @@ from api.http.context import Context, context_of, jobs_of
 from api.http.dialect import Dialect
 from api.http.prefer import Preference, is_retry, read_timeout, wants_fresh
 from api.http.security import caller_key
+from api.http.service_class import class_of
 from api.http.uploads import uploads_of
 from api.http.warning import warn
 from jobs.client import JobClient
@@ -24,6 +25,7 @@ from jobs.kinds import KINDS, Category, Kind
 from jobs.meta import Meta
 from jobs.payloads import Payload
 from jobs.request import Attach, JobRequest, new_job_id
+from jobs.service_class import ServiceClass
 from mlxq.catalog import ModelRef
 from mlxq.downloads.request import download_request
 
@@ -71,15 +73,17 @@ def job_request(
     preference: Preference,
     category: Category | None = None,
     stream: bool = False,
+    service_class: ServiceClass | None = None,
     priority: int = 0,
     kept: str = "",
     identity: bytes = b"",
 ) -> JobRequest:
-    """The job for this request. Raises InvalidRequest for a bad Idempotency-Key.
+    """The job for this request. Raises InvalidRequest for a bad Idempotency-Key or priority.
 
     Requests that ask for the same have the same payload, and the same `identity` where that is not all; in which form
     they want the answer does not count.
     `category` is that of the model, for kinds that have no queue of their own. `meta` is noted with the time of now.
+    `service_class` is what the body says of it; without it, headers and the kind decide.
 
     A model that is only on a hub is fetched first, by a job that this one waits for.
     """
@@ -123,6 +127,7 @@ def job_request(
         linger=linger,
         seeded=getattr(payload, "seed", None) is not None,
         needs=needs,
+        service_class=class_of(headers, kind, preference, stream=stream, asked=service_class),
         priority=priority,
         size=len(asked),
         meta=msgspec.structs.replace(meta, created=int(time.time())),

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from api.http.fields import MAX_COUNT, Count, KeepAlive, Penalty, Probability, RequestModel, Seed
+from api.http.service_class import Ranked
 
 #: What is handed to the engine as it is, when the client said it.
 _AS_SAID = (
@@ -40,7 +41,7 @@ class StreamOptions(RequestModel):
     include_usage: bool | None = None
 
 
-class Sampling(RequestModel):
+class Sampling(Ranked):
     """What chats and completions have in common."""
 
     temperature: Temperature | None = None

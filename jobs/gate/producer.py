@@ -76,6 +76,7 @@ class AsyncGate:
             "mlxq_kind": request.kind.value,
             "mlxq_model": request.model,
             "mlxq_app": request.app,
+            "mlxq_class": request.service_class.value,
             "mlxq_submitted_ms": int(now.timestamp() * 1000),
         }
         if KINDS[request.kind].uses_model:

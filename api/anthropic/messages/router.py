@@ -73,6 +73,7 @@ async def prepare(request: Request) -> Prepared[MessagesRequest]:
         payload=payload,
         meta=meta,
         preference=preferred,
+        service_class=asked.service_class,
         stream=bool(asked.stream),
     )
     return Prepared(asked, job, preferred, headers)

@@ -14,6 +14,7 @@ from api.anthropic.messages.history import plain_messages
 from api.anthropic.messages.tools import AnthropicTool, NamedChoice, NoChoice, ToolChoice, held, one_call
 from api.http.fields import CountOrNone, KeepAlive, Probability, RequestModel, Seed
 from api.http.nesting import not_deeper_than
+from api.http.service_class import Ranked
 from api.inputs.answer_schema import without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
 from api.inputs.grammar import Wanted
@@ -32,7 +33,6 @@ HARMLESS = frozenset(
         "inference_geo",
         "metadata",
         "safeguards",
-        "service_tier",
         "speed",
         "user_profile_id",
     }
@@ -66,7 +66,7 @@ class Thinking(RequestModel):
     display: str | None = None
 
 
-class Conversation(RequestModel):
+class Conversation(Ranked):
     """What is read before an answer: of a message, and of a count of its tokens."""
 
     harmless = HARMLESS

@@ -5,14 +5,15 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.http.fields import Count, KeepAlive, Probability, RequestModel, Seed
+from api.http.fields import Count, KeepAlive, Probability, Seed
+from api.http.service_class import Ranked
 from api.openai.sampling import SMALLEST_TOP_P, RepetitionPenalty, Temperature, TopK
 from jobs.payloads import CompletionPayload
 
 LONGEST = 16_384
 
 
-class GenerateRequest(RequestModel):
+class GenerateRequest(Ranked):
     """A text to go on with. `null` means the default, as leaving it out does."""
 
     prompt: Annotated[str, Field(min_length=1)]

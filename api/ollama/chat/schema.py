@@ -8,8 +8,9 @@ import orjson
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import KeepAlive, RequestModel
+from api.http.fields import KeepAlive
 from api.http.nesting import not_deeper_than
+from api.http.service_class import Ranked
 from api.inputs.answer_schema import without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
 from api.inputs.grammar import Wanted
@@ -70,7 +71,7 @@ def _image(data: Any) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-class Asked(RequestModel):
+class Asked(Ranked):
     """What chat and generate have in common."""
 
     harmless = frozenset({"logprobs", "top_logprobs", "shift", "truncate"})

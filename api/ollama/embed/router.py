@@ -12,9 +12,10 @@ from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request
 from api.http.body import read_body
-from api.http.fields import Count, KeepAlive, RequestModel
+from api.http.fields import Count, KeepAlive
 from api.http.openapi import takes
 from api.http.prefer import preference
+from api.http.service_class import Ranked
 from api.ollama.dialect import OLLAMA, named
 from api.openai.embeddings.render import floats
 from jobs.kinds import Category, Kind
@@ -28,7 +29,7 @@ _MOST = 2048
 Text = Annotated[str, Field(min_length=1)]
 
 
-class EmbedRequest(RequestModel):
+class EmbedRequest(Ranked):
     harmless = frozenset({"options", "truncate"})
 
     model: str
@@ -42,7 +43,7 @@ class EmbedRequest(RequestModel):
     keep_alive: KeepAlive | None = None
 
 
-class EmbeddingsRequest(RequestModel):
+class EmbeddingsRequest(Ranked):
     harmless = frozenset({"options"})
 
     model: str
@@ -96,7 +97,7 @@ async def embed(request: Request) -> Response:
     payload = EmbeddingPayload(
         inputs=list(asked.input), dimensions=asked.dimensions, keep_alive=asked.keep_alive
     )
-    return await _run(request, payload, EmbedMeta(model=asked.model), body.headers)
+    return await _run(request, asked, payload, EmbedMeta(model=asked.model), body.headers)
 
 
 @router.post(
@@ -109,11 +110,11 @@ async def embeddings(request: Request) -> Response:
     body = await read_body(request, EmbeddingsRequest)
     asked = body.value
     payload = EmbeddingPayload(inputs=[asked.prompt], keep_alive=asked.keep_alive)
-    return await _run(request, payload, EmbedMeta(model=asked.model, one=True), body.headers)
+    return await _run(request, asked, payload, EmbedMeta(model=asked.model, one=True), body.headers)
 
 
 async def _run(
-    request: Request, payload: EmbeddingPayload, meta: EmbedMeta, headers: dict[str, str]
+    request: Request, asked: Ranked, payload: EmbeddingPayload, meta: EmbedMeta, headers: dict[str, str]
 ) -> Response:
     preferred = preference(request.headers)
     job = job_request(
@@ -124,6 +125,7 @@ async def _run(
         payload=payload,
         meta=meta,
         preference=preferred,
+        service_class=asked.service_class,
     )
     return await run(request, job, preferred, headers)
 

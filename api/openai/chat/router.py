@@ -65,6 +65,7 @@ async def prepare(request: Request) -> Prepared[ChatRequest]:
         payload=payload,
         meta=ChatMeta(model=chat.model, include_usage=chat.include_usage, legacy=chat.legacy),
         preference=preferred,
+        service_class=chat.service_class,
         stream=bool(chat.stream),
     )
     return Prepared(chat, job, preferred, headers)

@@ -59,6 +59,7 @@ async def prepare(request: Request) -> Prepared[CompletionRequest]:
         payload=payload,
         meta=CompletionMeta(model=wanted.model, include_usage=wanted.include_usage),
         preference=preferred,
+        service_class=wanted.service_class,
         stream=bool(wanted.stream),
     )
     return Prepared(wanted, job, preferred, body.headers)

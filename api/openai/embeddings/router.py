@@ -52,6 +52,7 @@ async def prepare(request: Request) -> Prepared[EmbeddingRequest]:
         payload=wanted.payload(),
         meta=EmbeddingMeta(model=wanted.model, encoding_format=wanted.encoding_format or "float"),
         preference=preferred,
+        service_class=wanted.service_class,
     )
     return Prepared(wanted, job, preferred, body.headers)
 

@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PlainValidator
 from typing_extensions import TypedDict
 
-from api.http.fields import MAX_COUNT, Count, KeepAlive, RequestModel
+from api.http.fields import MAX_COUNT, Count, KeepAlive
+from api.http.service_class import Ranked
 from jobs.payloads import EmbeddingPayload
 
 #: Inputs of one request, as in OpenAI's API.
@@ -43,7 +44,7 @@ def _one(item: object, name: str) -> str | list[int]:
     raise ValueError(f"{name} must be a text or a list of token ids")
 
 
-class EmbeddingRequest(RequestModel):
+class EmbeddingRequest(Ranked):
     """`input` is told to the engine as a list; token ids are those of the model's own tokenizer."""
 
     harmless: ClassVar[frozenset[str]] = frozenset({"user"})

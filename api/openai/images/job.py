@@ -102,6 +102,7 @@ async def image_job(
             response_format=wanted.response_format,
         ),
         preference=preference,
+        service_class=wanted.service_class,
         stream=bool(wanted.stream),
     )
     kept = keeps(context, wanted)

@@ -18,7 +18,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import KeepAlive, RequestModel, Seed
+from api.http.fields import KeepAlive, Seed
+from api.http.service_class import Ranked
 from mlxq.media.formats import GRID, ImageFormat
 
 Quality = Literal["low", "medium", "high", "auto", "standard", "hd"]
@@ -85,7 +86,7 @@ def _loras(value: object) -> object:
     return [{"path": each} if isinstance(each, str) else each for each in value]
 
 
-class ImageRequest(RequestModel):
+class ImageRequest(Ranked):
     """Fields of all three. `guidance_scale` is mlx-openai-server's name, `num_inference_steps` that of diffusers."""
 
     harmless: ClassVar[frozenset[str]] = frozenset({"user", "moderation"})

@@ -54,7 +54,7 @@ class Compaction(TypedDict):
 class CompactRequest(Asked):
     """A conversation to make short."""
 
-    harmless = Asked.harmless | {"prompt_cache_key", "service_tier"}
+    harmless = Asked.harmless | {"prompt_cache_key"}
 
 
 def compaction(job: Answered[Meta, TextResult]) -> Compaction:
@@ -105,5 +105,6 @@ async def compact(request: Request) -> Response:
         payload=payload,
         meta=Meta(model=body.value.model),
         preference=preferred,
+        service_class=body.value.service_class,
     )
     return await run(request, job, preferred, headers)

@@ -81,6 +81,7 @@ async def prepare(request: Request) -> Prepared[ResponseRequest]:
         payload=payload,
         meta=meta,
         preference=Preference(0.0) if asked.background else preferred,
+        service_class=asked.service_class,
         stream=bool(asked.stream),
         kept=kept,
         # What a response repeats, and whether it is stored, is told by its job.

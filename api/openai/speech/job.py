@@ -73,6 +73,7 @@ async def speech_job(
         payload=wanted.payload(voice, live=live),
         meta=Meta(model=wanted.model),
         preference=preference,
+        service_class=wanted.service_class,
         stream=live,
     )
     # Who stops listening does not want to hear the rest.

@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from api.http.fields import KeepAlive, Language, RequestModel, Seed
+from api.http.fields import KeepAlive, Language, Seed
+from api.http.service_class import Ranked
 from jobs.payloads import SpeechPayload, VoiceReference
 from mlxq.media.formats import SpeechFormat
 from mlxq.media.spoken_text import has_words
@@ -42,7 +43,7 @@ class SettledVoice:
     speed: float = 1.0
 
 
-class SpeechRequest(RequestModel):
+class SpeechRequest(Ranked):
     """`instruct`, `reference_audio` and `language` are OminiX' words; `ref_text` is how voices.json has it."""
 
     harmless: ClassVar[frozenset[str]] = frozenset({"user"})

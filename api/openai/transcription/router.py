@@ -92,6 +92,7 @@ async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
             task="translate" if translate else "transcribe",
         ),
         preference=preferred,
+        service_class=wanted.service_class,
         stream=bool(wanted.stream),
     )
     if wanted.stream and preferred.wait != 0:

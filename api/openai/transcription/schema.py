@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from api.http.fields import KeepAlive, Language, RequestModel, Seed, wrong
+from api.http.fields import KeepAlive, Language, Seed, wrong
+from api.http.service_class import Ranked
 from jobs.payloads import TranscriptionPayload
 
 Format = Literal["json", "text", "verbose_json", "srt", "vtt"]
@@ -13,7 +14,7 @@ Granularity = Literal["word", "segment"]
 _LONGEST_PROMPT = 16_384
 
 
-class TranscriptionRequest(RequestModel):
+class TranscriptionRequest(Ranked):
     """`word_timestamps` is MLX-GUI's word for the granularity `word`. The recording itself is not here."""
 
     harmless: ClassVar[frozenset[str]] = frozenset({"file", "include", "chunking_strategy", "user"})
