@@ -28,6 +28,7 @@ from api.http.middleware import BodyLimit, Heads, Paths, RequestIds
 from api.http.openapi import Api
 from api.http.security import CallerGuard, HostGuard, host_name, listens_everywhere
 from api.http.uploads import OwnUploads
+from api.mcp import router as mcp
 from api.mlxgui.discover import router as discover
 from api.mlxgui.generate import router as generate
 from api.mlxgui.manager import router as manager
@@ -70,6 +71,7 @@ _LOOK, _PATIENCE, _REMIND = 0.25, 2.0, 5.0
 #: What pages of other origins may read of a response.
 _EXPOSED = (
     "location",
+    "mcp-session-id",
     "preference-applied",
     "retry-after",
     "warning",
@@ -93,6 +95,7 @@ RESOURCES: tuple[Resource, ...] = (
     jobs.RESOURCE,
     loaded_models.RESOURCE,
     manager.RESOURCE,
+    mcp.RESOURCE,
     messages.RESOURCE,
     models.RESOURCE,
     named_models.RESOURCE,

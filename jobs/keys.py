@@ -150,6 +150,11 @@ def answers(token: str) -> str:
     return f"mlxq:answers:{token}"
 
 
+def tool_call(name: str) -> str:
+    """The job that a call of a tool became (expires)."""
+    return f"mlxq:call:{name}"
+
+
 def waits(name: str) -> str:
     """The last waits of a queue in milliseconds, newest first."""
     return f"mlxq:waits:{name}"

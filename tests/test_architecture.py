@@ -60,14 +60,22 @@ LAYERS = (
     ("api.dispatch",),
     ("api.models", "api.inputs"),
     ("api.openai",),
-    ("api.anthropic", "api.ollama", "api.ominix", "api.mlxgui", "api.native"),
+    ("api.anthropic", "api.ollama", "api.ominix", "api.mcp", "api.mlxgui", "api.native"),
     ("api",),
     ("mlxq.cli",),
     ("mlxq",),
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 #: The resources' folders.
-DIALECTS = ("api.anthropic.", "api.ollama.", "api.openai.", "api.ominix.", "api.mlxgui.", "api.native.")
+DIALECTS = (
+    "api.anthropic.",
+    "api.ollama.",
+    "api.openai.",
+    "api.ominix.",
+    "api.mcp.",
+    "api.mlxgui.",
+    "api.native.",
+)
 
 
 def room(module: str) -> str:
@@ -165,6 +173,10 @@ def loaded_by(module: str) -> set[str]:
 
 def test_the_api_loads_no_mlx() -> None:
     assert not loaded_by("api.app") & {"mlx", "mlx_lm", "worker", "transformers", "torch"}
+
+
+def test_the_api_loads_what_few_clients_need_for_the_first_of_them() -> None:
+    assert not loaded_by("api.app") & {"mcp", "mcp_types", "sse_starlette", "prometheus_client"}
 
 
 @pytest.mark.parametrize("module", ["mlxq.downloads.__main__", "mlxq.downloads.download", "mlxq.__main__"])

@@ -59,7 +59,7 @@ class Body(Generic[Model]):
 
     async def work(self, task: Callable[[], Result]) -> Result:
         """Run work whose time grows with the body; for a large body in a thread."""
-        return await _apart(len(self.raw), task)
+        return await apart(len(self.raw), task)
 
 
 async def read_body(request: Request, model: type[Model]) -> Body[Model]:
@@ -68,10 +68,11 @@ async def read_body(request: Request, model: type[Model]) -> Body[Model]:
     withheld = caller_of(request).withheld
     # To build a model's validator takes as long as to read a large body.
     ready = model.__pydantic_complete__
-    return await _apart(len(raw), lambda: _read(raw, model, withheld), ready=ready)
+    return await apart(len(raw), lambda: _read(raw, model, withheld), ready=ready)
 
 
-async def _apart(size: int, task: Callable[[], Result], *, ready: bool = True) -> Result:
+async def apart(size: int, task: Callable[[], Result], *, ready: bool = True) -> Result:
+    """Run work on a body of `size` bytes; if it takes long, in a thread, so that other requests continue."""
     if size <= _SMALL and ready:
         return task()
     return await asyncio.get_running_loop().run_in_executor(_reader, task)

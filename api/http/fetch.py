@@ -18,14 +18,16 @@ _HOPS = 5
 _SCHEMES = ("http", "https")
 
 
-async def fetch(address: str, *, limit: int, timeout: float, private: bool = False) -> bytes:
+async def fetch(
+    address: str, *, limit: int, timeout: float, private: bool = False, accept: str = "image/*"
+) -> bytes:
     """At most `limit` bytes from an http(s) address, within `timeout` seconds. Raises FetchError.
 
-    `private`: also from this machine and from private networks.
+    `private`: also from this machine and from private networks. `accept`: the types of content that are wanted.
     """
     try:
         async with asyncio.timeout(timeout):
-            return await _fetch(_url(address), limit, private)
+            return await _fetch(_url(address), limit, private, accept)
     except TimeoutError:
         raise FetchError(f"it took longer than {timeout:g} s to fetch it") from None
     except (httpx.HTTPError, OSError) as error:
@@ -39,11 +41,11 @@ def _url(address: str) -> httpx.URL:
         raise FetchError("its address is not valid") from None
 
 
-async def _fetch(url: httpx.URL, limit: int, private: bool) -> bytes:
+async def _fetch(url: httpx.URL, limit: int, private: bool, accept: str) -> bytes:
     context = await asyncio.to_thread(_tls)
     async with httpx.AsyncClient(verify=context, trust_env=False, timeout=None) as client:
         for _ in range(_HOPS + 1):
-            response = await _connect(client, url, private)
+            response = await _connect(client, url, private, accept)
             try:
                 if not response.has_redirect_location:
                     return await _read(response, limit)
@@ -53,7 +55,7 @@ async def _fetch(url: httpx.URL, limit: int, private: bool) -> bytes:
     raise FetchError("it was redirected too often")
 
 
-async def _connect(client: httpx.AsyncClient, url: httpx.URL, private: bool) -> httpx.Response:
+async def _connect(client: httpx.AsyncClient, url: httpx.URL, private: bool, accept: str) -> httpx.Response:
     """The response's head, from the first of the host's addresses that answers."""
     if url.scheme not in _SCHEMES or not url.host:
         raise FetchError("only http:// and https:// addresses are fetched, and data: URLs read")
@@ -62,7 +64,7 @@ async def _connect(client: httpx.AsyncClient, url: httpx.URL, private: bool) -> 
         request = client.build_request(
             "GET",
             url.copy_with(host=address),
-            headers={"host": url.netloc.decode(), "accept": "image/*", "accept-encoding": "identity"},
+            headers={"host": url.netloc.decode(), "accept": accept, "accept-encoding": "identity"},
             extensions={"sni_hostname": url.host},
         )
         try:

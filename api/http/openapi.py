@@ -118,9 +118,9 @@ def one_of(component: Named, *models: Named) -> Operation:
     return Operation({}, given=models, choices=tuple((component.__name__, model) for model in models))
 
 
-def gives_nothing(description: str) -> Operation:
+def gives_nothing(description: str, status: int = 204) -> Operation:
     """A response without a body."""
-    return Operation({"responses": {"204": {"description": description}}})
+    return Operation({"responses": {str(status): {"description": description}}})
 
 
 def _response(status: int, description: str, content: JsonObject, given: tuple[Named, ...] = ()) -> Operation:

@@ -149,12 +149,17 @@ def description() -> dict[str, Any]:
 
 
 def _operation(method: str, path: str) -> dict[str, Any] | None:
+    """That of a method that an address does not know has the errors of another one."""
+    other = None
     for pattern, template in _templates():
         found: dict[str, Any] = description()["paths"][template]
-        if pattern.fullmatch(path) and method.lower() in found:
-            operation: dict[str, Any] = found[method.lower()]
-            return operation
-    return None
+        if pattern.fullmatch(path):
+            if method.lower() in found:
+                operation: dict[str, Any] = found[method.lower()]
+                return operation
+            errors = next(iter(found.values()))["responses"]["default"]
+            other = other or {"responses": {"default": errors}}
+    return other
 
 
 @cache

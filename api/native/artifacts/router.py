@@ -8,16 +8,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from api.dispatch.artifacts import artifacts, picture
 from api.dispatch.file_response import file_response
-from api.dispatch.ownership import visible_job
+from api.dispatch.job_file import job_file
 from api.dispatch.resource import Resource
-from api.http.context import jobs_of
 from api.http.openapi import gives_bytes
 from api.native.dialect import NATIVE
 from api.native.jobs.schema import JobId
-from jobs.errors import NotFound
-from jobs.kinds import read_result
 
 router = APIRouter(tags=["jobs"])
 
@@ -31,15 +27,7 @@ router = APIRouter(tags=["jobs"])
 async def get_artifact(
     request: Request, job_id: JobId, number: Annotated[int, Path(ge=0, le=10_000)]
 ) -> Response:
-    info = await visible_job(request, job_id, with_result=True)
-    made = {} if info.result is None else artifacts(read_result(info.kind, info.result))
-    file = made.get(number)
-    if file is None:
-        # What it has shown on its way is no part of its result.
-        shown = await jobs_of(request).file(job_id, number)
-        if shown is None:
-            raise NotFound(f"Job '{job_id}' has no file number {number} ({info.status}).")
-        file = picture(*shown)
+    file = await job_file(request, job_id, number)
     return await asyncio.to_thread(file_response, request, file, f"{job_id}-{number}.{file.suffix}")
 
 

@@ -33,6 +33,11 @@ def embedding_list(job: Answered[EmbeddingMeta, EmbeddingResult]) -> EmbeddingLi
     }
 
 
+def numbers(vector: str) -> list[float]:
+    """Of little-endian float32, which is this machine's own order wherever MLX runs."""
+    return array("f", base64.b64decode(vector)).tolist()
+
+
 def floats(vector: str) -> list[float]:
-    """Little-endian float32, which is this machine's own order wherever MLX runs, as JSON that is written already."""
-    return cast(list[float], orjson.Fragment(orjson.dumps(array("f", base64.b64decode(vector)).tolist())))
+    """The same as JSON that is written already."""
+    return cast(list[float], orjson.Fragment(orjson.dumps(numbers(vector))))

@@ -7,15 +7,15 @@ from api.dispatch.prepared import Batched, Prepared
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
-from api.dispatch.submission import job_request, model_of
 from api.http.body import read_body
 from api.http.context import jobs_of
 from api.http.openapi import takes
 from api.http.prefer import preference
 from api.openai.dialect import OPENAI
+from api.openai.embeddings.job import embedding_job
 from api.openai.embeddings.render import EmbeddingMeta, embedding_list
 from api.openai.embeddings.schema import EmbeddingList, EmbeddingRequest
-from jobs.kinds import Category, Kind
+from jobs.kinds import Kind
 
 router = APIRouter(tags=["embeddings"])
 
@@ -42,18 +42,8 @@ async def prepare(request: Request) -> Prepared[EmbeddingRequest]:
     """The job of a request for vectors."""
     body = await read_body(request, EmbeddingRequest)
     wanted = body.value
-    ref = await model_of(request, wanted.model, Category.EMBEDDING)
     preferred = preference(request.headers, background=bool(wanted.background))
-    job = job_request(
-        request,
-        dialect=OPENAI,
-        kind=Kind.EMBEDDING,
-        model=ref,
-        payload=wanted.payload(),
-        meta=EmbeddingMeta(model=wanted.model, encoding_format=wanted.encoding_format or "float"),
-        preference=preferred,
-        service_class=wanted.service_class,
-    )
+    job = await embedding_job(request, wanted, preferred)
     return Prepared(wanted, job, preferred, body.headers)
 
 

@@ -8,11 +8,8 @@ from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Answered, Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
-from api.dispatch.submission import job_request, model_of
-from api.http.context import context_of
 from api.http.openapi import gives_text, streams, takes_files
 from api.http.prefer import preference
-from api.http.uploads import uploads_of
 from api.http.warning import warned
 from api.openai.dialect import OPENAI
 from api.openai.transcription.answer import (
@@ -21,13 +18,13 @@ from api.openai.transcription.answer import (
     TranscriptEvent,
     Transcription,
 )
-from api.openai.transcription.effect import without_effect
 from api.openai.transcription.frames import TranscriptFrames
+from api.openai.transcription.job import transcription_job
 from api.openai.transcription.recording import Upload, read_upload
 from api.openai.transcription.render import TranscriptionMeta, document, transcribed
 from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest
 from config.settings import Settings
-from jobs.kinds import Category, Kind
+from jobs.kinds import Kind
 from jobs.results import TranscriptionResult
 
 router = APIRouter(tags=["audio"])
@@ -72,29 +69,9 @@ async def translations(request: Request) -> Response:
 
 async def _answer(request: Request, upload: Upload, kind: Kind) -> Response:
     wanted: TranscriptionRequest = upload.body.value
-    context = context_of(request)
-    ref = await model_of(request, wanted.model, Category.ASR)
-    told = warned(upload.body.headers, without_effect(ref, wanted))
-    recording = await upload.store(context, uploads_of(request))
-    translate = kind is Kind.TRANSLATION
     preferred = preference(request.headers, background=bool(wanted.background))
-    job = job_request(
-        request,
-        dialect=OPENAI,
-        kind=kind,
-        model=ref,
-        payload=wanted.payload(recording.blob, recording.seconds, translate=translate),
-        meta=TranscriptionMeta(
-            model=wanted.model,
-            response_format=wanted.response_format,
-            words=wanted.words,
-            segments=wanted.segments,
-            task="translate" if translate else "transcribe",
-        ),
-        preference=preferred,
-        service_class=wanted.service_class,
-        stream=bool(wanted.stream),
-    )
+    job, warnings = await transcription_job(request, upload, kind, preferred)
+    told = warned(upload.body.headers, warnings)
     if wanted.stream and preferred.wait != 0:
         return stream(request, job, lambda _: TranscriptFrames(), told)
     form = wanted.response_format

@@ -1,0 +1,25 @@
+"""From a request for vectors to its job."""
+
+from starlette.requests import Request
+
+from api.dispatch.submission import job_request, model_of
+from api.http.prefer import Preference
+from api.openai.dialect import OPENAI
+from api.openai.embeddings.render import EmbeddingMeta
+from api.openai.embeddings.schema import EmbeddingRequest
+from jobs.kinds import Category, Kind
+from jobs.request import JobRequest
+
+
+async def embedding_job(request: Request, wanted: EmbeddingRequest, preference: Preference) -> JobRequest:
+    """The job. Raises InvalidRequest and ModelNotFound."""
+    return job_request(
+        request,
+        dialect=OPENAI,
+        kind=Kind.EMBEDDING,
+        model=await model_of(request, wanted.model, Category.EMBEDDING),
+        payload=wanted.payload(),
+        meta=EmbeddingMeta(model=wanted.model, encoding_format=wanted.encoding_format or "float"),
+        preference=preference,
+        service_class=wanted.service_class,
+    )
