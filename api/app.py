@@ -26,6 +26,7 @@ from api.http.errors import ErrorBoundary, handle
 from api.http.forwarded import Forwarded
 from api.http.middleware import BodyLimit, Heads, Paths, RequestIds
 from api.http.openapi import Api
+from api.http.request_counts import Counted
 from api.http.security import CallerGuard, HostGuard, host_name, listens_everywhere
 from api.http.uploads import OwnUploads
 from api.mcp import router as mcp
@@ -39,6 +40,7 @@ from api.models.hub import Hub
 from api.native.artifacts import router as artifacts
 from api.native.description import router as description
 from api.native.jobs import router as jobs
+from api.native.metrics import router as metrics
 from api.native.queue import router as queue
 from api.native.system import router as health
 from api.ollama.chat import router as ollama_chat
@@ -97,6 +99,7 @@ RESOURCES: tuple[Resource, ...] = (
     manager.RESOURCE,
     mcp.RESOURCE,
     messages.RESOURCE,
+    metrics.RESOURCE,
     models.RESOURCE,
     named_models.RESOURCE,
     ollama_chat.RESOURCE,
@@ -124,8 +127,9 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
             announcement = asyncio.create_task(_announce_redis(client, settings.redis_label))
             usual = LiveSettings.of(settings)
             watch = asyncio.create_task(follow(settings.redis_address, usual, apply_log_level))
+            counting = asyncio.create_task(context.requests.keep_flushing(client.redis))
             yield {"jobs": client}
-            await end(announcement, watch)
+            await end(announcement, watch, counting)
 
     app = Api(
         title="mlxq",
@@ -170,6 +174,7 @@ def _middleware(settings: Settings, context: Context, resources: Sequence[Resour
         Middleware(Defence),
         Middleware(RequestIds),
         Middleware(Forwarded, trusted=settings.trusted_proxies, public_url=settings.public_url),
+        Middleware(Counted, counts=context.requests),
         Middleware(Paths),
         Middleware(Heads),
         Middleware(HostGuard, allowed=_hosts(settings), addresses=listens_everywhere(settings.host)),

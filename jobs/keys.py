@@ -30,6 +30,9 @@ MODEL_NAMES = "mlxq:models:names"
 #: Aliases that requests made: name → the model and defaults of parameters (JSON).
 MODEL_ALIASES = "mlxq:models:aliases"
 
+#: Counts of jobs, tokens, times and requests (jobs/metrics.py).
+METRICS = "mlxq:metrics"
+
 #: Of each model: the seconds that a step takes, for each unit of its size.
 PACES = "mlxq:models:paces"
 

@@ -30,6 +30,7 @@ class Addresses:
         self.default = default
         every = [route for route, _ in self._spoken]
         self._routes = tuple(route for route in every if isinstance(route, Route))
+        self._literals = frozenset(route.path for route in self._routes if "{" not in route.path)
         #: paths of WebSockets
         self.sockets = tuple(route.path for route in every if isinstance(route, WebSocketRoute))
         paths = [*(route.path for route in self._routes), *self.sockets]
@@ -49,6 +50,15 @@ class Addresses:
     def dialects(self) -> tuple[Dialect, ...]:
         """Each once."""
         return tuple(dict.fromkeys((self.default, *(dialect for _, dialect in self._spoken))))
+
+    def template(self, path: str) -> str | None:
+        """The path of the route that this path leads to, with the names of its parameters; None: no route has it."""
+        scope: Scope = {"type": "http", "method": "", "path": path, "headers": ()}
+        scope["path"] = self.plain(self.within(scope)["path"])
+        if scope["path"] in self._literals:
+            return str(scope["path"])
+        found = (route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE)
+        return next(found, None)
 
     def within(self, scope: Scope) -> Scope:
         """The request without the base of a dialect before its path; the dialect's header takes its place."""

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.http.known_models import KnownModels
 from api.http.machines import Machines
 from api.http.model_names import ModelNames
+from api.http.request_counts import RequestCounts
 from config.settings import Settings
 from jobs.blobs import blob_store
 from jobs.client import JobClient
@@ -32,6 +33,7 @@ class Context:
         self.blobs = blob_store(settings)
         self.voices = VoiceRegistry(settings.voices_dir)
         self.reach = HubReach(settings)
+        self.requests = RequestCounts()
 
     @asynccontextmanager
     async def job_client(self) -> AsyncIterator[JobClient]:

@@ -16,7 +16,7 @@ _FORM = 1 << 20
 
 
 class RequestIds:
-    """Puts `x-request-id` on every response: the job's id if the route set one, else a fresh one.
+    """Puts `x-request-id` on every response: the job's id if the route set one, else a fresh one. Notes its status.
 
     A route whose clients look for it in another header names that in `request.state.id_header`.
     """
@@ -33,6 +33,7 @@ class RequestIds:
 
         async def name(message: Message) -> None:
             if message["type"] == "http.response.start":
+                state["status"] = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = state["request_id"]
                 if "id_header" in state:

@@ -35,7 +35,9 @@ redis.call('EXPIRE', 'rq:executions:' .. id, 86400)
 redis.call('ZADD', KEYS[3], time + tonumber(ARGV[4]), id .. ':' .. execution)
 
 if attempt == 1 and job[4] then
-  if redis.call('LPUSH', ARGV[10], math.floor(time * 1000 - tonumber(job[4]))) > 512 then
+  local waited = math.floor(time * 1000 - tonumber(job[4]))
+  observe('wait|' .. string.sub(ARGV[10], #'mlxq:waits:' + 1), waited)
+  if redis.call('LPUSH', ARGV[10], waited) > 512 then
     redis.call('LTRIM', ARGV[10], 0, 255)
   end
 end

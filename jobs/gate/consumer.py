@@ -31,6 +31,7 @@ from jobs.gate.last_step import LastStep
 from jobs.gate.rq_result import FAILED, STOPPED, SUCCESSFUL, result_fields
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
+from jobs.metrics import counted
 from jobs.request import Claim
 from jobs.results import Result
 from jobs.status import JobStatus
@@ -254,8 +255,7 @@ class Gate:
         `suspicion`: a name for that failure; the job runs alone then.
         """
         self._said.pop(execution_id, None)
-        event = encode_event(Requeued())
-        names = [keys.started(self.queue), keys.queue(self.queue)]
+        names, event = [keys.started(self.queue), keys.queue(self.queue)], encode_event(Requeued())
         return bool(self._run("release", names, [job_id, execution_id, event, suspicion]))
 
     def beat(self, executions: Sequence[tuple[str, str]]) -> tuple[set[str], set[str], set[str]]:
@@ -365,6 +365,7 @@ class Gate:
             exception,
             msgspec.json.encode(ending.error.fields()) if ending.error else "",
             outputs,
+            *counted(ending.result),
             *fields,
         ]
         return _Call("finish", names, arguments)

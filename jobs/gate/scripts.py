@@ -26,19 +26,43 @@ class Ttl:
 
 #: What a script needs beside common.lua. Every function is made anew with each call: the others do without these.
 _PARTS = {
-    "admit": ("states", "memory", "watchers", "resend"),
-    "cancel": ("states",),
-    "claim": ("states",),
+    "admit": ("metrics", "states", "memory", "watchers", "resend"),
+    "cancel": (
+        "metrics",
+        "states",
+    ),
+    "claim": (
+        "metrics",
+        "states",
+    ),
     "deliver": ("watchers",),
-    "finish": ("states",),
-    "leave": ("states", "watchers"),
-    "prioritise": ("states",),
-    "recover": ("states",),
-    "release": ("states",),
-    "relieve": ("states", "memory"),
-    "sweep": ("states",),
+    "finish": (
+        "metrics",
+        "states",
+    ),
+    "leave": ("metrics", "states", "watchers"),
+    "prioritise": (
+        "metrics",
+        "states",
+    ),
+    "recover": (
+        "metrics",
+        "states",
+    ),
+    "release": (
+        "metrics",
+        "states",
+    ),
+    "relieve": ("metrics", "states", "memory"),
+    "sweep": (
+        "metrics",
+        "states",
+    ),
     "watch": ("watchers",),
-    "yield": ("states",),
+    "yield": (
+        "metrics",
+        "states",
+    ),
 }
 
 

@@ -108,15 +108,18 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   local key, time = 'rq:job:' .. id, now()
   local job = call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin',
     'mlxq_linger', 'mlxq_lingers_until')
+  count('jobs|' .. (job[3] or '') .. '|' .. (string.match(event, '^{"type":"(%a+)"') or ''), 1)
   if job[1] or not job[3] then
     call('HSET', key, 'status', status, 'ended_at', now_iso)
   else
     call('HSET', key, 'status', status, 'ended_at', now_iso, 'data', without_request(job[3], job[4] or ''))
   end
   if status == 'finished' and job[5] then
+    local ran = math.floor(time * 1000 - job[5])
+    observe('run|' .. (job[3] or ''), ran)
     -- How long jobs run, by the last ones of their queue (jobs/eta.py).
     local runs = 'mlxq:runs:' .. job[6]
-    if call('LPUSH', runs, math.floor(time * 1000 - job[5]) .. ' ' .. (job[4] or '')) > 2 * RUNS then
+    if call('LPUSH', runs, ran .. ' ' .. (job[4] or '')) > 2 * RUNS then
       call('LTRIM', runs, 0, RUNS - 1)
     end
   end
