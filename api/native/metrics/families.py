@@ -22,7 +22,7 @@ from jobs.worker_state import WorkerState
 _EDGES = (*(f"{bound / 1000:g}" for bound in BOUNDS), "+Inf")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Figures:
     """What is told of, at one moment."""
 
