@@ -92,12 +92,13 @@ class AnthropicTool(RequestModel):
         return known[1] if known is not None else self.input_schema or {}
 
     def plain(self) -> dict[str, object]:
-        """The tool in OpenAI's shape, as chat templates take it."""
+        """The tool in OpenAI's shape, as chat templates take it: the same text as of a chat's tool."""
         known = self._known
         description = self.description or (known[0] if known is not None else None)
-        function: dict[str, object] = {"name": self.name, "parameters": self.parameters}
+        function: dict[str, object] = {"name": self.name}
         if description:
             function["description"] = description
+        function["parameters"] = self.parameters
         if self.strict:
             function["strict"] = True
         return {"type": "function", "function": function}
