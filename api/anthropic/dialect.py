@@ -5,7 +5,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from api.http.dialect import Dialect
+from api.http.dialect import Dialect, told
 from api.http.sse import named_frame
 from jobs.errors import ContextLengthExceeded, InvalidRequest, MlxqError
 
@@ -35,10 +35,6 @@ _OVERLOADED = 529
 
 #: The code of an error whose message clients read: it stays as it is.
 _TOO_LONG = ContextLengthExceeded.code
-#: Characters that a client is told of an error.
-_LONGEST_MESSAGE = 2_000
-
-
 #: The header that all of Anthropic's clients send.
 MARK = b"anthropic-version"
 
@@ -81,9 +77,7 @@ class Anthropic(Dialect):
         said = error.message
         if error.param and error.param not in said and error.status == 400 and error.code != _TOO_LONG:
             said = f"{error.param}: {said}"
-        if len(said) > _LONGEST_MESSAGE:
-            said = f"{said[: _LONGEST_MESSAGE - 1]}…"
-        shown: AnthropicErrorObject = {"type": _type(error.status), "message": said}
+        shown: AnthropicErrorObject = {"type": _type(error.status), "message": told(said)}
         if isinstance(error, UnsupportedFeature):
             shown["details"] = {"error_code": str(error.code), "unsupported": [str(error.param)]}
         return {"type": "error", "error": shown, "request_id": request_id or None}

@@ -10,6 +10,14 @@ from typing import Protocol
 
 from jobs.errors import MlxqError
 
+#: Characters that a client is told of an error.
+_LONGEST_MESSAGE = 2_000
+
+
+def told(message: str) -> str:
+    """An error's message for a client. One that quotes the request is cut: it is no place for megabytes."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[: _LONGEST_MESSAGE - 1]}…"
+
 
 class Named(Protocol):
     """A body's type: a pydantic model, a TypedDict or a TypeAliasType. No two have the same name."""

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from typing_extensions import TypedDict
 
 from api.dispatch.submission import model_of
-from api.http.dialect import Dialect
+from api.http.dialect import Dialect, told
 from jobs.errors import MlxqError, ModelNotFound
 from jobs.kinds import Category
 from mlxq.catalog import ModelRef
@@ -28,7 +28,7 @@ class Ollama(Dialect):
     error_type = OllamaError
 
     def error_body(self, error: MlxqError, request_id: str = "") -> OllamaError:
-        return {"error": error.message}
+        return {"error": told(error.message)}
 
 
 OLLAMA = Ollama()

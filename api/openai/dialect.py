@@ -2,15 +2,12 @@
 
 from typing_extensions import TypedDict
 
-from api.http.dialect import Dialect
+from api.http.dialect import Dialect, told
 from api.http.sse import data_frame
 from jobs.errors import MlxqError
 
 #: The last frame of a stream of text.
 DONE = b"data: [DONE]\n\n"
-
-#: Characters that a client is told of an error.
-_LONGEST_MESSAGE = 2_000
 
 
 class ErrorObject(TypedDict):
@@ -38,10 +35,7 @@ class OpenAi(Dialect):
         self.name = name
 
     def error_body(self, error: MlxqError, request_id: str = "") -> ErrorBody:
-        """A message that quotes the request is cut: it is no place for megabytes."""
-        message = error.message
-        if len(message) > _LONGEST_MESSAGE:
-            message = f"{message[: _LONGEST_MESSAGE - 1]}…"
+        message = told(error.message)
         return {
             "error": {
                 "message": message,
