@@ -1,41 +1,15 @@
 """Files in requests: texts and PDFs are text for the model, in responses and in chats."""
 
 import base64
-import io
 from typing import Any
 
 import httpx
 import pytest
-from pypdf import PdfWriter
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from tests.api.requests import chat
 from tests.api.responses.requests import PATH, asked, post
+from tests.support.pdf import pdf
 from tests.support.scripted_worker import ScriptedWorker
-
-
-def pdf(*texts: str, key: str | None = None) -> bytes:
-    """A PDF with a page for each text."""
-    writer = PdfWriter()
-    font = DictionaryObject(
-        {
-            NameObject("/Type"): NameObject("/Font"),
-            NameObject("/Subtype"): NameObject("/Type1"),
-            NameObject("/BaseFont"): NameObject("/Helvetica"),
-        }
-    )
-    for text in texts:
-        page = writer.add_blank_page(200, 200)
-        fonts = DictionaryObject({NameObject("/F1"): font})
-        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-        content = DecodedStreamObject()
-        content.set_data(f"BT /F1 12 Tf 20 100 Td ({text}) Tj ET".encode())
-        page[NameObject("/Contents")] = content
-    if key is not None:
-        writer.encrypt(key, algorithm="RC4-128")
-    target = io.BytesIO()
-    writer.write(target)
-    return target.getvalue()
 
 
 def sent(data: bytes, name: str | None = None, *, url: bool = True) -> dict[str, Any]:
