@@ -1,4 +1,4 @@
-// What the stories share. The addresses come from tests/clients/test_openai_node.py.
+// What the stories share. The addresses come from tests/clients/test_node.py.
 import OpenAI from "openai";
 
 export const url = process.env.MLXQ_URL;

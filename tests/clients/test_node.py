@@ -1,4 +1,4 @@
-"""What the OpenAI SDK for Node sees of the whole product: the stories are told in `node/*.test.mjs`."""
+"""What SDKs for Node see of the whole product: the stories are told in `node/*.test.mjs`."""
 
 from tests.clients.conftest import KEY
 from tests.support.node import run_node
@@ -28,6 +28,18 @@ def test_tools_structures_completions_and_embeddings(tiny: System) -> None:
 
 def test_responses(tiny: System) -> None:
     play("responses", tiny, "any")
+
+
+def test_anthropics_sdk(tiny: System) -> None:
+    play("anthropic", tiny, "any")
+
+
+def test_ollamas_package(tiny: System) -> None:
+    play("ollama", tiny, "any")
+
+
+def test_aborts(system: System) -> None:
+    play("aborts", system, "any")
 
 
 def test_errors(strict: System) -> None:
