@@ -75,11 +75,15 @@ class ChatPayload(TextPayload, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     #: by functions' names, where less is enforced than the schema says
     tool_schemas: dict[str, JsonObject] | None = None
+    #: by functions' names, the Lark grammar of the only argument, `input`, within its quotes
+    tool_grammars: dict[str, str] | None = None
     grammar: Grammar | None = None
     #: the last message is the beginning of the answer
     continue_final_message: bool = False
     #: whether the prompt ends with the beginning of an answer
     add_generation_prompt: bool = True
+    #: whether the oldest messages may be left out where the context is too short for all
+    truncate: bool = False
     enable_thinking: bool | None = None
     reasoning_effort: str | None = None
     chat_template_kwargs: JsonObject | None = None

@@ -1,7 +1,8 @@
-"""Checks whether a JSON schema can be enforced, before a request is queued, by the library that enforces it.
+"""Checks whether a schema or grammar can be enforced, before a request is queued, by the library that enforces it.
 
 What an answer's schema can't enforce is refused by its keyword: an answer that only looks as if it obeyed is worse
-than an error. A tool whose parameters can't be enforced is held less strictly instead, and a `warning` says so.
+than an error. A tool whose parameters or grammar can't be enforced is held less strictly instead, and a `warning`
+says so.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from msgspec import structs
 
 from api.inputs.json_schema import Rewriting, TooLarge
+from api.inputs.lark import NotKnown, within_json
 from config.values import JsonObject
 from jobs.errors import InvalidRequest
 from jobs.payloads import ChatPayload, Grammar
@@ -24,6 +26,8 @@ LARGEST = 128 * 1024
 #: How often a schema comes again: programs send the same few.
 _REMEMBERED = 128
 _LONGEST_REASON = 300
+#: Characters of a reason in a warning.
+_LONGEST_WORD = 80
 #: As the worker's: what is too complex for it is refused here.
 _LIMITS = LLParserLimits(max_lexer_states=20_000, verbose_errors=False)
 
@@ -42,11 +46,15 @@ _KEYWORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A schema that a request asks for. `param`: where it stands. `tool`: whose parameters it describes."""
+    """A schema that a request asks for. `param`: where it stands. `tool`: whose parameters it describes.
+
+    `lark`: in the place of a schema, the grammar of the one text that this tool takes.
+    """
 
     param: str
     schema: dict[str, object]
     tool: str | None = None
+    lark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,7 @@ async def settle_schemas(wanted: list[Wanted], payload: ChatPayload) -> tuple[Ch
     if not wanted:
         return payload, []
     try:
-        written = [orjson.dumps(each.schema) for each in wanted]
+        written = [orjson.dumps(each.lark or each.schema) for each in wanted]
     except TypeError:
         raise _invalid(
             "The schema can't be enforced: it has a number of more than 64 bits.", wanted[0].param
@@ -75,8 +83,16 @@ async def settle_schemas(wanted: list[Wanted], payload: ChatPayload) -> tuple[Ch
         raise _invalid("The schema is too large: 128 KB of JSON is the most.", wanted[0].param)
     settled = await asyncio.to_thread(_settle, wanted, written)
     loosened: list[str] = []
+    described: list[str] = []
     tools: dict[str, JsonObject] = {}
+    grammars: dict[str, str] = {}
     for each, result in zip(wanted, settled, strict=True):
+        if each.lark is not None and each.tool is not None:
+            if result.problem is None:
+                grammars[each.tool] = result.schema.decode()
+            else:
+                described.append(f"{each.tool} ({result.problem})")
+            continue
         schema = orjson.loads(result.schema)
         if each.tool is None:
             payload = structs.replace(payload, grammar=Grammar(schema))
@@ -85,14 +101,20 @@ async def settle_schemas(wanted: list[Wanted], payload: ChatPayload) -> tuple[Ch
             tools[each.tool] = schema
         if result.noted:
             loosened.append(f"{each.tool} ({', '.join(result.noted)})")
-    if tools:
-        payload = structs.replace(payload, tool_schemas=tools)
-    return payload, [f"not all of the schema is enforced: {', '.join(loosened)}"] if loosened else []
+    if tools or grammars:
+        payload = structs.replace(payload, tool_schemas=tools or None, tool_grammars=grammars or None)
+    told = [f"not all of the schema is enforced: {', '.join(loosened)}"] if loosened else []
+    if described:
+        told.append(f"grammars that are described and not enforced: {', '.join(described)}")
+    return payload, told
 
 
 def _settle(wanted: list[Wanted], written: list[bytes]) -> list[_Settled]:
     settled = []
     for each, schema in zip(wanted, written, strict=True):
+        if each.lark is not None:
+            settled.append(_settled_lark(each.lark))
+            continue
         result = _settled(schema)
         if result.problem is not None:
             if each.tool is None:
@@ -127,11 +149,29 @@ def _loosened(schema: bytes) -> _Settled:
     return _Settled(b'{"type":"object"}', noted=("all of it",))
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _settled_lark(definition: str) -> _Settled:
+    """The grammar as JSON strings have its text, or why it can't be enforced."""
+    try:
+        text = within_json(definition)
+    except NotKnown as error:
+        return _Settled(b"", f"{error} is not known")
+    problem = _fault(f'start: "\\"" text "\\""\ntext: %lark {{\n{text}\n}}\n')
+    return _Settled(text.encode(), problem and _brief(problem))
+
+
+def _brief(problem: str) -> str:
+    return problem.removeprefix("The schema can't be enforced").strip(":. ")[:_LONGEST_WORD]
+
+
 def _problem(schema: bytes) -> str | None:
     """Why this schema can't be enforced; None if it can."""
     # The library's own extension could switch parts of the schema off.
     options = {"lenient": False, "coerce_one_of": False, "whitespace_flexible": False}
-    grammar = LLMatcher.grammar_from_json_schema(schema.decode(), overrides=options)  # type: ignore[arg-type]
+    return _fault(LLMatcher.grammar_from_json_schema(schema.decode(), overrides=options))  # type: ignore[arg-type]
+
+
+def _fault(grammar: str) -> str | None:
     matcher = LLMatcher(_bytes(), grammar, log_level=0, limits=_LIMITS)
     if matcher.is_error():
         return _explained(matcher.get_error())

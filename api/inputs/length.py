@@ -24,7 +24,9 @@ _PATIENCE = 3.0
 
 
 async def check_length(request: Request, ref: ModelRef, payload: ChatPayload) -> None:
-    """Raises ContextLengthExceeded for messages that are too long for a model in memory."""
+    """Raises ContextLengthExceeded for messages that are too long for a model in memory, and must not be cut."""
+    if payload.truncate:
+        return
     size = sum(len(message["content"]) for message in payload.messages if isinstance(message["content"], str))
     if size < _SHORT:
         return

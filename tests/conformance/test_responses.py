@@ -3,6 +3,7 @@
 A stream that is read again is the same, and a conversation goes on after all processes were killed.
 """
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +26,12 @@ WEATHER: dict[str, Any] = {
     },
     "strict": True,
 }
+PATCH = r"""
+start: "*** Begin" LF line+ "*** End" LF?
+line: "+" /[a-c"\\]{1,3}/ LF
+
+%import common.LF
+"""
 REQUESTS: dict[str, dict[str, Any]] = {
     "plain": {"input": "What is the capital of France?"},
     "messages": {"input": SAY, "instructions": "Be brief."},
@@ -62,6 +69,13 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "tool_choice": "required",
         "parallel_tool_calls": False,
     },
+    "a grammar": {
+        "input": "Go",
+        "model": "random",
+        "tools": [{**CUSTOM, "format": {"type": "grammar", "syntax": "lark", "definition": PATCH}}],
+        "tool_choice": "required",
+        "parallel_tool_calls": False,
+    },
 }
 
 
@@ -88,6 +102,10 @@ def test_a_response(system: System, name: str) -> None:
         assert frames(rest.text) == found[number + 1 :]
     if name == "a regex":
         assert last["output"][0]["input"] in {f"{a}{b}{c}x" for a in "ab" for b in "ab" for c in "ab"}
+    if name == "a grammar":
+        text = last["output"][0]["input"]
+        assert re.fullmatch(r'\*\*\* Begin\n(\+[a-c"\\]{1,3}\n)+\*\*\* End\n?', text), text
+        assert "not enforced" not in answer.headers["warning"]
 
 
 def _said(item: dict[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _image(data: Any) -> dict[str, Any]:
 class Asked(Ranked):
     """What chat and generate have in common."""
 
-    harmless = frozenset({"logprobs", "top_logprobs", "shift", "truncate"})
+    harmless = frozenset({"logprobs", "top_logprobs", "shift"})
 
     model: str
     stream: bool = True
@@ -104,16 +104,20 @@ class Asked(Ranked):
 
 
 class OllamaChatRequest(Asked):
-    """Without messages the model is loaded, or unloaded by a `keep_alive` of 0."""
+    """Without messages the model is loaded, or unloaded by a `keep_alive` of 0. `truncate`: the oldest messages are
+    left out where not all fit.
+    """
 
     messages: list[OllamaInputMessage] = Field(default_factory=list)
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    truncate: bool | None = None
 
     def payload(self) -> ChatPayload:
         goes_on = self.messages[-1].role == "assistant" and not self.messages[-1].calls
         return ChatPayload(
             messages=plain_messages(self.messages),
             continue_final_message=goes_on,
+            truncate=bool(self.truncate),
             tools=[tool.plain() for tool in self.tools or ()] or None,
             **self._common(),
             **self._thinking(),
@@ -123,7 +127,7 @@ class OllamaChatRequest(Asked):
 class OllamaGenerateRequest(Asked):
     """Without a prompt the model is loaded, or unloaded by a `keep_alive` of 0. `raw` prompts get no template."""
 
-    harmless = frozenset({*Asked.harmless, "context", "template"})
+    harmless = frozenset({*Asked.harmless, "context", "template", "truncate"})
 
     prompt: str = ""
     system: str | None = None

@@ -50,7 +50,9 @@ class Ask(msgspec.Struct, frozen=True):
         for offer in self.chosen.offers:
             function = offer.function
             forced = isinstance(held, ForcedFunction) and held.name == function.name
-            if function.parameters is not None and (forced or held == "required" or function.strict):
+            if offer.lark is not None:
+                yield Wanted(f"{offer.param}.format.definition", {}, function.name, offer.lark)
+            elif function.parameters is not None and (forced or held == "required" or function.strict):
                 yield Wanted(f"{offer.param}.parameters", function.parameters, function.name)
 
     @property
@@ -65,12 +67,8 @@ class Ask(msgspec.Struct, frozen=True):
             told.append(
                 f"tool_choice '{self.chosen.unserved}' is ignored: this server does not have the tool"
             )
-        if self.offers.unenforced:
-            told.append(f"grammars that are described and not enforced: {', '.join(self.offers.unenforced)}")
         if self.unread:
             told.append(f"not read: {', '.join(self.unread)}")
-        if self.asked.truncation == "auto":
-            told.append("truncation is not done: a conversation that is too long is refused")
         return told
 
     def payload(self) -> ChatPayload:
@@ -88,6 +86,7 @@ class Ask(msgspec.Struct, frozen=True):
         tools = [offer.plain() for offer in chosen.offers]
         return ChatPayload(
             messages=self.messages,
+            truncate=asked.truncation == "auto",
             reasoning_effort=asked.reasoning.effort if asked.reasoning else None,
             grammar=Grammar(schema) if schema is not None else None,
             tools=tools or None,

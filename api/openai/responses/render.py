@@ -86,7 +86,7 @@ def _echo(asked: ResponseRequest, raw: bytes) -> Echo:
         "tools": [_tool(each) for each in sent.get("tools") or ()],
         "top_logprobs": asked.top_logprobs or 0,
         "top_p": 1.0 if asked.top_p is None else asked.top_p,
-        "truncation": "disabled",
+        "truncation": asked.truncation or "disabled",
     }
     if asked.user is not None:
         echo["user"] = asked.user

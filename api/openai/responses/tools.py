@@ -142,11 +142,15 @@ class Called(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """A function that the model is offered, and what it is to the client. `param`: where it stands in the request."""
+    """A function that the model is offered, and what it is to the client. `param`: where it stands in the request.
+
+    `lark`: the grammar that the text of a custom tool has to match.
+    """
 
     function: FunctionTool
     called: Called
     param: str
+    lark: str | None = None
 
     def plain(self) -> dict[str, object]:
         """In the shape of chats, which templates know."""
@@ -154,15 +158,12 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Offers:
-    """All that the model is offered. `unserved`: types of tools that are left out; `unenforced`: names of tools whose
-    grammar is only described.
-    """
+    """All that the model is offered. `unserved`: types of tools that are left out."""
 
     def __init__(self, tools: Iterable[tuple[str, "ToolParam"]]) -> None:
         """`tools`: each with its place in the request."""
         self._offers: dict[str, Offer] = {}
         self.unserved: dict[str, None] = {}
-        self.unenforced: list[str] = []
         for param, tool in tools:
             match tool:
                 case NamespaceParam():
@@ -181,9 +182,10 @@ class Offers:
         if namespace is not None:
             function = function.model_copy(update={"name": flat_name(namespace, tool.name)})
         grammar = tool.format if isinstance(tool, CustomParam) else None
+        lark = None
         if isinstance(grammar, GrammarFormat) and grammar.syntax == "lark":
-            self.unenforced.append(tool.name)
-        self._put(Offer(function, called, param))
+            lark = grammar.definition
+        self._put(Offer(function, called, param, lark))
 
     def _put(self, offer: Offer) -> None:
         """A later tool of the same name takes the place of an earlier one, as a client adds tools on its way."""

@@ -99,8 +99,11 @@ def test_numbers_that_no_machine_has_are_repeated_as_they_are_read(
     assert answer.json()["tools"] == [{"type": "new", "size": 1e30}]
 
 
-def test_tools_that_come_as_an_item_count(http: httpx.Client, worker: ScriptedWorker) -> None:
-    grammar = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
+@pytest.mark.parametrize(("definition", "enforced"), [("start: /.+/", True), ("start: /a(?=b)/", False)])
+def test_tools_that_come_as_an_item_count(
+    http: httpx.Client, worker: ScriptedWorker, definition: str, enforced: bool
+) -> None:
+    grammar = {"type": "grammar", "syntax": "lark", "definition": definition}
     item = {
         "type": "additional_tools",
         "role": "developer",
@@ -110,8 +113,9 @@ def test_tools_that_come_as_an_item_count(http: httpx.Client, worker: ScriptedWo
     assert answer.status_code == 200, answer.text
     offered = worker.runs[-1].payload["tools"]
     assert [tool["function"]["name"] for tool in offered] == ["agents__spawn", "agents__wait", "run"]
-    assert "start: /.+/" in offered[-1]["function"]["description"]
-    assert "run" in answer.headers["warning"]
+    assert definition in offered[-1]["function"]["description"]
+    assert list(worker.runs[-1].payload.get("tool_grammars") or ()) == (["run"] if enforced else [])
+    assert ("described and not enforced: run" in answer.headers.get("warning", "")) is not enforced
 
 
 @pytest.mark.parametrize(

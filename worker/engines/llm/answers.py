@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from config.values import JsonObject
 from jobs.payloads import ChatPayload, ForcedFunction, LanguagePayload, Tool
 from worker.engines.llm.constraint import Opening, Start
 from worker.engines.llm.formats.channels import FINAL, HEADERS_START
@@ -54,13 +53,15 @@ class _Calls:
         tools, choice = payload.tools, payload.tool_choice
         if isinstance(choice, ForcedFunction):
             tools = [tool for tool in tools if tool["function"]["name"] == choice.name]
-        schemas = payload.tool_schemas or {}
+        grammars = payload.tool_grammars or {}
         return _Calls(
             tools,
-            [_with_schema(tool, schemas.get(tool["function"]["name"])) for tool in tools],
+            [_held(tool, payload) for tool in tools],
             enforced=choice is not None,
             several=payload.parallel_tool_calls is not False and not isinstance(choice, ForcedFunction),
-            strict=any(tool["function"].get("strict") for tool in tools),
+            strict=any(
+                tool["function"].get("strict") or tool["function"]["name"] in grammars for tool in tools
+            ),
         )
 
 
@@ -190,8 +191,15 @@ class Answers:
         return token if token is not None and self.vocabulary.grammars.is_special_token(token) else None
 
 
-def _with_schema(tool: Tool, schema: JsonObject | None) -> Tool:
-    return tool if schema is None else {**tool, "function": {**tool["function"], "parameters": schema}}
+def _held(tool: Tool, payload: ChatPayload) -> Tool:
+    """The tool with what is enforced of its parameters."""
+    function = tool["function"]
+    name = function["name"]
+    if (schema := (payload.tool_schemas or {}).get(name)) is not None:
+        return {**tool, "function": {**function, "parameters": schema}}
+    if (grammar := (payload.tool_grammars or {}).get(name)) is not None:
+        return {**tool, "function": {**function, "grammar": grammar}}
+    return tool
 
 
 def _continue(detokenizer: Any) -> None:

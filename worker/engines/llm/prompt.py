@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import structs
+
 from jobs.errors import ContextLengthExceeded, InvalidRequest
 from jobs.payloads import ChatPayload, LanguagePayload, Message, Tool
 from worker.engines.llm.boundaries import Boundaries, opening_of
@@ -16,6 +18,7 @@ from worker.engines.llm.history import Histories, cut, opened, readable
 from worker.engines.llm.parts import CONTENT, REASONING
 from worker.engines.llm.rendering import ChatTemplate, TemplateLimit
 from worker.engines.llm.traits import Refusal
+from worker.engines.llm.truncation import cut_off, cuts
 from worker.engines.loading import LanguageModel
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,8 @@ LONG = 16384
 _CHARACTERS_PER_TOKEN = 4
 #: Tokens that the beginning of a text may have more by itself than within the whole text.
 _CUT = 16
+#: Part of the context that a chat which is cut leaves to its answer, unless that is to be shorter.
+_ROOM = 4
 #: Tokens at the end of a prompt that are searched for an open block of reasoning.
 _TAIL = 32
 
@@ -98,13 +103,37 @@ class Prompts:
     def read(self, payload: LanguagePayload) -> list[Prompt]:
         """The prompts of a payload, each short enough. Raises InvalidRequest, ContextLengthExceeded."""
         if isinstance(payload, ChatPayload):
-            return [self._checked(self._chat(payload), "messages")]
+            return [self._truncated(payload) if payload.truncate else self._whole(payload)]
         return [self._checked(self._completion(each), "prompt") for each in payload.prompts]
 
-    def _checked(self, prompt: Prompt, param: str) -> Prompt:
+    def _whole(self, payload: ChatPayload, room: int = 1) -> Prompt:
+        return self._checked(self._chat(payload), "messages", room)
+
+    def _truncated(self, payload: ChatPayload) -> Prompt:
+        """With the newest messages that fit, where not all do."""
+        try:
+            return self._whole(payload)
+        except ContextLengthExceeded as error:
+            places = cuts(payload.messages)
+            if not places:
+                raise error
+        room = min(payload.max_tokens or self.limit, self.limit // _ROOM)
+        low, high = 0, len(places) - 1
+        fitting: Prompt | None = None
+        while low < high:
+            middle = (low + high) // 2
+            try:
+                fitting = self._whole(_from(payload, places[middle]), room)
+                high = middle
+            except ContextLengthExceeded:
+                low = middle + 1
+        return fitting or self._whole(_from(payload, places[-1]))
+
+    def _checked(self, prompt: Prompt, param: str, room: int = 1) -> Prompt:
+        """`room`: tokens that have to be left for the answer."""
         if not prompt.tokens:
             raise InvalidRequest(f"The {_are(param)} empty for this model.", param=param)
-        if len(prompt.tokens) >= self.limit:
+        if len(prompt.tokens) + room > self.limit:
             raise self._too_long(param, len(prompt.tokens))
         most = self.most_tokens()
         if most is not None and len(prompt.tokens) > most:
@@ -268,6 +297,10 @@ class Prompts:
                     return bool(last["content"].rfind(start) > last["content"].rfind(end))
         tail: str = self._tokenizer.decode(tokens[-_TAIL:])
         return self._family.opened(tail)
+
+
+def _from(payload: ChatPayload, place: int) -> ChatPayload:
+    return structs.replace(payload, messages=cut_off(payload.messages, place))
 
 
 def no_images() -> InvalidRequest:

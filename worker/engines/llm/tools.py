@@ -123,6 +123,13 @@ def _rules(tools: list[Tool], *, every: bool) -> list[str]:
     for number, tool in enumerate(tools):
         function = tool["function"]
         head = f'{{"name": {json.dumps(function["name"])}, "arguments": '
+        if (grammar := function.get("grammar")) is not None:
+            first, last = json.dumps(f'{head}{{"input": "'), json.dumps('"}}')
+            rules += [
+                f"call_{number}: {first} text_{number} {last}",
+                f"text_{number}: %lark {{\n{grammar}\n}}",
+            ]
+            continue
         held = every or function.get("strict")
         parameters = (function.get("parameters") or _NO_PARAMETERS) if held else {"type": "object"}
         schema = {**closed(parameters), "x-guidance": PLAIN_JSON}
