@@ -22,6 +22,7 @@ from mlxq.catalog.families.qwen3_asr import QWEN3_ASR
 from mlxq.catalog.families.qwen3_tts import QWEN3_TTS
 from mlxq.catalog.families.sensevoice import SENSEVOICE
 from mlxq.catalog.families.speech import SpeechFamily
+from mlxq.catalog.families.system_voice import SYSTEM_VOICE
 from mlxq.catalog.families.whisper import WHISPER
 from mlxq.catalog.families.z_image import Z_IMAGE
 from mlxq.catalog.model_config import config_in
@@ -41,6 +42,7 @@ FAMILIES: tuple[Family, ...] = (
     INDEXTTS,
     KOKORO,
     QWEN3_TTS,
+    SYSTEM_VOICE,
     *MLX_AUDIO,
     EMBEDDINGS,
     LANGUAGE_MODELS,
