@@ -54,7 +54,8 @@ def test_imports_follow_the_arrows(package: str) -> None:
 LAYERS = (
     ("config",),
     ("jobs",),
-    ("mlxq.media", "mlxq.catalog", "mlxq.launch"),
+    ("mlxq.media",),
+    ("mlxq.catalog", "mlxq.launch"),
     ("mlxq.downloads",),
     ("worker", "api.http"),
     ("api.dispatch",),

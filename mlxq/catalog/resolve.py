@@ -23,7 +23,7 @@ from mlxq.catalog.own import is_path
 from mlxq.catalog.ref import Model, ModelRef, UnknownAdapter, UnknownModel, is_hub_id, is_valid, ref_of
 from mlxq.catalog.service_names import service_category
 from mlxq.catalog.source import ModelSource
-from mlxq.catalog.usual import AT_ONCE, RANDOM, SHIPPED_NAMES, Advice
+from mlxq.catalog.usual import AT_ONCE, RANDOM, SHIPPED_NAMES, SOUND, Advice
 
 
 class Catalog:
@@ -248,9 +248,8 @@ class Catalog:
         found = self._advice.best([model for model in self.installed() if not model.fault], category)
         if found is not None:
             return ref_of(found)
-        # Here is the place of engines without a model, such as the voices of the operating system.
         shipped = None if named and category in RANDOM else self._shipped(category)
-        if shipped is not None and not named and category in AT_ONCE:
+        if shipped is not None and category in (SOUND if named else AT_ONCE):
             return shipped
         try:
             ref = self._on_hub(self._advice.recommended(category).model)

@@ -9,10 +9,12 @@ from jobs.kinds import Category
 from jobs.model_card import ModelCard
 from mlxq.catalog.ref import Model
 
-#: The models that a category falls back on. The last one comes with a package that may be installed.
+#: The models that a category falls back on. That of vectors comes with a package that may be installed; the one that
+#: speaks is there where the operating system has a program that does.
 SHIPPED_NAMES = {
     Category.LLM: "tiny-chat",
     Category.ASR: "tiny-whisper",
+    Category.TTS: "system",
     Category.IMAGE: "tiny-image",
     Category.EMBEDDING: "all-MiniLM-L6-v2",
 }
@@ -20,12 +22,17 @@ SHIPPED_NAMES = {
 _WEAKNESSES = {
     Category.LLM: "it is a toy",
     Category.ASR: "it knows 38 words only",
+    Category.TTS: "it is a voice of the operating system",
     Category.IMAGE: "its pictures are random",
 }
 #: Categories whose shipped model answers at once to requests that name none; a real one would be large.
-AT_ONCE = frozenset({Category.LLM, Category.IMAGE})
+AT_ONCE = frozenset({Category.LLM, Category.IMAGE, Category.TTS})
+#: Categories whose shipped model answers at once to names of other services too: it serves as well as it can.
+SOUND = frozenset({Category.TTS})
 #: Categories whose shipped model is random: it never answers under the name of a real one.
 RANDOM = frozenset({Category.IMAGE})
+#: What else there is to do where a category has no model.
+_OTHER_WAYS = {Category.TTS: " On Linux the program espeak-ng speaks too, once it is installed."}
 #: What of a machine's memory models may take, where no setting says it.
 _SHARE = 0.75
 
@@ -87,7 +94,7 @@ class Advice:
         """Why there is no model of that category, and what changes it."""
         return (
             f"No {_KINDS[category]} is installed. {self.recommended(category).command} fetches one, and the next "
-            f"request uses it; {category.upper()}_MODEL names another."
+            f"request uses it; {category.upper()}_MODEL names another.{_OTHER_WAYS.get(category, '')}"
         )
 
     def makeshift(self, category: Category) -> str:

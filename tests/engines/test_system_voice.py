@@ -76,30 +76,26 @@ def test_say_speaks_where_no_model_is_installed(serve: Serve, tmp_path: Path) ->
     assert [row["id"] for row in http.get("/v1/models").json()["data"] if row["type"] == "tts"] == ["system"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "voice"),
-    [
-        ({"voice": "alloy"}, "Samantha"),
-        ({"voice": "ash"}, "Daniel"),
-        ({"voice": "anna"}, "Anna"),
-        ({"voice": "Eddy (German (Germany))"}, "Eddy (German (Germany))"),
-        ({"language": "de"}, "Anna"),
-        ({"language": "Japanese"}, "Kyoko"),
-        ({"language": "en-GB"}, "Daniel"),
-        ({"input": "你好世界"}, "Tingting"),
-        ({"input": "東京へ行きます"}, "Kyoko"),
-    ],
-)
-def test_voices_are_found(serve: Serve, tmp_path: Path, fields: dict[str, str], voice: str) -> None:
+#: Requests, and the voices that they mean.
+VOICES: dict[str, list[dict[str, str]]] = {
+    "Samantha": [{"voice": "alloy"}],
+    "Daniel": [{"voice": "ash"}, {"language": "en-GB"}],
+    "Anna": [{"voice": "anna"}, {"language": "de"}],
+    "Eddy (German (Germany))": [{"voice": "Eddy (German (Germany))"}],
+    "Kyoko": [{"language": "Japanese"}, {"input": "東京へ行きます"}],
+    "Tingting": [{"input": "你好世界"}],
+}
+
+
+def test_voices_are_found(serve: Serve, tmp_path: Path) -> None:
     program = fake_say(tmp_path / "bin")
     http = serve(program)
-    answer = http.post("/v1/audio/speech", json={"input": "Hello there.", **fields})
-    assert answer.status_code == 200, answer.text
-    assert spoken_with(program) == voice
+    for voice, requests in VOICES.items():
+        for fields in requests:
+            answer = http.post("/v1/audio/speech", json={"input": "Hello there.", **fields})
+            assert answer.status_code == 200, answer.text
+            assert spoken_with(program) == voice, fields
 
-
-def test_what_cannot_be_spoken_is_refused(serve: Serve, tmp_path: Path) -> None:
-    http = serve(fake_say(tmp_path / "bin"))
     unknown = say(http, voice="Bruno")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (400, "invalid_voice")
     assert "Samantha" in unknown.json()["error"]["message"]
@@ -152,7 +148,7 @@ def test_a_long_text_is_heard_before_it_is_spoken_whole(serve: Serve, tmp_path: 
         rest = b"".join(chunks)
     assert calls < len(program.calls)
     assert first
-    assert len(first) + len(rest) == 2 * 22_050 * 200 // 10
+    assert len(first) + len(rest) == 2 * 24_000 * 200 // 10
 
 
 def test_a_cancelled_job_ends_its_program(serve: Serve, tmp_path: Path) -> None:
