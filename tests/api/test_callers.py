@@ -180,7 +180,7 @@ def test_models_are_named_through_one_function() -> None:
     }
     # The list of voices looks at the default model, which no caller names.
     # The draft model is withheld from callers without the right (`Caller.withheld`).
-    assert found <= administers | {"openai/chat/router.py", "ominix/voices/router.py"}
+    assert found <= administers | {"openai/chat/answer.py", "ominix/voices/router.py"}
 
 
 @pytest.mark.parametrize(("path", "body"), USES)

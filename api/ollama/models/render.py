@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.models.entry import ModelEntry
+from api.models.weights import parameters, quantization, short
 from api.ollama.models.answer import Details, Loaded, Shown, Tag
 from api.ollama.models.modelfile import modelfile, parameter_lines
 
 #: An end of its stay that is as good as none.
 _FOREVER = datetime(2318, 1, 1, tzinfo=UTC)
-_UNITS = ((10**9, "B"), (10**6, "M"), (10**3, "K"))
 
 
 def tag(entry: ModelEntry, capabilities: list[str], alias: str = "") -> Tag:
@@ -44,8 +44,8 @@ def shown(entry: ModelEntry, capabilities: list[str]) -> Shown:
     name, alias = next(iter(entry.aliases.items()), ("", None))
     family = _family(entry)
     info: dict[str, Any] = {"general.architecture": family, "general.basename": entry.id}
-    if (parameters := _parameters(entry)) is not None:
-        info["general.parameter_count"] = parameters
+    if (number := parameters(entry.card)) is not None:
+        info["general.parameter_count"] = number
     if entry.context_length:
         info[f"{family}.context_length"] = entry.context_length
     found: Shown = {
@@ -64,50 +64,19 @@ def shown(entry: ModelEntry, capabilities: list[str]) -> Shown:
 
 
 def _details(entry: ModelEntry, alias: str = "") -> Details:
-    family, parameters = _family(entry), _parameters(entry)
+    family, number = _family(entry), parameters(entry.card)
     return {
         "parent_model": entry.id if alias else "",
         "format": "mlx",
         "family": family,
         "families": [family],
-        "parameter_size": "" if parameters is None else _short(parameters),
-        "quantization_level": _quantization(entry),
+        "parameter_size": "" if number is None else short(number),
+        "quantization_level": quantization(entry.card),
     }
 
 
 def _family(entry: ModelEntry) -> str:
     return (entry.card.model_type if entry.card else "") or entry.category
-
-
-def _bits(entry: ModelEntry) -> int:
-    config = entry.card.metadata if entry.card else {}
-    said = config.get("quantization")
-    bits = said.get("bits") if isinstance(said, dict) else None
-    return bits if isinstance(bits, int) and 0 < bits <= 16 else 0
-
-
-def _quantization(entry: ModelEntry) -> str:
-    config = entry.card.metadata if entry.card else {}
-    types = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
-    return f"{bits}bit" if (bits := _bits(entry)) else types.get(str(config.get("torch_dtype")), "unknown")
-
-
-def _parameters(entry: ModelEntry) -> int | None:
-    """How many there are, about: by the bytes of the weights."""
-    size = entry.card.weight_bytes if entry.card else None
-    if size is None:
-        return None
-    if bits := _bits(entry):
-        # Each group of weights has a scale and a bias.
-        return round(size * 8 / (bits + 0.5))
-    return size // (4 if _quantization(entry) == "F32" else 2)
-
-
-def _short(number: int) -> str:
-    for size, unit in _UNITS:
-        if number >= size:
-            return f"{number / size:.1f}{unit}"
-    return str(number)
 
 
 def _digest(entry: ModelEntry, alias: str = "") -> str:

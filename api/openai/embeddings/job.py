@@ -3,6 +3,7 @@
 from starlette.requests import Request
 
 from api.dispatch.submission import job_request, model_of
+from api.http.dialect import Dialect
 from api.http.prefer import Preference
 from api.openai.dialect import OPENAI
 from api.openai.embeddings.render import EmbeddingMeta
@@ -11,11 +12,13 @@ from jobs.kinds import Category, Kind
 from jobs.request import JobRequest
 
 
-async def embedding_job(request: Request, wanted: EmbeddingRequest, preference: Preference) -> JobRequest:
+async def embedding_job(
+    request: Request, wanted: EmbeddingRequest, preference: Preference, dialect: Dialect = OPENAI
+) -> JobRequest:
     """The job. Raises InvalidRequest and ModelNotFound."""
     return job_request(
         request,
-        dialect=OPENAI,
+        dialect=dialect,
         kind=Kind.EMBEDDING,
         model=await model_of(request, wanted.model, Category.EMBEDDING),
         payload=wanted.payload(),
