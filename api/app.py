@@ -29,6 +29,11 @@ from api.http.openapi import Api
 from api.http.request_counts import Counted
 from api.http.security import CallerGuard, HostGuard, host_name, listens_everywhere
 from api.http.uploads import OwnUploads
+from api.llamacpp.completion import router as llama_completion
+from api.llamacpp.prompts import router as llama_prompts
+from api.llamacpp.state import router as llama_state
+from api.lmstudio.models import router as lmstudio_models
+from api.lmstudio.text import router as lmstudio_text
 from api.mcp import router as mcp
 from api.mlxgui.discover import router as discover
 from api.mlxgui.generate import router as generate
@@ -95,6 +100,11 @@ RESOURCES: tuple[Resource, ...] = (
     health.RESOURCE,
     images.RESOURCE,
     jobs.RESOURCE,
+    llama_completion.RESOURCE,
+    llama_prompts.RESOURCE,
+    llama_state.RESOURCE,
+    lmstudio_models.RESOURCE,
+    lmstudio_text.RESOURCE,
     loaded_models.RESOURCE,
     manager.RESOURCE,
     mcp.RESOURCE,

@@ -6,7 +6,7 @@ SHUTDOWN = "shutdown"
 RESTART = "restart"
 #: A download was queued: somebody has to fetch it.
 DOWNLOAD = "download"
-#: Somebody asks for a number of tokens (`jobs/counting.py`).
-COUNT = "count"
+#: Somebody asks what a tokenizer knows (`jobs/questions.py`).
+QUESTION = "question"
 #: What the models of each machine are asked (`jobs/orders.py`).
 ORDER = "order"

@@ -8,8 +8,8 @@ WORKERS = "rq:workers"
 JOBS = "mlxq:jobs"
 #: Channel on which workers are told about cancellations.
 COMMANDS = "mlxq:commands"
-#: Questions for numbers of tokens, until a worker answers them.
-COUNTS = "mlxq:counts"
+#: Questions for tokens, until a worker answers them.
+QUESTIONS = "mlxq:questions"
 #: Files that no job needs any more, until a worker deletes them.
 GARBAGE = "mlxq:garbage"
 #: There while Redis' memory is short, and for a minute after.

@@ -61,21 +61,24 @@ LAYERS = (
     ("api.dispatch",),
     ("api.models", "api.inputs"),
     ("api.openai",),
-    ("api.anthropic", "api.ollama", "api.ominix", "api.mcp", "api.mlxgui", "api.native"),
+    (
+        "api.anthropic",
+        "api.llamacpp",
+        "api.lmstudio",
+        "api.mcp",
+        "api.mlxgui",
+        "api.native",
+        "api.ollama",
+        "api.ominix",
+    ),
     ("api",),
     ("mlxq.cli",),
     ("mlxq",),
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 #: The resources' folders.
-DIALECTS = (
-    "api.anthropic.",
-    "api.ollama.",
-    "api.openai.",
-    "api.ominix.",
-    "api.mcp.",
-    "api.mlxgui.",
-    "api.native.",
+DIALECTS = tuple(
+    f"{room}." for room, level in LEVELS.items() if level in (LEVELS["api.openai"], LEVELS["api.native"])
 )
 
 

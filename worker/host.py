@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import blob_store
-from jobs.commands import COUNT, DOWNLOAD, ORDER
+from jobs.commands import DOWNLOAD, ORDER, QUESTION
 from jobs.consumer.consumer import Consumer
 from jobs.gate import iso_now
 from jobs.kinds import Category, Kind
@@ -28,7 +28,6 @@ from jobs.worker_state import WorkerState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
 from mlxq.downloads import demand
-from worker.counting import TokenCounter
 from worker.device import device, memory_budget, memory_use, set_limits
 from worker.engines import ENGINES, Loader
 from worker.housekeeping import Housekeeping
@@ -38,6 +37,7 @@ from worker.memory import CACHE_SHARE, GB, Limits, Memory
 from worker.scheduler import DeviceScheduler
 from worker.slots import Slot
 from worker.state import publish, withdraw
+from worker.tokenizers import Tokenizers
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class WorkerHost:
         self._scheduler = (
             DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
         )
-        self._counter = TokenCounter(settings, self._catalog)
+        self._tokenizers = Tokenizers(settings, self._catalog)
         self._publishing = threading.Lock()
         self._housekeeping = Housekeeping(self._consumer, blob_store(settings))
         self._inventory = InventoryThread(settings, self._consumer.redis, self.name, self._tell_state)
@@ -92,7 +92,7 @@ class WorkerHost:
         for lanes in self.lanes.values():
             lanes.start()
         self._consumer.start()
-        self._counter.start()
+        self._tokenizers.start()
         self._inventory.start()
         log.info("ready: %s", ", ".join(self.lanes))
         return True
@@ -108,7 +108,7 @@ class WorkerHost:
             if not lanes.queue.wait_idle(max(0.0, deadline - time.monotonic())):
                 self._consumer.release(lanes.queue)
         self._consumer.stop()
-        self._counter.close(_PATIENCE)
+        self._tokenizers.close(_PATIENCE)
         ended = [lanes.close(_PATIENCE) for lanes in self.lanes.values()]
         self._inventory.close(_PATIENCE)
         self._consumer.close()
@@ -150,8 +150,8 @@ class WorkerHost:
             self.live.refresh()
         if verb == DOWNLOAD:
             demand.ask()
-        if verb == COUNT:
-            self._counter.wake()
+        if verb == QUESTION:
+            self._tokenizers.wake()
         if verb == ORDER and (order := decode_order(argument)) is not None:
             self._inventory.take(order)
 

@@ -3,10 +3,9 @@
 from msgspec import structs
 from starlette.requests import Request
 
-from api.http.context import jobs_of
-from jobs.counting import count_tokens
-from jobs.errors import ModelNotFound
+from api.dispatch.tokenizers import ask_tokenizer
 from jobs.payloads import ChatPayload
+from jobs.questions import Count, Counted
 from mlxq.catalog import ModelRef
 
 
@@ -16,13 +15,15 @@ async def tokens_of(request: Request, ref: ModelRef, payload: ChatPayload) -> in
     Raises ModelNotFound for a model that is not installed, InvalidRequest for what its template refuses, and
     ServiceUnavailable.
     """
-    if not ref.installed:
-        raise ModelNotFound(f"The model '{ref.id}' is not installed.", param="model")
+    return (await ask_tokenizer(request, ref, Count(plain_chat(ref, payload)), Counted)).tokens
+
+
+def plain_chat(ref: ModelRef, payload: ChatPayload) -> ChatPayload:
+    """A chat as a tokenizer gets it: with what an alias says, and without images."""
     if ref.alias is not None:
         payload = ref.alias.fill(payload)
     messages = [{**message, "content": _text(message["content"])} for message in payload.messages]
-    jobs = jobs_of(request)
-    return await count_tokens(jobs.redis, jobs.bus, ref.id, structs.replace(payload, messages=messages))
+    return structs.replace(payload, messages=messages)
 
 
 def _text(content: object) -> object:

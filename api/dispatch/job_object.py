@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 from starlette.requests import HTTPConnection
 
-from api.dispatch.job_schema import JobError, JobObject, JobProgress, JobUrls
+from api.dispatch.job_schema import JobError, JobObject, JobProgress, JobResult, JobUrls
 from api.dispatch.renderers import Renderers, renderers_of
 from api.http.forwarded import base_of
 from jobs.client import Submission
@@ -87,7 +87,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
             "loading_seconds": _between(started, ended if info.loading else info.ran_at),
             "run_seconds": None if info.loading else _between(info.ran_at or started, ended),
         },
-        "result": result,
+        "result": cast(JobResult | None, result),
         "error": cast(JobError | str | None, error),
         "urls": urls(base, info.id),
     }

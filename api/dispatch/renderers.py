@@ -4,7 +4,7 @@ A job's answer is the same whether its client waits for it, polls for it later o
 This module knows no resource.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,18 +17,20 @@ from jobs.meta import Meta, decode_meta
 
 M = TypeVar("M", bound=Meta)
 R = TypeVar("R")
+Noted = TypeVar("Noted", bound=Meta, covariant=True)
+Given = TypeVar("Given", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Answered(Generic[M, R]):
+class Answered(Generic[Noted, Given]):
     """A job that ended well. `base` is the server's own address as the client knows it; it ends with a slash.
 
     `ended_at` is in Unix seconds.
     """
 
     job_id: str
-    meta: M
-    result: R
+    meta: Noted
+    result: Given
     base: str
     ended_at: float | None = None
 
@@ -41,7 +43,7 @@ class Renderer(Generic[M, R]):
     kind: str
     meta: type[M]
     #: the body of the answer
-    body: Callable[[Answered[M, R]], Mapping[str, object]]
+    body: Callable[[Answered[M, R]], Mapping[str, object] | Sequence[object]]
     #: what the job object calls the kind, where the dialect has another word
     name: str = ""
     #: how ids of jobs begin, with what separates it, where the dialect has other ones

@@ -62,7 +62,9 @@ class Caller:
     @property
     def withheld(self) -> frozenset[str]:
         """Fields of a request that are ignored, as if the caller had not sent them."""
-        return frozenset() if self.rights >= Rights.USE_ANY else frozenset({"keep_alive", "draft_model"})
+        return (
+            frozenset() if self.rights >= Rights.USE_ANY else frozenset({"keep_alive", "ttl", "draft_model"})
+        )
 
     def need(self, rights: Rights, what: str = "") -> None:
         """Raises Forbidden unless the caller has these rights. `what` begins the sentence that says why."""

@@ -35,6 +35,9 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+M8AAAMBAQDJ/
 USES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/chat/completions", chat()),
     ("/v1/completions", completion()),
+    ("/api/v0/chat/completions", chat()),
+    ("/api/v0/completions", completion()),
+    ("/api/v0/embeddings", {"input": "Hello"}),
     ("/v1/responses", {"input": "Hello"}),
     ("/v1/responses/compact", {"input": "Hello"}),
     ("/v1/messages", chat(max_tokens=9)),
@@ -46,12 +49,13 @@ USES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/images/edits", {"prompt": "A cat", "image": PNG}),
     ("/v1/images/variations", {"image": PNG}),
 ]
-#: The same of Ollama's, which know no jobs in the background.
+#: The same of Ollama's and llama.cpp's, which know no jobs in the background.
 OLLAMA_USES: list[tuple[str, dict[str, Any]]] = [
     ("/api/chat", chat()),
     ("/api/generate", {"prompt": "Hello"}),
     ("/api/embed", {"input": "Hello"}),
     ("/api/embeddings", {"prompt": "Hello"}),
+    ("/completion", {"prompt": "Hello"}),
 ]
 #: Every route that changes what there is.
 VERBS: list[tuple[str, str, Any]] = [
@@ -66,6 +70,8 @@ VERBS: list[tuple[str, str, Any]] = [
     ("POST", "/api/create", {"model": "mario", "from": "tiny"}),
     ("POST", "/api/copy", {"source": "tiny", "destination": "luigi"}),
     ("DELETE", "/api/delete", {"model": ABSENT}),
+    ("POST", "/api/v1/models/load", {"model": "tiny"}),
+    ("POST", "/api/v1/models/unload", {"instance_id": "tiny"}),
     ("POST", "/v1/manager/models/tiny/priority", {"priority": 1}),
     ("GET", "/v1/settings", None),
     ("PUT", "/v1/settings/log_level", {"value": "DEBUG"}),
@@ -85,7 +91,10 @@ REFUSING = (
     *("/api/push", "/api/blobs/{digest}"),
 )
 #: Reads what is known of a model, and neither loads nor fetches it.
-COUNTS = ("/v1/messages/count_tokens", "/v1/responses/input_tokens", "/api/show")
+COUNTS = (
+    *("/v1/messages/count_tokens", "/v1/responses/input_tokens", "/api/show"),
+    *("/tokenize", "/detokenize", "/apply-template"),
+)
 #: Calls the functions of the routes above: tests/api/images/test_tools.py has its callers.
 TOOLS = ("/mcp",)
 #: Uses no other model than one in memory.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from config.settings import Settings
 from jobs.kinds import Category
-from jobs.payloads import ChatPayload
+from jobs.questions import Answer, Asked
 from mlxq.catalog import ModelRef
 from mlxq.catalog.extras import lacking
 from mlxq.catalog.model_config import config_in
@@ -142,7 +142,7 @@ def _behind_guard(load: Loader) -> Loader:
 class Reader(Protocol):
     """Makes prompts as a chat engine does, without the model."""
 
-    def count(self, payload: ChatPayload) -> int: ...
+    def answer(self, asked: Asked) -> Answer: ...
 
     def close(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Counts the tokens of chats on a thread of its own, beside the lanes: with the tokenizer, without the model.
+"""Answers questions for tokens on a thread of its own, beside the lanes: with tokenizers, without models.
 
 This module knows models' tokenizers and questions. It does not know jobs, lanes or the device.
 """
@@ -12,9 +12,9 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from jobs.connection import connection
-from jobs.counting import Question, answer, take_question
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound
 from jobs.kinds import Category
+from jobs.questions import Answer, Question, reply, take_question
 from mlxq.catalog import Catalog, UnknownModel
 from worker.engines import Reader, load_reader
 from worker.engines.failures import failure_of
@@ -27,7 +27,7 @@ _KEPT = 2
 _LOOK = 2.0
 
 
-class TokenCounter:
+class Tokenizers:
     """Call `start`, `wake` at each command, and `close` at the end."""
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
@@ -35,7 +35,7 @@ class TokenCounter:
         self._redis: redis.Redis = connection(settings.redis_address)
         self._readers: OrderedDict[str, Reader] = OrderedDict()
         self._awake, self._stopped = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="counts", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="tokenizers", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -57,20 +57,20 @@ class TokenCounter:
             self._awake.clear()
             try:
                 while not self._stopped.is_set() and (question := take_question(self._redis)) is not None:
-                    answer(self._redis, question, self._said(question))
+                    reply(self._redis, question, self._said(question))
             except (RedisError, OSError) as error:
                 log.debug("no questions are taken: %s", type(error).__name__)
         for reader in self._readers.values():
             reader.close()
         self._redis.close()
 
-    def _said(self, question: Question) -> int | MlxqError:
+    def _said(self, question: Question) -> Answer | MlxqError:
         try:
-            return self._reader(question.model).count(question.payload)
+            return self._reader(question.model).answer(question.asked)
         except MlxqError as error:
             return error
         except Exception as error:  # tokenizers and templates raise whatever their authors chose
-            return failure_of(error, "tokens could not be counted")
+            return failure_of(error, "a tokenizer could not answer")
 
     def _reader(self, model: str) -> Reader:
         reader = self._readers.get(model)

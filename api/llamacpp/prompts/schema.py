@@ -1,0 +1,55 @@
+"""Requests and answers of `/tokenize`, `/detokenize` and `/apply-template`."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from api.http.fields import MAX_COUNT, RequestModel
+from api.llamacpp.dialect import USUAL_MODEL, ModelName
+from api.openai.chat.schema import HARMLESS, ChatRequest
+
+#: Characters of a text, and tokens: their answers pass through Redis.
+MOST_CHARACTERS, MOST_TOKENS = 1_000_000, 250_000
+
+Token = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+
+
+class TokenizeRequest(RequestModel):
+    model: ModelName = USUAL_MODEL
+    content: Annotated[str, Field(max_length=MOST_CHARACTERS)]
+    add_special: bool = False
+    parse_special: bool = True
+    with_pieces: bool = False
+
+
+class DetokenizeRequest(RequestModel):
+    model: ModelName = USUAL_MODEL
+    tokens: Annotated[list[Token], Field(max_length=MOST_TOKENS)]
+
+
+class ApplyTemplateRequest(ChatRequest):
+    """A chat whose prompt is to be shown."""
+
+    harmless: ClassVar[frozenset[str]] = HARMLESS
+
+    model: ModelName = USUAL_MODEL
+
+
+class TokenPiece(TypedDict):
+    """`piece`: a text, or the bytes of what is no whole character."""
+
+    id: int
+    piece: str | list[int]
+
+
+class Tokenized(TypedDict):
+    tokens: list[int] | list[TokenPiece]
+
+
+class Detokenized(TypedDict):
+    content: str
+
+
+class AppliedTemplate(TypedDict):
+    prompt: str

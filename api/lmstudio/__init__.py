@@ -1,0 +1,1 @@
+"""LM Studio's own API, beside those of OpenAI's shape."""

@@ -1,0 +1,1 @@
+"""LM Studio's lists of models, and their loads and unloads."""

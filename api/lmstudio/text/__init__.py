@@ -1,0 +1,1 @@
+"""`/api/v0/chat/completions`, `/api/v0/completions` and `/api/v0/embeddings`."""

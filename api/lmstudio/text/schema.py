@@ -1,0 +1,52 @@
+"""Requests for text in LM Studio's words: OpenAI's, and names that only LM Studio has."""
+
+from typing import Any, ClassVar
+
+from msgspec import structs
+from pydantic import model_validator
+
+from api.openai.chat.schema import HARMLESS, ChatRequest
+from api.openai.completions.schema import CompletionRequest
+from jobs.payloads import CompletionPayload
+
+#: Names of LM Studio's, and what the engines call the same.
+_NAMES = {"repeat_penalty": "repetition_penalty", "ttl": "keep_alive"}
+
+
+def _renamed(data: Any) -> Any:
+    """With OpenAI's names, and without a bound of tokens that is -1, which means none."""
+    if not isinstance(data, dict):
+        return data
+    data = {**data}
+    for theirs, ours in _NAMES.items():
+        if (value := data.pop(theirs, None)) is not None:
+            data.setdefault(ours, value)
+    for bound in ("max_tokens", "max_completion_tokens"):
+        if type(data.get(bound)) is int and data[bound] == -1:
+            del data[bound]
+    return data
+
+
+class LmStudioChatRequest(ChatRequest):
+    """A chat. `ttl`: seconds that the model stays in memory after it."""
+
+    harmless: ClassVar[frozenset[str]] = HARMLESS.union(_NAMES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_our_words(cls, data: Any) -> Any:
+        return _renamed(data)
+
+
+class LmStudioCompletionRequest(CompletionRequest):
+    """A text to go on with. Without `max_tokens` it ends by itself."""
+
+    harmless: ClassVar[frozenset[str]] = CompletionRequest.harmless.union(_NAMES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_our_words(cls, data: Any) -> Any:
+        return _renamed(data)
+
+    def payload(self, usual: int | None = None) -> CompletionPayload:
+        return structs.replace(super().payload(), max_tokens=usual if self.max_tokens is None else self.max_tokens)
