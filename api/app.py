@@ -63,6 +63,7 @@ from api.openai.models import router as models
 from api.openai.responses import router as responses
 from api.openai.speech import router as speech
 from api.openai.transcription import router as transcription
+from api.rerank import router as rerank
 from config import VERSION
 from config.settings import Settings, load_settings
 from jobs.client import JobClient
@@ -116,6 +117,7 @@ RESOURCES: tuple[Resource, ...] = (
     ollama_embed.RESOURCE,
     ollama_models.RESOURCE,
     queue.RESOURCE,
+    rerank.RESOURCE,
     responses.RESOURCE,
     settings_route.RESOURCE,
     speech.RESOURCE,

@@ -19,6 +19,7 @@ from jobs.payloads import (
     ImagePayload,
     NoPayload,
     Payload,
+    RerankPayload,
     SpeechPayload,
     TranscriptionPayload,
 )
@@ -27,6 +28,7 @@ from jobs.results import (
     EmbeddingResult,
     ImageResult,
     LoadResult,
+    RerankResult,
     Result,
     SpeechResult,
     TextResult,
@@ -59,6 +61,8 @@ class Kind(StrEnum):
     COMPLETION = "completion"
     #: vectors of texts
     EMBEDDING = "embedding"
+    #: documents, by how well they answer a query
+    RERANK = "rerank"
     #: the text of a recording
     TRANSCRIPTION = "transcription"
     #: the text of a recording, in English
@@ -105,6 +109,7 @@ KINDS: dict[Kind, Row] = {
     Kind.CHAT: Row(ChatPayload, TextResult, "chatcmpl", Category.LLM, "CHAT_TIMEOUT"),
     Kind.COMPLETION: Row(CompletionPayload, TextResult, "cmpl", Category.LLM, "CHAT_TIMEOUT"),
     Kind.EMBEDDING: Row(EmbeddingPayload, EmbeddingResult, "embd", Category.EMBEDDING, "CHAT_TIMEOUT"),
+    Kind.RERANK: Row(RerankPayload, RerankResult, "rank", Category.EMBEDDING, "CHAT_TIMEOUT"),
     Kind.TRANSCRIPTION: Row(
         TranscriptionPayload, TranscriptionResult, "trsc", Category.ASR, "TRANSCRIPTION_TIMEOUT"
     ),

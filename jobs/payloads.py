@@ -110,6 +110,24 @@ class EmbeddingPayload(Payload, frozen=True, kw_only=True):
     dimensions: int | None = None
 
 
+class RerankPayload(Payload, frozen=True, kw_only=True):
+    """Documents to be put in the order in which they answer a query.
+
+    `top`: so many of them are wanted. `texts`: the answer has their texts. `raw`: scores are the model's own.
+    `truncate`: what is too long for the model is cut. `document_tokens`: of a document these are read at most.
+    """
+
+    query: str
+    documents: list[str]
+    top: int | None = None
+    texts: bool = False
+    raw: bool = False
+    truncate: bool = True
+    document_tokens: int | None = None
+    #: what is searched for, for models that read it
+    instruction: str | None = None
+
+
 class TranscriptionPayload(Payload, frozen=True, kw_only=True):
     """A recording. `audio` is its blob, `seconds` its length as far as it is known; `words`: their times too."""
 

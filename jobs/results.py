@@ -87,6 +87,24 @@ class EmbeddingResult(Result, frozen=True, kw_only=True):
         return self.usage.prompt_tokens, None
 
 
+class Rank(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A document by its place in the request."""
+
+    index: int
+    score: float
+    text: str | None = None
+
+
+class RerankResult(Result, frozen=True, kw_only=True):
+    """The best document comes first."""
+
+    ranks: list[Rank]
+    usage: EmbeddingUsage
+
+    def tokens(self) -> tuple[int | None, int | None]:
+        return self.usage.prompt_tokens, None
+
+
 class Segment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A stretch of speech, in seconds of the recording. What a model does not know of it is None."""
 

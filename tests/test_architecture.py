@@ -70,6 +70,7 @@ LAYERS = (
         "api.native",
         "api.ollama",
         "api.ominix",
+        "api.rerank",
     ),
     ("api",),
     ("mlxq.cli",),

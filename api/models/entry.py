@@ -7,6 +7,7 @@ from jobs.model_alias import ModelAlias
 from jobs.model_card import ModelCard
 from jobs.model_records import ModelRecord
 from mlxq.catalog import is_hub_id
+from mlxq.catalog.families.reranker import RERANKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class ModelEntry:
     @property
     def loaded(self) -> bool:
         return self.state == "loaded"
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it is a model that ranks documents, and makes no vectors."""
+        return self.card is not None and self.card.family_name == RERANKERS.name
 
     @property
     def wanted_at(self) -> float:

@@ -68,7 +68,7 @@ class Installed:
     @property
     def serves(self) -> bool:
         """Whether it may be the default where nobody has chosen one."""
-        return not self.shipped and not self.family.missing_files(self.path)
+        return self.family.serves and not self.shipped and not self.family.missing_files(self.path)
 
     @property
     def preferred(self) -> bool:

@@ -49,13 +49,15 @@ USES: list[tuple[str, dict[str, Any]]] = [
     ("/v1/images/edits", {"prompt": "A cat", "image": PNG}),
     ("/v1/images/variations", {"image": PNG}),
 ]
-#: The same of Ollama's and llama.cpp's, which know no jobs in the background.
+#: The same of Ollama's, llama.cpp's and rerankers', which know no jobs in the background.
 OLLAMA_USES: list[tuple[str, dict[str, Any]]] = [
     ("/api/chat", chat()),
     ("/api/generate", {"prompt": "Hello"}),
     ("/api/embed", {"input": "Hello"}),
     ("/api/embeddings", {"prompt": "Hello"}),
     ("/completion", {"prompt": "Hello"}),
+    ("/v1/rerank", {"query": "Hello", "documents": ["x"]}),
+    ("/v2/rerank", {"query": "Hello", "documents": ["x"]}),
 ]
 #: Every route that changes what there is.
 VERBS: list[tuple[str, str, Any]] = [

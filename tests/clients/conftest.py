@@ -9,6 +9,7 @@ import pytest
 from tests.support.checkpoints import random_qwen3
 from tests.support.minilm import NAME as MINILM
 from tests.support.minilm import put_minilm
+from tests.support.rerankers import random_cross_encoder
 from tests.support.system import REPO, System
 
 KEY = "secret"
@@ -19,11 +20,12 @@ collect_ignore = ["suites"]
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`first`, whose context is as good as endless, `org/second`, and an embedding model."""
+    """`first`, whose context is as good as endless, `org/second`, an embedding model, and one that ranks."""
     root = tmp_path_factory.mktemp("models")
     random_qwen3(root / "first", seed=1, context=100_000)
     random_qwen3(root / "org" / "second", seed=2)
     put_minilm(root)
+    random_cross_encoder(root / "ranker")
     return root
 
 

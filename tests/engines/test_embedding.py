@@ -20,14 +20,15 @@ from tests.support.events import plain
 from tests.support.payloads import typed
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.embedding.cpu_gelu import gelu
-from worker.engines.embedding.engine import EmbeddingEngine, load
+from worker.engines.embedding.engine import TextEngine
+from worker.engines.embedding.loading import load
 from worker.engines.embedding.padding import group
 
 #: Of lengths that can't all go through the model together.
 TEXTS = ["a", "hello world", "y" * 30, "¿Qué es esto? 这是什么?", "hello there, what is this", "x" * 200]
 
 
-def loaded(root: Path, name: str) -> EmbeddingEngine:
+def loaded(root: Path, name: str) -> TextEngine:
     settings = Settings.model_validate({"model_roots": (root,)})
     return load(Catalog(settings).resolve(name, Category.EMBEDDING), settings)
 
@@ -36,7 +37,7 @@ def vector(encoded: str) -> Any:
     return np.frombuffer(base64.b64decode(encoded), "<f4")
 
 
-def until_ended(engine: EmbeddingEngine, *task_ids: str) -> dict[str, Done | Failed]:
+def until_ended(engine: TextEngine, *task_ids: str) -> dict[str, Done | Failed]:
     ended: dict[str, Done | Failed] = {}
     while not ended.keys() >= set(task_ids):
         ended |= {each.task_id: each for each in engine.step() if isinstance(each, Done | Failed)}

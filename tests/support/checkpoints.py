@@ -5,6 +5,7 @@ that are cut in the middle, which is what a detokeniser has to survive.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,14 @@ TEMPLATE = (
 )
 
 
-def random_qwen3(folder: Path, *, seed: int = 0, context: int = 4096) -> Path:
-    """Write a Qwen3 checkpoint of about 100,000 parameters into `folder` and return it."""
+def random_qwen3(folder: Path, *, seed: int = 0, context: int = 4096, words: Sequence[str] = ()) -> Path:
+    """Write a Qwen3 checkpoint of about 100,000 parameters into `folder` and return it.
+
+    `words`: those that are one token each.
+    """
     folder.mkdir(parents=True)
     tokenizer = byte_tokenizer(SPECIALS)
+    tokenizer.add_tokens(list(words))
     tokenizer.save(str(folder / "tokenizer.json"))
     end = tokenizer.token_to_id("<|im_end|>")
     config = {

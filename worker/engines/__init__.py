@@ -92,7 +92,7 @@ def _load_chat(ref: ModelRef, settings: Settings) -> Engine[Any]:
 
 def _load_embedding(ref: ModelRef, settings: Settings) -> Engine[Any]:
     with _importing():
-        from worker.engines.embedding.engine import load
+        from worker.engines.embedding.loading import load
 
     return load(ref, settings)
 

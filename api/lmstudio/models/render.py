@@ -81,7 +81,7 @@ def kind(entry: ModelEntry) -> Literal["llm", "embedding"]:
 
 def is_served(entry: ModelEntry) -> bool:
     """Whether this API has something to do with it."""
-    return entry.category in (Category.LLM, Category.EMBEDDING)
+    return entry.category in (Category.LLM, Category.EMBEDDING) and not entry.ranks
 
 
 def loaded(job: Answered[LmStudioLoadMeta, LoadResult]) -> LmStudioLoaded:

@@ -49,4 +49,6 @@ class LmStudioCompletionRequest(CompletionRequest):
         return _renamed(data)
 
     def payload(self, usual: int | None = None) -> CompletionPayload:
-        return structs.replace(super().payload(), max_tokens=usual if self.max_tokens is None else self.max_tokens)
+        return structs.replace(
+            super().payload(), max_tokens=usual if self.max_tokens is None else self.max_tokens
+        )

@@ -118,7 +118,7 @@ for path in ("/api/push", "/api/blobs/{digest}"):
 
 def _is_served(entry: ModelEntry) -> bool:
     """Whether this API has something to do with it."""
-    return entry.category in (Category.LLM, Category.EMBEDDING)
+    return entry.category in (Category.LLM, Category.EMBEDDING) and not entry.ranks
 
 
 async def _find(request: Request, name: str) -> ModelEntry:

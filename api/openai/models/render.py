@@ -70,7 +70,7 @@ def _model(entry: ModelEntry) -> Model:
         "parent": None,
         "type": entry.category,
         "status": entry.state,
-        "endpoints": _ENDPOINTS.get(entry.category, []),
+        "endpoints": ["/v1/rerank"] if entry.ranks else _ENDPOINTS.get(entry.category, []),
         "context_length": entry.context_length,
         "size_bytes": entry.card.disk_bytes if entry.card else None,
         "memory_bytes": entry.memory_bytes,

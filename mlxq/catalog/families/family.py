@@ -51,6 +51,8 @@ class Family:
     extras: Mapping[str, str] = field(default_factory=dict)
     #: whether its models go before others of the category where several are installed and none is chosen
     preferred: bool = False
+    #: whether one of its models may be the category's default where nobody has chosen one
+    serves: bool = True
 
     def matches_files(self, path: Path) -> bool:
         """Whether the names of the folder's files alone identify the family: it has no config.json of its own."""

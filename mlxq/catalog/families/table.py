@@ -20,6 +20,7 @@ from mlxq.catalog.families.paraformer import PARAFORMER
 from mlxq.catalog.families.parakeet import PARAKEET
 from mlxq.catalog.families.qwen3_asr import QWEN3_ASR
 from mlxq.catalog.families.qwen3_tts import QWEN3_TTS
+from mlxq.catalog.families.reranker import RERANKERS
 from mlxq.catalog.families.sensevoice import SENSEVOICE
 from mlxq.catalog.families.speech import SpeechFamily
 from mlxq.catalog.families.system_voice import SYSTEM_VOICE
@@ -44,6 +45,7 @@ FAMILIES: tuple[Family, ...] = (
     QWEN3_TTS,
     SYSTEM_VOICE,
     *MLX_AUDIO,
+    RERANKERS,
     EMBEDDINGS,
     LANGUAGE_MODELS,
 )

@@ -1,1 +1,1 @@
-"""Vectors of texts, by mlx-embeddings."""
+"""Vectors of texts, and ranks of documents."""

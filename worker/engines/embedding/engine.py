@@ -1,38 +1,25 @@
-"""The embedding engine, on mlx-embeddings: each step computes some texts of every running request.
+"""The engine of vectors and of ranks: each step computes some texts of every running request.
 
-This module knows payloads and vectors. It does not know jobs, Redis or HTTP. One thread owns an engine.
+This module knows requests and rows of numbers. It does not know what they mean, nor jobs, Redis or HTTP. One thread
+owns an engine.
 """
 
-import base64
-import logging
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from typing import Any
 
 import mlx.core as mx
 import numpy as np
-import numpy.typing as npt
-from mlx_embeddings.tokenizer_utils import TokenizerWrapper
-from mlx_embeddings.utils import load as load_model
-from mlx_embeddings.utils import load_config
 
 from config.settings import Settings
-from jobs.errors import EngineFailure, InvalidRequest
-from jobs.payloads import EmbeddingPayload
-from jobs.results import EmbeddingResult, EmbeddingUsage
-from mlxq.catalog import ModelRef
+from jobs.errors import EngineFailure
+from jobs.payloads import Payload
 from worker.engines.base import Done, Failed, Output, Progress
-from worker.engines.embedding.cpu_gelu import quicken
-from worker.engines.embedding.inputs import Reader
 from worker.engines.embedding.padding import group
+from worker.engines.embedding.texts import Request, Row, Text, TextModel
 from worker.engines.failures import failure_of
-from worker.engines.loading import folder
-from worker.engines.precision import widen
 from worker.engines.weights import weight_bytes
-
-log = logging.getLogger(__name__)
 
 #: Seconds that a step should take: requests join and cancellations are seen between two steps.
 STEP_SECONDS = 0.1
@@ -44,63 +31,52 @@ FIRST_TOKENS = 1024
 PASS_ON_CPU, PASS_ON_GPU = 32, 512
 #: Characters of all requests that are tokenised in one step.
 READ_CHARACTERS = 65536
-Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """One request: inputs not yet read, texts not yet computed (the shortest last), vectors in base64."""
+    """One request: texts not yet read, texts not yet computed (the shortest last)."""
 
     id: str
-    inputs: list[str | list[int]]
-    dimensions: int | None
-    vectors: list[str | None] = field(init=False)
+    request: Request
     read: int = 0
     done: int = 0
     tokens: int = 0
-    texts: list[tuple[list[int], int]] = field(default_factory=list)
+    texts: list[tuple[Text, int]] = field(default_factory=list)
     #: tokens of `texts`
     waiting: int = 0
 
-    def __post_init__(self) -> None:
-        self.vectors = [None] * len(self.inputs)
+    @property
+    def total(self) -> int:
+        return len(self.request)
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """Input `index` of a task, as token ids."""
+class _Chosen:
+    """Text `index` of a task."""
 
     task: _Task
     index: int
-    ids: list[int]
+    text: Text
 
 
-class EmbeddingEngine:
-    """An embedding model and the requests that it runs."""
+class TextEngine:
+    """A model and the requests that it runs."""
 
-    def __init__(self, model: Any, reader: Reader, width: int, settings: Settings) -> None:
+    def __init__(self, model: TextModel, settings: Settings) -> None:
         self.capacity = settings.batch_size
-        self.context_length = reader.longest
-        self.memory_bytes = weight_bytes(model)
+        self.context_length = model.context_length
+        self.memory_bytes = weight_bytes(model.module)
         self._model = model
-        self._reader = reader
         self._tasks: dict[str, _Task] = {}
         #: the order in which requests get texts computed
         self._turns: deque[_Task] = deque()
         self._budget = FIRST_TOKENS
         on_cpu = mx.default_device() == mx.Device(mx.cpu)
         self._overhead = PASS_ON_CPU if on_cpu else PASS_ON_GPU
-        #: dimensions of a vector
-        self._width = width
 
-    def add(self, task_id: str, payload: EmbeddingPayload, seed: int) -> None:
-        dimensions = payload.dimensions
-        if dimensions is not None and dimensions > self._width:
-            raise InvalidRequest(
-                f"Invalid 'dimensions': this model's vectors have {self._width}; {dimensions} were asked for.",
-                param="dimensions",
-            )
-        task = _Task(task_id, payload.inputs, dimensions)
+    def add(self, task_id: str, payload: Payload, seed: int) -> None:
+        task = _Task(task_id, self._model.request(payload))
         self._read(task, READ_CHARACTERS)
         self._tasks[task_id] = task
         self._turns.append(task)
@@ -116,9 +92,9 @@ class EmbeddingEngine:
         if not chosen:
             return outputs
         began = time.monotonic()
-        vectors = self._compute([text.ids for text in chosen])
-        self._learn(sum(len(text.ids) for text in chosen), time.monotonic() - began)
-        return outputs + self._hand_out(chosen, vectors)
+        rows = self._compute([each.text for each in chosen])
+        self._learn(sum(len(each.text) for each in chosen), time.monotonic() - began)
+        return outputs + self._hand_out(chosen, rows)
 
     def tidy(self) -> None:
         if not self._tasks:
@@ -127,15 +103,13 @@ class EmbeddingEngine:
     def close(self) -> None:
         self._tasks.clear()
         self._turns.clear()
-        del self._model, self._reader
+        del self._model
 
     def _read_on(self) -> list[Output]:
         """Tokenise more of the requests that would not fill a step; those that can't be read fail."""
         outputs: list[Output] = []
         hungry = [
-            task
-            for task in self._tasks.values()
-            if task.read < len(task.inputs) and task.waiting < self._budget
+            task for task in self._tasks.values() if task.read < task.total and task.waiting < self._budget
         ]
         for task in hungry:
             try:
@@ -146,34 +120,34 @@ class EmbeddingEngine:
         return outputs
 
     def _read(self, task: _Task, characters: int) -> None:
-        """Tokenise the next inputs of a request, at least one. Raises InvalidRequest."""
+        """Tokenise the next texts of a request, at least one. Raises InvalidRequest."""
         end = task.read
-        while end < len(task.inputs) and (characters > 0 or end == task.read):
-            characters -= len(task.inputs[end])
+        while end < task.total and (characters > 0 or end == task.read):
+            characters -= task.request.size(end)
             end += 1
-        for index, ids in enumerate(self._reader.read(task.inputs[task.read : end], task.read), task.read):
-            task.texts.append((ids, index))
-            task.tokens += len(ids)
-            task.waiting += len(ids)
+        for index, text in enumerate(task.request.read(task.read, end), task.read):
+            task.texts.append((text, index))
+            task.tokens += len(text)
+            task.waiting += len(text)
         task.read = end
         task.texts.sort(key=lambda text: -len(text[0]))
 
-    def _choose(self) -> list[_Text]:
+    def _choose(self) -> list[_Chosen]:
         """The texts of this step: one of each request in turn until the step is full.
 
         A request whose text had no room is the first in the next step.
         """
-        chosen: list[_Text] = []
+        chosen: list[_Chosen] = []
         room = self._budget
         passed = 0
         waits: _Task | None = None
         while passed < len(self._turns):
             task = self._turns[0]
             if task.texts and (not chosen or len(task.texts[-1][0]) <= room):
-                ids, index = task.texts.pop()
-                task.waiting -= len(ids)
-                room -= len(ids)
-                chosen.append(_Text(task, index, ids))
+                text, index = task.texts.pop()
+                task.waiting -= len(text)
+                room -= len(text)
+                chosen.append(_Chosen(task, index, text))
                 passed = 0
             else:
                 waits = waits or (task if task.texts else None)
@@ -183,27 +157,16 @@ class EmbeddingEngine:
             self._turns.rotate(-self._turns.index(waits))
         return chosen
 
-    def _compute(self, texts: list[list[int]]) -> list[Vectors]:
-        """A vector of length 1 for each text, in order."""
+    def _compute(self, texts: Sequence[Text]) -> list[Row]:
+        """The row of each text, in order."""
         groups = group([len(text) for text in texts], self._overhead)
-        computed = [self._forward([texts[place] for place in places]) for places in groups]
+        computed = [self._model.forward([texts[place] for place in places]) for places in groups]
         mx.eval(computed)
-        vectors: list[Vectors] = [np.empty(0, np.float32)] * len(texts)
-        for places, rows in zip(groups, computed, strict=True):
-            for place, row in zip(places, np.array(rows), strict=True):
-                vectors[place] = row
-        return vectors
-
-    def _forward(self, texts: list[list[int]]) -> mx.array:
-        """The vectors [texts, width] of texts, which are padded on the right."""
-        longest = max(map(len, texts))
-        ids = np.full((len(texts), longest), self._reader.padding, np.int32)
-        mask = np.zeros((len(texts), longest), np.int32)
-        for row, text in enumerate(texts):
-            ids[row, : len(text)] = text
-            mask[row, : len(text)] = 1
-        vectors: mx.array = self._model(mx.array(ids), attention_mask=mx.array(mask)).text_embeds
-        return vectors.astype(mx.float32)
+        rows: list[Row] = [np.empty(0, np.float32)] * len(texts)
+        for places, found in zip(groups, computed, strict=True):
+            for place, row in zip(places, np.array(found), strict=True):
+                rows[place] = row
+        return rows
 
     def _learn(self, tokens: int, seconds: float) -> None:
         """Adapt the size of the next step to the speed of this one; short steps count less."""
@@ -211,64 +174,27 @@ class EmbeddingEngine:
             fitting = int(tokens * STEP_SECONDS / max(seconds, 1e-6))
             self._budget = max(FEWEST_TOKENS, min((self._budget + fitting) // 2, MOST_TOKENS))
 
-    def _hand_out(self, chosen: list[_Text], vectors: list[Vectors]) -> list[Output]:
+    def _hand_out(self, chosen: list[_Chosen], rows: list[Row]) -> list[Output]:
         touched: dict[str, _Task] = {}
         outputs: list[Output] = []
-        for text, vector in zip(chosen, vectors, strict=True):
-            task = text.task
+        for each, row in zip(chosen, rows, strict=True):
+            task = each.task
             if task.id not in self._tasks:
                 continue
-            if not np.isfinite(vector).all():
+            if not np.isfinite(row).all():
                 self.remove(task.id)
-                failure = EngineFailure(f"The model made no numbers of 'input[{text.index}]'.")
+                failure = EngineFailure(f"The model made no numbers of '{task.request.param}[{each.index}]'.")
                 outputs.append(Failed(task.id, failure))
                 continue
-            task.vectors[text.index] = _encode(vector, task.dimensions)
+            task.request.keep(each.index, row)
             task.done += 1
             touched[task.id] = task
         for task in touched.values():
             if task.id not in self._tasks:
                 continue
-            if task.done == len(task.inputs):
+            if task.done == task.total:
                 self.remove(task.id)
-                vectors_ = [vector for vector in task.vectors if vector is not None]
-                result = EmbeddingResult(embeddings=vectors_, usage=EmbeddingUsage(task.tokens))
-                outputs.append(Done(task.id, result))
+                outputs.append(Done(task.id, task.request.result(task.tokens)))
             else:
-                outputs.append(Progress(task.id, task.done, len(task.inputs)))
+                outputs.append(Progress(task.id, task.done, task.total))
         return outputs
-
-
-def load(ref: ModelRef, settings: Settings) -> EmbeddingEngine:
-    """Load a model from its folder. Call it on the thread that will own it."""
-    path = folder(ref)
-    config = load_config(path)
-    model_type = str(config.get("model_type", "")).replace("-", "_")
-    if not model_type.isidentifier() or find_spec(f"mlx_embeddings.models.{model_type}") is None:
-        raise _unfit(ref, f"models of its type, '{model_type[:64]}', are not known")
-    model, tokenizer = load_model(str(path), tokenizer_config={"trust_remote_code": False})
-    if not isinstance(tokenizer, TokenizerWrapper):
-        raise _unfit(ref, "it takes pictures")
-    widen(model)
-    quicken(model)
-    reader = Reader(tokenizer, config)
-    shown: Any = model(mx.array(reader.read(["a"], 0))).text_embeds
-    if shown is None or shown.ndim != 2:
-        raise _unfit(ref, "it makes a vector for each token")
-    return EmbeddingEngine(model, reader, shown.shape[-1], settings)
-
-
-def _unfit(ref: ModelRef, reason: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"The model '{ref.id}' does not make vectors of texts: {reason}.",
-        param="model",
-        code="unsupported_model",
-    )
-
-
-def _encode(vector: Vectors, dimensions: int | None) -> str:
-    """Base64 of float32, little-endian; cut to `dimensions` it has length 1 again."""
-    if dimensions is not None and dimensions < len(vector):
-        vector = vector[:dimensions]
-        vector = vector / max(float(np.linalg.norm(vector)), 1e-9)
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode()

@@ -9,7 +9,7 @@ from typing import Any
 from jobs.errors import ContextLengthExceeded, InvalidRequest
 
 #: Characters per token beyond which a text is first judged by its beginning.
-_LONG = 16
+LONG = 16
 #: The value of tokenizers without a bound.
 _UNBOUNDED = 10**9
 #: `model_type`s whose positions begin after the padding token's.
@@ -21,7 +21,7 @@ class Reader:
 
     def __init__(self, tokenizer: Any, config: Mapping[str, Any]) -> None:
         self._tokenizer = tokenizer
-        self.longest = _longest(tokenizer, config)
+        self.longest = longest(tokenizer, config)
         self.padding = int(tokenizer.pad_token_id or 0)
         self._vocabulary = int(config.get("vocab_size") or len(tokenizer.get_vocab()))
         self._before, self._after = self._frame()
@@ -56,7 +56,7 @@ class Reader:
 
     def _check_beginning(self, text: str, number: int) -> None:
         """Refuse a text of megabytes by its beginning."""
-        if self.longest is None or len(text) <= (enough := _LONG * self.longest):
+        if self.longest is None or len(text) <= (enough := LONG * self.longest):
             return
         if len(self._encode([text[:enough]])[0]) > self.longest + len(self._before) + len(self._after):
             raise self._too_long(number)
@@ -102,7 +102,8 @@ class Reader:
         )
 
 
-def _longest(tokenizer: Any, config: Mapping[str, Any]) -> int | None:
+def longest(tokenizer: Any, config: Mapping[str, Any]) -> int | None:
+    """The tokens that a text may have, None when nothing bounds it."""
     bounds = []
     positions = config.get("max_position_embeddings")
     if isinstance(positions, int) and positions > 0:
