@@ -21,13 +21,14 @@ At = Callable[[System], Place]
 PATIENT = ("claude", "codex")
 
 
-def check(agent: subprocess.Popen[str], place: Place, *, name: str = "") -> None:
-    """It ends well, and the file is there."""
+def check(agent: subprocess.Popen[str], place: Place, *, name: str = "") -> str:
+    """It ends well, and the file is there. Returns what it said."""
     said, _ = agent.communicate(timeout=200)
     assert agent.returncode == 0, said
     assert (place.work / FILE).read_text().strip() == TEXT, said
     if name != "aider":
         assert DONE in said
+    return said
 
 
 def block(system: System) -> str:

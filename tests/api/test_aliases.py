@@ -171,3 +171,25 @@ def test_a_request_deletes_no_alias_of_the_file(
     write(http, file, {"fast": "org/other"})
     assert http.delete("/v1/models/fast").status_code == 409
     asked(http, worker, model="fast")
+
+
+def test_codex_gets_its_catalogue(http: httpx.Client, file: Path, worker: ScriptedWorker) -> None:
+    """The fields that Codex 0.169 cannot do without, and no name that it knows as its maker's."""
+    write(http, file, {"brief": BRIEF, "gpt-5.1-codex": "org/other", "claude-opus-4": "tiny"})
+    models = http.get("/v1/models?client_version=0.169.0").json()["models"]
+    assert [each["slug"] for each in models] == ["tiny", "org/other", "brief"]
+    assert [each["priority"] for each in models] == [0, 1, 2]
+    for each in models:
+        assert each["context_window"] == 4096
+        assert each["base_instructions"]
+        assert each["use_responses_lite"] is False
+        wanted = {
+            "display_name",
+            "supported_reasoning_levels",
+            "shell_type",
+            "visibility",
+            "supported_in_api",
+        }
+        assert (
+            wanted | {"support_verbosity", "truncation_policy", "experimental_supported_tools"} <= each.keys()
+        )

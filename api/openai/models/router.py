@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from typing_extensions import TypeAliasType
 
 from api.dispatch.resource import Resource
 from api.http.context import context_of, jobs_of
@@ -13,23 +14,33 @@ from api.http.security import at_the_machine
 from api.models.inventory import find, inventory
 from api.models.removal import remove
 from api.openai.dialect import OPENAI
+from api.openai.models.codex import CodexCatalogue, catalogue
 from api.openai.models.render import model_deleted, model_details, model_list
 from api.openai.models.schema import ModelDeleted, ModelDetails, ModelList
+from jobs.kinds import Category
+
+ModelLists = TypeAliasType("ModelLists", ModelList | CodexCatalogue)
 
 router = APIRouter(tags=["models"])
 
 
-@router.get("/v1/models", summary="List models", response_class=Response, openapi_extra=gives(ModelList))
+@router.get("/v1/models", summary="List models", response_class=Response, openapi_extra=gives(ModelLists))
 async def list_models(
     request: Request,
     loaded: Annotated[bool, Query(description="Only those that are in memory.")] = False,
     aliases: Annotated[
         bool, Query(description="Also other names of these models, such as `default`.")
     ] = False,
+    client_version: Annotated[
+        str | None, Query(description="Codex' version: the answer is the catalogue that it reads.")
+    ] = None,
 ) -> Response:
     context = context_of(request)
     entries = [each for each in await inventory(context, jobs_of(request)) if each.loaded or not loaded]
     catalog = await context.models.catalog(jobs_of(request))
+    if client_version is not None:
+        chosen = await asyncio.to_thread(catalog.chosen, Category.LLM)
+        return json_response(catalogue(entries, chosen.id if chosen is not None else ""))
     names = await asyncio.to_thread(lambda: list(catalog.aliases())) if aliases else []
     return json_response(model_list(entries, [(name, ref.id) for name, ref in names]))
 
