@@ -13,8 +13,11 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from api.anthropic.batches import router as message_batches
 from api.anthropic.messages import router as messages
 from api.anthropic.models import router as anthropic_models
+from api.batches.batching import Batching
+from api.batches.driver import BatchDriver
 from api.dispatch.renderers import Renderers
 from api.dispatch.resource import Resource
 from api.http.access_log import AccessLog
@@ -54,10 +57,12 @@ from api.ollama.models import router as ollama_models
 from api.ominix.models import router as loaded_models
 from api.ominix.speech_socket import router as speech_socket
 from api.ominix.voices import router as voices
+from api.openai.batches import router as batches
 from api.openai.chat import router as chat
 from api.openai.completions import router as completions
 from api.openai.dialect import OPENAI
 from api.openai.embeddings import router as embeddings
+from api.openai.files import router as files
 from api.openai.images import router as images
 from api.openai.models import router as models
 from api.openai.responses import router as responses
@@ -92,11 +97,13 @@ _EXPOSED = (
 RESOURCES: tuple[Resource, ...] = (
     anthropic_models.RESOURCE,
     artifacts.RESOURCE,
+    batches.RESOURCE,
     chat.RESOURCE,
     completions.RESOURCE,
     description.RESOURCE,
     discover.RESOURCE,
     embeddings.RESOURCE,
+    files.RESOURCE,
     generate.RESOURCE,
     health.RESOURCE,
     images.RESOURCE,
@@ -109,6 +116,7 @@ RESOURCES: tuple[Resource, ...] = (
     loaded_models.RESOURCE,
     manager.RESOURCE,
     mcp.RESOURCE,
+    message_batches.RESOURCE,
     messages.RESOURCE,
     metrics.RESOURCE,
     models.RESOURCE,
@@ -140,8 +148,9 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
             usual = LiveSettings.of(settings)
             watch = asyncio.create_task(follow(settings.redis_address, usual, apply_log_level))
             counting = asyncio.create_task(context.requests.keep_flushing(client.redis))
+            driver = asyncio.create_task(BatchDriver(app, client).run())
             yield {"jobs": client}
-            await end(announcement, watch, counting)
+            await end(announcement, watch, counting, driver)
 
     app = Api(
         title="mlxq",
@@ -168,6 +177,7 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
     app.router.routes.extend(route for route, _ in routes)
     renderers = (renderer for resource in resources for renderer in resource.renderers)
     app.state.renderers = Renderers(renderers, OPENAI)
+    app.state.batching = Batching(resources)
     app.state.addresses = Addresses([*own, *routes], OPENAI)
     return app
 

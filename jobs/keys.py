@@ -33,6 +33,15 @@ MODEL_ALIASES = "mlxq:models:aliases"
 #: Counts of jobs, tokens, times and requests (jobs/metrics.py).
 METRICS = "mlxq:metrics"
 
+#: Stored files by the millisecond of their creation, and those that expire by the second in which they do.
+STORED_FILES = "mlxq:stored-files"
+EXPIRING_FILES = "mlxq:expiring-files"
+#: Blobs of stored files and of batches: how many of them need each.
+STORED_BLOBS = "mlxq:stored-blobs"
+#: Batches that have not ended by the millisecond of their creation, and ended ones by the second of their end.
+OPEN_BATCHES = "mlxq:open-batches"
+ENDED_BATCHES = "mlxq:ended-batches"
+
 #: Of each model: the seconds that a step takes, for each unit of its size.
 PACES = "mlxq:models:paces"
 
@@ -171,3 +180,28 @@ def runs(name: str) -> str:
 def workers_of(queue_name: str) -> str:
     """The workers that listen to a queue (RQ)."""
     return f"rq:workers:{queue_name}"
+
+
+def file(file_id: str) -> str:
+    """The record of a stored file."""
+    return f"mlxq:file:{file_id}"
+
+
+def file_parts(file_id: str) -> str:
+    """The blobs that a stored file consists of, in order: "blob size"."""
+    return f"mlxq:file-parts:{file_id}"
+
+
+def batches(dialect: str) -> str:
+    """The batches of a dialect by the millisecond of their creation."""
+    return f"mlxq:batches:{dialect}"
+
+
+def batch(batch_id: str) -> str:
+    """The record of a batch."""
+    return f"mlxq:batch:{batch_id}"
+
+
+def batch_requests(batch_id: str) -> str:
+    """The requests of a batch that were begun and whose outcomes are not written: number → JSON."""
+    return f"mlxq:batch-requests:{batch_id}"

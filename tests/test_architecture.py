@@ -59,7 +59,7 @@ LAYERS = (
     ("mlxq.downloads",),
     ("worker", "api.http"),
     ("api.dispatch",),
-    ("api.models", "api.inputs"),
+    ("api.models", "api.inputs", "api.batches"),
     ("api.openai",),
     (
         "api.anthropic",

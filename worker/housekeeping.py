@@ -69,10 +69,11 @@ def collect(connection: redis.Redis, blobs: BlobStore) -> int:
 
 
 def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN_AGE) -> int:
-    """Delete uploads that belong to no job, because a process died meanwhile. Returns how many."""
-    orphans = set(blobs.orphans(age))
+    """Delete files that belong to no job and are not stored, because a process died meanwhile. Returns how many."""
+    orphans = blobs.orphans(age)
     if not orphans:
         return 0
+    stored: Any = connection.hmget(keys.STORED_BLOBS, orphans)
     with connection.pipeline(transaction=True) as pipe:
         for queue in QUEUES:
             pipe.lrange(keys.queue(queue), 0, -1)
@@ -87,7 +88,8 @@ def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN
             pipe.hget(keys.job(job_id), "mlxq_inputs")
         inputs = pipe.execute() if ids else []
     needed = {blob for each in inputs if each for blob in each.decode().split()}
-    return blobs.delete_orphans(orphans - needed, age)
+    needed |= {blob for blob, needs in zip(orphans, stored, strict=True) if needs is not None}
+    return blobs.delete_orphans({*orphans} - needed, age)
 
 
 def sweep(connection: redis.Redis) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from api.dispatch.batch_dialect import BatchDialect
 from api.dispatch.prepared import Batched
 from api.dispatch.renderers import Renderer
 from api.http.dialect import Dialect
@@ -22,7 +23,7 @@ Limit = Callable[[Settings], int]
 class Resource:
     """Errors of requests to its routes are written in `dialect`, answers of its jobs by its `renderers`.
 
-    `batched`: paths whose requests may be lines of a batch.
+    `batched`: paths whose requests may be lines of a batch. `batches`: how outcomes of its own batches are written.
     `large`: paths whose bodies hold files, and the bytes of files that such a body may have.
     """
 
@@ -30,4 +31,5 @@ class Resource:
     routers: tuple[APIRouter, ...]
     renderers: tuple[Renderer[Any, Any], ...] = ()
     batched: Mapping[str, Batched] = field(default_factory=dict)
+    batches: BatchDialect | None = None
     large: Mapping[str, Limit] = field(default_factory=dict)

@@ -27,6 +27,8 @@ _MULTIPART, _URLENCODED = b"multipart/form-data", b"application/x-www-form-urlen
 
 #: An item of a list, as `name[]` or `name[0]`.
 _ITEM = re.compile(r"(.+?)\[([0-9]{0,4})\]")
+#: A member of an object, as `name[member]`.
+_MEMBER = re.compile(r"([^\[\]]+)\[([A-Za-z_]\w{0,63})\]")
 #: How a file's name is written that is not in ASCII (RFC 5987). The parser does not know it.
 _LONG_NAME = re.compile(rb";\s*filename\*\s*=", re.IGNORECASE)
 #: Bytes by which a part without a file's name is told to be text, and what text has none of.
@@ -62,7 +64,11 @@ class Form:
         said: dict[str, object] = {}
         for name, values in self._values.items():
             if texts := [value for value in values if isinstance(value, str)]:
-                said[name] = _list(texts) if name in lists else texts[-1]
+                member = _MEMBER.fullmatch(name)
+                if member is not None and isinstance(holder := said.setdefault(member[1], {}), dict):
+                    holder[member[2]] = texts[-1]
+                else:
+                    said[name] = _list(texts) if name in lists else texts[-1]
         raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
         ignored = said.keys() - known_fields(model) | withhold(said, withheld)
         return Body(raw, validate(model, said, strict=False), tuple(ignored))

@@ -76,12 +76,14 @@ def takes_files(
     required: tuple[str, ...],
 ) -> Operation:
     """The same of a route that takes a form with these files beside its fields, or JSON."""
+    return takes_form(form, files, required) | takes(body)
+
+
+def takes_form(form: type[RequestModel], files: JsonObject, required: tuple[str, ...]) -> Operation:
+    """The same of a route that takes a form with these files beside its fields."""
     fields = {"type": "object", "required": list(required), "properties": files}
-    content = {
-        "multipart/form-data": {"schema": {"allOf": [_schema(form), fields]}},
-        _JSON: {"schema": _schema(body)},
-    }
-    return Operation({"requestBody": {"required": True, "content": content}}, taken=(form, body))
+    content = {"multipart/form-data": {"schema": {"allOf": [_schema(form), fields]}}}
+    return Operation({"requestBody": {"required": True, "content": content}}, taken=(form,))
 
 
 def gives(model: Named, status: int = 200, description: str = "Successful response") -> Operation:

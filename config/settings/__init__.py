@@ -13,6 +13,7 @@ from pydantic import AliasChoices, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from config.settings.access import CONTAINER_NAMES, AccessSettings
+from config.settings.batches import BatchSettings
 from config.settings.engines import EngineSettings
 from config.settings.hubs import HubSettings
 from config.settings.jobs import JobSettings
@@ -30,6 +31,7 @@ __all__ = ["CONTAINER_NAMES", "LOG_LEVELS", "REPO", "Settings", "hub_home", "loa
 class Settings(
     ProcessSettings,
     EngineSettings,
+    BatchSettings,
     JobSettings,
     MediaSettings,
     AccessSettings,

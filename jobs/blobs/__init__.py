@@ -5,10 +5,10 @@
 
 from config.settings import Settings
 from jobs.blobs.local import LocalBlobs
-from jobs.blobs.protocol import MADE, SENT, BlobStore
+from jobs.blobs.protocol import MADE, SENT, STORED, BlobStore
 from jobs.blobs.uploads import Uploads
 
-__all__ = ["MADE", "SENT", "BlobStore", "LocalBlobs", "Uploads", "blob_store"]
+__all__ = ["MADE", "SENT", "STORED", "BlobStore", "LocalBlobs", "Uploads", "blob_store"]
 
 
 def blob_store(settings: Settings) -> BlobStore:

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from jobs.blobs.protocol import MADE, SENT
+from jobs.blobs.protocol import MADE, SENT, STORED
 from jobs.errors import BlobGone, InsufficientStorage, disk_full, is_disk_full
 
 #: Bytes that are left on the disk for all else.
@@ -27,8 +27,10 @@ _FRESH = 1.0
 #: How ids begin of what many jobs use: the content's SHA-256 follows.
 _SHARED = "shared"
 #: Ids of one job's blobs, and of all.
-_OWN = re.compile(rf"({MADE}|{SENT})-[0-9a-f]{{32}}")
-_ID = re.compile(rf"({MADE}|{SENT})-[0-9a-f]{{32}}|{_SHARED}-[0-9a-f]{{64}}")
+_OWN = re.compile(rf"({MADE}|{SENT}|{STORED})-[0-9a-f]{{32}}")
+_ID = re.compile(rf"{_OWN.pattern}|{_SHARED}-[0-9a-f]{{64}}")
+#: Those that stay while somebody names them.
+_NAMED = (f"{SENT}-", f"{_SHARED}-", f"{STORED}-")
 
 
 class LocalBlobs:
@@ -142,11 +144,7 @@ class LocalBlobs:
 
     def orphans(self, age: float) -> list[str]:
         """As in BlobStore."""
-        return [
-            path.name
-            for path in self._older(age)
-            if path.name.startswith((f"{SENT}-", f"{_SHARED}-")) and not path.suffix
-        ]
+        return [path.name for path in self._older(age) if path.name.startswith(_NAMED) and not path.suffix]
 
     def delete_all(self, blob_ids: Collection[str]) -> int:
         """As in BlobStore."""
@@ -161,10 +159,7 @@ class LocalBlobs:
         for path in self._folder.glob("*-*"):
             # Another process may sweep too.
             with contextlib.suppress(FileNotFoundError):
-                if (
-                    path.name.startswith((f"{MADE}-", f"{SENT}-", f"{_SHARED}-"))
-                    and path.stat().st_mtime < limit
-                ):
+                if path.name.startswith((f"{MADE}-", *_NAMED)) and path.stat().st_mtime < limit:
                     found.append(path)
         return found
 

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-#: How ids begin: of what jobs make, and of what requests bring along.
-MADE, SENT = "blob", "input"
+#: How ids begin: of what jobs make, of what requests bring along, and of what is stored until it is deleted.
+MADE, SENT, STORED = "blob", "input", "stored"
 
 
 class BlobStore(Protocol):
@@ -68,7 +68,7 @@ class BlobStore(Protocol):
         ...
 
     def orphans(self, age: float) -> list[str]:
-        """Ids of what requests brought along or shared, and nobody has put for `age` seconds."""
+        """Ids of what requests brought along, shared or stored, and nobody has put for `age` seconds."""
         ...
 
     def delete_orphans(self, blob_ids: Collection[str], age: float) -> int:

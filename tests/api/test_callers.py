@@ -82,16 +82,21 @@ VERBS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/jobs", None),
 ]
 
-#: Routes that change nothing but a job, whose id is a secret.
+#: Routes that store what others will read, with the body of one.
+STORES: list[tuple[str, Any]] = [
+    ("/v1/files", None),
+    ("/v1/batches", {"input_file_id": "file-1", "endpoint": "/v1/embeddings", "completion_window": "24h"}),
+    ("/v1/messages/batches", {"requests": [{"custom_id": "a", "params": chat(max_tokens=9)}]}),
+]
+#: Routes that change nothing but a job, a file or a batch, whose id is a secret.
 OF_JOBS = (
     *("/v1/jobs/{job_id}/cancel", "/v1/jobs/{job_id}"),
     *("/v1/responses/{response_id}/cancel", "/v1/responses/{response_id}"),
+    *("/v1/files/{file_id}", "/v1/batches/{batch_id}/cancel"),
+    *("/v1/messages/batches/{batch_id}", "/v1/messages/batches/{batch_id}/cancel"),
 )
 #: Routes that refuse everybody.
-REFUSING = (
-    *("/v1/messages/batches", "/v1/messages/batches/{rest:path}"),
-    *("/api/push", "/api/blobs/{digest}"),
-)
+REFUSING = ("/api/push", "/api/blobs/{digest}")
 #: Reads what is known of a model, and neither loads nor fetches it.
 COUNTS = (
     *("/v1/messages/count_tokens", "/v1/responses/input_tokens", "/api/show"),
@@ -166,6 +171,7 @@ def test_no_route_is_left_out(make_settings: MakeSettings) -> None:
         pattern = re.sub(r"\{[^}]*:path\}", ".+", path)
         pattern = re.sub(r"\{[^}]*\}", "[^/]+", pattern)
         known = any(method == each and re.fullmatch(pattern, sent) for each, sent in tested)
+        known |= path in dict(STORES)
         assert known or path in (*OF_JOBS, *REFUSING, *COUNTS, *TOOLS, GENERATE), (
             f"what may other callers do with {method} {path}?"
         )
@@ -210,6 +216,17 @@ def test_only_programs_here_make_it_fetch_a_model(
     # A response that is made in the background is returned as it stands.
     accepted = 200 if path == "/v1/responses" else 202
     assert (answer.status_code, downloads(clean_redis)) == (accepted, 1)
+
+
+@pytest.mark.parametrize(("path", "body"), STORES)
+def test_pages_of_the_web_store_nothing(call: Call, path: str, body: Any) -> None:
+    for origin in (WEB, NULL):
+        answer = call("POST", path, body, origin=origin)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error")
+    assert call("POST", path, body, origin="http://localhost:3000").status_code in (200, 400, 404)
+    for origin in (WEB, "http://localhost:3000"):
+        assert call("GET", path, origin=origin).status_code == 403
+    assert call("GET", path).status_code == 200
 
 
 @pytest.mark.parametrize(("path", "body"), OLLAMA_USES)

@@ -84,6 +84,10 @@ def _tame(case: "schemathesis.Case[Any]", *, readable: bool) -> None:
     if not isinstance(case.body, dict):
         return
     body: dict[str, Any] = case.body
+    requests = body.get("requests")
+    for each in requests if isinstance(requests, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("params"), dict):
+            each["params"].update(model="tiny-chat", max_tokens=1)
     if isinstance(body.get("model"), str):
         body["model"] = _MODELS.get(case.path, "tiny-chat")
     if case.path in _PICTURES:

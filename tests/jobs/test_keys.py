@@ -1,4 +1,4 @@
-"""`jobs/keys.py` lists every key. The scripts of the gate write some as literals: they are the same."""
+"""`jobs/keys.py` lists every key. Scripts write some as literals: they are the same."""
 
 import inspect
 import re
@@ -8,7 +8,7 @@ import pytest
 
 from jobs import keys
 
-SCRIPTS = sorted((Path(keys.__file__).parent / "gate").glob("*.lua"))
+SCRIPTS = sorted(Path(keys.__file__).parent.rglob("*.lua"))
 _LITERAL = re.compile(r"'((?:rq|mlxq):[a-z:-]*)'")
 _NAME = "\0"
 
@@ -25,7 +25,7 @@ def beginnings() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_key_of_a_script_is_listed(script: Path) -> None:
     # 'rq:' is followed by the name of one of RQ's registries.
     assert set(_LITERAL.findall(script.read_text())) <= {*beginnings(), "rq:"}

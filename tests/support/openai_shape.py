@@ -43,6 +43,24 @@ EXTENSIONS = {
     # OpenAI's own servers give custom calls a status.
     "CustomToolCall": ("status",),
 }
+#: Fields that OpenAI's servers send as null, which its description forgets.
+_NULL = {
+    "Batch": (
+        *(
+            "cancelled_at",
+            "cancelling_at",
+            "completed_at",
+            "error_file_id",
+            "errors",
+            "expired_at",
+            "expires_at",
+        ),
+        *("failed_at", "finalizing_at", "in_progress_at", "output_file_id"),
+    ),
+    "OpenAIFile": ("expires_at", "status_details"),
+    "ListFilesResponse": ("first_id", "last_id"),
+    "ListBatchesResponse": ("first_id", "last_id"),
+}
 #: Codes of failures that OpenAI's servers send and its description forgets.
 CODES = ("context_length_exceeded", "model_not_found")
 
@@ -107,6 +125,12 @@ def _allow_what_openai_sends(schemas: dict[str, Any]) -> None:
     # A response that is being made has taken no tokens yet.
     response = schemas["Response"]["properties"]
     response["usage"] = {"anyOf": [response["usage"], {"type": "null"}]}
+    # What has not come is null.
+    for name, fields in _NULL.items():
+        for field in fields:
+            schemas[name]["properties"][field] = {
+                "anyOf": [schemas[name]["properties"][field], {"type": "null"}]
+            }
     # Where it stands, a schema of the client's own is meant.
     schemas["EmptyModelParam"] = {"type": "object"}
 

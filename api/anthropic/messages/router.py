@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from msgspec import structs
 
-from api.anthropic.dialect import ANTHROPIC, AnthropicError
+from api.anthropic.dialect import ANTHROPIC
 from api.anthropic.messages.answer import AnthropicMessage, MessageEvent, TokenCount
 from api.anthropic.messages.frames import MessageFrames
 from api.anthropic.messages.render import MessageMeta, message
@@ -24,7 +24,6 @@ from api.http.prefer import preference
 from api.inputs.settling import settle
 from api.inputs.volatile import without_volatile
 from jobs.client import Submission
-from jobs.errors import NotSupported
 from jobs.kinds import Kind
 
 MESSAGE = Renderer(ANTHROPIC, Kind.CHAT, MessageMeta, message, name="message", prefix="msg_")
@@ -97,23 +96,6 @@ async def count_tokens(request: Request) -> Response:
     count: TokenCount = {"input_tokens": await tokens_of(request, ref, payload)}
     return json_response(count)
 
-
-async def batches(request: Request) -> Response:
-    """Batches are not there."""
-    raise NotSupported("Batches of messages are not supported. Send each as a message of its own.")
-
-
-for path in ("/v1/messages/batches", "/v1/messages/batches/{rest:path}"):
-    for method in ("GET", "POST", "DELETE"):
-        router.add_api_route(
-            path,
-            batches,
-            methods=[method],
-            summary="Batches of messages",
-            status_code=501,
-            response_class=Response,
-            openapi_extra=gives(AnthropicError, 501, "Not supported"),
-        )
 
 RESOURCE = Resource(
     ANTHROPIC,

@@ -49,9 +49,3 @@ def test_the_base_address_may_name_the_dialect(api: ApiServer, worker: ScriptedW
         assert message.type == "message"
     with httpx.Client(base_url=f"{api.url}/anthropic") as client:
         assert "first_id" in client.get("/v1/models").json()
-
-
-def test_batches_are_not_there_yet(http: httpx.Client) -> None:
-    answer = http.post("/v1/messages/batches", json={"requests": []})
-    assert answer.status_code == 501
-    assert answer.json()["type"] == "error"

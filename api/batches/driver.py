@@ -1,0 +1,124 @@
+"""Drives the open batches: each is driven by one API process, and by another one when that dies.
+
+A process holds a batch by a lease, as workers hold jobs. What it writes after it has lost one is refused.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from functools import partial
+
+from fastapi import FastAPI
+from redis.exceptions import RedisError
+
+from api.batches.batching import Batching
+from api.batches.drive import TROUBLE, Drive
+from jobs.batches import BatchStore, Lost
+from jobs.batches.store import LEASE
+from jobs.client import JobClient
+from jobs.files import FileStore
+from jobs.tasks import end
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks for batches, and before a drive that failed begins anew: more each time for our mistakes.
+_LOOK, _AGAIN, _LONGEST = 1.0, 0.5, 60.0
+#: Batches that a process drives at the same time.
+_MOST = 8
+#: Seconds between two looks for what has expired.
+_SWEEP = 30.0
+
+
+class BatchDriver:
+    """Of one process, on its event loop."""
+
+    def __init__(self, app: FastAPI, jobs: JobClient) -> None:
+        self._app, self._jobs = app, jobs
+        self._batching: Batching = app.state.batching
+        self._store, self._files = BatchStore(jobs.redis), FileStore(jobs.redis)
+        self._token = secrets.token_hex(8)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._swept = time.monotonic()
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        news = self._batching.news = asyncio.Event()
+        try:
+            while True:
+                with contextlib.suppress(RedisError, OSError):
+                    await self._look()
+                    await self._sweep()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK):
+                        await news.wait()
+                news.clear()
+        finally:
+            held = list(self._tasks)
+            await end(*self._tasks.values())
+            await self._let_go(held)
+
+    async def _look(self) -> None:
+        for batch_id in await self._store.open():
+            if len(self._tasks) >= _MOST:
+                break
+            if batch_id not in self._tasks and await self._store.lease(batch_id, self._token):
+                task = asyncio.create_task(self._drive(batch_id))
+                self._tasks[batch_id] = task
+                task.add_done_callback(partial(self._over, batch_id))
+
+    def _over(self, batch_id: str, _: "asyncio.Task[None]") -> None:
+        self._tasks.pop(batch_id, None)
+        self._batching.tell()
+
+    async def _drive(self, batch_id: str) -> None:
+        """Drive a batch until it has ended, or another process has it."""
+        told, pause = "", _AGAIN
+        while True:
+            try:
+                batch = await self._store.get(batch_id)
+                if batch is None or batch.status.ended:
+                    return
+                drive = Drive(self._app, self._jobs, batch, self._token)
+                await self._holding(batch_id, drive)
+                return
+            except Lost:
+                return
+            except TROUBLE as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("batch %s waits: %s", batch_id, told)
+            except Exception:
+                log.exception("batch %s can't be driven", batch_id)
+                pause = min(2 * pause, _LONGEST)
+            await asyncio.sleep(pause)
+
+    async def _holding(self, batch_id: str, drive: Drive) -> None:
+        """Run a drive while the batch is held. Raises Lost, and what the drive raises."""
+        running = asyncio.create_task(drive.run())
+        try:
+            while not running.done():
+                await asyncio.wait((running,), timeout=LEASE / 4)
+                if running.done():
+                    break
+                with contextlib.suppress(RedisError, OSError):
+                    status = await self._store.lease(batch_id, self._token)
+                    if status is None:
+                        raise Lost
+                    drive.status = status
+            await running
+        finally:
+            await end(running)
+
+    async def _let_go(self, held: list[str]) -> None:
+        """Another process may drive these batches at once."""
+        for batch_id in held:
+            with contextlib.suppress(RedisError, OSError):
+                await self._store.release(batch_id, self._token)
+
+    async def _sweep(self) -> None:
+        if time.monotonic() - self._swept >= _SWEEP:
+            self._swept = time.monotonic()
+            await self._files.sweep()
+            await self._store.sweep()
