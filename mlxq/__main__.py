@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from mlxq.roots import use_roots
+from mlxq.launch.roots import use_roots
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,9 @@ from api.http import sse
 from jobs.errors import MlxqError
 from jobs.events import Entry
 
+#: Of the keep-alives, every so many is an event where clients do not count comments.
+EVENT_EVERY = 3
+
 
 class Frames(ABC):
     """The frames of one stream. Server-sent events, unless `headers` say otherwise."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -108,6 +109,12 @@ class AccessSettings(Group):
         gt=0,
         le=86_400,
         description="Longest time without a message on a WebSocket while nothing is spoken.",
+    )
+
+    chat_keep_alives: Literal["comments", "chunks"] = Field(
+        default="comments",
+        description="What a stream of a chat has while there is no text: `comments`, or also a chunk without "
+        "content every twelve seconds, for clients that do not count comments.",
     )
 
     @field_validator("public_url")

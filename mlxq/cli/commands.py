@@ -1,7 +1,5 @@
 """What each verb does and shows."""
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -12,13 +10,13 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
 
 from config.settings import Settings
 from mlxq.catalog.local import LocalModels
 from mlxq.catalog.size import model_size
 from mlxq.catalog.stored_prompts import forget_all_prompts
 from mlxq.cli.server import DownloadEvent, Fetched, Problem, Server, Unreachable, model_path
+from mlxq.cli.table import show
 
 #: What a job ends with.
 _ENDS = ("completed", "failed", "cancelled", "expired")
@@ -75,7 +73,7 @@ def list_models(server: Server, settings: Settings) -> None:
             for model in known.installed()
             if not model.cached or model.id in fetched
         ]
-    _table(("MODEL", "TYPE", "SIZE", "STATUS"), models)
+    show(("MODEL", "TYPE", "SIZE", "STATUS"), models)
 
 
 def processes(server: Server) -> None:
@@ -87,7 +85,7 @@ def processes(server: Server) -> None:
         progress = job["progress"] or {"done": 0, "total": 0}
         done = f"{100 * progress['done'] // progress['total']}%" if progress["total"] else "0%"
         rows.append((job["model"], "download", _size(progress["total"]), f"downloading {done}"))
-    _table(("MODEL", "TYPE", "SIZE", "STATUS"), rows)
+    show(("MODEL", "TYPE", "SIZE", "STATUS"), rows)
 
 
 def clear_cache(settings: Settings) -> None:
@@ -113,17 +111,6 @@ def _bar(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
-
-
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="")
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    console = Console(markup=True, highlight=False)
-    # In a pipe no name is cut off.
-    console.print(table, width=None if console.is_terminal else 1000, soft_wrap=not console.is_terminal)
 
 
 def _known(size: int | None) -> str:

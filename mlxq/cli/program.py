@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from config import VERSION
+from mlxq.cli.agents import AGENTS
 from mlxq.cli.serve import serve
 from mlxq.launch.names import NAMES
 
@@ -38,18 +39,34 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser(
         "clear-cache", help="delete the prompts of the cache on the disk; works without a server, too"
     )
+    one = verbs.add_parser(
+        "launch",
+        help="start a coding agent that uses the server; without a name, list the agents",
+        usage="mlxq launch [AGENT] [--model MODEL] [--print [--with-key]] [--url URL] [-- ARGUMENTS]",
+        epilog="ARGUMENTS are those of the agent.",
+        parents=[address],
+    )
+    one.add_argument("agent", nargs="?", choices=list(AGENTS), metavar="AGENT", help=", ".join(AGENTS))
+    one.add_argument("--model", help="the chat model, instead of the server's default")
+    one.add_argument("--print", action="store_true", dest="shown", help="only show what would be set")
+    one.add_argument("--with-key", action="store_true", help="show the key, too")
     verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
     return program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 1 when something went wrong, 130 after Ctrl-C."""
-    wanted = parser().parse_args(arguments)
+    own, rest = _split(sys.argv[1:] if arguments is None else arguments)
+    reading = parser()
+    wanted = reading.parse_args(own)
+    if rest and wanted.verb != "launch":
+        reading.error(f"{wanted.verb} takes no arguments behind --")
     if wanted.verb == "serve":
         serve(wanted.part, wanted.host, wanted.port)
 
     from config.settings import load_settings
     from mlxq.cli.commands import clear_cache, list_models, processes, pull, remove
+    from mlxq.cli.launch import launch
     from mlxq.cli.server import Problem, Server
 
     settings = load_settings()
@@ -59,6 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "list": lambda server: list_models(server, settings),
         "ls": lambda server: list_models(server, settings),
         "ps": processes,
+        "launch": lambda server: launch(
+            server,
+            settings,
+            wanted.agent,
+            rest,
+            model=wanted.model,
+            shown=wanted.shown,
+            with_key=wanted.with_key,
+        ),
         "clear-cache": lambda _: clear_cache(settings),
     }
     try:
@@ -70,3 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The arguments before the first `--` and those behind it."""
+    place = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:place], arguments[place + 1 :]

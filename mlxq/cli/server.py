@@ -25,6 +25,10 @@ class Unreachable(Problem):
     """No server answers."""
 
 
+class Missing(Problem):
+    """The server does not have what it was asked for."""
+
+
 class Fetched(TypedDict):
     """The result of a download."""
 
@@ -35,6 +39,14 @@ class Fetched(TypedDict):
 
 class Failure(TypedDict):
     message: str
+
+
+class ModelFacts(TypedDict, total=False):
+    """Of a model, what `launch` needs. Servers other than mlxq give the id alone."""
+
+    id: str
+    type: str
+    context_length: int | None
 
 
 class DownloadEvent(TypedDict, total=False):
@@ -50,7 +62,8 @@ class Server:
     def __init__(self, settings: Settings, url: str | None = None) -> None:
         keys = (*settings.admin_keys, *settings.api_keys)
         headers = {"authorization": f"Bearer {keys[0].get_secret_value()}"} if keys else {}
-        self.url = (url or _address(settings)).rstrip("/")
+        # Clients of OpenAI's API are given the address with /v1.
+        self.url = (url or _address(settings)).rstrip("/").removesuffix("/v1")
         # Where a proxy is set for the internet, it is not meant for this machine.
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=False)
 
@@ -76,7 +89,7 @@ class Server:
         except ValueError:
             raise Problem(f"what answers at {self.url} is not mlxq") from None
         if answer.is_error:
-            raise Problem(_words(content))
+            raise (Missing if answer.status_code == httpx.codes.NOT_FOUND else Problem)(_words(content))
         return content
 
     def events(self, job_id: str) -> Iterator[tuple[str, DownloadEvent]]:

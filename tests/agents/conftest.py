@@ -1,16 +1,15 @@
 """A system whose model acts, and a place for an agent to work in."""
 
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.agents.actor import actor
 from tests.agents.agents import FOLDER, Place
-from tests.support.system import System
-
-MakeSystem = Callable[..., System]
+from tests.agents.held_system import HeldSystem
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,37 +19,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
+@pytest.fixture(scope="session")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the model writes into."""
+    return tmp_path_factory.mktemp("work")
 
 
-@pytest.fixture
-def make_system(tmp_path: Path, work: Path) -> Iterator[MakeSystem]:
-    """A system whose model writes into the folder of this test."""
+@pytest.fixture(scope="session")
+def the_system(tmp_path_factory: pytest.TempPathFactory, work: Path) -> Iterator[HeldSystem]:
     if not FOLDER.exists():
         if os.environ.get("CI"):
             pytest.fail("CI runs the agents: make .venv/agents.stamp")
         pytest.skip("no agents: make .venv/agents.stamp")
-    actor(tmp_path / "models" / "actor", work)
-    made: list[System] = []
-
-    def make(default: str = "actor", **settings: object) -> System:
-        made.append(System(tmp_path / "models", default, **settings))
-        return made[-1].start()
-
-    yield make
-    for running in made:
-        running.stop()
+    folder = tmp_path_factory.mktemp("system")
+    actor(folder / "models" / "actor", work)
+    running = HeldSystem(folder)
+    running.start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture
-def place(tmp_path: Path, work: Path) -> Callable[[System], Place]:
-    def at(system: System) -> Place:
-        home = tmp_path / "home"
-        home.mkdir()
-        return Place(home, work, system.url)
+def system(the_system: HeldSystem) -> Iterator[HeldSystem]:
+    """The system, with nothing of an earlier story in it."""
+    the_system.tidy()
+    yield the_system
+    the_system.let_go()
 
-    return at
+
+@pytest.fixture
+def place(system: HeldSystem, work: Path, tmp_path: Path) -> Place:
+    for entry in work.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    home = tmp_path / "home"
+    home.mkdir()
+    return Place(home, work, system.url)

@@ -4,96 +4,107 @@ They also do it when things go wrong. The agents are the real ones, from their r
 """
 
 import subprocess
-from collections.abc import Callable
-from typing import Any
+import time
 
 import pytest
 
 from tests.agents.actor import DONE, FILE, TEXT
-from tests.agents.agents import AGENTS, Place
-from tests.agents.conftest import MakeSystem
-from tests.support.checkpoints import random_qwen3
-from tests.support.system import System
+from tests.agents.agents import AGENTS, Agent, Place
+from tests.agents.held_system import HeldSystem
 
-At = Callable[[System], Place]
-
-#: Those of which it is also told what they do when things go wrong.
-PATIENT = ("claude", "codex")
+#: Seconds of silence that an agent bears in the story of a late answer, and the time that it then waits.
+IDLE, LATE = 1.0, 2.5
 
 
-def check(agent: subprocess.Popen[str], place: Place, *, name: str = "") -> str:
+def check(running: subprocess.Popen[str], agent: Agent, place: Place) -> str:
     """It ends well, and the file is there. Returns what it said."""
-    said, _ = agent.communicate(timeout=200)
-    assert agent.returncode == 0, said
+    try:
+        said, _ = running.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        pytest.fail(f"it does not end:\n{running.communicate()[0]}")
+    assert running.returncode == 0, said
     assert (place.work / FILE).read_text().strip() == TEXT, said
-    if name != "aider":
+    if agent.name != "aider":
         assert DONE in said
     return said
 
 
-def block(system: System) -> str:
-    """A chat of somebody else that lasts; its job's id."""
-    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 100_000, "ignore_eos": True}
-    answer = system.http.post(
-        "/v1/chat/completions", json={"model": "default", **body}, headers={"prefer": "respond-async"}
-    )
-    job_id: str = answer.raise_for_status().json()["id"]
-    return job_id
+@pytest.fixture(params=AGENTS)
+def agent(request: pytest.FixtureRequest) -> Agent:
+    return AGENTS[request.param]
 
 
-def jobs(system: System) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = system.http.get("/v1/jobs").raise_for_status().json()["data"]
-    return found
+def test_a_whole_turn(agent: Agent, system: HeldSystem, place: Place) -> None:
+    check(agent.start(place), agent, place)
+    assert len(system.sent()) >= (1 if agent.name == "aider" else 2)
 
 
-@pytest.mark.parametrize("name", AGENTS)
-def test_a_whole_turn(name: str, make_system: MakeSystem, place: At) -> None:
-    system = make_system()
-    here = place(system)
-    check(AGENTS[name].start(here), here, name=name)
-    assert {job["status"] for job in jobs(system)} == {"completed"}
+def test_a_turn_of_a_launched_agent(agent: Agent, system: HeldSystem, place: Place) -> None:
+    """Its own configuration has nothing of the server, before and after."""
+    said = check(agent.launch(place), agent, place)
+    assert "Model metadata" not in said, "Codex is told the length of the context, and which models there are"
+    files = [file for folder in (place.home, place.work) for file in folder.rglob("*.*") if file.is_file()]
+    configured = [
+        file
+        for file in files
+        if file.suffix in (".json", ".toml", ".yml")
+        and ".mlxq" not in file.parts
+        and file.stat().st_size < 10**6
+    ]
+    assert [file for file in configured if system.url in file.read_text()] == []
 
 
-@pytest.mark.parametrize("name", PATIENT)
-def test_a_turn_waits_behind_others(name: str, make_system: MakeSystem, place: At) -> None:
-    system = make_system(BATCH_SIZE=1)
-    blocker = block(system)
-    here = place(system)
-    agent = AGENTS[name].start(here)
-    system.wait_until(lambda: any(job["status"] == "queued" for job in jobs(system)), "it does not wait")
-    system.http.post(f"/v1/jobs/{blocker}/cancel").raise_for_status()
-    check(agent, here)
+def test_a_turn_waits_behind_others(agent: Agent, system: HeldSystem, place: Place) -> None:
+    system.hold()
+    system.chat()
+    running = agent.start(place)
+    system.wait_for("queued")
+    system.let_go()
+    check(running, agent, place)
 
 
-@pytest.mark.parametrize("name", PATIENT)
-def test_a_turn_loads_its_model(name: str, make_system: MakeSystem, place: At, tmp_path: Any) -> None:
-    random_qwen3(tmp_path / "models" / "other", seed=1)
-    system = make_system("other")
-    here = place(system)
-    check(AGENTS[name].start(here), here)
+def test_a_turn_loads_its_model(agent: Agent, system: HeldSystem, place: Place) -> None:
+    system.http.post("/v1/models/actor/unload").raise_for_status()
+    assert system.status("actor") != "loaded"
+    check(agent.start(place), agent, place)
+    assert system.status("actor") == "loaded"
 
 
-@pytest.mark.parametrize("name", PATIENT)
-def test_a_turn_survives_a_killed_worker(name: str, make_system: MakeSystem, place: At) -> None:
-    system = make_system()
-    here = place(system)
-    agent = AGENTS[name].start(here)
-    system.wait_until(lambda: any(job["status"] == "in_progress" for job in jobs(system)), "it asks nothing")
+def test_a_turn_survives_a_killed_worker(agent: Agent, system: HeldSystem, place: Place) -> None:
+    """It dies when the first words have been sent."""
+    system.hold(steps=2)
+    running = agent.start(place)
+    system.wait_for("in_progress")
+    job = system.jobs("in_progress")[0]["id"]
     system.kill_worker()
+    system.let_go()
     system.start_worker()
-    check(agent, here)
-    assert any(job["attempts"] > 1 for job in jobs(system))
+    check(running, agent, place)
+    assert system.job(job)["attempts"] == 2
+    assert system.sent().count(("200", job)) == 1, "the agent has noticed nothing"
 
 
-@pytest.mark.parametrize("name", PATIENT)
-def test_a_turn_waits_where_the_queue_is_full(name: str, make_system: MakeSystem, place: At) -> None:
-    system = make_system(BATCH_SIZE=1, QUEUE_LIMIT=1)
-    blockers = [block(system)]
-    system.wait_until(lambda: jobs(system)[0]["status"] == "in_progress", "it does not run")
-    blockers.append(block(system))
-    here = place(system)
-    agent = AGENTS[name].start(here)
-    system.wait_until(lambda: " 429 " in system.log.read_text(), "nobody is refused")
-    for blocker in reversed(blockers):
-        system.http.post(f"/v1/jobs/{blocker}/cancel").raise_for_status()
-    check(agent, here)
+def test_a_turn_bears_a_late_answer(agent: Agent, system: HeldSystem, place: Place) -> None:
+    """The first token comes long after the agent would give up a silent stream."""
+    system.hold()
+    running = agent.start(place, idle=IDLE)
+    system.wait_for("in_progress")
+    late = time.monotonic() + LATE
+    system.wait_until(lambda: time.monotonic() > late, "time stands still")
+    system.let_go()
+    check(running, agent, place)
+    sent = system.sent()
+    assert len(sent) == len(set(sent)), "no request came twice"
+
+
+def test_a_turn_waits_where_the_queue_is_full(agent: Agent, system: HeldSystem, place: Place) -> None:
+    system.hold()
+    system.chat()
+    system.wait_for("in_progress")
+    system.chat()
+    system.chat()
+    running = agent.start(place)
+    system.wait_until(lambda: "429" in dict(system.sent()), "nobody is refused")
+    system.let_go()
+    check(running, agent, place)

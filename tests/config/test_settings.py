@@ -92,6 +92,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "linger_time": ("90s", 90.0),
     "result_ttl": ("24h", 86_400.0),
     "access_log": ("all", "all"),
+    "chat_keep_alives": ("chunks", "chunks"),
     "keep_request_kb": ("1.5", 1.5),
     "disk_limit_gb": ("1.5", 1.5),
     "events_ttl": ("1.5h", 5_400.0),

@@ -11,6 +11,7 @@ from jobs.events import Entry, Event
 
 class EventType(StrEnum):
     STARTED = "started"
+    DOWNLOADING = "downloading"
     LOADING = "loading"
     LOADED = "loaded"
     DELTA = "delta"

@@ -78,7 +78,9 @@ async def answer_chat(
     if chat.stream and made.preference.wait != 0:
 
         def frames(accepted: Submission) -> ChatFrames:
-            return make(accepted.job_id, renderer.noted(accepted.meta), choices=chat.n or 1)
+            begun = make(accepted.job_id, renderer.noted(accepted.meta), choices=chat.n or 1)
+            begun.keep_alive_chunks = context_of(request).settings.chat_keep_alives == "chunks"
+            return begun
 
         return stream(request, made.job, frames, made.headers)
     return await run(request, made.job, made.preference, made.headers)

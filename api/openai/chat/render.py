@@ -5,6 +5,8 @@ from typing import cast
 import orjson
 from msgspec import UNSET
 
+from api.dispatch.frames import EVENT_EVERY
+from api.dispatch.progress import JobProgress
 from api.dispatch.renderers import Answered
 from api.dispatch.sent_answer import AnswerPiece
 from api.openai.chat.completion import (
@@ -102,6 +104,9 @@ def _token(entry: TokenLogprob) -> ChatLogprob:
 class ChatFrames(OpenAiText):
     """The chunks of one stream as server-sent events. All but the text of a plain delta is serialised once."""
 
+    #: whether some keep-alives are chunks without content
+    keep_alive_chunks = False
+
     def __init__(self, job_id: str, meta: ChatMeta, *, choices: int) -> None:
         super().__init__()
         head = orjson.dumps(
@@ -119,6 +124,7 @@ class ChatFrames(OpenAiText):
         self._include_usage = meta.include_usage
         self._choices = choices
         self._legacy = meta.legacy
+        self._kept_alive = 0
         self._deltas = [
             self._head + b',"choices":[{"index":%d,"delta":{"content":' % index for index in range(choices)
         ]
@@ -127,6 +133,12 @@ class ChatFrames(OpenAiText):
     def begin(self) -> bytes:
         role: ChatDelta = {"role": "assistant", "content": "", "refusal": None}
         return b"".join(self._choice(index, role) for index in range(self._choices))
+
+    def alive(self, progress: JobProgress) -> bytes:
+        self._kept_alive += 1
+        if self.keep_alive_chunks and self._kept_alive % EVENT_EVERY == 0:
+            return self._choice(0, {})
+        return super().alive(progress)
 
     def piece(self, piece: AnswerPiece) -> bytes:
         if piece.field == "content" and not piece.logprobs:

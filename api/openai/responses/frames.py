@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 import orjson
 
+from api.dispatch.frames import EVENT_EVERY
 from api.dispatch.progress import JobProgress
 from api.dispatch.sent_answer import AnswerPiece
 from api.dispatch.text_stream import TextFrames
@@ -20,9 +21,6 @@ from api.openai.responses.render import Rendered, ResponseMeta
 from jobs.errors import MlxqError
 from jobs.events import Entry, Started
 from jobs.results import TextResult, TranscriptionResult
-
-#: Of the keep-alives in a row, every so many is an event: Codex does not count comments.
-_EVERY = 3
 
 
 class ResponseFrames(TextFrames):
@@ -73,7 +71,8 @@ class ResponseFrames(TextFrames):
 
     def alive(self, progress: JobProgress) -> bytes:
         self._quiet += 1
-        if self._quiet % _EVERY:
+        # Codex does not count comments.
+        if self._quiet % EVENT_EVERY:
             return comment(str(progress))
         response = self._rendered.response("queued" if self._waits else "in_progress", self._done)
         return _frame("response.in_progress", self._number - 1, {"response": response})

@@ -1,6 +1,6 @@
 """Where the packages `api`, `config`, `jobs` and `worker` are, and the models that come with mlxq.
 
-In a checkout they lie beside this package, and the working folder leads to them. An installed mlxq has them in
+In a checkout they lie beside mlxq, and the working folder leads to them. An installed mlxq has them in
 `mlxq/_roots`, which only its own processes put on their path: a program that imports mlxq can have an `api` or a
 `config` of its own, and so can the folder in which mlxq is started.
 """
@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-ROOTS = Path(__file__).resolve().parent / "_roots"
+ROOTS = Path(__file__).resolve().parent.parent / "_roots"
 
 
 def use_roots() -> None:
@@ -21,3 +21,15 @@ def use_roots() -> None:
     os.environ["PYTHONPATH"] = f"{ROOTS}{os.pathsep}{more}" if more else str(ROOTS)
     # Else `python -m api` would run an `api` of the working folder.
     os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def environment() -> dict[str, str]:
+    """The environment without what `use_roots` has added: for programs of others."""
+    kept = dict(os.environ)
+    paths = kept.get("PYTHONPATH", "").split(os.pathsep)
+    if str(ROOTS) in paths:
+        kept["PYTHONPATH"] = os.pathsep.join(path for path in paths if path != str(ROOTS))
+        if not kept["PYTHONPATH"]:
+            del kept["PYTHONPATH"]
+        kept.pop("PYTHONSAFEPATH", None)
+    return kept
