@@ -2,7 +2,10 @@
 
 import os
 
-URL = os.environ["MLXQ_URL"] + "/v1"
+#: What clients of Anthropic's and Ollama's APIs take as their address.
+ROOT = os.environ["MLXQ_URL"]
+#: What clients of OpenAI's take.
+URL = ROOT + "/v1"
 #: Any key will do where API_KEYS is not set, but most clients refuse to start without one.
 KEY = "any"
 #: A trained model of 0.9 M parameters: it knows capitals and calls tools like get_weather.
