@@ -3,7 +3,7 @@
 It knows what such a name holds and what it adds to a payload. It does not know where names are kept.
 """
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, structs
@@ -30,12 +30,12 @@ class ModelAlias(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     min_p: Share | None = None
     max_tokens: Count | None = None
     stop: Annotated[list[StopText], Meta(max_length=16)] | StopText | None = None
-    seed: int | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None = None
     repetition_context_size: Count | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
-    reasoning_effort: str | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     enable_thinking: bool | None = None
 
     @property

@@ -6,6 +6,9 @@ from starlette.requests import HTTPConnection
 
 from api.http.header_text import header_text
 
+#: Notes of one request: it may name many models.
+_MOST = 8
+
 
 def warned(headers: Mapping[str, str], texts: Iterable[str]) -> dict[str, str]:
     """The same headers with these warnings beside those that are there."""
@@ -15,8 +18,9 @@ def warned(headers: Mapping[str, str], texts: Iterable[str]) -> dict[str, str]:
 
 
 def warn(request: HTTPConnection, text: str) -> None:
-    """Note what the response to this request is to say."""
-    request.state.warnings = [*getattr(request.state, "warnings", ()), text]
+    """Note what the response to this request is to say. Each text is said once, and no more than a few are."""
+    texts = dict.fromkeys((*getattr(request.state, "warnings", ()), text))
+    request.state.warnings = tuple(texts)[:_MOST]
 
 
 def with_noted(request: HTTPConnection, headers: Mapping[str, str]) -> dict[str, str]:

@@ -150,6 +150,8 @@ def test_a_bad_entry_harms_no_other(
     bad = {
         "hot": {"model": "tiny", "temperature": 3},
         "odd": {"model": "tiny", "colour": "red"},
+        "huge": {"model": "tiny", "seed": 2**64},
+        "deep": {"model": "tiny", "reasoning_effort": "extreme"},
         "none": {"temperature": 1},
         "number": 3,
         "null": None,

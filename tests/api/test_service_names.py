@@ -16,6 +16,7 @@ from mlxq.catalog.service_names import service_category
 from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
 from tests.support.hub_listing import HubListing
+from tests.support.scripted_worker import ScriptedWorker
 
 NAMES = {
     Category.LLM: (
@@ -241,3 +242,27 @@ def test_the_model_that_answers_is_not_deleted_by_such_a_name(start: Start) -> N
         assert http.delete(f"/v1/models/{name}").status_code == 404
     there = {row["id"] for row in http.get("/v1/models").json()["data"]}
     assert {"a-chats", "a-hears", "a-paints"} <= there
+
+
+def test_every_dialect_says_what_answered(start: Start, redis_url: str, clean_redis: redis.Redis) -> None:
+    http = start("a-")
+    hello = [{"role": "user", "content": "Hi"}]
+    bodies: dict[str, dict[str, Any]] = {
+        "/v1/chat/completions": {"messages": hello},
+        "/v1/completions": {"prompt": "Hi"},
+        "/v1/messages": {"messages": hello, "max_tokens": 9},
+        "/v1/responses": {"input": "Hi"},
+        "/api/chat": {"messages": hello},
+        "/api/generate": {"prompt": "Hi"},
+    }
+    with ScriptedWorker(redis_url) as worker:
+        for path, body in bodies.items():
+            for streamed in (False, True):
+                answer = http.post(path, json={"model": "claude-sonnet-4-5", "stream": streamed, **body})
+                assert answer.status_code == 200, answer.text
+                assert "'a-chats' answers in place of 'claude-sonnet-4-5'" in answer.headers["warning"], path
+                assert "a-chats" not in answer.text
+                assert "claude-sonnet-4-5" in answer.text, "the model has the name that was asked for"
+        assert {run.claim.model for run in worker.runs} == {"a-chats"}
+    answer = http.post("/v1/responses", json={"model": "gpt-4o", "input": "Hi", "background": True})
+    assert "'a-chats' answers in place of 'gpt-4o'" in answer.headers["warning"]

@@ -49,6 +49,16 @@ def vectors(output: Output) -> list[Any]:
     return [vector(encoded) for encoded in plain(output.result)["embeddings"]]
 
 
+def test_the_model_of_a_package_is_what_services_names_mean_without_a_hub(tmp_path: Path) -> None:
+    settings = Settings(model_roots=(tmp_path,), data_dir=tmp_path, hub_cache=tmp_path, hf_hub_offline=True)
+    named = Catalog(settings).resolve("text-embedding-3-small", Category.EMBEDDING)
+    # The worker gets the id.
+    engine = load(Catalog(settings).resolve(named.id, Category.EMBEDDING), settings)
+    engine.add("a", typed({"inputs": ["A cat sits.", "A kitten sits.", "The market fell."]}), 0)
+    cat, kitten, market = vectors(until_ended(engine, "a")["a"])
+    assert cat @ kitten > 0.7 > 0.3 > cat @ market
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_neighbours_of_any_length_change_no_vector(tmp_path: Path, family: str) -> None:
     folder = random_encoder(tmp_path / "model", family)
