@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Iterator
 
+import anyio
 import orjson
 import pytest
 from PIL import Image
@@ -46,15 +47,20 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 async def test_pictures(system: System) -> None:
     told: list[float] = []
+    complete = anyio.Event()
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
         told.append(progress)
+        if progress == total:
+            complete.set()
 
     async with tool_client(system.url) as client:
         first = await client.call_tool(
             "generate_image", {"prompt": "A fox", "size": "32x32", "seed": 1}, progress_callback=note
         )
         assert not first.is_error, texts(first)
+        with anyio.fail_after(20):
+            await complete.wait()
         assert told == sorted(set(told))
         assert told[-1] >= 2
         edited = await client.call_tool(

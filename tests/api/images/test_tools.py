@@ -82,12 +82,18 @@ async def test_a_picture_is_made_by_a_job_whose_steps_are_told(
 
     painter.play(paint)
     told: list[tuple[float, float | None, str | None]] = []
+    complete = anyio.Event()
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
         told.append((progress, total, message))
+        if progress == total:
+            complete.set()
 
     async with tool_client(api.url, era) as client:
         result = await client.call_tool("generate_image", {**CALL, "n": 2}, progress_callback=note)
+        # Notifications may be read after the result.
+        with anyio.fail_after(20):
+            await complete.wait()
     assert not result.is_error, result
     assert [base64.b64decode(each.data) for each in images(result)] == [made(0), made(1)]
     assert [httpx.get(link).content for link in links(result)] == [made(0), made(1)]
@@ -174,6 +180,31 @@ async def test_any_process_cancels_a_call_of_its_session_alone(
     await anyio.to_thread.run_sync(caller.join, 20)
     assert "cancelled" in answers[0].text
     assert not clean_redis.keys(keys.tool_call("*"))
+
+
+@pytest.mark.parametrize(("setting", "cancels"), [("cancel", True), ("keep", False)])
+def test_a_connection_that_breaks_is_as_on_every_route(
+    make_api: MakeApi, painter: ScriptedWorker, setting: str, cancels: bool
+) -> None:
+    """Of a client with a session: it would have said that it cancels."""
+    api = make_api(image_on_disconnect=setting, linger_time=0)
+    left, done = threading.Event(), threading.Event()
+    saw: list[bool] = []
+
+    def wait(run: Run) -> None:
+        left.wait(20)
+        saw.append(run.until_cancelled(10 if cancels else 0.3))
+        run.cancelled()
+        done.set()
+
+    painter.play(wait)
+    call = rpc("tools/call", 7, name="generate_image", arguments=CALL)
+    headers = {"accept": "*/*", "mcp-session-id": begin(api)}
+    with httpx.stream("POST", f"{api.url}/mcp", json=call, headers=headers):
+        assert painter.claimed.acquire(timeout=20)
+    left.set()
+    assert done.wait(20)
+    assert saw == [cancels]
 
 
 async def test_what_is_wrong_is_told_to_the_model(api: ApiServer, painter: ScriptedWorker) -> None:
