@@ -32,6 +32,7 @@ from tests.support.minilm import put_minilm
 from tests.support.paraformer_checkpoint import paraformer_checkpoint
 from tests.support.payloads import typed
 from tests.support.planted import UNSOUND, plant, unsound, with_model_file
+from tests.support.rerankers import random_cross_encoder, random_qwen3_reranker
 from tests.support.tts_checkpoints import random_indextts, random_qwen3_tts
 from tests.support.vision_checkpoints import random_gemma3, random_qwen2_vl, random_qwen3_vl
 from worker.engines import ENGINES
@@ -49,6 +50,8 @@ FAMILIES: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "vision qwen3_vl": ("llm", lambda root: random_qwen3_vl(root / "qwen3-vl")),
     "vision gemma3": ("llm", lambda root: random_gemma3(root / "gemma3")),
     "embedding": ("embedding", put_minilm),
+    "embedding cross-encoder": ("embedding", lambda root: random_cross_encoder(root / "ranker")),
+    "embedding qwen3-reranker": ("embedding", lambda root: random_qwen3_reranker(root / "reranker")),
     "asr whisper": ("asr", lambda root: random_whisper(root / "whisper")),
     "asr parakeet": ("asr", lambda root: random_parakeet(root / "parakeet")),
     "asr qwen3": ("asr", lambda root: random_qwen3_asr(root / "qwen3-asr")),
