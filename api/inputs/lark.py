@@ -18,6 +18,8 @@ from api.inputs.patterns import size
 
 #: Characters of a pattern with its repetitions written out, and times that a part of a grammar may be repeated.
 _LARGEST_PATTERN, _MOST_TIMES = 20_000, 1_000
+#: Rules, terminals and groups of a grammar. The library follows them on its stack, and 3,000 have ended the process.
+_MOST_PARTS = 1_000
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r]+|(?:\#|//)[^\n]*)
@@ -45,7 +47,7 @@ _COMMON = {
     "SIGNED_FLOAT": r"/[+-]?(?:[0-9]+[eE][+-]?[0-9]+|(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)/",
     "NUMBER": r"/(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?/",
     "SIGNED_NUMBER": r"/[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?/",
-    "ESCAPED_STRING": r'/"(?:[^"\\\n]|\\.)*"/',
+    "ESCAPED_STRING": r'"\"" (/[^"\\\n]+/ | /\\./)* "\""',
     "LCASE_LETTER": "/[a-z]/",
     "UCASE_LETTER": "/[A-Z]/",
     "LETTER": "/[a-zA-Z]/",
@@ -55,10 +57,10 @@ _COMMON = {
     "WS": r"/[ \t\f\r\n]+/",
     "CR": r"/\r/",
     "LF": r"/\n/",
-    "NEWLINE": r"/(?:\r?\n)+/",
-    "SH_COMMENT": r"/#[^\n]*/",
-    "CPP_COMMENT": r"/\/\/[^\n]*/",
-    "SQL_COMMENT": r"/--[^\n]*/",
+    "NEWLINE": r'("\r"? "\n")+',
+    "SH_COMMENT": r'"#" /[^\n]*/',
+    "CPP_COMMENT": r'"//" /[^\n]*/',
+    "SQL_COMMENT": r'"--" /[^\n]*/',
 }
 
 _REGEX = re.compile(
@@ -78,6 +80,10 @@ _PLAIN = r'[^"\\\x00-\x1f]'
 _SAMPLE = frozenset(char for char in map(chr, range(0x20, 0x300)) if char not in '"\\')
 
 
+#: Repetitions without an end.
+_UNBOUNDED = re.compile(r"[*+]|\{\d+,\}")
+
+
 class NotKnown(ValueError):
     """A part of a grammar that can't be written for JSON."""
 
@@ -85,6 +91,8 @@ class NotKnown(ValueError):
 def within_json(grammar: str) -> str:
     """A grammar of the text between the quotes of a JSON string. Raises NotKnown."""
     tokens = [found for found in _tokens(_TOKEN, grammar) if not found["space"]]
+    if sum(found[0] in (":", "(", "[") for found in tokens) > _MOST_PARTS:
+        raise NotKnown(f"a grammar of more than {_MOST_PARTS} parts")
     return _Writer(whole=any(found["ignore"] for found in tokens)).written(tokens)
 
 
@@ -171,8 +179,14 @@ class _Writer:
             return f"/{''.join(each.plain if each else part[0] for each, part in zip(sets, parts, strict=True))}/"
         inner = parts[1:-1] if len(parts) > 2 and parts[0]["open"] and parts[-1][0] == ")" else parts
         some = sets[parts.index(inner[0])]
-        if some is not None and len(inner) == 2 and inner[1][0] in ("+", "*") and some.holds_plain:
-            return f"(/{some.plain}+/ | {some.escaped}){inner[1][0]}"
+        if some is not None and len(inner) == 2 and inner[1][0] in ("+", "*"):
+            run = f"/{some.plain}+/ | {some.escaped}" if some.holds_plain else some.escaped
+            return f"({run}){inner[1][0]}"
+        # Each character is a terminal now: of an endless number of them the library makes too much for a large
+        # vocabulary.
+        for atom, part in zip([None, *sets], parts, strict=False):
+            if part["times"] and _UNBOUNDED.match(part[0]) and (atom is None or atom.escapes):
+                raise NotKnown("a repetition within a pattern that has escapes in JSON")
         written = [
             self._one_of(each)
             if each

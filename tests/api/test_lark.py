@@ -56,11 +56,16 @@ TABLE: dict[str, tuple[str, list[str], list[str]]] = {
         ['ab!"', 'ccc"#'],
         ["a!!", "abcc!!", 'ab!"!'],
     ),
-    "any text": ("start: /(?:.|\\n)*/", ["", 'a\n"\\\tb\r'], []),
+    "any text": (r"start: /[\s\S]*/", ["", 'a\n"\\\tb\r'], []),
     "any letter": (
         'start: "select"i " " CNAME // a comment\n%import common.CNAME',
         ["SeLect a_1"],
         ["SELECT 1"],
+    ),
+    "strings, comments and line breaks": (
+        "start: ESCAPED_STRING NEWLINE SH_COMMENT\n%import common (ESCAPED_STRING, NEWLINE, SH_COMMENT)",
+        ['"a\\"\t"\n\r\n# "x"', '""\n#'],
+        ['"a"# x', '"a\n"\n#', '"\\"\n#'],
     ),
     "dots that see line breaks": ("start: /a.b/s", ["a\nb", 'a"b'], ["ab"]),
     "choices and options": ('start: ["a"] ("b" | "c")+ "d"?', ["b", "abcd"], ["ad", "a"]),
@@ -109,6 +114,10 @@ def accepts(grammar: str, written: str) -> bool:
         "start: ~/a/",
         "a{x}: x\nstart: a{B}",
         'start.2: "a"',
+        "start: r0\n" + "".join(f"r{number}: r{number + 1}\n" for number in range(3_000)),
+        "start: " + "(" * 1_001,
+        r"start: /.*\.py/",
+        r"start: /(?:a|\n)+b/",
     ],
 )
 def test_what_can_not_be_written_for_json_is_not_known(grammar: str) -> None:
