@@ -73,7 +73,6 @@ def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN
     orphans = blobs.orphans(age)
     if not orphans:
         return 0
-    stored: Any = connection.hmget(keys.STORED_BLOBS, orphans)
     with connection.pipeline(transaction=True) as pipe:
         for queue in QUEUES:
             pipe.lrange(keys.queue(queue), 0, -1)
@@ -88,7 +87,10 @@ def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN
             pipe.hget(keys.job(job_id), "mlxq_inputs")
         inputs = pipe.execute() if ids else []
     needed = {blob for each in inputs if each for blob in each.decode().split()}
-    needed |= {blob for blob, needs in zip(orphans, stored, strict=True) if needs is not None}
+    for place in range(0, len(orphans), _PAGE):
+        page = orphans[place : place + _PAGE]
+        stored: Any = connection.hmget(keys.STORED_BLOBS, page)
+        needed |= {blob for blob, needs in zip(page, stored, strict=True) if needs is not None}
     return blobs.delete_orphans({*orphans} - needed, age)
 
 

@@ -126,66 +126,55 @@ def test_what_is_refused_or_fails_is_in_the_error_file(sdk: openai.OpenAI, worke
 GOOD = json.dumps(line("a", chat()))
 
 
-@pytest.mark.parametrize(
-    ("lines", "problems"),
-    [
-        ([], [("empty_file", None, "input_file_id")]),
-        (["", "  "], [("empty_file", None, "input_file_id")]),
-        ([GOOD, "{", "", "[1]"], [("invalid_json_line", 2, None), ("invalid_json_line", 4, None)]),
-        ([GOOD, GOOD], [("duplicate_custom_id", 2, "custom_id")]),
-        ([line("", chat())], [("invalid_custom_id", 1, "custom_id")]),
-        ([line("a", chat(), url="/v1/completions")], [("invalid_url", 1, "url")]),
-        ([line("a", chat(), method="GET")], [("invalid_method", 1, "method")]),
-        ([{"custom_id": "a", "method": "POST", "url": CHAT}], [("missing_required_parameter", 1, "body")]),
-        ([{"method": "POST", "url": CHAT, "body": {}}], [("missing_required_parameter", 1, "custom_id")]),
-        ([line("a", [])], [("invalid_type", 1, "body")]),  # type: ignore[arg-type]
-        ([line("a", chat("x" * (1 << 20)))], [("request_too_large", 1, None)]),
-        (chats(1001), [("too_many_requests", None, "input_file_id")]),
-    ],
-    ids=lambda value: value[0][0] if value and isinstance(value[0], tuple) else "",
-)
+#: Inputs, and what is wrong with them: code, line and field.
+WRONG: list[tuple[list[object], list[tuple[str, int | None, str | None]]]] = [
+    ([], [("empty_file", None, "input_file_id")]),
+    (["", "  "], [("empty_file", None, "input_file_id")]),
+    ([GOOD, "{", "", "[1]"], [("invalid_json_line", 2, None), ("invalid_json_line", 4, None)]),
+    ([GOOD, GOOD], [("duplicate_custom_id", 2, "custom_id")]),
+    ([line("", chat())], [("invalid_custom_id", 1, "custom_id")]),
+    ([line("a", chat(), url="/v1/completions")], [("invalid_url", 1, "url")]),
+    ([line("a", chat(), method="GET")], [("invalid_method", 1, "method")]),
+    ([{"custom_id": "a", "method": "POST", "url": CHAT}], [("missing_required_parameter", 1, "body")]),
+    ([{"method": "POST", "url": CHAT, "body": {}}], [("missing_required_parameter", 1, "custom_id")]),
+    ([{**line("a", {}), "body": []}], [("invalid_type", 1, "body")]),
+    ([line("a", chat("x" * (1 << 20)))], [("request_too_large", 1, None)]),
+    ([*chats(1001)], [("too_many_requests", None, "input_file_id")]),
+]
+
+
 def test_a_wrong_input_is_told_by_its_lines(
-    sdk: openai.OpenAI,
-    http: httpx.Client,
-    worker: ScriptedWorker,
-    lines: list[object],
-    problems: list[tuple[str, int | None, str | None]],
+    sdk: openai.OpenAI, http: httpx.Client, worker: ScriptedWorker
 ) -> None:
-    batch = ended(sdk, start(sdk, lines))
-    assert (batch.status, batch.failed_at is None, batch.output_file_id) == ("failed", False, None)
-    assert batch.errors is not None
-    told = [(each.code, each.line, each.param) for each in batch.errors.data or ()]
-    assert told == problems
-    check_shape("Batch", http.get(f"/v1/batches/{batch.id}").json())
+    for lines, problems in WRONG:
+        batch = ended(sdk, start(sdk, lines))
+        assert (batch.status, batch.failed_at is None, batch.output_file_id) == ("failed", False, None)
+        assert batch.errors is not None
+        assert [(each.code, each.line, each.param) for each in batch.errors.data or ()] == problems
+        check_shape("Batch", http.get(f"/v1/batches/{batch.id}").json())
     assert worker.runs == []
 
 
-@pytest.mark.parametrize(
-    ("change", "status", "param"),
-    [
-        ({"input_file_id": "file-nope"}, 404, "input_file_id"),
-        ({"endpoint": "/v1/messages"}, 400, "endpoint"),
-        ({"endpoint": "/v1/moderations"}, 400, "endpoint"),
-        ({"completion_window": "soon"}, 400, "completion_window"),
-        ({"completion_window": "99d"}, 400, "completion_window"),
-        ({"completion_window": None}, 400, "completion_window"),
-        ({"metadata": {"a": "b" * 513}}, 400, "metadata.a"),
-        ({"metadata": {str(n): "" for n in range(17)}}, 400, "metadata"),
-        (
-            {"output_expires_after": {"anchor": "created_at", "seconds": 1}},
-            400,
-            "output_expires_after.seconds",
-        ),
-    ],
-    ids=str,
-)
-def test_wrong_batches_are_refused(
-    sdk: openai.OpenAI, http: httpx.Client, change: dict[str, Any], status: int, param: str
-) -> None:
+#: Changes of a request for a batch, and what is told.
+REFUSED: list[tuple[dict[str, Any], int, str]] = [
+    ({"input_file_id": "file-nope"}, 404, "input_file_id"),
+    ({"endpoint": "/v1/messages"}, 400, "endpoint"),
+    ({"endpoint": "/v1/moderations"}, 400, "endpoint"),
+    ({"completion_window": "soon"}, 400, "completion_window"),
+    ({"completion_window": "99d"}, 400, "completion_window"),
+    ({"completion_window": None}, 400, "completion_window"),
+    ({"metadata": {"a": "b" * 513}}, 400, "metadata.a"),
+    ({"metadata": {str(n): "" for n in range(17)}}, 400, "metadata"),
+    ({"output_expires_after": {"anchor": "created_at", "seconds": 1}}, 400, "output_expires_after.seconds"),
+]
+
+
+def test_wrong_batches_are_refused(sdk: openai.OpenAI, http: httpx.Client) -> None:
     file = sdk.files.create(file=("a", jsonl(chats(1))), purpose="batch")
-    body = {"input_file_id": file.id, "endpoint": CHAT, "completion_window": "24h", **change}
-    answer = http.post("/v1/batches", json=body)
-    assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
+    body = {"input_file_id": file.id, "endpoint": CHAT, "completion_window": "24h"}
+    for change, status, param in REFUSED:
+        answer = http.post("/v1/batches", json={**body, **change})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
     assert http.get("/v1/batches").json()["data"] == []
 
 

@@ -76,33 +76,31 @@ def test_files_are_listed_by_pages(sdk: openai.OpenAI, http: httpx.Client) -> No
     assert http.get("/v1/files", params={"after": ids[2]}).status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("form", "file", "param"),
-    [
-        ({"purpose": "batch"}, None, "file"),
-        ({"purpose": "mischief"}, b"x", "purpose"),
-        ({}, b"x", "purpose"),
-        (
-            {"purpose": "batch", "expires_after[anchor]": "created_at", "expires_after[seconds]": "5"},
-            b"x",
-            "expires_after.seconds",
-        ),
-        (
-            {"purpose": "batch", "expires_after[anchor]": "now", "expires_after[seconds]": "3600"},
-            b"x",
-            "expires_after.anchor",
-        ),
-        ({"purpose": "batch", "expires_after": "soon"}, b"x", "expires_after"),
-    ],
-    ids=str,
-)
-def test_wrong_forms_are_refused(
-    http: httpx.Client, form: dict[str, str], file: bytes | None, param: str
-) -> None:
-    answer = http.post(
-        "/v1/files", data=form, files={"other": b"x"} if file is None else {"file": ("a", file)}
-    )
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+EXPIRY = "expires_after"
+#: Fields of a form, the file, and the field that is wrong.
+WRONG: list[tuple[dict[str, str], bytes | None, str]] = [
+    ({"purpose": "batch"}, None, "file"),
+    ({"purpose": "mischief"}, b"x", "purpose"),
+    ({}, b"x", "purpose"),
+    (
+        {"purpose": "batch", f"{EXPIRY}[anchor]": "created_at", f"{EXPIRY}[seconds]": "5"},
+        b"x",
+        f"{EXPIRY}.seconds",
+    ),
+    (
+        {"purpose": "batch", f"{EXPIRY}[anchor]": "now", f"{EXPIRY}[seconds]": "3600"},
+        b"x",
+        f"{EXPIRY}.anchor",
+    ),
+    ({"purpose": "batch", EXPIRY: "soon"}, b"x", EXPIRY),
+]
+
+
+def test_wrong_forms_are_refused(http: httpx.Client) -> None:
+    for form, file, param in WRONG:
+        files = {"other": b"x"} if file is None else {"file": ("a", file)}
+        answer = http.post("/v1/files", data=form, files=files)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert http.get("/v1/files").json()["data"] == []
 
 

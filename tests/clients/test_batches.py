@@ -1,5 +1,6 @@
 """Batches with the official SDKs against all processes and real models: what they answer is what a client gets."""
 
+import base64
 import json
 import time
 from typing import Any
@@ -8,10 +9,12 @@ import anthropic
 import pytest
 
 from tests.support.batches import chats, ended, line, rows, start, vectors
+from tests.support.images import encoded, picture
 from tests.support.minilm import NAME as MINILM
 from tests.support.openai_shape import check_shape
 from tests.support.system import System
 
+PNG = base64.b64encode(encoded(picture(1, 32, 16))).decode()
 ASK: Any = [{"role": "user", "content": "What is the capital of Italy?"}]
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "CreateChatCompletionResponse": (
@@ -30,6 +33,10 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "ImagesResponse": (
         "/v1/images/generations",
         {"model": "tiny-image", "prompt": "A fox", "size": "32x16", "steps": 1, "seed": 3},
+    ),
+    "an edit": (
+        "/v1/images/edits",
+        {"model": "tiny-image", "prompt": "A fox", "image": PNG, "steps": 1, "seed": 3},
     ),
 }
 #: What differs between two answers to the same request.
@@ -54,13 +61,13 @@ def test_a_request_is_answered_as_its_own_route_does(tiny: System, name: str) ->
         (row,) = rows(sdk, batch.output_file_id)
     answer = row["response"]["body"]
     assert plain(answer) == plain(live)
-    if name == "ImagesResponse":
+    if "images" in path:
         (image,) = answer["data"]
         assert tiny.http.get(image.pop("url")).status_code == 200
         assert image["b64_json"]
         # OpenAI's own models make no small images.
         answer["size"] = "1024x1024"
-    check_shape(name, answer)
+    check_shape("ImagesResponse" if "images" in path else name, answer)
 
 
 def test_vectors_of_many_texts(tiny: System) -> None:

@@ -31,6 +31,7 @@ _ENDPOINTS = (
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
+    "/v1/images/edits",
     "/v1/images/generations",
     "/v1/responses",
 )

@@ -78,9 +78,19 @@ async def variations(request: Request) -> Response:
 async def prepare(request: Request) -> Prepared[ImageRequest]:
     """The job of a request for pictures of a text."""
     async with await read_images(request, GenerationRequest, GenerationRequest, required=False) as upload:
-        preferred = preference(request.headers)
-        job, warnings = await image_job(request, upload, "generate", preferred)
-        return Prepared(upload.body.value, job, preferred, warned(upload.body.headers, warnings))
+        return await _prepared(request, upload, "generate")
+
+
+async def prepare_edit(request: Request) -> Prepared[ImageRequest]:
+    """The job of a request for pictures made of others."""
+    async with await read_images(request, EditRequest, JsonEditRequest) as upload:
+        return await _prepared(request, upload, "edit")
+
+
+async def _prepared(request: Request, upload: ImageUpload, mode: Mode) -> Prepared[ImageRequest]:
+    preferred = preference(request.headers)
+    job, warnings = await image_job(request, upload, mode, preferred)
+    return Prepared(upload.body.value, job, preferred, warned(upload.body.headers, warnings))
 
 
 async def _answer(request: Request, upload: ImageUpload, mode: Mode) -> Response:
@@ -108,7 +118,10 @@ RESOURCE = Resource(
     OPENAI,
     routers=(router,),
     renderers=(IMAGES,),
-    batched={"/v1/images/generations": Batched(prepare, IMAGES)},
+    batched={
+        "/v1/images/edits": Batched(prepare_edit, IMAGES),
+        "/v1/images/generations": Batched(prepare, IMAGES),
+    },
     large={
         "/v1/images/edits": _pictures,
         "/v1/images/generations": _pictures,

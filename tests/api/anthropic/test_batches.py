@@ -109,28 +109,29 @@ def test_cancel_list_and_delete(
     assert int(clean_redis.llen(keys.GARBAGE)) >= 2
 
 
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        (b"{", "JSON"),
-        (b"[]", "batch"),
-        (b'{"requests": []}', "requests"),
-        (b'{"requests": [{"custom_id": "a"}]}', "params"),
-        (b'{"requests": [{"custom_id": "a b", "params": {}}]}', "requests.0.custom_id"),
-        (b'{"requests": [{"custom_id": "a", "params": 5}]}', "requests.0.params"),
-        (b'{"requests": [{"custom_id": "a", "params": {}}, {"custom_id": "a", "params": {}}]}', "requests.1"),
-        (json.dumps({"requests": [{"custom_id": f"{n}", "params": {}} for n in range(101)]}).encode(), "100"),
-    ],
-    ids=lambda value: value[:70].decode() if isinstance(value, bytes) else "",
-)
-def test_wrong_bodies_are_refused(
-    make_settings: MakeSettings, tmp_path: Path, body: bytes, told: str
-) -> None:
-    settings = make_settings(data_dir=tmp_path / "data", max_batch_requests=100)
+#: Bodies, and what their refusals name.
+WRONG: list[tuple[bytes, str]] = [
+    (b"{", "JSON"),
+    (b"[]", "batch"),
+    (b'{"requests": []}', "requests"),
+    (b'{"requests": [{"custom_id": "a"}]}', "params"),
+    (b'{"requests": [{"custom_id": "a b", "params": {}}]}', "requests.0.custom_id"),
+    (b'{"requests": [{"custom_id": "a", "params": 5}]}', "requests.0.params"),
+    (b'{"requests": [{"custom_id": "a", "params": {}}, {"custom_id": "a", "params": {}}]}', "requests.1"),
+    (json.dumps({"requests": [{"custom_id": f"{n}", "params": {}} for n in range(101)]}).encode(), "100"),
+    (json.dumps({"requests": asked(1, system="x" * (1 << 20))}).encode(), "MAX_BODY_MB"),
+]
+
+
+def test_wrong_bodies_are_refused(make_settings: MakeSettings, tmp_path: Path) -> None:
+    settings = make_settings(data_dir=tmp_path / "data", max_batch_requests=100, max_body_mb=1)
     with ApiServer(settings) as api:
-        answer = httpx.post(f"{api.url}{PATH}", content=body)
-    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
-    assert told in answer.json()["error"]["message"]
+        for body, told in WRONG:
+            answer = httpx.post(f"{api.url}{PATH}", content=body)
+            assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+            assert told in answer.json()["error"]["message"]
+        large = httpx.post(f"{api.url}{PATH}", content=b" " * (66 << 20))
+        assert (large.status_code, large.json()["error"]["type"]) == (413, "request_too_large")
     assert not list(settings.blob_folder.glob("stored-*"))
 
 
