@@ -15,13 +15,14 @@ GOOD_CHAT: dict[str, Any] = {
     "temperature": 0,
     "max_tokens": 16,
 }
-_SCHEMA = {
+SCHEMA = {
     "type": "object",
     "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 9}, "b": {"enum": ["x", "y"]}},
     "required": ["a"],
     "additionalProperties": False,
 }
-_TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": _SCHEMA}}
+FUNCTION = {"name": "f", "description": "d", "parameters": SCHEMA}
+TOOL = {"type": "function", "function": FUNCTION}
 _CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 
 
@@ -65,12 +66,12 @@ def chat(rng: Random) -> dict[str, Any]:
     }
     extras: tuple[dict[str, Any], ...] = (
         {"stream": True, "stream_options": {"include_usage": True}},
-        {"tools": [_TOOL], "tool_choice": rng.choice(("auto", "none", "required"))},
-        {"tools": [_TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}},
+        {"tools": [TOOL], "tool_choice": rng.choice(("auto", "none", "required"))},
+        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}},
         {
             "response_format": {
                 "type": "json_schema",
-                "json_schema": {"name": "s", "schema": _SCHEMA, "strict": True},
+                "json_schema": {"name": "s", "schema": SCHEMA, "strict": True},
             }
         },
         {"response_format": {"type": "json_object"}},

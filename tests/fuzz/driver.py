@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import psutil
@@ -105,7 +106,7 @@ class Fuzzer:
         status = response.status
         if status >= 500 and status not in DOCUMENTED:
             return status, f"status {status}, {body[:300]!r}"
-        if status >= 400 and shot.method != "HEAD" and not shot.malformed and not _is_error(body):
+        if status >= 400 and shot.method != "HEAD" and not shot.malformed and not _is_error(shot.path, body):
             return status, f"status {status} without the shape of an error, {body[:300]!r}"
         return status, ""
 
@@ -128,17 +129,35 @@ class Fuzzer:
             told(f"{report.sent} sent, {len(report.faults)} faults, {sizes} MB, {dict(report.statuses)}")
 
 
-def _is_error(body: bytes) -> bool:
+def _is_error(path: str, body: bytes) -> bool:
+    """Whether it has the shape of an error in the dialect of its address."""
+    shape = next((shape for start, shape in _SHAPES if path.startswith(start)), _is_openais)
     try:
-        found = json.loads(body)
-        error = found["error"]
-        return (
-            isinstance(error["message"], str)
-            and bool(error["message"])
-            and isinstance(error["type"], str)
-            and "param" in error
-            and "code" in error
-            and isinstance(found["detail"], str)
-        )
+        return shape(json.loads(body))
     except (ValueError, KeyError, TypeError):
         return False
+
+
+def _is_openais(found: Any) -> bool:
+    error = found["error"]
+    return (
+        isinstance(error["message"], str)
+        and bool(error["message"])
+        and isinstance(error["type"], str)
+        and "param" in error
+        and "code" in error
+        and isinstance(found["detail"], str)
+    )
+
+
+def _is_anthropics(found: Any) -> bool:
+    error = found["error"]
+    said = isinstance(error["message"], str) and bool(error["message"]) and isinstance(error["type"], str)
+    return said and found["type"] == "error" and "request_id" in found
+
+
+def _is_ollamas(found: Any) -> bool:
+    return list(found) == ["error"] and isinstance(found["error"], str) and bool(found["error"])
+
+
+_SHAPES = (("/v1/messages", _is_anthropics), ("/messages", _is_anthropics), ("/api/", _is_ollamas))

@@ -8,12 +8,23 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from tests.fuzz import bodies, values
+from tests.fuzz import bodies, dialects, values
 
 #: Routes that take a body. The two that end the server are left out.
 POSTS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "/v1/chat/completions": bodies.chat,
     "/v1/completions": bodies.completion,
+    "/v1/responses": dialects.response,
+    "/v1/responses/input_tokens": dialects.response,
+    "/v1/responses/compact": dialects.response,
+    "/v1/messages": dialects.message,
+    "/v1/messages/count_tokens": dialects.conversation,
+    "/api/chat": dialects.ollama_chat,
+    "/api/generate": dialects.ollama_prompt,
+    "/api/embed": dialects.ollama_input,
+    "/api/embeddings": dialects.ollama_input,
+    "/api/show": dialects.ollama_model,
+    "/api/pull": dialects.ollama_model,
     "/v1/embeddings": bodies.embedding,
     "/v1/images/generations": bodies.image,
     "/v1/images/edits": bodies.edit,
@@ -45,6 +56,12 @@ GETS = (
     "/v1/jobs/{}",
     "/v1/jobs/{}/events",
     "/v1/jobs/{}/artifacts/{}",
+    "/v1/responses/{}",
+    "/v1/responses/{}/input_items",
+    "/v1/messages/batches",
+    "/api/tags",
+    "/api/ps",
+    "/api/version",
     "/v1/queue/stats",
     "/v1/settings",
     "/v1/manager/models",
@@ -76,6 +93,10 @@ _QUERIES = (
     "remove_files",
     "priority",
     "aliases",
+    "stream",
+    "starting_after",
+    "order",
+    "after_id",
     "x",
 )
 _METHODS = (b"GET", b"HEAD", b"OPTIONS", b"PUT", b"PATCH", b"DELETE", b"POST", b"TRACE", b"get", b"X" * 40)
@@ -115,6 +136,8 @@ _HEADERS = (
     ("Forwarded", ("for=1.2.3.4;proto=https", '"', 'for="[::1]:1"')),
     ("Authorization", ("Bearer x", "Bearer", "Basic é", "x" * 900)),
     ("X-Api-Key", ("x", "é")),
+    ("Anthropic-Version", ("2023-06-01", "")),
+    ("Anthropic-Beta", ("a,b", "é")),
     ("User-Agent", ("", "é\x7f", "x" * 900)),
     ("X-Title", ("\u2028", "a\\nb")),
     ("Content-Encoding", ("gzip", "deflate", "br", "zstd", "identity", "x", "gzip, gzip")),
@@ -166,12 +189,13 @@ def _post(rng: Random) -> Shot:
     else:
         for _ in range(changes):
             body = values.change(rng, body)
-        content = values.written(rng, _bounded(body))
+        content = values.written(rng, _bounded(path, body))
         headers.setdefault("Content-Type", "application/json")
     if headers.get("Content-Encoding") == "gzip" and rng.random() < 0.7:
         content = gzip.compress(content)
-    prefix = "" if rng.random() < 0.1 else "/v1"
-    return _shot(rng, "POST", prefix + path.removeprefix("/v1"), headers, content)
+    if rng.random() < 0.1:
+        path = path.removeprefix("/v1")
+    return _shot(rng, "POST", path, headers, content)
 
 
 def _other(rng: Random) -> Shot:
@@ -196,11 +220,20 @@ def _other(rng: Random) -> Shot:
     return _shot(rng, method, path, _headers(rng), content)
 
 
-def _bounded(body: Any) -> Any:
+def _bounded(path: str, body: Any) -> Any:
     """Without what would ask for minutes of work: bounds of tokens and steps that a change took away."""
     if not isinstance(body, dict):
         return body
+    if path.startswith("/api/"):
+        options = body.setdefault("options", {})
+        if isinstance(options, dict):
+            wanted = options.get("num_predict")
+            options["num_predict"] = min(wanted, 4) if isinstance(wanted, int) and wanted >= 0 else 2
+        return body
+    if path.startswith("/v1/responses"):
+        body.setdefault("max_output_tokens", 2)
     for name, most in (
+        ("max_output_tokens", 4),
         ("max_tokens", 4),
         ("max_completion_tokens", 4),
         ("steps", 2),
