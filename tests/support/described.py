@@ -77,7 +77,7 @@ def faults(method: str, path: str, status: int, content_type: str, body: bytes) 
     if operation is None:
         # Addresses that are not described, such as the description's own, and those that do not exist.
         if status >= 400 and content_type == _JSON:
-            yield from _faults("#/components/schemas/ErrorBody", orjson.loads(body))
+            yield from _body_faults(_errors(path), orjson.loads(body))
         return
     answers = operation["responses"]
     if status < 400 and list(answers) == ["default"]:
@@ -152,17 +152,22 @@ def description() -> dict[str, Any]:
 
 
 def _operation(method: str, path: str) -> dict[str, Any] | None:
-    """That of a method that an address does not know has the errors of another one."""
-    other = None
     for pattern, template in _templates():
         found: dict[str, Any] = description()["paths"][template]
+        if pattern.fullmatch(path) and method.lower() in found:
+            operation: dict[str, Any] = found[method.lower()]
+            return operation
+    return None
+
+
+def _errors(path: str) -> dict[str, Any]:
+    """The schema of errors at an address that does not know a method: that of its other methods."""
+    for pattern, template in _templates():
         if pattern.fullmatch(path):
-            if method.lower() in found:
-                operation: dict[str, Any] = found[method.lower()]
-                return operation
-            errors = next(iter(found.values()))["responses"]["default"]
-            other = other or {"responses": {"default": errors}}
-    return other
+            operation: Any = next(iter(description()["paths"][template].values()))
+            schema: dict[str, Any] = operation["responses"]["default"]["content"][_JSON]["schema"]
+            return schema
+    return {"$ref": "#/components/schemas/ErrorBody"}
 
 
 @cache
