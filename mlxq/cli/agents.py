@@ -107,8 +107,17 @@ def _opencode(target: Target) -> Setup:
     return Setup({"MLXQ_KEY": target.key, "OPENCODE_CONFIG_CONTENT": json.dumps(settings)})
 
 
+def _litellm(target: Target) -> dict[str, str]:
+    """For agents that use LiteLLM. It would fetch a list of prices."""
+    return {
+        "OPENAI_API_BASE": target.v1,
+        "OPENAI_API_KEY": target.key,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+
+
 def _aider(target: Target) -> Setup:
-    variables = {"OPENAI_API_BASE": target.v1, "OPENAI_API_KEY": target.key}
+    variables = _litellm(target)
     model = f"openai/{target.model}"
     arguments = ("--model", model, "--no-show-model-warnings")
     if target.context is None:
@@ -153,8 +162,7 @@ def _qwen(target: Target) -> Setup:
 
 def _mini(target: Target) -> Setup:
     variables = {
-        "OPENAI_API_BASE": target.v1,
-        "OPENAI_API_KEY": target.key,
+        **_litellm(target),
         "MSWEA_CONFIGURED": "true",
         # It stops at a model whose price it does not know.
         "MSWEA_COST_TRACKING": "ignore_errors",

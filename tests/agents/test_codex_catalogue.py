@@ -15,7 +15,7 @@ class CodexWithCatalogue(Codex):
         for line in ('model = "actor"\n', "model_context_window = 262144\n", 'env_key = "MLXQ_KEY"\n'):
             assert line in text
             text = text.replace(line, "")
-        file.write_text(f'{text}[model_providers.mlxq.auth]\ncommand = "echo"\nargs = ["any"]\n')
+        file.write_text(f'{text}[model_providers.mlxq.auth]\ncommand = "printenv"\nargs = ["MLXQ_KEY"]\n')
         return started
 
 
