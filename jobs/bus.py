@@ -24,6 +24,7 @@ from jobs import keys
 from jobs.errors import JobNotFound, MlxqError, RedisDenied
 from jobs.events import Entry, decode_event, decode_frames
 from jobs.gate.scripts import script
+from jobs.order import order
 from jobs.permissions import check_async
 from jobs.tasks import end
 
@@ -316,8 +317,8 @@ class ResultBus:
                 if watch.last_id == "0-0":
                     waiting[watch.queue].append(watch)
         for queue, watches in waiting.items():
-            ids = await self._redis.lrange(keys.queue(queue), 0, -1)
-            places = {str(job_id): place for place, job_id in enumerate(ids, start=1)}
+            ids = await order(self._redis, queue)
+            places = {job_id: place for place, job_id in enumerate(ids, start=1)}
             for watch in watches:
                 watch.position = places.get(watch.job_id)
 

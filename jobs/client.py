@@ -1,14 +1,16 @@
-"""JobClient: everything the API does with jobs. It knows Redis, not HTTP and not MLX."""
+"""JobClient: everything the API does with jobs. It knows Redis, not HTTP and not MLX.
+
+What it only reads is in `reader.py`, what users change of the order of jobs in `queue_control.py`.
+"""
 
 import asyncio
-import base64
 import contextlib
 import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +19,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from config.settings import Settings
-from jobs import keys, listing, live_settings
+from jobs import keys, live_settings
 from jobs.bus import ResultBus, Watch
 from jobs.callers import Callers
 from jobs.commands import DOWNLOAD
@@ -26,31 +28,25 @@ from jobs.deliveries import Deliveries
 from jobs.errors import (
     MAX_RETRY_AFTER,
     Conflict,
-    ErrorFields,
     JobNotFound,
     MlxqError,
     QueueFull,
-    RedisDenied,
-    ServiceUnavailable,
-    disk_full,
 )
-from jobs.eta import eta, next_place
+from jobs.eta import next_place
 from jobs.gate import Admission, AsyncGate, Parting, Ttl
-from jobs.info import FIELDS, JobInfo, QueueStats, decode, ending
+from jobs.info import JobInfo, ending
 from jobs.job_log import log_end
 from jobs.kinds import DOWNLOADS
-from jobs.listing import Wanted
 from jobs.live_settings import LiveSettings
 from jobs.meta import NOTHING_NOTED, Meta, decode_meta
-from jobs.permissions import check_async, is_denied
+from jobs.permissions import check_async
+from jobs.queue_control import QueueControl
+from jobs.reader import JobReader
+from jobs.redis_errors import no_memory, told
 from jobs.request import JobRequest
 from jobs.status import JobStatus
-from jobs.worker_state import WorkerState, decode_state
 
 log = logging.getLogger(__name__)
-
-#: All jobs.
-ANY = Wanted()
 
 #: Seconds between two lines about the same shortage.
 _REMIND = 60.0
@@ -71,30 +67,7 @@ class Submission:
     meta: Meta = NOTHING_NOTED
 
 
-@contextmanager
-def _redis_errors() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        if "MISCONF" in str(error):
-            raise disk_full() from error
-        if is_denied(error):
-            raise RedisDenied(
-                "The server's Redis user lacks a permission that mlxq needs; /health says which.",
-                retry_after=30,
-            ) from error
-        if str(error).startswith("OOM ") or " -OOM " in str(error):
-            raise _no_memory() from error
-        raise ServiceUnavailable(
-            "The job queue is out of reach. Try again in a moment.", retry_after=2
-        ) from error
-
-
-def _no_memory() -> ServiceUnavailable:
-    return ServiceUnavailable("The queue is out of memory. Try again later.", retry_after=30)
-
-
-class JobClient:
+class JobClient(JobReader):
     """Start it with the API and stop it with the API. Errors of Redis surface as ServiceUnavailable."""
 
     def __init__(self, address: str, *, queue_limit: int, ttl: Ttl, keep_bytes: int = 0) -> None:
@@ -102,6 +75,7 @@ class JobClient:
         self.redis: redis.asyncio.Redis = async_connection(address)
         self.bus = ResultBus(async_connection(address, blocking_reads=True), self.redis)
         self._gate = AsyncGate(self.redis, ttl, keep_bytes=keep_bytes)
+        self.control = QueueControl(self.redis, self._gate)
         self._queue_limit = queue_limit
         self._callers = Callers()
         self._deliveries = Deliveries(lambda jobs: self._gate.deliver(self.bus.process, jobs))
@@ -167,7 +141,7 @@ class JobClient:
         job_id = watch.job_id
         self.bus.forget(watch)
         try:
-            with _redis_errors():
+            with told():
                 async with self._deliveries.writing(left.fingerprint):
                     answer = await self._gate.leave(
                         job_id, self.bus.process, parting, watching=self.bus.watches(job_id)
@@ -183,7 +157,7 @@ class JobClient:
         if request.fingerprint:
             await self._deliveries.written(request.fingerprint)
         try:
-            with _redis_errors():
+            with told():
                 most = self._queue_limit if limit is None else limit
                 verdict, detail = await self._gate.admit(request, most, after, process)
         except BaseException:
@@ -213,7 +187,7 @@ class JobClient:
                     retry_after=await self._retry_after(request.queue),
                 )
             case Admission.MEMORY:
-                raise _no_memory()
+                raise no_memory()
 
     async def _tell_of_download(self) -> None:
         """Workers look at their next beat, should this be lost."""
@@ -236,7 +210,7 @@ class JobClient:
         now = time.monotonic()
         if now - self._allowed_at < _RECHECK:
             return None
-        with _redis_errors():
+        with told():
             found = await check_async(self.redis)
         if not found:
             self._allowed_at = now
@@ -246,7 +220,7 @@ class JobClient:
         """Whether Redis' memory is short, or was in the last minute. A Redis that is quite full can't say so."""
         if time.monotonic() - self._short_at < _REMIND:
             return True
-        with _redis_errors():
+        with told():
             return bool(await self.redis.exists(keys.MEMORY_SHORT))
 
     async def _retry_after(self, queue: str) -> int:
@@ -269,7 +243,7 @@ class JobClient:
 
     async def _catch_up(self, watch: Watch, info: JobInfo) -> None:
         """Read the job's events. An ended job whose events have expired still tells how it ended."""
-        with _redis_errors():
+        with told():
             await watch.catch_up()
             watch.position = info.position
             if info.status.terminal and not await self.redis.exists(keys.events(info.id)):
@@ -280,7 +254,7 @@ class JobClient:
 
         Raises JobNotFound, or Conflict when the job has already ended.
         """
-        with _redis_errors():
+        with told():
             answer = await self._gate.cancel(job_id)
             if answer == "cancelled":
                 await self._log_cancelled(job_id)
@@ -313,86 +287,18 @@ class JobClient:
                 pipe.zadd(keys.finished(queue), {job_id: time.time() + after}, xx=True)
                 await pipe.execute()
 
-    async def info(self, job_id: str, *, with_result: bool = False) -> JobInfo:
-        """The job as it stands; its result or error when asked for. JobNotFound."""
-        with _redis_errors():
-            values: Any = await self.redis.hmget(keys.job(job_id), FIELDS)
-            if values[0] is None:
-                raise JobNotFound(f"No job with id '{job_id}'.")
-            info = decode(job_id, values)
-            position = None
-            if info.status is JobStatus.QUEUED:
-                place: Any = await self.redis.lpos(keys.queue(info.queue), job_id)
-                position = None if place is None else int(place) + 1
-            info = replace(info, position=position)
-            result, error = None, None
-            if with_result and info.status.terminal:
-                result, error = await self._outcome(job_id)
-            return replace(info, result=result, error=error, eta=await eta(self.redis, info))
-
-    async def _outcome(self, job_id: str) -> tuple[msgspec.Raw | None, MlxqError | None]:
-        """What the job ended with: RQ's Result, and of a failure the error as its last event tells it."""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.xrevrange(keys.results(job_id), "+", "-", count=1)
-            pipe.hget(keys.job(job_id), "mlxq_error")
-            results, failure = await pipe.execute()
-        error = MlxqError.of(msgspec.json.decode(failure, type=ErrorFields)) if failure else None
-        if not results or "return_value" not in results[0][1]:
-            return None, error
-        return msgspec.Raw(base64.b64decode(results[0][1]["return_value"])), error
-
-    async def file(self, job_id: str, number: int) -> tuple[str, str] | None:
-        """The blob and the content type of a file that the job has made on its way, if it has that one."""
-        with _redis_errors():
-            found: Any = await self.redis.hget(keys.files(job_id), str(number))
-        if found is None:
-            return None
-        blob, _, content_type = str(found).partition(" ")
-        return blob, content_type
-
-    async def jobs(
-        self, wanted: Wanted = ANY, *, limit: int = 20, after: str | None = None
-    ) -> tuple[list[JobInfo], bool]:
-        """Jobs, newest first, after the job `after`; and whether there are more. JobNotFound for a wrong cursor."""
-        with _redis_errors():
-            return await listing.page(self.redis, wanted, limit, after)
-
-    async def stats(self) -> dict[str, QueueStats]:
-        """Every category's queue."""
-        with _redis_errors():
-            return await listing.stats(self.redis)
-
-    async def prioritise(self, queue: str, model: str, priority: int) -> int:
-        """Let the jobs that wait for a model go before those of a lower priority. Returns how many they are."""
-        with _redis_errors():
-            return await self._gate.prioritise(queue, model, priority)
-
-    async def waiting(self) -> list[JobInfo]:
-        """Every job that waits, each queue in its order; `position` is the place in its queue."""
-        with _redis_errors():
-            return await listing.waiting(self.redis)
-
     async def command(self, command: str) -> None:
         """Tell all workers."""
-        with _redis_errors():
+        with told():
             await self.redis.publish(keys.COMMANDS, command)
 
     async def live_settings(self, settings: Settings) -> LiveSettings:
         """What can be changed, as it is now; `settings` are those of the environment."""
-        with _redis_errors():
+        with told():
             return await live_settings.read(self.redis, LiveSettings.of(settings))
 
     async def change_setting(self, settings: Settings, key: str, value: object) -> LiveSettings:
         """Change one of them for all processes. Raises NotFound and InvalidRequest."""
         await asyncio.to_thread(live_settings.check_allowed, settings, key, value)
-        with _redis_errors():
+        with told():
             return await live_settings.write(self.redis, LiveSettings.of(settings), key, value)
-
-    async def workers(self) -> list[WorkerState]:
-        """What each live worker process said at its last beat."""
-        with _redis_errors():
-            names = await self.redis.smembers(keys.WORKER_STATES)
-            if not names:
-                return []
-            states = await self.redis.mget([keys.worker_state(str(name)) for name in names])
-        return [state for text in states if text and (state := decode_state(text)) is not None]

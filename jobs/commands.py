@@ -8,5 +8,7 @@ RESTART = "restart"
 DOWNLOAD = "download"
 #: Somebody asks what a tokenizer knows (`jobs/questions.py`).
 QUESTION = "question"
+#: What runs of a queue goes back to it: `all`, a category or `category:class` (`jobs/queue_control.py`).
+GIVE_BACK = "give-back"
 #: What the models of each machine are asked (`jobs/orders.py`).
 ORDER = "order"

@@ -160,6 +160,15 @@ class QueueFull(MlxqError):
     retryable = True
 
 
+class Displaced(QueueFull):
+    """A background job had to make way for a more urgent one (`jobs/gate/admit.lua` writes the same)."""
+
+    code = "displaced"
+
+    def __init__(self) -> None:
+        super().__init__("The queue was full, and this background job had to make way for a more urgent one.")
+
+
 class ServiceUnavailable(MlxqError):
     """Redis or the worker is out of reach, or out of memory."""
 

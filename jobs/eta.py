@@ -14,6 +14,7 @@ import redis.asyncio
 from jobs import keys
 from jobs.events import ProgressState
 from jobs.info import JobInfo
+from jobs.order import next_job, order
 from jobs.status import JobStatus
 
 #: Fields of a job's hash that a guess needs.
@@ -39,7 +40,7 @@ async def eta(connection: redis.asyncio.Redis, info: JobInfo) -> float | None:
         if info.position is None:
             return None
         running: Any = await connection.zrange(keys.started(info.queue), 0, -1)
-        waiting: Any = await connection.lrange(keys.queue(info.queue), 0, info.position - 1)
+        waiting = await _before(connection, info)
         ids = [*(str(each).partition(":")[0] for each in running), *waiting]
     async with connection.pipeline(transaction=False) as pipe:
         for job_id in ids:
@@ -48,6 +49,12 @@ async def eta(connection: redis.asyncio.Redis, info: JobInfo) -> float | None:
         *rows, paces = await pipe.execute()
     times = [_left(row, paces) for row in rows if row[0] is not None]
     return None if any(time is None for time in times) else round(sum(filter(None, times)), 1)
+
+
+async def _before(connection: redis.asyncio.Redis, info: JobInfo) -> list[str]:
+    """The jobs that start before this one, and itself."""
+    waiting = await order(connection, info.queue)
+    return waiting[: waiting.index(info.id) + 1] if info.id in waiting else [info.id]
 
 
 async def _until_read(connection: redis.asyncio.Redis, model: str, progress: ProgressState) -> float | None:
@@ -81,10 +88,10 @@ async def next_place(connection: redis.asyncio.Redis, queue: str) -> float:
     async with connection.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.zrange(keys.started(queue), 0, -1)
-        pipe.lindex(keys.queue(queue), 0)
         pipe.lrange(keys.runs(queue), 0, -1)
         pipe.hgetall(keys.PACES)
-        clock, running, head, runs, paces = await pipe.execute()
+        clock, running, runs, paces = await pipe.execute()
+    head = await next_job(connection, queue)
     now = clock[0] + clock[1] / 1e6
     ids = [*(str(each).partition(":")[0] for each in running), *([head] if head else [])]
     async with connection.pipeline(transaction=False) as pipe:

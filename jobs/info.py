@@ -1,6 +1,7 @@
 """The current state of a job and of a queue, read from RQ's hash and ours."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from jobs.errors import MlxqError
 from jobs.events import Cancelled, Completed, Entry, Expired, Failed, ProgressState
 from jobs.request import DEFAULT_DIALECT
-from jobs.service_class import ServiceClass
+from jobs.service_class import ServiceClass, service_class
 from jobs.status import JobStatus
 
 #: Fields of a job's hash that a reader needs; `data` (the request) is not among them.
@@ -34,6 +35,7 @@ FIELDS = (
     "mlxq_dialect",
     "mlxq_lingers_until",
     "mlxq_class",
+    "mlxq_held",
 )
 
 
@@ -71,13 +73,20 @@ class JobInfo:
     #: Unix seconds at which it is cancelled, as its last client has left; None: a client waits, or it goes on anyway
     lingers_until: float | None = None
     service_class: ServiceClass = ServiceClass.NORMAL
+    #: whether it waits for another job, or is held: it has no place in its queue
+    deferred: bool = False
+    #: whether somebody holds it
+    held: bool = False
+    #: see `jobs.waits`
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
     """One queue: jobs waiting and running, and the median wait of its last jobs in seconds.
 
-    `lingering` are those of both whose clients have left.
+    `lingering` are those of both whose clients have left. `classes` are those that wait to be taken, by
+    their classes. `paused`: the whole queue, or `paused_classes` of it.
     """
 
     waiting: int
@@ -87,6 +96,9 @@ class QueueStats:
     failed: int
     cancelled: int
     median_wait: float | None
+    classes: Mapping[ServiceClass, int] = field(default_factory=dict)
+    paused: bool = False
+    paused_classes: Sequence[ServiceClass] = ()
 
 
 def ending(info: JobInfo) -> Entry:
@@ -113,7 +125,8 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
     return JobInfo(
         id=job_id,
         status=JobStatus.from_rq(row["status"] or "", expired=bool(row["mlxq_expired"])),
-        queue=row["origin"] or "",
+        # While it waits, that of its line (jobs/gate/lines.lua).
+        queue=(row["origin"] or "").partition(":")[0],
         kind=row["mlxq_kind"] or "",
         model=row["mlxq_model"] or "",
         app=row["mlxq_app"] or "",
@@ -131,5 +144,7 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         loading=bool(row["mlxq_loading"]),
         dialect=row["mlxq_dialect"] or DEFAULT_DIALECT,
         lingers_until=float(row["mlxq_lingers_until"]) if row["mlxq_lingers_until"] else None,
-        service_class=ServiceClass(row["mlxq_class"] or ServiceClass.NORMAL),
+        service_class=service_class(row["mlxq_class"]),
+        deferred=row["status"] == "deferred",
+        held=bool(row["mlxq_held"]),
     )

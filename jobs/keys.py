@@ -25,6 +25,8 @@ LAST_MODEL_NUMBER = "mlxq:models:last-number"
 MODEL_USES = "mlxq:models:uses"
 MODEL_USED = "mlxq:models:used"
 MODEL_ERRORS = "mlxq:models:errors"
+#: The queues that are paused, as `all`, a category or `category:class`: name → since when (Unix seconds).
+PAUSED = "mlxq:paused"
 #: Names that users gave to models: name → id.
 MODEL_NAMES = "mlxq:models:names"
 #: Aliases that requests made: name → the model and defaults of parameters (JSON).
@@ -65,7 +67,38 @@ def results(job_id: str) -> str:
 
 
 def queue(name: str) -> str:
+    """Of a category: jobs that RQ's own tools have queued again. They join their lines with the next look."""
     return f"rq:queue:{name}"
+
+
+def line(category: str, service_class: str, app: str) -> str:
+    """Where the jobs of an app wait, of one class and category: a queue for RQ."""
+    return f"rq:queue:{category}:{service_class}:{app}"
+
+
+def lines(category: str, service_class: str) -> str:
+    """The lines that have jobs: app → the virtual second in which its next job starts."""
+    return f"mlxq:lines:{category}:{service_class}"
+
+
+def shares(category: str, service_class: str) -> str:
+    """The virtual second up to which each app has had its share."""
+    return f"mlxq:shares:{category}:{service_class}"
+
+
+def waiting(category: str, service_class: str) -> str:
+    """All jobs in the lines of a class, scored by the millisecond since which they wait."""
+    return f"mlxq:waiting:{category}:{service_class}"
+
+
+def turns(category: str) -> str:
+    """The virtual clock of each class, and how long jobs usually run."""
+    return f"mlxq:turns:{category}"
+
+
+def bell(category: str) -> str:
+    """There while jobs may wait that can be taken."""
+    return f"mlxq:bell:{category}"
 
 
 def intermediate(name: str) -> str:

@@ -10,7 +10,10 @@ from jobs import keys
 from jobs.errors import JobNotFound
 from jobs.info import FIELDS, JobInfo, QueueStats, decode
 from jobs.kinds import QUEUES
+from jobs.order import order
+from jobs.service_class import CLASSES
 from jobs.status import JobStatus
+from jobs.waits import EVERY_QUEUE
 
 #: Jobs looked at in one go.
 _PAGE = 100
@@ -84,14 +87,11 @@ async def read(connection: redis.asyncio.Redis, ids: Sequence[str]) -> list[JobI
 
 async def _placed(connection: redis.asyncio.Redis, infos: list[JobInfo]) -> list[JobInfo]:
     """The same, with the places of those that wait: each queue is read once."""
-    queues = sorted({info.queue for info in infos if info.status is JobStatus.QUEUED})
-    if not queues:
+    places: dict[str, int] = {}
+    for queue in sorted({info.queue for info in infos if info.status is JobStatus.QUEUED}):
+        places |= {job_id: place for place, job_id in enumerate(await order(connection, queue), start=1)}
+    if not places:
         return infos
-    async with connection.pipeline(transaction=False) as pipe:
-        for queue in queues:
-            pipe.lrange(keys.queue(queue), 0, -1)
-        lists: list[Any] = await pipe.execute()
-    places = {str(job_id): place for ids in lists for place, job_id in enumerate(ids, start=1)}
     return [
         replace(info, position=places.get(info.id)) if info.status is JobStatus.QUEUED else info
         for info in infos
@@ -102,7 +102,7 @@ async def waiting(connection: redis.asyncio.Redis) -> list[JobInfo]:
     """Every job that waits, each queue in its order; `position` is the place in its queue."""
     found: list[JobInfo] = []
     for queue in QUEUES:
-        ids: Any = await connection.lrange(keys.queue(queue), 0, -1)
+        ids = await order(connection, queue)
         found += [
             replace(info, position=place)
             for place, info in enumerate(await read(connection, ids), start=1)
@@ -114,8 +114,11 @@ async def waiting(connection: redis.asyncio.Redis) -> list[JobInfo]:
 async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
     """Every queue."""
     found = {}
+    paused: Any = await connection.hkeys(keys.PAUSED)
     for queue in QUEUES:
         async with connection.pipeline(transaction=False) as pipe:
+            for each in CLASSES:
+                pipe.zcard(keys.waiting(queue, each))
             pipe.llen(keys.queue(queue))
             pipe.zcard(keys.deferred(queue))
             pipe.zcard(keys.started(queue))
@@ -125,8 +128,19 @@ async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
             pipe.zcard(keys.cancelled(queue))
             pipe.lrange(keys.waits(queue), 0, _WAITS - 1)
             *counts, waits = await pipe.execute()
-        queued, deferred, running, lingering, finished, failed, cancelled = map(int, counts)
+        *classes, requeued, deferred, running, lingering, finished, failed, cancelled = map(int, counts)
         lasted = sorted(map(int, waits))
         median = lasted[len(lasted) // 2] / 1000 if lasted else None
-        found[queue] = QueueStats(queued + deferred, running, lingering, finished, failed, cancelled, median)
+        found[queue] = QueueStats(
+            waiting=sum(classes) + requeued + deferred,
+            running=running,
+            lingering=lingering,
+            finished=finished,
+            failed=failed,
+            cancelled=cancelled,
+            median_wait=median,
+            classes=dict(zip(CLASSES, classes, strict=True)),
+            paused=queue in paused or EVERY_QUEUE in paused,
+            paused_classes=[each for each in CLASSES if f"{queue}:{each}" in paused],
+        )
     return found

@@ -29,7 +29,18 @@ _ON_TEXT: tuple[Command, ...] = (
     ("SET", _RQ_KEY, "0", "EX", _SHORT),
     *(
         (name, _KEY)
-        for name in ("GET", "MGET", "EXISTS", "INCR", "HGETALL", "HVALS", "LLEN", "SMEMBERS", "ZCARD")
+        for name in (
+            "GET",
+            "MGET",
+            "EXISTS",
+            "INCR",
+            "HGETALL",
+            "HKEYS",
+            "HVALS",
+            "LLEN",
+            "SMEMBERS",
+            "ZCARD",
+        )
     ),
     *((name, _KEY, "x") for name in ("HGET", "HMGET", "HEXISTS", "HDEL", "LPOS", "LPUSH", "RPUSH")),
     *((name, _KEY, "x") for name in ("SADD", "SREM", "ZSCORE", "ZREM")),

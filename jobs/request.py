@@ -20,6 +20,9 @@ DEFAULT_DIALECT = "openai"
 #: That of jobs that mlxq submits for itself.
 NATIVE_DIALECT = "native"
 
+#: The share of jobs without an app.
+NOBODY = "-"
+
 #: The function that RQ's own tools show for a job of each kind.
 FUNCTION = "worker.rq_function.run"
 
@@ -78,12 +81,13 @@ class JobRequest:
     `expires_in` is how many seconds the caller waits for the start, None: without limit. `app` names the calling
     program in listings. `owner` stands for the key that may see the job; it is empty where there are no keys. `needs`
     is a job that must complete before this one may run. `service_class`, and then `priority`, say how urgent it is: a
-    greater priority goes first. `fingerprint` is the same for requests that ask for the same, and `attach` says which
-    earlier one of them it may mean. `linger`: seconds for which it goes on when its last client has left; 0: it is
-    cancelled then. `seeded`: it names the seed of its answer. `steps` is how many it is expected to take, and
-    `step_size` how much one is, in a unit of its kind's own: from them its time is estimated. `size` is the number of
-    bytes of the request. `uploads` are the files that came with it. They are the job's once it is accepted. `kept` is
-    a text that stays with the job's record, for its dialect alone.
+    greater priority goes first. `share` is the app by which it has its turn within its class. `fingerprint` is the
+    same for requests that ask for the same, and `attach` says which earlier one of them it may mean. `linger`:
+    seconds for which it goes on when its last client has left; 0: it is cancelled then. `seeded`: it names the seed
+    of its answer. `steps` is how many it is expected to take, and `step_size` how much one is, in a unit of its
+    kind's own: from them its time is estimated. `size` is the number of bytes of the request. `uploads` are the files
+    that came with it. They are the job's once it is accepted. `kept` is a text that stays with the job's record, for
+    its dialect alone.
     """
 
     id: str
@@ -105,6 +109,7 @@ class JobRequest:
     seeded: bool = False
     needs: "JobRequest | None" = None
     service_class: ServiceClass = ServiceClass.NORMAL
+    share: str = NOBODY
     priority: int = 0
     size: int = 0
     steps: int = 0
@@ -151,6 +156,7 @@ class Claim:
     suspect: bool = False
     #: whether its last client has left
     lingers: bool = False
+    service_class: ServiceClass = ServiceClass.NORMAL
 
     @staticmethod
     def decode(job_id: str, execution_id: str, attempt: int, data: bytes) -> "Claim":

@@ -16,3 +16,8 @@ class ServiceClass(StrEnum):
 
 #: Every class, the most urgent first.
 CLASSES: tuple[ServiceClass, ...] = tuple(ServiceClass)
+
+
+def service_class(text: str | None) -> ServiceClass:
+    """The class as a job's hash has it. Jobs of other programs and of earlier versions have none."""
+    return ServiceClass(text) if text in CLASSES else ServiceClass.NORMAL

@@ -6,13 +6,14 @@ import redis.asyncio
 
 from jobs import keys
 from jobs.kinds import QUEUES
+from jobs.order import read_waiting
 
 
 async def jobs_for(connection: redis.asyncio.Redis, model_id: str) -> list[str]:
     """Ids of the jobs that have not ended and need this model, with an adapter or without. Raises RedisError."""
     async with connection.pipeline(transaction=False) as pipe:
         for queue in QUEUES:
-            pipe.lrange(keys.queue(queue), 0, -1)
+            read_waiting(pipe, queue)
             pipe.lrange(keys.intermediate(queue), 0, -1)
             pipe.zrange(keys.deferred(queue), 0, -1)
             pipe.zrange(keys.started(queue), 0, -1)

@@ -10,6 +10,8 @@ from jobs import keys
 from jobs.blobs import BlobStore
 from jobs.consumer.consumer import Consumer
 from jobs.kinds import QUEUES
+from jobs.order import read_waiting
+from jobs.service_class import CLASSES
 
 #: Listed jobs looked at, and files deleted, in one go.
 _PAGE = 1000
@@ -75,7 +77,7 @@ def sweep_orphans(connection: redis.Redis, blobs: BlobStore, age: float = ORPHAN
         return 0
     with connection.pipeline(transaction=True) as pipe:
         for queue in QUEUES:
-            pipe.lrange(keys.queue(queue), 0, -1)
+            read_waiting(pipe, queue)
             pipe.lrange(keys.intermediate(queue), 0, -1)
             pipe.zrange(keys.deferred(queue), 0, -1)
             pipe.zrange(keys.started(queue), 0, -1)
@@ -106,6 +108,9 @@ def sweep(connection: redis.Redis) -> int:
             pipe.zremrangebyscore(keys.failed(queue), "-inf", now)
             pipe.zremrangebyscore(keys.cancelled(queue), "-inf", now)
         pipe.execute()
+    for queue in QUEUES:
+        for each in CLASSES:
+            _sweep_waiting(connection, keys.waiting(queue, each))
     names: Any = connection.smembers(keys.WORKER_STATES)
     for name in names:
         if not connection.exists(keys.worker_state(name.decode())):
@@ -125,3 +130,17 @@ def sweep(connection: redis.Redis) -> int:
             removed += int(connection.zrem(keys.JOBS, *gone))
         if cursor == 0:
             return removed
+
+
+def _sweep_waiting(connection: redis.Redis, key: str) -> None:
+    """Forget what waits no more, because RQ's own tools have taken it away."""
+    found: Any = connection.zrange(key, 0, -1)
+    for start in range(0, len(found), _PAGE):
+        ids = found[start : start + _PAGE]
+        with connection.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.exists(keys.job(job_id.decode()))
+            there = pipe.execute()
+        gone = [job_id for job_id, exists in zip(ids, there, strict=True) if not exists]
+        if gone:
+            connection.zrem(key, *gone)

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 from starlette.requests import HTTPConnection
 
-from api.dispatch.job_schema import JobError, JobObject, JobProgress, JobResult, JobUrls
+from api.dispatch.job_schema import JobError, JobObject, JobProgress, JobResult, JobUrls, Waits
 from api.dispatch.renderers import Renderers, renderers_of
 from api.http.forwarded import base_of
 from jobs.client import Submission
@@ -73,6 +73,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
         "service_class": info.service_class.value,
         "created_at": None if created is None else int(created),
         "position": info.position,
+        "waits_for": cast(Waits | None, info.waits_for),
         "eta": info.eta if progress is None or progress.eta is UNSET else progress.eta,
         "progress": None if progress is None else cast(JobProgress, msgspec.to_builtins(progress)),
         "attempts": info.attempts,

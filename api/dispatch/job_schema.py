@@ -9,6 +9,7 @@ from api.http.openapi import Operation, gives, one_of
 from config.values import JsonObject
 
 Class = Literal["interactive", "normal", "background"]
+Waits = Literal["held", "download", "paused", "worker", "model", "turn"]
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
 
 
@@ -73,6 +74,7 @@ class JobObject(TypedDict):
     service_class: Class
     created_at: int | None
     position: int | None
+    waits_for: Waits | None
     eta: float | None
     progress: JobProgress | None
     attempts: int

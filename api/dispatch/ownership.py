@@ -30,4 +30,4 @@ async def cancellable_job(request: Request, job_id: str) -> None:
     """Raises JobNotFound, and Forbidden for a download that another key waits for."""
     info = await visible_job(request, job_id)
     if not caller_of(request).sees(info.owner):
-        raise Forbidden("This download was asked for with another key, which alone may cancel it.")
+        raise Forbidden("This download was asked for with another key, which alone may change it.")

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 
 from api.dispatch.renderers import renderers_of
 from api.dispatch.slots import present
-from api.http.app_name import app_name
+from api.http.app_name import app_name, share_name
 from api.http.caller import Rights, caller_of
 from api.http.context import Context, context_of, jobs_of
 from api.http.dialect import Dialect
@@ -74,6 +74,7 @@ def job_request(
     category: Category | None = None,
     stream: bool = False,
     service_class: ServiceClass | None = None,
+    session: str | None = None,
     priority: int = 0,
     kept: str = "",
     identity: bytes = b"",
@@ -83,7 +84,8 @@ def job_request(
     Requests that ask for the same have the same payload, and the same `identity` where that is not all; in which form
     they want the answer does not count.
     `category` is that of the model, for kinds that have no queue of their own. `meta` is noted with the time of now.
-    `service_class` is what the body says of it; without it, headers and the kind decide.
+    `service_class` is what the body says of it; without it, headers and the kind decide. `session` is that of the
+    program, as far as the body names one.
 
     A model that is only on a hub is fetched first, by a job that this one waits for.
     """
@@ -128,6 +130,7 @@ def job_request(
         seeded=getattr(payload, "seed", None) is not None,
         needs=needs,
         service_class=class_of(headers, kind, preference, stream=stream, asked=service_class),
+        share=share_name(request, owner, session),
         priority=priority,
         size=len(asked),
         meta=msgspec.structs.replace(meta, created=int(time.time())),

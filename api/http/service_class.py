@@ -59,10 +59,11 @@ _AWAITED = frozenset({Kind.CHAT, Kind.COMPLETION, Kind.SPEECH, Kind.LOAD, Kind.U
 
 
 class Ranked(RequestModel):
-    """A request that may say how urgent it is."""
+    """A request that may say how urgent it is, and of which session of its program."""
 
     service_tier: ServiceTier | None = None
     priority: Priority | None = None
+    prompt_cache_key: str | None = None
 
     @property
     def service_class(self) -> ServiceClass | None:

@@ -15,6 +15,13 @@ class JobSettings(Group):
         le=100_000,
         description="Jobs that may wait per category; one more is refused with 429.",
     )
+    aging_time: Seconds = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        description="How long a job waits for more urgent ones: after that its class has every second start until no "
+        "job of it has waited for so long.",
+    )
     chat_timeout: Seconds = Field(
         default=300,
         gt=0,

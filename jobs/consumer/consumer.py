@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from jobs import keys
-from jobs.commands import RESTART, SHUTDOWN
+from jobs.commands import GIVE_BACK, RESTART, SHUTDOWN
 from jobs.connection import connection
 from jobs.consumer.affinity import Affinity
 from jobs.consumer.queue import ConsumedQueue, Worker
@@ -28,6 +28,7 @@ from jobs.consumer.registration import dead_workers
 from jobs.consumer.step_record import StepRecord, last_steps, remove_left_behind
 from jobs.gate import BEAT, Ttl
 from jobs.permissions import check
+from jobs.waits import EVERY_QUEUE
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,15 @@ class Consumer:
     ) -> ConsumedQueue:
         """Consume this queue too. `capacity`: executions at the same time; `affinity`: which jobs go first."""
         consumed = ConsumedQueue(
-            self._settings.redis_address, self.redis, queue, self.name, self.ttl, capacity, worker, affinity
+            self._settings.redis_address,
+            self.redis,
+            queue,
+            self.name,
+            self.ttl,
+            capacity,
+            worker,
+            affinity,
+            self._settings.aging_time,
         )
         self._queues[queue] = consumed
         return consumed
@@ -238,4 +247,9 @@ class Consumer:
         if verb in ("linger", "return"):
             for queue in self._queues.values():
                 queue.told_of_client(argument, lingers=verb == "linger")
+        if verb == GIVE_BACK:
+            category, _, service_class = argument.partition(":")
+            for name, queue in self._queues.items():
+                if category in (EVERY_QUEUE, name):
+                    queue.give_back(service_class)
         self._host.on_command(verb, argument)

@@ -21,7 +21,7 @@ from jobs.consumer.lingering import Lingering
 from jobs.consumer.outbox import Message, Outbox
 from jobs.consumer.registration import Registration
 from jobs.events import ProgressState
-from jobs.gate import Ending, Gate, LastStep, Ttl
+from jobs.gate import AGING, Ending, Gate, LastStep, Ttl
 
 
 class Worker(Protocol):
@@ -56,15 +56,19 @@ class ConsumedQueue:
         capacity: int,
         worker: Worker,
         affinity: Affinity | None = None,
+        aging: float = AGING,
     ) -> None:
-        """`shared`: the process' connection. `process`: its name. `capacity`: executions at the same time."""
+        """`shared`: the process' connection. `process`: its name. `capacity`: executions at the same time.
+
+        `aging`: seconds after which what waits takes turns with what is more urgent.
+        """
         self.name = queue
         name = f"{process}.{queue}"
         self._worker = worker
         # Writing and taking may block: each has a connection of its own, and the heartbeat waits for neither.
         self._gate = Gate(connection(address), queue, name, ttl)
         self._lease_gate = Gate(shared, queue, name, ttl)
-        feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl)
+        feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl, aging)
         self._registration = Registration(shared, queue, name)
         self._outbox = Outbox(self._gate, on_lost=worker.drop, on_ended=self._ended)
         self._feeder = Feeder(
@@ -128,6 +132,15 @@ class ConsumedQueue:
             released += self.release(execution_id)
             self.forget(execution_id)
         return released
+
+    def give_back(self, service_class: str) -> None:
+        """Stop the executions of a class ('': all), and put their jobs back: their queue is paused."""
+        for execution in reversed(list(self._executions.values())):
+            claim = execution.claim
+            if service_class in ("", claim.service_class) and self._lease_gate.release(
+                claim.job_id, execution.id
+            ):
+                self._worker.drop(execution.id)
 
     def end_now(self, endings: Sequence[Ending]) -> None:
         """Write these ends at once, for a process that is about to exit."""

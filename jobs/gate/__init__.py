@@ -7,14 +7,17 @@ the truth; `tests/jobs/test_rq_contract.py` pins it. Redis' clock, not the machi
 from jobs.gate.affinity import Favour, ModelAffinity, Room, any_model
 from jobs.gate.consumer import BEAT, LEASE, Emission, Ending, Gate
 from jobs.gate.last_step import LastStep
-from jobs.gate.producer import Admission, AsyncGate, Parting
+from jobs.gate.producer import Admission, AsyncGate, Change, Parting
 from jobs.gate.scripts import Ttl, iso_now
+from jobs.gate.taker import AGING
 
 __all__ = [
+    "AGING",
     "BEAT",
     "LEASE",
     "Admission",
     "AsyncGate",
+    "Change",
     "Emission",
     "Ending",
     "Favour",

@@ -1,11 +1,13 @@
 -- Accept a job, or say why not.
--- KEYS: job, queue, idempotency key or '', list of jobs of the same request or ''
--- ARGV: id, queue's name for rq:queues, limit, fingerprint, what it may be attached to (resend.lua), record ttl,
---       expires_in or '', high-water mark of memory (0..1), the job that it waits for or '', the API process that waits
---       for the job or '', now (ISO), events ttl, then field, value, ... of the job's hash
+-- KEYS: job, idempotency key or '', list of jobs of the same request or ''
+-- ARGV: id, category, limit, fingerprint, what it may be attached to (resend.lua), record ttl, expires_in or '',
+--       high-water mark of memory (0..1), the job that it waits for or '', the API process that waits for the job or '',
+--       now (ISO), events ttl, class, app by which it shares, then field, value, ... of the job's hash
 -- Returns {'ok', position, 0 while it waits for a job} | {'exists', id} | {'conflict', id} | {'full', depth} | {'memory'};
--- after 'ok' and 'memory' the number of ended jobs that were deleted to make room.
-local id, limit, fingerprint = ARGV[1], tonumber(ARGV[3]), ARGV[4]
+-- after 'ok' and 'memory' the number of ended jobs that were deleted to make room, after 'ok' also the background job
+-- that was displaced or ''.
+local id, category, limit, fingerprint = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local class, share = ARGV[13], ARGV[14]
 local record_ttl, process = tonumber(ARGV[6]), ARGV[10]
 
 local function exists(earlier)
@@ -13,7 +15,7 @@ local function exists(earlier)
   local job = redis.call('HMGET', key, 'status', 'origin', 'mlxq_lingers_until', 'mlxq_expires_at')
   redis.call('HDEL', key, 'mlxq_left')
   if job[3] then
-    stop_lingering(earlier, job[2])
+    stop_lingering(earlier, category_of(job[2]))
     if job[1] == 'started' then
       redis.call('PUBLISH', COMMANDS, 'return ' .. earlier)
     end
@@ -30,8 +32,8 @@ local function exists(earlier)
   return { 'exists', earlier }
 end
 
-if KEYS[3] ~= '' then
-  local record = redis.call('HMGET', KEYS[3], 'id', 'fingerprint')
+if KEYS[2] ~= '' then
+  local record = redis.call('HMGET', KEYS[2], 'id', 'fingerprint')
   if record[1] and redis.call('EXISTS', 'rq:job:' .. record[1]) == 1 then
     if record[2] ~= fingerprint then
       return { 'conflict', record[1] }
@@ -42,13 +44,13 @@ if KEYS[3] ~= '' then
   end
 end
 
-if KEYS[4] ~= '' then
-  local earlier = earlier_job(KEYS[4], ARGV[5], KEYS[3])
+if KEYS[3] ~= '' then
+  local earlier = earlier_job(KEYS[3], ARGV[5], KEYS[2])
   if earlier then
     return exists(earlier)
   end
   if ARGV[5] ~= RETRY then
-    forget_answered(KEYS[4])
+    forget_answered(KEYS[3])
   end
 end
 
@@ -60,27 +62,50 @@ if other ~= '' then
     other = ''
   end
 end
-local deferred = 'rq:deferred:' .. string.sub(KEYS[2], #'rq:queue:' + 1)
+local deferred = 'rq:deferred:' .. category
 
 local function waiting()
-  return redis.call('LLEN', KEYS[2]) + (other ~= '' and redis.call('ZCARD', deferred) or 0)
+  return in_lines(category) + (other ~= '' and redis.call('ZCARD', deferred) or 0)
 end
 
-local depth = waiting()
+-- End a background job: something more urgent needs its place.
+local function displace(newest)
+  local error = {
+    message = 'The queue was full, and this background job had to make way for a more urgent one. Send it again later.',
+    type = 'rate_limit_error', code = 'displaced', status = 429, retryable = true, param = cjson.null,
+  }
+  leave(newest, line_of(newest))
+  if redis.call('HGET', 'rq:job:' .. newest, 'status') ~= 'queued' then
+    -- RQ's tools have deleted it.
+    return
+  end
+  local told = cjson.encode(error)
+  redis.call('HSET', 'rq:job:' .. newest, 'exc_info', error.message, 'mlxq_error', told)
+  conclude(newest, 'failed', 'rq:failed:' .. category, '{"type":"failed","error":' .. told .. '}', ARGV[11], record_ttl,
+    tonumber(ARGV[12]))
+end
+
+local depth, displaced = waiting(), nil
 if depth >= limit then
-  end_lingering(string.sub(KEYS[2], #'rq:queue:' + 1), ARGV[11], record_ttl, tonumber(ARGV[12]))
+  end_lingering(category, ARGV[11], record_ttl, tonumber(ARGV[12]))
   depth = waiting()
 end
 if depth >= limit then
-  return { 'full', depth }
+  displaced = class ~= BACKGROUND and redis.call('ZRANGE', waiting_key(category, BACKGROUND), -1, -1)[1]
+  if not displaced then
+    return { 'full', depth }
+  end
 end
 
 local short, evicted = make_room(tonumber(ARGV[8]), record_ttl)
 if short then
   return { 'memory', 0, evicted }
 end
+if displaced then
+  displace(displaced)
+end
 
-redis.call('HSET', KEYS[1], unpack(ARGV, 13))
+redis.call('HSET', KEYS[1], unpack(ARGV, 15))
 if process ~= '' then
   redis.call('HSET', KEYS[1], 'mlxq_callers', process)
   set_watchers(id, process)
@@ -88,19 +113,21 @@ end
 if ARGV[7] ~= '' then
   redis.call('HSET', KEYS[1], 'mlxq_expires_at', now() + tonumber(ARGV[7]))
 end
-redis.call('SADD', 'rq:queues', ARGV[2])
-redis.call('ZADD', 'mlxq:jobs', math.floor(now() * 1000), id)
-if KEYS[3] ~= '' then
-  redis.call('HSET', KEYS[3], 'id', id, 'fingerprint', fingerprint)
-  redis.call('EXPIRE', KEYS[3], record_ttl)
+redis.call('SADD', 'rq:queues', 'rq:queue:' .. category)
+local time = now() * 1000
+redis.call('ZADD', 'mlxq:jobs', math.floor(time), id)
+if KEYS[2] ~= '' then
+  redis.call('HSET', KEYS[2], 'id', id, 'fingerprint', fingerprint)
+  redis.call('EXPIRE', KEYS[2], record_ttl)
 end
-if KEYS[4] ~= '' then
-  remember(KEYS[4], id, record_ttl)
+if KEYS[3] ~= '' then
+  remember(KEYS[3], id, record_ttl)
 end
 if other ~= '' then
-  redis.call('HSET', KEYS[1], 'status', 'deferred', 'dependency_ids', cjson.encode({ other }))
+  redis.call('HSET', KEYS[1], 'status', 'deferred', 'origin', category, 'dependency_ids', cjson.encode({ other }))
   redis.call('SADD', 'rq:job:' .. other .. ':dependents', id)
   redis.call('ZADD', deferred, now(), id)
-  return { 'ok', 0, evicted }
+  return { 'ok', 0, evicted, displaced or '' }
 end
-return { 'ok', wait_in_line(KEYS[2], id), evicted }
+local index = wait_in_line(id, category, class, share, time)
+return { 'ok', place_of(category, class, share, index), evicted, displaced or '' }

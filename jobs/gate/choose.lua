@@ -1,15 +1,214 @@
--- Take waiting jobs, those for models in memory before those that need another one, within bounds.
--- KEYS: queue, intermediate list
--- ARGV: most, window, ready models as JSON or '' (any), busy models as JSON, ms (Unix) since when the last of them is
---       loaded, patience in ms, the model asked for, its room ('beside', 'instead', 'soon', 'later' or '')
+-- Take waiting jobs: by their classes, fairly among apps, those for models in memory before those that need another
+-- one, within bounds.
+-- KEYS: intermediate list
+-- ARGV: category, most, window, ready models as JSON or '' (any), busy models as JSON, ms (Unix) since when the last of
+--       them is loaded, patience in ms, the model asked for, its room ('beside', 'instead', 'soon', 'later' or ''),
+--       seconds after which what waits takes turns with what is more urgent
 -- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits; a
 -- string: the model whose room decides, to be asked for.
 -- A suspect, in whose company a worker has died, is taken alone, and only while no model has jobs.
-local most, window, any = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == ''
-local since, patience, asked, room = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
+local category, most, window, any = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == ''
+local since, patience, asked, room = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local time = now() * 1000
+-- Jobs of a line that are looked at together, once the first was not enough.
+local CHUNK = 16
+-- Seconds that a job is supposed to run while nothing is known.
+local UNKNOWN = '1'
 
-local ids = redis.call('LRANGE', KEYS[1], 0, window - 1)
-if #ids == 0 then
+-- What RQ's tools have queued, and what an earlier version of mlxq has left, joins its line.
+local intake = 'rq:queue:' .. category
+if call('EXISTS', intake) == 1 then
+  for _ = 1, window do
+    local id = call('LPOP', intake)
+    if not id then
+      break
+    end
+    local _, class, app = line_of(id)
+    call('HSET', 'rq:job:' .. id, 'origin', line_name(category, class, app))
+    enter(id, category, class, app, call('HGET', 'rq:job:' .. id, 'mlxq_submitted_ms') or time, 'RPUSH')
+  end
+end
+
+local paused = call('HMGET', 'mlxq:paused', 'all', category, category .. ':interactive', category .. ':normal',
+  category .. ':background')
+local turns = call('HMGET', turns_key(category), 'usual', 'aged', unpack(CLASSES))
+local usual, clock = tonumber(turns[1] or UNKNOWN), {}
+for rank, class in ipairs(CLASSES) do
+  clock[class] = tonumber(turns[2 + rank] or '0')
+end
+
+-- Draws the jobs of a class in the order in which its apps have their turns, each with its line; whether there are any.
+local function jobs_of(class)
+  local lines, more, closed = {}, true, 0
+  local function read(last)
+    local found = call('ZRANGE', lines_key(category, class), #lines - closed, last, 'WITHSCORES')
+    for i = 1, #found, 2 do
+      local start = found[i] == FIRST and -math.huge or tonumber(found[i + 1])
+      lines[#lines + 1] = { class = class, app = found[i], start = start, next = start, ids = {}, at = 0, before = 0 }
+    end
+  end
+  local function next_of(line)
+    line.at = line.at + 1
+    if line.at > #line.ids then
+      line.before = line.before + #line.ids
+      local last = line.before == 0 and 0 or line.before + CHUNK - 1
+      line.ids, line.at = call('LRANGE', 'rq:queue:' .. line_name(category, class, line.app), line.before, last), 1
+    end
+    return line.ids[line.at]
+  end
+  read('0')
+  local first = true
+  local function draw()
+    if not first and more then
+      read(MOST_APPS)
+      more = false
+    end
+    first = false
+    while true do
+      local best
+      for _, line in ipairs(lines) do
+        if not line.over and (not best or line.next < best.next) then
+          best = line
+        end
+      end
+      if not best then
+        return nil
+      end
+      local id = next_of(best)
+      if id then
+        best.next = best.next + usual
+        return id, best
+      end
+      best.over = true
+      if best.before == 0 then
+        -- RQ's tools have emptied it.
+        close_line(category, class, best.app)
+        closed = closed + 1
+        if more then
+          read(MOST_APPS)
+          more = false
+        end
+      end
+    end
+  end
+  return draw, lines[1] ~= nil
+end
+
+-- Whether a job of this class has waited for so long that the class has its turn before more urgent ones.
+local function is_due(class)
+  local oldest = call('ZRANGE', waiting_key(category, class), '0', '0', 'WITHSCORES')
+  if not oldest[1] or time - tonumber(oldest[2]) <= tonumber(ARGV[10]) * 1000 then
+    return false
+  end
+  if call('EXISTS', 'rq:job:' .. oldest[1]) == 0 then
+    -- RQ's tools have deleted it.
+    call('ZREM', waiting_key(category, class), oldest[1])
+    return false
+  end
+  return true
+end
+
+local sources, due, urgent = {}, nil, false
+if not paused[1] and not paused[2] then
+  for rank, class in ipairs(CLASSES) do
+    local next_job, waits
+    if not paused[2 + rank] then
+      next_job, waits = jobs_of(class)
+    end
+    if waits then
+      sources[#sources + 1] = { rank = rank, draw = next_job }
+      if urgent and not due and turns[2] ~= '1' and is_due(class) then
+        due = sources[#sources]
+      end
+      urgent = true
+    end
+  end
+end
+
+-- The next job in order, its line and its rank, and whether it is one whose class has its turn.
+local function draw()
+  if due then
+    local source = due
+    due = nil
+    local id, line = source.draw()
+    if id then
+      return id, line, 1, true
+    end
+  end
+  while sources[1] do
+    local id, line = sources[1].draw()
+    if id then
+      return id, line, sources[1].rank, false
+    end
+    table.remove(sources, 1)
+  end
+end
+
+local seen = {}
+
+-- The job in this place of the order; nil: there is none, or it is too far away.
+local function job(place)
+  while #seen < place and #seen < window do
+    local id, line, rank, aged = draw()
+    if not id then
+      return nil
+    end
+    local fields = call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_kind', 'mlxq_submitted_ms', 'mlxq_suspect',
+      'mlxq_share')
+    local kind = fields[2]
+    seen[#seen + 1] = {
+      id = id,
+      line = line,
+      rank = rank,
+      aged = aged,
+      model = fields[1] or '',
+      -- Loading and unloading are not overtaken, and what is not ours is taken as it comes.
+      orders = not kind or kind == 'load' or kind == 'unload',
+      unloads = kind == 'unload',
+      foreign = not kind,
+      submitted = tonumber(fields[3] or 0),
+      suspect = fields[4],
+      share = fields[5] or NOBODY,
+    }
+  end
+  return seen[place]
+end
+
+-- Move a job to the intermediate list, and charge its app with what it is supposed to run.
+local function pull(each)
+  local line = each.line
+  local class, key = line.class, 'rq:job:' .. each.id
+  local lines, shares = lines_key(category, class), shares_key(category, class)
+  local name = 'rq:queue:' .. line_name(category, class, line.app)
+  call('LREM', name, 1, each.id)
+  call('ZREM', waiting_key(category, class), each.id)
+  call('RPUSH', KEYS[1], each.id)
+  local start = line.start
+  if line.app == FIRST then
+    start = tonumber(call('ZSCORE', lines, each.share) or call('ZSCORE', shares, each.share) or '0')
+    start = math.max(start, clock[class])
+    call('ZADD', lines, 'XX', start + usual, each.share)
+    call('HDEL', key, 'mlxq_first')
+  end
+  clock[class] = math.max(clock[class], start)
+  line.start = line.app == FIRST and line.start or start + usual
+  if call('EXISTS', name) == 0 then
+    close_line(category, class, line.app)
+  elseif line.app ~= FIRST then
+    call('ZADD', lines, line.start, line.app)
+  end
+  call('ZADD', shares, start + usual, each.share)
+  -- Who has had no more than the clock shows starts at the clock.
+  call('ZREMRANGEBYSCORE', shares, '-inf', clock[class])
+  if not each.foreign then
+    call('HSET', key, 'mlxq_charged', usual)
+  end
+  call('HSET', turns_key(category), class, clock[class], 'aged', each.aged and '1' or '0')
+end
+
+local head = job(1)
+if not head then
+  call('DEL', 'mlxq:bell:' .. category)
   return false
 end
 
@@ -21,40 +220,30 @@ local function set(names)
   return found
 end
 
-local function job(id)
-  local fields = redis.call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_kind', 'mlxq_submitted_ms',
-    'mlxq_suspect')
-  local kind = fields[2]
-  return {
-    model = fields[1] or '',
-    -- Loading and unloading are not overtaken, and what is not ours is taken as it comes.
-    orders = not kind or kind == 'load' or kind == 'unload',
-    unloads = kind == 'unload',
-    foreign = not kind,
-    submitted = tonumber(fields[3] or 0),
-    suspect = fields[4],
-  }
-end
-
-local head = job(ids[1])
-local ready, busy = any and {} or set(ARGV[3]), set(ARGV[4])
+local ready, busy = any and {} or set(ARGV[4]), set(ARGV[5])
 local works, alone = next(busy) ~= nil, { [head.model] = true }
 
 local function take(allowed)
-  local taken = {}
-  for place, id in ipairs(ids) do
-    local each = place == 1 and head or job(id)
-    if #taken == most or ((each.orders or each.suspect) and place > 1) then
+  -- What waits is not overtaken by what is less urgent.
+  local chosen, taken, least, place = {}, {}, #CLASSES, 1
+  while #chosen < most do
+    local each = job(place)
+    if not each or each.rank > least or ((each.orders or each.suspect) and place > 1) then
       break
     end
     if not allowed or allowed[each.model] then
-      redis.call('LREM', KEYS[1], 1, id)
-      redis.call('RPUSH', KEYS[2], id)
-      taken[#taken + 1] = id
+      chosen[#chosen + 1] = each
+    else
+      least = math.min(least, each.rank)
     end
     if each.orders or each.suspect then
       break
     end
+    place = place + 1
+  end
+  for place, each in ipairs(chosen) do
+    pull(each)
+    taken[place] = each.id
   end
   return taken
 end
@@ -83,7 +272,7 @@ end
 if head.orders or head.suspect then
   return room == 'later' and {} or take(alone)
 end
-if now() * 1000 - math.max(head.submitted, since) < patience then
+if time - math.max(head.submitted, since) < patience then
   local taken = take(ready)
   if #taken > 0 or room ~= 'instead' then
     return taken

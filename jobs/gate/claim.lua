@@ -1,14 +1,14 @@
 -- Turn a job taken off the queue into a running execution, unless it must not run.
 -- KEYS: job, intermediate list, started registry, cancelled registry
 -- ARGV: id, execution, worker, lease (s), now (ISO), epoch, result ttl, events ttl, expired event, waits key,
---       uses of models, last use of models (of jobs that have `mlxq_use`)
--- Returns {'ok', attempt, data, ms that it waited or '', app, 1 for a suspect or 0, 1 if it lingers or 0} | {'lost'} (somebody else recovered it) | {'gone'} | {'dropped'} | {'expired'}
+--       uses of models, last use of models (of jobs that have `mlxq_use`), category
+-- Returns {'ok', attempt, data, ms that it waited or '', app, 1 for a suspect or 0, 1 if it lingers or 0, class or ''} | {'lost'} (somebody else recovered it) | {'gone'} | {'dropped'} | {'expired'}
 local id, execution = ARGV[1], ARGV[2]
 if redis.call('LREM', KEYS[2], 1, id) == 0 then
   return { 'lost' }
 end
 local job = redis.call('HMGET', KEYS[1], 'status', 'data', 'mlxq_expires_at', 'mlxq_submitted_ms',
-  'mlxq_model', 'mlxq_use', 'mlxq_app', 'mlxq_suspect', 'mlxq_lingers_until')
+  'mlxq_model', 'mlxq_use', 'mlxq_app', 'mlxq_suspect', 'mlxq_lingers_until', 'mlxq_class')
 if not job[1] or not job[2] then
   return { 'gone' }
 end
@@ -24,7 +24,7 @@ if job[3] and tonumber(job[3]) < time then
 end
 
 local attempt = redis.call('HINCRBY', KEYS[1], 'mlxq_attempts', 1)
-redis.call('HSET', KEYS[1], 'status', 'started', 'started_at', ARGV[5], 'last_heartbeat', ARGV[5],
+redis.call('HSET', KEYS[1], 'status', 'started', 'origin', ARGV[13], 'started_at', ARGV[5], 'last_heartbeat', ARGV[5],
   'worker_name', ARGV[3], 'mlxq_ran_ms', math.floor(time * 1000))
 local key = 'rq:execution:' .. id .. ':' .. execution
 redis.call('HSET', key, 'id', execution, 'created_at', ARGV[6], 'last_heartbeat', ARGV[6],
@@ -54,4 +54,4 @@ end
 append(messages, watchers, id, '{"type":"started","attempt":' .. attempt .. '}', true)
 publish(messages)
 return { 'ok', attempt, job[2], job[4] and math.floor(time * 1000 - tonumber(job[4])) or '', job[7] or '',
-  job[8] and 1 or 0, job[9] and 1 or 0 }
+  job[8] and 1 or 0, job[9] and 1 or 0, job[10] or '' }

@@ -1,4 +1,4 @@
-"""A worker's side of the gate: take, claim, emit, finish, release, beat and recover."""
+"""A worker's side of the gate: claim, emit, finish, release, beat and recover. `taker.py` takes."""
 
 import itertools
 import logging
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 import redis
-from redis.exceptions import NoScriptError
 
 from jobs import keys
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound, OutputTooLarge, RequestGone, WorkerDied
@@ -26,14 +25,16 @@ from jobs.events import (
     Requeued,
     encode_event,
 )
-from jobs.gate.affinity import Favour, any_model
 from jobs.gate.last_step import LastStep
 from jobs.gate.rq_result import FAILED, STOPPED, SUCCESSFUL, result_fields
-from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
+from jobs.gate.runner import Call
+from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now
+from jobs.gate.taker import AGING, Taker
 from jobs.job_log import log_end
 from jobs.metrics import counted
 from jobs.request import Claim
 from jobs.results import Result
+from jobs.service_class import service_class
 from jobs.status import JobStatus
 
 log = logging.getLogger(__name__)
@@ -69,77 +70,18 @@ class Emission(NamedTuple):
     event: bytes
 
 
-#: Waiting jobs among which those for the loaded model are looked for.
-_WINDOW = 256
-#: Models that one look at a queue asks about: another process may take the first job meanwhile.
-_QUESTIONS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    script: str
-    names: list[str]
-    arguments: list[Any]
-
-
-class Gate:
+class Gate(Taker):
     """A worker's side of the gate for one queue. Thread-safe as far as its Redis client is."""
 
-    def __init__(self, connection: redis.Redis, queue: str, worker: str, ttl: Ttl) -> None:
-        self._redis = connection
-        self.queue = queue
+    def __init__(
+        self, connection: redis.Redis, queue: str, worker: str, ttl: Ttl, aging: float = AGING
+    ) -> None:
+        """`aging`: seconds after which what waits takes turns with what is more urgent."""
+        super().__init__(connection, queue, aging)
         self.worker = worker
         self._ttl = ttl
         #: of each execution the number of its last event, and the bytes of all
         self._said: dict[str, tuple[int, int]] = {}
-
-    def take(self, timeout: int, most: int = 1, favour: Favour = any_model) -> list[str] | None:
-        """Wait up to `timeout` seconds for jobs and take up to `most` of them.
-
-        They move to RQ's intermediate list until they are claimed. None: jobs wait, but for a model that may not be
-        loaded yet, while those of the models in memory may go first.
-        """
-        taken = self._choose(most, favour)
-        if taken is None:
-            # Wakes when something comes, and leaves the queue as it is.
-            queue = keys.queue(self.queue)
-            if self._redis.blmove(queue, queue, timeout, src="LEFT", dest="LEFT") is None:
-                return []
-            taken = self._choose(most, favour)
-            if taken is None:
-                return []
-        return taken or None
-
-    def _choose(self, most: int, favour: Favour) -> list[str] | None:
-        """The jobs taken; none when all that wait have to wait on, None when nothing waits."""
-        names = [keys.queue(self.queue), keys.intermediate(self.queue)]
-        asked: str | None = None
-        for _ in range(_QUESTIONS):
-            now = favour(asked)
-            ready = b"" if now.ready is None else msgspec.json.encode(now.ready)
-            models = [ready, msgspec.json.encode(now.busy), now.since_ms, now.patience_ms]
-            answer = self._run("choose", names, [most, _WINDOW, *models, now.asked, now.room or ""])
-            if not isinstance(answer, bytes):
-                return None if answer is None else [job_id.decode() for job_id in answer]
-            asked = answer.decode()
-        return []
-
-    def stop_waiting(self, client_name: str) -> None:
-        """End a `take` that another thread waits in, on its connection of that name, as if its time was over.
-
-        Where the user may not do that, the `take` ends by itself.
-        """
-        for client in self._redis.client_list():
-            if client["name"] == client_name:
-                self._redis.client_unblock(int(client["id"]))
-
-    def put_back(self, taken: Sequence[str]) -> None:
-        """Return jobs that were taken but not claimed to the front of the queue, in their order."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            for job_id in reversed(taken):
-                pipe.lrem(keys.intermediate(self.queue), 1, job_id)
-                pipe.lpush(keys.queue(self.queue), job_id)
-            pipe.execute()
 
     def claim(self, taken: Sequence[tuple[str, str]]) -> list[Claim]:
         """Make (job, execution)s this worker's, in one round trip.
@@ -147,7 +89,7 @@ class Gate:
         Those that must not run are left out: cancelled, expired, or somebody else's by now.
         """
         claims = []
-        answers = self._run_many([self._claim_call(*each) for each in taken])
+        answers = self._scripts.run_many([self._claim_call(*each) for each in taken])
         for (job_id, execution_id), verdict in zip(taken, answers, strict=True):
             if verdict[0] == b"expired":
                 log_end(job_id, JobStatus.EXPIRED)
@@ -158,7 +100,14 @@ class Gate:
                 waited = None if verdict[3] == b"" else int(verdict[3]) / 1000
                 app = verdict[4].decode(errors="replace")
                 claims.append(
-                    replace(claim, waited=waited, app=app, suspect=bool(verdict[5]), lingers=bool(verdict[6]))
+                    replace(
+                        claim,
+                        waited=waited,
+                        app=app,
+                        suspect=bool(verdict[5]),
+                        lingers=bool(verdict[6]),
+                        service_class=service_class(verdict[7].decode()),
+                    )
                 )
             except (RequestGone, InvalidRequest) as error:
                 self.write([], [Ending(job_id, execution_id, error=error)])
@@ -169,7 +118,7 @@ class Gate:
                 log_end(job_id, JobStatus.FAILED, error=no_job)
         return claims
 
-    def _claim_call(self, job_id: str, execution_id: str) -> _Call:
+    def _claim_call(self, job_id: str, execution_id: str) -> Call:
         names = [
             keys.job(job_id),
             keys.intermediate(self.queue),
@@ -189,8 +138,9 @@ class Gate:
             keys.waits(self.queue),
             keys.MODEL_USES,
             keys.MODEL_USED,
+            self.queue,
         ]
-        return _Call("claim", names, arguments)
+        return Call("claim", names, arguments)
 
     def write(self, events: Sequence[Emission], endings: Sequence[Ending]) -> set[str]:
         """Write events and then the ends of executions, in one round trip. Writing the same again is harmless.
@@ -203,12 +153,12 @@ class Gate:
             endings = [ending for ending in endings if ending.execution_id not in over]
             if not events and not endings:
                 return over
-        calls: list[_Call] = []
+        calls: list[Call] = []
         if events:
             arguments = list(itertools.chain.from_iterable(events))
-            calls.append(_Call("emit", [], arguments))
+            calls.append(Call("emit", [], arguments))
         calls += [self._finish_call(ending) for ending in endings]
-        answers = self._run_many(calls)
+        answers = self._scripts.run_many(calls)
         lost = {execution.decode() for execution in answers[0]} if events else set()
         ends = answers[1:] if events else answers
         for dependents in ends:
@@ -247,16 +197,18 @@ class Gate:
             msgspec.json.encode(ProgressState(**for_others)),
             encode_event(Downloading(**for_others)),
         ]
-        return bool(self._run("progress", [keys.job(job_id), keys.started(self.queue)], arguments))
+        return bool(self._scripts.run("progress", [keys.job(job_id), keys.started(self.queue)], arguments))
 
     def release(self, job_id: str, execution_id: str, suspicion: str = "") -> bool:
-        """Put a running job back at the front of the queue: this worker drains, or failed while it ran the job.
+        """Put a running job back at the front of its class: this worker drains, or failed while it ran the job.
 
         `suspicion`: a name for that failure; the job runs alone then.
         """
         self._said.pop(execution_id, None)
-        names, event = [keys.started(self.queue), keys.queue(self.queue)], encode_event(Requeued())
-        return bool(self._run("release", names, [job_id, execution_id, event, suspicion]))
+        event = encode_event(Requeued())
+        return bool(
+            self._scripts.run("release", [keys.started(self.queue)], [job_id, execution_id, event, suspicion])
+        )
 
     def beat(self, executions: Sequence[tuple[str, str]]) -> tuple[set[str], set[str], set[str]]:
         """Renew the leases of (job, execution) pairs. Returns the executions (lost, to be cancelled, lingering)."""
@@ -266,7 +218,7 @@ class Gate:
             datetime.now(UTC).timestamp(),
             *itertools.chain.from_iterable(executions),
         ]
-        answer = self._run("beat", [keys.started(self.queue)], arguments)
+        answer = self._scripts.run("beat", [keys.started(self.queue)], arguments)
         verdicts = list(zip(answer[::2], answer[1::2], strict=True))
         lost, cancelled, lingering = (
             {execution.decode() for verdict, execution in verdicts if verdict == word}
@@ -276,11 +228,11 @@ class Gate:
 
     def yield_place(self, job_id: str) -> bool:
         """Cancel a running job that lingers; its execution has to end. False: a client waits for it again."""
-        return bool(self._run("yield", [], [job_id]))
+        return bool(self._scripts.run("yield", [], [job_id]))
 
     def sweep(self) -> None:
         """Cancel the queue's jobs whose clients have not come back in time."""
-        ended = self._run("sweep", [], [self.queue, iso_now(), self._ttl.result, self._ttl.events])
+        ended = self._scripts.run("sweep", [], [self.queue, iso_now(), self._ttl.result, self._ttl.events])
         for job_id in ended:
             log_end(job_id.decode(), JobStatus.CANCELLED)
 
@@ -298,8 +250,8 @@ class Gate:
         error = WorkerDied("The worker crashed {crashes} while it ran this job; it is not tried again.")
         result = result_fields(FAILED, "", "", exc_string="The worker crashed while it ran this job.")
         last = {name: step.plain() for name, step in (steps or {}).items()}
-        lists = (keys.queue, keys.intermediate, keys.started, keys.failed, keys.cancelled)
-        answer = self._run(
+        lists = (keys.intermediate, keys.started, keys.failed, keys.cancelled)
+        answer = self._scripts.run(
             "recover",
             [key(self.queue) for key in (*lists, keys.intermediate_seen)],
             [
@@ -317,6 +269,7 @@ class Gate:
                 orjson.dumps(list(dead_workers)),
                 orjson.dumps(last),
                 int(steps is not None),
+                self.queue,
             ],
         )
         requeued, failed, cancelled = ([each.decode() for each in ids] for ids in answer)
@@ -330,9 +283,9 @@ class Gate:
 
     def relieve(self) -> int:
         """Delete ended jobs, the oldest first, while Redis' memory is short. Returns how many."""
-        return int(self._run("relieve", [], [MEMORY_MARK, self._ttl.result]))
+        return int(self._scripts.run("relieve", [], [MEMORY_MARK, self._ttl.result]))
 
-    def _finish_call(self, ending: Ending) -> _Call:
+    def _finish_call(self, ending: Ending) -> Call:
         result = None if ending.result is None else msgspec.json.encode(ending.result)
         if result is not None and len(result) > LARGEST_RESULT:
             limit = f"{LARGEST_RESULT >> 20} MB"
@@ -368,30 +321,7 @@ class Gate:
             *counted(ending.result),
             *fields,
         ]
-        return _Call("finish", names, arguments)
-
-    def _run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
-        text, sha = script(name)
-        try:
-            return self._redis.evalsha(sha, len(names), *names, *arguments)
-        except NoScriptError:
-            return self._redis.eval(text, len(names), *names, *arguments)
-
-    def _run_many(self, calls: Sequence[_Call]) -> list[Any]:
-        if len(calls) == 1:
-            call = calls[0]
-            return [self._run(call.script, call.names, call.arguments)]
-        with self._redis.pipeline(transaction=False) as pipe:
-            for call in calls:
-                pipe.evalsha(script(call.script)[1], len(call.names), *call.names, *call.arguments)
-            answers: list[Any] = pipe.execute(raise_on_error=False)
-        for place, answer in enumerate(answers):
-            if isinstance(answer, NoScriptError):
-                call = calls[place]
-                answers[place] = self._run(call.script, call.names, call.arguments)
-            elif isinstance(answer, Exception):
-                raise answer
-        return answers
+        return Call("finish", names, arguments)
 
 
 def _log_dependents(finished: Any) -> None:

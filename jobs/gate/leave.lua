@@ -34,7 +34,7 @@ if how == 'kept' then
 end
 local deadline = now() + linger
 call('HSET', key, 'mlxq_lingers_until', string.format('%.3f', deadline))
-call('ZADD', lingering_key(job[2]), deadline, id)
+call('ZADD', lingering_key(category_of(job[2])), deadline, id)
 if status == 'started' then
   call('PUBLISH', COMMANDS, 'linger ' .. id)
 end

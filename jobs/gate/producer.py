@@ -10,10 +10,13 @@ import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from jobs import keys
+from jobs.errors import Displaced
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
+from jobs.job_log import log_end
 from jobs.kinds import KINDS
 from jobs.meta import encode_meta
 from jobs.request import DEFAULT_DIALECT, JobRequest
+from jobs.status import JobStatus
 
 
 class Admission(Enum):
@@ -34,6 +37,21 @@ class Parting(Enum):
     KEPT = "kept"
     #: it has left, and the job ends after a while, unless the client comes back
     LEFT = "left"
+
+
+class Change(Enum):
+    """What can be changed of a job that waits."""
+
+    #: it does not start until it is released
+    HOLD = "hold"
+    #: it waits in its place again
+    RELEASE = "unhold"
+    #: it goes before all others of its class
+    FRONT = "front"
+    #: it goes before the one that was before it in its line
+    UP = "up"
+    #: it waits in another class
+    CLASS = "class"
 
 
 class AsyncGate:
@@ -64,7 +82,7 @@ class AsyncGate:
             "data": data,
             "created_at": iso,
             "enqueued_at": iso,
-            "origin": request.queue,
+            "origin": f"{request.queue}:{request.service_class}:{request.share}",
             "description": request.description,
             # RQ's limit is for a whole run; -1 is none.
             "timeout": int(request.max_run_time) or -1,
@@ -77,6 +95,7 @@ class AsyncGate:
             "mlxq_model": request.model,
             "mlxq_app": request.app,
             "mlxq_class": request.service_class.value,
+            "mlxq_share": request.share,
             "mlxq_submitted_ms": int(now.timestamp() * 1000),
         }
         if KINDS[request.kind].uses_model:
@@ -106,7 +125,7 @@ class AsyncGate:
             fields["mlxq_idempotency"] = idempotency
         arguments: list[Any] = [
             request.id,
-            keys.queue(request.queue),
+            request.queue,
             limit,
             request.fingerprint or "",
             request.attach.value,
@@ -117,16 +136,19 @@ class AsyncGate:
             process,
             iso,
             self._ttl.events,
+            request.service_class.value,
+            request.share,
             *itertools.chain.from_iterable(fields.items()),
         ]
         names = [
             keys.job(request.id),
-            keys.queue(request.queue),
             idempotency,
             same,
         ]
         verdict = await self._run("admit", names, arguments)
         self.evicted += int(verdict[2]) if len(verdict) > 2 else 0
+        if len(verdict) > 3 and verdict[3]:
+            log_end(str(verdict[3]), JobStatus.FAILED, error=Displaced())
         detail = verdict[1] if len(verdict) > 1 else ""
         return Admission(verdict[0]), str(detail)
 
@@ -157,7 +179,11 @@ class AsyncGate:
 
     async def prioritise(self, queue: str, model: str, priority: int) -> int:
         """Let what waits for a model wait in another place. Returns how many jobs that were."""
-        return int(await self._run("prioritise", [keys.queue(queue)], [model, priority]))
+        return int(await self._run("prioritise", [], [queue, model, priority]))
+
+    async def rearrange(self, job_id: str, change: Change, to: str = "") -> str:
+        """Change how a job waits. Returns what `rearrange.lua` says."""
+        return str(await self._run("rearrange", [], [job_id, change.value, to]))
 
     async def _run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
         text, sha = script(name)

@@ -1,10 +1,10 @@
 -- Bring back what a dead worker left: executions whose lease has ended (or whose worker is known to be dead),
 -- and jobs that were taken off the queue but never claimed.
--- KEYS: queue, intermediate list, started registry, failed registry, cancelled registry, seen
+-- KEYS: intermediate list, started registry, failed registry, cancelled registry, seen
 -- ARGV: now (ISO), crashes of the worker under a job after which it fails, grace for unclaimed jobs (s), ttl,
 --       events ttl, requeued event, failed event, cancelled event, exception text, result fields as a JSON list,
 --       error (JSON), names of dead workers (JSON list), last steps of workers (JSON: name -> executions, company),
---       whether suspects run alone (0|1)
+--       whether suspects run alone (0|1), category
 -- In texts, {crashes} stands for how often it crashed.
 -- Returns { ids of requeued jobs, of failed ones, of cancelled ones }
 --
@@ -26,9 +26,9 @@ for _, step in pairs(steps) do
   step.executions = executions
 end
 
-local expired = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', time)
+local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', time)
 if next(dead) then
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. time, '+inf')) do
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. time, '+inf')) do
     if dead[redis.call('HGET', 'rq:execution:' .. member, 'worker_name')] then
       expired[#expired + 1] = member
     end
@@ -43,15 +43,17 @@ local function fail(id, crashes)
   end
   redis.call('HSET', 'rq:job:' .. id, 'exc_info', counted(ARGV[9]), 'mlxq_error', counted(ARGV[11]))
   redis.call('XADD', 'rq:results:' .. id, 'MAXLEN', 10, '*', unpack(cjson.decode(ARGV[10])))
-  conclude(id, 'failed', KEYS[4], counted(ARGV[7]), ARGV[1], ttl, events_ttl)
+  conclude(id, 'failed', KEYS[3], counted(ARGV[7]), ARGV[1], ttl, events_ttl)
   failed[#failed + 1] = id
 end
 
 -- Waiting jobs that were suspected of the death of this worker lose nothing by it.
 local function clear(worker)
-  for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-    if redis.call('HGET', 'rq:job:' .. id, 'mlxq_suspect') == worker then
-      redis.call('HDEL', 'rq:job:' .. id, 'mlxq_suspect', 'mlxq_crashes')
+  for _, class in ipairs(CLASSES) do
+    for _, id in ipairs(redis.call('ZRANGE', waiting_key(ARGV[15], class), 0, -1)) do
+      if redis.call('HGET', 'rq:job:' .. id, 'mlxq_suspect') == worker then
+        redis.call('HDEL', 'rq:job:' .. id, 'mlxq_suspect', 'mlxq_crashes')
+      end
     end
   end
 end
@@ -62,14 +64,14 @@ local silent, others = {}, {}
 for _, member in ipairs(expired) do
   local id, execution = string.match(member, '^(.*):(.-)$')
   local run = redis.call('HMGET', 'rq:execution:' .. member, 'worker_name', 'emitted')
-  drop_execution(KEYS[3], id, execution)
+  drop_execution(KEYS[2], id, execution)
   local job = redis.call('HMGET', 'rq:job:' .. id, 'status', 'mlxq_cancel', 'mlxq_suspect')
   local step = run[1] and steps[run[1]]
   local list = others
   if job[1] ~= 'started' then
     list = nil
   elseif job[2] then
-    conclude(id, 'canceled', KEYS[5], ARGV[8], ARGV[1], ttl, events_ttl)
+    conclude(id, 'canceled', KEYS[4], ARGV[8], ARGV[1], ttl, events_ttl)
     cancelled[#cancelled + 1] = id
     list = nil
   elseif not step or step.executions[execution] then
@@ -93,32 +95,32 @@ end
 -- The oldest last, so that it ends up at the very front.
 for _, list in ipairs({ others, silent }) do
   for i = #list, 1, -1 do
-    requeue(list[i], KEYS[1], ARGV[6])
+    requeue(list[i], ARGV[6])
     requeued[#requeued + 1] = list[i]
   end
 end
 
-local waiting = redis.call('LRANGE', KEYS[2], 0, -1)
+local waiting = redis.call('LRANGE', KEYS[1], 0, -1)
 for i = #waiting, 1, -1 do
   local id = waiting[i]
   if redis.call('HGET', 'rq:job:' .. id, 'status') ~= 'queued' then
-    redis.call('LREM', KEYS[2], 1, id)
+    redis.call('LREM', KEYS[1], 1, id)
   else
-    local first = redis.call('ZSCORE', KEYS[6], id)
+    local first = redis.call('ZSCORE', KEYS[5], id)
     if not first then
-      redis.call('ZADD', KEYS[6], time, id)
-      redis.call('EXPIRE', KEYS[6], 3600)
+      redis.call('ZADD', KEYS[5], time, id)
+      redis.call('EXPIRE', KEYS[5], 3600)
     elseif time - tonumber(first) >= tonumber(ARGV[3]) then
-      redis.call('LREM', KEYS[2], 1, id)
-      redis.call('ZREM', KEYS[6], id)
-      redis.call('LPUSH', KEYS[1], id)
+      redis.call('LREM', KEYS[1], 1, id)
+      redis.call('ZREM', KEYS[5], id)
+      put_back(id)
       requeued[#requeued + 1] = id
     end
   end
 end
 -- What was seen on its way to a lane has arrived.
 if #waiting == 0 then
-  redis.call('DEL', KEYS[6])
+  redis.call('DEL', KEYS[5])
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', time - 60)
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', time - 60)
 return { requeued, failed, cancelled }

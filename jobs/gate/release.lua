@@ -1,5 +1,5 @@
 -- Give a running job back, unharmed: the worker drains. Only crashes count against its tries.
--- KEYS: started registry, queue
+-- KEYS: started registry
 -- ARGV: id, execution, event, what it is suspected of or '': as a suspect it runs again alone
 local id, execution = ARGV[1], ARGV[2]
 if not redis.call('ZSCORE', KEYS[1], id .. ':' .. execution) then
@@ -9,5 +9,5 @@ drop_execution(KEYS[1], id, execution)
 if ARGV[4] ~= '' then
   redis.call('HSET', 'rq:job:' .. id, 'mlxq_suspect', ARGV[4])
 end
-requeue(id, KEYS[2], ARGV[3])
+requeue(id, ARGV[3])
 return 1

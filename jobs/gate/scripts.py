@@ -26,43 +26,24 @@ class Ttl:
 
 #: What a script needs beside common.lua. Every function is made anew with each call: the others do without these.
 _PARTS = {
-    "admit": ("metrics", "states", "memory", "watchers", "resend"),
-    "cancel": (
-        "metrics",
-        "states",
-    ),
-    "claim": (
-        "metrics",
-        "states",
-    ),
+    "admit": ("lines", "metrics", "states", "memory", "watchers", "resend"),
+    "beat": ("lines",),
+    "cancel": ("lines", "metrics", "states"),
+    "choose": ("lines",),
+    "claim": ("lines", "metrics", "states"),
     "deliver": ("watchers",),
-    "finish": (
-        "metrics",
-        "states",
-    ),
-    "leave": ("metrics", "states", "watchers"),
-    "prioritise": (
-        "metrics",
-        "states",
-    ),
-    "recover": (
-        "metrics",
-        "states",
-    ),
-    "release": (
-        "metrics",
-        "states",
-    ),
-    "relieve": ("metrics", "states", "memory"),
-    "sweep": (
-        "metrics",
-        "states",
-    ),
+    "finish": ("lines", "metrics", "states"),
+    "leave": ("lines", "metrics", "states", "watchers"),
+    "place": ("lines",),
+    "prioritise": ("lines", "metrics", "states"),
+    "put_back": ("lines", "metrics", "states"),
+    "rearrange": ("lines",),
+    "recover": ("lines", "metrics", "states"),
+    "release": ("lines", "metrics", "states"),
+    "relieve": ("lines", "metrics", "states", "memory"),
+    "sweep": ("lines", "metrics", "states"),
     "watch": ("watchers",),
-    "yield": (
-        "metrics",
-        "states",
-    ),
+    "yield": ("lines", "metrics", "states"),
 }
 
 

@@ -3,23 +3,27 @@
 local GARBAGE = 'mlxq:garbage'
 -- Runs of each queue that are remembered.
 local RUNS = 64
+-- Seconds that a job is supposed to run at least, and how much the last run counts for what is supposed.
+local SHORTEST, NEWEST = 0.001, 0.2
 
 local function priority_of(id)
   return tonumber(call('HGET', 'rq:job:' .. id, 'mlxq_priority') or '0')
 end
 
--- Put a job into its queue: before the first that is less urgent, else at the end. Returns its place, from 1.
-local function wait_in_line(queue, id)
+-- Put a job into its line: before the first that has a lower priority, else at the end. Returns its place there, from 1.
+local function wait_in_line(id, category, class, app, since)
   local priority = priority_of(id)
   if priority > 0 then
-    for place, other in ipairs(call('LRANGE', queue, 0, -1)) do
+    local line = 'rq:queue:' .. line_name(category, class, app)
+    for place, other in ipairs(call('LRANGE', line, 0, -1)) do
       if priority_of(other) < priority then
-        call('LINSERT', queue, 'BEFORE', other, id)
+        call('LINSERT', line, 'BEFORE', other, id)
+        call('ZADD', waiting_key(category, class), since, id)
         return place
       end
     end
   end
-  return call('RPUSH', queue, id)
+  return enter(id, category, class, app, since, 'RPUSH')
 end
 
 -- Give up an execution: the lease, RQ's record of it and the job's list of executions.
@@ -77,14 +81,19 @@ local function settle_dependents(id, status, event, now_iso, ttl, events_ttl)
   end)
   for _, job in ipairs(waiting) do
     local hash = 'rq:job:' .. job.id
-    call('ZREM', 'rq:deferred:' .. job.queue, job.id)
-    call('HDEL', hash, 'mlxq_progress')
-    if status == 'finished' then
-      call('HSET', hash, 'status', 'queued', 'enqueued_at', now_iso,
-        'mlxq_submitted_ms', math.floor(now() * 1000))
-      call('RPUSH', 'rq:queue:' .. job.queue, job.id)
+    call('HDEL', hash, 'mlxq_progress', 'dependency_ids')
+    if status == 'finished' and call('HEXISTS', hash, 'mlxq_held') == 1 then
+      emit(job.id, '{"type":"downloaded"}')
+    elseif status == 'finished' then
+      local time = math.floor(now() * 1000)
+      local category, class, app = line_of(job.id)
+      call('ZREM', 'rq:deferred:' .. job.queue, job.id)
+      call('HSET', hash, 'status', 'queued', 'enqueued_at', now_iso, 'mlxq_submitted_ms', time,
+        'origin', line_name(category, class, app))
+      enter(job.id, category, class, app, time, 'RPUSH')
       emit(job.id, '{"type":"downloaded"}')
     else
+      call('ZREM', 'rq:deferred:' .. job.queue, job.id)
       local error = cjson.decode(event).error
         or { message = 'The download of the model was cancelled.', status = 404 }
       if error.status ~= 507 then
@@ -107,21 +116,26 @@ end
 function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   local key, time = 'rq:job:' .. id, now()
   local job = call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin',
-    'mlxq_linger', 'mlxq_lingers_until')
+    'mlxq_linger', 'mlxq_lingers_until', 'mlxq_class', 'mlxq_share', 'mlxq_charged')
+  local category = category_of(job[6])
   count('jobs|' .. (job[3] or '') .. '|' .. (string.match(event, '^{"type":"(%a+)"') or ''), 1)
   if job[1] or not job[3] then
-    call('HSET', key, 'status', status, 'ended_at', now_iso)
+    call('HSET', key, 'status', status, 'ended_at', now_iso, 'origin', category)
   else
-    call('HSET', key, 'status', status, 'ended_at', now_iso, 'data', without_request(job[3], job[4] or ''))
+    call('HSET', key, 'status', status, 'ended_at', now_iso, 'origin', category,
+      'data', without_request(job[3], job[4] or ''))
   end
+  local ran = job[5] and time - job[5] / 1000 or 0
+  settle(category, job[9], job[10], job[11], ran)
   if status == 'finished' and job[5] then
-    local ran = math.floor(time * 1000 - job[5])
-    observe('run|' .. (job[3] or ''), ran)
+    observe('run|' .. (job[3] or ''), math.floor(ran * 1000))
     -- How long jobs run, by the last ones of their queue (jobs/eta.py).
-    local runs = 'mlxq:runs:' .. job[6]
-    if call('LPUSH', runs, ran .. ' ' .. (job[4] or '')) > 2 * RUNS then
+    local runs = 'mlxq:runs:' .. category
+    if call('LPUSH', runs, math.floor(ran * 1000) .. ' ' .. (job[4] or '')) > 2 * RUNS then
       call('LTRIM', runs, 0, RUNS - 1)
     end
+    local usual = tonumber(call('HGET', turns_key(category), 'usual') or ran)
+    call('HSET', turns_key(category), 'usual', math.max(SHORTEST, usual + NEWEST * (ran - usual)))
   end
   if job[2] then
     throw_away(job[2])
@@ -134,7 +148,7 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   emit(id, event)
   call('DEL', watchers_key(id))
   if job[8] then
-    stop_lingering(id, job[6])
+    stop_lingering(id, category)
   end
   if status == 'finished' and job[7] then
     -- Its clients still have to get the answer: who of them leaves before that may ask for it again.
@@ -146,13 +160,26 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   return settle_dependents(id, status, event, now_iso, ttl, events_ttl)
 end
 
--- Put a started job back at the front of its queue.
-local function requeue(id, queue, event)
+-- Put a started job back at the front of its class.
+local function requeue(id, event)
   local key = 'rq:job:' .. id
+  local job = call('HMGET', key, 'origin', 'mlxq_class', 'mlxq_share', 'mlxq_charged', 'mlxq_ran_ms')
+  local category = category_of(job[1])
+  settle(category, job[2], job[3], job[4], job[5] and now() - job[5] / 1000 or 0)
   call('HSET', key, 'status', 'queued')
-  call('HDEL', key, 'started_at', 'worker_name', 'mlxq_ran_ms', 'mlxq_loading')
-  call('LPUSH', queue, id)
+  call('HDEL', key, 'started_at', 'worker_name', 'mlxq_ran_ms', 'mlxq_loading', 'mlxq_charged')
+  enter_first(id, category, job[2] or NORMAL)
   emit(id, event)
+end
+
+-- Put a job that was taken and never claimed back at the front of its class.
+local function put_back(id)
+  local key = 'rq:job:' .. id
+  local job = call('HMGET', key, 'origin', 'mlxq_class', 'mlxq_share', 'mlxq_charged')
+  local category = category_of(job[1])
+  settle(category, job[2], job[3], job[4], 0)
+  call('HDEL', key, 'mlxq_charged')
+  enter_first(id, category, job[2] or NORMAL)
 end
 
 -- Cancel a job: at once when it waits, by a flag that its worker sees when it runs.
@@ -160,8 +187,9 @@ end
 local function call_off(id, now_iso, ttl, events_ttl)
   local key = 'rq:job:' .. id
   local job = call('HMGET', key, 'status', 'origin')
-  local status, queue = job[1], job[2]
+  local status, queue = job[1], category_of(job[2])
   if status == 'queued' or status == 'deferred' then
+    leave(id, line_of(id))
     call('LREM', 'rq:queue:' .. queue, 1, id)
     call('ZREM', 'rq:deferred:' .. queue, id)
     conclude(id, 'canceled', 'rq:canceled:' .. queue, '{"type":"cancelled"}', now_iso, ttl, events_ttl)

@@ -6,6 +6,6 @@ local job = call('HMGET', 'rq:job:' .. id, 'status', 'origin', 'mlxq_lingers_unt
 if job[1] ~= 'started' or not job[3] then
   return 0
 end
-stop_lingering(id, job[2])
+stop_lingering(id, category_of(job[2]))
 call('HSET', 'rq:job:' .. id, 'mlxq_cancel', '1')
 return 1

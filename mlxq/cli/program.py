@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from config import VERSION
 from mlxq.cli.agents import AGENTS
+from mlxq.cli.queue_verbs import add_verbs
 from mlxq.cli.serve import serve
 from mlxq.launch.names import NAMES
 
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--print", action="store_true", dest="shown", help="only show what would be set")
     one.add_argument("--with-key", action="store_true", help="show the key, too")
     verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
+    add_verbs(verbs, address)
     return program
 
 
@@ -67,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from config.settings import load_settings
     from mlxq.cli.commands import clear_cache, list_models, processes, pull, remove
     from mlxq.cli.launch import launch
+    from mlxq.cli.queue import actions
     from mlxq.cli.server import Problem, Server
 
     settings = load_settings()
@@ -86,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with_key=wanted.with_key,
         ),
         "clear-cache": lambda _: clear_cache(settings),
+        **actions(wanted),
     }
     try:
         with Server(settings, getattr(wanted, "url", None)) as server:

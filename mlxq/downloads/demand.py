@@ -12,6 +12,7 @@ import redis
 from config import early
 from jobs import keys
 from jobs.kinds import DOWNLOADS
+from jobs.service_class import CLASSES
 
 
 def ask() -> None:
@@ -30,6 +31,8 @@ def look(connection: redis.Redis) -> None:
     queue = DOWNLOADS
     with connection.pipeline(transaction=False) as pipe:
         pipe.llen(keys.queue(queue))
+        for each in CLASSES:
+            pipe.zcard(keys.waiting(queue, each))
         pipe.llen(keys.intermediate(queue))
         pipe.zcard(keys.started(queue))
         if any(pipe.execute()):

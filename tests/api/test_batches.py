@@ -17,6 +17,7 @@ from jobs.errors import EngineFailure, QueueFull
 from jobs.kinds import Category
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
+from tests.support import jobs
 from tests.support.api_server import ApiServer
 from tests.support.batches import CHAT, chats, ended, jsonl, line, rows, start, texts, until
 from tests.support.openai_shape import check_shape
@@ -37,7 +38,7 @@ def api(settings: Settings) -> Iterator[ApiServer]:
 
 
 def waiting(connection: redis.Redis) -> int:
-    return int(connection.llen(keys.queue(Category.LLM)))
+    return len(jobs.waiting(connection, Category.LLM))
 
 
 def jobs_left(connection: redis.Redis) -> int:

@@ -17,13 +17,13 @@ from websockets.typing import Origin
 
 from api.app import create_app
 from config.settings import REPO, Settings
-from jobs import keys
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat, completion
 from tests.program import Program
 from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
 from tests.support.hub_listing import HubListing
+from tests.support.jobs import waiting
 from tests.support.scripted_worker import ScriptedWorker
 
 WEB, NULL = "https://evil.example", "null"
@@ -75,6 +75,8 @@ VERBS: list[tuple[str, str, Any]] = [
     ("POST", "/api/v1/models/load", {"model": "tiny"}),
     ("POST", "/api/v1/models/unload", {"instance_id": "tiny"}),
     ("POST", "/v1/manager/models/tiny/priority", {"priority": 1}),
+    ("POST", "/v1/queue/pause", None),
+    ("POST", "/v1/queue/resume", None),
     ("GET", "/v1/settings", None),
     ("PUT", "/v1/settings/log_level", {"value": "DEBUG"}),
     ("POST", "/v1/system/shutdown", None),
@@ -91,6 +93,8 @@ STORES: list[tuple[str, Any]] = [
 #: Routes that change nothing but a job, a file or a batch, whose id is a secret.
 OF_JOBS = (
     *("/v1/jobs/{job_id}/cancel", "/v1/jobs/{job_id}"),
+    *("/v1/jobs/{job_id}/hold", "/v1/jobs/{job_id}/release"),
+    *("/v1/jobs/{job_id}/move", "/v1/jobs/{job_id}/class"),
     *("/v1/responses/{response_id}/cancel", "/v1/responses/{response_id}"),
     *("/v1/files/{file_id}", "/v1/batches/{batch_id}/cancel"),
     *("/v1/messages/batches/{batch_id}", "/v1/messages/batches/{batch_id}/cancel"),
@@ -150,7 +154,7 @@ def call(
 
 
 def downloads(connection: redis.Redis) -> int:
-    return int(connection.llen(keys.queue("download")))
+    return len(waiting(connection, "download"))
 
 
 def changing(routes: Any) -> Iterator[tuple[str, str]]:

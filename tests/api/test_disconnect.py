@@ -18,6 +18,7 @@ from jobs import keys
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
+from tests.support.jobs import waiting
 from tests.support.scripted_worker import Run, ScriptedWorker
 
 
@@ -103,11 +104,11 @@ def test_a_waiting_job_never_starts(
 ) -> None:
     worker.pause()
     client = connect(chat("left", stream=streams))
-    waiting: Any = []
-    while not waiting:
-        waiting = clean_redis.lrange(keys.queue("llm"), 0, -1)
+    ids: list[str] = []
+    while not ids:
+        ids = waiting(clean_redis)
     client.leave()
-    while status_of(clean_redis, waiting[0].decode()) != b"canceled":
+    while status_of(clean_redis, ids[0]) != b"canceled":
         pass
     worker.resume()
     assert http.post("/v1/chat/completions", json=chat("stayed")).status_code == 200

@@ -12,6 +12,7 @@ from jobs.errors import EngineFailure
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
+from tests.support.jobs import waiting
 from tests.support.scripted_worker import Run, ScriptedWorker
 
 CHAT = "/v1/chat/completions"
@@ -227,10 +228,10 @@ def test_a_call_whose_job_somebody_cancels_ends(
     worker.pause()
     caller = threading.Thread(target=lambda: answers.append(http.post(CHAT, json=chat())))
     caller.start()
-    waiting: Any = []
-    while not waiting:
-        waiting = clean_redis.lrange(keys.queue("llm"), 0, -1)
-    assert http.delete(f"/v1/jobs/{waiting[0].decode()}").status_code == 200
+    ids: list[str] = []
+    while not ids:
+        ids = waiting(clean_redis)
+    assert http.delete(f"/v1/jobs/{ids[0]}").status_code == 200
     caller.join(20)
     assert answers[0].status_code == 499
     assert answers[0].json()["error"]["code"] == "job_cancelled"

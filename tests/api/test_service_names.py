@@ -16,6 +16,7 @@ from mlxq.catalog.service_names import service_category
 from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
 from tests.support.hub_listing import HubListing
+from tests.support.jobs import waiting
 from tests.support.scripted_worker import ScriptedWorker
 
 NAMES = {
@@ -177,7 +178,7 @@ def test_else_what_suits_the_memory_is_fetched(start: Start, clean_redis: redis.
         assert "Qwen3-30B-A3B" in answering(larger, clean_redis, Category.LLM, "gpt-4o")
     fetched = [row["model"] for row in listed if row["kind"] == "download"]
     assert sorted(fetched) == sorted(wanted.values()), "each is fetched once, by a job that is seen"
-    assert clean_redis.llen(keys.queue(DOWNLOADS)) == len(wanted) + 2
+    assert len(waiting(clean_redis, DOWNLOADS)) == len(wanted) + 2
 
 
 @pytest.mark.parametrize("settings", [{"hf_hub_offline": True}, {"auto_download": False}, {}], ids=str)

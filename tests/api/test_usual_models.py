@@ -19,6 +19,7 @@ from mlxq.catalog.families import kokoro
 from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
 from tests.support.hub_listing import HubListing
+from tests.support.jobs import waiting
 from tests.support.openai_shape import check_shape
 from tests.support.scripted_worker import Run, ScriptedWorker
 
@@ -188,9 +189,8 @@ def test_with_a_hub_the_real_model_is_fetched_first(
         )
         assert answer.status_code == 202
         assert "'mlx-community/whisper-tiny' answers in place of 'whisper-1'" in answer.headers["warning"]
-    waiting: Any = clean_redis.lrange(keys.queue(DOWNLOADS), 0, -1)
-    (download,) = waiting
-    assert clean_redis.hget(keys.job(download.decode()), "mlxq_model") == b"mlx-community/whisper-tiny"
+    (download,) = waiting(clean_redis, DOWNLOADS)
+    assert clean_redis.hget(keys.job(download), "mlxq_model") == b"mlx-community/whisper-tiny"
 
 
 def test_the_setting_comes_before_all(start: Start, hearer: ScriptedWorker) -> None:

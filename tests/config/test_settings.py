@@ -83,6 +83,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "alias_file": ("/aliases.json", Path("/aliases.json")),
     "strict": ("1", True),
     "queue_limit": ("2000", 2000),
+    "aging_time": ("10m", 600.0),
     "chat_timeout": ("1.5", 1.5),
     "max_run_time": ("2h", 7200.0),
     "transcription_timeout": ("2m", 120.0),

@@ -16,7 +16,7 @@ from jobs.consumer.consumer import Consumer
 from jobs.consumer.execution import Execution
 from jobs.consumer.queue import ConsumedQueue
 from jobs.gate import Ending
-from tests.support.jobs import TTL, request
+from tests.support.jobs import TTL, request, waiting
 from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
@@ -114,7 +114,7 @@ async def test_it_takes_as_many_jobs_as_it_has_room_for(
     ids = await submit(client, 5)
     await process.until(lambda: len(process.running) == 3)
     assert [each.claim.job_id for each in process.running] == ids[:3]
-    assert clean_redis.llen(keys.queue("llm")) == 2
+    assert len(waiting(clean_redis)) == 2
     first = process.running[0]
     process.queue.put([Ending(first.claim.job_id, first.id, result=made({"text": "done"}))])
     await process.until(lambda: len(process.running) == 4)
@@ -130,8 +130,7 @@ async def test_jobs_that_are_put_back_keep_their_order(
     ids = await submit(client, 4)
     await process.until(lambda: len(process.running) == 3)
     await asyncio.to_thread(process.stop)
-    waiting: Any = clean_redis.lrange(keys.queue("llm"), 0, -1)
-    assert [each.decode() for each in waiting] == ids
+    assert waiting(clean_redis) == ids
     assert clean_redis.zcard(keys.started("llm")) == 0
     assert not clean_redis.smembers(keys.WORKERS)
 

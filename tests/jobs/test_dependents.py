@@ -23,7 +23,7 @@ from jobs.status import JobStatus
 from jobs.usage import jobs_for
 from mlxq.downloads.request import download_request
 from tests.support.events import plain
-from tests.support.jobs import TTL, request
+from tests.support.jobs import TTL, request, waiting
 from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
@@ -58,11 +58,6 @@ def start(gate: Gate, execution_id: str = "execution-1") -> str:
     return claim.job_id
 
 
-def waiting(connection: redis.Redis, queue: str) -> list[str]:
-    found: Any = connection.lrange(keys.queue(queue), 0, -1)
-    return [job_id.decode() for job_id in found]
-
-
 def events(connection: redis.Redis, job_id: str) -> list[dict[str, Any]]:
     entries: Any = connection.xrange(keys.events(job_id))
     return [orjson.loads(fields[b"e"]) for _, fields in entries]
@@ -71,7 +66,7 @@ def events(connection: redis.Redis, job_id: str) -> list[dict[str, Any]]:
 async def test_it_waits_as_rqs_deferred_jobs_do(client: JobClient, clean_redis: redis.Redis) -> None:
     chat = await client.enqueue(waiting_chat())
     (download,) = waiting(clean_redis, DOWNLOADS)
-    assert clean_redis.llen(keys.queue(Category.LLM)) == 0
+    assert waiting(clean_redis) == []
     registry = DeferredJobRegistry("llm", connection=clean_redis, serializer=JSONSerializer)
     assert registry.get_job_ids() == [chat.job_id]
     job = Job.fetch(chat.job_id, connection=clean_redis, serializer=JSONSerializer)
@@ -86,7 +81,7 @@ async def test_one_download_for_all_and_they_run_in_their_order(
     client: JobClient, gate: Gate, clean_redis: redis.Redis
 ) -> None:
     accepted = [(await client.enqueue(waiting_chat())).job_id for _ in range(3)]
-    assert clean_redis.llen(keys.queue(DOWNLOADS)) == 1
+    assert len(waiting(clean_redis, DOWNLOADS)) == 1
     download = start(gate)
     late = (await client.enqueue(replace(waiting_chat("org/other"), needs=None))).job_id
     gate.write([], [Ending(download, "execution-1", result=made({"status": "installed"}))])
@@ -143,7 +138,7 @@ async def test_they_fail_when_it_is_cancelled(
     assert "cancelled" in info.error.message
     # Who asks after that gets a new download.
     await client.enqueue(waiting_chat())
-    assert clean_redis.llen(keys.queue(DOWNLOADS)) == 1
+    assert len(waiting(clean_redis, DOWNLOADS)) == 1
 
 
 async def test_they_wait_on_when_its_worker_dies(

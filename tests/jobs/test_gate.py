@@ -14,7 +14,7 @@ from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
 from jobs.payloads import TranscriptionPayload
 from jobs.request import Attach
 from tests.support.events import EventType, encode_event
-from tests.support.jobs import TTL, memory_of, request
+from tests.support.jobs import TTL, memory_of, request, waiting
 from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +80,7 @@ async def test_exactly_as_many_jobs_wait_as_may(front: AsyncGate, clean_redis: r
 
     assert verdicts.count(Admission.OK) == 32
     assert verdicts.count(Admission.FULL) == 68
-    assert clean_redis.llen(keys.queue("llm")) == 32
+    assert len(waiting(clean_redis)) == 32
 
 
 async def test_no_job_is_taken_in_when_redis_is_nearly_full(
@@ -89,7 +89,7 @@ async def test_no_job_is_taken_in_when_redis_is_nearly_full(
     with memory_of(clean_redis, 100_000):
         verdict, _ = await front.admit(request(), limit=32)
     assert verdict is Admission.MEMORY
-    assert clean_redis.llen(keys.queue("llm")) == 0
+    assert waiting(clean_redis) == []
 
 
 async def test_an_idempotency_key_stands_for_one_job(front: AsyncGate) -> None:
@@ -237,7 +237,7 @@ async def test_a_job_that_kills_every_worker_fails_with_the_reason(
     newest: Any = clean_redis.xrevrange(keys.events(job_id), count=1)
     last = orjson.loads(newest[0][1][b"e"])
     assert last["error"]["code"] == "worker_died"
-    assert clean_redis.llen(keys.queue("llm")) == 0
+    assert waiting(clean_redis) == []
 
 
 async def test_a_cancelled_job_of_a_dead_worker_is_cancelled_not_run_again(

@@ -14,7 +14,7 @@ from jobs.connection import connection
 from jobs.errors import RedisDenied
 from jobs.gate import Ending, Gate
 from jobs.permissions import PROBES, check, is_denied
-from tests.support.jobs import TTL, request
+from tests.support.jobs import TTL, request, waiting
 from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
@@ -124,4 +124,4 @@ async def test_a_script_that_calls_what_is_forbidden_is_told_as_that(
     with pytest.raises(RedisDenied):
         await client.enqueue(request())
     assert "ZADD" in str(await client.denied())
-    assert clean_redis.llen(keys.queue("llm")) == 0
+    assert waiting(clean_redis) == []

@@ -53,12 +53,12 @@ async def test_an_admitted_job_is_a_queued_rq_job(front: AsyncGate, clean_redis:
     submitted = request()
     await front.admit(submitted, limit=10)
 
-    queue = Queue("llm", connection=clean_redis, serializer=JSONSerializer)
+    queue = Queue("llm:normal:-", connection=clean_redis, serializer=JSONSerializer)
     assert queue.job_ids == [submitted.id]
-    assert Queue.all(connection=clean_redis) == [queue]
+    assert {each.name for each in Queue.all(connection=clean_redis)} == {"llm", queue.name}
     job = fetch(submitted.id, clean_redis)
     assert job.get_status() is JobStatus.QUEUED
-    assert job.origin == "llm"
+    assert job.origin == queue.name
     assert job.func_name == "worker.rq_function.run"
     assert job.kwargs["payload"]["messages"][0]["content"] == "héllo"
     assert job.description == "chat(tiny)"
@@ -179,6 +179,6 @@ async def test_rq_info_tells_the_truth(
     command = [sys.executable, "-m", "rq.cli", "info", "--url", redis_url, "--raw"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    assert "queue llm 2" in told
+    assert "queue llm:normal:- 2" in told
     assert "1 executing" in told
     assert f"worker host.1.abc.llm ({socket.gethostname()}" in told

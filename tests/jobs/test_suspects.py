@@ -54,11 +54,6 @@ def step(*jobs: str, company: bool = True) -> dict[str, LastStep]:
     return {WORKER: LastStep({f"run-{job_id}" for job_id in jobs}, company)}
 
 
-def waiting(connection: redis.Redis) -> list[str]:
-    found: Any = connection.lrange(keys.queue("llm"), 0, -1)
-    return [job_id.decode() for job_id in found]
-
-
 async def test_suspects_are_taken_one_at_a_time_and_only_by_a_worker_that_has_nothing_else(
     front: AsyncGate, gate: Gate, next_gate: Gate, clean_redis: redis.Redis
 ) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import redis
 
+from jobs import keys
 from jobs.gate import Ttl
 from jobs.kinds import Category, Kind
 from jobs.meta import Meta
 from jobs.payloads import ChatPayload
 from jobs.request import JobRequest, new_job_id
+from jobs.service_class import CLASSES
 
 #: Long enough for any test.
 TTL = Ttl(result=100, events=50)
@@ -31,6 +33,17 @@ def request(**changes: Any) -> JobRequest:
         told = fields["payload"]
         fields["payload"] = ChatPayload(messages=told.get("messages", [told]))
     return JobRequest(**fields)
+
+
+def waiting(connection: redis.Redis, queue: str = "llm") -> list[str]:
+    """The jobs that wait to be taken, in the order in which they will be."""
+    found: list[str] = []
+    for each in CLASSES:
+        lines: Any = connection.zrange(keys.lines(queue, each), 0, -1)
+        for app in lines:
+            ids: Any = connection.lrange(keys.line(queue, each, app.decode()), 0, -1)
+            found += [job_id.decode() for job_id in ids]
+    return found
 
 
 def counted_memory(connection: redis.Redis) -> int:

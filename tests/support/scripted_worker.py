@@ -24,8 +24,6 @@ from tests.support.events import EventType, encode_event, plain
 
 TTL = Ttl(result=600, events=600)
 _NAME = "scripted"
-#: No job's id: taking it ends a wait for jobs, and nothing else.
-_WAKE_UP = "wake-up"
 
 
 class Run:
@@ -181,13 +179,12 @@ class ScriptedWorker:
         self._going.clear()
         self._wake()
         assert self._idle.wait(10)
-        self._redis.lrem(keys.queue(self._category), 0, _WAKE_UP)
 
     def resume(self) -> None:
         self._going.set()
 
     def _wake(self) -> None:
-        self._redis.rpush(keys.queue(self._category), _WAKE_UP)
+        self._redis.rpush(keys.bell(self._category), 1)
 
     def __enter__(self) -> "ScriptedWorker":
         self._loop.start()

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import redis
 
+from tests.support.jobs import waiting
 from tests.support.stories import outcome, submit
 from tests.support.system import System
 
@@ -26,6 +27,8 @@ STANDING = (
     "mlxq:worker:",
     "mlxq:runs:llm",
     "mlxq:waits:llm",
+    "mlxq:turns:",
+    "mlxq:shares:",
     "mlxq:models:",
 )
 
@@ -59,7 +62,7 @@ def test_a_thousand_waiting_clients_are_all_answered(make_system: Callable[..., 
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=system.url, limits=limits, timeout=200) as http:
             calls = [asyncio.create_task(ask(http, number)) for number in range(CLIENTS)]
-            while connection.llen("rq:queue:llm") < CLIENTS:
+            while len(waiting(connection)) < CLIENTS:
                 assert [call for call in calls if call.done()] == []
                 await asyncio.sleep(0.05)
             assert len(connection.client_list()) <= 24

@@ -8,7 +8,6 @@ import pytest
 import redis
 
 from config.settings import Settings
-from jobs import keys
 from jobs.bus import Watch
 from jobs.client import JobClient
 from jobs.gate import Parting
@@ -16,6 +15,7 @@ from jobs.kinds import Category, Kind
 from jobs.payloads import ChatPayload
 from jobs.request import Attach, JobRequest, new_job_id
 from jobs.status import JobStatus
+from tests.support.jobs import waiting
 from tests.support.lanes import Bench, ScriptedEngine
 from worker.memory import Limits
 
@@ -182,11 +182,11 @@ async def test_a_place_that_was_lent_is_not_lent_twice(
         others = [await bench.submit(count=ENDLESS) for _ in range(3)]
         for _ in range(50):
             await hear(watch, "delta")
-        assert int(clean_redis.llen(keys.queue("llm"))) == 3
+        assert len(waiting(clean_redis)) == 3
         await client.cancel(job_id)
         await hear(watch, "cancelled")
     await bench.story(others[0], until=lambda entry: entry.type == "delta")
-    assert int(clean_redis.llen(keys.queue("llm"))) == 2
+    assert len(waiting(clean_redis)) == 2
 
 
 async def test_an_engine_that_can_pause_stands_still_until_the_client_is_back(

@@ -73,6 +73,7 @@ async def prepare(request: Request) -> Prepared[MessagesRequest]:
         meta=meta,
         preference=preferred,
         service_class=asked.service_class,
+        session=asked.prompt_cache_key,
         stream=bool(asked.stream),
     )
     return Prepared(asked, job, preferred, headers)

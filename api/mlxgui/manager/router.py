@@ -70,7 +70,7 @@ async def priority(request: Request, name: str) -> Response:
     jobs = jobs_of(request)
     entry = await find(context_of(request), jobs, name)
     wanted = body.value.priority
-    await jobs.prioritise(entry.category, entry.id, wanted)
+    await jobs.control.prioritise(entry.category, entry.id, wanted)
     return json_response(priority_updated(name, wanted), headers=body.headers)
 
 

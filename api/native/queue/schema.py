@@ -1,48 +1,69 @@
-"""The body of `/v1/queue/stats`."""
+"""The bodies of `/v1/queue`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from typing_extensions import TypedDict
 
 from jobs.info import QueueStats
+from jobs.waits import EVERY_QUEUE
+
+QueueName = Literal["llm", "asr", "tts", "image", "embedding", "download"]
+
+
+class WaitingByClass(TypedDict):
+    """Jobs that wait to be taken: without those that are held or whose model is fetched."""
+
+    interactive: int
+    normal: int
+    background: int
 
 
 class QueueRow(TypedDict):
     """What waits and runs, how much of both has lost its client, what has ended and is still kept.
 
-    The median wait is in seconds.
+    The median wait is in seconds. `paused`: the queue, or everything, is paused; `paused_classes`: only these are.
     """
 
     waiting: int
+    waiting_by_class: WaitingByClass
     running: int
     lingering: int
     finished: int
     failed: int
     cancelled: int
     median_wait_seconds: float | None
+    paused: bool
+    paused_classes: list[str]
 
 
 class Queues(TypedDict):
-    """Each queue by its name."""
+    """Each queue by its name. `paused`: everything is."""
 
     object: Literal["queue.stats"]
+    paused: bool
     queues: dict[str, QueueRow]
 
 
-def queue_stats(stats: Mapping[str, QueueStats]) -> Queues:
+def queue_stats(stats: Mapping[str, QueueStats], paused: Collection[str]) -> Queues:
     return {
         "object": "queue.stats",
-        "queues": {
-            name: {
-                "waiting": queue.waiting,
-                "running": queue.running,
-                "lingering": queue.lingering,
-                "finished": queue.finished,
-                "failed": queue.failed,
-                "cancelled": queue.cancelled,
-                "median_wait_seconds": queue.median_wait,
-            }
-            for name, queue in stats.items()
-        },
+        "paused": EVERY_QUEUE in paused,
+        "queues": {name: _row(queue) for name, queue in stats.items()},
+    }
+
+
+def _row(queue: QueueStats) -> QueueRow:
+    interactive, normal, background = queue.classes.values()
+    return {
+        "waiting": queue.waiting,
+        "waiting_by_class": {"interactive": interactive, "normal": normal, "background": background},
+        "running": queue.running,
+        "lingering": queue.lingering,
+        "finished": queue.finished,
+        "failed": queue.failed,
+        "cancelled": queue.cancelled,
+        "median_wait_seconds": queue.median_wait,
+        "paused": queue.paused,
+        "paused_classes": [each.value for each in queue.paused_classes],
     }

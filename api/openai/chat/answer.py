@@ -62,6 +62,7 @@ async def prepare_chat(
         meta=note(chat, ref),
         preference=preferred,
         service_class=chat.service_class,
+        session=chat.prompt_cache_key,
         stream=bool(chat.stream),
     )
     return Prepared(chat, job, preferred, headers)

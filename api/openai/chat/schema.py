@@ -31,7 +31,6 @@ HARMLESS = frozenset(
     {
         "metadata",
         "prediction",
-        "prompt_cache_key",
         "prompt_cache_retention",
         "safety_identifier",
         "store",

@@ -56,6 +56,7 @@ async def prepare_completion(
         meta=note(wanted, ref),
         preference=preferred,
         service_class=wanted.service_class,
+        session=wanted.prompt_cache_key,
         stream=bool(wanted.stream),
     )
     return Prepared(wanted, job, preferred, body.headers)

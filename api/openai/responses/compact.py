@@ -54,8 +54,6 @@ class Compaction(TypedDict):
 class CompactRequest(Asked):
     """A conversation to make short."""
 
-    harmless = Asked.harmless | {"prompt_cache_key"}
-
 
 def compaction(job: Answered[Meta, TextResult]) -> Compaction:
     summary = job.result.choices[0].text
@@ -106,5 +104,6 @@ async def compact(request: Request) -> Response:
         meta=Meta(model=body.value.model),
         preference=preferred,
         service_class=body.value.service_class,
+        session=body.value.prompt_cache_key,
     )
     return await run(request, job, preferred, headers)

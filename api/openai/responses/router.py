@@ -82,6 +82,7 @@ async def prepare(request: Request) -> Prepared[ResponseRequest]:
         meta=meta,
         preference=Preference(0.0) if asked.background else preferred,
         service_class=asked.service_class,
+        session=asked.prompt_cache_key,
         stream=bool(asked.stream),
         kept=kept,
         # What a response repeats, and whether it is stored, is told by its job.

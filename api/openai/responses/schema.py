@@ -111,7 +111,6 @@ class ResponseRequest(Asked):
     include: list[str] | None = None
     store: bool | None = None
     metadata: Annotated[dict[str, str], Field(max_length=16)] | None = None
-    prompt_cache_key: str | None = None
     safety_identifier: str | None = None
     user: str | None = None
     enable_thinking: bool | None = None

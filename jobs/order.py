@@ -1,0 +1,83 @@
+"""In which order the waiting jobs of a category will start, as far as that is known. It only reads.
+
+Classes come one after the other; within a class apps have their turns by the time that their jobs take. The estimate
+supposes that all jobs take equally long, and that every model is at hand.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import NoScriptError
+
+from jobs import keys
+from jobs.gate.scripts import script
+from jobs.service_class import CLASSES
+
+#: The line of what goes before all others of its class (jobs/gate/lines.lua).
+FIRST = "~first"
+
+#: An app and the virtual second in which its next job starts.
+_Line = tuple[str, float]
+
+
+def read_waiting(pipe: Any, category: str) -> None:
+    """Add to a pipeline what reads the ids of all jobs that wait to be taken, in no order."""
+    pipe.lrange(keys.queue(category), 0, -1)
+    for each in CLASSES:
+        pipe.zrange(keys.waiting(category, each), 0, -1)
+
+
+async def order(connection: redis.asyncio.Redis, category: str) -> list[str]:
+    """The jobs that wait to be taken, the next one first."""
+    async with connection.pipeline(transaction=False) as pipe:
+        pipe.lrange(keys.queue(category), 0, -1)
+        pipe.hget(keys.turns(category), "usual")
+        for each in CLASSES:
+            pipe.zrange(keys.lines(category, each), 0, -1, withscores=True)
+        requeued, usual, *classes = await pipe.execute()
+    async with connection.pipeline(transaction=False) as pipe:
+        for each, lines in zip(CLASSES, classes, strict=True):
+            for app, _ in lines:
+                pipe.lrange(keys.line(category, each, app), 0, -1)
+        found: list[Any] = await pipe.execute() if any(classes) else []
+    ids, ordered = iter(found), list[str]()
+    for lines in classes:
+        ordered += _by_turns(lines, [next(ids) for _ in lines], float(usual or 1))
+    return [*ordered, *requeued]
+
+
+def _by_turns(lines: Sequence[_Line], jobs: Sequence[Sequence[str]], usual: float) -> list[str]:
+    """The jobs of these lines, which are in the order of their starts."""
+    if len(lines) == 1:
+        return list(jobs[0])
+    turns = [
+        (float("-inf") if app == FIRST else start + number * usual, place, number, job_id)
+        for place, ((app, start), ids) in enumerate(zip(lines, jobs, strict=True))
+        for number, job_id in enumerate(ids)
+    ]
+    return [job_id for *_, job_id in sorted(turns)]
+
+
+async def next_job(connection: redis.asyncio.Redis, category: str) -> str | None:
+    """The job that starts next, if one waits."""
+    async with connection.pipeline(transaction=False) as pipe:
+        for each in CLASSES:
+            pipe.zrange(keys.lines(category, each), 0, 0)
+        pipe.lindex(keys.queue(category), 0)
+        *classes, requeued = await pipe.execute()
+    for each, apps in zip(CLASSES, classes, strict=True):
+        if apps:
+            found: Any = await connection.lindex(keys.line(category, each, apps[0]), 0)
+            return None if found is None else str(found)
+    return None if requeued is None else str(requeued)
+
+
+async def place_of(connection: redis.asyncio.Redis, job_id: str) -> int | None:
+    """The job's place in its queue, 1 is next; None where it has none."""
+    text, sha = script("place")
+    try:
+        place: Any = await connection.evalsha(sha, 0, job_id)
+    except NoScriptError:
+        place = await connection.eval(text, 0, job_id)
+    return None if place is None else int(place)

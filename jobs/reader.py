@@ -1,0 +1,99 @@
+"""What the API reads of jobs, queues and workers. It changes nothing."""
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import redis.asyncio
+
+from jobs import keys, listing
+from jobs.errors import ErrorFields, JobNotFound, MlxqError
+from jobs.eta import eta
+from jobs.info import FIELDS, JobInfo, QueueStats, decode
+from jobs.listing import Wanted
+from jobs.order import place_of
+from jobs.redis_errors import told
+from jobs.status import JobStatus
+from jobs.waits import waits_for
+from jobs.worker_state import WorkerState, decode_state
+
+#: All jobs.
+ANY = Wanted()
+
+
+class JobReader:
+    """Errors of Redis surface as ServiceUnavailable."""
+
+    redis: redis.asyncio.Redis
+
+    async def info(self, job_id: str, *, with_result: bool = False) -> JobInfo:
+        """The job as it stands; its result or error when asked for. JobNotFound."""
+        with told():
+            values: Any = await self.redis.hmget(keys.job(job_id), FIELDS)
+            if values[0] is None:
+                raise JobNotFound(f"No job with id '{job_id}'.")
+            info = decode(job_id, values)
+            if info.status is JobStatus.QUEUED:
+                position = None if info.deferred else await place_of(self.redis, job_id)
+                info = replace(info, position=position)
+                info = replace(info, waits_for=waits_for(info, await self.paused(), await self.workers()))
+            result, error = None, None
+            if with_result and info.status.terminal:
+                result, error = await self._outcome(job_id)
+            return replace(info, result=result, error=error, eta=await eta(self.redis, info))
+
+    async def _outcome(self, job_id: str) -> tuple[msgspec.Raw | None, MlxqError | None]:
+        """What the job ended with: RQ's Result, and of a failure the error as its last event tells it."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.xrevrange(keys.results(job_id), "+", "-", count=1)
+            pipe.hget(keys.job(job_id), "mlxq_error")
+            results, failure = await pipe.execute()
+        error = MlxqError.of(msgspec.json.decode(failure, type=ErrorFields)) if failure else None
+        if not results or "return_value" not in results[0][1]:
+            return None, error
+        return msgspec.Raw(base64.b64decode(results[0][1]["return_value"])), error
+
+    async def file(self, job_id: str, number: int) -> tuple[str, str] | None:
+        """The blob and the content type of a file that the job has made on its way, if it has that one."""
+        with told():
+            found: Any = await self.redis.hget(keys.files(job_id), str(number))
+        if found is None:
+            return None
+        blob, _, content_type = str(found).partition(" ")
+        return blob, content_type
+
+    async def jobs(
+        self, wanted: Wanted = ANY, *, limit: int = 20, after: str | None = None
+    ) -> tuple[list[JobInfo], bool]:
+        """Jobs, newest first, after the job `after`; and whether there are more. JobNotFound for a wrong cursor."""
+        with told():
+            page, more = await listing.page(self.redis, wanted, limit, after)
+            if not any(info.status is JobStatus.QUEUED for info in page):
+                return page, more
+            paused, workers = await self.paused(), await self.workers()
+        return [replace(info, waits_for=waits_for(info, paused, workers)) for info in page], more
+
+    async def stats(self) -> dict[str, QueueStats]:
+        """Every category's queue."""
+        with told():
+            return await listing.stats(self.redis)
+
+    async def waiting(self) -> list[JobInfo]:
+        """Every job that waits, each queue in its order; `position` is the place in its queue."""
+        with told():
+            return await listing.waiting(self.redis)
+
+    async def paused(self) -> set[str]:
+        """What is paused: categories, classes of categories (`llm:background`), or `all`."""
+        with told():
+            return {str(name) for name in await self.redis.hkeys(keys.PAUSED)}
+
+    async def workers(self) -> list[WorkerState]:
+        """What each live worker process said at its last beat."""
+        with told():
+            names = await self.redis.smembers(keys.WORKER_STATES)
+            if not names:
+                return []
+            states = await self.redis.mget([keys.worker_state(str(name)) for name in names])
+        return [state for text in states if text and (state := decode_state(text)) is not None]
