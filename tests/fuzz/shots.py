@@ -16,7 +16,6 @@ POSTS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "/v1/completions": bodies.completion,
     "/v1/responses": dialects.response,
     "/v1/responses/input_tokens": dialects.response,
-    "/v1/responses/compact": dialects.response,
     "/v1/messages": dialects.message,
     "/v1/messages/count_tokens": dialects.conversation,
     "/api/chat": dialects.ollama_chat,
