@@ -26,11 +26,16 @@ def call_name(*parts: str) -> str:
     return digest.hexdigest()[:32]
 
 
-@asynccontextmanager
-async def known(client: redis.asyncio.Redis, name: str, job_id: str) -> AsyncIterator[None]:
-    """The call has this job meanwhile. While Redis is away it can't be cancelled, which is no reason to fail."""
+async def note(client: redis.asyncio.Redis, name: str, job_id: str) -> None:
+    """The call has this job. While Redis is away it can't be cancelled, which is no reason to fail."""
     with contextlib.suppress(RedisError, OSError):
         await client.set(keys.tool_call(name), job_id, ex=_KNOWN)
+
+
+@asynccontextmanager
+async def known(client: redis.asyncio.Redis, name: str, job_id: str) -> AsyncIterator[None]:
+    """The call has this job, or the one that is noted later, until it ends."""
+    await note(client, name, job_id)
     try:
         yield
     finally:

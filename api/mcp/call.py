@@ -23,7 +23,7 @@ from api.mcp.progress import Notifier, Tell
 from config.values import JsonObject
 from jobs.bus import Watch
 from jobs.request import JobRequest
-from jobs.tool_calls import known
+from jobs.tool_calls import known, note
 
 #: Seconds without news after which the client is reminded of its call. Clients may end a call after a minute.
 _REMINDER = 10.0
@@ -61,9 +61,12 @@ class ToolCall:
         if self.name is None:
             job, keep = replace(job, linger=0.0), False
         async with (
+            self._cancellable(job.id),
             waiting_call(jobs, job, self.request.receive, keep=keep) as (submission, watch),
-            self._cancellable(submission.job_id),
         ):
+            if self.name is not None and submission.attached:
+                # A client that leaves cancels this task, which redis-py could miss while it connects.
+                await asyncio.shield(note(jobs.redis, self.name, submission.job_id))
             result = await self._result(watch)
         renderer = renderers_of(self.request)[job.dialect, job.kind]
         answered = renderer.answered(
