@@ -148,9 +148,11 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
             usual = LiveSettings.of(settings)
             watch = asyncio.create_task(follow(settings.redis_address, usual, apply_log_level))
             counting = asyncio.create_task(context.requests.keep_flushing(client.redis))
-            driver = asyncio.create_task(BatchDriver(app, client).run())
+            driver = BatchDriver(app, client)
+            driver.start()
             yield {"jobs": client}
-            await end(announcement, watch, counting, driver)
+            await driver.stop()
+            await end(announcement, watch, counting)
 
     app = Api(
         title="mlxq",

@@ -32,7 +32,7 @@ _SWEEP = 30.0
 
 
 class BatchDriver:
-    """Of one process, on its event loop."""
+    """Of one process, on its event loop. Start it and stop it with the application."""
 
     def __init__(self, app: FastAPI, jobs: JobClient) -> None:
         self._app, self._jobs = app, jobs
@@ -41,23 +41,31 @@ class BatchDriver:
         self._token = secrets.token_hex(8)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._swept = time.monotonic()
+        self._looking: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Until it is cancelled."""
+    def start(self) -> None:
+        self._looking = asyncio.create_task(self._look_on())
+
+    async def stop(self) -> None:
+        """Another process may drive these batches at once."""
+        if self._looking is not None:
+            await end(self._looking)
+        held = dict(self._tasks)
+        await end(*held.values())
+        for batch_id in held:
+            with contextlib.suppress(RedisError, OSError):
+                await self._store.release(batch_id, self._token)
+
+    async def _look_on(self) -> None:
         news = self._batching.news = asyncio.Event()
-        try:
-            while True:
-                with contextlib.suppress(RedisError, OSError):
-                    await self._look()
-                    await self._sweep()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK):
-                        await news.wait()
-                news.clear()
-        finally:
-            held = list(self._tasks)
-            await end(*self._tasks.values())
-            await self._let_go(held)
+        while True:
+            with contextlib.suppress(RedisError, OSError):
+                await self._look()
+                await self._sweep()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await news.wait()
+            news.clear()
 
     async def _look(self) -> None:
         for batch_id in await self._store.open():
@@ -110,12 +118,6 @@ class BatchDriver:
             await running
         finally:
             await end(running)
-
-    async def _let_go(self, held: list[str]) -> None:
-        """Another process may drive these batches at once."""
-        for batch_id in held:
-            with contextlib.suppress(RedisError, OSError):
-                await self._store.release(batch_id, self._token)
 
     async def _sweep(self) -> None:
         if time.monotonic() - self._swept >= _SWEEP:

@@ -48,31 +48,31 @@ def jobs_left(connection: redis.Redis) -> int:
 def test_each_request_has_its_answer_once(
     sdk: openai.OpenAI, http: httpx.Client, worker: ScriptedWorker, clean_redis: redis.Redis
 ) -> None:
-    began = start(sdk, chats(300), metadata={"night": "1"})
+    began = start(sdk, chats(150), metadata={"night": "1"})
     assert (began.object, began.endpoint, began.metadata) == ("batch", CHAT, {"night": "1"})
     assert began.status in ("validating", "in_progress")
     batch = ended(sdk, began)
     assert batch.status == "completed"
     assert batch.request_counts is not None
-    assert batch.request_counts.model_dump() == {"total": 300, "completed": 300, "failed": 0}
+    assert batch.request_counts.model_dump() == {"total": 150, "completed": 150, "failed": 0}
     assert batch.error_file_id is None
     order = (batch.created_at, batch.in_progress_at, batch.finalizing_at, batch.completed_at)
     assert None not in order
     assert list(order) == sorted(order)  # type: ignore[type-var]
     assert batch.usage is not None
     assert (batch.usage.input_tokens, batch.usage.output_tokens, batch.usage.total_tokens) == (
-        2100,
-        900,
-        3000,
+        1050,
+        450,
+        1500,
     )
     answers = rows(sdk, batch.output_file_id)
-    assert texts(answers) == {f"say-{number}": f"Number {number}" for number in range(300)}
+    assert texts(answers) == {f"say-{number}": f"Number {number}" for number in range(150)}
     for row in answers[:3]:
         assert row.keys() == {"id", "custom_id", "response", "error"}
         assert (row["error"], row["response"]["status_code"]) == (None, 200)
         assert row["response"]["request_id"] == row["response"]["body"]["id"]
         check_shape("CreateChatCompletionResponse", row["response"]["body"])
-    assert len({row["id"] for row in answers}) == 300
+    assert len({row["id"] for row in answers}) == 150
     check_shape("Batch", http.get(f"/v1/batches/{batch.id}").json())
     file = sdk.files.retrieve(batch.output_file_id or "")
     assert (file.purpose, file.bytes) == ("batch_output", len(sdk.files.content(file.id).content))
@@ -188,7 +188,7 @@ def test_a_file_for_something_else_is_no_input(sdk: openai.OpenAI) -> None:
 def test_a_cancelled_batch_keeps_what_it_has(
     sdk: openai.OpenAI, worker: ScriptedWorker, clean_redis: redis.Redis
 ) -> None:
-    batch = start(sdk, chats(600))
+    batch = start(sdk, chats(300))
     until(sdk, batch, lambda now: now.output_file_id)
     worker.pause()
     cancelling = sdk.batches.cancel(batch.id)
@@ -199,8 +199,8 @@ def test_a_cancelled_batch_keeps_what_it_has(
     assert batch.request_counts is not None
     assert batch.request_counts.completed == len(answers) > 0
     assert {row["error"]["code"] for row in errors} == {"batch_cancelled"}
-    assert {row["custom_id"] for row in answers + errors} == {f"say-{n}" for n in range(600)}
-    assert len(answers) + len(errors) == 600
+    assert {row["custom_id"] for row in answers + errors} == {f"say-{n}" for n in range(300)}
+    assert len(answers) + len(errors) == 300
     assert (waiting(clean_redis), jobs_left(clean_redis)) == (0, 0)
     with pytest.raises(openai.APIStatusError) as refused:
         sdk.batches.cancel(ended(sdk, start(sdk, [GOOD[:-1]])).id)
@@ -238,12 +238,12 @@ def test_a_request_that_gave_its_place_comes_again(sdk: openai.OpenAI, worker: S
 
 
 def test_answers_can_be_read_as_they_come(sdk: openai.OpenAI, worker: ScriptedWorker) -> None:
-    batch = start(sdk, chats(400))
+    batch = start(sdk, chats(250))
     now = until(sdk, batch, lambda now: now.output_file_id)
     worker.pause()
     assert now.status == "in_progress"
     some = rows(sdk, now.output_file_id)
-    assert 0 < len(texts(some)) < 400
+    assert 0 < len(texts(some)) < 250
     with pytest.raises(openai.APIStatusError, match="still writes"):
         sdk.files.delete(now.output_file_id or "")
     # The batch has its own hold of the input.
@@ -251,7 +251,7 @@ def test_answers_can_be_read_as_they_come(sdk: openai.OpenAI, worker: ScriptedWo
     worker.resume()
     whole = rows(sdk, ended(sdk, batch).output_file_id)
     assert whole[: len(some)] == some
-    assert len(texts(whole)) == 400
+    assert len(texts(whole)) == 250
 
 
 def test_batches_are_listed_by_pages_and_bounded(
@@ -275,11 +275,11 @@ def test_batches_are_listed_by_pages_and_bounded(
 def test_another_process_goes_on(settings: Settings, worker: ScriptedWorker) -> None:
     with ApiServer(settings) as second:
         with ApiServer(settings) as first, openai.OpenAI(base_url=f"{first.url}/v1", api_key="any") as sdk:
-            batch = start(sdk, chats(500))
+            batch = start(sdk, chats(200))
             until(sdk, batch, lambda now: now.output_file_id)
         with openai.OpenAI(base_url=f"{second.url}/v1", api_key="any") as sdk:
             batch = ended(sdk, batch)
-            assert len(texts(rows(sdk, batch.output_file_id))) == 500
+            assert len(texts(rows(sdk, batch.output_file_id))) == 200
 
 
 def test_a_key_sees_its_own_batches(
