@@ -1,18 +1,17 @@
 """What the API reads of jobs, queues and workers. It changes nothing."""
 
-import base64
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import redis.asyncio
 
 from jobs import keys, listing
-from jobs.errors import ErrorFields, JobNotFound, MlxqError
+from jobs.errors import JobNotFound
 from jobs.eta import eta
 from jobs.info import FIELDS, JobInfo, QueueStats, decode
 from jobs.listing import Wanted
 from jobs.order import place_of
+from jobs.outcomes import with_outcome
 from jobs.redis_errors import told
 from jobs.status import JobStatus
 from jobs.waits import waits_for
@@ -38,21 +37,10 @@ class JobReader:
                 position = None if info.deferred else await place_of(self.redis, job_id)
                 info = replace(info, position=position)
                 info = replace(info, waits_for=waits_for(info, await self.paused(), await self.workers()))
-            result, error = None, None
+            info = replace(info, eta=await eta(self.redis, info))
             if with_result and info.status.terminal:
-                result, error = await self._outcome(job_id)
-            return replace(info, result=result, error=error, eta=await eta(self.redis, info))
-
-    async def _outcome(self, job_id: str) -> tuple[msgspec.Raw | None, MlxqError | None]:
-        """What the job ended with: RQ's Result, and of a failure the error as its last event tells it."""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.xrevrange(keys.results(job_id), "+", "-", count=1)
-            pipe.hget(keys.job(job_id), "mlxq_error")
-            results, failure = await pipe.execute()
-        error = MlxqError.of(msgspec.json.decode(failure, type=ErrorFields)) if failure else None
-        if not results or "return_value" not in results[0][1]:
-            return None, error
-        return msgspec.Raw(base64.b64decode(results[0][1]["return_value"])), error
+                return await with_outcome(self.redis, info)
+            return info
 
     async def file(self, job_id: str, number: int) -> tuple[str, str] | None:
         """The blob and the content type of a file that the job has made on its way, if it has that one."""
