@@ -59,7 +59,7 @@ async def test_one_process_drives_a_batch(store: BatchStore, monkeypatch: pytest
     await store.release(ASKED.id, SECOND)
     assert await store.lease(ASKED.id, SECOND) is None
     await store.release(ASKED.id, FIRST)
-    monkeypatch.setattr(stores, "LEASE", 0)
+    monkeypatch.setattr(stores, "LEASE", -1)
     assert await store.lease(ASKED.id, SECOND) is BatchStatus.VALIDATING
     # Its time is over.
     assert await store.lease(ASKED.id, FIRST) is BatchStatus.VALIDATING
@@ -69,7 +69,7 @@ async def test_one_process_drives_a_batch(store: BatchStore, monkeypatch: pytest
 async def test_who_has_lost_a_batch_writes_nothing(
     store: BatchStore, connection: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores, "LEASE", 0)
+    monkeypatch.setattr(stores, "LEASE", -1)
     await store.lease(ASKED.id, FIRST)
     await store.begin(ASKED.id, FIRST, total=2)
     begun = {
