@@ -16,6 +16,7 @@ from msgspec import structs
 
 from api.inputs.json_schema import Rewriting, TooLarge
 from api.inputs.lark import NotKnown, within_json
+from api.inputs.references import is_too_deep
 from config.values import JsonObject
 from jobs.errors import InvalidRequest
 from jobs.payloads import ChatPayload, Grammar
@@ -166,6 +167,8 @@ def _brief(problem: str) -> str:
 
 def _problem(schema: bytes) -> str | None:
     """Why this schema can't be enforced; None if it can."""
+    if is_too_deep(orjson.loads(schema)):
+        return "The schema can't be enforced: its references lead too deep."
     # The library's own extension could switch parts of the schema off.
     options = {"lenient": False, "coerce_one_of": False, "whitespace_flexible": False}
     return _fault(LLMatcher.grammar_from_json_schema(schema.decode(), overrides=options))  # type: ignore[arg-type]

@@ -64,6 +64,13 @@ TOO_LARGE = {
     "repetitions of repetitions": one({"type": "string", "pattern": "^((([ab]{9}){0,99}){99}){99,}$"}),
     "names": {"type": "object", "patternProperties": {"^(x{999}){999}$": {"type": "integer"}}},
     "cases": {"allOf": [{"anyOf": [one({"const": n * 10 + m}) for n in range(10)]} for m in range(5)]},
+    "references": {
+        "$ref": "#/$defs/0",
+        "$defs": {
+            **{str(number): one({"$ref": f"#/$defs/{number + 1}"}) for number in range(1_200)},
+            "1200": {"type": "null"},
+        },
+    },
     "letters": one({"enum": ["x" * 1000 + str(number) for number in range(150)]}),
 }
 
