@@ -156,8 +156,32 @@ def _is_anthropics(found: Any) -> bool:
     return said and found["type"] == "error" and "request_id" in found
 
 
+def _is_of_models(found: Any) -> bool:
+    """Anthropic's clients have the same addresses, and a header that tells."""
+    return _is_anthropics(found) if found.get("type") == "error" else _is_openais(found)
+
+
 def _is_ollamas(found: Any) -> bool:
     return list(found) == ["error"] and isinstance(found["error"], str) and bool(found["error"])
 
 
-_SHAPES = (("/v1/messages", _is_anthropics), ("/messages", _is_anthropics), ("/api/", _is_ollamas))
+def _is_llamas(found: Any) -> bool:
+    error = found["error"]
+    return isinstance(error["code"], int) and bool(error["message"]) and isinstance(error["type"], str)
+
+
+def _is_rerankers(found: Any) -> bool:
+    return bool(found["error"]) and found["error"] == found["message"] == found["detail"]
+
+
+#: The first beginning of an address that fits counts; OpenAI's is that of all others.
+_SHAPES = (
+    *((path, _is_anthropics) for path in ("/v1/messages", "/messages")),
+    *((path, _is_of_models) for path in ("/v1/models", "/models")),
+    *((path, _is_openais) for path in ("/api/v0/", "/api/v1/")),
+    ("/api/", _is_ollamas),
+    *((path, _is_rerankers) for path in ("/v1/rerank", "/rerank", "/v2/rerank")),
+    ("/completions", _is_openais),
+    *((path, _is_llamas) for path in ("/completion", "/tokenize", "/detokenize", "/apply-template")),
+    *((path, _is_llamas) for path in ("/props", "/slots")),
+)

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from tests.fuzz import bodies, dialects, values
+from tests.fuzz import bodies, dialects, servers, values
 
 #: Routes that take a body. The two that end the server are left out.
 POSTS: dict[str, Callable[[Random], dict[str, Any]]] = {
@@ -24,6 +24,17 @@ POSTS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "/api/embeddings": dialects.ollama_input,
     "/api/show": dialects.ollama_model,
     "/api/pull": dialects.ollama_model,
+    "/api/v0/chat/completions": servers.lmstudio_chat,
+    "/api/v0/completions": servers.lmstudio_prompt,
+    "/api/v0/embeddings": bodies.embedding,
+    "/api/v1/models/load": servers.lmstudio_load,
+    "/api/v1/models/unload": servers.lmstudio_unload,
+    "/completion": servers.llama_prompt,
+    "/tokenize": servers.llama_text,
+    "/detokenize": servers.llama_tokens,
+    "/apply-template": bodies.chat,
+    "/v1/rerank": servers.ranks,
+    "/v2/rerank": servers.ranks,
     "/v1/embeddings": bodies.embedding,
     "/v1/images/generations": bodies.image,
     "/v1/images/edits": bodies.edit,
@@ -61,6 +72,11 @@ GETS = (
     "/api/tags",
     "/api/ps",
     "/api/version",
+    "/api/v0/models",
+    "/api/v0/models/{}",
+    "/api/v1/models",
+    "/props",
+    "/slots",
     "/v1/queue/stats",
     "/v1/settings",
     "/v1/manager/models",
@@ -94,6 +110,8 @@ _QUERIES = (
     "aliases",
     "stream",
     "starting_after",
+    "model",
+    "fail_on_no_slot",
     "order",
     "after_id",
     "x",
@@ -223,17 +241,24 @@ def _bounded(path: str, body: Any) -> Any:
     """Without what would ask for minutes of work: bounds of tokens and steps that a change took away."""
     if not isinstance(body, dict):
         return body
-    if path.startswith("/api/"):
+    if path.startswith("/api/") and not path.startswith("/api/v"):
         options = body.setdefault("options", {})
         if isinstance(options, dict):
             wanted = options.get("num_predict")
             options["num_predict"] = min(wanted, 4) if isinstance(wanted, int) and wanted >= 0 else 2
         return body
+    # -1 and nothing mean without a bound in the words of these servers.
+    bound = {"/completion": "n_predict", "/api/v0/completions": "max_tokens"}.get(path, "")
+    if bound and body.get(bound) in (None, -1, -2):
+        body[bound] = 2
+    if path.startswith("/api/v0/") and body.get("max_tokens") == -1:
+        body["max_tokens"] = 2
     if path.startswith("/v1/responses"):
         body.setdefault("max_output_tokens", 2)
     for name, most in (
         ("max_output_tokens", 4),
         ("max_tokens", 4),
+        ("n_predict", 4),
         ("max_completion_tokens", 4),
         ("steps", 2),
         ("num_inference_steps", 2),
