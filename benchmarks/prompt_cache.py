@@ -14,7 +14,7 @@ import random
 import statistics
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def _memory(folder: Path, data: Path, conversations: int, turns: int, tokens: in
             history += [{"role": "assistant", "content": result.choices[0].text}, _user(f"turn {turn}", 30)]
             hits += result.usage.cached_tokens > tokens
             most = max(most, engine.cache_bytes)
-            stored = max(stored, sum(file.stat().st_size for file in data.rglob("*.safetensors")))
+            stored = max(stored, _stored_bytes(data))
             gc.collect()
             points.append((turn, mx.get_active_memory() / MB, psutil.Process().memory_info().rss / MB))
         second = points[len(points) // 2 :]
@@ -135,6 +135,15 @@ def _memory(folder: Path, data: Path, conversations: int, turns: int, tokens: in
                 f"slope of the second half {slope * 1e3:+.1f} kB per turn",
                 flush=True,
             )
+
+
+def _stored_bytes(folder: Path) -> int:
+    """Files may be deleted meanwhile."""
+    total = 0
+    for file in folder.rglob("*.safetensors"):
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
 
 
 def _user(label: str, tokens: int) -> Message:
