@@ -11,7 +11,8 @@ from jobs.consumer.queue import ConsumedQueue
 from jobs.errors import MlxqError
 from jobs.gate import Ending
 from jobs.results import Result
-from worker.engines.base import CarefulEngine, Done, Engine, Failed, Output, PausingEngine
+from jobs.service_class import ServiceClass
+from worker.engines.base import CarefulEngine, Done, Engine, Failed, Output, PausingEngine, YieldingEngine
 from worker.slots import Slot
 from worker.task import Task
 
@@ -42,7 +43,13 @@ class RunningTasks:
         engine = self.engine
         if isinstance(engine, CarefulEngine):
             engine.be_careful(task.claim.suspect)
-        engine.add(task.id, task.claim.payload, task.seed)
+        if task.claim.service_class is ServiceClass.BACKGROUND and isinstance(engine, YieldingEngine):
+            engine.give_way(task.id)
+        try:
+            engine.add(task.id, task.claim.payload, task.seed)
+        except BaseException:
+            engine.remove(task.id)
+            raise
         task.start()
         self._tasks[task.id] = task
         if task.left_at is not None:

@@ -143,6 +143,14 @@ class PausingEngine(Protocol):
 
 
 @runtime_checkable
+class YieldingEngine(Protocol):
+    """An engine that takes tasks beyond its capacity where others give way: they stand still meanwhile."""
+
+    def give_way(self, task_id: str) -> None:
+        """The task that is added next, by its id, gives way to others."""
+
+
+@runtime_checkable
 class GatheringEngine(Protocol):
     """An engine that serves several new tasks in one step faster than in one step each."""
 

@@ -8,7 +8,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import mlx.core as mx
 
@@ -18,8 +18,9 @@ from jobs.blobs import blob_store
 from jobs.payloads import TranscriptionPayload
 from jobs.results import TranscriptionResult, TranscriptionUsage
 from worker.audio import Samples, decode
-from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.engines.base import Alive, Delta, Done, Failed, Output, Progress
 from worker.engines.failures import failure_of
+from worker.engines.turns import Turns
 from worker.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -121,6 +122,8 @@ class _Task:
     language: str | None = None
     segments: list[Segment] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
+    #: it may stand still between any two steps
+    rests: ClassVar[bool] = True
 
 
 class _Clock:
@@ -153,7 +156,10 @@ class TranscriptionEngine:
         self._reader = reader
         self._blobs = blob_store(settings)
         self._longest = settings.max_audio_seconds
-        self._tasks: dict[str, _Task] = {}
+        self._tasks = Turns[_Task]()
+
+    def give_way(self, task_id: str) -> None:
+        self._tasks.give_way(task_id)
 
     def add(self, task_id: str, payload: TranscriptionPayload, seed: int) -> None:
         with contextlib.ExitStack() as files:
@@ -170,17 +176,22 @@ class TranscriptionEngine:
             )
             reading = self._reader.read(iter(clock), options)
             total = payload.seconds or 0.0
-            self._tasks[task_id] = _Task(task_id, reading, total, clock, timeline, files.pop_all())
+            task = _Task(task_id, reading, total, clock, timeline, files.pop_all())
+            self._tasks.add(task, options.seed)
 
     def remove(self, task_id: str) -> None:
-        task = self._tasks.pop(task_id, None)
+        task = self._tasks.remove(task_id)
         if task is not None:
             task.files.close()
 
     def step(self) -> list[Output]:
-        task = next(iter(self._tasks.values()), None)
+        task = self._tasks.next()
         if task is None:
             return []
+        outputs = self._step(task)
+        return [*outputs, *(Alive(task_id) for task_id in self._tasks.still)]
+
+    def _step(self, task: _Task) -> list[Output]:
         try:
             piece = task.reading.step()
         except Exception as error:
@@ -204,8 +215,8 @@ class TranscriptionEngine:
             mx.clear_cache()
 
     def close(self) -> None:
-        for task_id in list(self._tasks):
-            self.remove(task_id)
+        for task in self._tasks:
+            self.remove(task.id)
         del self._reader
 
     @staticmethod

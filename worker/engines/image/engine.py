@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import mlx.core as mx
 import numpy as np
@@ -18,11 +19,11 @@ from PIL import Image
 from jobs.blobs import BlobStore
 from jobs.errors import InsufficientStorage, InvalidRequest
 from jobs.model_card import Limits
-from jobs.payloads import ImagePayload, Lora
+from jobs.payloads import ImagePayload
 from jobs.results import ImageResult, ImageTokens, ImageUsage, MadeImage
 from mlxq.catalog import UnknownAdapter
 from mlxq.media.formats import GRID, IMAGE_TYPES
-from worker.engines.base import Done, Failed, Output, Preview, Progress
+from worker.engines.base import Alive, Done, Failed, Output, Preview, Progress
 from worker.engines.failures import failure_of
 from worker.engines.image.diffusion import (
     DenoiseState,
@@ -33,6 +34,7 @@ from worker.engines.image.diffusion import (
     decode_preview,
 )
 from worker.engines.image.files import encode, encode_preview
+from worker.engines.turns import Turns
 from worker.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
@@ -54,10 +56,12 @@ class _Task:
     done: int = 0
     #: number of the next preview's file; the images themselves have the first numbers
     artifact: int = 0
+    #: it may stand still between any two steps
+    rests: ClassVar[bool] = True
 
 
 class ImageEngine:
-    """A diffusion model and the request that it runs."""
+    """A diffusion model and its requests, one of which it runs."""
 
     capacity = 1
     context_length: int | None = None
@@ -77,7 +81,12 @@ class ImageEngine:
         self._limits = limits
         self._blobs = blobs
         self._find_lora = find_lora
-        self._task: _Task | None = None
+        self._tasks = Turns[_Task]()
+        #: the task whose adapters are on the model
+        self._adapted: _Task | None = None
+
+    def give_way(self, task_id: str) -> None:
+        self._tasks.give_way(task_id)
 
     def add(self, task_id: str, payload: ImagePayload, seed: int) -> None:
         task = _Task(
@@ -85,35 +94,43 @@ class ImageEngine:
         )
         task.artifact = payload.n
         task.work = self._work(task)
-        self._task = task
+        self._tasks.add(task, task.seed)
 
     def remove(self, task_id: str) -> None:
-        if self._task is not None and self._task.id == task_id:
-            self._end()
+        task = self._tasks.remove(task_id)
+        if task is not None:
+            self._end(task)
 
     def step(self) -> list[Output]:
-        task = self._task
+        task = self._tasks.next()
         if task is None:
             return []
+        outputs = self._step(task)
+        return [*outputs, *(Alive(task_id) for task_id in self._tasks.still)]
+
+    def _step(self, task: _Task) -> list[Output]:
         assert task.work is not None
         try:
+            if task.done and self._adapted is not task:
+                self._apply_loras(task)
             outputs = next(task.work)
         except Exception as error:
-            self._end()
+            self.remove(task.id)
             if is_out_of_memory(error):
                 # The lane can unload other models and run the request again.
                 raise
             return [Failed(task.id, failure_of(error, "an image could not be made"))]
         if outputs and isinstance(outputs[-1], Done):
-            self._end()
+            self.remove(task.id)
         return outputs
 
     def tidy(self) -> None:
-        if self._task is None:
+        if not self._tasks:
             mx.clear_cache()
 
     def close(self) -> None:
-        self._end()
+        for task in self._tasks:
+            self.remove(task.id)
         del self._model
 
     # -- a request -----------------------------------------------------------------------------------------------
@@ -163,7 +180,7 @@ class ImageEngine:
         """Encode the prompt, then make one image after the other. It can be closed after each yield."""
         model, params, began = self._model, task.params, time.monotonic()
         images: list[MadeImage] = []
-        self._apply_loras(task.payload.loras or [])
+        self._apply_loras(task)
         count, tokens = task.payload.n, 0
         if params.strength == 0:
             # The result is the source itself: encoding and decoding would only lose quality.
@@ -191,8 +208,10 @@ class ImageEngine:
                 yield [Progress(task.id, task.done, total)] if model.decoding_steps else []
         yield [Done(task.id, self._result(task, images, tokens, time.monotonic() - began))]
 
-    def _apply_loras(self, loras: list[Lora]) -> None:
-        """Use these adapters and no others. Raises InvalidRequest."""
+    def _apply_loras(self, task: _Task) -> None:
+        """Use the adapters of this task and no others. Raises InvalidRequest."""
+        loras = task.payload.loras or []
+        self._adapted = task
         try:
             self._model.apply_loras([(str(self._find_lora(lora.name)), lora.scale) for lora in loras])
         except (UnknownAdapter, ValueError, FileNotFoundError) as error:
@@ -287,10 +306,10 @@ class ImageEngine:
         mask = self._open(blob).convert("RGBA").getchannel("A")
         return np.asarray(mask.resize((width, height), Image.Resampling.NEAREST)) < 128
 
-    def _end(self) -> None:
-        """Drop the task and its latents."""
-        task, self._task = self._task, None
-        if task is not None and task.work is not None:
+    def _end(self, task: _Task) -> None:
+        """Drop its latents."""
+        self._adapted = None if self._adapted is task else self._adapted
+        if task.work is not None:
             task.work.close()  # type: ignore[attr-defined]
             task.work = None
 

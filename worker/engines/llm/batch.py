@@ -111,9 +111,14 @@ class Batch:
         return CachedPrompt(tokens, cache, row.checkpoints)
 
     def pause(self, row: Row) -> None:
-        """Let a row stand still that has decoded a token in this step: it takes no place meanwhile."""
+        """Let a row stand still that `can_pause`: it takes no place meanwhile."""
         del self._rows[row.uid]
         self._parked[row.uid] = lift(self._generator, row)
+
+    def can_pause(self, row: Row) -> bool:
+        """Whether the row decodes and has its place in the batch."""
+        batch = self._generator._generation_batch
+        return row.uid in self._rows and batch is not None and row.uid in batch.uids
 
     def is_paused(self, row: Row) -> bool:
         return row.uid in self._parked
@@ -146,8 +151,11 @@ class Batch:
             self.advances = []
             return self._decode()
         decoding, unread = len(self._rows), len(self._unread)
+        urgent = not all(row.background for row in self._rows.values())
         tokens = self._decode()
-        self.advances = self._readings.beside(decoding, began, plain=len(self._unread) == unread)
+        self.advances = self._readings.beside(
+            decoding, began, plain=len(self._unread) == unread, urgent=urgent
+        )
         return tokens
 
     def gather_time(self) -> float:

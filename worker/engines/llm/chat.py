@@ -20,17 +20,17 @@ from worker.engines.base import Alive, Delta, Done, Failed, Headroom, Output
 from worker.engines.failures import failure_of
 from worker.engines.llm.admission import Admission
 from worker.engines.llm.answers import Answers
+from worker.engines.llm.aside import Aside
 from worker.engines.llm.batch import SHORT, Batch
 from worker.engines.llm.compiling import PAUSE, CompilingTask
 from worker.engines.llm.drafts import DraftModels
 from worker.engines.llm.footprint import measure
 from worker.engines.llm.loads import Begun
 from worker.engines.llm.logprobs import of_prompt
-from worker.engines.llm.prefill import Prefill, Runner, TextPrefill
+from worker.engines.llm.prefill import Prefill, Runner, TextPrefill, text_prefill
 from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
 from worker.engines.llm.prompt_cache import PromptCache, cache_limit
-from worker.engines.llm.prompt_cache.disk_model import disk_cache
 from worker.engines.llm.request import TextRequest
 from worker.engines.llm.row import Advance, Row, Token
 from worker.engines.llm.sampling import Sampling, make_sampler
@@ -74,6 +74,7 @@ class ChatEngine:
         self._tasks: dict[str, TextRequest] = {}
         #: tokens that paused tasks may still make
         self._paused: dict[str, int] = {}
+        self._aside = Aside(self.capacity)
         #: tasks whose grammars are being compiled
         self._compiling: dict[str, CompilingTask] = {}
         self._sound = True
@@ -140,12 +141,15 @@ class ChatEngine:
             if (cached := self._prefill.start(task.runner, rows, prompt)) is not None:
                 self._count_cached(task, number, cached)
 
+    def give_way(self, task_id: str) -> None:
+        self._aside.add(task_id)
+
     def pause(self, task_id: str) -> None:
         self._paused.setdefault(task_id, PAUSED_TOKENS)
 
     def resume(self, task_id: str) -> None:
         self._paused.pop(task_id, None)
-        if (task := self._tasks.get(task_id)) is not None:
+        if (task := self._tasks.get(task_id)) is not None and task_id not in self._aside.still:
             for row in task.rows.values():
                 task.runner.resume(row)
 
@@ -163,6 +167,7 @@ class ChatEngine:
         self._compiling.pop(task_id, None)
         self._preparation.remove(task_id)
         self._admission.remove(task_id)
+        self._aside.remove(task_id)
         task = self._tasks.pop(task_id, None)
         if task is not None:
             self._keep_what_is_read(task)
@@ -196,7 +201,8 @@ class ChatEngine:
         self._join()
         for released in self._admission.released(self._tasks.values()):
             self._start(released)
-        waiting: list[Output] = [Alive(task_id) for task_id in self._admission.waiting]
+        self._aside.settle(self._tasks, [each for each, tokens in self._paused.items() if tokens <= 0])
+        waiting: list[Output] = [Alive(task_id) for task_id in (*self._admission.waiting, *self._aside.still)]
         outputs, self._ready = failed + self._ready + waiting, []
         for token in self._batch.step() + self._drafts.step():
             sequence: Sequence = token.row.owner
@@ -336,6 +342,7 @@ class ChatEngine:
         if not task.rows:
             del self._tasks[task.id]
             self._paused.pop(task.id, None)
+            self._aside.remove(task.id)
             outputs.append(Done(task.id, task.result()))
 
     def _row(self, sequence: Sequence, payload: LanguagePayload, prompt: Prompt, sampling: Sampling) -> Row:
@@ -350,6 +357,7 @@ class ChatEngine:
             stops=StopSequences() if endless else self._stop_tokens,
             max_tokens=most,
             boundaries=prompt.boundaries,
+            background=sequence.task_id in self._aside,
         )
 
     def _echo(self, task: TextRequest, payload: CompletionPayload) -> None:
@@ -383,12 +391,6 @@ def load(ref: ModelRef, settings: Settings) -> ChatEngine:
     """Load a language model from its folder. Call it on the thread that will own it."""
     language = load_language_model(ref)
     return ChatEngine(language, settings, Catalog(settings), prefill=text_prefill(ref, settings, language))
-
-
-def text_prefill(ref: ModelRef, settings: Settings, language: LanguageModel) -> TextPrefill:
-    """Reads prompts with the caches, in memory and on the disk, that the settings allow."""
-    disk = disk_cache(ref, settings, lambda: make_prompt_cache(language.model))
-    return TextPrefill(PromptCache(cache_limit(settings)), disk)
 
 
 def _can_batch(model: Any) -> bool:

@@ -6,15 +6,21 @@ knows tokens and caches. It does not know requests or text. It belongs to the th
 
 from typing import Protocol
 
+from mlx_lm.models.cache import make_prompt_cache
+
+from config.settings import Settings
+from mlxq.catalog import ModelRef
 from worker.engines.llm.batch import Batch
 from worker.engines.llm.loads import Begun, Loads, Start
 from worker.engines.llm.prompt import Prompt
-from worker.engines.llm.prompt_cache import Beginning, CachedPrompt, PromptCache
+from worker.engines.llm.prompt_cache import Beginning, CachedPrompt, PromptCache, cache_limit
 from worker.engines.llm.prompt_cache.disk import SHORTEST_STORED, DiskCache
+from worker.engines.llm.prompt_cache.disk_model import disk_cache
 from worker.engines.llm.row import Row
 from worker.engines.llm.saving import Saving
 from worker.engines.llm.sequence import Sequence
 from worker.engines.llm.solo import Solo
+from worker.engines.loading import LanguageModel
 
 Runner = Batch | Solo
 
@@ -146,3 +152,9 @@ class TextPrefill:
         self._cache.clear()
         if self._disk is not None:
             self._disk.close(LAST_WRITES)
+
+
+def text_prefill(ref: ModelRef, settings: Settings, language: LanguageModel) -> TextPrefill:
+    """Reads prompts with the caches, in memory and on the disk, that the settings allow."""
+    disk = disk_cache(ref, settings, lambda: make_prompt_cache(language.model))
+    return TextPrefill(PromptCache(cache_limit(settings)), disk)

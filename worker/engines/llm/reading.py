@@ -30,6 +30,8 @@ CAREFUL = 128
 ALONE = 0.5
 #: The same when a row has just ended: its caller may ask again at once. Later pieces take as long as nothing decoded.
 ALONE_AT_FIRST = 0.05
+#: What is more urgent than the rows that decode is read for so many times longer, what is less urgent for shorter.
+YIELD = 4
 #: Every so many pieces the oldest prompt is read, else the one of which the least is unread.
 OLDEST_TURN = 4
 #: Weight of the last measurement in an average.
@@ -111,6 +113,10 @@ class _Entry:
     cached: int
 
     @property
+    def background(self) -> bool:
+        return all(row.background for row in self.rows)
+
+    @property
     def unread(self) -> int:
         return len(self.reading.tokens) - 1 - self.reading.done
 
@@ -152,14 +158,19 @@ class Readings:
         self._allowance.clear()
         return self._read(min(ALONE, ALONE_AT_FIRST + seconds))[0]
 
-    def beside(self, decoding: int, began: float, *, plain: bool) -> list[Advance]:
+    def beside(self, decoding: int, began: float, *, plain: bool, urgent: bool) -> list[Advance]:
         """Read for as long as the rows that decode, `decoding` in number, can wait.
 
-        Their step began at `began`; a plain one has read no prompts of theirs.
+        Their step began at `began`; a plain one has read no prompts of theirs. `urgent`: some are no background.
         """
         # One prompt may nearly double the pauses of the others. Where many wait, and each for those before it, small
         # pieces would keep most places of the batch empty.
         weight = max(1.0, len(self._entries) ** 2 / decoding)
+        background = all(entry.background for entry in self._entries)
+        if urgent and background:
+            weight = 1 / YIELD
+        elif not urgent and not background:
+            weight *= YIELD
         left = self._allowance.claim(began, plain=plain, weight=weight, least=self._pieces.least)
         if left is None:
             return []
@@ -205,6 +216,7 @@ class Readings:
 
     def _next(self) -> _Entry:
         self._turn += 1
+        urgent = [entry for entry in self._entries if not entry.background]
         if self._turn % OLDEST_TURN == 0:
-            return self._entries[0]
-        return min(self._entries, key=lambda entry: entry.unread)
+            return (urgent or self._entries)[0]
+        return min(urgent or self._entries, key=lambda entry: entry.unread)

@@ -29,6 +29,8 @@ class Row:
     max_tokens: int
     boundaries: tuple[int, ...] = ()
     checkpoints: Checkpoints = field(default_factory=dict)
+    #: it is less urgent than others
+    background: bool = False
     #: writes what is read of its prompt to the disk
     saving: Saving | None = None
     uid: int = -1

@@ -72,6 +72,10 @@ class Solo:
         """Let a row stand still: the next one is run."""
         self._run(row).paused = True
 
+    def can_pause(self, row: Row) -> bool:
+        """Whether the row is run."""
+        return any(run.row is row for run in self._rows)
+
     def is_paused(self, row: Row) -> bool:
         return any(run.paused for run in self._rows if run.row is row)
 
@@ -94,7 +98,8 @@ class Solo:
         plain = not run.unread
         tokens = self._step(run)
         if self._readings:
-            self.advances += self._readings.beside(len(self._rows), began, plain=plain)
+            urgent = not run.row.background
+            self.advances += self._readings.beside(len(self._rows), began, plain=plain, urgent=urgent)
         return tokens
 
     def _step(self, run: "_Run") -> list[Token]:

@@ -18,10 +18,10 @@ from config.values import JsonObject
 from jobs.blobs import blob_store
 from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog, ModelRef
-from worker.engines.llm.chat import ChatEngine, text_prefill
+from worker.engines.llm.chat import ChatEngine
 from worker.engines.llm.image_prompts import ImagePrompt, ImagePrompts
 from worker.engines.llm.loads import Begun
-from worker.engines.llm.prefill import Runner, TextPrefill
+from worker.engines.llm.prefill import Runner, TextPrefill, text_prefill
 from worker.engines.llm.prompt import Prompt
 from worker.engines.llm.prompt_cache import Beginning, CachedPrompt
 from worker.engines.llm.row import Row

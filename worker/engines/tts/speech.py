@@ -29,6 +29,7 @@ from worker.engines.base import Alive, AudioChunk, Done, Failed, Output, Progres
 from worker.engines.failures import failure_of
 from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 from worker.engines.tts.pieces import pieces
+from worker.engines.turns import Turns
 from worker.time_stretch import TimeStretch
 
 log = logging.getLogger(__name__)
@@ -58,9 +59,14 @@ class _Task:
     done: int = 0
     held: bytes = b""
 
+    @property
+    def rests(self) -> bool:
+        """Between two pieces of its text: models hold state while they speak one."""
+        return self.chunks is None
+
 
 class SpeechEngine:
-    """A speech model and the request that it runs."""
+    """A speech model and its requests, one of which it runs."""
 
     capacity = 1
     context_length: int | None = None
@@ -72,7 +78,10 @@ class SpeechEngine:
         self._family = family
         self._blobs = blobs
         self._longest_recording = longest_recording
-        self._task: _Task | None = None
+        self._tasks = Turns[_Task]()
+
+    def give_way(self, task_id: str) -> None:
+        self._tasks.give_way(task_id)
 
     def add(self, task_id: str, payload: SpeechPayload, seed: int) -> None:
         texts = deque(pieces(payload.input, self._family.longest))
@@ -94,7 +103,7 @@ class SpeechEngine:
             arguments = self._family.arguments(params)
             rate = self._family.sample_rate
             live = payload.stream
-            self._task = _Task(
+            task = _Task(
                 id=task_id,
                 encoder=Encoder(payload.format, rate, live=live),
                 stretch=None if speed == 1 or self._family.own_speed else TimeStretch(rate, speed),
@@ -106,30 +115,36 @@ class SpeechEngine:
                 total=len(texts),
                 tokens=self._family.tokens(payload.input),
             )
-        # Random state belongs to this thread, which runs one request at a time.
-        mx.random.seed((seed if payload.seed is None else payload.seed) % 2**64)
+        self._tasks.add(task, seed if payload.seed is None else payload.seed)
 
     def remove(self, task_id: str) -> None:
-        if self._task is not None and self._task.id == task_id:
-            self._end()
+        if (task := self._tasks.remove(task_id)) is not None:
+            if task.chunks is not None:
+                task.chunks.close()  # type: ignore[attr-defined]
+            task.scratch.close()
 
     def step(self) -> list[Output]:
-        task = self._task
+        task = self._tasks.next()
         if task is None:
             return []
+        outputs = self._step(task)
+        return [*outputs, *(Alive(task_id) for task_id in self._tasks.still)]
+
+    def _step(self, task: _Task) -> list[Output]:
         try:
             return self._advance(task)
         except Exception as error:
-            self._end()
+            self.remove(task.id)
             return [Failed(task.id, failure_of(error, "speech could not be made"))]
 
     def tidy(self) -> None:
-        if self._task is None:
+        if not self._tasks:
             self._family.tidy()
             mx.clear_cache()
 
     def close(self) -> None:
-        self._end()
+        for task in self._tasks:
+            self.remove(task.id)
         del self._family
 
     def _advance(self, task: _Task) -> list[Output]:
@@ -174,7 +189,7 @@ class SpeechEngine:
             sample_rate=task.encoder.sample_rate,
             usage=SpeechUsage(task.tokens, task.made),
         )
-        self._end()
+        self.remove(task.id)
         return [*outputs, Done(task.id, result)]
 
     @staticmethod
@@ -198,11 +213,3 @@ class SpeechEngine:
             for piece in samples:
                 file.writeframes(np.clip(np.rint(piece * 32768), -32768, 32767).astype("<i2").tobytes())
         return path
-
-    def _end(self) -> None:
-        """Drop the task and what the model holds of it."""
-        task, self._task = self._task, None
-        if task is not None:
-            if task.chunks is not None:
-                task.chunks.close()  # type: ignore[attr-defined]
-            task.scratch.close()
