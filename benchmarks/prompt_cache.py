@@ -118,7 +118,7 @@ def _memory(folder: Path, data: Path, conversations: int, turns: int, tokens: in
             history += [{"role": "assistant", "content": result.choices[0].text}, _user(f"turn {turn}", 30)]
             hits += result.usage.cached_tokens > tokens
             most = max(most, engine.cache_bytes)
-            stored = max(stored, _stored_bytes(data))
+            stored = max(stored, _stored_bytes(data / "prompt_cache"))
             gc.collect()
             points.append((turn, mx.get_active_memory() / MB, psutil.Process().memory_info().rss / MB))
         second = points[len(points) // 2 :]

@@ -64,7 +64,8 @@ class Lanes:
         self._holding = threading.Lock()
         #: model, its bytes, and when that was found out
         self._asked: tuple[str, int, float] = ("", 0, float("-inf"))
-        self.queue = consumer.consume(category, capacity, self, Affinity(settings.switch_patience, self))
+        affinity = Affinity(settings.switch_patience, self)
+        self.queue = consumer.consume(category, capacity, self, affinity, yields=True)
         self.lanes: Sequence[Lane] = (self._new_lane(1),)
 
     # -- for any thread ------------------------------------------------------------------------------------------

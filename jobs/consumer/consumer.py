@@ -87,9 +87,18 @@ class Consumer:
         return self._pulse.is_alive()
 
     def consume(
-        self, queue: str, capacity: int, worker: Worker, affinity: Affinity | None = None
+        self,
+        queue: str,
+        capacity: int,
+        worker: Worker,
+        affinity: Affinity | None = None,
+        *,
+        yields: bool = False,
     ) -> ConsumedQueue:
-        """Consume this queue too. `capacity`: executions at the same time; `affinity`: which jobs go first."""
+        """Consume this queue too. `capacity`: executions at the same time; `affinity`: which jobs go first.
+
+        `yields`: background jobs stand still for interactive ones.
+        """
         consumed = ConsumedQueue(
             self._settings.redis_address,
             self.redis,
@@ -100,6 +109,7 @@ class Consumer:
             worker,
             affinity,
             self._settings.aging_time,
+            yields=yields,
         )
         self._queues[queue] = consumed
         return consumed

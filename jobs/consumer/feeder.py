@@ -35,12 +35,14 @@ class Feeder:
         has_suspect: Callable[[], bool],
         affinity: Affinity | None = None,
         blocked: Callable[[], None] = lambda: None,
+        yielding: Callable[[], int] = lambda: 0,
     ) -> None:
         """`gate`: for this thread alone, which blocks on it. `accept` is called on this thread.
 
         `has_suspect`: whether a job runs that must have no company. `affinity`: which jobs go first; None: in the
         order of the queue. `blocked` is called on this thread again and again while jobs wait that can't be taken
-        beside those that run.
+        beside those that run. `yielding`: how many executions give way to interactive jobs, which are then taken
+        beyond the capacity.
         """
         self._gate = gate
         self._capacity = capacity
@@ -48,13 +50,17 @@ class Feeder:
         self._has_suspect = has_suspect
         self._affinity = affinity
         self._blocked = blocked
-        self._room = threading.Semaphore(capacity)
+        self._yielding = yielding
         self._open = threading.Event()
         self._open.set()
         self._stopped = threading.Event()
+        #: free places
+        self._room = capacity
         #: places that were lent and could not be taken back
         self._owed = 0
-        self._owing = threading.Lock()
+        #: executions beyond the capacity
+        self._beyond = 0
+        self._places = threading.Condition()
         #: an execution has ended
         self._left = threading.Event()
         self._pause = _LOOK_AGAIN
@@ -68,7 +74,8 @@ class Feeder:
         self._stopped.set()
         self._open.set()
         self._left.set()
-        self._room.release()
+        with self._places:
+            self._places.notify_all()
 
     def join(self, timeout: float) -> None:
         self._thread.join(timeout)
@@ -88,28 +95,30 @@ class Feeder:
 
     def lend(self) -> None:
         """A place is free: its execution has ended, or gives it up as soon as another job wants it."""
-        with self._owing:
-            if self._owed:
+        with self._places:
+            if self._beyond:
+                self._beyond -= 1
+            elif self._owed:
                 self._owed -= 1
             else:
-                self._room.release()
+                self._room += 1
+            self._places.notify_all()
 
     def take_back(self) -> None:
         """An execution needs its place after all. Where that is taken, the next free one is not given away."""
-        with self._owing:
-            if not self._room.acquire(blocking=False):
+        with self._places:
+            if self._room:
+                self._room -= 1
+            else:
                 self._owed += 1
 
     def _feed(self) -> None:
         away = False
         while True:
-            self._room.acquire()
+            room = self._free()
             self._open.wait()
             if self._stopped.is_set():
                 return
-            room = 1
-            while room < self._capacity and self._room.acquire(blocking=False):
-                room += 1
             try:
                 executions = self._take(room)
                 away = False
@@ -122,24 +131,43 @@ class Feeder:
                 log.exception("the feeder of the %s queue failed once", self._gate.queue)
                 executions = []
                 self._stopped.wait(_RETRY)
+            with self._places:
+                self._beyond += max(0, len(executions) - room)
             for _ in range(room - len(executions)):
                 self.lend()
             for execution in executions:
                 self._accept(execution)
+
+    def _free(self) -> int:
+        """Free places, which are taken. Waits for one, unless there are executions that give way."""
+        with self._places:
+            self._places.wait_for(lambda: self._room or self._spare or self._stopped.is_set())
+            room, self._room = self._room, 0
+        return room
+
+    @property
+    def _spare(self) -> int:
+        """Places of executions that give way, and have not done so yet."""
+        return max(0, self._yielding() - self._beyond)
+
+    @property
+    def beyond(self) -> int:
+        """Executions beyond the capacity."""
+        return self._beyond
 
     def _take(self, room: int) -> list[Execution]:
         affinity = self._affinity
         # An end from here on may make room.
         self._left.clear()
         # Beside a suspect nothing is taken, but what waits is noted.
-        room = 0 if self._has_suspect() else room
-        taken = self._gate.take(TAKE_TIMEOUT, room, affinity.current if affinity else any_model)
+        room, spare = (0, 0) if self._has_suspect() else (room, self._spare)
+        taken = self._gate.take(TAKE_TIMEOUT, room, affinity.current if affinity else any_model, spare)
         if taken is None:
             # Jobs for the preferred models may come, running ones may end, or the others' patience.
             self._blocked()
             return self._look_again()
         self._pause = _LOOK_AGAIN
-        with self._owing:
+        with self._places:
             allowed = 0 if self._stopped.is_set() else max(0, len(taken) - self._owed)
         if len(taken) > allowed:
             self._gate.put_back(taken[allowed:])

@@ -22,6 +22,7 @@ from jobs.consumer.outbox import Message, Outbox
 from jobs.consumer.registration import Registration
 from jobs.events import ProgressState
 from jobs.gate import AGING, Ending, Gate, LastStep, Ttl
+from jobs.service_class import ServiceClass
 
 
 class Worker(Protocol):
@@ -57,10 +58,13 @@ class ConsumedQueue:
         worker: Worker,
         affinity: Affinity | None = None,
         aging: float = AGING,
+        *,
+        yields: bool = False,
     ) -> None:
         """`shared`: the process' connection. `process`: its name. `capacity`: executions at the same time.
 
-        `aging`: seconds after which what waits takes turns with what is more urgent.
+        `aging`: seconds after which what waits takes turns with what is more urgent. `yields`: beyond the capacity
+        interactive jobs are taken, for which background jobs stand still.
         """
         self.name = queue
         name = f"{process}.{queue}"
@@ -72,7 +76,13 @@ class ConsumedQueue:
         self._registration = Registration(shared, queue, name)
         self._outbox = Outbox(self._gate, on_lost=worker.drop, on_ended=self._ended)
         self._feeder = Feeder(
-            feeder_gate, capacity, self._accept, self._has_suspect, affinity, self._give_way_to_all
+            feeder_gate,
+            capacity,
+            self._accept,
+            self._has_suspect,
+            affinity,
+            self._give_way_to_all,
+            self._background if yields else lambda: 0,
         )
         self._capacity = capacity
         self._lingering = Lingering()
@@ -253,6 +263,11 @@ class ConsumedQueue:
 
     # -- the threads -----------------------------------------------------------------------------------------------
 
+    def _background(self) -> int:
+        """How many executions give way to interactive jobs."""
+        running = list(self._executions.values())
+        return sum(each.claim.service_class is ServiceClass.BACKGROUND for each in running)
+
     def _has_suspect(self) -> bool:
         return any(each.claim.suspect for each in list(self._executions.values()))
 
@@ -264,7 +279,7 @@ class ConsumedQueue:
         if execution.claim.lingers:
             self._note_client(execution.id, lingers=True)
         with self._lock:
-            over = len(self._executions) - self._capacity
+            over = len(self._executions) - self._capacity - self._feeder.beyond
             ending = self._lingering.to_end(self._executions)[: max(0, over)]
         for execution_id in ending:
             self._end(execution_id)

@@ -3,12 +3,14 @@
 -- KEYS: intermediate list
 -- ARGV: category, most, window, ready models as JSON or '' (any), busy models as JSON, ms (Unix) since when the last of
 --       them is loaded, patience in ms, the model asked for, its room ('beside', 'instead', 'soon', 'later' or ''),
---       seconds after which what waits takes turns with what is more urgent
+--       seconds after which what waits takes turns with what is more urgent, how many interactive jobs may be taken
+--       beyond the most
 -- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits; a
 -- string: the model whose room decides, to be asked for.
 -- A suspect, in whose company a worker has died, is taken alone, and only while no model has jobs.
 local category, most, window, any = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == ''
 local since, patience, asked, room = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local spare = tonumber(ARGV[11])
 local time = now() * 1000
 -- Jobs of a line that are looked at together, once the first was not enough.
 local CHUNK = 16
@@ -117,7 +119,7 @@ if not paused[1] and not paused[2] then
     end
     if waits then
       sources[#sources + 1] = { rank = rank, draw = next_job }
-      if urgent and not due and turns[2] ~= '1' and is_due(class) then
+      if urgent and most > 0 and not due and turns[2] ~= '1' and is_due(class) then
         due = sources[#sources]
       end
       urgent = true
@@ -226,9 +228,12 @@ local works, alone = next(busy) ~= nil, { [head.model] = true }
 local function take(allowed)
   -- What waits is not overtaken by what is less urgent.
   local chosen, taken, least, place = {}, {}, #CLASSES, 1
-  while #chosen < most do
+  while #chosen < most + spare do
     local each = job(place)
     if not each or each.rank > least or ((each.orders or each.suspect) and place > 1) then
+      break
+    end
+    if #chosen >= most and (each.line.class ~= INTERACTIVE or each.suspect) then
       break
     end
     if not allowed or allowed[each.model] then

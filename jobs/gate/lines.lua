@@ -5,7 +5,7 @@
 -- class's clock is at the start of the last job that was taken.
 
 local CLASSES = { 'interactive', 'normal', 'background' }
-local NORMAL, BACKGROUND = 'normal', 'background'
+local INTERACTIVE, NORMAL, BACKGROUND = 'interactive', 'normal', 'background'
 local FIRST = '~first'
 -- The app of jobs without one.
 local NOBODY = '-'

@@ -27,13 +27,15 @@ class Taker:
         self._scripts = Runner(connection)
         self._aging = aging
 
-    def take(self, timeout: int, most: int = 1, favour: Favour = any_model) -> list[str] | None:
-        """Wait up to `timeout` seconds for jobs and take up to `most` of them.
+    def take(
+        self, timeout: int, most: int = 1, favour: Favour = any_model, spare: int = 0
+    ) -> list[str] | None:
+        """Wait up to `timeout` seconds for jobs and take up to `most` of them, and `spare` more interactive ones.
 
         They move to RQ's intermediate list until they are claimed. None: jobs wait, but for a model that may not be
         loaded yet, while those of the models in memory may go first.
         """
-        taken = self._choose(most, favour)
+        taken = self._choose(most, spare, favour)
         if taken is None:
             # Wakes when something comes, and leaves the bell as it is.
             bell = keys.bell(self.queue)
@@ -41,19 +43,19 @@ class Taker:
             # What RQ's own tools queue does not ring.
             if not rung and not self._redis.exists(keys.queue(self.queue)):
                 return []
-            taken = self._choose(most, favour)
+            taken = self._choose(most, spare, favour)
             if taken is None:
                 return []
         return taken or None
 
-    def _choose(self, most: int, favour: Favour) -> list[str] | None:
+    def _choose(self, most: int, spare: int, favour: Favour) -> list[str] | None:
         """The jobs taken; none when all that wait have to wait on, None when nothing waits."""
         asked: str | None = None
         for _ in range(_QUESTIONS):
             now = favour(asked)
             ready = b"" if now.ready is None else msgspec.json.encode(now.ready)
             models = [ready, msgspec.json.encode(now.busy), now.since_ms, now.patience_ms]
-            order = [self.queue, most, _WINDOW, *models, now.asked, now.room or "", self._aging]
+            order = [self.queue, most, _WINDOW, *models, now.asked, now.room or "", self._aging, spare]
             answer = self._scripts.run("choose", [keys.intermediate(self.queue)], order)
             if not isinstance(answer, bytes):
                 return None if answer is None else [job_id.decode() for job_id in answer]
