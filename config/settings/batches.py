@@ -42,7 +42,8 @@ class BatchSettings(Group):
         default=16,
         ge=1,
         le=1_000,
-        description="Requests of batches that wait in a queue at the same time; at most half of `QUEUE_LIMIT`.",
+        description="Requests of a batch that wait in its queue at the same time; none joins it while as many jobs "
+        "as half of `QUEUE_LIMIT` wait.",
     )
 
     @property
