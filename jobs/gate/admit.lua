@@ -113,7 +113,6 @@ end
 if ARGV[7] ~= '' then
   redis.call('HSET', KEYS[1], 'mlxq_expires_at', now() + tonumber(ARGV[7]))
 end
-redis.call('SADD', 'rq:queues', 'rq:queue:' .. category)
 local time = now() * 1000
 redis.call('ZADD', 'mlxq:jobs', math.floor(time), id)
 if KEYS[2] ~= '' then
@@ -124,6 +123,7 @@ if KEYS[3] ~= '' then
   remember(KEYS[3], id, record_ttl)
 end
 if other ~= '' then
+  redis.call('SADD', 'rq:queues', 'rq:queue:' .. category)
   redis.call('HSET', KEYS[1], 'status', 'deferred', 'origin', category, 'dependency_ids', cjson.encode({ other }))
   redis.call('SADD', 'rq:job:' .. other .. ':dependents', id)
   redis.call('ZADD', deferred, now(), id)

@@ -14,6 +14,8 @@ local spare = tonumber(ARGV[11])
 local time = now() * 1000
 -- Jobs of a line that are looked at together, once the first was not enough.
 local CHUNK = 16
+-- What is no longer needed is forgotten in one of so many milliseconds.
+local FORGET = 16
 -- Seconds that a job is supposed to run while nothing is known.
 local UNKNOWN = '1'
 
@@ -46,14 +48,15 @@ local function jobs_of(class)
     local found = call('ZRANGE', lines_key(category, class), #lines - closed, last, 'WITHSCORES')
     for i = 1, #found, 2 do
       local start = found[i] == FIRST and -math.huge or tonumber(found[i + 1])
-      lines[#lines + 1] = { class = class, app = found[i], start = start, next = start, ids = {}, at = 0, before = 0 }
+      lines[#lines + 1] = { class = class, app = found[i], start = start, next = start, ids = {}, at = 0, before = 0,
+        pulled = 0 }
     end
   end
   local function next_of(line)
     line.at = line.at + 1
     if line.at > #line.ids then
       line.before = line.before + #line.ids
-      local last = line.before == 0 and 0 or line.before + CHUNK - 1
+      local last = line.before + (line.before == 0 and 2 or CHUNK) - 1
       line.ids, line.at = call('LRANGE', 'rq:queue:' .. line_name(category, class, line.app), line.before, last), 1
     end
     return line.ids[line.at]
@@ -194,14 +197,18 @@ local function pull(each)
   end
   clock[class] = math.max(clock[class], start)
   line.start = line.app == FIRST and line.start or start + usual
-  if call('EXISTS', name) == 0 then
+  line.pulled = line.pulled + 1
+  local last = line.pulled >= line.before + #line.ids
+  if last and call('EXISTS', name) == 0 then
     close_line(category, class, line.app)
   elseif line.app ~= FIRST then
     call('ZADD', lines, line.start, line.app)
   end
   call('ZADD', shares, start + usual, each.share)
-  -- Who has had no more than the clock shows starts at the clock.
-  call('ZREMRANGEBYSCORE', shares, '-inf', clock[class])
+  -- Who has had no more than the clock shows starts at the clock. There is time to forget it.
+  if math.floor(time) % FORGET == 0 then
+    call('ZREMRANGEBYSCORE', shares, '-inf', clock[class])
+  end
   if not each.foreign then
     call('HSET', key, 'mlxq_charged', usual)
   end

@@ -63,7 +63,8 @@ local function open_line(category, class, app)
     start = math.max(tonumber(clock or '0'), tonumber(share or '0'))
   end
   call('ZADD', lines_key(category, class), start, app)
-  call('SADD', 'rq:queues', 'rq:queue:' .. line_name(category, class, app))
+  -- RQ's tools find what runs and has ended by the queue of the category.
+  call('SADD', 'rq:queues', 'rq:queue:' .. line_name(category, class, app), 'rq:queue:' .. category)
 end
 
 local function close_line(category, class, app)
