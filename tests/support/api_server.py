@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 
 import uvicorn
@@ -15,7 +16,11 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.server import listen, server
 from config.settings import Settings
+from jobs.client import JobClient
 from tests.support.described import Described
+
+#: Seconds after its start until the connections of a server are there, and that they may take.
+_SETTLES, _CONNECTS = 0.1, 0.5
 
 
 class _Server(uvicorn.Server):
@@ -24,15 +29,26 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.serves = threading.Event()
+        self._settles_at = 0.0
 
     async def main_loop(self) -> None:
         await self.on_tick(0)
+        self._settles_at = time.monotonic() + _SETTLES
         self.serves.set()
         while not self.should_exit:
             await asyncio.sleep(0.005)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn does it, which pauses for a tenth of a second whether anybody is connected or not."""
+        """As uvicorn does it, which pauses for a tenth of a second however long it has served.
+
+        redis-py may lose a cancellation while it connects: tests that are over at once wait for that.
+        """
+        jobs: JobClient | None = self.lifespan.state.get("jobs")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CONNECTS):
+                await asyncio.sleep(max(0.0, self._settles_at - time.monotonic()))
+                if jobs is not None:
+                    await jobs.bus.connected.wait()
         for listening in (*self.servers, *(sockets or ())):
             listening.close()
         for connection in list(self.server_state.connections):
