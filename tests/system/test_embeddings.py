@@ -281,9 +281,10 @@ def test_models_come_and_go(system: System, root: Path) -> None:
     assert same(embed(system, "a text", model="small"), before)
 
 
-def test_without_a_default_model_there_is_none(make_system: Any) -> None:
+def test_without_a_model_of_the_users_the_packaged_one_answers(make_system: Any) -> None:
+    """The development environment brings the package; tests/api/test_usual_models.py has what is told without it."""
     embeddings = make_system().openai().embeddings
-    for name in ("default", "text-embedding-3-small"):
-        with pytest.raises(openai.NotFoundError) as refused:
-            embeddings.create(model=name, input="a")
-        assert "EMBEDDING_MODEL" in refused.value.message
+    for name, told in (("default", None), ("text-embedding-3-small", MINILM)):
+        answer = embeddings.with_raw_response.create(model=name, input="a", encoding_format="float")
+        assert len(answer.parse().data[0].embedding) == 384
+        assert (told or "") in answer.headers.get("warning", "")
