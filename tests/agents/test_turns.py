@@ -13,13 +13,13 @@ from tests.agents.agents import AGENTS, Agent, Place
 from tests.agents.held_system import HeldSystem
 
 #: Seconds of silence that an agent bears in the story of a late answer, and the time that it then waits.
-IDLE, LATE = 1.0, 2.5
+IDLE, LATE = 3.0, 5.0
 
 
 def check(running: subprocess.Popen[str], agent: Agent, place: Place) -> str:
     """It ends well, and the file is there. Returns what it said."""
     try:
-        said, _ = running.communicate(timeout=120)
+        said, _ = running.communicate(timeout=200)
     except subprocess.TimeoutExpired:
         running.kill()
         pytest.fail(f"it does not end:\n{running.communicate()[0]}")
