@@ -12,6 +12,7 @@ import pytest
 
 from mlxq.__main__ import main
 from tests.support.hub import Hub
+from tests.support.stories import outcome, submit
 from tests.support.system import REPO, System, free_port
 
 
@@ -120,3 +121,17 @@ def test_the_stored_prompts_are_deleted_without_a_server(tmp_path: Path) -> None
     assert "2.0 MB of prompts are deleted" in run("clear-cache", MLXQ_DATA_DIR=str(tmp_path)).stdout
     assert not stored.exists()
     assert "0 B of prompts are deleted" in run("clear-cache", MLXQ_DATA_DIR=str(tmp_path)).stdout
+
+
+def test_the_queue_is_paused_and_its_jobs_change_places(system: System) -> None:
+    assert "Paused: llm." in mlxq(system, "pause", "llm")
+    first, second = (submit(system, text, max_tokens=2) for text in ("first", "second"))
+    assert mlxq(system, "move", second) == f"{second}: normal, place 1, waits for paused\n"
+    listed = mlxq(system, "queue")
+    assert listed.index(second) < listed.index(first)
+    assert "background, place 2" in mlxq(system, "rank", first, "background")
+    assert "no place, waits for held" in mlxq(system, "hold", first)
+    assert "Nothing is paused." in mlxq(system, "resume")
+    assert outcome(system, second)["status"] == "completed"
+    mlxq(system, "release", first)
+    assert outcome(system, first)["status"] == "completed"
