@@ -27,6 +27,7 @@ STANDING = (
     "mlxq:worker:",
     "mlxq:runs:llm",
     "mlxq:waits:llm",
+    "mlxq:metrics",
     "mlxq:turns:",
     "mlxq:shares:",
     "mlxq:models:",
