@@ -45,15 +45,15 @@ def test_a_prompt_that_is_too_long_for_this_machine_is_refused(tmp_path: Path) -
 def test_a_prompt_that_is_too_long_for_its_model_is_refused_although_the_queue_is_full(
     tmp_path: Path,
 ) -> None:
-    random_qwen3(tmp_path / "first", context=4096)
+    random_qwen3(tmp_path / "first", context=1 << 14)
     system = System(tmp_path, "first", BATCH_SIZE=1, QUEUE_LIMIT=1)
     try:
         system.start()
-        running, waiting = (submit(system, "run", max_tokens=4000) for _ in range(2))
+        running, waiting = (submit(system, "run", max_tokens=16_000) for _ in range(2))
         system.wait_until(lambda: system.job(running)["status"] == "in_progress", "it does not start")
-        system.wait_until(lambda: ask(system, 10_000, stream=True).status_code == 400, "it is not counted")
-        tokens, most = figures(ask(system, 10_000, stream=True))
-        assert tokens > most == 4095
+        system.wait_until(lambda: ask(system, 20_000, stream=True).status_code == 400, "it is not counted")
+        tokens, most = figures(ask(system, 20_000, stream=True))
+        assert tokens > most == (1 << 14) - 1
         assert system.job(waiting)["status"] == "queued"
     finally:
         system.stop()
