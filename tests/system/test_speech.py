@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 from mlxq.catalog.families.f5_tts import F5_TTS, VOCODER
 from mlxq.catalog.families.speech import SpeechFamily
+from mlxq.catalog.families.system_voice import SYSTEM_VOICE
 from mlxq.catalog.families.table import families
 from mlxq.media.formats import SPEECH_TYPES
 from tests.support.audio_samples import hum, samples_of, seconds_of
@@ -302,7 +303,8 @@ def test_the_catalog_knows_the_librarys_types() -> None:
 
 
 def by_mlx_audio() -> list[SpeechFamily]:
-    return [family for family in families(SpeechFamily) if not family.unserved and family is not F5_TTS]
+    others = (F5_TTS, SYSTEM_VOICE)
+    return [family for family in families(SpeechFamily) if not family.unserved and family not in others]
 
 
 def test_what_models_listen_to_is_what_their_library_takes() -> None:
