@@ -28,7 +28,7 @@ _MULTIPART, _URLENCODED = b"multipart/form-data", b"application/x-www-form-urlen
 #: An item of a list, as `name[]` or `name[0]`.
 _ITEM = re.compile(r"(.+?)\[([0-9]{0,4})\]")
 #: A member of an object, as `name[member]`.
-_MEMBER = re.compile(r"([^\[\]]+)\[([A-Za-z_]\w{0,63})\]")
+_MEMBER = re.compile(r"([^\[\]]+)\[([A-Za-z_]\w{0,63})\]", re.ASCII)
 #: How a file's name is written that is not in ASCII (RFC 5987). The parser does not know it.
 _LONG_NAME = re.compile(rb";\s*filename\*\s*=", re.IGNORECASE)
 #: Bytes by which a part without a file's name is told to be text, and what text has none of.

@@ -33,7 +33,7 @@ _TOKEN = re.compile(
     |(?P<times>~[ \t]*\d+(?:[ \t]*\.\.[ \t]*\d+)?|\{[ \t]*\d*[ \t]*,?[ \t]*\d*[ \t]*\})
     |(?P<range>\.\.)
     |(?P<mark>->|[:|()\[\]*+?])""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _STRING_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 #: What Lark's own library of terminals has.
@@ -81,7 +81,8 @@ _SAMPLE = frozenset(char for char in map(chr, range(0x20, 0x300)) if char not in
 
 
 #: Repetitions without an end.
-_UNBOUNDED = re.compile(r"[*+]|\{\d+,\}")
+_NUMBER = re.compile("[0-9]+")
+_UNBOUNDED = re.compile(r"[*+]|\{\d+,\}", re.ASCII)
 
 
 class NotKnown(ValueError):
@@ -134,7 +135,7 @@ class _Writer:
                     ]
                 case "word":
                     parts.append(self._name(found[0]))
-                case "times" if any(int(each[:9]) > _MOST_TIMES for each in re.findall(r"\d+", found[0])):
+                case "times" if any(int(each[:9]) > _MOST_TIMES for each in _NUMBER.findall(found[0])):
                     raise NotKnown("a part that is repeated too often")
                 case "range":
                     raise NotKnown("a range")

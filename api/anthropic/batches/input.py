@@ -18,7 +18,7 @@ _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _TOGETHER = 200
 #: Bytes of a line around the params, at most.
 _AROUND = 200
-_FIELD = re.compile(r"\$\.(requests(?:\[(?:\d+|\.\.\.)\])?(?:\.\w+)?)")
+_FIELD = re.compile(r"\$\.(requests(?:\[(?:\d+|\.\.\.)\])?(?:\.\w+)?)", re.ASCII)
 
 
 class _Request(msgspec.Struct, frozen=True):
