@@ -123,7 +123,8 @@ def test_progress_is_told_in_bytes_by_polling_and_as_events(fetching: System, hu
     assert seen[-1]["done"] == seen[-1]["total"] == BYTES + len(b'{"model_type": "qwen3"}{}')
     middle = [each for each in seen if 0 < each["done"] < each["total"] and each["bytes_per_second"]]
     assert middle, "nothing was told in the middle"
-    assert all(each["file"] == "model.safetensors" and each["eta"] > 0 for each in middle[1:])
+    # The time of the last bytes is rounded to nothing.
+    assert all(each["file"] == "model.safetensors" and each["eta"] >= 0 for each in middle[1:])
 
 
 def test_a_cancelled_download_ends_at_once_and_keeps_what_came(
