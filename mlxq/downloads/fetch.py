@@ -133,7 +133,6 @@ class _Fetch:
                 self._restart()
                 if status == 206:
                     raise HubTrouble("the hub sent other bytes than those that are missing")
-            self._meter.file = self._file.path
             async for data in answer.aiter_bytes():
                 self._take(data)
 
@@ -144,7 +143,7 @@ class _Fetch:
         self._partial.write(data)
         assert self._digest is not None
         self._digest.update(data)
-        self._meter.add(len(data))
+        self._meter.add(len(data), self._file.path)
 
     def _restart(self) -> None:
         self._meter.lose(min(self._partial.size, self._file.size))

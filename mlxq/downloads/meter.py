@@ -16,13 +16,16 @@ class Meter:
     ) -> None:
         """`resumed`: bytes that an earlier attempt has left."""
         self.total, self.done, self.resumed = total, resumed, resumed
+        #: of which the last bytes were
         self.file: str | None = None
         self.fetched = 0
         self.files, self.files_done = files, 0
         self._clock = clock
         self._marks: deque[tuple[float, int]] = deque([(clock(), 0)])
 
-    def add(self, size: int) -> None:
+    def add(self, size: int, file: str) -> None:
+        """So many bytes of this file have come."""
+        self.file = file
         self.done += size
         self.fetched += size
 
