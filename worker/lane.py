@@ -185,7 +185,10 @@ class Lane:
     def _turn(self) -> AbstractContextManager[None]:
         if self._scheduler is None:
             return contextlib.nullcontext()
-        return self._scheduler.turn(self.name, self.slot.category)
+        running = self._running
+        return self._scheduler.turn(
+            self.name, self.slot.category, urgent=running.urgent, yields=bool(running) and running.yields
+        )
 
     def _take_in(self) -> None:
         """Serve the requests of other threads and start tasks. Blocks while there is nothing to do."""

@@ -11,7 +11,6 @@ from jobs.consumer.queue import ConsumedQueue
 from jobs.errors import MlxqError
 from jobs.gate import Ending
 from jobs.results import Result
-from jobs.service_class import ServiceClass
 from worker.engines.base import CarefulEngine, Done, Engine, Failed, Output, PausingEngine, YieldingEngine
 from worker.slots import Slot
 from worker.task import Task
@@ -43,7 +42,7 @@ class RunningTasks:
         engine = self.engine
         if isinstance(engine, CarefulEngine):
             engine.be_careful(task.claim.suspect)
-        if task.claim.service_class is ServiceClass.BACKGROUND and isinstance(engine, YieldingEngine):
+        if task.is_background and isinstance(engine, YieldingEngine):
             engine.give_way(task.id)
         try:
             engine.add(task.id, task.claim.payload, task.seed)
@@ -54,6 +53,16 @@ class RunningTasks:
         self._tasks[task.id] = task
         if task.left_at is not None:
             self.linger(task, True)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody waits for the first of an answer."""
+        return any(task.is_urgent for task in self._tasks.values())
+
+    @property
+    def yields(self) -> bool:
+        """Whether all are of the background."""
+        return all(task.is_background for task in self._tasks.values())
 
     @property
     def works(self) -> bool:

@@ -12,16 +12,23 @@ from dataclasses import dataclass
 
 #: Seconds for which a busy lane keeps its place after a turn, while it reports the outputs of its step.
 GRACE = 0.005
+#: Seconds for which a lane with work of the background alone waits at most for urgent turns of others.
+YIELD = 1.0
 
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """`used`: its time in turns over its share; the lane that used least is next. `busy`: it will take more turns."""
+    """`used`: its time in turns over its share; the lane that used least is next. `busy`: it will take more turns.
+
+    `urgent` and `yields` are those of its next turn.
+    """
 
     group: str
     used: float = 0.0
     busy: bool = False
     waiting: bool = False
+    urgent: bool = False
+    yields: bool = False
     left_at: float = float("-inf")
 
 
@@ -51,11 +58,13 @@ class DeviceScheduler:
             self._begin(name, group)
 
     @contextmanager
-    def turn(self, name: str, group: str = "") -> Iterator[None]:
-        """Wait for this lane's turn, and take it."""
+    def turn(
+        self, name: str, group: str = "", *, urgent: bool = False, yields: bool = False
+    ) -> Iterator[None]:
+        """Wait for this lane's turn, and take it. A lane that yields waits while one with urgent work is busy."""
         with self._changed:
             lane = self._begin(name, group)
-            lane.waiting = True
+            lane.waiting, lane.urgent, lane.yields = True, urgent, yields
             while not self._is_next(lane):
                 self._changed.wait(self._wait_time())
             lane.waiting = False
@@ -98,6 +107,8 @@ class DeviceScheduler:
             for lane in self._lanes.values()
             if lane.waiting or (lane.busy and now - lane.left_at < self._grace)
         ]
+        if any(lane.urgent for lane in candidates):
+            candidates = [lane for lane in candidates if not lane.yields or now - lane.left_at > YIELD]
         return min(candidates, key=lambda lane: lane.used, default=None)
 
     def _wait_time(self) -> float | None:

@@ -19,6 +19,7 @@ from jobs.gate import Ending
 from jobs.kinds import KINDS
 from jobs.request import Claim
 from jobs.results import Result
+from jobs.service_class import ServiceClass
 from worker.engines.base import Alive, AudioChunk, Delta, Done, Failed, Output, Preview, Progress
 
 #: Seconds between two events with the output of a job that is not streamed.
@@ -53,6 +54,15 @@ class Task:
     def seed(self) -> int:
         """A seed for a job that names none: the same when it is run again."""
         return int.from_bytes(hashlib.sha256(self.claim.job_id.encode()).digest()[:8])
+
+    @property
+    def is_background(self) -> bool:
+        return self.claim.service_class is ServiceClass.BACKGROUND
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody waits for the first of its answer."""
+        return not self._answering and self.claim.service_class is ServiceClass.INTERACTIVE
 
     def start(self) -> None:
         """The engine has it from now on."""

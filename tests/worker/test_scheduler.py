@@ -115,3 +115,25 @@ def test_a_turn_ends_when_its_step_fails(bench: Bench) -> None:
     bench.scheduler.rest("chat")
     with bench.scheduler.turn("image"):
         pass
+
+
+def test_lanes_of_the_background_wait_while_somebody_waits_for_an_answer(bench: Bench) -> None:
+    scheduler = bench.scheduler
+
+    def paint() -> None:
+        with scheduler.turn("image", yields=True):
+            bench.order.append("image")
+
+    painter = threading.Thread(target=paint)
+    with scheduler.turn("chat", urgent=True):
+        painter.start()
+        bench.clock.now += 1
+    for number in range(3):
+        with scheduler.turn("chat", urgent=True):
+            bench.clock.now += 1
+            bench.order.append(f"urgent {number}")
+    with scheduler.turn("chat"):
+        pass
+    scheduler.rest("chat")
+    painter.join(30)
+    assert bench.order == ["urgent 0", "urgent 1", "urgent 2", "image"]

@@ -216,14 +216,22 @@ class Batch:
             self._rows[uid] = row
             self._unread[uid] = len(rest)
 
+    def _is_urgent(self) -> bool:
+        """Whether a row that is not read yet is no background, and all that decode are."""
+        waits = {uid: row.background for uid, row in self._rows.items() if uid in self._unread}
+        return not all(waits.values()) and all(
+            row.background for uid, row in self._rows.items() if uid not in waits
+        )
+
     def _prompts_to_read(self) -> int:
         """How many prompts may be read in this step.
 
         To read a few prompts costs a step of the whole batch nearly as much as to read many. While others decode,
-        newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps.
+        newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps. Where
+        only the background decodes, others need not.
         """
         decoding = len(self._rows) - len(self._unread)
-        if 4 * len(self._unread) < decoding and self._held < HOLD_STEPS:
+        if 4 * len(self._unread) < decoding and self._held < HOLD_STEPS and not self._is_urgent():
             self._held += 1
             return 0
         self._held = 0
