@@ -146,6 +146,37 @@ def test_a_stream_says_the_same(client: openai.OpenAI, family: Family) -> None:
         assert streamed(client, family.name, message(seeds)) == family.said[story][0]
 
 
+def test_the_same_picture_says_the_same_through_responses_and_messages(
+    client: openai.OpenAI, system: System, family: Family
+) -> None:
+    url = data_url(encoded(picture(1)))
+    response = client.responses.create(
+        model=family.name,
+        input=[
+            {
+                "role": "user",
+                "content": [
+                    {"type": "input_text", "text": QUESTION},
+                    {"type": "input_image", "image_url": url, "detail": "auto"},
+                ],
+            }
+        ],
+        max_output_tokens=30,
+        temperature=0,
+    )
+    kind, _, data = url.removeprefix("data:").partition(";base64,")
+    source = {"type": "base64", "media_type": kind, "data": data}
+    content = [{"type": "text", "text": QUESTION}, {"type": "image", "source": source}]
+    body = {
+        "model": family.name,
+        "messages": [{"role": "user", "content": content}],
+        "max_tokens": 30,
+        "temperature": 0,
+    }
+    answer = system.http.post("/v1/messages", json=body).raise_for_status().json()
+    assert response.output_text == answer["content"][0]["text"] == family.said["one"][0]
+
+
 def test_a_picture_between_texts_stands_between_them(client: openai.OpenAI, family: Family) -> None:
     image = part(data_url(encoded(picture(1))))
     texts = [{"type": "text", "text": "before "}, {"type": "text", "text": " after"}]
