@@ -262,6 +262,12 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "load a number": ("v1/models/load", {"model": 3}),
     "echo is text": ("v1/models/load", {"echo_load_config": "yes"}),
     "unload nothing": ("v1/models/unload", {"instance_id": None}),
+    "top_p": ("v0/chat/completions", {"top_p": 2}),
+    "stop is an object": ("v0/chat/completions", {"stop": {}}),
+    "n is text": ("v0/chat/completions", {"n": "many"}),
+    "a message is text": ("v0/chat/completions", {"messages": ["Hello"]}),
+    "input is an object": ("v0/embeddings", {"input": {}}),
+    "dimensions": ("v0/embeddings", {"dimensions": 0}),
     "unload a list": ("v1/models/unload", {"instance_id": ["tiny"]}),
 }
 USUAL: dict[str, dict[str, Any]] = {

@@ -149,6 +149,20 @@ def test_a_job_has_the_same_answer_later(http: httpx.Client, worker: ScriptedWor
 
 
 BAD: dict[str, dict[str, Any]] = {
+    "query is a truth": {"query": True},
+    "a document is a list of texts": {"documents": [["a"]]},
+    "return_text is text": {"documents": None, "texts": ["x"], "return_text": "yes"},
+    "texts is a text": {"documents": None, "texts": "x"},
+    "query is an object": {"query": {"text": "a"}},
+    "model is a list": {"model": ["x"]},
+    "documents is an object": {"documents": {"text": "a"}},
+    "documents is a number": {"documents": 3},
+    "a document's text is a number": {"documents": [{"text": 3}]},
+    "top_n is text that is no number": {"top_n": "all"},
+    "top_n is a list": {"top_n": [1]},
+    "return_documents is a list": {"return_documents": [True]},
+    "max_tokens_per_doc is text": {"max_tokens_per_doc": "many"},
+    "instruction is a number": {"instruction": 3},
     "no query": {"query": None},
     "empty query": {"query": ""},
     "query is a number": {"query": 3},
