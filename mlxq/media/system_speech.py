@@ -6,6 +6,7 @@ It knows programs and their output. It starts one only to ask which voices there
 import re
 import shutil
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +26,7 @@ class SystemVoice:
     language: str
 
 
-class Synthesiser:
+class Synthesiser(ABC):
     """A program that speaks. `voices`: those that stand for OpenAI's names first, in that order."""
 
     #: the name of the program
@@ -40,13 +41,13 @@ class Synthesiser:
         """Empty where the program can't be asked."""
         return _voices(self)
 
+    @abstractmethod
     def command(self, voice: str | None, file: Path) -> list[str]:
         """How to have it speak what it reads from its input into a WAV file. None: its usual voice."""
-        raise NotImplementedError
 
+    @abstractmethod
     def listed(self) -> Iterator[SystemVoice]:
         """The voices as the program lists them."""
-        raise NotImplementedError
 
     def ask(self, *arguments: str) -> str:
         """What it prints. Raises OSError and subprocess.SubprocessError."""
