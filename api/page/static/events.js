@@ -35,11 +35,14 @@ export const skew = signal(0);
 export const now = () => Date.now() / 1000 + skew.value;
 
 /**
- * Of each job that is known `{id, job, progress, place, at}`, the last ones being signals: of the job's fields, of its
- * progress or null, of `{position, eta}` or null.
+ * Of each job that is known `{id, job, progress, place}`; the last three are signals: of the job's fields, of the last
+ * `progress` event or null, of `{position, eta}` or null.
  */
 const entries = new Map();
 export const entryOf = (id) => entries.get(id);
+
+/** Seconds until the last job of each queue has ended, where that is known. */
+export const until = signal({});
 
 export const everyJob = computed(() => running.value.length + waiting.value.length);
 
@@ -129,8 +132,9 @@ function flush() {
 /** What each event changes; true where the lists change. */
 const APPLY = {
   snapshot(data) {
-    const keep = new Set(ended.value);
+    const keep = new Set([...ended.value, ...data.jobs.map((job) => job.id)]);
     for (const id of entries.keys()) if (!keep.has(id)) entries.delete(id);
+    for (const entry of entries.values()) entry.progress.value = null;
     orders.clear();
     skew.value = data.time - Date.now() / 1000;
     for (const job of data.jobs) APPLY.job(job);
@@ -161,6 +165,7 @@ const APPLY = {
   },
   order({ queue, jobs, positions, etas }) {
     orders.set(queue, jobs);
+    until.value = { ...until.peek(), [queue]: etas.at(-1) ?? null };
     jobs.forEach((id, index) => {
       const entry = entries.get(id);
       if (!entry) return;
