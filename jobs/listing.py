@@ -23,12 +23,18 @@ _WAITS = 256
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which jobs to list; None: any. With an `owner`, those of others do not exist, not even as a cursor."""
+    """Which jobs to list; None: any. With an `owner`, those of others do not exist, not even as a cursor.
+
+    `model` and `id` are parts of the names.
+    """
 
     status: JobStatus | None = None
     queue: str | None = None
     app: str | None = None
     owner: str | None = None
+    kind: str | None = None
+    model: str | None = None
+    id: str | None = None
 
     def __call__(self, info: JobInfo) -> bool:
         return (
@@ -36,6 +42,9 @@ class Wanted:
             and self.queue in (None, info.queue)
             and self.app in (None, info.app)
             and self.owner in (None, info.owner)
+            and self.kind in (None, info.kind)
+            and (self.model is None or self.model in info.model)
+            and (self.id is None or self.id in info.id)
         )
 
 

@@ -273,7 +273,11 @@ def test_listing_filters_and_never_shows_what_was_said(http: httpx.Client, worke
     assert len(ids(queue="llm")) == 2
     assert ids(queue="image") == []
     assert ids(queue="download") == []
-    assert http.get("/v1/jobs", params={"queue": "other"}).status_code == 400
+    assert ids(id=done[-9:]) == [done]
+    assert len(ids(kind="chat", model="tin")) == 2
+    assert ids(kind="image") == ids(model="other") == []
+    for name in ("queue", "kind"):
+        assert http.get("/v1/jobs", params={name: "other"}).status_code == 400
 
 
 def test_queue_stats(http: httpx.Client, worker: ScriptedWorker) -> None:

@@ -29,6 +29,7 @@ from api.native.jobs import order
 from api.native.jobs.events import JobEvents
 from api.native.jobs.schema import JobId, JobList
 from jobs.errors import InvalidRequest, JobNotFound
+from jobs.kinds import Kind
 from jobs.listing import Wanted
 from jobs.status import JobStatus
 
@@ -47,16 +48,20 @@ async def list_jobs(
     status: JobStatus | None = None,
     queue: Literal["llm", "asr", "tts", "image", "embedding", "download"] | None = None,
     app: Annotated[str | None, Query(max_length=64)] = None,
+    kind: Kind | None = None,
+    model: Annotated[str | None, Query(max_length=1024, description="A part of the model's id.")] = None,
+    part: Annotated[str | None, Query(alias="id", max_length=100, description="A part of the id.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(max_length=100, description="The last id of the page before.")] = None,
 ) -> Response:
-    """Newest first. Rows have no results; requests are never shown."""
+    """Newest first. Rows have neither requests nor results."""
     caller = caller_of(request)
     if caller.sees_all:
         await at_the_machine(request)
     owner = None if caller.sees_all else caller.owner
+    wanted = Wanted(status, queue, app, owner, kind, model, part)
     try:
-        page, more = await jobs_of(request).jobs(Wanted(status, queue, app, owner), limit=limit, after=after)
+        page, more = await jobs_of(request).jobs(wanted, limit=limit, after=after)
     except JobNotFound as error:
         raise InvalidRequest(error.message, param="after") from None
     body: JobList = {

@@ -2,9 +2,10 @@
 
 import { call } from "../api.js";
 import { entryOf } from "../events.js";
+import { go, jobLink } from "../router.js";
 import { confirm } from "./dialog.js";
 import { appName, kindWord } from "./job_words.js";
-import { toast } from "./toast.js";
+import { failed, toast } from "./toast.js";
 
 const job = (id, verb = "") => `v1/jobs/${encodeURIComponent(id)}${verb && `/${verb}`}`;
 const post = (path, query) => call(path, { method: "POST", query });
@@ -27,13 +28,13 @@ export async function cancel(id) {
     });
     if (!sure) return;
   }
-  const again = await requestOf(id);
   await post(job(id, "cancel"));
-  const action = again?.complete ? { text: "Run again", run: () => resubmit(again) } : null;
+  const asked = await requestOf(id);
+  const action = asked && !asked.has_files ? { text: "Run again", run: () => retry(id).catch(failed) } : null;
   toast("Cancelled.", { action });
 }
 
-/** The request of a job as `{method, path, body, complete}`; null where it is not kept any more, or hidden. */
+/** What a job was asked: the body of `/v1/jobs/{id}/request`. Null where it is not kept any more, or hidden. */
 export async function requestOf(id) {
   try {
     return await call(job(id, "request"));
@@ -42,11 +43,10 @@ export async function requestOf(id) {
   }
 }
 
-/** Sends a request of `requestOf` once more, as a job of the page. */
-export async function resubmit({ path, body }) {
-  const { id } = await call(path, { json: body, headers: { Prefer: "respond-async" } });
-  toast("It waits again.", { action: { text: "Show", run: () => (location.hash = `#/jobs/${encodeURIComponent(id)}`) } });
-  return id;
+/** Asks again what a job was asked that has ended. */
+export async function retry(id) {
+  const made = await post(job(id, "retry"));
+  toast("It waits again.", { action: { text: "Show", run: () => go(jobLink(made.id)) } });
 }
 
 /** `queue` and `service_class` name what is paused, everything without them. */

@@ -8,7 +8,7 @@ import { useKeys } from "../keys.js";
 import { Button, Checkbox, CopyButton, Segments } from "../parts/controls.js";
 import { Picture, Sound, DownloadLink } from "../parts/file.js";
 import { Heading } from "../parts/heading.js";
-import { cancel, changeClass, hold, moveFirst, moveUp, release, requestOf, resubmit } from "../parts/job_actions.js";
+import { cancel, changeClass, hold, moveFirst, moveUp, release, requestOf, retry } from "../parts/job_actions.js";
 import { appName, CLASSES, doing, errorText, isEnded, kindWord, share, waitWord } from "../parts/job_words.js";
 import { answerOf, curl, promptOf } from "../parts/job_content.js";
 import { Progress, Spinner } from "../parts/progress.js";
@@ -52,10 +52,10 @@ export function View({ path: [id] }) {
 }
 
 function Actions({ job, asked, changed }) {
-  const whole = asked?.complete;
+  const whole = asked && !asked.has_files;
   return html`
     ${whole && html`<${CopyButton} text=${() => curl(asked, base)} label="Copy as curl">Copy as curl<//>`}
-    ${whole && isEnded(job) && html`<${Button} icon="retry" onClick=${() => resubmit(asked).then((id) => (location.hash = `#/jobs/${encodeURIComponent(id)}`))}>Run again<//>`}
+    ${whole && isEnded(job) && html`<${Button} icon="retry" onClick=${() => retry(job.id)}>Run again<//>`}
     ${!isEnded(job) && html`<${Button} look="danger" icon="cancel" disabled=${job.cancelling} onClick=${() => changed(cancel(job.id))}>Cancel job<//>`}`;
 }
 
@@ -99,7 +99,7 @@ function Asked({ asked, job }) {
   if (asked === undefined) return null;
   if (asked === null) {
     return html`<section><h2>Request</h2><p class="faint">${
-      isEnded(job) ? "Requests are deleted when their job ends." : "This server does not show requests."}</p></section>`;
+      isEnded(job) ? "It is not kept any more." : "This server does not show requests."}</p></section>`;
   }
   return html`<section><div class="spread"><h2>Request</h2>${toggle}</div>
     ${hidden
