@@ -71,6 +71,7 @@ export async function start() {
       pause = 500;
     } catch (error) {
       refused.value = error instanceof ApiError && error.status >= 400 && error.status < 500 ? error : null;
+      if (refused.value) pause = 10_000;
     }
     connected.value = false;
     await new Promise((done) => setTimeout(done, pause));
@@ -192,6 +193,14 @@ const APPLY = {
     return entries.delete(id);
   },
 };
+
+/** Adds jobs that have ended before, rows of `/v1/jobs`. */
+export function learn(jobs) {
+  batch(() => {
+    for (const job of jobs) if (job.status !== "queued" && job.status !== "in_progress") APPLY.job(job);
+    list();
+  });
+}
 
 function list() {
   const runs = [];

@@ -1,40 +1,32 @@
-// Files that jobs have made. With a key they are fetched, because `<img>` sends no headers.
+// Files of jobs: images and audio that need the key, where there is one.
 
-import { html, useEffect, useState } from "../lib.js";
+import { useEffect, useState } from "../lib.js";
 import { key, ownAddress, request } from "../api.js";
 
-/** An address for `src`, null while it is fetched, undefined where it can't be. */
+/** The file itself. */
+export async function fileOf(url, abort) {
+  return (await request(ownAddress(url), { abort })).blob();
+}
+
+/** An address for `src`, null until it is known: elements send no key, so that with one the file is fetched first. */
 export function useFile(url) {
-  const [found, setFound] = useState(() => (url && !key.value ? String(ownAddress(url)) : null));
+  const direct = url && !key.value ? ownAddress(url).href : null;
+  const [fetched, setFetched] = useState(null);
   useEffect(() => {
-    if (!url) return setFound(null);
-    if (!key.value) return setFound(String(ownAddress(url)));
-    let made = null;
+    if (!url || direct) return undefined;
     const abort = new AbortController();
-    request(ownAddress(url), { abort: abort.signal })
-      .then((answer) => answer.blob())
-      .then((blob) => setFound((made = URL.createObjectURL(blob))))
-      .catch(() => setFound(undefined));
+    let address = null;
+    fileOf(url, abort.signal).then(
+      (file) => {
+        address = URL.createObjectURL(file);
+        setFetched(address);
+      },
+      () => {},
+    );
     return () => {
       abort.abort();
-      if (made) URL.revokeObjectURL(made);
+      if (address) URL.revokeObjectURL(address);
     };
-  }, [url, key.value]);
-  return found;
-}
-
-export function Picture({ url, alt, ...rest }) {
-  const src = useFile(url);
-  return src ? html`<img src=${src} alt=${alt} decoding="async" ...${rest} />` : null;
-}
-
-export function Sound({ url, label }) {
-  const src = useFile(url);
-  return src ? html`<audio src=${src} controls preload="metadata" aria-label=${label}></audio>` : null;
-}
-
-/** Saves a file of a job under a name. */
-export function DownloadLink({ url, name, children }) {
-  const src = useFile(url);
-  return src ? html`<a class="button" href=${src} download=${name}>${children}</a>` : null;
+  }, [url, direct]);
+  return direct ?? fetched;
 }

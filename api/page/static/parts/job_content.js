@@ -6,7 +6,7 @@ export function promptOf({ body }) {
     const system = body.system ? [{ role: "system", ...flat(body.system) }] : [];
     return [...system, ...body.messages.map((message) => ({ role: message.role, ...flat(message.content, message.tool_calls) }))];
   }
-  for (const name of ["prompt", "input", "query", "repo_id", "model"]) {
+  for (const name of ["prompt", "input", "query", "repo_id"]) {
     const value = body[name];
     if (value === undefined || value === null) continue;
     const texts = Array.isArray(value) ? value : [value];

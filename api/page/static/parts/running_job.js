@@ -5,10 +5,10 @@ import { entryOf } from "../events.js";
 import { about, seconds, shortModel } from "../format.js";
 import { jobLink } from "../router.js";
 import { Button } from "./controls.js";
-import { Picture } from "./file.js";
 import { cancel } from "./job_actions.js";
 import { appName, doing, kindWord, share } from "./job_words.js";
 import { Progress } from "./progress.js";
+import { Picture } from "./shown_file.js";
 import { second } from "./ticker.js";
 
 export function RunningJob({ id }) {

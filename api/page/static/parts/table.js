@@ -53,7 +53,7 @@ export function Rows({ items, height, render, label }) {
   }, [height]);
   const shown = items.slice(start, Math.max(end, start + 1));
   const first = Math.min(start, items.length);
-  return html`<ul ref=${ref} class="rows" aria-label=${label} style=${{ height: `${items.length * height}px` }}>
+  return html`<ul ref=${ref} class="rows" role="list" aria-label=${label} style=${{ height: `${items.length * height}px` }}>
     ${shown.map(
       (item, index) => html`<li key=${item.id ?? item} aria-setsize=${items.length} aria-posinset=${first + index + 1}
         style=${{ top: `${(first + index) * height}px`, height: `${height}px` }}>${render(item, first + index)}</li>`,

@@ -116,7 +116,7 @@ function JobMenu() {
   return html`<${Dialog} title=${`${kindWord(job.kind)} of ${appName(job)}`} onClose=${close}
     actions=${html`<${Button} onClick=${close}>Close<//>`}>
     <p class="faint">${waitWord(job)}</p>
-    <div class="menu">
+    <div class="job-menu">
       <${Button} icon="first" onClick=${run(moveFirst)}>Move to the front<//>
       <${Button} icon="up" onClick=${run(moveUp)}>Move up<//>
       ${job.waits_for === "held"

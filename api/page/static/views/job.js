@@ -6,12 +6,12 @@ import { entryOf } from "../events.js";
 import { about, moment, number, seconds } from "../format.js";
 import { useKeys } from "../keys.js";
 import { Button, Checkbox, CopyButton, Segments } from "../parts/controls.js";
-import { Picture, Sound, DownloadLink } from "../parts/file.js";
 import { Heading } from "../parts/heading.js";
 import { cancel, changeClass, hold, moveFirst, moveUp, release, requestOf, retry } from "../parts/job_actions.js";
 import { appName, CLASSES, doing, errorText, isEnded, kindWord, share, waitWord } from "../parts/job_words.js";
 import { answerOf, curl, promptOf } from "../parts/job_content.js";
 import { Progress, Spinner } from "../parts/progress.js";
+import { Picture, SaveLink, Sound } from "../parts/shown_file.js";
 import { Status } from "../parts/status.js";
 import { failed } from "../parts/toast.js";
 import { events } from "../sse.js";
@@ -104,7 +104,7 @@ function Asked({ asked, job }) {
   return html`<section><div class="spread"><h2>Request</h2>${toggle}</div>
     ${hidden
       ? html`<p class="faint">Hidden.</p>`
-      : promptOf(asked).map(({ role, text, more }) => html`<div class="message">
+      : promptOf(asked).map(({ role, text, more }) => html`<div class="asked">
           ${role && html`<div class="small faint">${role}</div>`}<pre>${text}</pre>${more && html`<p class="small faint">${more}</p>`}</div>`)}
     ${!hidden && html`<details><summary>All fields</summary><pre class="code">${JSON.stringify(asked.body, null, 2)}</pre></details>`}
   </section>`;
@@ -123,9 +123,9 @@ function Answer({ job, live }) {
     <div class="files">${files.map(
       ({ url, kind, preview }, index) =>
         kind === "audio"
-          ? html`<div class="stack" key=${url}><${Sound} url=${url} label="Spoken answer" /><${DownloadLink} url=${url} name=${`${job.id}-${index}`}>Save<//></div>`
+          ? html`<div class="stack" key=${url}><${Sound} url=${url} label="Spoken answer" /><${SaveLink} url=${url} name=${`${job.id}-${index}`}>Save<//></div>`
           : html`<figure key=${url}><${Picture} url=${url} alt=${preview ? "Preview" : `Image ${index + 1}`} />
-              ${!preview && html`<figcaption><${DownloadLink} url=${url} name=${`${job.id}-${index}`}>Save<//></figcaption>`}</figure>`,
+              ${!preview && html`<figcaption><${SaveLink} url=${url} name=${`${job.id}-${index}`}>Save<//></figcaption>`}</figure>`,
     )}</div>
     ${job.result && html`<details><summary>Whole answer</summary><pre class="code">${shortened(job.result)}</pre></details>`}
   </section>`;
@@ -196,22 +196,44 @@ function useLive(id, job) {
   return live;
 }
 
+const TERMINAL = new Set(["completed", "failed", "cancelled", "expired"]);
+
+/** Reads all events of a job, and connects again until it has ended. */
 async function follow(id, abort, show) {
   let state = NOTHING;
+  let last = null;
   let timer = 0;
-  const answer = await request(`v1/jobs/${encodeURIComponent(id)}/events`, { abort });
-  if (answer.status === 204) return;
-  for await (const event of events(answer)) {
-    const data = JSON.parse(event.data);
-    const time = Number(event.id?.split("-")[0]) / 1000 || null;
-    if (event.name === "reset" || event.name === "requeued") state = { ...NOTHING, loaded: state.loaded };
-    else if (event.name === "loaded") state = { ...state, loaded: time };
-    else if (event.name === "preview") state = { ...state, previews: [...state.previews, data.url], first: state.first ?? time };
-    else if (event.name === "audio") state = { ...state, first: state.first ?? time };
-    else if (event.name === "delta" && (data.index ?? 0) === 0 && data.field !== "tool_call") {
-      const part = data.field === "reasoning" ? "reasoning" : "text";
-      state = { ...state, [part]: state[part] + data.text, first: state.first ?? time };
-    } else continue;
+  const later = () => {
     timer ||= setTimeout(() => ((timer = 0), !abort.aborted && show(state)), 100);
+  };
+  while (!abort.aborted) {
+    try {
+      const headers = last === null ? {} : { "Last-Event-ID": last };
+      const answer = await request(`v1/jobs/${encodeURIComponent(id)}/events`, { abort, headers });
+      if (answer.status === 204) return;
+      for await (const event of events(answer)) {
+        last = event.id ?? last;
+        state = after(state, event);
+        later();
+        if (TERMINAL.has(event.name)) return;
+      }
+    } catch (error) {
+      if (error.status >= 400 && error.status < 500) return;
+    }
+    await new Promise((done) => setTimeout(done, 1000));
   }
+}
+
+function after(state, { name, data, id }) {
+  const time = Number(id?.split("-")[0]) / 1000 || null;
+  if (name === "reset" || name === "requeued") return { ...NOTHING, loaded: state.loaded };
+  if (name === "loaded") return { ...state, loaded: time };
+  if (name === "audio") return { ...state, first: state.first ?? time };
+  if (name !== "delta" && name !== "preview") return state;
+  const event = JSON.parse(data);
+  const begun = { ...state, first: state.first ?? time };
+  if (name === "preview") return { ...begun, previews: [...state.previews, event.url] };
+  if ((event.index ?? 0) !== 0 || event.field === "tool_call") return begun;
+  const part = event.field === "reasoning" ? "reasoning" : "text";
+  return { ...begun, [part]: state[part] + event.text };
 }

@@ -1,8 +1,8 @@
 // What runs and what waits.
 
 import { html, useEffect, useState } from "../lib.js";
-import { base } from "../api.js";
-import { ended, entryOf, more, queues, ready, refused, running, until, waiting, workers } from "../events.js";
+import { base, call } from "../api.js";
+import { ended, entryOf, learn, more, now, queues, ready, refused, running, until, waiting, workers } from "../events.js";
 import { about, clock, number, seconds, shortModel } from "../format.js";
 import { useKeys } from "../keys.js";
 import { Button, Checkbox, CopyButton, Select } from "../parts/controls.js";
@@ -19,11 +19,17 @@ import { failed, say } from "../parts/toast.js";
 import { menuOf, WaitingJobs } from "../parts/waiting_jobs.js";
 import { jobLink } from "../router.js";
 
+/** Jobs that are asked for, to show those that have ended before the page was opened. */
+const RECENT = 20;
+
 export function View() {
   const [pausing, setPausing] = useState(false);
   const starting = useStarter();
   useShortcuts();
   useAnnouncements();
+  useEffect(() => {
+    if (ready.value) call("v1/jobs", { query: { limit: RECENT } }).then(({ data }) => learn(data), () => {});
+  }, [ready.value]);
   if (!ready.value) {
     return html`<${Heading}>Now<//>${refused.value
       ? html`<p class="error-text" role="alert">${refused.value.message}</p>`
@@ -156,13 +162,15 @@ function step(by) {
 /** Tells screen readers which jobs have ended, at most a sentence a second. */
 function useAnnouncements() {
   useEffect(() => {
+    const since = now();
     let known = new Set(ended.value);
     let fresh = [];
     let timer = 0;
     const tell = () => {
       timer = 0;
-      const jobs = fresh.map((id) => entryOf(id)?.job.peek()).filter(Boolean);
+      const jobs = fresh.map((id) => entryOf(id)?.job.peek()).filter((job) => job?.timings.ended_at >= since);
       fresh = [];
+      if (!jobs.length) return;
       if (jobs.length > 2) say(`${jobs.length} jobs have ended.`);
       else say(jobs.map((job) => `${kindWord(job.kind)} of ${appName(job)}: ${job.status}.`).join(" "));
     };
