@@ -12,6 +12,7 @@ import mlx.core as mx
 from mlx_lm.generate import BatchGenerator
 
 from worker.engines.llm.checkpoints import marked
+from worker.engines.llm.overtaking import begin, end_step, read_at_once
 from worker.engines.llm.parked import Parked, lift
 from worker.engines.llm.prompt_cache import CachedPrompt, alias
 from worker.engines.llm.reading import Reading, Readings, TokenReading
@@ -30,6 +31,9 @@ HOLD_STEPS = 3
 NEXT_SHARE, GATHER_SHARE = 0.02, 0.08
 #: Longest such wait, in seconds.
 GATHER_MOST = 0.05
+#: Seconds after the last row that was no background for which no step of the background is begun ahead: the next
+#: such row waits for one step then, instead of two. The background becomes slower by what is done between steps.
+ATTENTIVE = 30.0
 #: Weight of the last step in the average speed of reading.
 _NEWS = 0.3
 
@@ -53,6 +57,8 @@ class Batch:
         #: tokens of short prompts read in a second, lately; 0 before the first
         self._speed = 0.0
         self._readings = Readings(self._begin)
+        #: when a row was here last that is no background
+        self._urgent_at = -math.inf
         #: when the last step that decoded began, on the monotonic clock
         self._decoded = -math.inf
         #: what the last step has read of long prompts
@@ -139,7 +145,12 @@ class Batch:
     def step(self) -> list[Token]:
         """Decode one token of each row and read short prompts, then pieces of long ones."""
         resumed, self._resumed = self._resumed, []
-        return resumed + self._step()
+        tokens = resumed + self._step()
+        if not all(row.background for row in self._rows.values()):
+            self._urgent_at = time.monotonic()
+        elif time.monotonic() - self._urgent_at < ATTENTIVE:
+            end_step(self._generator)
+        return tokens
 
     def _step(self) -> list[Token]:
         began = time.monotonic()
@@ -179,9 +190,15 @@ class Batch:
     def _decode(self) -> list[Token]:
         if not self._unread:
             return [self._token(response) for response in self._generator.next()[1]]
-        self._generator.prefill_batch_size = self._prompts_to_read()
         began = time.monotonic()
-        read, responses = self._generator.next()
+        read = []
+        if urgent := self._urgent():
+            read = read_at_once(self._generator, urgent)
+        self._generator.prefill_batch_size = 0 if urgent else self._prompts_to_read()
+        more, responses = self._generator.next()
+        read += more
+        if any(progress.end_of_prompt for progress in more):
+            begin(self._generator)
         if tokens := sum(self._unread.pop(progress.uid, 0) for progress in read):
             speed = tokens / max(time.monotonic() - began, 1e-6)
             self._speed += (_NEWS if self._speed else 1.0) * (speed - self._speed)
@@ -216,24 +233,30 @@ class Batch:
             self._rows[uid] = row
             self._unread[uid] = len(rest)
 
-    def _is_urgent(self) -> bool:
-        """Whether a row that is not read yet is no background, and all that decode are."""
-        waits = {uid: row.background for uid, row in self._rows.items() if uid in self._unread}
-        return not all(waits.values()) and all(
-            row.background for uid, row in self._rows.items() if uid not in waits
-        )
+    def _urgent(self) -> set[int]:
+        """The rows to read before all others are read or decode, which are of the background."""
+        if not all(row.background for uid, row in self._rows.items() if uid not in self._unread):
+            return set()
+        urgent = [uid for uid in self._unread if not self._rows[uid].background]
+        if len(urgent) == len(self._rows):
+            return set()
+        room = self._capacity - len(self._rows) + len(self._unread)
+        return set(urgent[: max(0, min(room, self._read_together))])
 
     def _prompts_to_read(self) -> int:
         """How many prompts may be read in this step.
 
         To read a few prompts costs a step of the whole batch nearly as much as to read many. While others decode,
-        newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps. Where
-        only the background decodes, others need not.
+        newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps.
         """
         decoding = len(self._rows) - len(self._unread)
-        if 4 * len(self._unread) < decoding and self._held < HOLD_STEPS and not self._is_urgent():
+        if 4 * len(self._unread) < decoding and self._held < HOLD_STEPS:
             self._held += 1
             return 0
         self._held = 0
-        # They are padded to the longest.
-        return max(1, min(SHORT_TOKENS // max(self._unread.values()), self._capacity))
+        return min(self._read_together, self._capacity)
+
+    @property
+    def _read_together(self) -> int:
+        """How many of the short prompts that wait may be read in one step: they are padded to the longest."""
+        return max(1, SHORT_TOKENS // max(self._unread.values()))
