@@ -12,7 +12,7 @@ import mlx.core as mx
 from mlx_lm.generate import BatchGenerator
 
 from worker.engines.llm.checkpoints import marked
-from worker.engines.llm.overtaking import begin, end_step, read_at_once
+from worker.engines.llm.overtaking import end_step, overtake
 from worker.engines.llm.parked import Parked, lift
 from worker.engines.llm.prompt_cache import CachedPrompt, alias
 from worker.engines.llm.reading import Reading, Readings, TokenReading
@@ -31,8 +31,8 @@ HOLD_STEPS = 3
 NEXT_SHARE, GATHER_SHARE = 0.02, 0.08
 #: Longest such wait, in seconds.
 GATHER_MOST = 0.05
-#: Seconds after the last row that was no background for which no step of the background is begun ahead: the next
-#: such row waits for one step then, instead of two. The background becomes slower by what is done between steps.
+#: Seconds after the last row that was no background for which steps of the background are short: none is begun ahead,
+#: and prompts are read one by one. Another such row waits for less then, and the background loses a few percent.
 ATTENTIVE = 30.0
 #: Weight of the last step in the average speed of reading.
 _NEWS = 0.3
@@ -148,7 +148,7 @@ class Batch:
         tokens = resumed + self._step()
         if not all(row.background for row in self._rows.values()):
             self._urgent_at = time.monotonic()
-        elif time.monotonic() - self._urgent_at < ATTENTIVE:
+        elif self._attentive:
             end_step(self._generator)
         return tokens
 
@@ -191,14 +191,11 @@ class Batch:
         if not self._unread:
             return [self._token(response) for response in self._generator.next()[1]]
         began = time.monotonic()
-        read = []
         if urgent := self._urgent():
-            read = read_at_once(self._generator, urgent)
-        self._generator.prefill_batch_size = 0 if urgent else self._prompts_to_read()
-        more, responses = self._generator.next()
-        read += more
-        if any(progress.end_of_prompt for progress in more):
-            begin(self._generator)
+            read, responses = overtake(self._generator, urgent)
+        else:
+            self._generator.prefill_batch_size = self._prompts_to_read()
+            read, responses = self._generator.next()
         if tokens := sum(self._unread.pop(progress.uid, 0) for progress in read):
             speed = tokens / max(time.monotonic() - began, 1e-6)
             self._speed += (_NEWS if self._speed else 1.0) * (speed - self._speed)
@@ -254,7 +251,14 @@ class Batch:
             self._held += 1
             return 0
         self._held = 0
+        if self._attentive and all(self._rows[uid].background for uid in self._unread):
+            return 1
         return min(self._read_together, self._capacity)
+
+    @property
+    def _attentive(self) -> bool:
+        """Whether a row that is no background may come soon: one was here lately."""
+        return time.monotonic() - self._urgent_at < ATTENTIVE
 
     @property
     def _read_together(self) -> int:
