@@ -128,6 +128,24 @@ def test_only_as_many_stand_still_as_places_are_needed(engine: chat.ChatEngine) 
     shown.until_made(names[-1], times=len(shown.made[names[-1]]) + 1)
 
 
+def test_a_first_token_waits_for_no_step_of_the_background(engine: chat.ChatEngine) -> None:
+    """Neither for those that decode, nor for those whose prompts wait to be read."""
+    whole = {text: alone(engine, asked(text, 30), text) for text in ("Now?", "Tell me of the sea.")}
+    shown = Shown(engine)
+    shown.add("background", asked("Tell me of the sea.", 30), background=True)
+    shown.until_made("background", times=3)
+    shown.add("next", asked("And of the land.", 30), background=True)
+    shown.add("urgent", asked("Now?", 30))
+    before = shown.steps
+    shown.step()
+    assert shown.made["urgent"][:1] == [before + 1]
+    assert shown.made["background"][-1] == before
+    assert "next" not in shown.made
+    shown.until_done("urgent", "background", "next")
+    assert shown.results["urgent"]["choices"] == whole["Now?"]
+    assert shown.results["background"]["choices"] == whole["Tell me of the sea."]
+
+
 def test_those_that_are_not_in_the_background_are_never_set_aside(engine: chat.ChatEngine) -> None:
     shown = Shown(engine)
     names = [f"normal {number}" for number in range(PLACES)]

@@ -1,7 +1,7 @@
 """Short prompts that are read before a batch decodes again, in mlx-lm's BatchGenerator.
 
-The generator decodes a step of its batch before it reads, another one before what it has read joins, and begins a third
-before it hands out the first token. This module knows rows by their uids. It does not know whose they are.
+The generator decodes a step of its batch before it reads, another one before what it has read joins, and begins a
+third before it hands out the first token. This module knows rows by their uids. It does not know whose they are.
 """
 
 from collections import deque
