@@ -125,12 +125,12 @@ local function place_of(category, class, app, index)
     if other == app then
       earlier = false
     else
-      local length = call('LLEN', 'rq:queue:' .. line_name(category, class, other))
-      if other == FIRST then
-        place = place + length
-      elseif app ~= FIRST then
-        place = place + math.min(length, earlier and index or index - 1)
+      -- A line that is there has a job: a second one is looked for only where it counts.
+      local most = other == FIRST and math.huge or app == FIRST and 0 or earlier and index or index - 1
+      if most > 1 then
+        most = math.min(most, call('LLEN', 'rq:queue:' .. line_name(category, class, other)))
       end
+      place = place + most
     end
   end
   return place
