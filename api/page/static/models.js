@@ -4,7 +4,10 @@ import { computed, effect, signal } from "./lib.js";
 import { call, key } from "./api.js";
 import { modelsRevision } from "./events.js";
 
-/** Rows of `/v1/models`: `id`, `type` (llm, asr, tts, image, embedding), `status`, `context_length`, sizes in bytes. */
+/**
+ * Rows of `/v1/models`: `id`, `type` (llm, asr, tts, image, embedding), `status`, `context_length`, sizes in bytes, and
+ * whether it `sees` images.
+ */
 export const models = signal([]);
 /** True as soon as they are known. */
 export const known = signal(false);
@@ -37,7 +40,9 @@ export async function refresh() {
 
 async function ask() {
   try {
-    const { data } = await call("v1/models");
+    const { data, models: rows } = await call("v1/models");
+    const seeing = new Set(rows.filter(({ type }) => type === "vision").map(({ name }) => name));
+    for (const model of data) model.sees = seeing.has(model.id);
     const order = { loaded: 0, loading: 1 };
     models.value = data.sort((a, b) => (order[a.status] ?? 2) - (order[b.status] ?? 2) || a.id.localeCompare(b.id));
     known.value = true;
