@@ -1,6 +1,6 @@
 // What goes on, from `/v1/events` (docs/page.md): jobs, their order, queues, workers. It shows nothing.
 
-import { batch, computed, signal } from "./lib.js";
+import { batch, computed, effect, signal } from "./lib.js";
 import { ApiError, base, key, locked, request } from "./api.js";
 import { events } from "./sse.js";
 
@@ -10,6 +10,8 @@ const KEPT = 30;
 const FLUSH = 60;
 /** Milliseconds without a byte after which a connection is lost: the server writes every four seconds. */
 const SILENCE = 12_000;
+/** Milliseconds after which a tab that is not looked at lets its connection go: browsers have few for one server. */
+const DOZES = 60_000;
 
 /** Whether the store is up to date. */
 export const connected = signal(false);
@@ -59,6 +61,8 @@ let last = null;
 let collected = [];
 let timer = 0;
 let started = false;
+/** True while nobody looks at this tab. */
+const asleep = signal(false);
 
 /** Connects, and stays connected as long as the page is there. */
 export async function start() {
@@ -75,9 +79,20 @@ export async function start() {
     }
     connected.value = false;
     await new Promise((done) => setTimeout(done, pause));
-    while (locked.value) await new Promise((done) => setTimeout(done, 200));
+    await when(() => !locked.value && !asleep.value);
     pause = Math.min(5000, pause * 1.7);
   }
+}
+
+/** Resolves as soon as a condition of signals is true. */
+function when(condition) {
+  let stop = () => {};
+  const done = new Promise((resolve) => {
+    stop = effect(() => {
+      if (condition()) resolve();
+    });
+  });
+  return done.then(stop);
 }
 
 let current = null;
@@ -218,7 +233,7 @@ function list() {
   const time = (name) => (entry) => entry.job.peek().timings?.[name] ?? 0;
   const queue = (entry) => entry.job.peek().queue;
   runs.sort(by(time("started_at")));
-  rest.sort((a, b) => queue(a).localeCompare(queue(b)) || place(rank, a) - place(rank, b) || by(time("created_at"))(a, b));
+  rest.sort((a, b) => compare(queue(a), queue(b)) || place(rank, a) - place(rank, b) || by(time("created_at"))(a, b));
   over.sort((a, b) => -by(time("ended_at"))(a, b));
   for (const entry of over.splice(KEPT)) entries.delete(entry.id);
   assign(running, runs);
@@ -226,6 +241,7 @@ function list() {
   assign(ended, over);
 }
 
+const compare = (a, b) => (a < b ? -1 : Number(a > b));
 const by = (value) => (a, b) => value(a) - value(b);
 const place = (rank, entry) => rank.get(entry.id) ?? Infinity;
 
@@ -237,5 +253,17 @@ function assign(list, found) {
 
 /** The address of a file that an event names, relative to the server. */
 export const fileUrl = (path) => new URL(path, base);
+
+let dozing = 0;
+
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(dozing);
+  if (!document.hidden) asleep.value = false;
+  else
+    dozing = setTimeout(() => {
+      asleep.value = true;
+      current?.abort();
+    }, DOZES);
+});
 
 key.subscribe(() => started && restart());

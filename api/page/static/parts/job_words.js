@@ -67,12 +67,16 @@ const WAITS = {
   download: "Its model is being fetched",
   paused: "Paused",
   worker: "No worker is running",
+  policy: "Waits for its hours",
   model: "Its model has to be loaded",
-  turn: "Its turn",
+  turn: "Jobs are before it",
 };
 
-/** Why a job waits, in a few words. */
+/** Why a job waits, in a word or two. */
 export const waitWord = (job) => WAITS[job.waits_for] ?? (job.waits_for ? job.waits_for.replaceAll("_", " ") : "");
+
+/** The same in the server's words, which say more. */
+export const waitReason = (job) => job.wait_reason || waitWord(job);
 
 export const isEnded = (job) => job.status !== "queued" && job.status !== "in_progress";
 
@@ -82,28 +86,41 @@ export const appName = (job) => job.app || "Unnamed app";
 /** The message of a job's error, which is an object or a text. */
 export const errorText = (job) => (typeof job.error === "string" ? job.error : (job.error?.message ?? ""));
 
-/** What a running job is doing. `live` is its progress as events tell it, or null. */
+/** What a running job is doing. `live` is its last `progress` event, or null. */
 export function doing(job, live) {
   if (job.cancelling) return "Cancelling";
   if (job.loading) return "Loading the model";
   const { progress = null, tokens_per_second: speed = null } = live ?? {};
-  if (progress && !(progress.unit === "prompt_tokens" && progress.done >= progress.total)) {
-    const { done, total, unit } = progress;
-    if (unit === "prompt_tokens") return `Reading the prompt, ${number(done)} of ${number(total)} tokens`;
-    if (unit === "bytes") {
-      const pace = progress.bytes_per_second ? `, ${bytes(progress.bytes_per_second)}/s` : "";
-      return `${bytes(done)} of ${bytes(total)}${pace}`;
-    }
-    if (unit === "seconds") return `${number(Math.round(done))} of ${number(Math.round(total))} s of audio`;
-    if (total) return `${unit ? `${number(done)} of ${number(total)} ${unit}` : `Step ${done} of ${total}`}`;
+  const pace = speed ? `, ${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tokens/s` : "";
+  if (!progress?.total || isRead(progress)) return pace ? `Writing${pace}` : "Running";
+  const { done, total, unit, bytes_per_second: rate } = progress;
+  switch (unit ?? "steps") {
+    case "prompt_tokens":
+      return `Reading the prompt, ${number(done)} of ${number(total)} tokens`;
+    case "tokens":
+      return `Writing, ${number(done)} tokens${pace}`;
+    case "bytes":
+      return `${bytes(done)} of ${bytes(total)}${rate ? `, ${bytes(rate)}/s` : ""}`;
+    case "milliseconds":
+      return `${number(Math.round(done / 1000))} of ${number(Math.round(total / 1000))} s of audio`;
+    case "seconds":
+      return `${number(Math.round(done))} of ${number(Math.round(total))} s of audio`;
+    case "steps":
+      return `Step ${done} of ${total}`;
+    default:
+      return `${number(done)} of ${number(total)} ${unit}`;
   }
-  if (speed) return `Writing, ${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tokens/s`;
-  return "Running";
 }
 
-/** A job's share that is done, from 0 to 1, or null. */
-export function share(live) {
+/**
+ * A job's share that is done, from 0 to 1, or null. The length of an answer is not known before its end: there the
+ * time that has passed and that is left counts.
+ */
+export function share(live, lasted = null) {
   const progress = live?.progress;
-  if (!progress?.total || (progress.unit === "prompt_tokens" && progress.done >= progress.total)) return null;
-  return progress.done / progress.total;
+  if (progress?.total && progress.unit !== "tokens" && !isRead(progress)) return progress.done / progress.total;
+  const left = live?.eta ?? null;
+  return left === null || !lasted ? null : lasted / (lasted + left);
 }
+
+const isRead = ({ unit, done, total }) => unit === "prompt_tokens" && done >= total;

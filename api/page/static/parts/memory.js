@@ -30,7 +30,7 @@ export function Memory({ brief = false }) {
 
 function Bar({ worker, memory, brief }) {
   const { weights, caches, used, total } = memory;
-  const whole = Math.max(total ?? used, used, 1);
+  const whole = Math.max(total ?? Infinity, used, 1);
   const free = total === null ? null : Math.max(0, total - used);
   const text =
     `Weights ${bytes(weights)}, caches ${bytes(caches)}` + (free === null ? "" : `, free ${bytes(free)} of ${bytes(total)}`);

@@ -29,7 +29,7 @@ export function RunningJob({ id }) {
         ${job.attempts > 1 && html`<span class="badge">attempt ${job.attempts}</span>`}
         <span class="job-eta figures">${left === null ? seconds(lasted) : `${about(left)} left`}</span>
       </div>
-      <${Progress} value=${share(live)} label=${`Progress of ${name}`} />
+      <${Progress} value=${share(live, lasted)} label=${`Progress of ${name}`} />
       <div class="job-doing faint small figures">
         <span>${doing(job, live)}</span>
         ${job.lingers_until && html`<span>Its client has left; ends in ${about(Math.max(0, job.lingers_until - second.value))}</span>`}

@@ -32,7 +32,7 @@ function finish() {
 }
 
 export function Starter() {
-  const rows = (recommended.value?.data ?? []).filter((row) => row.category === "llm");
+  const rows = (recommended.value?.data ?? []).filter((row) => row.category === "llm" && row.fits);
   const going = rows.find((row) => downloadOf(row.id))?.id;
   useEffect(() => {
     if (going) choose(going);
@@ -63,9 +63,9 @@ export function Starter() {
 function Offer({ row }) {
   return html`<li class="offer">
     <div class="grow"><div class="wrap">${row.id}</div>
-      <div class="small faint">${row.size}${row.fits ? "" : ", too large for this computer"}${row.best ? ", recommended" : ""}</div>
+      <div class="small faint">${row.size}${row.best ? ", recommended for this computer" : ""}</div>
     </div>
-    ${row.fits && html`<${Download} model=${row.id} look=${row.best ? "primary" : "plain"} />`}
+    <${Download} model=${row.id} look=${row.best ? "primary" : "plain"} />
   </li>`;
 }
 

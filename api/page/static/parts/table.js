@@ -16,7 +16,7 @@ export function Table({ caption, columns, rows, rowKey, empty = "Nothing here." 
     <tbody>${rows.map(
       (row) => html`<tr key=${rowKey(row)}>${columns.map(
         ({ name, text, numeric, cell }) =>
-          html`<td key=${name} data-label=${text} class=${`${name} ${numeric ? "numeric" : ""}`}>${cell(row)}</td>`,
+          html`<td key=${name} data-label=${text} class=${`col-${name} ${numeric ? "numeric" : ""}`}>${cell(row)}</td>`,
       )}</tr>`,
     )}</tbody>
   </table></div>`;

@@ -7,7 +7,7 @@ import { jobLink } from "../router.js";
 import { Button, Segments } from "./controls.js";
 import { Dialog } from "./dialog.js";
 import { cancel, changeClass, hold, moveFirst, moveUp, pause, release, resume } from "./job_actions.js";
-import { appName, CLASSES, kindWord, QUEUES, waitWord } from "./job_words.js";
+import { appName, CLASSES, kindWord, QUEUES, waitReason, waitWord } from "./job_words.js";
 import { Rows } from "./table.js";
 import { failed } from "./toast.js";
 
@@ -87,7 +87,7 @@ function WaitingJob({ id }) {
       <a class="job-app ellipsis" href=${jobLink(id)}>${appName(job)}</a>
       <span class="what faint ellipsis">${kindWord(job.kind)} · ${shortModel(job.model)}</span>
       <span class="class faint">${job.service_class}</span>
-      <span class="why faint ellipsis">${waitWord(job)}</span>
+      <span class="why faint ellipsis" title=${waitReason(job)}>${waitWord(job)}</span>
     </div>
     <span class="job-eta figures faint">${place?.eta === null || place?.eta === undefined ? "" : about(place.eta)}</span>
     <div class="job-buttons">
@@ -115,7 +115,7 @@ function JobMenu() {
   };
   return html`<${Dialog} title=${`${kindWord(job.kind)} of ${appName(job)}`} onClose=${close}
     actions=${html`<${Button} onClick=${close}>Close<//>`}>
-    <p class="faint">${waitWord(job)}</p>
+    <p class="faint">${waitReason(job)}</p>
     <div class="job-menu">
       <${Button} icon="first" onClick=${run(moveFirst)}>Move to the front<//>
       <${Button} icon="up" onClick=${run(moveUp)}>Move up<//>

@@ -41,7 +41,7 @@ export function View({ query }) {
     ${error && html`<p class="error-text" role="alert">${error}</p>`}
     ${!page && !error && html`<${Spinner} />`}
     ${page &&
-    html`<${Table} caption="Jobs" columns=${COLUMNS} rows=${page.data} rowKey=${(job) => job.id}
+    html`<${Table} caption="Jobs" columns=${columnsOf(page.data)} rows=${page.data} rowKey=${(job) => job.id}
         empty=${filtered ? "No job fits." : "There were no jobs yet."} />
       <div class="pager">
         ${after && html`<${Button} onClick=${() => change({ after: "" })}>Newest<//>`}
@@ -59,6 +59,9 @@ const COLUMNS = [
   { name: "ran", text: "Ran", numeric: true, cell: (job) => seconds(job.timings.run_seconds) },
   { name: "created", text: "Created", numeric: true, cell: (job) => clock(job.timings.created_at) },
 ];
+
+/** Errors have a column where there are any. */
+const columnsOf = (jobs) => COLUMNS.filter(({ name }) => name !== "error" || jobs.some((job) => job.error));
 
 /** The page of the list, the error, and what asks again. The newest page follows what happens. */
 function usePage(wanted, after) {

@@ -2,27 +2,30 @@
 
 import { html, useEffect, useState } from "../lib.js";
 import { base, call, request } from "../api.js";
-import { entryOf } from "../events.js";
+import { ended, entryOf, running, waiting } from "../events.js";
 import { about, moment, number, seconds } from "../format.js";
 import { useKeys } from "../keys.js";
-import { Button, Checkbox, CopyButton, Segments } from "../parts/controls.js";
+import { Button, CopyButton, Segments } from "../parts/controls.js";
 import { Heading } from "../parts/heading.js";
 import { cancel, changeClass, hold, moveFirst, moveUp, release, requestOf, retry } from "../parts/job_actions.js";
-import { appName, CLASSES, doing, errorText, isEnded, kindWord, share, waitWord } from "../parts/job_words.js";
+import { appName, CLASSES, doing, errorText, isEnded, kindWord, share, waitReason } from "../parts/job_words.js";
 import { answerOf, curl, promptOf } from "../parts/job_content.js";
 import { Progress, Spinner } from "../parts/progress.js";
 import { Picture, SaveLink, Sound } from "../parts/shown_file.js";
 import { Status } from "../parts/status.js";
+import { second } from "../parts/ticker.js";
 import { failed } from "../parts/toast.js";
+import { hidePrompts } from "../privacy.js";
 import { events } from "../sse.js";
-import { recall, remember } from "../storage.js";
 
 export function View({ path: [id] }) {
   const [job, setJob] = useState(null);
   const [error, setError] = useState(null);
   const [asked, setAsked] = useState(undefined);
+  const [shown, setShown] = useState(!hidePrompts.value);
   const live = useLive(id, job);
-  const entry = entryOf(id);
+  // An entry comes and goes with the lists.
+  const entry = [running.value, waiting.value, ended.value] && entryOf(id);
   const told = entry?.job.value;
   const load = () =>
     call(`v1/jobs/${encodeURIComponent(id)}`).then(
@@ -41,8 +44,9 @@ export function View({ path: [id] }) {
     <div class="job-page">
       <div class="stack">
         <${State} job=${job} entry=${entry} changed=${changed} />
-        <${Asked} asked=${asked} job=${job} />
-        <${Answer} job=${job} live=${live} />
+        ${shown
+          ? html`<${Asked} asked=${asked} job=${job} /><${Answer} job=${job} live=${live} />`
+          : html`<div><${Button} onClick=${() => setShown(true)}>Show the request and the answer<//></div>`}
       </div>
       <aside class="stack" aria-label="Facts">
         <${Timeline} job=${job} live=${live} />
@@ -63,10 +67,11 @@ function State({ job, entry, changed }) {
   const progress = entry?.progress.value;
   const place = entry?.place.value ?? job;
   if (job.status === "in_progress") {
+    const lasted = job.timings.started_at ? Math.max(0, second.value - job.timings.started_at) : null;
     return html`<section class="card stack" aria-label="State">
       <div class="spread"><${Status} status=${job.status} />
-        <span class="faint figures">${progress?.eta != null && `${about(progress.eta)} left`}</span></div>
-      <${Progress} value=${share(progress)} label="Progress" />
+        <span class="faint figures">${(progress ?? job).eta != null && `${about((progress ?? job).eta)} left`}</span></div>
+      <${Progress} value=${share(progress ?? job, lasted)} label="Progress" />
       <p class="figures">${doing(job, progress ?? job)}</p>
     </section>`;
   }
@@ -75,7 +80,7 @@ function State({ job, entry, changed }) {
     return html`<section class="card stack" aria-label="State">
       <div class="spread"><${Status} status=${job.status} /><span class="figures">${place.position && `Position ${place.position}`}${
         place.eta != null && html`<span class="faint">, done in about ${about(place.eta)}</span>`}</span></div>
-      <p>${waitWord(job)}</p>
+      <p>${waitReason(job)}</p>
       <div class="row wrap-row">
         <${Button} icon="first" onClick=${() => changed(moveFirst(job.id))}>Move to the front<//>
         <${Button} icon="up" onClick=${() => changed(moveUp(job.id))}>Move up<//>
@@ -87,26 +92,24 @@ function State({ job, entry, changed }) {
       </div>
     </section>`;
   }
-  return html`<section class="card" aria-label="State"><${Status} status=${job.status} />
+  return html`<section class=${job.error ? "card stack" : ""} aria-label="State"><${Status} status=${job.status} />
     ${job.error && html`<p class="error-text wrap">${errorText(job)}</p>`}
   </section>`;
 }
 
 function Asked({ asked, job }) {
-  const [hidden, setHidden] = useState(recall("hide_prompts", false));
-  const hide = (on) => (setHidden(on), remember("hide_prompts", on));
-  const toggle = html`<${Checkbox} label="Hide" checked=${hidden} onChange=${hide} />`;
   if (asked === undefined) return null;
   if (asked === null) {
     return html`<section><h2>Request</h2><p class="faint">${
       isEnded(job) ? "It is not kept any more." : "This server does not show requests."}</p></section>`;
   }
-  return html`<section><div class="spread"><h2>Request</h2>${toggle}</div>
-    ${hidden
-      ? html`<p class="faint">Hidden.</p>`
-      : promptOf(asked).map(({ role, text, more }) => html`<div class="asked">
-          ${role && html`<div class="small faint">${role}</div>`}<pre>${text}</pre>${more && html`<p class="small faint">${more}</p>`}</div>`)}
-    ${!hidden && html`<details><summary>All fields</summary><pre class="code">${JSON.stringify(asked.body, null, 2)}</pre></details>`}
+  return html`<section><h2>Request</h2>
+    ${promptOf(asked).map(
+      ({ role, text, more }, index) => html`<div class="asked" key=${index}>
+        ${role && html`<div class="small faint">${role}</div>`}<pre>${text}</pre>${more && html`<p class="small faint">${more}</p>`}
+      </div>`,
+    )}
+    <details><summary>All fields</summary><pre class="code">${JSON.stringify(asked.body, null, 2)}</pre></details>
   </section>`;
 }
 
