@@ -47,6 +47,8 @@ from api.mlxgui.system import router as system
 from api.models.hub import Hub
 from api.native.artifacts import router as artifacts
 from api.native.description import router as description
+from api.native.events import router as events
+from api.native.events.feed import Feed
 from api.native.jobs import router as jobs
 from api.native.metrics import router as metrics
 from api.native.queue import router as queue
@@ -103,6 +105,7 @@ RESOURCES: tuple[Resource, ...] = (
     description.RESOURCE,
     discover.RESOURCE,
     embeddings.RESOURCE,
+    events.RESOURCE,
     files.RESOURCE,
     generate.RESOURCE,
     health.RESOURCE,
@@ -150,7 +153,9 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
             counting = asyncio.create_task(context.requests.keep_flushing(client.redis))
             driver = BatchDriver(app, client)
             driver.start()
+            app.state.feed = Feed(client, app.state.renderers)
             yield {"jobs": client}
+            app.state.feed = None
             await driver.stop()
             await end(announcement, watch, counting)
 
@@ -168,6 +173,7 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
     app.state.settings = settings
     app.state.context = context
     app.state.hub = Hub(settings, context.reach)
+    app.state.feed = None
     routes = [
         (route, resource.dialect)
         for resource in resources

@@ -16,6 +16,7 @@ from api.http.caller import is_loopback, is_within
 from api.http.connections import Connections, Limits
 from api.http.protocol import Protocol, ServerConfig
 from api.http.socket_protocol import SocketProtocol
+from api.native.events.feed import Feed
 from config.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,20 @@ def _is_unbounded(settings: Settings, address: str) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """Ctrl-C comes from the terminal and again from the supervisor: the second time it is no order to break off."""
+    """Ctrl-C comes from the terminal and again from the supervisor: the second time it is no order to break off.
+
+    Streams without an end are ended when it stops.
+    """
+
+    def __init__(self, config: ServerConfig, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        feed: Feed | None = self._app.state.feed
+        if feed is not None:
+            feed.stop()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
@@ -118,5 +132,6 @@ def server(app: FastAPI) -> uvicorn.Server:
             proxy_headers=False,
             timeout_keep_alive=math.ceil(limits.idle),
             timeout_graceful_shutdown=_GRACE,
-        )
+        ),
+        app,
     )

@@ -1,6 +1,6 @@
 """Lists of jobs: all by age, queued ones, and the numbers of each queue. It only reads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,10 +122,9 @@ async def waiting(connection: redis.asyncio.Redis) -> list[JobInfo]:
 
 async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
     """Every queue."""
-    found = {}
-    paused: Any = await connection.hkeys(keys.PAUSED)
-    for queue in QUEUES:
-        async with connection.pipeline(transaction=False) as pipe:
+    async with connection.pipeline(transaction=False) as pipe:
+        pipe.hkeys(keys.PAUSED)
+        for queue in QUEUES:
             for each in CLASSES:
                 pipe.zcard(keys.waiting(queue, each))
             pipe.llen(keys.queue(queue))
@@ -136,20 +135,27 @@ async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
             pipe.zcard(keys.failed(queue))
             pipe.zcard(keys.cancelled(queue))
             pipe.lrange(keys.waits(queue), 0, _WAITS - 1)
-            *counts, waits = await pipe.execute()
-        *classes, requeued, deferred, running, lingering, finished, failed, cancelled = map(int, counts)
-        lasted = sorted(map(int, waits))
-        median = lasted[len(lasted) // 2] / 1000 if lasted else None
-        found[queue] = QueueStats(
-            waiting=sum(classes) + requeued + deferred,
-            running=running,
-            lingering=lingering,
-            finished=finished,
-            failed=failed,
-            cancelled=cancelled,
-            median_wait=median,
-            classes=dict(zip(CLASSES, classes, strict=True)),
-            paused=queue in paused or EVERY_QUEUE in paused,
-            paused_classes=[each for each in CLASSES if f"{queue}:{each}" in paused],
-        )
-    return found
+        paused, *answers = await pipe.execute()
+    size = len(answers) // len(QUEUES)
+    return {
+        queue: _stats(queue, answers[number * size : (number + 1) * size], paused)
+        for number, queue in enumerate(QUEUES)
+    }
+
+
+def _stats(queue: str, answers: Sequence[Any], paused: Collection[str]) -> QueueStats:
+    *counts, waits = answers
+    *classes, requeued, deferred, running, lingering, finished, failed, cancelled = map(int, counts)
+    lasted = sorted(map(int, waits))
+    return QueueStats(
+        waiting=sum(classes) + requeued + deferred,
+        running=running,
+        lingering=lingering,
+        finished=finished,
+        failed=failed,
+        cancelled=cancelled,
+        median_wait=lasted[len(lasted) // 2] / 1000 if lasted else None,
+        classes=dict(zip(CLASSES, classes, strict=True)),
+        paused=queue in paused or EVERY_QUEUE in paused,
+        paused_classes=[each for each in CLASSES if f"{queue}:{each}" in paused],
+    )

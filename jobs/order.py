@@ -41,10 +41,22 @@ async def order(connection: redis.asyncio.Redis, category: str) -> list[str]:
             for app, _ in lines:
                 pipe.lrange(keys.line(category, each, app), 0, -1)
         found: list[Any] = await pipe.execute() if any(classes) else []
-    ids, ordered = iter(found), list[str]()
-    for lines in classes:
-        ordered += _by_turns(lines, [next(ids) for _ in lines], float(usual or 1))
-    return [*ordered, *requeued]
+    ids = iter(found)
+    jobs = [[next(ids) for _ in lines] for lines in classes]
+    return ordered(classes, jobs, requeued, float(usual or 1))
+
+
+def ordered(
+    classes: Sequence[Sequence[_Line]],
+    jobs: Sequence[Sequence[Sequence[str]]],
+    requeued: Sequence[str],
+    usual: float,
+) -> list[str]:
+    """The jobs of the lines of each class, and those that RQ's tools have queued, in the order of their starts."""
+    found = list[str]()
+    for lines, ids in zip(classes, jobs, strict=True):
+        found += _by_turns(lines, ids, usual)
+    return [*found, *requeued]
 
 
 def _by_turns(lines: Sequence[_Line], jobs: Sequence[Sequence[str]], usual: float) -> list[str]:

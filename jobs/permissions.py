@@ -58,6 +58,7 @@ _ON_TEXT: tuple[Command, ...] = (
     ("XADD", _KEY, "*", "e", "x"),
     ("XRANGE", _KEY, "-", "+"),
     ("XREVRANGE", _KEY, "+", "-"),
+    ("XLEN", _KEY),
     ("EXPIRE", _KEY, _SHORT),
     ("DEL", _KEY, _RQ_KEY),
 )

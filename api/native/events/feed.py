@@ -1,0 +1,225 @@
+"""What all jobs, queues and workers do, read once for all clients of an API process, while there is one.
+
+States are compared, four times a second: what happens between two looks costs nothing, and a client that was away for
+a while misses nothing but what was over before it came back.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import orjson
+from redis.exceptions import RedisError
+
+from api.dispatch.renderers import Renderers
+from api.http.caller import Caller
+from api.http.sse import comment
+from api.http.stream import Write
+from api.native.events.log import EventLog, LoggedEvent
+from api.native.events.render import live_job, live_order, live_progress, live_workers, revision
+from api.native.queue.schema import queue_stats
+from jobs.client import JobClient
+from jobs.errors import MlxqError
+from jobs.info import JobInfo
+from jobs.overview import Changes, Order, Overview
+from jobs.tasks import end
+from jobs.worker_state import WorkerState
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks; looks between two orders of a queue, and between two looks at workers and queues.
+TICK, ORDERS, REST = 0.25, 2, 4
+#: Seconds without an event after which a comment is sent.
+HEARTBEAT = 4.0
+#: Seconds that events are kept after the last client has left.
+KEPT = 60.0
+#: Jobs whose objects are made before others have their turn on the event loop.
+_PIECE = 50
+
+
+class Feed:
+    """Of one job client. It reads while somebody follows."""
+
+    def __init__(self, jobs: JobClient, renderers: Renderers) -> None:
+        self.jobs, self._renderers = jobs, renderers
+        self._listeners = 0
+        self._task: asyncio.Task[None] | None = None
+        self._forgetting: asyncio.TimerHandle | None = None
+        self._looking = asyncio.Lock()
+        self._stopped = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._overview = Overview(self.jobs)
+        self._log = EventLog()
+        #: set when something is new; another one takes its place then
+        self._news = asyncio.Event()
+        #: of each job that waits or runs, its object in JSON
+        self._objects: dict[str, tuple[JobInfo, bytes]] = {}
+        self._orders: dict[str, Order] = {}
+        self._workers: list[WorkerState] = []
+        #: the last data of the events that are everybody's
+        self._said: dict[str, bytes] = {}
+        self._looks = 0
+
+    async def follow(self, caller: Caller, after: str, write: Write) -> None:
+        """Write what is there and then what changes, for as long as the client reads. Raises ServiceUnavailable."""
+        async with self._followed():
+            number = self._log.number_of(after)
+            if number is None:
+                number = self._log.last
+                await write(self._frame(number, "snapshot", await self._snapshot(caller)))
+            else:
+                await write(comment("resumed"))
+            clock = asyncio.get_running_loop().time
+            due = clock() + HEARTBEAT
+            while not self._stopped:
+                news, events = self._news, self._log.after(number)
+                if events is None:
+                    await write(self._frame(number, "end", b'{"reason":"slow"}'))
+                    return
+                number += len(events)
+                frames = [
+                    self._frame(each, event.name, data)
+                    for each, event in events
+                    if (data := event.seen_by(caller)) is not None
+                ]
+                if not frames and clock() >= due:
+                    frames = [comment("alive")]
+                if frames:
+                    await write(b"".join(frames))
+                    due = clock() + HEARTBEAT
+                    continue
+                try:
+                    async with asyncio.timeout(max(0.0, due - clock())):
+                        await news.wait()
+                except TimeoutError:
+                    pass
+            await write(self._frame(number, "end", b'{"reason":"stopping"}'))
+
+    def stop(self) -> None:
+        """End all streams: the server stops."""
+        self._stopped = True
+        self._wake()
+
+    @asynccontextmanager
+    async def _followed(self) -> AsyncIterator[None]:
+        self._listeners += 1
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            self._forgetting = None
+        try:
+            async with self._looking:
+                if self._task is None:
+                    await self._look()
+                    self._task = asyncio.create_task(self._keep_looking())
+            yield
+        finally:
+            self._listeners -= 1
+            if not self._listeners:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Nobody follows: read nothing. What is known is kept for a while, for a client that comes back."""
+        async with self._looking:
+            # Not in the middle of a look: what it has seen would be lost.
+            if self._listeners:
+                return
+            task, self._task = self._task, None
+            self._forgetting = asyncio.get_running_loop().call_later(KEPT, self._forget)
+            if task is not None:
+                await end(task)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            async with self._looking:
+                try:
+                    await self._look()
+                except (MlxqError, RedisError, OSError) as error:
+                    log.debug("Redis can't be read: %s", error)
+
+    async def _look(self) -> None:
+        """Raises ServiceUnavailable: then nothing has changed."""
+        rest = self._looks % REST == 0
+        if rest:
+            self._workers = await self.jobs.workers()
+            queues = queue_stats(await self.jobs.stats(), await self.jobs.paused())
+        changes = await self._overview.look(self._workers)
+        last = self._log.last
+        if self._looks:
+            await self._tell(changes)
+        if self._looks % ORDERS == 0:
+            self._tell_orders()
+        if rest:
+            self._say("workers", {"workers": live_workers(self._workers)})
+            self._say("models", {"revision": revision(self._workers)})
+            self._say("queues", queues)
+        self._looks += 1
+        if self._log.last != last:
+            self._wake()
+
+    async def _tell(self, changes: Changes) -> None:
+        for number, info in enumerate(changes.jobs, start=1):
+            self._log.append(LoggedEvent("job", self._object(info), info.owner))
+            if info.status.terminal:
+                self._objects.pop(info.id, None)
+            if number % _PIECE == 0:
+                await asyncio.sleep(0)
+        for info in changes.gone:
+            self._objects.pop(info.id, None)
+            self._log.append(LoggedEvent("gone", orjson.dumps({"id": info.id}), info.owner))
+        for now in changes.progress:
+            self._log.append(LoggedEvent("progress", orjson.dumps(live_progress(now)), now.owner))
+
+    def _tell_orders(self) -> None:
+        for queue, order in self._overview.orders.items():
+            before = self._orders.get(queue)
+            if before is None or before.jobs != order.jobs:
+                self._orders[queue] = order
+                self._log.append(LoggedEvent("order", order=order))
+
+    def _say(self, name: str, value: object) -> None:
+        data = orjson.dumps(value)
+        if self._said.get(name) != data:
+            self._said[name] = data
+            self._log.append(LoggedEvent(name, data))
+
+    def _object(self, info: JobInfo) -> bytes:
+        made = self._objects.get(info.id)
+        if made is not None and made[0] is info:
+            return made[1]
+        data = orjson.dumps(live_job(self._renderers, info))
+        if self._overview.jobs.get(info.id) is info:
+            self._objects[info.id] = info, data
+        return data
+
+    async def _snapshot(self, caller: Caller) -> bytes:
+        """What is known when it begins, or a little later: all events after that follow it."""
+        overview, jobs = self._overview, []
+        visible = [info for info in overview.jobs.values() if caller.sees(info.owner)]
+        for number, info in enumerate(visible, start=1):
+            jobs.append(orjson.Fragment(self._object(info)))
+            if number % _PIECE == 0:
+                await asyncio.sleep(0)
+        running = [each for each in overview.running.values() if caller.sees(each.owner)]
+        return orjson.dumps(
+            {
+                "time": round(overview.time, 3),
+                "jobs": jobs,
+                "more": overview.cut,
+                "progress": [live_progress(each) for each in running],
+                "order": [live_order(order, caller) for order in overview.orders.values()],
+                "queues": orjson.Fragment(self._said["queues"]),
+                "workers": live_workers(self._workers),
+                "models": orjson.Fragment(self._said["models"]),
+            }
+        )
+
+    def _frame(self, number: int, name: str, data: bytes) -> bytes:
+        return b"id: %s\nevent: %s\ndata: %s\n\n" % (self._log.id_of(number).encode(), name.encode(), data)
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()

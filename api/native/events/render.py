@@ -1,0 +1,100 @@
+"""What `/v1/events` says of jobs and workers."""
+
+from collections.abc import Iterable
+from hashlib import sha1
+from typing import cast
+
+import msgspec
+
+from api.dispatch.artifacts import file_url
+from api.dispatch.job_object import job_object
+from api.dispatch.job_schema import JobProgress
+from api.dispatch.renderers import Renderers
+from api.http.caller import Caller
+from api.native.events.schema import LiveJob, LiveOrder, LiveProgress, LiveSlot, LiveWorker
+from api.native.queue.schema import QueueName
+from jobs.info import JobInfo
+from jobs.overview import Order, Running
+from jobs.worker_state import SlotState, WorkerState
+
+
+def live_job(renderers: Renderers, info: JobInfo) -> LiveJob:
+    job = job_object("", renderers, info)
+    return {
+        "id": job["id"],
+        "object": "job",
+        "status": job["status"],
+        "kind": job["kind"],
+        "queue": job["queue"],
+        "model": job["model"],
+        "app": job["app"],
+        "service_class": job["service_class"],
+        "created_at": job["created_at"],
+        "waits_for": job["waits_for"],
+        "attempts": job["attempts"],
+        "loading": job["loading"],
+        "cancelling": job["cancelling"],
+        "lingers_until": job["lingers_until"],
+        "timings": job["timings"],
+        "error": job["error"],
+    }
+
+
+def live_progress(now: Running) -> LiveProgress:
+    progress = None if now.progress is None else cast(JobProgress, msgspec.to_builtins(now.progress))
+    return {
+        "id": now.job_id,
+        "progress": progress,
+        "eta": now.eta,
+        "tokens_per_second": now.tokens_per_second,
+        "preview": None if now.newest is None else file_url("", now.job_id, now.newest),
+    }
+
+
+def live_order(order: Order, caller: Caller) -> LiveOrder:
+    """What this caller may see of it."""
+    places = [
+        (job_id, place)
+        for place, (job_id, owner) in enumerate(zip(order.jobs, order.owners, strict=True), start=1)
+        if caller.sees(owner)
+    ]
+    return {
+        "queue": cast(QueueName, order.queue),
+        "jobs": [job_id for job_id, _ in places],
+        "positions": [place for _, place in places],
+        "etas": [None] * len(places),
+    }
+
+
+def live_workers(workers: Iterable[WorkerState]) -> list[LiveWorker]:
+    return [
+        {
+            "name": each.name,
+            "host": each.host,
+            "started_at": each.started_at,
+            "slots": {category: [_slot(slot) for slot in slots] for category, slots in each.slots.items()},
+            "memory": {"active": each.memory.active, "peak": each.memory.peak, "cache": each.memory.cache},
+            "device": None
+            if each.device is None
+            else {"gpu": each.device.gpu, "name": each.device.name, "memory_bytes": each.device.memory_bytes},
+            "trouble": list(each.trouble),
+        }
+        for each in workers
+    ]
+
+
+def _slot(slot: SlotState) -> LiveSlot:
+    return {
+        "model": slot.model,
+        "state": slot.state,
+        "error": slot.error,
+        "context_length": slot.context_length,
+        "memory_bytes": slot.memory_bytes,
+        "loaded_at": slot.loaded_at,
+    }
+
+
+def revision(workers: Iterable[WorkerState]) -> str:
+    """Changes when the models of a worker do."""
+    words = " ".join(sorted(f"{each.name}={each.inventory}" for each in workers))
+    return sha1(words.encode(), usedforsecurity=False).hexdigest()[:12]

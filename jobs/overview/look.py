@@ -1,0 +1,93 @@
+"""One look into Redis at all that waits and runs. It knows the answer of `look.lua`, and keeps nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import redis.asyncio
+
+from jobs.kinds import QUEUES
+from jobs.lua import Script
+from jobs.order import ordered
+from jobs.service_class import CLASSES
+
+#: Waiting jobs of a queue, new ones in one look, and running ones of a queue that are looked at.
+MOST_WAITING, MOST_NEW, MOST_RUNNING = 1000, 200, 256
+
+_SCRIPT = Script(Path(__file__).with_name("look.lua"))
+
+
+class Execution(NamedTuple):
+    """A running job, or one that waits for a download. `mark` changes when it has to be read again.
+
+    `progress` is JSON or ''.
+    """
+
+    job_id: str
+    mark: str
+    progress: str
+    #: entries of its stream
+    events: int
+    #: the number of its newest file
+    newest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The jobs of a queue that wait: `order` are those with a place, the next one first.
+
+    `places` says of each where it waits: its class, or the list that it is in. `cut`: there are more than these.
+    """
+
+    order: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """`new` are jobs by the millisecond of their submission. `waiting` has the queues whose jobs have changed."""
+
+    time: float
+    new: Mapping[str, int]
+    paused: frozenset[str]
+    digests: Mapping[str, str]
+    waiting: Mapping[str, Waiting]
+    running: Sequence[Execution]
+
+
+async def look(connection: redis.asyncio.Redis, since: int, digests: Mapping[str, str]) -> Look:
+    """What is there now; `since` is the millisecond from which jobs are new. Raises RedisError."""
+    known = [part for queue in QUEUES for part in (queue, digests.get(queue, ""))]
+    answer: Any = await _SCRIPT(connection, (), since, MOST_WAITING, MOST_NEW, MOST_RUNNING, *known)
+    time, new, paused, categories = answer
+    rows = dict(zip(QUEUES, categories, strict=True))
+    return Look(
+        time=float(time),
+        new={job_id: int(float(at)) for job_id, at in zip(new[::2], new[1::2], strict=True)},
+        paused=frozenset(paused),
+        digests={queue: row[0] for queue, row in rows.items()},
+        waiting={queue: _waiting(row[1]) for queue, row in rows.items() if row[1]},
+        running=[
+            Execution(job_id, mark, progress, int(events), int(newest) if newest != "" else None)
+            for row in rows.values()
+            for job_id, mark, progress, events, newest in row[2]
+        ],
+    )
+
+
+def _waiting(lists: list[Any]) -> Waiting:
+    usual, requeued, taken, held, deferred, *classes = lists
+    lines = [[(app, float(start)) for app, start, _ in each] for each in classes]
+    ids = [[jobs for *_, jobs in each] for each in classes]
+    order = ordered(lines, ids, requeued, float(usual))
+    named = {"taken": taken, "held": held, "deferred": deferred, "requeued": requeued}
+    places = {job_id: name for name, jobs in named.items() for job_id in jobs}
+    for name, lists_of_apps in zip(CLASSES, ids, strict=True):
+        places |= {job_id: name.value for jobs in lists_of_apps for job_id in jobs}
+    full = len(order) > MOST_WAITING or any(len(each) >= MOST_WAITING for each in named.values())
+    if len(order) > MOST_WAITING:
+        for job_id in order[MOST_WAITING:]:
+            places.pop(job_id, None)
+    return Waiting(tuple(order[:MOST_WAITING]), places, full)

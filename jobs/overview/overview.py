@@ -1,0 +1,261 @@
+"""The jobs that wait and run as they stood at the last look, and what has changed with the next one.
+
+It knows states, not how they are written. Work is bounded by what has changed, not by what is there.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec import UNSET
+
+from jobs import listing
+from jobs.events import ProgressState
+from jobs.info import JobInfo
+from jobs.kinds import Category
+from jobs.outcomes import with_outcome
+from jobs.overview.look import Execution, Look, Waiting, look
+from jobs.reader import JobReader
+from jobs.redis_errors import told
+from jobs.status import JobStatus
+from jobs.waits import waits_for
+from jobs.worker_state import WorkerState
+
+#: Jobs that are read in one go.
+_PAGE = 100
+#: Seconds over which the speed of a text is measured.
+_SPAN = 1.0
+
+_PROGRESS = msgspec.json.Decoder(ProgressState)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How far a running job is. `newest` is the number of its newest file, `eta` is in seconds."""
+
+    job_id: str
+    owner: str
+    progress: ProgressState | None = None
+    eta: float | None = None
+    tokens_per_second: float | None = None
+    newest: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The jobs of a queue that wait for their turn, the next one first, each with its owner."""
+
+    queue: str
+    jobs: tuple[str, ...]
+    owners: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Changes:
+    """What has changed with a look. `jobs` are new ones, changed ones and those that have ended."""
+
+    jobs: list[JobInfo] = field(default_factory=list)
+    progress: list[Running] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    gone: list[JobInfo] = field(default_factory=list)
+
+
+class _Speed:
+    """Of a text that is being written: a token is an entry of its stream, more or less."""
+
+    def __init__(self, time: float, events: int) -> None:
+        self._time, self._events = time, events
+        self.value: float | None = None
+
+    def measure(self, time: float, events: int) -> None:
+        if time - self._time >= _SPAN:
+            self.value = round(max(0, events - self._events) / (time - self._time), 1)
+            self._time, self._events = time, events
+
+
+class Overview:
+    """Call `look` again and again. `jobs`, `running` and `orders` are what is known since then."""
+
+    def __init__(self, reader: JobReader) -> None:
+        self._reader = reader
+        #: all that wait and run
+        self.jobs: dict[str, JobInfo] = {}
+        self.running: dict[str, Running] = {}
+        self.orders: dict[str, Order] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._digests: Mapping[str, str] = {}
+        self._marks: dict[str, str] = {}
+        self._speeds: dict[str, _Speed] = {}
+        self._since = 0
+        #: the jobs of that millisecond that were seen
+        self._seen: frozenset[str] = frozenset()
+        #: the jobs that were told as ended at the last look
+        self._ended: frozenset[str] = frozenset()
+        self._workers: Sequence[WorkerState] = ()
+        self._reasons: object = None
+        #: seconds of Redis' clock at the last look
+        self.time = 0.0
+
+    @property
+    def cut(self) -> bool:
+        """Whether more jobs wait than are known."""
+        return any(each.cut for each in self._waiting.values())
+
+    async def look(self, workers: Sequence[WorkerState]) -> Changes:
+        """What has changed since the last look; `workers` are those of now.
+
+        Raises ServiceUnavailable: then all is as it was before.
+        """
+        with told():
+            since = self._since or await self._now()
+            seen = await look(self._reader.redis, since, self._digests)
+            wanted = self._moved(seen) | self._restless(seen) | (seen.new.keys() - self._seen)
+            infos = await self._read(wanted)
+        self._note(seen, since, workers)
+        changes = Changes()
+        self._take(infos, changes)
+        self._follow(seen, changes)
+        first = self._place(seen, changes)
+        self._explain(seen, first, changes)
+        return changes
+
+    async def _now(self) -> int:
+        seconds, microseconds = await self._reader.redis.time()
+        return int(seconds * 1000 + microseconds // 1000)
+
+    def _moved(self, seen: Look) -> set[str]:
+        """The jobs of changed queues that came, left, or changed their kind of waiting."""
+        wanted = set[str]()
+        for queue, waiting in seen.waiting.items():
+            before, now = self._waiting.get(queue, Waiting()).places, waiting.places
+            wanted |= {job_id for job_id, place in now.items() if before.get(job_id) != place}
+            wanted |= before.keys() - now.keys()
+        return wanted
+
+    def _restless(self, seen: Look) -> set[str]:
+        """Running jobs whose state has changed, and those that do not run any more."""
+        marks = {each.job_id: each.mark for each in seen.running}
+        changed = {job_id for job_id, mark in marks.items() if self._marks.get(job_id) != mark}
+        return changed | (self._marks.keys() - marks.keys())
+
+    async def _read(self, wanted: set[str]) -> dict[str, JobInfo | None]:
+        """These jobs as they stand, failed ones with their errors."""
+        ids, found = sorted(wanted), dict[str, JobInfo | None]()
+        for start in range(0, len(ids), _PAGE):
+            page = ids[start : start + _PAGE]
+            for job_id, info in zip(page, await listing.read(self._reader.redis, page), strict=True):
+                if info is not None and info.status is JobStatus.FAILED:
+                    info = replace(await with_outcome(self._reader.redis, info), result=None)
+                found[job_id] = info
+        return found
+
+    def _note(self, seen: Look, since: int, workers: Sequence[WorkerState]) -> None:
+        self.time, self._workers = seen.time, workers
+        self._waiting |= seen.waiting
+        self._digests = seen.digests
+        self._marks = {each.job_id: each.mark for each in seen.running}
+        last = max(seen.new.values(), default=since)
+        same = frozenset(job_id for job_id, at in seen.new.items() if at == last)
+        self._seen = same | self._seen if last == self._since else same
+        self._since = last
+
+    def _take(self, infos: Mapping[str, JobInfo | None], changes: Changes) -> None:
+        known = {*self._marks, *(job_id for each in self._waiting.values() for job_id in each.places)}
+        ended = set[str]()
+        for job_id, info in infos.items():
+            before = self.jobs.get(job_id)
+            if info is None or (not info.status.terminal and job_id not in known):
+                # It is there no more, or waits behind those that are looked at.
+                if before is not None:
+                    del self.jobs[job_id]
+                    changes.gone.append(before)
+            elif info.status.terminal:
+                ended.add(job_id)
+                # One that was read as ended while it was still seen as waiting has been told.
+                if self.jobs.pop(job_id, None) is not None or job_id not in self._ended:
+                    changes.jobs.append(info)
+            else:
+                if before is not None:
+                    info = replace(info, waits_for=before.waits_for)
+                self.jobs[job_id] = info
+                if before is None or _told(before) != _told(info):
+                    changes.jobs.append(info)
+        self._ended = frozenset(ended)
+
+    def _follow(self, seen: Look, changes: Changes) -> None:
+        """How far running jobs are; and downloads that others wait for."""
+        running: dict[str, Running] = {}
+        for each in seen.running:
+            info = self.jobs.get(each.job_id)
+            if info is not None:
+                running[each.job_id] = self._running(info, each, seen.time)
+        for job_id, now in running.items():
+            if now != self.running.get(job_id, Running(job_id, now.owner)):
+                changes.progress.append(now)
+        self.running = running
+        self._speeds = {job_id: speed for job_id, speed in self._speeds.items() if job_id in running}
+
+    def _running(self, info: JobInfo, now: Execution, time: float) -> Running:
+        progress = _PROGRESS.decode(now.progress) if now.progress else None
+        reads = progress is not None and progress.unit == "prompt_tokens" and progress.done < progress.total
+        speed = None
+        writes = info.queue == Category.LLM and info.status is JobStatus.IN_PROGRESS
+        if writes and not reads and not info.loading:
+            speed = self._speeds.setdefault(now.job_id, _Speed(time, now.events))
+            speed.measure(time, now.events)
+        eta = progress.eta if progress is not None and progress.eta is not UNSET else None
+        return Running(
+            job_id=now.job_id,
+            owner=info.owner,
+            progress=progress,
+            eta=eta,
+            tokens_per_second=None if speed is None else speed.value,
+            newest=now.newest,
+        )
+
+    def _place(self, seen: Look, changes: Changes) -> set[str]:
+        """The orders of changed queues. Returns the jobs that are, or were, the next ones."""
+        first = set[str]()
+        for queue, waiting in seen.waiting.items():
+            before = self.orders.get(queue)
+            ids = tuple(job_id for job_id in waiting.order if job_id in self.jobs)
+            if before is not None and before.jobs == ids:
+                continue
+            order = Order(queue, ids, tuple(self.jobs[job_id].owner for job_id in ids))
+            self.orders[queue] = order
+            if before is not None or ids:
+                changes.orders.append(order)
+            first |= {*ids[:1], *(before.jobs[:1] if before is not None else ())}
+        return first
+
+    def _explain(self, seen: Look, first: set[str], changes: Changes) -> None:
+        """What the jobs wait for: all of them where pauses or workers have changed, else those that have changed."""
+        reasons = (seen.paused, [(worker.name, worker.slots.keys(), _present(worker)) for worker in self._workers])
+        changed = {info.id: place for place, info in enumerate(changes.jobs)}
+        affected: Iterable[str] = {*changed, *first}
+        if reasons != self._reasons:
+            affected = tuple(self.jobs)
+        self._reasons = reasons
+        heads = {order.jobs[0] for order in self.orders.values() if order.jobs}
+        for job_id in affected:
+            info = self.jobs.get(job_id)
+            if info is None:
+                continue
+            placed = replace(info, position=1 if job_id in heads else 2)
+            reason = waits_for(placed, seen.paused, self._workers)
+            if reason == info.waits_for:
+                continue
+            info = self.jobs[job_id] = replace(info, waits_for=reason)
+            if job_id in changed:
+                changes.jobs[changed[job_id]] = info
+            else:
+                changes.jobs.append(info)
+
+
+def _present(worker: WorkerState) -> list[str | None]:
+    return [slot.present for slots in worker.slots.values() for slot in slots]
+
+
+def _told(info: JobInfo) -> JobInfo:
+    """What is told of a job when it changes: neither its place nor how far it is."""
+    return replace(info, position=None, progress=None, eta=None)
