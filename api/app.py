@@ -70,6 +70,7 @@ from api.openai.models import router as models
 from api.openai.responses import router as responses
 from api.openai.speech import router as speech
 from api.openai.transcription import router as transcription
+from api.page import router as page
 from api.rerank import router as rerank
 from config import VERSION
 from config.settings import Settings, load_settings
@@ -127,6 +128,7 @@ RESOURCES: tuple[Resource, ...] = (
     ollama_chat.RESOURCE,
     ollama_embed.RESOURCE,
     ollama_models.RESOURCE,
+    page.RESOURCE,
     queue.RESOURCE,
     rerank.RESOURCE,
     responses.RESOURCE,

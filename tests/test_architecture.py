@@ -70,6 +70,7 @@ LAYERS = (
         "api.native",
         "api.ollama",
         "api.ominix",
+        "api.page",
         "api.rerank",
     ),
     ("api",),

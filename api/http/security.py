@@ -13,6 +13,9 @@ from jobs.errors import Forbidden, Unauthorized
 _CALLS = ("http", "websocket")
 #: What anybody may ask.
 OPEN_PATHS = ("/health",)
+#: The files of the page, which hold nothing of this server.
+_FILES = "/page/"
+KEY_NEEDED = "An API key is needed: 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
 #: Who asks for that without a key.
 _NOBODY = Caller(Rights.NOTHING, Limit.KEY, sees_all=False)
 
@@ -80,18 +83,28 @@ class CallerGuard:
         if scope["type"] in _CALLS:
             key = caller_key(Headers(scope=scope))
             caller = identify(scope, self.settings, key)
-            if scope["path"] in OPEN_PATHS:
+            if _is_open(scope):
                 caller = caller or _NOBODY
             elif caller is None:
-                raise Unauthorized(
-                    "The API key is not valid."
-                    if key
-                    else "An API key is needed: 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
-                )
+                raise Unauthorized("The API key is not valid." if key else KEY_NEEDED)
             else:
                 caller.need(Rights.USE_LOADED)
             scope.setdefault("state", {})["caller"] = caller
         await self.app(scope, receive, send)
+
+
+def wants_page(headers: Headers) -> bool:
+    """Whether a browser asks: other programs do not ask for HTML by its name."""
+    return any(each.partition(";")[0].strip().lower() == "text/html" for each in headers.get("accept", "").split(","))
+
+
+def _is_open(scope: Scope) -> bool:
+    path = scope["path"]
+    return (
+        path in OPEN_PATHS
+        or path.startswith(_FILES)
+        or (path == "/" and scope["type"] == "http" and wants_page(Headers(scope=scope)))
+    )
 
 
 def caller_key(headers: Headers) -> str:

@@ -63,7 +63,7 @@ def test_an_answer_that_is_not_described_is_found() -> None:
     assert not list(faults("GET", "/", 200, "application/json", server))
     assert list(faults("GET", "/", 200, "application/json", server.replace(b"running", b"gone")))
     assert list(faults("GET", "/", 200, "application/json", server.replace(b'"name"', b'"nom"')))
-    assert list(faults("GET", "/", 200, "text/html", b"<p>"))
+    assert list(faults("GET", "/health", 200, "text/html", b"<p>"))
     assert list(faults("GET", "/v1/models/a/b/health", 200, "application/json", server))
     frame = b'data: {"id": "chatcmpl-1"}\n\n'
     assert list(faults("POST", "/v1/chat/completions", 200, "text/event-stream; charset=utf-8", frame))

@@ -71,7 +71,7 @@ class Feed:
                 number = self._log.last
                 await write(self._frame(number, "snapshot", await self._snapshot(caller)))
             else:
-                await write(comment("resumed"))
+                await write(self._frame(number, "resumed", b"{}"))
             clock = asyncio.get_running_loop().time
             due = clock() + HEARTBEAT
             while not self._stopped:

@@ -112,6 +112,10 @@ class GoneJob(TypedDict):
     id: str
 
 
+class Resumed(TypedDict):
+    """What has changed since the event that the client has seen follows."""
+
+
 class StreamEnd(TypedDict):
     """Connect again, with the id of this event."""
 
@@ -121,5 +125,14 @@ class StreamEnd(TypedDict):
 #: The data of an event, by the event's name.
 ServerEvent = TypeAliasType(
     "ServerEvent",
-    LiveSnapshot | LiveJob | LiveProgress | LiveOrder | Queues | LiveWorkers | LiveModels | GoneJob | StreamEnd,
+    LiveSnapshot
+    | Resumed
+    | LiveJob
+    | LiveProgress
+    | LiveOrder
+    | Queues
+    | LiveWorkers
+    | LiveModels
+    | GoneJob
+    | StreamEnd,
 )

@@ -1,4 +1,4 @@
-"""`GET /` and `GET /health`: the name of the server, and whether it can serve requests."""
+"""`GET /health`: whether the server can serve requests."""
 
 from typing import Literal
 
@@ -9,17 +9,10 @@ from api.http.context import jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.native.dialect import NATIVE
-from api.native.system.schema import Health, Server
-from config import VERSION
+from api.native.system.schema import Health
 from jobs.errors import RedisDenied, ServiceUnavailable
 
 router = APIRouter(tags=["system"])
-
-
-@router.get("/", summary="What this is", response_class=Response, openapi_extra=gives(Server))
-async def root() -> Response:
-    body: Server = {"name": "mlxq", "version": VERSION, "status": "running"}
-    return json_response(body)
 
 
 @router.get(

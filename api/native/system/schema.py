@@ -1,14 +1,8 @@
-"""The answers of `/` and `/health`."""
+"""The answer of `/health`."""
 
 from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
-
-
-class Server(TypedDict):
-    name: Literal["mlxq"]
-    version: str
-    status: Literal["running"]
 
 
 class Health(TypedDict):

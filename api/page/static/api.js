@@ -1,13 +1,16 @@
 // Requests to the server: where it is, the key, errors. It knows no route.
 
 import { signal } from "./lib.js";
-import { recall, remember } from "./storage.js";
+import { recallHere, rememberHere } from "./storage.js";
 
 /** The address of the server, with a slash at its end. It is a sub-path behind some proxies. */
-export const base = new URL("../", import.meta.url);
+export const base = new URL("./", document.baseURI);
 
-/** The API key, empty where none is needed. It is kept in this browser. */
-export const key = signal(recall("key", ""));
+/**
+ * The API key, empty where none is needed. It is kept for as long as this tab is open. A cookie would be sent by the
+ * browser of itself, also with requests that other pages cause; a key that the page sends never is.
+ */
+export const key = signal(recallHere("key", ""));
 
 /** True after the server has refused the key, or its absence. */
 export const locked = signal(false);
@@ -28,7 +31,7 @@ export class ApiError extends Error {
 
 export function setKey(value) {
   key.value = value.trim();
-  remember("key", key.value);
+  rememberHere("key", key.value);
   locked.value = false;
 }
 

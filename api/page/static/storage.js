@@ -2,20 +2,28 @@
 
 const PREFIX = "mlxq.";
 
-export function recall(name, otherwise) {
+export const recall = (name, otherwise) => read(() => localStorage, name, otherwise);
+
+/** False where it could not be kept. */
+export const remember = (name, value) => write(() => localStorage, name, value);
+
+/** The same, kept until this tab is closed, and seen by no other. */
+export const recallHere = (name, otherwise) => read(() => sessionStorage, name, otherwise);
+export const rememberHere = (name, value) => write(() => sessionStorage, name, value);
+
+function read(store, name, otherwise) {
   try {
-    const text = localStorage.getItem(PREFIX + name);
+    const text = store().getItem(PREFIX + name);
     return text === null ? otherwise : JSON.parse(text);
   } catch {
     return otherwise;
   }
 }
 
-/** False where it could not be kept. */
-export function remember(name, value) {
+function write(store, name, value) {
   try {
-    if (value === undefined || value === null || value === "") localStorage.removeItem(PREFIX + name);
-    else localStorage.setItem(PREFIX + name, JSON.stringify(value));
+    if (value === undefined || value === null || value === "") store().removeItem(PREFIX + name);
+    else store().setItem(PREFIX + name, JSON.stringify(value));
     return true;
   } catch {
     return false;
