@@ -49,7 +49,9 @@ from api.native.artifacts import router as artifacts
 from api.native.description import router as description
 from api.native.events import router as events
 from api.native.events.feed import Feed
+from api.native.hub import router as hub_models
 from api.native.jobs import router as jobs
+from api.native.logs import router as logs
 from api.native.metrics import router as metrics
 from api.native.queue import router as queue
 from api.native.system import router as health
@@ -110,6 +112,7 @@ RESOURCES: tuple[Resource, ...] = (
     files.RESOURCE,
     generate.RESOURCE,
     health.RESOURCE,
+    hub_models.RESOURCE,
     images.RESOURCE,
     jobs.RESOURCE,
     llama_completion.RESOURCE,
@@ -118,6 +121,7 @@ RESOURCES: tuple[Resource, ...] = (
     lmstudio_models.RESOURCE,
     lmstudio_text.RESOURCE,
     loaded_models.RESOURCE,
+    logs.RESOURCE,
     manager.RESOURCE,
     mcp.RESOURCE,
     message_batches.RESOURCE,
@@ -176,6 +180,8 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
     app.state.context = context
     app.state.hub = Hub(settings, context.reach)
     app.state.feed = None
+    #: set when the server stops: streams without an end are ended then
+    app.state.stopping = asyncio.Event()
     routes = [
         (route, resource.dialect)
         for resource in resources

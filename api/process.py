@@ -12,6 +12,7 @@ from api.server import listen, server
 from config.logs import configure_logging
 from config.settings import Settings, load_settings
 from jobs.live_settings import at_start
+from jobs.shared_log import SharedLog
 from mlxq.launch.code_wall import close_to_models
 from mlxq.launch.open_files import allow_many_files
 from mlxq.launch.process import WRONG_SETTING, say, start_again, stop_with_parent
@@ -97,6 +98,7 @@ def main() -> int:
     usual = load_settings()
     settings = at_start(usual)
     configure_logging(settings.log_level, "api")
+    SharedLog(settings, "api").start()
     close_to_models(settings)
     uvicorn = logging.getLogger("uvicorn.error")
     uvicorn.setLevel(logging.WARNING)

@@ -98,6 +98,7 @@ class _Server(uvicorn.Server):
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.stopping.set()
         feed: Feed | None = self._app.state.feed
         if feed is not None:
             feed.stop()

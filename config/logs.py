@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from types import TracebackType
+from typing import TextIO
 
 #: Libraries that report at INFO what is only of interest when something of theirs is being debugged.
 QUIET = ("asyncio", "multipart", "python_multipart", "rq", "uvicorn.access")
@@ -28,6 +29,26 @@ _ESCAPES = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code 
 
 #: The innermost frames of a traceback tell the story.
 _FRAMES = 20
+
+
+#: Called with each line that is written, and its record.
+Listener = Callable[[logging.LogRecord, str], None]
+_listeners: list[Listener] = []
+
+
+def listen_to_lines(listener: Listener) -> None:
+    """Have `listener` called for each line of this process' log, on the thread that logs: it must not wait."""
+    _listeners.append(listener)
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """Lines are made once, for stderr and for the listeners."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        for listener in _listeners:
+            listener(record, line)
+        return line
 
 
 class _OneLine(logging.Formatter):
@@ -50,7 +71,7 @@ class _OneLine(logging.Formatter):
 
 def configure_logging(level: str, process_name: str) -> None:
     """Send the log of this process (`api`, `worker`, `redis`) to stderr; `level` is a name such as `info`."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Lines(sys.stderr)
     handler.setFormatter(_OneLine(f"%(asctime)s %(levelname)s {process_name} %(name)s: %(message)s"))
     logging.captureWarnings(True)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -32,6 +32,9 @@ MODEL_NAMES = "mlxq:models:names"
 #: Aliases that requests made: name → the model and defaults of parameters (JSON).
 MODEL_ALIASES = "mlxq:models:aliases"
 
+#: The last lines of the logs of all processes, a stream.
+LOGS = "mlxq:logs"
+
 #: Counts of jobs, tokens, times and requests (jobs/metrics.py).
 METRICS = "mlxq:metrics"
 

@@ -9,6 +9,7 @@ from config.logs import configure_logging
 from config.settings import load_settings
 from jobs.commands import RESTART
 from jobs.live_settings import at_start
+from jobs.shared_log import SharedLog
 from mlxq.catalog.check import missing
 from mlxq.launch.code_wall import close_to_models
 from mlxq.launch.open_files import allow_many_files
@@ -25,6 +26,7 @@ HUNG = 70
 def main() -> int:
     settings = at_start(load_settings())
     configure_logging(settings.log_level, "worker")
+    SharedLog(settings, "worker").start()
     close_to_models(settings)
     remove_left_behind(settings.view_folder)
     stop = threading.Event()

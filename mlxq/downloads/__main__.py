@@ -13,6 +13,7 @@ from config.logs import configure_logging
 from config.settings import load_settings
 from jobs.commands import RESTART
 from jobs.live_settings import at_start
+from jobs.shared_log import SharedLog
 from mlxq.downloads.host import DownloadHost
 from mlxq.launch.code_wall import close_to_models
 from mlxq.launch.process import start_again, stop_with_parent
@@ -32,6 +33,7 @@ async def serve(host: DownloadHost) -> None:
 def main() -> int:
     settings = at_start(load_settings())
     configure_logging(settings.log_level, "downloads")
+    SharedLog(settings, "downloads").start()
     close_to_models(settings)
     stop_with_parent()
     os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)

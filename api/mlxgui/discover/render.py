@@ -1,8 +1,4 @@
-"""The answers of `/v1/discover`, from the hub's lists.
-
-The hub tells how many weights of which type a model has; what they take in memory follows from that. For a model
-of which it does not tell, the name may (`…-7B-…-4bit`).
-"""
+"""The answers of `/v1/discover`, from the hub's lists."""
 
 from __future__ import annotations
 
@@ -19,22 +15,13 @@ from api.mlxgui.discover.schema import (
     HubList,
     HubModel,
 )
+from api.models.hub_size import BITS, is_mlx, memory_bytes, weight_bytes
 from mlxq.catalog.vision import sees
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
-#: Bytes of a weight by its type in safetensors; types with a part of a byte hold whole bytes of several weights.
-_BYTES = {
-    **dict.fromkeys(("F64", "I64", "U64"), 8.0),
-    **dict.fromkeys(("F32", "I32", "U32"), 4.0),
-    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2.0),
-    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "I8", "U8", "BOOL"), 1.0),
-    **dict.fromkeys(("F4", "FP4"), 0.5),
-}
 _GIGA = 1024**3
-#: What a model takes beyond its weights: caches and intermediate results.
-_OVERHEAD = 1.2
 #: MLX-GUI's words for what the hub's pipelines do.
 _TYPES = {
     "image-text-to-text": "vision",
@@ -52,8 +39,6 @@ _TYPES = {
 #: What names tell of a model whose pipeline is not known.
 _NAMES = (("whisper", "audio"), ("parakeet", "audio"), ("embed", "feature-extraction"))
 
-_WEIGHTS = re.compile(r"(?<![a-z0-9.])([0-9]+(?:\.[0-9]+)?)([bm])(?![a-z0-9])")
-_BITS = re.compile(r"([0-9]+)-?bit")
 
 _SMALL, _LARGE = 10.0, 50.0
 #: Models of one category that are named.
@@ -66,7 +51,7 @@ def hub_list(found: Sequence[ModelInfo]) -> HubList:
 
 def hub_row(model: ModelInfo) -> HubModel:
     organization, slash, name = model.id.partition("/")
-    is_mlx = _is_mlx(model)
+    mlx = is_mlx(model)
     return {
         "id": model.id,
         "name": name if slash else model.id,
@@ -74,10 +59,10 @@ def hub_row(model: ModelInfo) -> HubModel:
         "downloads": model.downloads or 0,
         "likes": model.likes or 0,
         "model_type": model_type(model),
-        "size_gb": _round(_weight_bytes(model)),
+        "size_gb": _round(weight_bytes(model)),
         "estimated_memory_gb": memory_gb(model),
-        "mlx_compatible": is_mlx,
-        "has_mlx_version": is_mlx,
+        "mlx_compatible": mlx,
+        "has_mlx_version": mlx,
         "mlx_repo_id": None,
         "tags": model.tags or [],
         "description": _description(model),
@@ -89,10 +74,10 @@ def hub_details(model: ModelInfo, mlx_version: ModelInfo | None, available_gb: f
     """`mlx_version`: a model for MLX that was made of this one, if it is none itself."""
     needed = memory_gb(mlx_version or model)
     fits = needed is None or needed <= available_gb
-    compatible = fits and (_is_mlx(model) or mlx_version is not None)
+    compatible = fits and (is_mlx(model) or mlx_version is not None)
     return {
         **hub_row(model),
-        "has_mlx_version": _is_mlx(model) or mlx_version is not None,
+        "has_mlx_version": is_mlx(model) or mlx_version is not None,
         "mlx_repo_id": mlx_version.id if mlx_version else None,
         "created_at": _moment(model.created_at),
         "library_name": model.library_name,
@@ -148,33 +133,15 @@ def model_type(model: ModelInfo) -> str:
 
 def memory_gb(model: ModelInfo) -> float | None:
     """What it takes to run, None when nothing tells."""
-    weights = _weight_bytes(model)
-    return None if weights is None else _round(weights * _OVERHEAD)
-
-
-def _weight_bytes(model: ModelInfo) -> float | None:
-    if model.safetensors is not None and model.safetensors.parameters:
-        return sum(count * _BYTES.get(kind, 2.0) for kind, count in model.safetensors.parameters.items())
-    name = model.id.lower()
-    found = _WEIGHTS.search(name)
-    if found is None:
-        return None
-    weights = float(found[1]) * (1e9 if found[2] == "b" else 1e6)
-    bits = _BITS.search(name)
-    # A group of quantised weights shares a scale and a bias: half a bit for each weight.
-    return weights * ((int(bits[1]) + 0.5) if bits else 16) / 8
-
-
-def _is_mlx(model: ModelInfo) -> bool:
-    return model.library_name == "mlx" or "mlx" in (model.tags or []) or model.id.startswith("mlx-community/")
+    return _round(memory_bytes(model))
 
 
 def _description(model: ModelInfo) -> str:
     """In words what name and tags say: the hub has no descriptions in its lists."""
-    bits = _BITS.search(model.id.lower())
+    bits = BITS.search(model.id.lower())
     name = re.sub(r"[-_]?[0-9]+-?bit.*", "", model.id.rpartition("/")[2], flags=re.IGNORECASE)
     quantised = f" quantized to {bits[1]}-bit" if bits else ""
-    return f"{re.sub('[-_]+', ' ', name).strip()}{quantised}{' for MLX' if _is_mlx(model) else ''}"
+    return f"{re.sub('[-_]+', ' ', name).strip()}{quantised}{' for MLX' if is_mlx(model) else ''}"
 
 
 def _compatibility(compatible: bool, fits: bool, needed: float | None, available: float) -> str:
