@@ -46,6 +46,7 @@ from api.mlxgui.settings import router as settings_route
 from api.mlxgui.system import router as system
 from api.models.hub import Hub
 from api.native.artifacts import router as artifacts
+from api.native.checks import router as checks
 from api.native.description import router as description
 from api.native.events import router as events
 from api.native.events.feed import Feed
@@ -104,6 +105,7 @@ RESOURCES: tuple[Resource, ...] = (
     artifacts.RESOURCE,
     batches.RESOURCE,
     chat.RESOURCE,
+    checks.RESOURCE,
     completions.RESOURCE,
     description.RESOURCE,
     discover.RESOURCE,

@@ -24,6 +24,7 @@ const VIEWS = {
   models: { title: "Models", key: "m", load: () => import("./views/models.js") },
   usage: { title: "Usage", key: "u", load: () => import("./views/usage.js") },
   connect: { title: "Connect", key: "o", load: () => import("./views/connect.js") },
+  health: { title: "Health", key: "e", load: () => import("./views/health.js") },
   settings: { title: "Settings", key: "s", load: () => import("./views/settings.js") },
   logs: { title: "Logs", key: "l", load: () => import("./views/logs.js") },
 };

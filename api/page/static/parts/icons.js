@@ -12,6 +12,7 @@ const PATHS = {
   usage: "M4 16V10M8 16V5M12 16v-8M16 16v-4",
   settings: "M3.5 6h8M15 6h1.5M3.5 14h2M9 14h7.5M13 4v4M7 12v4",
   logs: "M4 4.5h12v11H4zM7 8l2 2-2 2M11 12.5h3",
+  health: "M2.5 10.5h3.5l2-5 3.5 9.5 2-4.5h4",
   connect: "M8 12l4-4M7 9l-1.8 1.8a2.8 2.8 0 0 0 4 4L11 13M13 11l1.8-1.8a2.8 2.8 0 0 0-4-4L9 7",
   pause: "M7.5 5v10M12.5 5v10",
   play: "M7 4.5l8 5.5-8 5.5z",
