@@ -46,6 +46,10 @@ class AccessSettings(Group):
         description="Comma-separated keys that see the jobs of all keys. If set, only these may load, download and "
         "delete models, change settings and stop the server.",
     )
+    show_prompts: bool = Field(
+        default=True,
+        description="Whether the page and `GET /v1/jobs/{id}/request` show what a job was asked.",
+    )
     allowed_hosts: Names = Field(
         default_factory=_allowed_hosts,
         description="Comma-separated `Host` names that are answered (against DNS rebinding); `*` allows all.",

@@ -82,6 +82,8 @@ VERBS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/system/shutdown", None),
     ("POST", "/v1/system/restart", None),
     ("GET", "/v1/jobs", None),
+    ("GET", "/v1/logs", None),
+    ("GET", "/v1/checks", None),
 ]
 
 #: Routes that store what others will read, with the body of one.
@@ -94,7 +96,7 @@ STORES: list[tuple[str, Any]] = [
 OF_JOBS = (
     *("/v1/jobs/{job_id}/cancel", "/v1/jobs/{job_id}"),
     *("/v1/jobs/{job_id}/hold", "/v1/jobs/{job_id}/release"),
-    *("/v1/jobs/{job_id}/move", "/v1/jobs/{job_id}/class"),
+    *("/v1/jobs/{job_id}/move", "/v1/jobs/{job_id}/class", "/v1/jobs/{job_id}/retry"),
     *("/v1/responses/{response_id}/cancel", "/v1/responses/{response_id}"),
     *("/v1/files/{file_id}", "/v1/batches/{batch_id}/cancel"),
     *("/v1/messages/batches/{batch_id}", "/v1/messages/batches/{batch_id}/cancel"),
@@ -376,6 +378,8 @@ def test_a_page_that_is_left_out_may_do_nothing(call: Call, held: ScriptedWorker
 def test_the_hub_is_not_asked_for_a_page(call: Call) -> None:
     for path in ("models", "popular", "trending", "categories", "models/org/name"):
         assert call("GET", f"/v1/discover/{path}", origin=WEB).status_code == 403
+    for path in ("models", "recommended"):
+        assert call("GET", f"/v1/hub/{path}", origin=WEB).status_code == 403
 
 
 def test_admin_keys_administer_and_others_use(call: Call, held: ScriptedWorker) -> None:

@@ -25,7 +25,7 @@ from api.http.sse import HEADERS
 from api.http.stream import StreamResponse
 from api.models.renderers import model_renderers
 from api.native.dialect import NATIVE
-from api.native.jobs import order
+from api.native.jobs import again, order
 from api.native.jobs.events import JobEvents
 from api.native.jobs.schema import JobId, JobList
 from jobs.errors import InvalidRequest, JobNotFound
@@ -156,4 +156,4 @@ def _event_id(text: str) -> str:
 
 
 #: Those of jobs that mlxq submits for itself.
-RESOURCE = Resource(NATIVE, routers=(router, order.router), renderers=model_renderers(NATIVE))
+RESOURCE = Resource(NATIVE, routers=(router, order.router, again.router), renderers=model_renderers(NATIVE))

@@ -6,6 +6,7 @@ from fastapi import Path
 from typing_extensions import TypedDict
 
 from api.dispatch.job_schema import JobObject
+from config.values import JsonObject
 
 JobId = Annotated[str, Path(max_length=100)]
 
@@ -18,3 +19,14 @@ class JobList(TypedDict):
     has_more: bool
     first_id: str | None
     last_id: str | None
+
+
+class RequestOfJob(TypedDict):
+    """What a job was asked, in the fields that the worker gets. `has_files`: files came with it; they are not shown."""
+
+    object: Literal["job.request"]
+    id: str
+    kind: str
+    model: str
+    payload: JsonObject
+    has_files: bool
