@@ -87,10 +87,16 @@ def _is_unbounded(settings: Settings, address: str) -> bool:
     return is_loopback(address) or is_within(address, settings.trusted_proxies)
 
 
+def end_streams(app: FastAPI) -> None:
+    """End the streams that have no end of their own: the server stops."""
+    app.state.stopping.set()
+    feed: Feed | None = app.state.feed
+    if feed is not None:
+        feed.stop()
+
+
 class _Server(uvicorn.Server):
     """Ctrl-C comes from the terminal and again from the supervisor: the second time it is no order to break off.
-
-    Streams without an end are ended when it stops.
     """
 
     def __init__(self, config: ServerConfig, app: FastAPI) -> None:
@@ -98,10 +104,7 @@ class _Server(uvicorn.Server):
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.stopping.set()
-        feed: Feed | None = self._app.state.feed
-        if feed is not None:
-            feed.stop()
+        end_streams(self._app)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.server import listen, server
+from api.server import end_streams, listen, server
 from config.settings import Settings
 from jobs.client import JobClient
 from tests.support.described import Described
@@ -26,8 +26,9 @@ _SETTLES, _CONNECTS = 0.1, 0.5
 class _Server(uvicorn.Server):
     """Says when it serves, and stops sooner than uvicorn, which looks ten times a second."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
+        self._app = app
         self.serves = threading.Event()
         self._settles_at = 0.0
 
@@ -49,6 +50,7 @@ class _Server(uvicorn.Server):
                 await asyncio.sleep(max(0.0, self._settles_at - time.monotonic()))
                 if jobs is not None:
                     await jobs.bus.connected.wait()
+        end_streams(self._app)
         for listening in (*self.servers, *(sockets or ())):
             listening.close()
         for connection in list(self.server_state.connections):
@@ -73,7 +75,8 @@ class ApiServer:
         self._described = Described(served, served.state.addresses)
         if app is None:
             config.app = self._described
-        self._server = _Server(config)
+        self._server = _Server(config, served)
+        self.app = served
         self._thread = threading.Thread(target=self._server.run, args=(self._sockets,), daemon=True)
         self.port: int = self._sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -83,10 +86,14 @@ class ApiServer:
         assert self._server.serves.wait(20)
         return self
 
+    def stop(self) -> None:
+        """Begin to stop."""
+        self._server.should_exit = True
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
+        self.stop()
         self._thread.join(20)
         assert not self._thread.is_alive()
         # A test that has failed says more than that.

@@ -43,7 +43,8 @@ class Feed:
 
     def __init__(self, jobs: JobClient, renderers: Renderers) -> None:
         self.jobs, self._renderers = jobs, renderers
-        self._listeners = 0
+        #: clients that follow
+        self.listeners = 0
         self._task: asyncio.Task[None] | None = None
         self._forgetting: asyncio.TimerHandle | None = None
         self._looking = asyncio.Lock()
@@ -62,6 +63,11 @@ class Feed:
         #: the last data of the events that are everybody's
         self._said: dict[str, bytes] = {}
         self._looks = 0
+
+    @property
+    def reads(self) -> bool:
+        """Whether Redis is read again and again."""
+        return self._task is not None
 
     async def follow(self, caller: Caller, after: str, write: Write) -> None:
         """Write what is there and then what changes, for as long as the client reads. Raises ServiceUnavailable."""
@@ -105,7 +111,7 @@ class Feed:
 
     @asynccontextmanager
     async def _followed(self) -> AsyncIterator[None]:
-        self._listeners += 1
+        self.listeners += 1
         if self._forgetting is not None:
             self._forgetting.cancel()
             self._forgetting = None
@@ -116,15 +122,15 @@ class Feed:
                     self._task = asyncio.create_task(self._keep_looking())
             yield
         finally:
-            self._listeners -= 1
-            if not self._listeners:
+            self.listeners -= 1
+            if not self.listeners:
                 await self._rest()
 
     async def _rest(self) -> None:
         """Nobody follows: read nothing. What is known is kept for a while, for a client that comes back."""
         async with self._looking:
             # Not in the middle of a look: what it has seen would be lost.
-            if self._listeners:
+            if self.listeners:
                 return
             task, self._task = self._task, None
             self._forgetting = asyncio.get_running_loop().call_later(KEPT, self._forget)
