@@ -25,7 +25,10 @@ def test_a_jobs_request_is_shown_while_it_is_kept(http: httpx.Client, worker: Sc
     for job_id in (small, large):
         shown = http.get(f"/v1/jobs/{job_id}/request").json()
         assert (shown["object"], shown["id"], shown["has_files"]) == ("job.request", job_id, False)
-    assert http.get(f"/v1/jobs/{small}/request").json()["payload"] == {
+    call = http.get(f"/v1/jobs/{small}/request").json()
+    assert (call["method"], call["path"]) == ("POST", "/v1/chat/completions")
+    assert call["body"] == {
+        "model": "tiny",
         "messages": [{"role": "user", "content": "<b>Hello</b>"}],
         "temperature": 0.5,
     }
@@ -62,6 +65,24 @@ def test_a_setting_hides_what_was_asked(make_settings: MakeSettings, worker: Scr
         job_id = submit(http)
         answer = http.get(f"/v1/jobs/{job_id}/request")
         assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error")
+
+
+CALLS: list[tuple[str, dict[str, object]]] = [
+    ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}], "seed": 3, "stop": ["x"]}),
+    ("/v1/completions", {"prompt": ["Once"], "max_tokens": 5}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), CALLS)
+def test_what_is_shown_can_be_sent_again(
+    http: httpx.Client, worker: ScriptedWorker, path: str, body: dict[str, object]
+) -> None:
+    job_id = http.post(path, json={"model": "tiny", **body, "background": True}).raise_for_status().json()["id"]
+    call = http.get(f"/v1/jobs/{job_id}/request").json()
+    assert call["path"] == path
+    assert call["body"].items() >= {"model": "tiny", **body}.items()
+    assert http.post(call["path"], json=call["body"]).status_code == 200
+    assert worker.runs[0].payload == worker.runs[1].payload
 
 
 @pytest.mark.parametrize("what", ["request", "retry"])

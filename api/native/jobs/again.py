@@ -14,6 +14,7 @@ from api.http.caller import Rights, caller_of
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
+from api.native.jobs.asked import body_of, path_of
 from api.native.jobs.schema import JobId, RequestOfJob
 from jobs.errors import Conflict, Forbidden, JobNotFound
 from jobs.info import JobInfo
@@ -42,9 +43,9 @@ async def get_request(request: Request, job_id: JobId) -> Response:
     body: RequestOfJob = {
         "object": "job.request",
         "id": info.id,
-        "kind": renderers_of(request).find(info.dialect, info.kind).name or info.kind,
-        "model": info.model,
-        "payload": kept.shown(),
+        "method": "POST",
+        "path": path_of(kept),
+        "body": body_of(kept),
         "has_files": kept.has_files,
     }
     return json_response(body)

@@ -22,11 +22,11 @@ class JobList(TypedDict):
 
 
 class RequestOfJob(TypedDict):
-    """What a job was asked, in the fields that the worker gets. `has_files`: files came with it; they are not shown."""
+    """A call that asks what the job was asked. `has_files`: files came with it; they are not shown."""
 
     object: Literal["job.request"]
     id: str
-    kind: str
-    model: str
-    payload: JsonObject
+    method: Literal["POST"]
+    path: str
+    body: JsonObject
     has_files: bool
