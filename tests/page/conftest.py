@@ -18,7 +18,7 @@ FOLDER = REPO / ".venv" / "page"
 #: A model of the hub stand-in, which none of the stories has at its beginning.
 ABSENT = "mlx-community/Qwen3-0.6B-4bit"
 #: No microphone and no camera are asked for; the sandbox needs rights that CI does not have.
-_OPTIONS = (
+OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
     "--use-fake-ui-for-media-stream",
@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no browser: make .venv/page.stamp")
     with sync_playwright() as playwright:
         program = (FOLDER / "browser").read_text()
-        started = playwright.chromium.launch(executable_path=program, args=[*_OPTIONS])
+        started = playwright.chromium.launch(executable_path=program, args=[*OPTIONS])
         yield started
         started.close()
 

@@ -1,0 +1,131 @@
+"""What an open page costs the API, and whether the page stays responsive, with 500 waiting jobs and 50 events a second.
+
+    python -m benchmarks.page [--quick]
+
+Spans without and with a page take turns in one run. CPU is that of the API's process. Long tasks are those of the
+browser's own trace, of the thread that runs the page. Needs `make .venv/page.stamp`.
+"""
+
+import argparse
+import itertools
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import httpx
+import psutil
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.page.conftest import FOLDER
+from tests.support.system import REPO, System
+
+WAITING = 500
+#: Chats a second: each is accepted, starts and ends.
+CHATS, EVENTS_OF_A_CHAT = 17, 3
+#: What the API may cost over what it costs without a page, and how long a task of the page may take in milliseconds.
+BOUND, LONGEST = 1.1, 50.0
+
+
+@contextmanager
+def traffic(system: System) -> Iterator[None]:
+    """Short chats at a steady rate, by an application."""
+    stop = threading.Event()
+
+    def send() -> None:
+        with httpx.Client(base_url=system.url, timeout=60, headers={"x-app": "steady"}) as client:
+            for number in itertools.count():
+                if stop.wait(2 / CHATS):
+                    return
+                body = {"model": "default", "max_tokens": 2, "messages": [{"role": "user", "content": f"{number}"}]}
+                client.post("/v1/chat/completions", json=body).raise_for_status()
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def cpu(system: System, seconds: float) -> float:
+    """Seconds of CPU that the API takes in a second."""
+    assert system.api is not None
+    process = psutil.Process(system.api.pid)
+    before, began = process.cpu_times(), time.monotonic()
+    time.sleep(seconds)
+    after = process.cpu_times()
+    return (after.user + after.system - before.user - before.system) / (time.monotonic() - began)
+
+
+def fill(system: System) -> None:
+    system.http.post("/v1/queue/pause?queue=image").raise_for_status()
+    for number in range(WAITING):
+        body = {"model": "tiny-image", "prompt": f"number {number}", "size": "64x64", "background": True}
+        headers = {"x-app": f"app {number % 7}"}
+        system.http.post("/v1/images/generations", json=body, headers=headers).raise_for_status()
+
+
+def long_tasks(trace: bytes) -> list[float]:
+    """How long the tasks of the page's thread took, in milliseconds, the longest first."""
+    events: list[dict[str, Any]] = json.loads(trace)["traceEvents"]
+    mains = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"].get("name") == "CrRendererMain"
+    }
+    found = [
+        event["dur"] / 1000
+        for event in events
+        if event["name"].endswith("RunTask") and (event["pid"], event["tid"]) in mains and "dur" in event
+    ]
+    return sorted(found, reverse=True)
+
+
+def measure(system: System, browser: Browser, rounds: int, seconds: float) -> bool:
+    alone, shown, tasks = list[float](), list[float](), list[float]()
+    for _ in range(rounds):
+        alone.append(cpu(system, seconds))
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"{system.url}/#/now")
+        page.locator(".connection.on").first.wait_for(state="attached")
+        page.locator("[data-job]").first.wait_for()
+        time.sleep(1)
+        browser.start_tracing(page=page)
+        shown.append(cpu(system, seconds))
+        tasks += long_tasks(browser.stop_tracing())
+        page.close()
+        time.sleep(1)
+    ratio, longest = median(shown) / median(alone), max(tasks, default=0.0)
+    print(f"{WAITING} jobs wait, {CHATS * EVENTS_OF_A_CHAT} events a second")
+    print(f"API, seconds of CPU in a second: {median(alone):.3f} without a page, {median(shown):.3f} with: {ratio:.2f} x")
+    print(f"longest tasks of the page: {', '.join(f'{task:.0f} ms' for task in sorted(tasks, reverse=True)[:5])}")
+    return ratio <= BOUND and longest <= LONGEST
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round")
+    quick = parser.parse_args().quick
+    system = System(REPO / "models", "tiny-chat", QUEUE_LIMIT=2 * WAITING)
+    try:
+        system.start()
+        fill(system)
+        with sync_playwright() as playwright, traffic(system):
+            program = (FOLDER / "browser").read_text()
+            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+            kept = measure(system, browser, *((1, 5.0) if quick else (5, 10.0)))
+            browser.close()
+    finally:
+        system.stop()
+    return 0 if kept or quick else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
