@@ -96,8 +96,7 @@ def end_streams(app: FastAPI) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Ctrl-C comes from the terminal and again from the supervisor: the second time it is no order to break off.
-    """
+    """Ctrl-C comes from the terminal and again from the supervisor: the second time it is no order to break off."""
 
     def __init__(self, config: ServerConfig, app: FastAPI) -> None:
         super().__init__(config)

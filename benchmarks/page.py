@@ -1,4 +1,4 @@
-"""What an open page costs the API, and whether the page stays responsive, with 500 waiting jobs and 50 events a second.
+"""What an open page costs the API, and whether it stays responsive, with 500 waiting jobs and 50 events a second.
 
     python -m benchmarks.page [--quick]
 
@@ -40,7 +40,11 @@ def traffic(system: System) -> Iterator[None]:
             for number in itertools.count():
                 if stop.wait(2 / CHATS):
                     return
-                body = {"model": "default", "max_tokens": 2, "messages": [{"role": "user", "content": f"{number}"}]}
+                body = {
+                    "model": "default",
+                    "max_tokens": 2,
+                    "messages": [{"role": "user", "content": f"{number}"}],
+                }
                 client.post("/v1/chat/completions", json=body).raise_for_status()
 
     threads = [threading.Thread(target=send) for _ in range(2)]
@@ -61,7 +65,8 @@ def cpu(system: System, seconds: float) -> float:
     before, began = process.cpu_times(), time.monotonic()
     time.sleep(seconds)
     after = process.cpu_times()
-    return (after.user + after.system - before.user - before.system) / (time.monotonic() - began)
+    taken: float = after.user + after.system - before.user - before.system
+    return taken / (time.monotonic() - began)
 
 
 def fill(system: System) -> None:
@@ -104,8 +109,10 @@ def measure(system: System, browser: Browser, rounds: int, seconds: float) -> bo
         time.sleep(1)
     ratio, longest = median(shown) / median(alone), max(tasks, default=0.0)
     print(f"{WAITING} jobs wait, {CHATS * EVENTS_OF_A_CHAT} events a second")
-    print(f"API, seconds of CPU in a second: {median(alone):.3f} without a page, {median(shown):.3f} with: {ratio:.2f} x")
-    print(f"longest tasks of the page: {', '.join(f'{task:.0f} ms' for task in sorted(tasks, reverse=True)[:5])}")
+    figures = f"{median(alone):.3f} without a page, {median(shown):.3f} with: {ratio:.2f} x"
+    print(f"API, seconds of CPU in a second: {figures}")
+    longest_ones = ", ".join(f"{task:.0f} ms" for task in sorted(tasks, reverse=True)[:5])
+    print(f"longest tasks of the page: {longest_ones}")
     return ratio <= BOUND and longest <= LONGEST
 
 
@@ -119,7 +126,9 @@ def main() -> int:
         fill(system)
         with sync_playwright() as playwright, traffic(system):
             program = (FOLDER / "browser").read_text()
-            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+            browser = playwright.chromium.launch(
+                executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+            )
             kept = measure(system, browser, *((1, 5.0) if quick else (5, 10.0)))
             browser.close()
     finally:

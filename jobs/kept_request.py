@@ -53,7 +53,9 @@ async def kept_request(reader: JobReader, job_id: str) -> KeptRequest:
         claim = Claim.decode(job_id, "", 1, (data or "").encode())
     except (MlxqError, ValueError, zlib.error):
         raise NotFound("The request of this job is not kept any more (KEEP_REQUEST_KB).") from None
-    return KeptRequest(claim.kind, claim.model, claim.payload, share or NOBODY, int(steps or 0), float(size or 0))
+    return KeptRequest(
+        claim.kind, claim.model, claim.payload, share or NOBODY, int(steps or 0), float(size or 0)
+    )
 
 
 def _names_files(value: object) -> bool:

@@ -1,7 +1,7 @@
 """Screenshots of each view for docs/page.md and the README: `python -m tools.page_screenshots [FOLDER]`.
 
-They show a system with some life in it: several apps, jobs that run, wait and have ended, pictures. The browser is that
-of `make .venv/page.stamp`. Files are WebP, below `LARGEST` bytes.
+They show a system with some life in it: several apps, jobs that run, wait and have ended, pictures. The browser is
+that of `make .venv/page.stamp`. Files are WebP, below `LARGEST` bytes.
 """
 
 import io
@@ -20,8 +20,12 @@ from tests.support.system import REPO, System
 
 PLACE = REPO / "docs" / "images"
 LARGEST = 60_000
-#: Views, and whether each is shown on a phone, in the dark.
-VIEWS = ("now", "history", "job", "chat", "images", "audio", "models", "usage", "connect", "health", "settings", "logs")
+VIEWS = (
+    *("now", "history", "job", "chat", "images", "audio"),
+    *("models", "usage", "connect", "health", "settings", "logs"),
+)
+#: Those that are also shown on a phone, in the dark.
+ON_PHONES = ("now", "chat")
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1200, "height": 760}, "color_scheme": "light"}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 780},
@@ -86,7 +90,7 @@ def shoot(browser: Browser, system: System, done: str, folder: Path) -> None:
         page.locator(".connection.on").first.wait_for(state="attached")
         page.evaluate("localStorage.setItem('mlxq.starter_done', 'true')")
         page.reload()
-        for view in VIEWS if not suffix else ("now", "chat"):
+        for view in ON_PHONES if suffix else VIEWS:
             hash_ = f"#/jobs/{done}" if view == "job" else f"#/{view}"
             page.evaluate("hash => { location.hash = hash }", hash_)
             page.get_by_role("heading", level=1).wait_for()

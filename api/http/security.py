@@ -95,7 +95,9 @@ class CallerGuard:
 
 def wants_page(headers: Headers) -> bool:
     """Whether a browser asks: other programs do not ask for HTML by its name."""
-    return any(each.partition(";")[0].strip().lower() == "text/html" for each in headers.get("accept", "").split(","))
+    return any(
+        each.partition(";")[0].strip().lower() == "text/html" for each in headers.get("accept", "").split(",")
+    )
 
 
 def _is_open(scope: Scope) -> bool:
@@ -103,7 +105,7 @@ def _is_open(scope: Scope) -> bool:
     return (
         path in OPEN_PATHS
         or path.startswith(_FILES)
-        or (path == "/" and scope["type"] == "http" and wants_page(Headers(scope=scope)))
+        or (path == "/" and scope.get("method") == "GET" and wants_page(Headers(scope=scope)))
     )
 
 

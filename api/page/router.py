@@ -13,9 +13,9 @@ from fastapi.responses import HTMLResponse
 from api.dispatch.resource import Resource
 from api.http.caller import Rights, caller_of
 from api.http.json_response import json_response
-from api.http.openapi import gives, gives_text
+from api.http.openapi import gives, gives_nothing, gives_text
 from api.http.security import KEY_NEEDED, wants_page
-from api.native.dialect import NATIVE
+from api.openai.dialect import OPENAI
 from api.page.files import PageFile, page_files
 from api.page.schema import Server
 from config import VERSION
@@ -44,7 +44,9 @@ _ASK_AGAIN = "no-cache"
     "/",
     summary="What this is; a page for browsers",
     response_class=Response,
-    openapi_extra=gives(Server) | gives_text("text/html"),
+    openapi_extra=gives(Server)
+    | gives_text("text/html")
+    | gives_nothing("The browser has the page", status=304),
 )
 async def root(request: Request) -> Response:
     """A browser, which accepts `text/html`, gets the page."""
@@ -78,4 +80,4 @@ def _sent(request: Request, file: PageFile, headers: Mapping[str, str]) -> Respo
     return Response(file.content, headers=sent, media_type=file.content_type)
 
 
-RESOURCE = Resource(NATIVE, routers=(router,))
+RESOURCE = Resource(OPENAI, routers=(router,))

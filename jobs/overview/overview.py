@@ -230,7 +230,10 @@ class Overview:
 
     def _explain(self, seen: Look, first: set[str], changes: Changes) -> None:
         """What the jobs wait for: all of them where pauses or workers have changed, else those that have changed."""
-        reasons = (seen.paused, [(worker.name, worker.slots.keys(), _present(worker)) for worker in self._workers])
+        reasons = (
+            seen.paused,
+            [(worker.name, worker.slots.keys(), _present(worker)) for worker in self._workers],
+        )
         changed = {info.id: place for place, info in enumerate(changes.jobs)}
         affected: Iterable[str] = {*changed, *first}
         if reasons != self._reasons:

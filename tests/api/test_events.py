@@ -59,7 +59,11 @@ def test_a_jobs_life_is_told(http: httpx.Client, worker: ScriptedWorker) -> None
         worker.resume()
         assert events.until("job").data["status"] == "in_progress"
         progress = events.until("progress").data
-        assert (progress["id"], progress["progress"]["done"], progress["progress"]["total"]) == (job_id, 512, 2048)
+        assert (progress["id"], progress["progress"]["done"], progress["progress"]["total"]) == (
+            job_id,
+            512,
+            2048,
+        )
         go.set()
         last = ended(events, job_id)
         assert last["timings"]["run_seconds"] >= 0
@@ -158,12 +162,17 @@ def test_a_client_that_does_not_read_is_sent_away(monkeypatch: pytest.MonkeyPatc
     assert log.number_of(seen) is None
 
 
-def test_a_server_that_stops_ends_the_stream_at_once(make_settings: MakeSettings, worker: ScriptedWorker) -> None:
-    with ApiServer(make_settings()) as server, httpx.Client(base_url=server.url, timeout=30) as http:
-        with server_events(http, EVENTS) as events:
-            events.next()
-            threading.Thread(target=server.stop).start()
-            assert events.until("end").data == {"reason": "stopping"}
+def test_a_server_that_stops_ends_the_stream_at_once(
+    make_settings: MakeSettings, worker: ScriptedWorker
+) -> None:
+    with (
+        ApiServer(make_settings()) as server,
+        httpx.Client(base_url=server.url, timeout=30) as http,
+        server_events(http, EVENTS) as events,
+    ):
+        events.next()
+        threading.Thread(target=server.stop).start()
+        assert events.until("end").data == {"reason": "stopping"}
 
 
 @pytest.fixture
@@ -195,7 +204,9 @@ def test_each_key_is_told_of_its_own_jobs(keyed: ApiServer, worker: ScriptedWork
 
 
 @pytest.mark.parametrize(
-    "headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"x-forwarded-for": "203.0.113.7"}], ids=str
+    "headers",
+    [{"origin": "https://evil.example"}, {"origin": "null"}, {"x-forwarded-for": "203.0.113.7"}],
+    ids=str,
 )
 def test_others_are_told_nothing(http: httpx.Client, headers: dict[str, str]) -> None:
     answer = http.get(EVENTS, headers=headers)
@@ -205,5 +216,3 @@ def test_others_are_told_nothing(http: httpx.Client, headers: dict[str, str]) ->
 def test_without_redis_it_is_a_503(make_settings: MakeSettings, clean_redis: redis.Redis) -> None:
     with ApiServer(make_settings(redis_url="redis://127.0.0.1:1")) as server:
         assert httpx.get(f"{server.url}{EVENTS}", timeout=30).status_code == 503
-
-

@@ -30,7 +30,10 @@ def hub() -> Iterator[HubListing]:
 
 @pytest.fixture
 def http(make_settings: MakeSettings, hub: HubListing, worker: ScriptedWorker) -> Iterator[httpx.Client]:
-    with ApiServer(make_settings(hf_endpoint=hub.url)) as server, httpx.Client(base_url=server.url, timeout=30) as http:
+    with (
+        ApiServer(make_settings(hf_endpoint=hub.url)) as server,
+        httpx.Client(base_url=server.url, timeout=30) as http,
+    ):
         yield http
 
 
@@ -75,7 +78,15 @@ def test_what_is_wrong_is_told_with_what_mends_it(
         data: list[dict[str, Any]] = http.get("/v1/checks").json()["data"]
         return data
 
-    assert {check["name"] for check in checks()} == {"Redis", "Worker", "Queue", "Chat model", "Disk", "Hub", "Network"}
+    assert {check["name"] for check in checks()} == {
+        "Redis",
+        "Worker",
+        "Queue",
+        "Chat model",
+        "Disk",
+        "Hub",
+        "Network",
+    }
     assert [check["name"] for check in checks() if check["state"] == "error"] == []
     worker.vanish()
     http.post("/v1/queue/pause")

@@ -62,7 +62,15 @@ def test_files_are_kept_by_browsers_and_asked_for_anew_with_a_new_version(http: 
 
 def test_no_other_file_is_served(http: httpx.Client) -> None:
     version = page_files().version
-    for name in ("../files.py", "%2e%2e/files.py", "..%2ffiles.py", "vendor/README.md", "", "index.html", "nix"):
+    for name in (
+        "../files.py",
+        "%2e%2e/files.py",
+        "..%2ffiles.py",
+        "vendor/README.md",
+        "",
+        "index.html",
+        "nix",
+    ):
         assert http.get(f"/page/{version}/{name}").status_code == 404, name
 
 
@@ -77,9 +85,15 @@ def test_it_is_small(http: httpx.Client) -> None:
 
 def test_it_names_no_other_server() -> None:
     """Not in what it loads; texts and licences may name addresses."""
-    own = [path for path in STATIC.rglob("*") if path.suffix in (".js", ".css", ".html") and "vendor" not in path.parts]
+    own = [
+        path
+        for path in STATIC.rglob("*")
+        if path.suffix in (".js", ".css", ".html") and "vendor" not in path.parts
+    ]
     for path in own:
-        assert not re.search(r"""(?:from|import\(|src=|href=|url\()\s*["']?(?:https?:)?//""", path.read_text()), path
+        assert not re.search(
+            r"""(?:from|import\(|src=|href=|url\()\s*["']?(?:https?:)?//""", path.read_text()
+        ), path
 
 
 @pytest.fixture

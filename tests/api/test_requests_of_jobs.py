@@ -37,7 +37,9 @@ def test_a_jobs_request_is_shown_while_it_is_kept(http: httpx.Client, worker: Sc
     assert http.get(f"/v1/jobs/{small}/request").status_code == 200
     assert http.get(f"/v1/jobs/{large}/request").status_code == 404
     assert http.get("/v1/jobs/chatcmpl-0/request").status_code == 404
-    assert http.get(f"/v1/jobs/{small}/request", headers={"origin": "https://evil.example"}).status_code == 403
+    assert (
+        http.get(f"/v1/jobs/{small}/request", headers={"origin": "https://evil.example"}).status_code == 403
+    )
 
 
 def test_the_same_is_asked_again(http: httpx.Client, worker: ScriptedWorker) -> None:
@@ -77,7 +79,9 @@ CALLS: list[tuple[str, dict[str, object]]] = [
 def test_what_is_shown_can_be_sent_again(
     http: httpx.Client, worker: ScriptedWorker, path: str, body: dict[str, object]
 ) -> None:
-    job_id = http.post(path, json={"model": "tiny", **body, "background": True}).raise_for_status().json()["id"]
+    job_id = (
+        http.post(path, json={"model": "tiny", **body, "background": True}).raise_for_status().json()["id"]
+    )
     call = http.get(f"/v1/jobs/{job_id}/request").json()
     assert call["path"] == path
     assert call["body"].items() >= {"model": "tiny", **body}.items()
@@ -88,7 +92,10 @@ def test_what_is_shown_can_be_sent_again(
 @pytest.mark.parametrize("what", ["request", "retry"])
 def test_a_key_sees_only_its_own(make_settings: MakeSettings, worker: ScriptedWorker, what: str) -> None:
     with ApiServer(make_settings(api_keys="key-of-ann,key-of-bob")) as server:
-        ann, bob = (httpx.Client(base_url=server.url, headers={"x-api-key": f"key-of-{name}"}) for name in ("ann", "bob"))
+        ann, bob = (
+            httpx.Client(base_url=server.url, headers={"x-api-key": f"key-of-{name}"})
+            for name in ("ann", "bob")
+        )
         with ann, bob:
             job_id = submit(ann)
             assert ended(ann, job_id) == "completed"

@@ -81,6 +81,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "tts_ref_text": ("It is me.", "It is me."),
     "voices_dir": ("/voices", Path("/voices")),
     "alias_file": ("/aliases.json", Path("/aliases.json")),
+    "show_prompts": ("0", False),
     "strict": ("1", True),
     "queue_limit": ("2000", 2000),
     "aging_time": ("10m", 600.0),

@@ -93,7 +93,12 @@ def submit(tidy: System) -> Callable[..., str]:
 
     def send(text: str = "Hello", **more: Any) -> str:
         headers = {"X-App": more.pop("app", "notes")}
-        body = {"model": "default", "messages": [{"role": "user", "content": text}], "background": True, **more}
+        body = {
+            "model": "default",
+            "messages": [{"role": "user", "content": text}],
+            "background": True,
+            **more,
+        }
         answer = tidy.http.post("/v1/chat/completions", json=body, headers=headers)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])

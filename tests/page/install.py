@@ -23,7 +23,8 @@ _UNPACK = """
 import { createReadStream, createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createBrotliDecompress } from "node:zlib";
-const unpack = (from, to) => pipeline(createReadStream(from), createBrotliDecompress(), createWriteStream(to, { mode: 0o755 }));
+const unpack = (from, to) =>
+  pipeline(createReadStream(from), createBrotliDecompress(), createWriteStream(to, { mode: 0o755 }));
 const [bin, to] = process.argv.slice(2);
 await unpack(`${bin}/chromium.br`, `${to}/chromium`);
 for (const name of ["al2023", "swiftshader"]) await unpack(`${bin}/${name}.tar.br`, `${to}/${name}.tar`);
@@ -56,7 +57,9 @@ def unpacked(folder: Path) -> Path | None:
     for name in ("al2023", "swiftshader"):
         subprocess.run(["tar", "-xf", f"{name}.tar"], cwd=place, check=True)
     start = place / "start"
-    start.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{place / "lib"}:$LD_LIBRARY_PATH" exec "{place / "chromium"}" "$@"\n')
+    start.write_text(
+        f'#!/bin/sh\nLD_LIBRARY_PATH="{place / "lib"}:$LD_LIBRARY_PATH" exec "{place / "chromium"}" "$@"\n'
+    )
     start.chmod(0o755)
     answers = subprocess.run([start, "--version"], capture_output=True).returncode == 0
     return start if answers else None

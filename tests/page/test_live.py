@@ -34,7 +34,9 @@ def test_a_jobs_life_is_seen(tab: Watched, tidy: System) -> None:
     running.get_by_role("button", name=re.compile("^Cancel")).click()
     tab.page.get_by_role("dialog").get_by_role("button", name="Cancel job").click()
     assert outcome(tidy, job_id)["status"] == "cancelled"
-    expect(tab.page.get_by_role("region", name="Ended jobs").locator(row)).to_contain_text(re.compile("cancelled", re.I))
+    expect(tab.page.get_by_role("region", name="Ended jobs").locator(row)).to_contain_text(
+        re.compile("cancelled", re.I)
+    )
 
 
 def test_a_page_that_lost_the_server_goes_on(tab: Watched, tidy: System, submit: Callable[..., str]) -> None:
@@ -57,7 +59,9 @@ def test_closed_tabs_leave_nothing_behind(tab: Watched, tidy: System) -> None:
     def clients() -> int:
         """Connections of browsers: other clients are those of this process."""
         ours = {end.laddr.port for end in psutil.Process().net_connections("tcp") if end.laddr}
-        found = [end for end in api.net_connections("tcp") if end.status == psutil.CONN_ESTABLISHED and end.raddr]
+        found = [
+            end for end in api.net_connections("tcp") if end.status == psutil.CONN_ESTABLISHED and end.raddr
+        ]
         return sum(end.laddr.port == tidy.port and end.raddr.port not in ours for end in found)
 
     tidy.wait_until(lambda: clients() == 0, "an earlier tab has left something behind")

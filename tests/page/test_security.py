@@ -13,7 +13,11 @@ from tests.support.stories import outcome
 from tests.support.system import REPO, System
 
 #: If any of it became markup, a script would run or an image be asked for.
-MARKUP = "<img src=x onerror=\"window.hurt=1\"><script>window.hurt=1</script><b id=hurt>bold</b>"
+MARKUP = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script><b id=hurt>bold</b>'
+#: What Markdown may hold and a browser must not get.
+HOSTILE = (
+    "\n\n[a](javascript:alert(1)) <iframe src=//evil.example></iframe><form action=//evil.example></form>"
+)
 
 
 def unharmed(tab: Watched) -> None:
@@ -21,7 +25,9 @@ def unharmed(tab: Watched) -> None:
     expect(tab.page.locator("#hurt")).to_have_count(0)
 
 
-def test_markup_of_prompts_and_apps_stays_text(tab: Watched, tidy: System, submit: Callable[..., str]) -> None:
+def test_markup_of_prompts_and_apps_stays_text(
+    tab: Watched, tidy: System, submit: Callable[..., str]
+) -> None:
     done = submit(MARKUP, app="<b id=hurt>app</b>", max_tokens=4)
     outcome(tidy, done)
     tidy.http.post("/v1/queue/pause?queue=llm")
@@ -42,14 +48,15 @@ def test_markup_of_a_models_answer_is_made_harmless(tab: Watched, tidy: System) 
     tab.open("chat")
     shown = tab.page.evaluate(
         """async (text) => {
-            const { markdown } = await import(new URL(document.querySelector("script").src).href.replace("app.js", "parts/markdown.js"));
+            const app = document.querySelector("script").src;
+            const { markdown } = await import(app.replace("app.js", "parts/markdown.js"));
             const box = document.createElement("div");
             const made = markdown(text);
             if (typeof made === "string") box.innerHTML = made; else box.append(made);
             document.body.append(box);
             return box.innerHTML;
         }""",
-        MARKUP + "\\n\\n[a](javascript:alert(1)) <iframe src=//evil.example></iframe><form action=//evil.example><input></form>",
+        MARKUP + HOSTILE,
     )
     assert "javascript:" not in shown
     assert "onerror" not in shown
@@ -72,12 +79,14 @@ def test_without_a_key_there_is_only_the_login(browser: Browser, keyed: System) 
     with watched(browser, keyed.url) as tab:
         tab.forgive("401")
         asked: list[str] = []
-        tab.page.on("response", lambda answer: answer.ok and asked.append(answer.url))
+        tab.page.on("response", lambda answer: asked.append(answer.url) if answer.ok else None)
         tab.open("logs")
         field = tab.page.get_by_label("API key")
         expect(field).to_be_visible()
         expect(tab.page.get_by_role("navigation")).to_have_count(0)
-        assert all(url.startswith((f"{tab.url}page/", tab.url + "#")) or url == tab.url for url in asked), asked
+        assert all(url.startswith((f"{tab.url}page/", tab.url + "#")) or url == tab.url for url in asked), (
+            asked
+        )
         field.fill("wrong")
         field.press("Enter")
         expect(tab.page.get_by_role("alert")).to_contain_text("does not accept")
@@ -105,7 +114,9 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         length = int(self.headers.get("content-length") or 0)
-        kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+        kept = {
+            name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")
+        }
         host = self.headers["host"]
         more = {"x-forwarded-prefix": "/ai", "x-forwarded-host": host, "x-forwarded-for": "127.0.0.1"}
         with httpx.stream(
@@ -172,12 +183,16 @@ def test_a_page_of_another_origin_gets_nothing(browser: Browser, system: System,
     framed = page.evaluate(
         """url => new Promise((done) => {
             const frame = document.createElement("iframe");
-            frame.onload = () => { try { done(frame.contentDocument?.title ?? "closed"); } catch { done("closed"); } };
+            frame.onload = () => {
+                try { done(frame.contentDocument?.title ?? "closed"); } catch { done("closed"); }
+            };
             frame.src = url;
             document.body.append(frame);
         })""",
         f"{system.url}/",
     )
     assert framed in ("closed", "")
-    assert not any("mlxq" in (frame.title() or "") for frame in page.frames[1:] if "chrome-error" not in frame.url)
+    assert not any(
+        "mlxq" in (frame.title() or "") for frame in page.frames[1:] if "chrome-error" not in frame.url
+    )
     page.context.close()

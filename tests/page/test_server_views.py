@@ -56,7 +56,9 @@ def test_the_log_of_all_processes_is_shown_as_it_is_written(
 
 def test_health_says_what_is_wrong_and_what_mends_it(tab: Watched, tidy: System) -> None:
     tab.open("health")
-    expect(tab.page.get_by_role("listitem").filter(has_text="Chats are answered by a toy")).to_contain_text("mlxq pull ")
+    expect(tab.page.get_by_role("listitem").filter(has_text="Chats are answered by a toy")).to_contain_text(
+        "mlxq pull "
+    )
     tidy.http.post("/v1/queue/pause?queue=image")
     paused = tab.page.get_by_role("listitem").filter(has_text="Paused: image.")
     expect(paused).to_contain_text("mlxq resume")

@@ -27,10 +27,16 @@ VIEWS = {
 }
 LOOKS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True, "is_mobile": True},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "color_scheme": "dark",
+        "has_touch": True,
+        "is_mobile": True,
+    },
 }
 _AXE = """async () => {
-    const found = await axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"] });
+    const runOnly = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    const found = await axe.run(document, { resultTypes: ["violations"], runOnly });
     return found.violations.filter(({ impact }) => impact === "serious" || impact === "critical")
         .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).slice(0, 5).join(", ")}`);
 }"""
@@ -65,10 +71,9 @@ def test_every_view_is_shown(browser: Browser, tidy: System, lively: str, look: 
     with watched(browser, tidy.url, **LOOKS[look]) as tab:
         tab.open()
         tab.connected()
-        for view, title in {**VIEWS, f"jobs/{lively}": re.compile("notes")}.items():
+        for view, title in {**VIEWS, f"jobs/{lively}": "notes"}.items():
             tab.go(view)
-            expect(tab.page.get_by_role("heading", level=1)).to_have_text(title)
-            tab.page.wait_for_load_state("networkidle") if view in ("usage", "models") else None
+            expect(tab.page.get_by_role("heading", level=1)).to_contain_text(title)
             expect(tab.page.locator(".spinner")).to_have_count(0)
             if found := violations(tab):
                 faults[view] = found

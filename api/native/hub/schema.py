@@ -8,7 +8,7 @@ ModelCategory = Literal["llm", "asr", "tts", "image", "embedding"]
 
 
 class FoundModel(TypedDict):
-    """A model of the hub. Sizes are bytes, estimated; null where nothing tells. `fits`: into this machine's memory."""
+    """A model of the hub. Sizes are bytes, estimated; null where nothing tells. `fits`: into the memory."""
 
     id: str
     category: ModelCategory | None

@@ -51,7 +51,10 @@ def body_of(kept: KeptRequest) -> Mapping[str, object]:
     if isinstance(kept.payload, ChatPayload):
         if kept.payload.grammar is not None:
             schema = msgspec.to_builtins(kept.payload.grammar.json_schema)
-            body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": schema},
+            }
         if isinstance(body.get("tool_choice"), Mapping):
             body["tool_choice"] = {"type": "function", "function": body["tool_choice"]}
         if kept.payload.logprobs is not None:

@@ -92,7 +92,8 @@ async def logs(
 
 def _frames(lines: Iterable[LogLine]) -> bytes:
     return b"".join(
-        b"id: %s\nevent: line\ndata: %s\n\n" % (line.id.encode(), orjson.dumps(_entry(line))) for line in lines
+        b"id: %s\nevent: line\ndata: %s\n\n" % (line.id.encode(), orjson.dumps(_entry(line)))
+        for line in lines
     )
 
 
