@@ -53,6 +53,7 @@ async def get_request(request: Request, job_id: JobId) -> Response:
 
 @router.post(
     "/v1/jobs/{job_id}/retry",
+    status_code=202,
     summary="Ask the same again",
     response_class=Response,
     openapi_extra=gives(JobObject, 202, "A new job was accepted"),
