@@ -62,6 +62,7 @@ function Going({ recording }) {
   const level = useRef(null);
   useEffect(() => {
     let frame = requestAnimationFrame(function look() {
+      if (!level.current) return;
       setSeconds(Math.floor((performance.now() - recording.began) / 1000));
       level.current.style.transform = `scaleX(${recording.level()})`;
       frame = requestAnimationFrame(look);
