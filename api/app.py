@@ -45,6 +45,7 @@ from api.mlxgui.models import router as named_models
 from api.mlxgui.settings import router as settings_route
 from api.mlxgui.system import router as system
 from api.models.hub import Hub
+from api.native.addresses import router as addresses
 from api.native.artifacts import router as artifacts
 from api.native.checks import router as checks
 from api.native.description import router as description
@@ -101,6 +102,7 @@ _EXPOSED = (
 
 #: Everything that is served. The order does not matter.
 RESOURCES: tuple[Resource, ...] = (
+    addresses.RESOURCE,
     anthropic_models.RESOURCE,
     artifacts.RESOURCE,
     batches.RESOURCE,

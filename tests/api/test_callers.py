@@ -77,6 +77,7 @@ VERBS: list[tuple[str, str, Any]] = [
     ("POST", "/v1/manager/models/tiny/priority", {"priority": 1}),
     ("POST", "/v1/queue/pause", None),
     ("POST", "/v1/queue/resume", None),
+    ("GET", "/v1/addresses", None),
     ("GET", "/v1/settings", None),
     ("PUT", "/v1/settings/log_level", {"value": "DEBUG"}),
     ("POST", "/v1/system/shutdown", None),

@@ -36,6 +36,22 @@ def test_health_needs_a_worker(http: httpx.Client, worker: ScriptedWorker) -> No
     assert answer.json() == {"status": "unhealthy", "redis": "ok", "worker": "lost"}
 
 
+def test_addresses_are_those_that_other_machines_reach(make_settings: MakeSettings) -> None:
+    def told(**access: object) -> list[str]:
+        with ApiServer(make_settings(port=8123, **access)) as api:
+            body = httpx.get(f"{api.url}/v1/addresses").raise_for_status().json()
+        assert body["object"] == "list"
+        addresses: list[str] = body["addresses"]
+        return addresses
+
+    assert told(host="127.0.0.1") == []
+    assert told(host="192.0.2.7") == ["http://192.0.2.7:8123/"]
+    assert told(host="::1", public_url="https://ai.example/mlxq") == ["https://ai.example/mlxq/"]
+    everywhere = told(host="0.0.0.0")
+    assert "http://127.0.0.1:8123/" not in everywhere
+    assert all(address.endswith(":8123/") for address in everywhere)
+
+
 def test_every_response_has_an_id_of_its_own(http: httpx.Client) -> None:
     ids = {http.get(path).headers["x-request-id"] for path in ("/", "/nix", "/health", "/v1/models")}
     assert len(ids) == 4
