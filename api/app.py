@@ -58,6 +58,7 @@ from api.native.metrics import router as metrics
 from api.native.queue import router as queue
 from api.native.system import router as health
 from api.ollama.chat import router as ollama_chat
+from api.native.usage import router as usage
 from api.ollama.embed import router as ollama_embed
 from api.ollama.models import router as ollama_models
 from api.ominix.models import router as loaded_models
@@ -83,6 +84,7 @@ from jobs.errors import MlxqError
 from jobs.live_settings import LiveSettings, apply_log_level, follow
 from jobs.tasks import end
 
+from jobs.usage import keep_time_zone
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks for a Redis that is not there yet, before the first line about it, between two.
@@ -145,6 +147,7 @@ RESOURCES: tuple[Resource, ...] = (
     system.RESOURCE,
     transcription.RESOURCE,
     speech_socket.RESOURCE,
+    usage.RESOURCE,
     voices.RESOURCE,
 )
 
@@ -162,12 +165,13 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
             watch = asyncio.create_task(follow(settings.redis_address, usual, apply_log_level))
             counting = asyncio.create_task(context.requests.keep_flushing(client.redis))
             driver = BatchDriver(app, client)
+            clock = asyncio.create_task(keep_time_zone(client.redis))
             driver.start()
             app.state.feed = Feed(client, app.state.renderers)
             yield {"jobs": client}
             app.state.feed = None
             await driver.stop()
-            await end(announcement, watch, counting)
+            await end(announcement, watch, counting, clock)
 
     app = Api(
         title="mlxq",

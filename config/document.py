@@ -19,6 +19,7 @@ _IN_WORDS = {
     "model_roots": "`models/`, the hub's cache",
     "voices_dir": "`~/.mlxq/voices`",
     "alias_file": "`~/.mlxq/aliases.json`",
+    "usage_prices": "`~/.mlxq/prices.json`",
     "allowed_hosts": "loopback names, those of containers for their host, and `HOST`",
 }
 

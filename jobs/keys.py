@@ -37,6 +37,8 @@ LOGS = "mlxq:logs"
 
 #: Counts of jobs, tokens, times and requests (jobs/metrics.py).
 METRICS = "mlxq:metrics"
+#: Seconds that the local time of the API is ahead of UTC, for the days of usage (jobs/usage.py).
+USAGE_OFFSET = "mlxq:usage-offset"
 
 #: Stored files by the millisecond of their creation, and those that expire by the second in which they do.
 STORED_FILES = "mlxq:stored-files"
@@ -216,6 +218,11 @@ def runs(name: str) -> str:
 def workers_of(queue_name: str) -> str:
     """The workers that listen to a queue (RQ)."""
     return f"rq:workers:{queue_name}"
+
+
+def usage(day: int) -> str:
+    """What jobs used on a day, counted from 1970-01-01: a row → its figures. It expires after a year."""
+    return f"mlxq:usage:{day}"
 
 
 def file(file_id: str) -> str:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import redis.asyncio
 
 from jobs import keys
-from jobs.results import EmbeddingResult, ImageResult, Result, SpeechResult, TextResult, TranscriptionResult
+from jobs.results import (
+    EmbeddingResult,
+    ImageResult,
+    RerankResult,
+    Result,
+    SpeechResult,
+    TextResult,
+    TranscriptionResult,
+)
 
 #: Upper bounds of the buckets of times, in milliseconds, as `metrics.lua` has them.
 BOUNDS = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000)
@@ -81,10 +89,12 @@ def counted(result: Result | None) -> tuple[str, str]:
                 "cached_tokens": usage.cached_tokens,
                 "prompts_with_cache" if usage.cached_tokens else "prompts_without_cache": 1,
             }
-        case EmbeddingResult(usage=usage):
+        case EmbeddingResult(usage=usage) | RerankResult(usage=usage):
             made = {"prompt_tokens": usage.prompt_tokens}
         case ImageResult(images=images, steps=steps):
             made = {"images": len(images), "steps": len(images) * steps}
-        case SpeechResult(duration=seconds) | TranscriptionResult(duration=seconds):
+        case SpeechResult(duration=seconds, characters=characters):
+            made = {"audio_milliseconds": round(seconds * 1000), "characters": characters}
+        case TranscriptionResult(duration=seconds):
             made = {"audio_milliseconds": round(seconds * 1000)}
     return " ".join(f"{name} {number}" for name, number in made.items() if number), written

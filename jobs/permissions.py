@@ -36,6 +36,7 @@ _ON_TEXT: tuple[Command, ...] = (
             "INCR",
             "HGETALL",
             "HKEYS",
+            "HLEN",
             "HVALS",
             "LLEN",
             "SMEMBERS",

@@ -146,13 +146,14 @@ class SpeechUsage(msgspec.Struct, frozen=True):
 
 
 class SpeechResult(Result, frozen=True, kw_only=True):
-    """A sound file (`audio`) of `duration` seconds."""
+    """A sound file (`audio`) of `duration` seconds, in which a text of so many `characters` is spoken."""
 
     audio: str
     format: str
     content_type: str = ""
     duration: float = 0.0
     sample_rate: int = 0
+    characters: int = 0
     usage: SpeechUsage = SpeechUsage()
 
     def files(self) -> Mapping[int, File]:

@@ -1,9 +1,12 @@
 """How many jobs may wait, how long they run, and how long they are kept."""
 
+from pathlib import Path
+
 from pydantic import Field
 
+from config import early
 from config.settings.group import Group
-from config.values import Seconds
+from config.values import Directory, Seconds
 
 
 class JobSettings(Group):
@@ -91,6 +94,10 @@ class JobSettings(Group):
         ge=1,
         le=100,
         description="Crashes of the worker under a job after which it fails. After the first one it runs alone.",
+    )
+    usage_prices: Directory = Field(
+        default_factory=lambda data: Path(data.get("data_dir", early.DATA_DIR)) / "prices.json",
+        description="File of your own prices, by which `/v1/usage` says what a cloud would have asked.",
     )
 
     @property

@@ -25,5 +25,6 @@ if ARGV[12] ~= '' and job[2] then
   observe('first|' .. (job[1] or ''), now() * 1000 - tonumber(job[2]) - tonumber(ARGV[12]))
 end
 redis.call('XADD', KEYS[4], 'MAXLEN', 10, '*', unpack(ARGV, 13))
-local failed = conclude(id, ARGV[3], KEYS[3], ARGV[7], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]))
+local failed = conclude(id, ARGV[3], KEYS[3], ARGV[7], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]),
+  ARGV[11])
 return { 1, unpack(failed) }

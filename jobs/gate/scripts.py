@@ -26,24 +26,24 @@ class Ttl:
 
 #: What a script needs beside common.lua. Every function is made anew with each call: the others do without these.
 _PARTS = {
-    "admit": ("lines", "metrics", "states", "memory", "watchers", "resend"),
+    "admit": ("lines", "metrics", "usage", "states", "memory", "watchers", "resend"),
     "beat": ("lines",),
-    "cancel": ("lines", "metrics", "states"),
+    "cancel": ("lines", "metrics", "usage", "states"),
     "choose": ("lines",),
-    "claim": ("lines", "metrics", "states"),
+    "claim": ("lines", "metrics", "usage", "states"),
     "deliver": ("watchers",),
-    "finish": ("lines", "metrics", "states"),
-    "leave": ("lines", "metrics", "states", "watchers"),
+    "finish": ("lines", "metrics", "usage", "states"),
+    "leave": ("lines", "metrics", "usage", "states", "watchers"),
     "place": ("lines",),
-    "prioritise": ("lines", "metrics", "states"),
-    "put_back": ("lines", "metrics", "states"),
+    "prioritise": ("lines", "metrics", "usage", "states"),
+    "put_back": ("lines", "metrics", "usage", "states"),
     "rearrange": ("lines",),
-    "recover": ("lines", "metrics", "states"),
-    "release": ("lines", "metrics", "states"),
-    "relieve": ("lines", "metrics", "states", "memory"),
-    "sweep": ("lines", "metrics", "states"),
+    "recover": ("lines", "metrics", "usage", "states"),
+    "release": ("lines", "metrics", "usage", "states"),
+    "relieve": ("lines", "metrics", "usage", "states", "memory"),
+    "sweep": ("lines", "metrics", "usage", "states"),
     "watch": ("watchers",),
-    "yield": ("lines", "metrics", "states"),
+    "yield": ("lines", "metrics", "usage", "states"),
 }
 
 

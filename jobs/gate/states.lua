@@ -111,14 +111,16 @@ end
 
 -- The end of a job: status, registry, times to live, the terminal event.
 -- `status` is RQ's word, `registry` the queue's registry of that end.
+-- `made`: what is counted of its result, if it has one.
 -- Its request goes, unless it was marked to be kept, and so do the files that it brought along.
 -- Returns the ids of jobs that waited for it and failed with it.
-function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
+function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made)
   local key, time = 'rq:job:' .. id, now()
   local job = call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin',
-    'mlxq_linger', 'mlxq_lingers_until', 'mlxq_class', 'mlxq_share', 'mlxq_charged')
-  local category = category_of(job[6])
-  count('jobs|' .. (job[3] or '') .. '|' .. (string.match(event, '^{"type":"(%a+)"') or ''), 1)
+    'mlxq_linger', 'mlxq_lingers_until', 'mlxq_class', 'mlxq_share', 'mlxq_charged', 'mlxq_use', 'mlxq_owner',
+    'mlxq_app', 'mlxq_loading')
+  local category, outcome = category_of(job[6]), string.match(event, '^{"type":"(%a+)"') or ''
+  count('jobs|' .. (job[3] or '') .. '|' .. outcome, 1)
   if job[1] or not job[3] then
     call('HSET', key, 'status', status, 'ended_at', now_iso, 'origin', category)
   else
@@ -127,6 +129,9 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl)
   end
   local ran = job[5] and time - job[5] / 1000 or 0
   settle(category, job[9], job[10], job[11], ran)
+  if job[12] then
+    add_usage(job[3] or '', job[13], job[14], job[4], outcome, job[15] and 0 or ran * 1000, made or '')
+  end
   if status == 'finished' and job[5] then
     observe('run|' .. (job[3] or ''), math.floor(ran * 1000))
     -- How long jobs run, by the last ones of their queue (jobs/eta.py).

@@ -8,6 +8,7 @@ from config import VERSION
 from mlxq.cli.agents import AGENTS
 from mlxq.cli.queue_verbs import add_verbs
 from mlxq.cli.serve import serve
+from mlxq.cli.usage_verb import add_usage
 from mlxq.launch.names import NAMES
 
 
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--with-key", action="store_true", help="show the key, too")
     verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
     add_verbs(verbs, address)
+    add_usage(verbs, address)
     return program
 
 
@@ -71,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mlxq.cli.launch import launch
     from mlxq.cli.queue import actions
     from mlxq.cli.server import Problem, Server
+    from mlxq.cli.usage import usage
 
     settings = load_settings()
     verbs: dict[str, Callable[[Server], None]] = {
@@ -88,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shown=wanted.shown,
             with_key=wanted.with_key,
         ),
+        "usage": lambda server: usage(server, wanted),
         "clear-cache": lambda _: clear_cache(settings),
         **actions(wanted),
     }

@@ -77,10 +77,22 @@ class Server:
 
     def ask(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
         """The answer's JSON. Raises Problem with the server's own words."""
+        return self._ask(method, path, body, params)[1]
+
+    def text(self, path: str, **params: Any) -> str:
+        """The text of an answer that is no JSON. Raises Problem with the server's own words."""
+        return self._ask("GET", path, None, params, expected="text/csv")[0]
+
+    def _ask(
+        self, method: str, path: str, body: Any, params: dict[str, Any], expected: str = ""
+    ) -> tuple[str, Any]:
+        """The answer's text, and its JSON unless it has the `expected` type."""
         # Deleting waits until a model has been unloaded.
         patience = None if method == "DELETE" else 30.0
         try:
             answer = self._http.request(method, path, json=body, params=params, timeout=patience)
+            if expected and answer.headers.get("content-type", "").startswith(expected):
+                return answer.text, None
             content = answer.json()
         except httpx.InvalidURL:
             raise Problem(f"{self.url} is no address") from None
@@ -90,7 +102,7 @@ class Server:
             raise Problem(f"what answers at {self.url} is not mlxq") from None
         if answer.is_error:
             raise (Missing if answer.status_code == httpx.codes.NOT_FOUND else Problem)(_words(content))
-        return content
+        return answer.text, content
 
     def events(self, job_id: str) -> Iterator[tuple[str, DownloadEvent]]:
         """(type, data) of each event of a download to its last. Waits for a server that is away for a while."""

@@ -85,6 +85,7 @@ VERBS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/jobs", None),
     ("GET", "/v1/logs", None),
     ("GET", "/v1/checks", None),
+    ("GET", "/v1/usage", None),
 ]
 
 #: Routes that store what others will read, with the body of one.

@@ -19,8 +19,8 @@ from jobs.errors import Forbidden, InsufficientStorage, MlxqError, QueueFull
 from jobs.events import ProgressState
 from jobs.gate import Ending, Gate
 from jobs.kinds import DOWNLOADS, Category
+from jobs.model_jobs import jobs_for
 from jobs.status import JobStatus
-from jobs.usage import jobs_for
 from mlxq.downloads.request import download_request
 from tests.support.events import plain
 from tests.support.jobs import TTL, request, waiting

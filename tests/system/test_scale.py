@@ -28,6 +28,7 @@ STANDING = (
     "mlxq:runs:llm",
     "mlxq:waits:llm",
     "mlxq:metrics",
+    "mlxq:usage",
     "mlxq:turns:",
     "mlxq:shares:",
     "mlxq:models:",

@@ -135,3 +135,16 @@ def test_the_queue_is_paused_and_its_jobs_change_places(system: System) -> None:
     assert outcome(system, second)["status"] == "completed"
     mlxq(system, "release", first)
     assert outcome(system, first)["status"] == "completed"
+
+
+def test_usage_is_shown_as_a_table_and_as_csv(system: System) -> None:
+    assert outcome(system, submit(system, "counted", max_tokens=2))["status"] == "completed"
+    head, *rows = mlxq(system, "usage").splitlines()
+    assert head.split()[:4] == ["DAY", "APP", "MODEL", "REQUESTS"]
+    assert any("first" in row for row in rows)
+    assert rows[-1].startswith("all ")
+    table = mlxq(system, "usage", "--by", "model", "--csv").splitlines()
+    assert table[0].startswith("model,requests,completed,")
+    assert any(row.startswith("first,") for row in table)
+    done = run("usage", "--by", "shoe", "--url", system.url)
+    assert (done.returncode, "'shoe'" in done.stderr) == (1, True)

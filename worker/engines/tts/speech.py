@@ -54,6 +54,7 @@ class _Task:
     format: str
     total: int
     tokens: int
+    characters: int
     chunks: Iterator[Any] | None = None
     made: int = 0
     done: int = 0
@@ -114,6 +115,7 @@ class SpeechEngine:
                 format=payload.format,
                 total=len(texts),
                 tokens=self._family.tokens(payload.input),
+                characters=len(payload.input),
             )
         self._tasks.add(task, seed if payload.seed is None else payload.seed)
 
@@ -187,6 +189,7 @@ class SpeechEngine:
             content_type=SPEECH_TYPES[task.format],
             duration=round(task.encoder.duration, 3),
             sample_rate=task.encoder.sample_rate,
+            characters=task.characters,
             usage=SpeechUsage(task.tokens, task.made),
         )
         self.remove(task.id)

@@ -1,0 +1,17 @@
+"""The verb for usage, as the command line reads it. What it does is in `usage.py`."""
+
+import argparse
+from typing import Any
+
+
+def add_usage(verbs: Any, address: argparse.ArgumentParser) -> None:
+    """Add it to the command's parser."""
+    one = verbs.add_parser("usage", help="what apps have used, by day and model", parents=[address])
+    one.add_argument(
+        "--from", dest="first", metavar="DATE", help="the first day, as 2026-11-26; else 30 days"
+    )
+    one.add_argument("--to", dest="last", metavar="DATE", help="the last day; else today")
+    one.add_argument(
+        "--by", default="day,app,model", metavar="NAMES", help="of day, app, key, model and kind"
+    )
+    one.add_argument("--csv", action="store_true", help="all figures, for a spreadsheet")
