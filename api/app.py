@@ -31,6 +31,7 @@ from api.http.middleware import BodyLimit, Heads, Paths, RequestIds
 from api.http.openapi import Api
 from api.http.request_counts import Counted
 from api.http.security import CallerGuard, HostGuard, host_name, listens_everywhere
+from api.http.tracing import Traced
 from api.http.uploads import OwnUploads
 from api.llamacpp.completion import router as llama_completion
 from api.llamacpp.prompts import router as llama_prompts
@@ -57,8 +58,8 @@ from api.native.logs import router as logs
 from api.native.metrics import router as metrics
 from api.native.queue import router as queue
 from api.native.system import router as health
-from api.ollama.chat import router as ollama_chat
 from api.native.usage import router as usage
+from api.ollama.chat import router as ollama_chat
 from api.ollama.embed import router as ollama_embed
 from api.ollama.models import router as ollama_models
 from api.ominix.models import router as loaded_models
@@ -83,8 +84,8 @@ from jobs.client import JobClient
 from jobs.errors import MlxqError
 from jobs.live_settings import LiveSettings, apply_log_level, follow
 from jobs.tasks import end
-
 from jobs.usage import keep_time_zone
+
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks for a Redis that is not there yet, before the first line about it, between two.
@@ -146,8 +147,8 @@ RESOURCES: tuple[Resource, ...] = (
     speech.RESOURCE,
     system.RESOURCE,
     transcription.RESOURCE,
-    speech_socket.RESOURCE,
     usage.RESOURCE,
+    speech_socket.RESOURCE,
     voices.RESOURCE,
 )
 
@@ -164,8 +165,8 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
             usual = LiveSettings.of(settings)
             watch = asyncio.create_task(follow(settings.redis_address, usual, apply_log_level))
             counting = asyncio.create_task(context.requests.keep_flushing(client.redis))
-            driver = BatchDriver(app, client)
             clock = asyncio.create_task(keep_time_zone(client.redis))
+            driver = BatchDriver(app, client)
             driver.start()
             app.state.feed = Feed(client, app.state.renderers)
             yield {"jobs": client}
@@ -178,6 +179,8 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
         version=VERSION,
         summary="One queue for all the AI on a Mac: OpenAI's API in front of MLX models.",
         lifespan=lifespan,
+        # FastAPI's own: its spans have queries, which are the client's.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
@@ -221,6 +224,7 @@ def _middleware(settings: Settings, context: Context, resources: Sequence[Resour
         Middleware(RequestIds),
         Middleware(Forwarded, trusted=settings.trusted_proxies, public_url=settings.public_url),
         Middleware(Counted, counts=context.requests),
+        *([Middleware(Traced)] if settings.traces else []),
         Middleware(Paths),
         Middleware(Heads),
         Middleware(HostGuard, allowed=_hosts(settings), addresses=listens_everywhere(settings.host)),

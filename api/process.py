@@ -11,6 +11,7 @@ from api.http.caller import accepted_keys, address_of
 from api.server import listen, server
 from config.logs import configure_logging
 from config.settings import Settings, load_settings
+from jobs import tracing
 from jobs.live_settings import at_start
 from jobs.shared_log import SharedLog
 from mlxq.launch.code_wall import close_to_models
@@ -88,7 +89,9 @@ def serve(settings: Settings, usual: Settings) -> int:
         running.should_exit = True
 
     app.state.halt = halt
+    tracing.start(settings, "api")
     running.run(sockets=[*sockets, *ollama])
+    tracing.stop()
     if again:
         start_again()
     return 0

@@ -87,7 +87,7 @@ class JobRequest:
     of its answer. `steps` is how many it is expected to take, and `step_size` how much one is, in a unit of its
     kind's own: from them its time is estimated. `size` is the number of bytes of the request. `uploads` are the files
     that came with it. They are the job's once it is accepted. `kept` is a text that stays with the job's record, for
-    its dialect alone.
+    its dialect alone. `trace` is the context of the request's span, where there are traces.
     """
 
     id: str
@@ -116,6 +116,7 @@ class JobRequest:
     step_size: float = 0.0
     meta: Meta = NOTHING_NOTED
     kept: str = ""
+    trace: str = ""
     uploads: Uploads | None = field(default=None, compare=False)
 
     @property
@@ -157,6 +158,7 @@ class Claim:
     #: whether its last client has left
     lingers: bool = False
     service_class: ServiceClass = ServiceClass.NORMAL
+    trace: str = ""
 
     @staticmethod
     def decode(job_id: str, execution_id: str, attempt: int, data: bytes) -> "Claim":

@@ -268,6 +268,7 @@ class Lane:
             return False
         try:
             if switch:
+                task.execution.loading = time.monotonic()
                 self._jobs.put([task.message(events.Loading(claim.model))])
                 self._load(claim.model)
             if claim.kind is Kind.LOAD:

@@ -7,6 +7,7 @@ import threading
 
 from config.logs import configure_logging
 from config.settings import load_settings
+from jobs import tracing
 from jobs.commands import RESTART
 from jobs.live_settings import at_start
 from jobs.shared_log import SharedLog
@@ -39,6 +40,7 @@ def main() -> int:
         say(str(final))
         return WRONG_SETTING
     host = WorkerHost(settings, missing=wrong)
+    tracing.start(settings, "worker")
     if not host.start(stop):
         return 0
     while not stop.wait(0.2) and host.asked is None:
@@ -47,6 +49,7 @@ def main() -> int:
             host.abandon()
             os._exit(HUNG)
     drained = host.drain()
+    tracing.stop()
     if host.asked == RESTART and not stop.is_set():
         start_again()
     if not drained:

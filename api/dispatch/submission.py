@@ -135,6 +135,7 @@ def job_request(
         size=len(asked),
         meta=msgspec.structs.replace(meta, created=int(time.time())),
         kept=kept,
+        trace=getattr(request.state, "trace", ""),
         uploads=uploads,
     )
 

@@ -22,6 +22,7 @@ from config.settings.models import ModelSettings
 from config.settings.places import REPO, hub_home
 from config.settings.processes import LOG_LEVELS, ProcessSettings
 from config.settings.server import ServerSettings
+from config.settings.tracing import TracingSettings
 from config.values import bounds
 
 __all__ = ["CONTAINER_NAMES", "LOG_LEVELS", "REPO", "Settings", "hub_home", "load_settings", "variables"]
@@ -29,6 +30,7 @@ __all__ = ["CONTAINER_NAMES", "LOG_LEVELS", "REPO", "Settings", "hub_home", "loa
 
 # pydantic takes the fields of the last base first: that is the order of the table in docs/settings.md.
 class Settings(
+    TracingSettings,
     ProcessSettings,
     EngineSettings,
     BatchSettings,

@@ -322,6 +322,6 @@ class ConsumedQueue:
     def _ended(self, ending: Ending, lost: bool) -> None:
         execution = self._executions.get(ending.execution_id)
         if execution is not None and not lost:
-            execution.log_end(ending)
+            execution.note_end(ending)
             self._worker.ended(execution, ending)
         self.forget(ending.execution_id)

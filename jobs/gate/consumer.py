@@ -107,6 +107,7 @@ class Gate(Taker):
                         suspect=bool(verdict[5]),
                         lingers=bool(verdict[6]),
                         service_class=service_class(verdict[7].decode()),
+                        trace=verdict[8].decode(errors="replace"),
                     )
                 )
             except (RequestGone, InvalidRequest) as error:

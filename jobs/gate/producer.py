@@ -112,6 +112,8 @@ class AsyncGate:
             fields["mlxq_keep"] = 1
         if request.kept:
             fields["mlxq_kept"] = request.kept
+        if request.trace:
+            fields["mlxq_trace"] = request.trace
         if request.inputs:
             fields["mlxq_inputs"] = " ".join(request.inputs)
         # The records that lead to the job go with it.

@@ -99,6 +99,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "disk_limit_gb": ("1.5", 1.5),
     "events_ttl": ("1.5h", 5_400.0),
     "max_attempts": ("1", 1),
+    "usage_prices": ("/prices.json", Path("/prices.json")),
     "batch_window": ("4", 4),
     "max_batch_requests": ("5000", 5000),
     "max_batches": ("3", 3),
@@ -118,6 +119,10 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "step_timeout": ("10", 10.0),
     "supervise": ("no", False),
     "log_level": ("WARNING", "warning"),
+    "otel_endpoint": ("http://collector:4318", "http://collector:4318"),
+    "otel_traces_exporter": ("none", "none"),
+    "otel_sdk_disabled": ("true", "true"),
+    "otel_content": ("true", "true"),
 }
 
 CASES = [
