@@ -9,8 +9,13 @@ export function Dialog({ title, onClose, actions, children, wide = false }) {
   const id = useId();
   useLayoutEffect(() => {
     const before = document.activeElement;
-    ref.current.showModal();
-    return () => before?.isConnected && before.focus();
+    const dialog = ref.current;
+    dialog.showModal();
+    return () => {
+      // Nothing outside of an open dialog takes the focus.
+      dialog.close();
+      if (before?.isConnected) before.focus();
+    };
   }, []);
   return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby=${id}
     onCancel=${(event) => (event.preventDefault(), onClose())}
