@@ -94,7 +94,7 @@ def test_it_holds_its_packages_and_models_below_one_folder(wheel: Path) -> None:
         assert kept == {
             f"mlxq/_roots/{path.relative_to(REPO)}"
             for path in (REPO / package).rglob("*")
-            if path.suffix in (".py", ".lua", ".json")
+            if path.is_file() and "__pycache__" not in path.parts
         }
     assert "mlxq/_roots/models/tiny-chat/model.safetensors" in names
 
