@@ -1,7 +1,7 @@
 """The current state of a job and of a queue, read from RQ's hash and ours."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -77,8 +77,14 @@ class JobInfo:
     deferred: bool = False
     #: whether somebody holds it
     held: bool = False
-    #: see `jobs.waits`
+    #: see `jobs.waits`: what it waits for, and that in words
     waits_for: str | None = None
+    wait_reason: str | None = None
+
+    def waiting(self, wait: tuple[str, str] | None) -> "JobInfo":
+        """The same with what it waits for; None: it does not wait."""
+        on, reason = wait or (None, None)
+        return replace(self, waits_for=on, wait_reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ MODEL_USED = "mlxq:models:used"
 MODEL_ERRORS = "mlxq:models:errors"
 #: The queues that are paused, as `all`, a category or `category:class`: name → since when (Unix seconds).
 PAUSED = "mlxq:paused"
+#: There while a worker starts no jobs of the background, by its policy (expires with its last beat).
+RESTING = "mlxq:resting"
 #: Names that users gave to models: name → id.
 MODEL_NAMES = "mlxq:models:names"
 #: Aliases that requests made: name → the model and defaults of parameters (JSON).

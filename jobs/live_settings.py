@@ -1,4 +1,4 @@
-"""The settings that can be changed while mlxq runs: MLX-GUI's nine, and how many models may be held.
+"""The settings that can be changed while mlxq runs: MLX-GUI's nine, how many models may be held, and the night shift.
 
 The environment says what they are at first, Redis keeps what was changed. Who changes one says so on the channel
 of commands; readers also look again at each beat, so that a message that is lost costs a second or two, no more.
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 import redis
@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from redis.exceptions import RedisError
 
 from config.settings import LOG_LEVELS, Settings
+from config.settings.background import checked_hours
 from jobs import keys
 from jobs.connection import async_connection, connection
 from jobs.errors import InvalidRequest, NotFound
@@ -77,6 +78,15 @@ class LiveSettings(BaseModel):
     bind_to_all_interfaces: bool
     #: models on demand that are in memory at once; those of the environment are not counted
     max_concurrent_models: int = Field(default=3, ge=1, le=100)
+    #: when background jobs start, and what becomes of running ones; see `BackgroundSettings`
+    background_hours: Annotated[str, AfterValidator(checked_hours)] = ""
+    background_on_ac_power: bool = False
+    background_idle_minutes: int = Field(default=0, ge=0, le=1440)
+    background_screen_off: bool = False
+    background_heat: Literal["off", "fair", "serious", "critical"] = "off"
+    background_running: Literal["finish", "requeue"] = "finish"
+    #: whether the machine stays awake while jobs run
+    keep_awake: bool = True
 
     @classmethod
     def of(cls, settings: Settings) -> "LiveSettings":
@@ -86,6 +96,13 @@ class LiveSettings(BaseModel):
             max_concurrent_requests=settings.batch_size,
             log_level=settings.log_level.upper(),
             bind_to_all_interfaces=settings.host in (_ANYWHERE, "::"),
+            background_hours=settings.background_hours,
+            background_on_ac_power=settings.background_on_ac_power,
+            background_idle_minutes=settings.background_idle_minutes,
+            background_screen_off=settings.background_screen_off,
+            background_heat=settings.background_heat,
+            background_running=settings.background_running,
+            keep_awake=settings.keep_awake,
         )
 
     def changed(self, key: str, value: object) -> "LiveSettings":

@@ -14,7 +14,7 @@ from jobs.order import place_of
 from jobs.outcomes import with_outcome
 from jobs.redis_errors import told
 from jobs.status import JobStatus
-from jobs.waits import waits_for
+from jobs.waits import wait_of
 from jobs.worker_state import WorkerState, decode_state
 
 #: All jobs.
@@ -36,7 +36,7 @@ class JobReader:
             if info.status is JobStatus.QUEUED:
                 position = None if info.deferred else await place_of(self.redis, job_id)
                 info = replace(info, position=position)
-                info = replace(info, waits_for=waits_for(info, await self.paused(), await self.workers()))
+                info = info.waiting(wait_of(info, await self.paused(), await self.workers()))
             info = replace(info, eta=await eta(self.redis, info))
             if with_result and info.status.terminal:
                 return await with_outcome(self.redis, info)
@@ -60,7 +60,7 @@ class JobReader:
             if not any(info.status is JobStatus.QUEUED for info in page):
                 return page, more
             paused, workers = await self.paused(), await self.workers()
-        return [replace(info, waits_for=waits_for(info, paused, workers)) for info in page], more
+        return [info.waiting(wait_of(info, paused, workers)) for info in page], more
 
     async def stats(self) -> dict[str, QueueStats]:
         """Every category's queue."""

@@ -49,13 +49,30 @@ class MlxMemory(msgspec.Struct, frozen=True):
     cache: int = 0
 
 
+#: What the background waits for.
+RestReason = Literal["hours", "power", "idle", "screen", "heat"]
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """Why a worker starts no jobs of the background now.
+
+    `message` is a sentence without its full stop. Times are Unix seconds; `until` is the earliest at which it may
+    start them again, None where only people know.
+    """
+
+    reasons: tuple[RestReason, ...]
+    message: str
+    since: float
+    until: float | None = None
+
+
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     """One process. `engines` are the categories that it serves; times are ISO, UTC.
 
     `slots` has at least one slot of each category, that of the model used last first.
 
     `trouble` is what its settings ask for and is not so, in sentences. `inventory` is the revision of the inventory
-    that it publishes; empty while it publishes none.
+    that it publishes; empty while it publishes none. `rest`: it starts no jobs of the background now.
     """
 
     name: str
@@ -69,6 +86,7 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     device: Device | None = None
     trouble: tuple[str, ...] = ()
     inventory: str = ""
+    rest: Rest | None = None
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)

@@ -24,16 +24,20 @@ from jobs.gate import iso_now
 from jobs.kinds import Category, Kind
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.orders import decode_order
+from jobs.service_class import ServiceClass
 from jobs.worker_state import WorkerState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
 from mlxq.downloads import demand
+from worker.assertion import PowerAssertion
 from worker.device import device, memory_budget, memory_use, set_limits
 from worker.engines import ENGINES, Loader
 from worker.housekeeping import Housekeeping
 from worker.inventory import InventoryThread
 from worker.lanes import Lanes
+from worker.machine import Machine, this_machine
 from worker.memory import CACHE_SHARE, GB, Limits, Memory
+from worker.night_shift import NightShift
 from worker.scheduler import DeviceScheduler
 from worker.slots import Slot
 from worker.state import publish, withdraw
@@ -55,16 +59,31 @@ class WorkerHost:
         settings: Settings,
         engines: Mapping[Category, Loader] = ENGINES,
         missing: Sequence[Missing] = (),
+        machine: Machine | None = None,
     ) -> None:
-        """`missing`: what the settings name and a download, or a disk that is plugged in, may still bring."""
+        """`missing`: what the settings name and a download, or a disk that is plugged in, may still bring.
+
+        `machine`: None: this one.
+        """
         self.hung = threading.Event()
         self._settings = settings
         self._missing = missing
         self._started_at = datetime.now(UTC).isoformat()
         self._catalog = Catalog(settings)
-        self._consumer = Consumer(settings, self, settings.max_attempts, settings.step_folder)
+        self._consumer = Consumer(
+            settings, self, settings.max_attempts, settings.step_folder, lambda: self.night.rests
+        )
         self.name = self._consumer.name
-        self.live = LiveSource(self._consumer.redis, LiveSettings.of(settings), apply_log_level)
+        self.live = LiveSource(self._consumer.redis, LiveSettings.of(settings), self._changed)
+        machine = machine or this_machine()
+        self.night = NightShift(
+            lambda: self.live.current,
+            machine,
+            PowerAssertion(machine.awake_command(os.getpid())),
+            works=lambda: any(lanes.queue.busy for lanes in self.lanes.values()),
+            on_change=self._shift,
+            give_back=self._give_back,
+        )
         self.memory = Memory(self._limits, memory_budget(self._settings), lambda: memory_use().active)
         self._scheduler = (
             DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
@@ -89,6 +108,9 @@ class WorkerHost:
             log.warning("%s", each)
         if not self._consumer.connect(stop or threading.Event()):
             return False
+        with contextlib.suppress(RedisError, OSError):
+            self.live.refresh()
+        self.night.start()
         for lanes in self.lanes.values():
             lanes.start()
         self._consumer.start()
@@ -109,6 +131,7 @@ class WorkerHost:
                 self._consumer.release(lanes.queue)
         self._consumer.stop()
         self._tokenizers.close(_PATIENCE)
+        self.night.close(_PATIENCE)
         ended = [lanes.close(_PATIENCE) for lanes in self.lanes.values()]
         self._inventory.close(_PATIENCE)
         self._consumer.close()
@@ -179,6 +202,7 @@ class WorkerHost:
             self._scheduler,
             preload=self._preload(category),
             tell_others=lambda kind, model: self._tell_others(category, kind, model),
+            slows=lambda: self.night.slows,
         )
 
     def _preload(self, category: Category) -> str | None:
@@ -195,6 +219,23 @@ class WorkerHost:
         except UnknownModel as error:
             log.error("%s_MODEL: %s", category.upper(), error)
             return None
+
+    def _changed(self, live: LiveSettings) -> None:
+        apply_log_level(live)
+        self.night.wake()
+
+    def _shift(self) -> None:
+        """The background rests, or does no more: those who block on a queue look again."""
+        self._tell_state()
+        with contextlib.suppress(RedisError, OSError):
+            for category in self.lanes:
+                self._consumer.redis.rpush(keys.bell(category), 1)
+
+    def _give_back(self) -> None:
+        """What runs of the background goes back to its queue."""
+        for lanes in self.lanes.values():
+            with contextlib.suppress(RedisError, OSError):
+                lanes.queue.give_back(ServiceClass.BACKGROUND)
 
     def _limits(self) -> Limits:
         live = self.live.current
@@ -236,9 +277,11 @@ class WorkerHost:
             device=device(),
             trouble=tuple(self._trouble()),
             inventory=self._inventory.revision,
+            rest=self.night.rest,
         )
 
     def _trouble(self) -> Iterator[str]:
+        yield from self.night.trouble
         held = {category.value: lanes.snapshot() for category, lanes in self.lanes.items()}
         for each in self._missing:
             if not any(slot.present for slot in held.get(each.category or "", ())):

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: How often a job for which memory ran out is tried again.
 MEMORY_RETRIES = 3
+#: How long a lane that is slowed down stands still after a step: by the time of the step, and in seconds at most.
+SLOWNESS, LONGEST_REST = 3.0, 5.0
 
 
 class Lane:
@@ -52,11 +54,13 @@ class Lane:
         scheduler: DeviceScheduler | None = None,
         pinned: str | None = None,
         on_hold: Callable[[], None] = lambda: None,
+        slows: Callable[[], bool] = lambda: False,
     ) -> None:
         """`jobs`: the queue of its tasks. `record`: where it notes what it works on.
 
         `scheduler`: where it waits for its turn on the device; without, it never waits. `pinned`: the id of the model
-        that stays once it is loaded. `on_hold` is called when `holds` has changed.
+        that stays once it is loaded. `on_hold` is called when `holds` has changed. `slows`: whether work of the
+        background is slowed down.
         """
         self.name = name
         self.slot = slot
@@ -68,6 +72,7 @@ class Lane:
         self._memory = memory
         self._scheduler = scheduler
         self._on_hold = on_hold
+        self._slows = slows
         self._watchdog = Watchdog(settings.load_timeout)
         self._record = record
         self._closing = threading.Event()
@@ -236,13 +241,19 @@ class Lane:
         if not isinstance(engine, GatheringEngine):
             return
         while self._running and (pause := engine.gather_time()) > 0:
-            try:
-                task = self._inbox.get(timeout=pause)
-            except queue.Empty:
+            if not self._hear(pause):
                 return
-            if task is not None:
-                self._await(task)
             self._take_in()
+
+    def _hear(self, patience: float) -> bool:
+        """Wait for a task, or for a request of another thread. False: none came."""
+        try:
+            task = self._inbox.get(timeout=patience)
+        except queue.Empty:
+            return False
+        if task is not None:
+            self._await(task)
+        return True
 
     def _obey(self, order: Order) -> None:
         if order.kind is Kind.LOAD and order.model != self.slot.model:
@@ -296,7 +307,9 @@ class Lane:
         self.occupant.worked()
         try:
             with self._turn(), self._watchdog.step(), self._record.inside(self._running.ids):
+                began = time.monotonic()
                 self._running.step()
+                took = time.monotonic() - began
         except Exception as error:
             log.exception(
                 "the %s engine failed in a step, which was about %d jobs", self.name, len(self._running)
@@ -305,6 +318,9 @@ class Lane:
             return
         self._running.expire()
         self.occupant.worked()
+        if self._slows() and self._running and self._running.yields and not self._waiting:
+            # Jobs that others wait for begin at once; those that run end, on a machine that stays cooler.
+            self._hear(min(SLOWNESS * took, LONGEST_REST))
 
     def _give_up(self, error: Exception) -> None:
         """The engine's state is unknown: it is loaded again when a job needs it, and its tasks run again, each alone.

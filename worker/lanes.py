@@ -45,11 +45,12 @@ class Lanes:
         scheduler: DeviceScheduler | None = None,
         preload: str | None = None,
         tell_others: Callable[[Kind, str], None] = lambda *_: None,
+        slows: Callable[[], bool] = lambda: False,
     ) -> None:
         """`capacity`: jobs at the same time, of all models. `scheduler`: see `Lane`.
 
         `preload`: the id of a model to load before the first job, which then stays. `tell_others` is called with a
-        load or an unload that was a job.
+        load or an unload that was a job. `slows`: see `Lane`.
         """
         self.category = category
         self._consumer = consumer
@@ -59,6 +60,7 @@ class Lanes:
         self._scheduler = scheduler
         self._preload = preload
         self._tell_others = tell_others
+        self._slows = slows
         #: one decision at a time: which lane gets a model
         self._routing = threading.Lock()
         self._holding = threading.Lock()
@@ -231,6 +233,7 @@ class Lanes:
             self._scheduler,
             self._preload,
             self._hold,
+            self._slows,
         )
         self._memory.watch([lane.occupant])
         return lane

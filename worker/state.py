@@ -15,6 +15,8 @@ def publish(connection: redis.Redis, state: WorkerState) -> None:
         pipe.set(keys.worker_state(state.name), state.encode(), ex=int(LEASE))
         pipe.expire(keys.inventory(state.name), int(LEASE))
         pipe.sadd(keys.WORKER_STATES, state.name)
+        if state.rest is not None:
+            pipe.set(keys.RESTING, state.name, ex=int(LEASE))
         for slot in chain.from_iterable(state.slots.values()):
             if slot.model and slot.error:
                 pipe.hset(keys.MODEL_ERRORS, slot.model, slot.error)

@@ -74,6 +74,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
         "created_at": None if created is None else int(created),
         "position": info.position,
         "waits_for": cast(Waits | None, info.waits_for),
+        "wait_reason": info.wait_reason,
         "eta": info.eta if progress is None or progress.eta is UNSET else progress.eta,
         "progress": None if progress is None else cast(JobProgress, msgspec.to_builtins(progress)),
         "attempts": info.attempts,

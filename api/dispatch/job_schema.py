@@ -9,7 +9,7 @@ from api.http.openapi import Operation, gives, one_of
 from config.values import JsonObject
 
 Class = Literal["interactive", "normal", "background"]
-Waits = Literal["held", "download", "paused", "worker", "model", "turn"]
+Waits = Literal["held", "download", "paused", "worker", "policy", "model", "turn"]
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
 
 
@@ -75,6 +75,8 @@ class JobObject(TypedDict):
     created_at: int | None
     position: int | None
     waits_for: Waits | None
+    #: the same in words
+    wait_reason: str | None
     eta: float | None
     progress: JobProgress | None
     attempts: int

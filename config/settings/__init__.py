@@ -13,6 +13,7 @@ from pydantic import AliasChoices, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from config.settings.access import CONTAINER_NAMES, AccessSettings
+from config.settings.background import BackgroundSettings
 from config.settings.batches import BatchSettings
 from config.settings.engines import EngineSettings
 from config.settings.hubs import HubSettings
@@ -34,6 +35,7 @@ class Settings(
     ProcessSettings,
     EngineSettings,
     BatchSettings,
+    BackgroundSettings,
     JobSettings,
     MediaSettings,
     AccessSettings,

@@ -11,7 +11,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,11 +60,18 @@ class Consumer:
     `asked` is SHUTDOWN or RESTART after that command.
     """
 
-    def __init__(self, settings: Settings, host: Host, max_attempts: int, steps: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        host: Host,
+        max_attempts: int,
+        steps: Path | None = None,
+        rests: Callable[[], bool] = lambda: False,
+    ) -> None:
         """`max_attempts`: how often a job is started whose worker dies.
 
         `steps`: the folder where processes record what their engines work on. With it, jobs that are suspected of
-        the death of a process run alone.
+        the death of a process run alone. `rests`: whether no jobs of the background are taken now.
         """
         self.name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
         self.ttl = Ttl.of(settings)
@@ -74,6 +81,7 @@ class Consumer:
         self._host = host
         self._max_attempts = max_attempts
         self._steps = steps
+        self._rests = rests
         self._records: list[StepRecord] = []
         self._queues: dict[str, ConsumedQueue] = {}
         self._stop = threading.Event()
@@ -110,6 +118,7 @@ class Consumer:
             affinity,
             self._settings.aging_time,
             yields=yields,
+            rests=self._rests,
         )
         self._queues[queue] = consumed
         return consumed

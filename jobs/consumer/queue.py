@@ -7,7 +7,7 @@ This module knows executions. What a job does is its `Worker`'s concern; threads
 import contextlib
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import redis
@@ -60,11 +60,12 @@ class ConsumedQueue:
         aging: float = AGING,
         *,
         yields: bool = False,
+        rests: Callable[[], bool] = lambda: False,
     ) -> None:
         """`shared`: the process' connection. `process`: its name. `capacity`: executions at the same time.
 
         `aging`: seconds after which what waits takes turns with what is more urgent. `yields`: beyond the capacity
-        interactive jobs are taken, for which background jobs stand still.
+        interactive jobs are taken, for which background jobs stand still. `rests`: no background jobs are taken now.
         """
         self.name = queue
         name = f"{process}.{queue}"
@@ -72,7 +73,7 @@ class ConsumedQueue:
         # Writing and taking may block: each has a connection of its own, and the heartbeat waits for neither.
         self._gate = Gate(connection(address), queue, name, ttl)
         self._lease_gate = Gate(shared, queue, name, ttl)
-        feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl, aging)
+        feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl, aging, rests)
         self._registration = Registration(shared, queue, name)
         self._outbox = Outbox(self._gate, on_lost=worker.drop, on_ended=self._ended)
         self._feeder = Feeder(

@@ -68,6 +68,11 @@ local function waiting()
   return in_lines(category) + (other ~= '' and redis.call('ZCARD', deferred) or 0)
 end
 
+-- Whether no job of the background starts now: it is paused, or workers rest.
+local function background_stands()
+  return call('EXISTS', 'mlxq:resting') == 1 or call('HEXISTS', 'mlxq:paused', category .. ':background') == 1
+end
+
 -- End a background job: something more urgent needs its place.
 local function displace(newest)
   local error = {
@@ -90,8 +95,13 @@ if depth >= limit then
   end_lingering(category, ARGV[11], record_ttl, tonumber(ARGV[12]))
   depth = waiting()
 end
+-- Background jobs that may not start take no places from others: those are as many as without them.
+local apart = depth >= limit and class ~= BACKGROUND and background_stands()
+if apart then
+  depth = depth - redis.call('ZCARD', waiting_key(category, BACKGROUND))
+end
 if depth >= limit then
-  displaced = class ~= BACKGROUND and redis.call('ZRANGE', waiting_key(category, BACKGROUND), -1, -1)[1]
+  displaced = not apart and class ~= BACKGROUND and redis.call('ZRANGE', waiting_key(category, BACKGROUND), -1, -1)[1]
   if not displaced then
     return { 'full', depth }
   end

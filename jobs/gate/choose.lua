@@ -4,7 +4,7 @@
 -- ARGV: category, most, window, ready models as JSON or '' (any), busy models as JSON, ms (Unix) since when the last of
 --       them is loaded, patience in ms, the model asked for, its room ('beside', 'instead', 'soon', 'later' or ''),
 --       seconds after which what waits takes turns with what is more urgent, how many interactive jobs may be taken
---       beyond the most
+--       beyond the most, 1 where no job of the background may be taken
 -- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits; a
 -- string: the model whose room decides, to be asked for.
 -- A suspect, in whose company a worker has died, is taken alone, and only while no model has jobs.
@@ -37,6 +37,7 @@ local paused = call('HMGET', 'mlxq:paused', 'all', category, category .. ':inter
   category .. ':background')
 local turns = call('HMGET', turns_key(category), 'usual', 'aged', unpack(CLASSES))
 local usual, clock = tonumber(turns[1] or UNKNOWN), {}
+local rests = ARGV[12] == '1'
 for rank, class in ipairs(CLASSES) do
   clock[class] = tonumber(turns[2 + rank] or '0')
 end
@@ -117,7 +118,7 @@ local sources, due, urgent = {}, nil, false
 if not paused[1] and not paused[2] then
   for rank, class in ipairs(CLASSES) do
     local next_job, waits
-    if not paused[2 + rank] then
+    if not paused[2 + rank] and not (rests and class == BACKGROUND) then
       next_job, waits = jobs_of(class)
     end
     if waits then

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -74,10 +74,16 @@ class Gate(Taker):
     """A worker's side of the gate for one queue. Thread-safe as far as its Redis client is."""
 
     def __init__(
-        self, connection: redis.Redis, queue: str, worker: str, ttl: Ttl, aging: float = AGING
+        self,
+        connection: redis.Redis,
+        queue: str,
+        worker: str,
+        ttl: Ttl,
+        aging: float = AGING,
+        rests: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`aging`: seconds after which what waits takes turns with what is more urgent."""
-        super().__init__(connection, queue, aging)
+        """`aging`, `rests`: see `Taker`."""
+        super().__init__(connection, queue, aging, rests)
         self.worker = worker
         self._ttl = ttl
         #: of each execution the number of its last event, and the bytes of all

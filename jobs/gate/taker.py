@@ -1,6 +1,6 @@
 """Takes waiting jobs from the queue of a category, and returns them. It does not know what becomes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import redis
@@ -20,12 +20,22 @@ _QUESTIONS = 3
 class Taker:
     """Thread-safe as far as its Redis client is."""
 
-    def __init__(self, connection: redis.Redis, queue: str, aging: float = AGING) -> None:
-        """`aging`: seconds after which what waits takes turns with what is more urgent."""
+    def __init__(
+        self,
+        connection: redis.Redis,
+        queue: str,
+        aging: float = AGING,
+        rests: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`aging`: seconds after which what waits takes turns with what is more urgent.
+
+        `rests`: whether no jobs of the background are taken now.
+        """
         self.queue = queue
         self._redis = connection
         self._scripts = Runner(connection)
         self._aging = aging
+        self._rests = rests
 
     def take(
         self, timeout: int, most: int = 1, favour: Favour = any_model, spare: int = 0
@@ -56,6 +66,7 @@ class Taker:
             ready = b"" if now.ready is None else msgspec.json.encode(now.ready)
             models = [ready, msgspec.json.encode(now.busy), now.since_ms, now.patience_ms]
             order = [self.queue, most, _WINDOW, *models, now.asked, now.room or "", self._aging, spare]
+            order.append(int(self._rests()))
             answer = self._scripts.run("choose", [keys.intermediate(self.queue)], order)
             if not isinstance(answer, bytes):
                 return None if answer is None else [job_id.decode() for job_id in answer]

@@ -18,7 +18,7 @@ from jobs.overview.look import Execution, Look, Waiting, look
 from jobs.reader import JobReader
 from jobs.redis_errors import told
 from jobs.status import JobStatus
-from jobs.waits import waits_for
+from jobs.waits import wait_of
 from jobs.worker_state import WorkerState
 
 #: Jobs that are read in one go.
@@ -176,7 +176,7 @@ class Overview:
                     changes.jobs.append(info)
             else:
                 if before is not None:
-                    info = replace(info, waits_for=before.waits_for)
+                    info = replace(info, waits_for=before.waits_for, wait_reason=before.wait_reason)
                 self.jobs[job_id] = info
                 if before is None or _told(before) != _told(info):
                     changes.jobs.append(info)
@@ -232,7 +232,7 @@ class Overview:
         """What the jobs wait for: all of them where pauses or workers have changed, else those that have changed."""
         reasons = (
             seen.paused,
-            [(worker.name, worker.slots.keys(), _present(worker)) for worker in self._workers],
+            [(worker.name, worker.slots.keys(), _present(worker), _rest(worker)) for worker in self._workers],
         )
         changed = {info.id: place for place, info in enumerate(changes.jobs)}
         affected: Iterable[str] = {*changed, *first}
@@ -244,11 +244,11 @@ class Overview:
             info = self.jobs.get(job_id)
             if info is None:
                 continue
-            placed = replace(info, position=1 if job_id in heads else 2)
-            reason = waits_for(placed, seen.paused, self._workers)
-            if reason == info.waits_for:
+            placed = replace(info, position=1 if job_id in heads else None)
+            told, info = info, info.waiting(wait_of(placed, seen.paused, self._workers))
+            if info == told:
                 continue
-            info = self.jobs[job_id] = replace(info, waits_for=reason)
+            self.jobs[job_id] = info
             if job_id in changed:
                 changes.jobs[changed[job_id]] = info
             else:
@@ -257,6 +257,11 @@ class Overview:
 
 def _present(worker: WorkerState) -> list[str | None]:
     return [slot.present for slots in worker.slots.values() for slot in slots]
+
+
+def _rest(worker: WorkerState) -> str:
+    """Why it starts no background jobs, if it does not."""
+    return "" if worker.rest is None else worker.rest.message
 
 
 def _told(info: JobInfo) -> JobInfo:

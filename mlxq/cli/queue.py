@@ -10,7 +10,7 @@ from mlxq.cli.server import Server
 from mlxq.cli.table import show
 
 #: Fields of a job that are shown as they are.
-_COLUMNS = ("id", "service_class", "app", "waits_for")
+_COLUMNS = ("id", "service_class", "app", "wait_reason")
 #: Jobs that are listed.
 _MOST = 100
 
@@ -29,7 +29,7 @@ def actions(wanted: argparse.Namespace) -> dict[str, Callable[[Server], None]]:
 
 
 def waiting(server: Server) -> None:
-    """The jobs that wait, and what is paused."""
+    """The jobs that wait, what is paused, and what the background waits for."""
     jobs = server.ask("GET", "/v1/jobs", status="queued", limit=_MOST)["data"]
     jobs.sort(key=lambda job: (job["queue"], job["position"] or _MOST * len(jobs)))
     rows = [
@@ -56,10 +56,12 @@ def _tell_paused(stats: Any) -> None:
     ]
     told = ", ".join([*whole, *classes])
     Console().print(f"Paused: {told}." if told else "Nothing is paused.", markup=False, highlight=False)
+    for message in {rest["message"]: None for rest in stats["resting"]}:
+        Console().print(f"{message[:1].upper()}{message[1:]}.", markup=False, highlight=False)
 
 
 def _change(server: Server, job_id: str, verb: str, **params: str) -> None:
     job = server.ask("POST", f"/v1/jobs/{job_id}/{verb}", **params)
     place = "no place" if job["position"] is None else f"place {job['position']}"
-    told = f"{job['id']}: {job['service_class']}, {place}, waits for {job['waits_for'] or 'nothing'}"
+    told = f"{job['id']}: {job['service_class']}, {place}, {job['wait_reason'] or 'waits for nothing'}"
     Console().print(told, markup=False, highlight=False)

@@ -13,6 +13,7 @@ from api.http.caller import Caller
 from api.native.events import log as event_log
 from api.native.events.log import EventLog, LoggedEvent
 from jobs.errors import InvalidRequest
+from jobs.worker_state import Rest
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
@@ -98,6 +99,10 @@ def test_what_users_change_is_told(http: httpx.Client, worker: ScriptedWorker) -
         http.post(f"/v1/jobs/{first}/class?service_class=background")
         changed = events.until("job", lambda job: job["id"] == first).data
         assert changed["service_class"] == "background"
+        rest = Rest(("power",), "background work waits until the Mac is on AC power", 1000.0)
+        worker.announce(rest=rest)
+        told = events.until("job", lambda job: job["id"] == first and job["waits_for"] == "policy").data
+        assert told["wait_reason"] == rest.message
         http.post(f"/v1/jobs/{first}/hold")
         assert events.until("job", lambda job: job["id"] == first).data["waits_for"] == "held"
         http.post("/v1/queue/pause?queue=llm")
@@ -106,6 +111,7 @@ def test_what_users_change_is_told(http: httpx.Client, worker: ScriptedWorker) -
         http.post(f"/v1/jobs/{first}/cancel")
         assert events.until("job", lambda job: job["id"] == first).data["status"] == "cancelled"
         http.post("/v1/queue/resume")
+        worker.announce()
 
 
 def test_a_failed_job_is_told_with_its_error(http: httpx.Client, worker: ScriptedWorker) -> None:

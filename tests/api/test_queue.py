@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jobs.worker_state import Rest
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
@@ -166,10 +167,36 @@ def test_a_waiting_job_says_what_it_waits_for(http: httpx.Client, worker: Script
     assert [job(http, each)["waits_for"] for each in (first, second)] == ["model", "turn"]
     worker.announce(model=worker_model(http, first), state="loaded")
     assert job(http, first)["waits_for"] == "turn"
+    assert [job(http, each)["wait_reason"] for each in (first, second)] == [
+        "it is next, when a place is free",
+        "1 job is before it",
+    ]
     worker.vanish()
     assert job(http, first)["waits_for"] == "worker"
     worker.announce()
     worker.resume()
+
+
+def test_a_background_job_says_until_when_it_waits(http: httpx.Client, worker: ScriptedWorker) -> None:
+    worker.pause()
+    worker.announce(rest=Rest(("hours",), "background work waits until 22:00", 1000.0, 2000.5))
+    background, normal = submit(http, "later", "background"), submit(http, "now")
+    told = job(http, background)
+    assert (told["waits_for"], told["wait_reason"]) == ("policy", "background work waits until 22:00")
+    assert job(http, normal)["waits_for"] != "policy"
+    listed = {each["id"]: each["wait_reason"] for each in http.get("/v1/jobs").json()["data"]}
+    assert listed[background] == "background work waits until 22:00"
+    expected = {"reasons": ["hours"], "message": "background work waits until 22:00"}
+    assert http.get("/v1/queue/stats").json()["resting"] == [{**expected, "since": 1000.0, "until": 2000.5}]
+    # A pause is told first: resuming is up to the user.
+    http.post("/v1/queue/pause", params={"service_class": "background"}).raise_for_status()
+    assert job(http, background)["wait_reason"] == "background jobs of llm are paused"
+    http.post("/v1/queue/resume").raise_for_status()
+    worker.announce()
+    assert job(http, background)["waits_for"] != "policy"
+    assert http.get("/v1/queue/stats").json()["resting"] == []
+    worker.resume()
+    assert http.get(f"/v1/jobs/{background}?wait=20").json()["status"] == "completed"
 
 
 def worker_model(http: httpx.Client, _: str) -> str:

@@ -33,6 +33,16 @@ KEYS: dict[str, tuple[type, Any]] = {
     "enable_gpu_acceleration": (bool, False),
     "bind_to_all_interfaces": (bool, True),
 }
+#: mlxq's own: another value than the usual one.
+OWN: dict[str, Any] = {
+    "background_hours": "mon-fri 20-8, sat-sun 0-24",
+    "background_on_ac_power": True,
+    "background_idle_minutes": 10,
+    "background_screen_off": True,
+    "background_heat": "serious",
+    "background_running": "requeue",
+    "keep_awake": False,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -49,13 +59,16 @@ def test_the_settings_are_mlx_guis(http: httpx.Client) -> None:
     assert body["model_inactivity_timeout_minutes"] == 30
     assert body["auto_unload_inactive_models"] is True
     assert (body["log_level"], body["huggingface_cache_dir"]) == ("INFO", "")
-    assert body.keys() - KEYS == {"max_concurrent_models"}
+    assert body.keys() - KEYS == {"max_concurrent_models", *OWN}
     assert http.get("/settings").json() == body
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_a_setting_is_changed_and_kept(http: httpx.Client, make_settings: MakeSettings, key: str) -> None:
-    value = KEYS[key][1]
+@pytest.mark.parametrize(
+    ("key", "value"), [*((key, value) for key, (_, value) in KEYS.items()), *OWN.items()]
+)
+def test_a_setting_is_changed_and_kept(
+    http: httpx.Client, make_settings: MakeSettings, key: str, value: Any
+) -> None:
     before = http.get("/v1/settings").json()
     assert before[key] != value
     answer = http.put(f"/v1/settings/{key}", json={"value": value})
@@ -78,6 +91,12 @@ def test_a_setting_is_changed_and_kept(http: httpx.Client, make_settings: MakeSe
         ("log_level", "loud"),
         ("huggingface_cache_dir", "not/absolute"),
         ("huggingface_cache_dir", "/nul\0"),
+        ("background_hours", "22"),
+        ("background_hours", None),
+        ("background_idle_minutes", -1),
+        ("background_on_ac_power", "yes"),
+        ("background_heat", "hot"),
+        ("background_running", "stop"),
     ],
 )
 def test_a_wrong_value_changes_nothing(http: httpx.Client, key: str, value: object) -> None:

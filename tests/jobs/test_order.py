@@ -10,14 +10,16 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
-from jobs.errors import Conflict, JobNotFound, QueueFull
+from jobs.errors import Conflict, EngineFailure, JobNotFound, QueueFull
 from jobs.gate import Change, Ending, Gate, ModelAffinity, Room
 from jobs.kinds import QUEUES
 from jobs.order import order
 from jobs.service_class import CLASSES, ServiceClass
 from jobs.waits import WaitsFor
+from mlxq.downloads.request import download_request
 from tests.support.jobs import TTL, request, waiting
 from tests.support.payloads import made
 
@@ -221,6 +223,47 @@ async def test_a_class_can_be_paused_alone(client: JobClient, gate: Gate) -> Non
     assert await client.paused() == set()
 
 
+async def test_a_worker_that_rests_takes_no_background_jobs(
+    client: JobClient, clean_redis: redis.Redis
+) -> None:
+    """What it leaves is taken by another worker, and by itself later. A pause of the user is another matter."""
+    rests = [True]
+    resting = Gate(clean_redis, "llm", "resting", TTL, rests=lambda: rests[0])
+    first, second, third = await submit(client, 3, BACKGROUND)
+    came(clean_redis, [first], seconds_ago=301)
+    others = [*await submit(client, 1, INTERACTIVE), *await submit(client, 1, NORMAL)]
+    assert take(resting, 5) == others
+    assert resting.take(1, 5) == []
+    assert await client.paused() == set()
+    assert take(Gate(clean_redis, "llm", "working", TTL)) == [first]
+    rests[0] = False
+    await client.control.pause("llm", BACKGROUND)
+    assert resting.take(1, 5) == []
+    await client.control.resume("llm")
+    assert take(resting, 5) == [second, third]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_background_jobs_that_may_not_start_are_not_displaced(
+    redis_url: str, clean_redis: redis.Redis, paused: bool
+) -> None:
+    """They count among themselves, and all others as if they were not there."""
+    client = JobClient(redis_url, queue_limit=3, ttl=TTL)
+    if paused:
+        await client.control.pause("llm", BACKGROUND)
+    else:
+        clean_redis.set(keys.RESTING, "worker", ex=60)
+    background = await submit(client, 3, BACKGROUND)
+    await submit(client, 3, INTERACTIVE)
+    for service_class in (INTERACTIVE, BACKGROUND):
+        with pytest.raises(QueueFull):
+            await submit(client, 1, service_class)
+    assert {*background} < {*waiting(clean_redis)}
+    assert len(waiting(clean_redis)) == 6
+    await client.redis.aclose()
+    await client.bus.stop()
+
+
 async def test_a_held_job_does_not_start_and_returns_to_its_place(client: JobClient, gate: Gate) -> None:
     first, second, third = await submit(client, 3)
     await client.control.change(first, Change.HOLD)
@@ -293,6 +336,52 @@ async def test_rqs_own_queues_hold_what_waits_and_no_more(
         await client.cancel(job_id)
         assert await counted()
     assert [queue.name for queue in Queue.all(clean_redis)] == ["llm"]
+
+
+async def test_rq_and_the_stats_agree_at_every_stage(client: JobClient, clean_redis: redis.Redis) -> None:
+    """Also while jobs are paused, held, kept for the night or wait for a download."""
+    rests = [True]
+    gate = Gate(clean_redis, "llm", "worker-1", TTL, rests=lambda: rests[0])
+    queue = Queue("llm", connection=clean_redis, serializer=JSONSerializer)
+
+    async def agree(*expected: int) -> None:
+        lines = [each for each in Queue.all(clean_redis, serializer=JSONSerializer) if each.name[:3] == "llm"]
+        counted = (
+            sum(each.count for each in lines) + queue.deferred_job_registry.count,
+            queue.started_job_registry.count,
+            queue.finished_job_registry.count,
+            queue.failed_job_registry.count,
+            queue.canceled_job_registry.count,
+        )
+        stats = (await client.stats())["llm"]
+        told = (stats.waiting, stats.running, stats.finished, stats.failed, stats.cancelled)
+        assert counted == told == expected
+
+    await client.control.pause("llm")
+    background, held, first, second = [
+        *await submit(client, 1, BACKGROUND),
+        *await submit(client, 2),
+        *await submit(client, 1, INTERACTIVE),
+    ]
+    (fetched,) = await submit(client, needs=download_request(Settings(), "org/other"), model="org/other")
+    assert gate.take(1, 9) == []
+    await agree(5, 0, 0, 0, 0)
+    await client.control.change(held, Change.HOLD)
+    await agree(5, 0, 0, 0, 0)
+    await client.control.resume()
+    assert take(gate, 9) == [second, first]
+    await agree(3, 2, 0, 0, 0)
+    end(gate, first)
+    gate.write([], [Ending(second, f"run-{second}", error=EngineFailure("It broke."))])
+    await agree(3, 0, 1, 1, 0)
+    await client.cancel(held)
+    await agree(2, 0, 1, 1, 1)
+    rests[0] = False
+    assert take(gate, 9) == [background]
+    assert gate.release(background, f"run-{background}")
+    await agree(2, 0, 1, 1, 1)
+    await client.cancel(fetched)
+    await agree(1, 0, 1, 1, 2)
 
 
 async def test_a_job_that_rqs_tools_queue_again_joins_its_line(

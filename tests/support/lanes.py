@@ -12,11 +12,13 @@ from jobs.kinds import Category, Kind
 from jobs.live_settings import LiveSettings, write
 from jobs.payloads import ChatPayload, NoPayload
 from jobs.request import JobRequest, new_job_id
+from jobs.service_class import ServiceClass
 from mlxq.catalog import ModelRef
 from tests.support.payloads import made
 from worker.engines import Loader
 from worker.engines.base import Delta, Done, Output, Progress
 from worker.host import WorkerHost
+from worker.machine import Machine
 
 
 class ScriptedEngine:
@@ -104,7 +106,7 @@ class ScriptedEngine:
 class Bench:
     """A worker host with scripted engines, and a client."""
 
-    def __init__(self, settings: Settings, client: JobClient) -> None:
+    def __init__(self, settings: Settings, client: JobClient, machine: Machine | None = None) -> None:
         self.settings = settings
         self.client = client
         self.engines: list[ScriptedEngine] = []
@@ -114,7 +116,7 @@ class Bench:
         self.hold_load = threading.Event()
         self.hold_load.set()
         loaders: Mapping[Category, Loader] = {Category.LLM: self._load, Category.IMAGE: self._load}
-        self.host = WorkerHost(settings, loaders)
+        self.host = WorkerHost(settings, loaders, machine=machine)
 
     def _load(self, ref: ModelRef, settings: Settings) -> ScriptedEngine:
         if self.fail_load:
@@ -132,6 +134,12 @@ class Bench:
     def engine(self) -> ScriptedEngine:
         return self.engines[-1]
 
+    async def change(self, **live: object) -> None:
+        """Change settings while it runs."""
+        for key, value in live.items():
+            await write(self.client.redis, LiveSettings.of(self.settings), key, value)
+        self.host.live.refresh()
+
     async def submit(self, model: str = "first", category: Category = Category.LLM, **payload: Any) -> str:
         return await self.send(Kind.CHAT, model, category, payload)
 
@@ -143,6 +151,7 @@ class Bench:
         payload: dict[str, Any] | None = None,
         timeout: float = 30,
         max_run_time: float = 0,
+        service_class: ServiceClass = ServiceClass.NORMAL,
     ) -> str:
         request = JobRequest(
             id=new_job_id(kind),
@@ -155,6 +164,7 @@ class Bench:
             timeout=timeout,
             max_run_time=max_run_time,
             stream=True,
+            service_class=service_class,
         )
         return (await self.client.enqueue(request)).job_id
 

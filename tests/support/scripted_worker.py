@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import redis
-from msgspec import convert
+from msgspec import convert, to_builtins
 
 from jobs import keys
 from jobs.connection import connection
@@ -20,6 +20,7 @@ from jobs.errors import MlxqError
 from jobs.gate import Emission, Ending, Gate, Ttl
 from jobs.kinds import KINDS, Category, Kind
 from jobs.request import Claim
+from jobs.worker_state import Rest
 from tests.support.events import EventType, encode_event, plain
 
 TTL = Ttl(result=600, events=600)
@@ -142,8 +143,8 @@ class ScriptedWorker:
         for script in scripts:
             self._scripts.put(script)
 
-    def announce(self, **slot: Any) -> None:
-        """Publish the state that a worker process publishes at each beat."""
+    def announce(self, rest: Rest | None = None, **slot: Any) -> None:
+        """Publish the state that a worker process publishes at each beat. `rest`: it takes no background jobs."""
         state = {
             "name": _NAME,
             "host": "test",
@@ -163,6 +164,7 @@ class ScriptedWorker:
                 ]
             },
             "engines": ["llm"],
+            "rest": None if rest is None else to_builtins(rest),
             "memory": {"active": 0, "peak": 0, "cache": 0},
             "device": {"mlx": True, "gpu": True, "name": "Apple M2 Pro", "memory_bytes": 8 * 1024**3},
         }

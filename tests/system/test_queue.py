@@ -1,5 +1,7 @@
 """Pauses and order with all processes, also while they are killed; and RQ's own view of it."""
 
+from datetime import datetime, timedelta
+
 import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -50,3 +52,31 @@ def test_a_pause_and_the_order_survive_the_death_of_everything(system: System) -
     text = system.job(running)["result"]["choices"][0]["message"]["content"]
     check_whole(system, running, text)
     connection.close()
+
+
+def test_the_night_shift_outlasts_the_death_of_its_worker(system: System) -> None:
+    """In hours in which it is not now."""
+
+    def hours(value: str) -> None:
+        system.http.put("/v1/settings/background_hours", json={"value": value}).raise_for_status()
+
+    def rests(job_id: str) -> bool:
+        return bool(system.job(job_id)["waits_for"] == "policy")
+
+    begin, end = (datetime.now() + timedelta(hours=ahead) for ahead in (12, 13))
+    hours(f"{begin:%H}-{end:%H}")
+    try:
+        system.wait_until(lambda: system.http.get("/v1/queue/stats").json()["resting"], "nobody rests")
+        later = submit(system, "later", max_tokens=3, priority="background")
+        assert outcome(system, submit(system, "now", max_tokens=3))["status"] == "completed"
+        system.wait_until(lambda: rests(later), "it does not wait")
+        assert system.job(later)["wait_reason"] == f"background work waits until {begin.hour}:00"
+        system.kill_worker()
+        system.start_worker()
+        system.wait_healthy()
+        assert outcome(system, submit(system, "now", max_tokens=3))["status"] == "completed"
+        assert rests(later)
+        assert system.job(later)["attempts"] == 0
+    finally:
+        hours("")
+    assert outcome(system, later)["status"] == "completed"

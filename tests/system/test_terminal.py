@@ -126,11 +126,11 @@ def test_the_stored_prompts_are_deleted_without_a_server(tmp_path: Path) -> None
 def test_the_queue_is_paused_and_its_jobs_change_places(system: System) -> None:
     assert "Paused: llm." in mlxq(system, "pause", "llm")
     first, second = (submit(system, text, max_tokens=2) for text in ("first", "second"))
-    assert mlxq(system, "move", second) == f"{second}: normal, place 1, waits for paused\n"
+    assert mlxq(system, "move", second) == f"{second}: normal, place 1, the queue llm is paused\n"
     listed = mlxq(system, "queue")
     assert listed.index(second) < listed.index(first)
     assert "background, place 2" in mlxq(system, "rank", first, "background")
-    assert "no place, waits for held" in mlxq(system, "hold", first)
+    assert "no place, it is held" in mlxq(system, "hold", first)
     assert "Nothing is paused." in mlxq(system, "resume")
     assert outcome(system, second)["status"] == "completed"
     mlxq(system, "release", first)

@@ -151,7 +151,7 @@ class Feed:
         rest = self._looks % REST == 0
         if rest:
             self._workers = await self.jobs.workers()
-            queues = queue_stats(await self.jobs.stats(), await self.jobs.paused())
+            queues = queue_stats(await self.jobs.stats(), await self.jobs.paused(), self._workers)
         changes = await self._overview.look(self._workers)
         last = self._log.last
         if self._looks:

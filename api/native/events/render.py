@@ -31,6 +31,7 @@ def live_job(renderers: Renderers, info: JobInfo) -> LiveJob:
         "service_class": job["service_class"],
         "created_at": job["created_at"],
         "waits_for": job["waits_for"],
+        "wait_reason": job["wait_reason"],
         "attempts": job["attempts"],
         "loading": job["loading"],
         "cancelling": job["cancelling"],

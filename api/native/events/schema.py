@@ -21,6 +21,7 @@ class LiveJob(TypedDict):
     service_class: Class
     created_at: int | None
     waits_for: Waits | None
+    wait_reason: str | None
     attempts: int
     loading: bool
     cancelling: bool

@@ -70,7 +70,7 @@ def _class(name: str | None) -> ServiceClass | None:
 
 async def _stats(request: Request) -> Response:
     jobs = jobs_of(request)
-    return json_response(queue_stats(await jobs.stats(), await jobs.paused()))
+    return json_response(queue_stats(await jobs.stats(), await jobs.paused(), await jobs.workers()))
 
 
 RESOURCE = Resource(NATIVE, routers=(router,))

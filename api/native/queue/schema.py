@@ -1,12 +1,13 @@
 """The bodies of `/v1/queue`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from typing_extensions import TypedDict
 
 from jobs.info import QueueStats
 from jobs.waits import EVERY_QUEUE
+from jobs.worker_state import Rest, RestReason, WorkerState
 
 QueueName = Literal["llm", "asr", "tts", "image", "embedding", "download"]
 
@@ -37,19 +38,41 @@ class QueueRow(TypedDict):
     paused_classes: list[str]
 
 
+class Resting(TypedDict):
+    """Why a worker starts no background jobs, also in words, and Unix seconds. `until` is null where nobody knows."""
+
+    reasons: list[RestReason]
+    message: str
+    since: float
+    until: float | None
+
+
 class Queues(TypedDict):
-    """Each queue by its name. `paused`: everything is."""
+    """Each queue by its name. `paused`: everything is. `resting`: the workers that start no background jobs now."""
 
     object: Literal["queue.stats"]
     paused: bool
+    resting: list[Resting]
     queues: dict[str, QueueRow]
 
 
-def queue_stats(stats: Mapping[str, QueueStats], paused: Collection[str]) -> Queues:
+def queue_stats(
+    stats: Mapping[str, QueueStats], paused: Collection[str], workers: Iterable[WorkerState]
+) -> Queues:
     return {
         "object": "queue.stats",
         "paused": EVERY_QUEUE in paused,
+        "resting": [_resting(worker.rest) for worker in workers if worker.rest is not None],
         "queues": {name: _row(queue) for name, queue in stats.items()},
+    }
+
+
+def _resting(rest: Rest) -> Resting:
+    return {
+        "reasons": list(rest.reasons),
+        "message": rest.message,
+        "since": round(rest.since, 3),
+        "until": None if rest.until is None else round(rest.until, 3),
     }
 
 
