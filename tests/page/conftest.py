@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.page.models import make_models
 from tests.page.watched import Watched, watched
 from tests.support.checkpoints import random_qwen3
 from tests.support.hub import Hub
@@ -55,8 +56,9 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture(scope="session")
 def system(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    cache = tmp_path_factory.mktemp("cache")
-    running = System(REPO / "models", "tiny-chat", HF_ENDPOINT=hub.url, HF_HUB_CACHE=cache)
+    cache, more = tmp_path_factory.mktemp("cache"), make_models(tmp_path_factory.mktemp("models"))
+    roots = f"{REPO / 'models'}:{more}"
+    running = System(REPO / "models", "tiny-chat", MODEL_ROOTS=roots, HF_ENDPOINT=hub.url, HF_HUB_CACHE=cache)
     try:
         running.start().start_downloads()
         yield running

@@ -51,7 +51,7 @@ export function Recorder({ label, onFile, disabled = false, children }) {
             <span class="hint">or drop one here</span>
           </div>`}
       ${error && html`<p class="error-text" role="alert">${error}</p>`}
-      <input ref=${picker} type="file" accept="audio/*,video/*" hidden
+      <input ref=${picker} type="file" accept="audio/*,video/*" hidden disabled=${disabled}
         onChange=${(event) => (event.target.files[0] && onFile(event.target.files[0]), (event.target.value = ""))} />
     </div>
   </div>`;

@@ -29,7 +29,7 @@ export function Transcribe() {
   return html`<div class="audio">
     <div class="stack">
       <${ModelHint} models=${models} what="transcription" />
-      <${Recorder} label="A recording" disabled=${!model || busy} onFile=${(file) => transcribe(file, { ...wanted, model: model.id })} />
+      <${Recorder} label="A recording" disabled=${!model || busy} onFile=${(file) => model && transcribe(file, { ...wanted, model: model.id })} />
       ${models?.length > 0 && html`<${ModelSelect} models=${models} value=${model?.id} onChange=${(id) => set({ model: id })} />`}
       <${Select} label="Language of the recording" value=${wanted.language} options=${[["", "found by the model"], ...LANGUAGES]}
         onChange=${(language) => set({ language })} />
