@@ -58,10 +58,10 @@ class Aside:
                     self._go_on(task, paused)
 
     def _stop(self, task: TextRequest) -> None:
-        """Rows that have no place yet get one, and are set aside then."""
-        if task.id not in self._still and all(map(task.runner.can_pause, task.rows.values())):
-            self._still[task.id] = None
-            for row in task.rows.values():
+        """Set aside the rows that decode. One that has no place yet gets one, and is set aside then."""
+        for row in task.rows.values():
+            if task.runner.can_pause(row):
+                self._still[task.id] = None
                 task.runner.pause(row)
 
     def _go_on(self, task: TextRequest, paused: Collection[str]) -> None:
