@@ -60,3 +60,14 @@ def test_a_model_is_deleted_after_a_question(tab: Watched, tidy: System) -> None
     delete.click()
     question.get_by_role("button", name="Delete").click()
     expect(delete).to_have_count(0)
+
+
+def test_usage_is_shown_by_app(tab: Watched, tidy: System) -> None:
+    body = {"model": "default", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
+    tidy.http.post("/v1/chat/completions", json=body, headers={"X-App": "counted"}).raise_for_status()
+    tab.open("usage").connected()
+    tab.page.get_by_role("button", name="App").click()
+    expect(tab.page.get_by_role("row").filter(has_text="counted")).to_be_visible()
+    with tab.page.expect_download() as saved:
+        tab.page.get_by_role("button", name="CSV").click()
+    assert "counted" in saved.value.path().read_text()

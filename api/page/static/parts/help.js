@@ -12,7 +12,7 @@ export function Help() {
   const close = () => {
     helping.value = false;
   };
-  return html`<${Dialog} title="Keyboard" onClose=${close} actions=${html`<${Button} look="primary" onClick=${close}>Close<//>`}>
+  return html`<${Dialog} title="Keyboard" wide onClose=${close} actions=${html`<${Button} look="primary" onClick=${close}>Close<//>`}>
     <dl class="keys">${shortcuts.value.map(
       ({ keys, text }) => html`<div key=${keys}>
         <dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${text}</dd>

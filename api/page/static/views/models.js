@@ -23,7 +23,8 @@ export function View() {
   useEffect(() => void refresh(), []);
   useKeys([{ keys: "/", text: "Search for models", run: () => document.querySelector("#hub-search input")?.focus() }], []);
   return html`<${Heading}>Models<//>
-    <section class="card" aria-labelledby="memory-title"><h2 id="memory-title">Memory</h2><${Memory} /><${InMemory} /></section>
+    <section class="card" aria-labelledby="memory-title"><h2 id="memory-title">Memory</h2><${Memory} /><${InMemory} />
+      <p class="small faint">Models that nobody uses leave after a while, or when another one needs the room: <a href="#/settings">settings</a>.</p></section>
     <${Downloads} />
     <section aria-labelledby="here-title"><h2 id="here-title">On this machine</h2>
       ${known.value ? html`<${Table} caption="Models on this machine" columns=${COLUMNS} rows=${own()} rowKey=${(row) => row.id}

@@ -79,8 +79,9 @@ function Shown({ body, wanted }) {
     { name: "time", text: "Time", numeric: true, cell: (row) => seconds(row.device_seconds) },
     { name: "cost", text: "Cost", numeric: true, cell: cost },
   ];
+  const shown = columns.filter(({ name }) => name !== { requests: "requests", device_seconds: "time", cost: "cost" }[measure]);
   return html`<${Totals} total=${body.total} cost=${cost(body.total)} />
-    <${Table} caption="Usage" columns=${columns} rows=${by === "day" ? [...rows].reverse() : rows} rowKey=${(row) => row.id}
+    <${Table} caption="Usage" columns=${shown} rows=${by === "day" ? [...rows].reverse() : rows} rowKey=${(row) => row.id}
       empty="Nothing was used in this time." />
     <p class="small faint">Cost is what a cloud would have asked for the same, by prices of ${body.prices.date}.${
       body.total.unpriced_requests ? ` ${number(body.total.unpriced_requests)} requests are of models without a price.` : ""}</p>`;
