@@ -4,15 +4,22 @@ import re
 from collections.abc import Callable
 
 import psutil
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.page.watched import Watched
+from tests.page.watched import Watched, watched
 from tests.support.stories import outcome
 from tests.support.system import System
 
 
 def image(system: System, steps: int) -> str:
-    body = {"model": "tiny-image", "prompt": "A fox", "size": "512x512", "steps": steps, "background": True}
+    body = {
+        "model": "tiny-image",
+        "prompt": "A fox",
+        "size": "128x128",
+        "steps": steps,
+        "n": 10,
+        "background": True,
+    }
     headers = {"X-App": "painter"}
     answer = system.http.post("/v1/images/generations", json=body, headers=headers).raise_for_status()
     return str(answer.json()["id"])
@@ -43,6 +50,7 @@ def test_a_page_that_lost_the_server_goes_on(tab: Watched, tidy: System, submit:
     tab.forgive("ERR_")
     tab.open()
     tab.connected()
+    expect(tab.heading("Now")).to_be_visible()
     tidy.kill_api()
     expect(tab.page.locator(".connection.off").first).to_be_attached()
     tidy.start_api()
@@ -52,21 +60,19 @@ def test_a_page_that_lost_the_server_goes_on(tab: Watched, tidy: System, submit:
     expect(tab.page.locator(f'[data-job="{job_id}"]')).to_be_visible()
 
 
-def test_closed_tabs_leave_nothing_behind(tab: Watched, tidy: System) -> None:
+def test_closed_tabs_leave_nothing_behind(browser: Browser, tidy: System) -> None:
     assert tidy.api is not None
     api = psutil.Process(tidy.api.pid)
 
     def clients() -> int:
         """Connections of browsers: other clients are those of this process."""
         ours = {end.laddr.port for end in psutil.Process().net_connections("tcp") if end.laddr}
-        found = [
-            end for end in api.net_connections("tcp") if end.status == psutil.CONN_ESTABLISHED and end.raddr
-        ]
-        return sum(end.laddr.port == tidy.port and end.raddr.port not in ours for end in found)
+        ends = (end for end in api.net_connections("tcp") if end.status == psutil.CONN_ESTABLISHED)
+        return sum(end.laddr.port == tidy.port and end.raddr.port not in ours for end in ends)
 
-    tidy.wait_until(lambda: clients() == 0, "an earlier tab has left something behind")
-    tab.open()
-    tab.connected()
-    assert clients() > 0
-    tab.page.close()
+    with watched(browser, tidy.url) as tab:
+        tab.open()
+        tab.connected()
+        expect(tab.heading("Now")).to_be_visible()
+        assert clients() > 0
     tidy.wait_until(lambda: clients() == 0, "the tab has left something behind")

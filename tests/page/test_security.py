@@ -167,7 +167,7 @@ def test_it_works_below_a_path_of_a_proxy(browser: Browser, keyed: System, proxy
         tab.page.get_by_label("API key").fill("key-of-chief")
         tab.page.keyboard.press("Enter")
         tab.connected()
-        expect(tab.page.get_by_label("Lines for Claude Code")).to_contain_text(f"{proxy}/ai\n")
+        expect(tab.page.get_by_label("Lines for Claude Code", exact=True)).to_contain_text(f"{proxy}/ai ")
         tab.go("logs")
         expect(tab.page.get_by_role("log", name="Lines")).to_contain_text("listening on")
 

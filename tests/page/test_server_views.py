@@ -68,9 +68,11 @@ def test_health_says_what_is_wrong_and_what_mends_it(tab: Watched, tidy: System)
 
 def test_a_program_is_told_how_to_connect(tab: Watched, tidy: System) -> None:
     tab.open("connect")
-    lines = tab.page.get_by_label("Lines for Claude Code")
-    expect(lines).to_contain_text(f"export ANTHROPIC_BASE_URL={tidy.url}\n")
+    lines = tab.page.get_by_label("Lines for Claude Code", exact=True)
+    expect(lines).to_contain_text(f"export ANTHROPIC_BASE_URL={tidy.url} ")
     tab.page.get_by_role("button", name="Libraries").click()
-    expect(tab.page.get_by_label("Lines for OpenAI for Python")).to_contain_text(f'base_url="{tidy.url}/v1"')
+    expect(tab.page.get_by_label("Lines for OpenAI for Python", exact=True)).to_contain_text(
+        f'base_url="{tidy.url}/v1"'
+    )
     tab.page.get_by_role("button", name="Test").click()
     expect(tab.page.get_by_text(re.compile("It works: tiny-chat answered"))).to_be_visible()
