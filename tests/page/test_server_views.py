@@ -75,4 +75,4 @@ def test_a_program_is_told_how_to_connect(tab: Watched, tidy: System) -> None:
         f'base_url="{tidy.url}/v1"'
     )
     tab.page.get_by_role("button", name="Test").click()
-    expect(tab.page.get_by_text(re.compile("It works: tiny-chat answered"))).to_be_visible()
+    expect(tab.page.get_by_text(re.compile("It works: the default model answered"))).to_be_visible()

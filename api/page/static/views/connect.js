@@ -62,7 +62,7 @@ function Try({ model }) {
   };
   return html`<div class="row wrap-row">
     <${Button} look="primary" onClick=${ask}>Test<//>
-    <p role="status" class="wrap">${answer && html`It works: ${answer.used} answered <q>${answer.text}</q> in ${seconds(answer.took)}.`}</p>
+    <p role="status" class="wrap">${answer && html`It works: ${answer.used === "default" ? "the default model" : answer.used} answered <q>${answer.text}</q> in ${seconds(answer.took)}.`}</p>
   </div>`;
 }
 
