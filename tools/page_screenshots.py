@@ -44,7 +44,7 @@ def chat(system: System, app: str, text: str, **more: Any) -> str:
 
 
 def picture(system: System, app: str, text: str, **more: Any) -> str:
-    body = {"model": "tiny-image", "prompt": text, "size": "512x512", "background": True, **more}
+    body = {"model": "tiny-image", "prompt": text, "size": "128x128", "background": True, **more}
     answer = system.http.post("/v1/images/generations", json=body, headers={"X-App": app}).raise_for_status()
     return str(answer.json()["id"])
 
@@ -93,7 +93,7 @@ def shoot(browser: Browser, system: System, done: str, folder: Path) -> None:
         for view in ON_PHONES if suffix else VIEWS:
             hash_ = f"#/jobs/{done}" if view == "job" else f"#/{view}"
             page.evaluate("hash => { location.hash = hash }", hash_)
-            page.get_by_role("heading", level=1).wait_for()
+            page.locator("main h1").wait_for(state="attached")
             page.wait_for_timeout(1500)
             save(page, folder / f"{view}{suffix}.webp")
         context.close()

@@ -56,14 +56,14 @@ function Lines({ lines, follows, onLeave }) {
     if (follows && box.scrollHeight - box.scrollTop - box.clientHeight > 60) onLeave();
   };
   if (!lines.length) return html`<p class="empty">No such lines.</p>`;
-  return html`<ol ref=${ref} class="log-lines mono" tabindex="0" role="log" aria-live="off" aria-label="Lines" onScroll=${scrolled}>
+  return html`<div ref=${ref} class="log-lines mono" tabindex="0" role="log" aria-live="off" aria-label="Lines" onScroll=${scrolled}><ol>
     ${lines.map(
       (line) => html`<li key=${line.id} class=${line.level.toLowerCase()}>
         <time>${TIME.format(new Date(line.time * 1000))}</time><span class="log-level">${line.level}</span><span
           class="log-process">${line.process}</span><span class="log-text">${message(line)}</span>
       </li>`,
     )}
-  </ol>`;
+  </ol></div>`;
 }
 
 /** The line without its beginning, which has columns of its own. */
