@@ -59,6 +59,7 @@ from api.native.metrics import router as metrics
 from api.native.queue import router as queue
 from api.native.system import router as health
 from api.native.usage import router as usage
+from api.native.webhooks import router as webhooks
 from api.ollama.chat import router as ollama_chat
 from api.ollama.embed import router as ollama_embed
 from api.ollama.models import router as ollama_models
@@ -78,6 +79,7 @@ from api.openai.speech import router as speech
 from api.openai.transcription import router as transcription
 from api.page import router as page
 from api.rerank import router as rerank
+from api.webhooks.deliverer import Deliverer
 from config import VERSION
 from config.settings import Settings, load_settings
 from jobs.client import JobClient
@@ -150,6 +152,7 @@ RESOURCES: tuple[Resource, ...] = (
     usage.RESOURCE,
     speech_socket.RESOURCE,
     voices.RESOURCE,
+    webhooks.RESOURCE,
 )
 
 
@@ -169,9 +172,12 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
             driver = BatchDriver(app, client)
             driver.start()
             app.state.feed = Feed(client, app.state.renderers)
+            deliverer = Deliverer(settings, client.redis)
+            deliverer.start()
             yield {"jobs": client}
             app.state.feed = None
             await driver.stop()
+            await deliverer.stop()
             await end(announcement, watch, counting, clock)
 
     app = Api(

@@ -42,6 +42,9 @@ METRICS = "mlxq:metrics"
 #: Seconds that the local time of the API is ahead of UTC, for the days of usage (jobs/usage.py).
 USAGE_OFFSET = "mlxq:usage-offset"
 
+#: Deliveries of webhooks by the millisecond of their creation.
+DELIVERIES = "mlxq:deliveries"
+
 #: Stored files by the millisecond of their creation, and those that expire by the second in which they do.
 STORED_FILES = "mlxq:stored-files"
 EXPIRING_FILES = "mlxq:expiring-files"
@@ -138,6 +141,11 @@ def cancelled(name: str) -> str:
 def deferred(name: str) -> str:
     """Jobs that wait for another one, scored by their submission (RQ's DeferredJobRegistry)."""
     return f"rq:deferred:{name}"
+
+
+def scheduled(name: str) -> str:
+    """Jobs that wait for their time, scored by it (RQ's ScheduledJobRegistry)."""
+    return f"rq:scheduled:{name}"
 
 
 def dependents(job_id: str) -> str:

@@ -22,8 +22,9 @@ from jobs.results import (
 #: Upper bounds of the buckets of times, in milliseconds, as `metrics.lua` has them.
 BOUNDS = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 1800000)
 #: How fields begin: `jobs|kind|outcome`, `wait|queue|bucket`, `run|kind|bucket`, `first|kind|bucket`,
-#: `made|kind|what`, `http|method|route|status`.
+#: `made|kind|what`, `http|method|route|status`, `webhooks|outcome`.
 JOBS, WAIT, RUN, FIRST, MADE, HTTP = "jobs", "wait", "run", "first", "made", "http"
+WEBHOOKS = "webhooks"
 
 
 @dataclass(frozen=True, slots=True)

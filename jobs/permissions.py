@@ -32,6 +32,7 @@ _ON_TEXT: tuple[Command, ...] = (
         for name in (
             "GET",
             "MGET",
+            "PERSIST",
             "EXISTS",
             "INCR",
             "HGETALL",

@@ -30,7 +30,7 @@ class JobReader:
         """The job as it stands; its result or error when asked for. JobNotFound."""
         with told():
             values: Any = await self.redis.hmget(keys.job(job_id), FIELDS)
-            if values[0] is None:
+            if values[0] is None or values[FIELDS.index("mlxq_kind")] is None:
                 raise JobNotFound(f"No job with id '{job_id}'.")
             info = decode(job_id, values)
             if info.status is JobStatus.QUEUED:

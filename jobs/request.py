@@ -14,6 +14,7 @@ from jobs.kinds import KINDS, Kind
 from jobs.meta import NOTHING_NOTED, Meta
 from jobs.payloads import Payload
 from jobs.service_class import ServiceClass
+from jobs.webhooks import Webhook
 
 #: The dialect of a job that names none.
 DEFAULT_DIALECT = "openai"
@@ -87,7 +88,8 @@ class JobRequest:
     of its answer. `steps` is how many it is expected to take, and `step_size` how much one is, in a unit of its
     kind's own: from them its time is estimated. `size` is the number of bytes of the request. `uploads` are the files
     that came with it. They are the job's once it is accepted. `kept` is a text that stays with the job's record, for
-    its dialect alone. `trace` is the context of the request's span, where there are traces.
+    its dialect alone. `trace` is the context of the request's span, where there are traces. `webhook` is told
+    of its end.
     """
 
     id: str
@@ -117,6 +119,7 @@ class JobRequest:
     meta: Meta = NOTHING_NOTED
     kept: str = ""
     trace: str = ""
+    webhook: Webhook | None = None
     uploads: Uploads | None = field(default=None, compare=False)
 
     @property

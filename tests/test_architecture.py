@@ -59,7 +59,7 @@ LAYERS = (
     ("mlxq.downloads",),
     ("worker", "api.http"),
     ("api.dispatch",),
-    ("api.models", "api.inputs", "api.batches"),
+    ("api.models", "api.inputs", "api.batches", "api.webhooks"),
     ("api.openai",),
     (
         "api.anthropic",

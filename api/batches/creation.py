@@ -11,6 +11,7 @@ from api.http.app_name import app_name
 from api.http.caller import Rights, caller_of
 from api.http.context import context_of, jobs_of
 from api.http.forwarded import base_of
+from api.http.webhook import Hook, webhook_of
 from jobs.batches import Asked, Batch, BatchStore
 from jobs.errors import NotFound, QueueFull
 
@@ -37,6 +38,7 @@ async def accept(
     output_ttl: int | None = None,
     metadata: Mapping[str, str] | None = None,
     total: int | None = None,
+    webhook: Hook | None = None,
 ) -> Batch:
     """A batch of this caller, which is driven from now on for `seconds` at most. Raises QueueFull."""
     caller, now = caller_of(request), int(time.time())
@@ -58,6 +60,7 @@ async def accept(
         listed=listed,
         output_ttl=output_ttl,
         metadata=None if metadata is None else dict(metadata),
+        webhook=webhook_of(request, webhook, "batch"),
     )
     store, most = BatchStore(jobs_of(request).redis), context_of(request).settings.max_batches
     if not await store.create(asked, most, total=total):

@@ -64,6 +64,8 @@ class Preparation:
             expires_in=None,
             linger=0.0,
             service_class=ServiceClass.BACKGROUND,
+            # Who wants to be told is told of the end of the batch.
+            webhook=None,
         )
 
     def _request(self, body: bytes, uploads: Uploads) -> Request:

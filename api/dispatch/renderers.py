@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from api.http.dialect import Dialect
 from jobs.kinds import read_result
 from jobs.meta import Meta, decode_meta
+from jobs.webhooks import Family
 
 M = TypeVar("M", bound=Meta)
 R = TypeVar("R")
@@ -48,6 +49,8 @@ class Renderer(Generic[M, R]):
     name: str = ""
     #: how ids of jobs begin, with what separates it, where the dialect has other ones
     prefix: str = ""
+    #: what its events are about, for webhooks
+    family: Family = "job"
     #: whether `body` takes so long that other requests have to go on meanwhile
     slow: bool = False
     #: the same with the files themselves in it, where a result has files; it reads them by their blobs

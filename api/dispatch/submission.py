@@ -19,6 +19,7 @@ from api.http.security import caller_key
 from api.http.service_class import class_of
 from api.http.uploads import uploads_of
 from api.http.warning import warn
+from api.http.webhook import Hook, webhook_of
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest
 from jobs.kinds import KINDS, Category, Kind
@@ -77,6 +78,7 @@ def job_request(
     session: str | None = None,
     priority: int = 0,
     kept: str = "",
+    webhook: Hook | None = None,
     identity: bytes = b"",
 ) -> JobRequest:
     """The job for this request. Raises InvalidRequest for a bad Idempotency-Key or priority.
@@ -84,8 +86,8 @@ def job_request(
     Requests that ask for the same have the same payload, and the same `identity` where that is not all; in which form
     they want the answer does not count.
     `category` is that of the model, for kinds that have no queue of their own. `meta` is noted with the time of now.
-    `service_class` is what the body says of it; without it, headers and the kind decide. `session` is that of the
-    program, as far as the body names one.
+    `webhook` and `service_class` are what the body says of them; without it, headers, settings and the kind decide.
+    `session` is that of the program, as far as the body names one.
 
     A model that is only on a hub is fetched first, by a job that this one waits for.
     """
@@ -104,6 +106,7 @@ def job_request(
     caller = caller_key(headers) or (request.client.host if request.client else "")
     # A stream's heartbeats keep its client: only a silent wait can outlast a read timeout.
     patience = read_timeout(headers) if preference.synchronous and not stream else None
+    hook = webhook_of(request, webhook, renderer.family)
     uploads = uploads_of(request)
     asked = uploads.by_content(msgspec.json.encode(payload))
     return JobRequest(
@@ -124,6 +127,7 @@ def job_request(
             *(part.encode() for part in (caller, dialect.name, kind, queue, model)),
             asked,
             identity,
+            *([hook.encode().encode()] if hook else []),
         ),
         attach=_attach(headers, linger),
         linger=linger,
@@ -136,6 +140,7 @@ def job_request(
         meta=msgspec.structs.replace(meta, created=int(time.time())),
         kept=kept,
         trace=getattr(request.state, "trace", ""),
+        webhook=hook,
         uploads=uploads,
     )
 

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 from starlette.datastructures import Headers
 
-from api.http.fields import MAX_COUNT, RequestModel
+from api.http.fields import MAX_COUNT
 from api.http.prefer import Preference
+from api.http.webhook import Notifying
 from jobs.errors import InvalidRequest
 from jobs.kinds import Kind
 from jobs.service_class import CLASSES, ServiceClass
@@ -58,7 +59,7 @@ _AWAITED_TASKS = frozenset(
 _AWAITED = frozenset({Kind.CHAT, Kind.COMPLETION, Kind.SPEECH, Kind.LOAD, Kind.UNLOAD})
 
 
-class Ranked(RequestModel):
+class Ranked(Notifying):
     """A request that may say how urgent it is, and of which session of its program."""
 
     service_tier: ServiceTier | None = None

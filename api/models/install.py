@@ -14,6 +14,7 @@ from api.http.context import Context, context_of, jobs_of
 from api.http.dialect import Dialect
 from api.http.json_response import json_response
 from api.http.prefer import Preference
+from api.http.webhook import webhook_of
 from api.models.downloaded import downloaded
 from jobs.client import JobClient
 from jobs.errors import Conflict, InvalidRequest, ModelNotFound
@@ -63,7 +64,13 @@ async def install(
         )
     owner = caller_of(request).owner
     job = download_request(
-        context.settings, model_id, app=app_name(request), owner=owner, name=name, dialect=dialect.name
+        context.settings,
+        model_id,
+        app=app_name(request),
+        owner=owner,
+        name=name,
+        dialect=dialect.name,
+        webhook=webhook_of(request),
     )
     if preference.wait == 0:
         return await accepted(request, job, await jobs.enqueue(job), preference, headers)

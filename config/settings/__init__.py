@@ -24,6 +24,7 @@ from config.settings.places import REPO, hub_home
 from config.settings.processes import LOG_LEVELS, ProcessSettings
 from config.settings.server import ServerSettings
 from config.settings.tracing import TracingSettings
+from config.settings.webhooks import WebhookSettings
 from config.values import bounds
 
 __all__ = ["CONTAINER_NAMES", "LOG_LEVELS", "REPO", "Settings", "hub_home", "load_settings", "variables"]
@@ -34,6 +35,7 @@ class Settings(
     TracingSettings,
     ProcessSettings,
     EngineSettings,
+    WebhookSettings,
     BatchSettings,
     BackgroundSettings,
     JobSettings,
@@ -68,7 +70,7 @@ def _stop(error: ValidationError) -> NoReturn:
     name = next(key for key in Settings.model_fields if where == key or where in variables(key))
     field = Settings.model_fields[name]
     variable = next((each for each in variables(name) if os.environ.get(each)), variables(name)[0])
-    secret = name in ("api_keys", "admin_keys", "redis_url")
+    secret = name in ("api_keys", "admin_keys", "redis_url", "webhook_secret", "webhook_url")
     shown = variable if secret else f"{variable}={os.environ.get(variable, '')!r}"
     allowed = bounds(field) or first["msg"].removeprefix("Value error, ")
     sys.stderr.write(f"mlxq: {shown} is wrong; allowed is {allowed}\n")

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from jobs.webhooks import Webhook
+
 
 class BatchStatus(StrEnum):
     #: its input is checked
@@ -45,7 +47,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for. Times are in Unix seconds.
 
     `rights` and `limit` are those of the caller, with which its requests are made. `base` is the server's address as
-    the caller knows it. `listed`: the output is listed among the stored files.
+    the caller knows it. `listed`: the output is listed among the stored files. `webhook` is told
+    of its end.
     """
 
     id: str
@@ -65,6 +68,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     listed: bool = True
     output_ttl: int | None = None
     metadata: dict[str, str] | None = None
+    webhook: Webhook | None = None
 
 
 class Begun(msgspec.Struct, frozen=True, array_like=True):

@@ -15,14 +15,17 @@ import redis.asyncio
 from jobs import keys
 from jobs.batches.record import Asked, Batch, BatchProblem, BatchStatus, Begun
 from jobs.files.store import REFERENCES
+from jobs.gate import iso_now
+from jobs.gate.scripts import ANNOUNCE
 from jobs.lua import Script
 from jobs.pages import page
 
 _HERE = Path(__file__).parent
-_CREATE, _LEASE, _RELEASE, _ADVANCE, _CANCEL, _COMMIT, _FINISH, _DROP = (
+_CREATE, _LEASE, _RELEASE, _ADVANCE, _CANCEL, _COMMIT, _DROP = (
     Script(REFERENCES, _HERE / "states.lua", _HERE / f"{name}.lua")
-    for name in ("create", "lease", "release", "advance", "cancel", "commit", "finish", "drop")
+    for name in ("create", "lease", "release", "advance", "cancel", "commit", "drop")
 )
+_FINISH = Script(REFERENCES, _HERE / "states.lua", ANNOUNCE, _HERE / "finish.lua")
 _STATUSES = Script(_HERE / "statuses.lua")
 _ASKED = msgspec.json.Decoder(Asked)
 _PROBLEMS = msgspec.json.Decoder(list[BatchProblem])
@@ -181,7 +184,10 @@ class BatchStore:
     async def finish(self, batch: Batch, token: str, status: BatchStatus) -> None:
         """Raises Lost."""
         names = [keys.batch(batch.id), keys.batch_requests(batch.id)]
-        if not await _FINISH(self._redis, names, token, batch.id, status.value, batch.asked.input_blob):
+        asked = batch.asked
+        told = "" if asked.webhook is None else asked.webhook.encode()
+        arguments = (token, batch.id, status.value, asked.input_blob, told, asked.owner, iso_now())
+        if not await _FINISH(self._redis, names, *arguments):
             raise Lost
 
     async def cancel(self, batch_id: str) -> BatchStatus | None:

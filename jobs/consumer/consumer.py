@@ -23,6 +23,7 @@ from jobs import keys
 from jobs.commands import GIVE_BACK, RESTART, SHUTDOWN
 from jobs.connection import connection
 from jobs.consumer.affinity import Affinity
+from jobs.consumer.notifier import Notifier
 from jobs.consumer.queue import ConsumedQueue, Worker
 from jobs.consumer.registration import dead_workers
 from jobs.consumer.step_record import StepRecord, last_steps, remove_left_behind
@@ -119,6 +120,7 @@ class Consumer:
             self._settings.aging_time,
             yields=yields,
             rests=self._rests,
+            notifier=Notifier(self._settings.notify_after) if self._settings.notify_after else None,
         )
         self._queues[queue] = consumed
         return consumed

@@ -18,6 +18,7 @@ from jobs.consumer.affinity import Affinity
 from jobs.consumer.execution import Execution
 from jobs.consumer.feeder import TAKE_TIMEOUT, Feeder, feeder_name
 from jobs.consumer.lingering import Lingering
+from jobs.consumer.notifier import Notifier
 from jobs.consumer.outbox import Message, Outbox
 from jobs.consumer.registration import Registration
 from jobs.events import ProgressState
@@ -61,6 +62,7 @@ class ConsumedQueue:
         *,
         yields: bool = False,
         rests: Callable[[], bool] = lambda: False,
+        notifier: Notifier | None = None,
     ) -> None:
         """`shared`: the process' connection. `process`: its name. `capacity`: executions at the same time.
 
@@ -70,6 +72,7 @@ class ConsumedQueue:
         self.name = queue
         name = f"{process}.{queue}"
         self._worker = worker
+        self._notifier = notifier
         # Writing and taking may block: each has a connection of its own, and the heartbeat waits for neither.
         self._gate = Gate(connection(address), queue, name, ttl)
         self._lease_gate = Gate(shared, queue, name, ttl)
@@ -324,5 +327,7 @@ class ConsumedQueue:
         execution = self._executions.get(ending.execution_id)
         if execution is not None and not lost:
             execution.note_end(ending)
+            if self._notifier is not None:
+                self._notifier.ended(execution, ending)
             self._worker.ended(execution, ending)
         self.forget(ending.execution_id)

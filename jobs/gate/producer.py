@@ -114,6 +114,8 @@ class AsyncGate:
             fields["mlxq_kept"] = request.kept
         if request.trace:
             fields["mlxq_trace"] = request.trace
+        if request.webhook is not None:
+            fields["mlxq_webhook"] = request.webhook.encode()
         if request.inputs:
             fields["mlxq_inputs"] = " ".join(request.inputs)
         # The records that lead to the job go with it.

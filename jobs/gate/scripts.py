@@ -26,25 +26,29 @@ class Ttl:
 
 #: What a script needs beside common.lua. Every function is made anew with each call: the others do without these.
 _PARTS = {
-    "admit": ("lines", "metrics", "usage", "states", "memory", "watchers", "resend"),
+    "admit": ("lines", "metrics", "usage", "announce", "states", "memory", "watchers", "resend"),
     "beat": ("lines",),
-    "cancel": ("lines", "metrics", "usage", "states"),
+    "cancel": ("lines", "metrics", "usage", "announce", "states"),
     "choose": ("lines",),
-    "claim": ("lines", "metrics", "usage", "states"),
+    "claim": ("lines", "metrics", "usage", "announce", "states"),
     "deliver": ("watchers",),
-    "finish": ("lines", "metrics", "usage", "states"),
-    "leave": ("lines", "metrics", "usage", "states", "watchers"),
+    "finish": ("lines", "metrics", "usage", "announce", "states"),
+    "leave": ("lines", "metrics", "usage", "announce", "states", "watchers"),
     "place": ("lines",),
-    "prioritise": ("lines", "metrics", "usage", "states"),
-    "put_back": ("lines", "metrics", "usage", "states"),
+    "prioritise": ("lines", "metrics", "usage", "announce", "states"),
+    "put_back": ("lines", "metrics", "usage", "announce", "states"),
     "rearrange": ("lines",),
-    "recover": ("lines", "metrics", "usage", "states"),
-    "release": ("lines", "metrics", "usage", "states"),
-    "relieve": ("lines", "metrics", "usage", "states", "memory"),
-    "sweep": ("lines", "metrics", "usage", "states"),
+    "recover": ("lines", "metrics", "usage", "announce", "states"),
+    "release": ("lines", "metrics", "usage", "announce", "states"),
+    "relieve": ("lines", "metrics", "usage", "announce", "states", "memory"),
+    "sweep": ("lines", "metrics", "usage", "announce", "states"),
     "watch": ("watchers",),
-    "yield": ("lines", "metrics", "usage", "states"),
+    "yield": ("lines", "metrics", "usage", "announce", "states"),
 }
+
+
+#: Tells of the end of a job; batches tell of theirs by it too.
+ANNOUNCE = Path(__file__).parent / "announce.lua"
 
 
 @cache

@@ -118,7 +118,7 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made)
   local key, time = 'rq:job:' .. id, now()
   local job = call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin',
     'mlxq_linger', 'mlxq_lingers_until', 'mlxq_class', 'mlxq_share', 'mlxq_charged', 'mlxq_use', 'mlxq_owner',
-    'mlxq_app', 'mlxq_loading')
+    'mlxq_app', 'mlxq_loading', 'mlxq_webhook')
   local category, outcome = category_of(job[6]), string.match(event, '^{"type":"(%a+)"') or ''
   count('jobs|' .. (job[3] or '') .. '|' .. outcome, 1)
   if job[1] or not job[3] then
@@ -162,6 +162,9 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made)
     call('HDEL', key, 'mlxq_callers')
   end
   call('EXPIRE', events_key(id), events_ttl)
+  if job[16] then
+    announce_job(id, job[16], event, category, now_iso)
+  end
   return settle_dependents(id, status, event, now_iso, ttl, events_ttl)
 end
 

@@ -9,6 +9,7 @@ from mlxq.cli.agents import AGENTS
 from mlxq.cli.queue_verbs import add_verbs
 from mlxq.cli.serve import serve
 from mlxq.cli.usage_verb import add_usage
+from mlxq.cli.webhook_verbs import add_webhook_verbs
 from mlxq.launch.names import NAMES
 
 
@@ -52,9 +53,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--model", help="the chat model, instead of the server's default")
     one.add_argument("--print", action="store_true", dest="shown", help="only show what would be set")
     one.add_argument("--with-key", action="store_true", help="show the key, too")
+    verbs.add_parser("top", help="what runs and waits, live; keys change it", parents=[address])
     verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
     add_verbs(verbs, address)
     add_usage(verbs, address)
+    add_webhook_verbs(verbs, address)
     return program
 
 
@@ -74,6 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mlxq.cli.queue import actions
     from mlxq.cli.server import Problem, Server
     from mlxq.cli.usage import usage
+    from mlxq.cli.webhooks import webhook_actions
+
+    def top(server: Server) -> None:
+        # A library that no other verb needs.
+        from mlxq.cli.top.screen import top as show
+
+        show(server)
 
     settings = load_settings()
     verbs: dict[str, Callable[[Server], None]] = {
@@ -82,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "list": lambda server: list_models(server, settings),
         "ls": lambda server: list_models(server, settings),
         "ps": processes,
+        "top": top,
         "launch": lambda server: launch(
             server,
             settings,
@@ -94,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "usage": lambda server: usage(server, wanted),
         "clear-cache": lambda _: clear_cache(settings),
         **actions(wanted),
+        **webhook_actions(wanted),
     }
     try:
         with Server(settings, getattr(wanted, "url", None)) as server:

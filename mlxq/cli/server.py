@@ -1,5 +1,6 @@
 """The running server as the terminal command sees it: requests, their errors in words, and a job's events."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ class Unreachable(Problem):
 
 class Missing(Problem):
     """The server does not have what it was asked for."""
+
+
+class _Refused(Exception):
+    """The server answers, but not with events."""
 
 
 class Fetched(TypedDict):
@@ -109,26 +114,46 @@ class Server:
         seen, deadline = "0-0", time.monotonic() + PATIENCE
         while True:
             try:
-                with self._http.stream("GET", f"/v1/jobs/{job_id}/events", params={"after": seen}) as answer:
-                    if answer.status_code != httpx.codes.OK:
-                        raise Problem("the server does not know this download any more")
-                    kind = ""
-                    for line in answer.iter_lines():
-                        name, _, value = line.partition(": ")
-                        match name:
-                            case "id":
-                                seen, deadline = value, time.monotonic() + PATIENCE
-                            case "event":
-                                kind = value
-                            case "data":
-                                yield kind, json.loads(value)
-                                if kind in ("completed", "failed", "cancelled", "expired"):
-                                    return
+                for event_id, kind, data in self._frames(f"/v1/jobs/{job_id}/events", seen):
+                    seen = event_id
+                    deadline = time.monotonic() + PATIENCE
+                    yield kind, data
+                    if kind in ("completed", "failed", "cancelled", "expired"):
+                        return
+            except _Refused:
+                raise Problem("the server does not know this download any more") from None
             except httpx.HTTPError:
                 pass
             if time.monotonic() > deadline:
                 raise Unreachable(f"the server at {self.url} went away; the download is kept")
             time.sleep(0.5)
+
+    def news(self, path: str) -> Iterator[tuple[str, Any] | None]:
+        """(type, data) of each event of an endless stream; None whenever the server is away, until it is back."""
+        seen = ""
+        while True:
+            with contextlib.suppress(httpx.HTTPError, _Refused):
+                for event_id, kind, data in self._frames(path, seen):
+                    seen = event_id
+                    yield kind, data
+            yield None
+            time.sleep(0.5)
+
+    def _frames(self, path: str, seen: str) -> Iterator[tuple[str, str, Any]]:
+        """(id, type, data) of the events after `seen`, of one connection. Raises _Refused and httpx.HTTPError."""
+        with self._http.stream("GET", path, params={"after": seen} if seen else {}) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise _Refused
+            event_id, kind = seen, ""
+            for line in answer.iter_lines():
+                name, _, value = line.partition(": ")
+                match name:
+                    case "id":
+                        event_id = value
+                    case "event":
+                        kind = value
+                    case "data":
+                        yield event_id, kind, json.loads(value)
 
 
 def model_path(name: str) -> str:

@@ -102,6 +102,7 @@ OF_JOBS = (
     *("/v1/responses/{response_id}/cancel", "/v1/responses/{response_id}"),
     *("/v1/files/{file_id}", "/v1/batches/{batch_id}/cancel"),
     *("/v1/messages/batches/{batch_id}", "/v1/messages/batches/{batch_id}/cancel"),
+    "/v1/webhooks/deliveries/{delivery_id}/redeliver",
 )
 #: Routes that refuse everybody.
 REFUSING = ("/api/push", "/api/blobs/{digest}")

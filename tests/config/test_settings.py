@@ -113,6 +113,11 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "max_file_mb": ("100", 100.0),
     "max_files": ("50", 50),
     "max_message_batch_mb": ("20", 20.0),
+    "webhook_url": ("http://127.0.0.1:9/hook", "http://127.0.0.1:9/hook"),
+    "webhook_events": ("response.*, batch.failed", ("response.*", "batch.failed")),
+    "webhook_timeout": ("5", 5.0),
+    "allow_private_webhooks": ("1", True),
+    "notify_after": ("2m", 120.0),
     "batch_size": ("8", 8),
     "memory_budget_gb": ("8", 8.0),
     "wired_limit_gb": ("24", 24.0),
@@ -148,7 +153,7 @@ def test_each_variable_sets_its_field(
 
 
 def test_no_setting_is_left_out() -> None:
-    assert {*EXAMPLES, "api_keys", "admin_keys"} == set(Settings.model_fields)
+    assert {*EXAMPLES, "api_keys", "admin_keys", "webhook_secret"} == set(Settings.model_fields)
 
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if len(variables(name)) > 1])

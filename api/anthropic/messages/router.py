@@ -73,6 +73,7 @@ async def prepare(request: Request) -> Prepared[MessagesRequest]:
         meta=meta,
         preference=preferred,
         service_class=asked.service_class,
+        webhook=asked.hook,
         session=asked.prompt_cache_key,
         stream=bool(asked.stream),
     )

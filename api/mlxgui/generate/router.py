@@ -47,6 +47,7 @@ async def generate(request: Request, name: str) -> Response:
         meta=GenerateMeta(model=name, prompt=wanted.prompt),
         preference=preferred,
         service_class=wanted.service_class,
+        webhook=wanted.hook,
     )
     return await run(request, job, preferred, body.headers)
 

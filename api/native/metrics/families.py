@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import (
 
 from config import VERSION
 from jobs.info import QueueStats
-from jobs.metrics import BOUNDS, FIRST, HTTP, JOBS, MADE, RUN, WAIT, Counts
+from jobs.metrics import BOUNDS, FIRST, HTTP, JOBS, MADE, RUN, WAIT, WEBHOOKS, Counts
 from jobs.worker_state import WorkerState
 
 _EDGES = (*(f"{bound / 1000:g}" for bound in BOUNDS), "+Inf")
@@ -85,6 +85,14 @@ class Figures:
         for labels, number in self.counts.of(HTTP, 3).items():
             requests.add_metric(labels, number)
         yield requests
+        webhooks = CounterMetricFamily(
+            "mlxq_webhook_attempts",
+            "Attempts to deliver webhooks, and events that were left out (dropped).",
+            labels=["outcome"],
+        )
+        for labels, number in self.counts.of(WEBHOOKS, 1).items():
+            webhooks.add_metric(labels, number)
+        yield webhooks
 
     def _timed(self) -> Iterator[Metric]:
         for name, metric, label, help_text in (

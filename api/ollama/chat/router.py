@@ -87,6 +87,7 @@ async def _answered(
         meta=AskedMeta(model=asked.model, chat=chat, thoughts=asked.think is not False),
         preference=preferred,
         service_class=asked.service_class,
+        webhook=asked.hook,
         stream=asked.stream,
     )
     if asked.stream and preferred.wait != 0:

@@ -126,6 +126,7 @@ async def _run(
         meta=meta,
         preference=preferred,
         service_class=asked.service_class,
+        webhook=asked.hook,
     )
     return await run(request, job, preferred, headers)
 

@@ -18,6 +18,7 @@ from api.http.caller import caller_of
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.prefer import SYNCHRONOUS
+from api.http.webhook import webhook_of
 from api.ollama.dialect import LINES, OLLAMA, line, not_found, plain_name
 from api.ollama.models.answer import Pulling
 from jobs.client import Submission
@@ -48,7 +49,14 @@ async def pull(request: Request, name: str, *, streamed: bool, headers: dict[str
     if not is_hub_id(model) or context.settings.hf_hub_offline:
         raise not_found(name)
     owner = caller_of(request).owner
-    job = download_request(context.settings, model, app=app_name(request), owner=owner, dialect=OLLAMA.name)
+    job = download_request(
+        context.settings,
+        model,
+        app=app_name(request),
+        owner=owner,
+        dialect=OLLAMA.name,
+        webhook=webhook_of(request),
+    )
     if streamed:
 
         def frames(accepted: Submission) -> PullFrames:

@@ -76,6 +76,7 @@ async def create_batch(request: Request) -> Response:
         input_file=record.id,
         output_ttl=wanted.output_ttl,
         metadata=wanted.metadata,
+        webhook=wanted.hook,
     )
     return json_response(batch_object(batch), headers=body.headers)
 

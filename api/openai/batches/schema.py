@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from api.http.fields import RequestModel
+from api.http.webhook import Notifying
 from api.openai.files.schema import USUAL_TTL, FileExpiry
 
 _WINDOW = re.compile(r"([1-9][0-9]{0,4})([mhd])")
@@ -31,7 +31,7 @@ Key = Annotated[str, Field(max_length=64)]
 Value = Annotated[str, Field(max_length=512)]
 
 
-class CreateBatch(RequestModel):
+class CreateBatch(Notifying):
     """`completion_window`: also other times than OpenAI's."""
 
     input_file_id: Annotated[str, Field(min_length=1, max_length=100)]

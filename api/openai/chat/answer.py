@@ -62,6 +62,7 @@ async def prepare_chat(
         meta=note(chat, ref),
         preference=preferred,
         service_class=chat.service_class,
+        webhook=chat.hook,
         session=chat.prompt_cache_key,
         stream=bool(chat.stream),
     )

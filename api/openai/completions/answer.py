@@ -56,6 +56,7 @@ async def prepare_completion(
         meta=note(wanted, ref),
         preference=preferred,
         service_class=wanted.service_class,
+        webhook=wanted.hook,
         session=wanted.prompt_cache_key,
         stream=bool(wanted.stream),
     )

@@ -103,6 +103,7 @@ async def image_job(
         ),
         preference=preference,
         service_class=wanted.service_class,
+        webhook=wanted.hook,
         stream=bool(wanted.stream),
     )
     kept = keeps(context, wanted)

@@ -104,6 +104,7 @@ async def compact(request: Request) -> Response:
         meta=Meta(model=body.value.model),
         preference=preferred,
         service_class=body.value.service_class,
+        webhook=body.value.hook,
         session=body.value.prompt_cache_key,
     )
     return await run(request, job, preferred, headers)

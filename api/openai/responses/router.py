@@ -34,7 +34,9 @@ from jobs.errors import InvalidRequest
 from jobs.kinds import Kind
 from jobs.request import JobRequest
 
-RESPONSE = Renderer(RESPONSES, Kind.CHAT, ResponseMeta, response_body, name="response", prefix=PREFIX)
+RESPONSE = Renderer(
+    RESPONSES, Kind.CHAT, ResponseMeta, response_body, name="response", prefix=PREFIX, family="response"
+)
 
 router = APIRouter(tags=["responses"])
 
@@ -82,6 +84,7 @@ async def prepare(request: Request) -> Prepared[ResponseRequest]:
         meta=meta,
         preference=Preference(0.0) if asked.background else preferred,
         service_class=asked.service_class,
+        webhook=asked.hook,
         session=asked.prompt_cache_key,
         stream=bool(asked.stream),
         kept=kept,

@@ -74,6 +74,7 @@ async def speech_job(
         meta=Meta(model=wanted.model),
         preference=preference,
         service_class=wanted.service_class,
+        webhook=wanted.hook,
         stream=live,
     )
     # Who stops listening does not want to hear the rest.

@@ -41,6 +41,7 @@ async def transcription_job(
         ),
         preference=preference,
         service_class=wanted.service_class,
+        webhook=wanted.hook,
         stream=bool(wanted.stream),
     )
     return job, without_effect(ref, wanted)

@@ -1,0 +1,1 @@
+"""Sends deliveries of webhooks. What is delivered, and when, is in `jobs/webhooks`."""

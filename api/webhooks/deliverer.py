@@ -1,0 +1,111 @@
+"""Makes the deliveries of webhooks, in each API process: what one has taken, no other one sends.
+
+A delivery is taken for the time of an attempt and a little more. When its process dies, another one takes it after
+that: then it may be sent twice, with the same `webhook-id`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from config.settings import Settings
+from jobs.tasks import end
+from jobs.webhooks.store import DeliveryStore, Due
+
+if TYPE_CHECKING:
+    from api.webhooks.sender import Sender
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks for deliveries.
+_LOOK = 0.5
+#: Attempts that a process makes at the same time.
+_MOST = 16
+#: Seconds beyond the time of an attempt for which a delivery stays with its process.
+_MARGIN = 15.0
+#: Seconds that a stop waits for attempts that are being made, and until Redis is tried again.
+_GRACE, _AGAIN = 3.0, 0.5
+
+
+class Deliverer:
+    """Of one process, on its event loop. Start it and stop it with the application."""
+
+    def __init__(self, settings: Settings, connection: redis.asyncio.Redis, *, shift: float = 0.0) -> None:
+        """`shift`: seconds by which its clock is ahead of Redis'."""
+        self._settings = settings
+        self._store = DeliveryStore(connection, shift=shift)
+        self._token = f"deliverer-{secrets.token_hex(8)}"
+        self._lease = settings.webhook_timeout + _MARGIN
+        self._sender: Sender | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._looking = asyncio.create_task(self._look_on())
+
+    async def stop(self) -> None:
+        """What is not sent by then, another process sends after its lease."""
+        if self._looking is not None:
+            await end(self._looking)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_GRACE)
+        await end(*self._tasks)
+
+    async def deliver(self) -> int:
+        """Send all that is due, and wait for what comes of it. Returns how many attempts that were."""
+        made = 0
+        while await self._look():
+            made += len(self._tasks)
+            await asyncio.wait(set(self._tasks))
+        return made
+
+    async def _look_on(self) -> None:
+        while True:
+            with contextlib.suppress(RedisError, OSError):
+                await self._look()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(_LOOK)
+
+    async def _look(self) -> bool:
+        """Begin the attempts whose time has come, as far as there are places. Whether any was begun."""
+        free = _MOST - len(self._tasks)
+        found = await self._store.take(self._token, self._lease, free) if free > 0 else []
+        for due in found:
+            task = asyncio.create_task(self._attempt(due))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return bool(found)
+
+    async def _attempt(self, due: Due) -> None:
+        if self._sender is None:
+            # The HTTP client is loaded for the first delivery: most servers make none.
+            from api.webhooks.sender import Sender
+
+            self._sender = Sender(self._settings)
+        outcome = await self._sender.send(due.id, due.url, due.body)
+        while True:
+            try:
+                status = await self._store.settle(
+                    due,
+                    outcome.attempt,
+                    arrived=outcome.arrived,
+                    final=outcome.final,
+                    pause=outcome.pause,
+                )
+            except (RedisError, OSError):
+                # Only this process knows what came of it.
+                await asyncio.sleep(_AGAIN)
+            else:
+                break
+        told = outcome.attempt
+        level = logging.INFO if outcome.arrived else logging.WARNING
+        log.log(
+            level, "delivery %s is %s: attempt %d, %s", due.id, status, due.tries, told.status or told.error
+        )

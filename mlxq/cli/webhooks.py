@@ -1,0 +1,47 @@
+"""The verbs for webhooks: which events were delivered; delivering one again."""
+
+import argparse
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+
+from mlxq.cli.server import Server
+from mlxq.cli.table import show
+
+#: Deliveries that are listed.
+_MOST = 100
+
+
+def webhook_actions(wanted: argparse.Namespace) -> dict[str, Callable[[Server], None]]:
+    """What each of these verbs does with the server."""
+    return {
+        "webhooks": lambda server: deliveries(server, wanted.job),
+        "redeliver": lambda server: redeliver(server, wanted.delivery),
+    }
+
+
+def deliveries(server: Server, job: str | None) -> None:
+    params = {"limit": _MOST} | ({"job": job} if job else {})
+    rows = [
+        (each["id"], each["event"], each["host"], each["status"], str(len(each["attempts"])), _last(each))
+        for each in server.ask("GET", "/v1/webhooks/deliveries", **params)["data"]
+    ]
+    show(("ID", "EVENT", "HOST", "STATUS", "ATTEMPTS", "LAST"), rows)
+
+
+def redeliver(server: Server, delivery: str) -> None:
+    found = server.ask("POST", f"/v1/webhooks/deliveries/{delivery}/redeliver")
+    Console().print(f"{found['id']}: {found['status']}", markup=False, highlight=False)
+
+
+def _last(delivery: Any) -> str:
+    """What came of the last attempt, and when the next one is."""
+    if not delivery["attempts"]:
+        return ""
+    last = delivery["attempts"][-1]
+    told = str(last["status"] or last["error"])
+    if delivery["next_attempt_at"] is None:
+        return told
+    return f"{told}; again at {datetime.fromtimestamp(delivery['next_attempt_at']):%d %b %H:%M:%S}"
