@@ -1,0 +1,1 @@
+"""`mlxq top`: what runs and waits, live, with keys to change it."""
