@@ -149,22 +149,16 @@ def test_a_first_token_waits_for_no_step_of_the_background(engine: chat.ChatEngi
 def test_a_request_is_set_aside_although_some_of_its_choices_have_no_place_yet(
     engine: chat.ChatEngine,
 ) -> None:
-    payload = asked("Tell me of the sea.", 60, n=2, temperature=0.8, seed=4)
+    payload = asked("Tell me of the sea.", 60, n=8, temperature=0.8, seed=4)
     whole = alone(engine, payload)
     shown = Shown(engine)
-    names = ["first", "second"]
-    for name in names:
-        shown.add(name, payload, background=True)
-    shown.until_made(*names, times=3)
-    began = shown.steps
-    urgent = [f"urgent {number}" for number in range(PLACES)]
-    for name in urgent:
-        shown.add(name, asked(f"{name}?", 12))
-    shown.until_done(*urgent)
-    assert max(shown.made[name][0] for name in urgent) - began < 30
-    assert not shown.results.keys() & {*names}
-    shown.until_done(*names)
-    assert [shown.results[name]["choices"] for name in names] == [whole, whole]
+    shown.add("background", payload, background=True)
+    shown.until_made("background", times=3)
+    shown.add("urgent", asked("other " * 300, 12))
+    shown.until_done("urgent")
+    assert shown.made["background"][-1] < shown.made["urgent"][0]
+    shown.until_done("background")
+    assert shown.results["background"]["choices"] == whole
 
 
 def test_those_that_are_not_in_the_background_are_never_set_aside(engine: chat.ChatEngine) -> None:
