@@ -57,7 +57,7 @@ export function View({ query }) {
         <${Button} class="list-button" icon="history" label="Conversations" aria-expanded=${listed ? "true" : "false"}
           aria-controls="conversations" onClick=${() => setListed(!listed)} />`}>Chat<//>
       <${ModelHint} models=${models} what="chats" />
-      <${Messages} path=${path} id=${conversation.id} going=${going} />
+      <${Messages} key=${conversation.id} path=${path} going=${going} />
       <${Composer} busy=${going !== undefined} sees=${model?.sees ?? true} disabled=${models !== null && !models.length}
         draftKey=${conversation.id} onSend=${(content) => send(content).catch(failed)} onStop=${() => going && stop(going.id)} />
     </div>
@@ -67,8 +67,12 @@ export function View({ query }) {
   </div>`;
 }
 
+/** Messages that are drawn at first. */
+const PAGE = 30;
+
 /** The messages, which stay at their end while they grow, unless the reader has scrolled up. */
-function Messages({ path, id, going }) {
+function Messages({ path, going }) {
+  const [shown, setShown] = useState(PAGE);
   const ref = useRef(null);
   const follows = useRef(true);
   useEffect(() => {
@@ -87,15 +91,19 @@ function Messages({ path, id, going }) {
   useLayoutEffect(() => {
     follows.current = true;
     toEnd();
-  }, [id]);
+  }, []);
   useLayoutEffect(() => {
     // The end of an answer moves nothing.
     if (!going) return;
     follows.current = true;
     toEnd();
   }, [going?.id]);
+  const first = Math.max(0, path.length - shown);
   return html`<div ref=${ref} class="messages" role="log" aria-live="off" aria-label="Messages" aria-busy=${going ? "true" : "false"}>
-    ${path.map((message, index) => html`<${Message} key=${message.id} message=${message} last=${onlyResults(path, index)} />`)}
+    ${first > 0 && html`<${Button} look="quiet" onClick=${() => setShown(shown + 4 * PAGE)}>Earlier messages (${first})<//>`}
+    ${path
+      .slice(first)
+      .map((message, index) => html`<${Message} key=${message.id} message=${message} last=${onlyResults(path, first + index)} />`)}
     ${!path.length && html`<p class="welcome">What would you like to know?</p>`}
   </div>`;
 }

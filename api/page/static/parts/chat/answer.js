@@ -11,6 +11,7 @@ export const blank = () => ({
   lastAt: null,
   progress: null,
   model: null,
+  by: null,
   usage: null,
   finish: null,
   error: null,
@@ -104,6 +105,7 @@ export function takeResult(answer, result) {
   answer.reasoning = choice.message.reasoning_content ?? "";
   answer.calls = (choice.message.tool_calls ?? []).map((call) => ({ id: call.id, ...call.function }));
   answer.usage = result.usage;
+  answer.by = result.model;
   answer.finish = choice.finish_reason;
 }
 

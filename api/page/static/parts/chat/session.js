@@ -228,7 +228,9 @@ async function run(conversation, message) {
   } catch (error) {
     take(going.answer, "failed", { error: { message: lost(error) } });
   }
-  await update(conversation.id, (now) => changed(now, message.id, kept(going.answer)));
+  // Of an answer that another browser has asked for, only its end says which model it is of.
+  const model = message.model || (going.answer.by ?? "");
+  await update(conversation.id, (now) => changed(now, message.id, { ...kept(going.answer), model }));
   const left = new Map(running.value);
   left.delete(message.id);
   running.value = left;
