@@ -292,6 +292,17 @@ class JobClient(JobReader):
         with told():
             await self.redis.publish(keys.COMMANDS, command)
 
+    async def loaded_voice(self) -> str | None:
+        """The path of the recording that speaks for requests without a voice, if one was loaded."""
+        with told():
+            path: Any = await self.redis.get(keys.LOADED_VOICE)
+        return str(path) if path else None
+
+    async def load_voice(self, path: str | None) -> None:
+        """Let a recording speak for them; None: what the settings say speaks again."""
+        with told():
+            await (self.redis.set(keys.LOADED_VOICE, path) if path else self.redis.delete(keys.LOADED_VOICE))
+
     async def live_settings(self, settings: Settings) -> LiveSettings:
         """What can be changed, as it is now; `settings` are those of the environment."""
         with told():

@@ -36,6 +36,8 @@ MODEL_ALIASES = "mlxq:models:aliases"
 
 #: The last lines of the logs of all processes, a stream.
 LOGS = "mlxq:logs"
+#: The recording that a client of OminiX has loaded as the voice of requests that name none: its path.
+LOADED_VOICE = "mlxq:loaded-voice"
 
 #: Counts of jobs, tokens, times and requests (jobs/metrics.py).
 METRICS = "mlxq:metrics"

@@ -24,7 +24,9 @@ def default_names(category: Category) -> dict[str, Family]:
 
 def own_names() -> dict[str, Family]:
     """Families that are asked for by their own name: it means any of their models."""
-    return {family.name: family for family in families(Family) if family.hub_id}
+    rows = families(Family)
+    named = {family.name: family for family in rows if family.hub_id}
+    return named | {name: family for family in rows for name in family.own_names}
 
 
 def aliases() -> dict[Category, tuple[str, ...]]:

@@ -286,6 +286,8 @@ class Catalog:
         for model in installed:
             if not model.fault and model.family_name == family.name:
                 return ref_of(model)
+        if not family.hub_id:
+            raise UnknownModel(family.absent)
         return self._on_hub(family.hub_id)
 
     def _language(self, name: str) -> ModelRef:

@@ -1,5 +1,7 @@
 """What each verb does and shows."""
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -92,6 +94,16 @@ def clear_cache(settings: Settings) -> None:
     """Delete the prompts that are stored on the disk. Those in memory stay until their model is unloaded."""
     deleted = forget_all_prompts(settings.data_dir)
     Console().print(f"{_size(deleted)} of prompts are deleted.", markup=False, highlight=False)
+
+
+def convert(gpt: Path, sovits: Path, hubert: Path, bert: Path, *, target: Path) -> None:
+    """Make a model of the files of GPT-SoVITS."""
+    # numpy takes a while to load.
+    from mlxq.cli.convert import Sources
+    from mlxq.cli.convert import convert as make
+
+    make(Sources(gpt, sovits, hubert, bert), target)
+    Console().print(f"{target} is ready. Its model is called {target.name}.", markup=False, highlight=False)
 
 
 def _check(kind: str, data: DownloadEvent) -> None:

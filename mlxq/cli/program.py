@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from config import VERSION
 from mlxq.cli.agents import AGENTS
@@ -55,6 +56,13 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--with-key", action="store_true", help="show the key, too")
     verbs.add_parser("top", help="what runs and waits, live; keys change it", parents=[address])
     verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
+    one = verbs.add_parser("convert", help="make a model of the files of GPT-SoVITS; needs no server")
+    one.add_argument("family", choices=["gpt-sovits"])
+    one.add_argument("folder", type=Path, help="the folder that is made, in one of the model roots")
+    one.add_argument("--gpt", type=Path, required=True, help="its GPT weights, a .ckpt")
+    one.add_argument("--sovits", type=Path, required=True, help="its SoVITS weights, a .pth")
+    one.add_argument("--hubert", type=Path, required=True, help="the folder of chinese-hubert-base")
+    one.add_argument("--bert", type=Path, required=True, help="the folder of chinese-roberta-wwm-ext-large")
     add_verbs(verbs, address)
     add_usage(verbs, address)
     add_webhook_verbs(verbs, address)
@@ -72,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(wanted.part, wanted.host, wanted.port)
 
     from config.settings import load_settings
-    from mlxq.cli.commands import clear_cache, list_models, processes, pull, remove
+    from mlxq.cli.commands import clear_cache, convert, list_models, processes, pull, remove
     from mlxq.cli.launch import launch
     from mlxq.cli.queue import actions
     from mlxq.cli.server import Problem, Server
@@ -104,6 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         "usage": lambda server: usage(server, wanted),
         "clear-cache": lambda _: clear_cache(settings),
+        "convert": lambda _: convert(
+            wanted.gpt, wanted.sovits, wanted.hubert, wanted.bert, target=wanted.folder
+        ),
         **actions(wanted),
         **webhook_actions(wanted),
     }

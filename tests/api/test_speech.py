@@ -283,7 +283,7 @@ def test_an_early_failure_is_an_error_and_a_late_one_breaks_off(
         ({"reference_audio": base64.b64encode(hum(seconds=3)).decode()}, 400, "reference_audio", "2 s"),
         ({"model": "tiny"}, 400, "model", "'llm'"),
         ({"model": "nobody-knows"}, 404, "model", "does not exist"),
-        ({"model": "gpt-sovits"}, 501, "model", "Qwen3-TTS"),
+        ({"model": "gpt-sovits"}, 404, "model", "Qwen3-TTS"),
     ],
 )
 def test_bad_input_never_reaches_the_queue(

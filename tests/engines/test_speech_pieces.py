@@ -6,7 +6,7 @@ import pytest
 
 from mlxq.catalog.families.family import Candidate
 from mlxq.catalog.families.speech import OPENAI_VOICES, SpeechFamily, own_voice
-from mlxq.catalog.families.table import family_of, why_unserved
+from mlxq.catalog.families.table import family_of
 from worker.engines.tts.pieces import pieces, weight
 
 
@@ -56,13 +56,6 @@ def test_which_models_speak(
     family = family_of(Candidate(name, tmp_path, config))
     assert (family.type if isinstance(family, SpeechFamily) else None) == expected
     assert (family.category == "tts") is (expected is not None)
-
-
-def test_what_is_not_served() -> None:
-    for name in ("gpt-sovits", "org/GPT-SoVITS-v2"):
-        assert "Qwen3-TTS" in str(why_unserved(name))
-    for name in ("mlx-community/Qwen3-TTS-12Hz-0.6B-Base-bf16", "lucasnewman/f5-tts-mlx"):
-        assert why_unserved(name) is None
 
 
 def test_openais_names_are_the_models_voices() -> None:

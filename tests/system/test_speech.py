@@ -16,6 +16,7 @@ from mlx_audio.tts.utils import load as load_directly
 from websockets.sync.client import connect
 
 from mlxq.catalog.families.f5_tts import F5_TTS, VOCODER
+from mlxq.catalog.families.gpt_sovits import GPT_SOVITS
 from mlxq.catalog.families.speech import SpeechFamily
 from mlxq.catalog.families.system_voice import SYSTEM_VOICE
 from mlxq.catalog.families.table import families
@@ -289,10 +290,10 @@ def test_a_job_in_the_background_leaves_its_file(system: System) -> None:
     assert system.http.get(result["url"]).content == say(system)
 
 
-def test_what_is_not_served_says_why(system: System) -> None:
+def test_what_is_not_installed_says_how(system: System) -> None:
     answer = system.http.post("/v1/audio/speech", json={"input": TEXT, "model": "gpt-sovits"}, timeout=60)
-    assert answer.status_code == 501, answer.text
-    assert "GPT-SoVITS" in answer.json()["error"]["message"]
+    assert answer.status_code == 404, answer.text
+    assert "`mlxq convert gpt-sovits`" in answer.json()["error"]["message"]
     assert "Qwen3-TTS" in answer.json()["error"]["message"]
 
 
@@ -303,8 +304,8 @@ def test_the_catalog_knows_the_librarys_types() -> None:
 
 
 def by_mlx_audio() -> list[SpeechFamily]:
-    others = (F5_TTS, SYSTEM_VOICE)
-    return [family for family in families(SpeechFamily) if not family.unserved and family not in others]
+    others = (F5_TTS, GPT_SOVITS, SYSTEM_VOICE)
+    return [family for family in families(SpeechFamily) if family not in others]
 
 
 def test_what_models_listen_to_is_what_their_library_takes() -> None:

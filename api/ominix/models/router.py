@@ -5,7 +5,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.dispatch.job_schema import by_job
 from api.dispatch.resource import Resource
 from api.http.body import read_body
-from api.http.context import context_of, jobs_of
+from api.http.context import Context, context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, takes
 from api.http.prefer import preference
@@ -20,9 +20,11 @@ from api.models.renderers import model_renderers
 from api.ominix.dialect import OMINIX
 from api.ominix.models.render import model_status
 from api.ominix.models.schema import DownloadRequest, LoadedStatus, LoadRequest, UnloadRequest
+from api.openai.speech.voices import loadable_voice
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category
 from jobs.meta import LoadMeta
+from mlxq.catalog.aliases import DEFAULT
 from mlxq.media.formats import RECORDING_SUFFIXES
 
 router = APIRouter(tags=["models"])
@@ -51,18 +53,16 @@ async def load(request: Request) -> Response:
     wanted = body.value
     asked = "llm" if wanted.model_type == "vlm" else wanted.model_type
     context = context_of(request)
-    # OminiX' clients load a voice where they mean the model that speaks.
-    if asked == "tts" and wanted.model.lower().endswith(RECORDING_SUFFIXES):
-        raise InvalidRequest(
-            "A recording is not a model: load a speech model by its name, and give the recording as 'voice' in "
-            "/v1/audio/speech, or as TTS_REF_AUDIO.",
-            param="model",
-            code="unsupported_value",
-        )
     jobs = jobs_of(request)
-    model_type = asked or (await context.look_up(jobs, wanted.model)).category or "llm"
+    name, voice = wanted.model, None
+    # OminiX' clients load a voice where they mean the model that speaks.
+    if asked == "tts" and name.lower().endswith(RECORDING_SUFFIXES):
+        name, voice = DEFAULT, await _voice(context, name)
+    model_type = asked or (await context.look_up(jobs, name)).category or "llm"
     await check_served(jobs, model_type)
-    ref = await context.at_hand(await context.resolve(jobs, wanted.model, Category(model_type)))
+    ref = await context.at_hand(await context.resolve(jobs, name, Category(model_type)))
+    if voice is not None:
+        await jobs.load_voice(voice)
     meta = LoadMeta(
         model=ref.id,
         message=f"Model '{ref.id}' loaded successfully",
@@ -70,6 +70,16 @@ async def load(request: Request) -> Response:
     )
     preferred = preference(request.headers, background=bool(wanted.background))
     return await load_model(request, OMINIX, Category(model_type), ref, meta, preferred, headers=body.headers)
+
+
+async def _voice(context: Context, path: str) -> str:
+    """The recording of this path, which speaks for requests without a voice from now on. Raises InvalidRequest."""
+    try:
+        return await loadable_voice(context, path)
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            error.message.replace("'voice'", "'model'"), param="model", code=error.code
+        ) from None
 
 
 @router.post(
@@ -83,6 +93,8 @@ async def unload(request: Request) -> Response:
     body = await read_body(request, UnloadRequest)
     wanted = body.value
     category = "llm" if wanted.model_type == "vlm" else wanted.model_type
+    if category in (Category.TTS, "all"):
+        await jobs_of(request).load_voice(None)
     preferred = preference(request.headers, background=bool(wanted.background))
     return await unload_types(request, OMINIX, wanted.model_type, category, preferred, headers=body.headers)
 

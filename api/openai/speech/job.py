@@ -6,7 +6,7 @@ from dataclasses import replace
 from starlette.requests import HTTPConnection
 
 from api.dispatch.submission import job_request, model_of
-from api.http.context import context_of
+from api.http.context import context_of, jobs_of
 from api.http.dialect import Dialect
 from api.http.prefer import Preference
 from api.http.uploads import uploads_of
@@ -18,7 +18,7 @@ from jobs.meta import Meta
 from jobs.request import JobRequest
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import REFERENCE_TEXT
-from mlxq.catalog.families.table import lacking_libraries, why_unserved
+from mlxq.catalog.families.table import lacking_libraries
 
 #: Largest number of audio bytes for each character: a tenth of a second of WAV.
 _BYTES_PER_CHARACTER = 4800
@@ -26,9 +26,6 @@ _BYTES_PER_CHARACTER = 4800
 
 async def speaker_of(connection: HTTPConnection, name: str) -> ModelRef:
     """The model that speaks. What can't run here is said before it is fetched: NotSupported."""
-    reason = why_unserved(name)
-    if reason is not None:
-        raise NotSupported(reason, param="model")
     lacking = await asyncio.to_thread(lacking_libraries, name)
     try:
         ref = await model_of(connection, name, Category.TTS)
@@ -63,7 +60,8 @@ async def speech_job(
         )
     ref = await speaker_of(connection, wanted.model)
     await asyncio.to_thread(context.blobs.check_room, len(wanted.input) * _BYTES_PER_CHARACTER)
-    voice = await settle_voice(context, uploads_of(connection), ref, wanted)
+    loaded = await jobs_of(connection).loaded_voice() if wanted.needs_usual_voice else None
+    voice = await settle_voice(context, uploads_of(connection), ref, wanted, loaded)
     warnings = _without_effect(ref, wanted, voice.reference is not None)
     job = job_request(
         connection,

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 from api.http.fields import KeepAlive, Language, Seed
 from api.http.service_class import Ranked
 from jobs.payloads import SpeechPayload, VoiceReference
+from mlxq.catalog.families.speech import OPENAI_VOICES
 from mlxq.media.formats import SpeechFormat
 from mlxq.media.spoken_text import has_words
 
@@ -65,6 +66,12 @@ class SpeechRequest(Ranked):
     seed: Seed | None = None
     keep_alive: KeepAlive | None = None
     background: bool | None = None
+
+    @property
+    def needs_usual_voice(self) -> bool:
+        """Whether it names no voice, or one of OpenAI's."""
+        names = ("", "default", *OPENAI_VOICES)
+        return self.reference_audio is None and (self.voice or "").casefold() in names
 
     @property
     def transcript(self) -> str | None:

@@ -23,10 +23,24 @@ _LARGEST = 256 << 20
 
 
 async def settle_voice(
-    context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest
+    context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest, loaded: str | None = None
 ) -> SettledVoice:
-    """The voice, by name or by a recording, and its speed. Raises InvalidRequest."""
-    return await asyncio.to_thread(_settle, context, uploads, ref, wanted)
+    """The voice, by name or by a recording, and its speed. Raises InvalidRequest.
+
+    `loaded`: the path of the recording that was loaded as a voice.
+    """
+    return await asyncio.to_thread(_settle, context, uploads, ref, wanted, loaded)
+
+
+async def loadable_voice(context: Context, path: str) -> str:
+    """The path of a recording that may be loaded as the usual voice. Raises InvalidRequest."""
+
+    def check() -> str:
+        found = _allowed(context, path)
+        _heard(context, found, "the voice")
+        return str(found)
+
+    return await asyncio.to_thread(check)
 
 
 def voices_of(ref: ModelRef) -> tuple[str, ...]:
@@ -34,11 +48,13 @@ def voices_of(ref: ModelRef) -> tuple[str, ...]:
     return ref.card.voices if ref.card is not None else ()
 
 
-def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest) -> SettledVoice:
+def _settle(
+    context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechRequest, loaded: str | None
+) -> SettledVoice:
     if wanted.reference_audio is not None:
         voice = SettledVoice(reference=_sent(context, uploads, wanted.reference_audio))
     else:
-        voice = _named(context, uploads, ref, wanted.voice or "")
+        voice = _named(context, uploads, ref, wanted.voice or "", loaded)
     reference = voice.reference
     if reference is not None and wanted.transcript is not None:
         # Who names no recording does not know the usual one: what is said in it is known better.
@@ -48,10 +64,10 @@ def _settle(context: Context, uploads: Uploads, ref: ModelRef, wanted: SpeechReq
     return replace(voice, reference=reference, speed=speed)
 
 
-def _named(context: Context, uploads: Uploads, ref: ModelRef, name: str) -> SettledVoice:
+def _named(context: Context, uploads: Uploads, ref: ModelRef, name: str, loaded: str | None) -> SettledVoice:
     voices, own = context.voices.read(), voices_of(ref)
     if name in ("", "default"):
-        return _usual(context, uploads, voices, own)
+        return _usual(context, uploads, voices, own, loaded)
     if _is_path(name):
         return SettledVoice(reference=_recorded(context, uploads, _allowed(context, name), "the voice"))
     registered = voices.find(name)
@@ -62,7 +78,7 @@ def _named(context: Context, uploads: Uploads, ref: ModelRef, name: str) -> Sett
         if voice is not None:
             return SettledVoice(name=voice)
     elif name.casefold() in OPENAI_VOICES:
-        return _usual(context, uploads, voices, own)
+        return _usual(context, uploads, voices, own, loaded)
     known = [voice.name for voice in voices.voices] + [*own, *OPENAI_VOICES]
     raise InvalidRequest(
         f"Invalid 'voice': '{name[:64]}' is not known. Known are {', '.join(known)}.",
@@ -71,10 +87,15 @@ def _named(context: Context, uploads: Uploads, ref: ModelRef, name: str) -> Sett
     )
 
 
-def _usual(context: Context, uploads: Uploads, voices: Voices, own: tuple[str, ...]) -> SettledVoice:
-    """The voice of who names none, or one of OpenAI's: by voices.json, by TTS_REF_AUDIO, or the model's."""
+def _usual(
+    context: Context, uploads: Uploads, voices: Voices, own: tuple[str, ...], loaded: str | None
+) -> SettledVoice:
+    """The voice of who names none, or one of OpenAI's: the model's, one that was loaded, or the settings'."""
     if own:
         return SettledVoice()
+    if loaded is not None:
+        recorded = _recorded(context, uploads, _allowed(context, loaded), "the loaded voice")
+        return SettledVoice(reference=structs.replace(recorded, usual=True))
     registered = voices.find(voices.default) if voices.default else None
     if registered is not None:
         voice = _registered(context, uploads, registered)
@@ -128,6 +149,11 @@ def _stored(context: Context, uploads: Uploads, path: Path, what: str) -> str:
 
     Raises InvalidRequest for one that can't be heard.
     """
+    return uploads.put_shared(_heard(context, path, what))
+
+
+def _heard(context: Context, path: Path, what: str) -> bytes:
+    """What is in a recording. Raises InvalidRequest for one that can't be heard."""
     # FFmpeg takes time and memory: who never sends a recording never loads it.
     from mlxq.media.audio import UnreadableAudio, probe
 
@@ -137,12 +163,11 @@ def _stored(context: Context, uploads: Uploads, path: Path, what: str) -> str:
         if path.stat().st_size > _LARGEST:
             raise UnreadableAudio(f"it is larger than {_LARGEST >> 20} MB")
         probe(path, context.settings.max_reference_seconds)
-        data = path.read_bytes()
+        return path.read_bytes()
     except UnreadableAudio as error:
         raise InvalidRequest(
             f"The recording of {what} can't be used: {error}.", param="voice", code="invalid_audio"
         ) from error
-    return uploads.put_shared(data)
 
 
 def _sent(context: Context, uploads: Uploads, data: str) -> VoiceReference:

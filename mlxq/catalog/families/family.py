@@ -45,6 +45,10 @@ class Family:
     default_name: str = ""
     #: what is fetched for the family's own name where none of its models is installed; empty: the name means nothing
     hub_id: str = ""
+    #: names that mean any of the family's models, besides its own name where that has a `hub_id`
+    own_names: frozenset[str] = frozenset()
+    #: what is said to the user where none of its models is installed and none can be fetched
+    absent: str = ""
     #: the setting that names a folder with a model of this family
     folder_setting: str = ""
     #: libraries that only an extra of mlxq brings, by the names of their modules, and the extra

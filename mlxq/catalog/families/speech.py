@@ -35,8 +35,6 @@ class SpeechFamily(Family):
     by_name: bool = False
     #: whether its models take a speed; the audio of others is stretched
     own_speed: bool = False
-    #: why no model of the family is served, for the user; empty: it is
-    unserved: str = ""
 
     @property
     def type(self) -> str:

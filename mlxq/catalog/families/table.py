@@ -86,12 +86,6 @@ def speech_voices(path: Path, model_id: str) -> tuple[str, ...]:
     return family.voices(path) if family is not None else ()
 
 
-def why_unserved(name: str) -> str | None:
-    """Why no speech model of that name is served, for the user; None where nothing is known against it."""
-    rows = families(SpeechFamily)
-    return next((family.unserved for family in rows if family.unserved and family.is_called(name)), None)
-
-
 def lacking_libraries(name: str) -> str | None:
     """Which libraries a speech model of that name lacks here, for the user; None where none is known of."""
     found = (family.lacking() for family in families(SpeechFamily) if family.is_called(name))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from config.settings import Settings
 from jobs.blobs import blob_store
-from jobs.errors import EngineFailure, InvalidRequest, NotSupported
+from jobs.errors import EngineFailure, InvalidRequest
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import SpeechFamily
-from mlxq.catalog.families.table import family_in, why_unserved
+from mlxq.catalog.families.table import family_in
 from worker.engines.family_module import family_module
 from worker.engines.loading import folder as installed_folder
 from worker.engines.tts.mlx_audio import SpeechModel
@@ -17,17 +17,14 @@ from worker.engines.weights import weight_bytes
 
 
 def folder(ref: ModelRef) -> Path:
-    """The model's folder. Raises ModelNotFound, and NotSupported for models that no library loads."""
-    reason = why_unserved(ref.id)
-    if reason is not None:
-        raise NotSupported(reason, param="model")
+    """The model's folder. Raises ModelNotFound."""
     return installed_folder(ref)
 
 
 def kind_of(ref: ModelRef, path: Path) -> SpeechFamily:
     """The family of the model in this folder; imports its library.
 
-    Raises InvalidRequest for an unknown family, and NotSupported for one that no library loads.
+    Raises InvalidRequest for an unknown family, and NotSupported for one whose libraries are missing.
     """
     family = family_in(path, ref.id, SpeechFamily)
     if family is None:
@@ -36,8 +33,6 @@ def kind_of(ref: ModelRef, path: Path) -> SpeechFamily:
             param="model",
             code="unsupported_model",
         )
-    if family.unserved:
-        raise NotSupported(family.unserved, param="model")
     model_class(family).import_library(family.type)
     import_module("transformers.models.auto.tokenization_auto")
     return family
