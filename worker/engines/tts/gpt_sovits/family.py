@@ -18,7 +18,7 @@ from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 
 #: Seconds of a recording, and the loudest sample of one in which nothing is heard.
 _SHORTEST, _LONGEST, _SILENT = 3, 10, 1e-3
-_LANGUAGES = ("zh", "en", "ja")
+_LANGUAGES = ("zh", "en")
 
 
 class GptSoVITS(SpeechModel):
@@ -44,7 +44,7 @@ class GptSoVITS(SpeechModel):
     def check_text(self, text: str) -> None:
         if not self.model.front_end.knows(text):
             raise InvalidRequest(
-                "The model has no phonemes for this text: it speaks Chinese, English and Japanese.",
+                "The model has no phonemes for this text: it speaks Chinese and English.",
                 param="input",
                 code="unsupported_value",
             )

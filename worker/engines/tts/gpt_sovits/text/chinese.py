@@ -123,8 +123,10 @@ class Syllable:
 
 def normalised(text: str) -> str:
     """Characters and punctuation only."""
-    spoken = "".join(_NORMALIZER.normalize(text)).translate(_ALIKE)
-    spoken = spoken.replace("...", "…").translate(_SIGNS)
+    # The library drops these.
+    parts = re.split(r"…+|\.{3,}", text)
+    spoken = "…".join("".join(_NORMALIZER.normalize(part)) for part in parts)
+    spoken = spoken.translate(_ALIKE).translate(_SIGNS)
     return _REPEATED.sub(r"\1", _UNSPOKEN.sub("", spoken))
 
 

@@ -8,7 +8,18 @@ from worker.engines.tts.gpt_sovits.text.alphabet import PUNCTUATION
 #: misaki's vowels and consonants → CMU's.
 _VOWELS = {
     **{"A": "EY", "I": "AY", "O": "OW", "W": "AW", "Y": "OY", "i": "IY", "u": "UW", "ɑ": "AA", "ɔ": "AO"},
-    **{"æ": "AE", "ɛ": "EH", "ɪ": "IH", "ᵻ": "IH", "ʊ": "UH", "ʌ": "AH", "ə": "AH", "ᵊ": "AH", "ɜ": "ER"},
+    **{
+        "æ": "AE",
+        "ɛ": "EH",
+        "ɪ": "IH",
+        "ᵻ": "IH",
+        "ʊ": "UH",
+        "ʌ": "AH",
+        "ə": "AH",
+        "ᵊ": "AH",
+        "ɐ": "AH",
+        "ɜ": "ER",
+    },
 }
 _CONSONANTS = {
     **{"h": "HH", "j": "Y", "ɡ": "G", "ŋ": "NG", "ɹ": "R", "ʃ": "SH", "ʒ": "ZH", "ð": "DH", "θ": "TH"},
@@ -17,7 +28,15 @@ _CONSONANTS = {
 }
 _STRESSES = {"ˈ": "1", "ˌ": "2"}
 #: Vowels that are never stressed.
-_WEAK = frozenset("əᵊᵻ")
+_WEAK = frozenset("əᵊɐᵻ")
+#: Words that CMU's dictionary has otherwise.
+_WORDS = {
+    "and": ["AH0", "N", "D"],
+    "in": ["IH0", "N"],
+    "on": ["AA1", "N"],
+    "was": ["W", "AA1", "Z"],
+    "your": ["Y", "AO1", "R"],
+}
 #: Punctuation → that of the alphabet.
 _SIGNS = {**dict.fromkeys(";:，；：、", ","), "。": ".", "！": "!", "？": "?", "—": "-", "–": "-"}
 
@@ -27,6 +46,9 @@ def symbols(text: str, phonemes: EnglishPhonemes) -> list[str]:
     found: list[str] = []
     for token in phonemes(text)[1]:
         said = token.phonemes or ""
+        if (known := _WORDS.get(token.text.lower())) is not None:
+            found += known
+            continue
         if any(sign in _VOWELS or sign in _CONSONANTS for sign in said):
             for word in said.split():
                 found += word_symbols(word)
@@ -44,7 +66,7 @@ def word_symbols(word: str) -> list[str]:
     """CMU's phonemes of misaki's of one word."""
     vowels = [sign for sign in word if sign in _VOWELS]
     # A word of one syllable is stressed, unless its vowel is weak.
-    single = len(vowels) == 1 and not _STRESSES.keys() & set(word) and vowels[0] not in _WEAK
+    single = len(vowels) == 1 and vowels[0] not in _WEAK
     found: list[str] = []
     stress = "1" if single else "0"
     place = 0
@@ -52,7 +74,7 @@ def word_symbols(word: str) -> list[str]:
         sign, rest = word[place], word[place + 1 :]
         place += 1
         if sign in _STRESSES:
-            stress = _STRESSES[sign]
+            stress = "1" if single else _STRESSES[sign]
         elif sign in _VOWELS:
             name = _VOWELS[sign]
             # CMU has a phoneme for a vowel that is coloured by r, unless a stressed syllable begins with the r.

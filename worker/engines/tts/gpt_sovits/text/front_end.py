@@ -8,7 +8,7 @@ import jieba
 
 from mlxq.catalog.families.kokoro import english_model
 from worker.engines.tts.english import EnglishPhonemes, tagger
-from worker.engines.tts.gpt_sovits.text import Phonemes, chinese, english, japanese
+from worker.engines.tts.gpt_sovits.text import Phonemes, chinese, english
 from worker.engines.tts.gpt_sovits.text.alphabet import PUNCTUATION, ids
 from worker.engines.tts.gpt_sovits.text.split import CHINESE, ENGLISH, Part, split
 
@@ -52,7 +52,7 @@ class FrontEnd:
             if found and len(found) < _FEWEST_ENGLISH:
                 found = [",", *found]
             return Phonemes(ids(found), part.text)
-        return Phonemes(ids(japanese.symbols(part.text)) if japanese.can_speak() else [], part.text)
+        return Phonemes([], part.text)
 
 
 def _paused(part: Phonemes) -> Phonemes:

@@ -10,8 +10,6 @@ CHINESE, ENGLISH, JAPANESE = "zh", "en", "ja"
 _HAN, _KANA, _LATIN = "han", "kana", "latin"
 #: The end of a clause, within which Chinese characters are of one language.
 _CLAUSE = re.compile(r"(?<=[。！？!?，,；;：:\n…])")
-#: The share of kana from which a clause is Japanese as a whole.
-_JAPANESE_SHARE = 0.25
 
 
 @dataclass(slots=True)
@@ -23,10 +21,10 @@ class Part:
 def split(text: str, language: str | None) -> list[Part]:
     """Parts whose texts together are the text. `language` is that of characters that several languages have."""
     parts: list[Part] = []
-    rest = language if language in (CHINESE, JAPANESE) else _prevailing(text)
+    whole = language if language in (CHINESE, JAPANESE) else _of(text)
     pending = ""
     for clause in _CLAUSE.split(text):
-        han = language if language in (CHINESE, JAPANESE) else _of(clause, rest)
+        han = CHINESE if language == CHINESE else JAPANESE if whole == JAPANESE else _of(clause)
         for sign in clause:
             found = _language(sign, han)
             if found is None:
@@ -64,17 +62,14 @@ def _script(sign: str) -> str | None:
     return _LATIN if "LATIN" in name else None
 
 
-def _of(clause: str, rest: str) -> str:
-    """The language of a clause's Chinese characters: Japanese, if there is enough kana between them."""
-    scripts = [_script(sign) for sign in clause]
-    kana, han = scripts.count(_KANA), scripts.count(_HAN)
-    if not kana:
-        return rest
-    return JAPANESE if kana >= _JAPANESE_SHARE * (kana + han) else CHINESE
-
-
-def _prevailing(text: str) -> str:
-    """The language of clauses that have no kana."""
+def _of(text: str) -> str:
+    """The language of a text's Chinese characters: Japanese, if there is kana and they are all written in Japan."""
     scripts = [_script(sign) for sign in text]
-    kana, han = scripts.count(_KANA), scripts.count(_HAN)
-    return JAPANESE if kana > _JAPANESE_SHARE * (kana + han) else CHINESE
+    if _KANA not in scripts:
+        return CHINESE
+    han = "".join(sign for sign, script in zip(text, scripts, strict=True) if script == _HAN)
+    try:
+        han.encode("shift_jis")
+    except UnicodeEncodeError:
+        return CHINESE
+    return JAPANESE
