@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.page.models import MARKUP, WORDS
-from tests.page.watched import Watched
+from tests.page.watched import Watched, watched
+from tests.support.system import System
 
 
 @pytest.fixture
@@ -50,6 +51,19 @@ def test_an_answer_is_stopped_edited_and_resumed_after_a_reload(chat: Page) -> N
     chat.get_by_label("Version before").first.click()
     expect(chat.locator(".message.user")).to_contain_text("Tell me a story")
     expect(chat.locator(".message.assistant .facts")).to_contain_text("stopped")
+
+
+def test_a_phone_joins_an_answer_that_is_being_made(chat: Page, browser: Browser, tidy: System) -> None:
+    answer = ask(chat, "Tell me a story")
+    expect(answer).to_contain_text("w5 ")
+    job = tidy.http.get("/v1/jobs", params={"limit": 1}).json()["data"][0]["id"]
+    with watched(browser, tidy.url, viewport={"width": 390, "height": 844}) as phone:
+        phone.open(f"chat?job={job}")
+        expect(phone.page.locator(".message.assistant")).to_contain_text("w20 ")
+    chat.get_by_label("Open on a phone").click()
+    expect(chat.get_by_role("dialog")).to_contain_text("The server listens on this machine only.")
+    chat.keyboard.press("Escape")
+    expect(chat.get_by_role("dialog")).to_have_count(0)
 
 
 def test_markup_of_an_answer_stays_text(chat: Page) -> None:
