@@ -9,6 +9,7 @@ The bus knows nothing of HTTP.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
 import time
@@ -22,6 +23,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from jobs import keys
 from jobs.errors import JobNotFound, MlxqError, RedisDenied
+from jobs.eta import Estimator
 from jobs.events import Entry, decode_event, decode_frames
 from jobs.gate.scripts import script
 from jobs.order import order
@@ -57,7 +59,7 @@ class Watch:
     """Everything a job emits after the event `after`, in order, without gap or duplicate.
 
     Use as an async context manager; `next` hands out the events. `position` is the job's place in its queue
-    (1 = next), None when it does not wait or is not known yet.
+    (1 = next), None when it does not wait or is not known yet; `eta` the seconds until the end of a job that waits.
     """
 
     def __init__(self, bus: "ResultBus", job_id: str, queue: str, after: str, accepted: bool) -> None:
@@ -66,6 +68,7 @@ class Watch:
         self.job_id = job_id
         self.queue = queue
         self.position: int | None = None
+        self.eta: float | None = None
         self.last_id = after
         self.heard_at = time.monotonic()
         self._bus = bus
@@ -151,7 +154,7 @@ class Watch:
             return
         self._order, self.last_id = order, event.id
         self.heard_at = time.monotonic()
-        self.position = None
+        self.position = self.eta = None
         self.ended = event.terminal
         self._events.append(event)
         self._wakeup.set()
@@ -168,10 +171,13 @@ class Watch:
 class ResultBus:
     """Start it with the API and stop it with the API."""
 
-    def __init__(self, channel: redis.asyncio.Redis, connection: redis.asyncio.Redis) -> None:
-        """`channel` is held for pub/sub, `connection` reads the streams."""
+    def __init__(
+        self, channel: redis.asyncio.Redis, connection: redis.asyncio.Redis, estimator: Estimator
+    ) -> None:
+        """`channel` is held for pub/sub, `connection` reads the streams; `estimator` knows when jobs end."""
         self._channel = channel
         self._redis = connection
+        self._estimator = estimator
         #: this API process, in Redis
         self.process = secrets.token_hex(8)
         self._watches: dict[str, list[Watch]] = defaultdict(list)
@@ -321,6 +327,11 @@ class ResultBus:
             places = {job_id: place for place, job_id in enumerate(ids, start=1)}
             for watch in watches:
                 watch.position = places.get(watch.job_id)
+        if waiting:
+            watches = list(itertools.chain.from_iterable(waiting.values()))
+            ends = await self._estimator.ends([watch.job_id for watch in watches])
+            for watch, eta in zip(watches, ends, strict=True):
+                watch.eta = eta
 
     async def _catch_up(self, watches: list[Watch]) -> None:
         by_job = defaultdict(list)

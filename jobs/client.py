@@ -32,7 +32,7 @@ from jobs.errors import (
     MlxqError,
     QueueFull,
 )
-from jobs.eta import next_place
+from jobs.eta import Estimator, next_place
 from jobs.gate import Admission, AsyncGate, Parting, Ttl
 from jobs.info import JobInfo, ending
 from jobs.job_log import log_end
@@ -73,7 +73,8 @@ class JobClient(JobReader):
     def __init__(self, address: str, *, queue_limit: int, ttl: Ttl, keep_bytes: int = 0) -> None:
         """`keep_bytes`: requests up to this size stay with their jobs after the end."""
         self.redis: redis.asyncio.Redis = async_connection(address)
-        self.bus = ResultBus(async_connection(address, blocking_reads=True), self.redis)
+        self.estimator = Estimator(self.redis)
+        self.bus = ResultBus(async_connection(address, blocking_reads=True), self.redis, self.estimator)
         self._gate = AsyncGate(self.redis, ttl, keep_bytes=keep_bytes)
         self.control = QueueControl(self.redis, self._gate)
         self._queue_limit = queue_limit
@@ -226,7 +227,7 @@ class JobClient(JobReader):
     async def _retry_after(self, queue: str) -> int:
         """Seconds after which a place may be free, and a little more, so that not all come back together."""
         with contextlib.suppress(RedisError, OSError):
-            seconds = await next_place(self.redis, queue)
+            seconds = await next_place(self.redis, queue, await self.estimator.snapshot())
             return max(1, min(MAX_RETRY_AFTER, math.ceil(seconds * random.uniform(1.0, 1.25))))
         return 1
 

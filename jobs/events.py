@@ -33,10 +33,11 @@ class CallPart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProgressState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a job is: `done` of `total` steps, or of what `unit` names: bytes, prompt_tokens. Only downloads know
-    more.
+    """How far a job is: `done` of `total` steps, or of what `unit` names: bytes, prompt_tokens, tokens (of the
+    answer, and the most it may have), milliseconds (of a recording), sentences (of speech), texts. Only downloads
+    know more.
 
-    `job` is the job that is meant, where another one waits for it. `eta` is in seconds.
+    `job` is the job that is meant, where another one waits for it. `eta` is in seconds until `total` is reached.
     """
 
     job: str | UnsetType = UNSET

@@ -28,7 +28,6 @@ FIELDS = (
     "mlxq_progress",
     "meta",
     "mlxq_priority",
-    "mlxq_steps",
     "mlxq_owner",
     "mlxq_ran_ms",
     "mlxq_loading",
@@ -36,12 +35,14 @@ FIELDS = (
     "mlxq_lingers_until",
     "mlxq_class",
     "mlxq_held",
+    "mlxq_foreseen",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """A job as it stands. Times are RQ's ISO strings (UTC), None while they have not come; `eta` is in seconds."""
+    """A job as it stands. Times are RQ's ISO strings (UTC), None while they have not come; `eta` is in
+    seconds until its end."""
 
     id: str
     status: JobStatus
@@ -61,7 +62,6 @@ class JobInfo:
     result: msgspec.Raw | None = None
     error: MlxqError | None = None
     progress: ProgressState | None = None
-    steps: int = 0
     owner: str = ""
     #: Unix seconds since which its model works on it: a load before that is not counted as its run
     ran_at: float | None = None
@@ -80,6 +80,8 @@ class JobInfo:
     #: see `jobs.waits`: what it waits for, and that in words
     waits_for: str | None = None
     wait_reason: str | None = None
+    #: what was foreseen of it (jobs/eta)
+    foreseen: str = ""
 
     def waiting(self, wait: tuple[str, str] | None) -> "JobInfo":
         """The same with what it waits for; None: it does not wait."""
@@ -144,7 +146,6 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         meta=row["meta"] or "{}",
         priority=int(row["mlxq_priority"] or 0),
         progress=_PROGRESS.decode(row["mlxq_progress"]) if row["mlxq_progress"] else None,
-        steps=int(row["mlxq_steps"] or 0),
         owner=row["mlxq_owner"] or "",
         ran_at=int(row["mlxq_ran_ms"]) / 1000 if row["mlxq_ran_ms"] else None,
         loading=bool(row["mlxq_loading"]),
@@ -153,4 +154,5 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         service_class=service_class(row["mlxq_class"]),
         deferred=row["status"] == "deferred",
         held=bool(row["mlxq_held"]),
+        foreseen=row["mlxq_foreseen"] or "",
     )

@@ -24,14 +24,14 @@ _FILES = frozenset({"audio", "blob", "images", "mask", "reference"})
 
 @dataclass(frozen=True, slots=True)
 class KeptRequest:
-    """What was asked. `share`: the app by which the job had its turn; `steps` and `step_size` as in JobRequest."""
+    """What was asked. `share`: the app by which the job had its turn; `work` and `most_tokens` as in JobRequest."""
 
     kind: Kind
     model: str
     payload: Payload
     share: str
-    steps: int
-    step_size: float
+    work: float
+    most_tokens: int
 
     @property
     def has_files(self) -> bool:
@@ -45,17 +45,14 @@ class KeptRequest:
 async def kept_request(reader: JobReader, job_id: str) -> KeptRequest:
     """Raises NotFound where it is not kept any more."""
     with told():
-        found: Any = await reader.redis.hmget(
-            keys.job(job_id), "data", "mlxq_share", "mlxq_steps", "mlxq_step_size"
-        )
-    data, share, steps, size = found
+        found: Any = await reader.redis.hmget(keys.job(job_id), "data", "mlxq_share", "mlxq_work")
+    data, share, work = found
     try:
         claim = Claim.decode(job_id, "", 1, (data or "").encode())
     except (MlxqError, ValueError, zlib.error):
         raise NotFound("The request of this job is not kept any more (KEEP_REQUEST_KB).") from None
-    return KeptRequest(
-        claim.kind, claim.model, claim.payload, share or NOBODY, int(steps or 0), float(size or 0)
-    )
+    amount, _, most = (work or "0").partition(" ")
+    return KeptRequest(claim.kind, claim.model, claim.payload, share or NOBODY, float(amount), int(most or 0))
 
 
 def _names_files(value: object) -> bool:

@@ -56,8 +56,10 @@ STORED_BLOBS = "mlxq:stored-blobs"
 OPEN_BATCHES = "mlxq:open-batches"
 ENDED_BATCHES = "mlxq:ended-batches"
 
-#: Of each model: the seconds that a step takes, for each unit of its size.
-PACES = "mlxq:models:paces"
+#: What machines have learned of models (jobs/eta): "machine model" → JSON.
+PACES = "mlxq:models:learned"
+#: By how much estimates were wrong: "category|state" → the logarithm of what they are multiplied with.
+CORRECTIONS = "mlxq:models:corrections"
 
 
 def bus(process: str) -> str:

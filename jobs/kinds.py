@@ -79,6 +79,10 @@ class Kind(StrEnum):
     DOWNLOAD = "download"
 
 
+#: The kinds whose answers are written token by token.
+TEXTS = frozenset((Kind.CHAT, Kind.COMPLETION))
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What is particular to a kind."""

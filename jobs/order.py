@@ -4,7 +4,7 @@ Classes come one after the other; within a class apps have their turns by the ti
 supposes that all jobs take equally long, and that every model is at hand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import redis.asyncio
@@ -16,6 +16,9 @@ from jobs.service_class import CLASSES
 
 #: The line of what goes before all others of its class (jobs/gate/lines.lua).
 FIRST = "~first"
+
+#: Apps of a class that are looked at where not all jobs are wanted.
+_MOST_APPS = 64
 
 #: An app and the virtual second in which its next job starts.
 _Line = tuple[str, float]
@@ -30,20 +33,50 @@ def read_waiting(pipe: Any, category: str) -> None:
 
 async def order(connection: redis.asyncio.Redis, category: str) -> list[str]:
     """The jobs that wait to be taken, the next one first."""
+    return (await orders(connection, [category]))[category]
+
+
+async def orders(
+    connection: redis.asyncio.Redis,
+    categories: Sequence[str],
+    most: int | None = None,
+    paused: Collection[str] = (),
+) -> dict[str, list[str]]:
+    """The same of several categories, in two round trips; the first `most` jobs of each, without `paused` classes.
+
+    With `most`, the time does not grow with the number of waiting jobs. `paused` are names such as `llm:background`.
+    """
+    last = -1 if most is None else most - 1
     async with connection.pipeline(transaction=False) as pipe:
-        pipe.lrange(keys.queue(category), 0, -1)
-        pipe.hget(keys.turns(category), "usual")
-        for each in CLASSES:
-            pipe.zrange(keys.lines(category, each), 0, -1, withscores=True)
-        requeued, usual, *classes = await pipe.execute()
+        for category in categories:
+            pipe.lrange(keys.queue(category), 0, last)
+            pipe.hget(keys.turns(category), "usual")
+            for each in CLASSES:
+                pipe.zrange(
+                    keys.lines(category, each), 0, -1 if most is None else _MOST_APPS, withscores=True
+                )
+        found: list[Any] = await pipe.execute() if categories else []
+    width = 2 + len(CLASSES)
+    told = {category: found[at * width : (at + 1) * width] for at, category in enumerate(categories)}
+    wanted = [
+        (category, each, lines)
+        for category, (_, _, *classes) in told.items()
+        for each, lines in zip(CLASSES, classes, strict=True)
+        if lines and f"{category}:{each}" not in paused
+    ]
     async with connection.pipeline(transaction=False) as pipe:
-        for each, lines in zip(CLASSES, classes, strict=True):
+        for category, each, lines in wanted:
             for app, _ in lines:
-                pipe.lrange(keys.line(category, each, app), 0, -1)
-        found: list[Any] = await pipe.execute() if any(classes) else []
-    ids = iter(found)
-    jobs = [[next(ids) for _ in lines] for lines in classes]
-    return ordered(classes, jobs, requeued, float(usual or 1))
+                pipe.lrange(keys.line(category, each, app), 0, last)
+        ids = iter(await pipe.execute() if wanted else [])
+    waiting: dict[str, tuple[list[Any], list[Any]]] = {category: ([], []) for category in categories}
+    for category, _, lines in wanted:
+        waiting[category][0].append(lines)
+        waiting[category][1].append([next(ids) for _ in lines])
+    return {
+        category: ordered(*waiting[category], requeued, float(usual or 1))[:most]
+        for category, (requeued, usual, *_) in told.items()
+    }
 
 
 def ordered(

@@ -1,13 +1,16 @@
 """What the API reads of jobs, queues and workers. It changes nothing."""
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import redis.asyncio
+from redis.exceptions import RedisError
 
 from jobs import keys, listing
 from jobs.errors import JobNotFound
-from jobs.eta import eta
+from jobs.eta import Estimator, Foreseen
 from jobs.info import FIELDS, JobInfo, QueueStats, decode
 from jobs.listing import Wanted
 from jobs.order import place_of
@@ -25,6 +28,7 @@ class JobReader:
     """Errors of Redis surface as ServiceUnavailable."""
 
     redis: redis.asyncio.Redis
+    estimator: Estimator
 
     async def info(self, job_id: str, *, with_result: bool = False) -> JobInfo:
         """The job as it stands; its result or error when asked for. JobNotFound."""
@@ -37,10 +41,18 @@ class JobReader:
                 position = None if info.deferred else await place_of(self.redis, job_id)
                 info = replace(info, position=position)
                 info = info.waiting(wait_of(info, await self.paused(), await self.workers()))
-            info = replace(info, eta=await eta(self.redis, info))
+            (foreseen,) = await self.estimator.of([info])
+            info = _with_eta(info, foreseen)
             if with_result and info.status.terminal:
                 return await with_outcome(self.redis, info)
             return info
+
+    async def foresee(self, info: JobInfo) -> JobInfo:
+        """The job with its estimate, as far as Redis is there."""
+        with contextlib.suppress(RedisError, OSError):
+            (foreseen,) = await self.estimator.of([info])
+            return _with_eta(info, foreseen)
+        return info
 
     async def file(self, job_id: str, number: int) -> tuple[str, str] | None:
         """The blob and the content type of a file that the job has made on its way, if it has that one."""
@@ -57,10 +69,12 @@ class JobReader:
         """Jobs, newest first, after the job `after`; and whether there are more. JobNotFound for a wrong cursor."""
         with told():
             page, more = await listing.page(self.redis, wanted, limit, after)
-            if not any(info.status is JobStatus.QUEUED for info in page):
+            if all(info.status.terminal for info in page):
                 return page, more
             paused, workers = await self.paused(), await self.workers()
-        return [info.waiting(wait_of(info, paused, workers)) for info in page], more
+            page = [info.waiting(wait_of(info, paused, workers)) for info in page]
+            foreseen = await self.estimator.of(page)
+        return [_with_eta(*each) for each in zip(page, foreseen, strict=True)], more
 
     async def stats(self) -> dict[str, QueueStats]:
         """Every category's queue."""
@@ -85,3 +99,11 @@ class JobReader:
                 return []
             states = await self.redis.mget([keys.worker_state(str(name)) for name in names])
         return [state for text in states if text and (state := decode_state(text)) is not None]
+
+
+def _with_eta(info: JobInfo, foreseen: Foreseen) -> JobInfo:
+    """The job with its estimate, and with that of the prompt where that is what it counts."""
+    progress = info.progress
+    if progress is not None and progress.unit == "prompt_tokens" and foreseen.read is not None:
+        progress = msgspec.structs.replace(progress, eta=foreseen.read)
+    return replace(info, eta=foreseen.end, progress=progress)

@@ -85,11 +85,11 @@ class JobRequest:
     greater priority goes first. `share` is the app by which it has its turn within its class. `fingerprint` is the
     same for requests that ask for the same, and `attach` says which earlier one of them it may mean. `linger`:
     seconds for which it goes on when its last client has left; 0: it is cancelled then. `seeded`: it names the seed
-    of its answer. `steps` is how many it is expected to take, and `step_size` how much one is, in a unit of its
-    kind's own: from them its time is estimated. `size` is the number of bytes of the request. `uploads` are the files
-    that came with it. They are the job's once it is accepted. `kept` is a text that stays with the job's record, for
-    its dialect alone. `trace` is the context of the request's span, where there are traces. `webhook` is told
-    of its end.
+    of its answer. `work` is how much it asks for and `most_tokens` how much it may write (jobs/eta/work.py): its time
+    is estimated from them. `size` is the number of bytes of the request. `uploads` are the files that came with it.
+    They are the job's once it is accepted. `kept` is a text that stays with the job's record, for its dialect alone.
+    `trace` is the context of the request's span, where there are traces. `webhook` is told of its
+    end.
     """
 
     id: str
@@ -114,8 +114,8 @@ class JobRequest:
     share: str = NOBODY
     priority: int = 0
     size: int = 0
-    steps: int = 0
-    step_size: float = 0.0
+    work: float = 0.0
+    most_tokens: int = 0
     meta: Meta = NOTHING_NOTED
     kept: str = ""
     trace: str = ""
@@ -162,6 +162,8 @@ class Claim:
     lingers: bool = False
     service_class: ServiceClass = ServiceClass.NORMAL
     trace: str = ""
+    #: bytes of the request
+    size: int = 0
 
     @staticmethod
     def decode(job_id: str, execution_id: str, attempt: int, data: bytes) -> "Claim":
@@ -187,4 +189,5 @@ class Claim:
             timeout=found.timeout,
             max_run_time=found.max_run_time,
             stream=found.stream,
+            size=len(bytes(found.payload)),
         )

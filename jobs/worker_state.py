@@ -82,6 +82,12 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: str = ""
     engines: tuple[str, ...] = ()
     slots: dict[str, tuple[SlotState, ...]] = {}
+    #: jobs of each category that run at the same time
+    capacity: dict[str, int] = {}
+    #: the share of the last minutes in which each category had jobs
+    duty: dict[str, float] = {}
+    #: the share of the device that chats have beside other work; None: all lanes have the same
+    chat_share: float | None = None
     memory: MlxMemory = MlxMemory()
     device: Device | None = None
     trouble: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from jobs import keys
 from jobs.blobs import blob_store
 from jobs.commands import DOWNLOAD, ORDER, QUESTION
 from jobs.consumer.consumer import Consumer
+from jobs.eta import Paces
 from jobs.gate import iso_now
 from jobs.kinds import Category, Kind
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
@@ -31,6 +32,7 @@ from mlxq.catalog.check import Missing
 from mlxq.downloads import demand
 from worker.assertion import PowerAssertion
 from worker.device import device, memory_budget, memory_use, set_limits
+from worker.duty import Duty
 from worker.engines import ENGINES, Loader
 from worker.housekeeping import Housekeeping
 from worker.inventory import InventoryThread
@@ -88,11 +90,13 @@ class WorkerHost:
         self._scheduler = (
             DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
         )
+        self._paces = Paces(socket.gethostname())
         self._tokenizers = Tokenizers(settings, self._catalog)
         self._publishing = threading.Lock()
         self._housekeeping = Housekeeping(self._consumer, blob_store(settings))
         self._inventory = InventoryThread(settings, self._consumer.redis, self.name, self._tell_state)
         self.lanes = {category: self._lanes(category, loader) for category, loader in engines.items()}
+        self._duty = Duty({category.value: lanes.worked for category, lanes in self.lanes.items()})
 
     @property
     def asked(self) -> str | None:
@@ -109,6 +113,7 @@ class WorkerHost:
         if not self._consumer.connect(stop or threading.Event()):
             return False
         with contextlib.suppress(RedisError, OSError):
+            self._paces.load(self._consumer.redis)
             self.live.refresh()
         self.night.start()
         for lanes in self.lanes.values():
@@ -136,6 +141,7 @@ class WorkerHost:
         self._inventory.close(_PATIENCE)
         self._consumer.close()
         with contextlib.suppress(RedisError, OSError):
+            self._paces.save(self._consumer.redis)
             withdraw(self._consumer.redis, self.name)
         log.info("drained")
         return all(ended)
@@ -160,6 +166,7 @@ class WorkerHost:
         demand.look(self._consumer.redis)
         self.live.refresh()
         self._publish()
+        self._paces.save(self._consumer.redis)
         self._housekeeping.run()
         if self._consumer.beating:
             self.memory.sweep()
@@ -196,14 +203,19 @@ class WorkerHost:
             self._consumer,
             category,
             slot,
-            self._settings.batch_size if category in _BATCHED else 1,
+            self._capacity(category),
             self.memory,
             self._settings,
+            self._paces,
             self._scheduler,
             preload=self._preload(category),
             tell_others=lambda kind, model: self._tell_others(category, kind, model),
             slows=lambda: self.night.slows,
         )
+
+    def _capacity(self, category: Category) -> int:
+        """Jobs of a category that run at the same time."""
+        return self._settings.batch_size if category in _BATCHED else 1
 
     def _preload(self, category: Category) -> str | None:
         """The id of the model that this category's setting names."""
@@ -273,6 +285,9 @@ class WorkerHost:
             seen_at=iso_now(),
             engines=tuple(category.value for category in self.lanes),
             slots={category.value: lanes.snapshot() for category, lanes in self.lanes.items()},
+            duty=self._duty.shares(),
+            capacity={category.value: self._capacity(category) for category in self.lanes},
+            chat_share=self._settings.chat_share if self._scheduler is not None else None,
             memory=memory_use(),
             device=device(),
             trouble=tuple(self._trouble()),

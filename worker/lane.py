@@ -20,10 +20,12 @@ from jobs import events
 from jobs.consumer.queue import ConsumedQueue
 from jobs.consumer.step_record import StepRecord
 from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_full, is_disk_full
+from jobs.eta import Paces
 from jobs.kinds import Kind
 from jobs.results import LoadResult
 from worker.engines.base import GatheringEngine
 from worker.memory import Memory, is_out_of_memory
+from worker.meter import Meter
 from worker.occupant import LaneOccupant
 from worker.running import RunningTasks
 from worker.scheduler import DeviceScheduler
@@ -51,6 +53,7 @@ class Lane:
         record: StepRecord,
         memory: Memory,
         settings: Settings,
+        paces: Paces,
         scheduler: DeviceScheduler | None = None,
         pinned: str | None = None,
         on_hold: Callable[[], None] = lambda: None,
@@ -59,8 +62,8 @@ class Lane:
         """`jobs`: the queue of its tasks. `record`: where it notes what it works on.
 
         `scheduler`: where it waits for its turn on the device; without, it never waits. `pinned`: the id of the model
-        that stays once it is loaded. `on_hold` is called when `holds` has changed. `slows`: whether work of the
-        background is slowed down.
+        that stays once it is loaded. `on_hold` is called when `holds` has changed. `paces`: what is learned of how
+        fast models are. `slows`: whether work of the background is slowed down.
         """
         self.name = name
         self.slot = slot
@@ -81,7 +84,8 @@ class Lane:
         self._clients: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._requests = SlotRequests(self._wake)
         self._waiting: deque[Task] = deque()
-        self._running = RunningTasks(slot, jobs)
+        self._paces = paces
+        self._running = RunningTasks(slot, jobs, Meter(self._paces))
         self.occupant = LaneOccupant(
             slot,
             self._requests,
@@ -186,6 +190,7 @@ class Lane:
         finally:
             self.occupant.settled()
         self.load_seconds = time.monotonic() - began
+        self._paces.loaded(model_id, self.load_seconds)
 
     def _turn(self) -> AbstractContextManager[None]:
         if self._scheduler is None:

@@ -14,6 +14,7 @@ from jobs.consumer.affinity import Affinity, Prospect
 from jobs.consumer.consumer import Consumer
 from jobs.consumer.execution import Execution
 from jobs.errors import EngineFailure, MlxqError
+from jobs.eta import Paces
 from jobs.gate import Ending, Room
 from jobs.kinds import Category, Kind
 from jobs.results import LoadResult
@@ -42,12 +43,13 @@ class Lanes:
         capacity: int,
         memory: Memory,
         settings: Settings,
+        paces: Paces,
         scheduler: DeviceScheduler | None = None,
         preload: str | None = None,
         tell_others: Callable[[Kind, str], None] = lambda *_: None,
         slows: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`capacity`: jobs at the same time, of all models. `scheduler`: see `Lane`.
+        """`capacity`: jobs at the same time, of all models. `scheduler`, `paces`: see `Lane`.
 
         `preload`: the id of a model to load before the first job, which then stays. `tell_others` is called with a
         load or an unload that was a job. `slows`: see `Lane`.
@@ -58,6 +60,7 @@ class Lanes:
         self._memory = memory
         self._settings = settings
         self._scheduler = scheduler
+        self._paces = paces
         self._preload = preload
         self._tell_others = tell_others
         self._slows = slows
@@ -128,6 +131,10 @@ class Lanes:
             return
         with self._routing:
             self._lane_for(model, needed).order(Order(kind, model), needed)
+
+    def worked(self) -> float:
+        """Seconds in which there were jobs, since the start."""
+        return self.queue.worked
 
     def pins(self, model: str) -> bool:
         """Whether this model stays once it is loaded."""
@@ -230,6 +237,7 @@ class Lanes:
             self._consumer.record(self.queue),
             self._memory,
             self._settings,
+            self._paces,
             self._scheduler,
             self._preload,
             self._hold,

@@ -10,8 +10,19 @@ from jobs.consumer.outbox import Message
 from jobs.consumer.queue import ConsumedQueue
 from jobs.errors import MlxqError
 from jobs.gate import Ending
+from jobs.kinds import TEXTS
 from jobs.results import Result
-from worker.engines.base import CarefulEngine, Done, Engine, Failed, Output, PausingEngine, YieldingEngine
+from worker.engines.base import (
+    CarefulEngine,
+    Delta,
+    Done,
+    Engine,
+    Failed,
+    Output,
+    PausingEngine,
+    YieldingEngine,
+)
+from worker.meter import Meter
 from worker.slots import Slot
 from worker.task import Task
 
@@ -19,8 +30,9 @@ from worker.task import Task
 class RunningTasks:
     """Keeps the tasks and their engine in step: a task is in both or in neither."""
 
-    def __init__(self, slot: Slot, queue: ConsumedQueue) -> None:
+    def __init__(self, slot: Slot, queue: ConsumedQueue, meter: Meter) -> None:
         self._slot = slot
+        self._meter = meter
         self._queue = queue
         self._tasks: dict[str, Task] = {}
         #: when the engine last made progress, on the monotonic clock
@@ -50,6 +62,7 @@ class RunningTasks:
             engine.remove(task.id)
             raise
         task.start()
+        self._meter.begin(task)
         self._tasks[task.id] = task
         if task.left_at is not None:
             self.linger(task, True)
@@ -87,13 +100,17 @@ class RunningTasks:
         """Stop serving a task. None: it is not served."""
         task = self._tasks.pop(execution_id, None)
         if task is not None:
+            self._meter.forget(task)
             self.engine.remove(execution_id)
         return task
 
     def step(self) -> None:
         """One step of the engine, and what came of it on its way. Raises what the engine raises."""
         engine = self.engine
-        self._report(engine.step())
+        began = time.monotonic()
+        outputs = engine.step()
+        self._meter.step(self._slot.model or "", time.monotonic() - began)
+        self._report(outputs)
         engine.tidy()
 
     def expire(self) -> None:
@@ -107,6 +124,7 @@ class RunningTasks:
     def end(self, task: Task, result: Result | None = None, error: MlxqError | None = None) -> None:
         """End a task whose engine does not serve it, or is about to be unloaded."""
         self._tasks.pop(task.id, None)
+        self._meter.forget(task)
         self._queue.put([task.ending(result, error)])
 
     def release(self, task: Task, suspicion: str = "") -> bool:
@@ -114,6 +132,7 @@ class RunningTasks:
         with contextlib.suppress(RedisError, OSError):
             if self._queue.release(task.id, suspicion):
                 self._tasks.pop(task.id, None)
+                self._meter.forget(task)
                 return True
         return False
 
@@ -137,8 +156,16 @@ class RunningTasks:
             task = self._tasks.get(output.task_id)
             if task is None:
                 continue
+            if not task.writes and type(output) is Delta:
+                task.writes = True
+                if task.claim.kind in TEXTS:
+                    self._meter.writes(task)
             batch += task.report(output, now)
             if isinstance(output, Done | Failed):
                 del self._tasks[task.id]
+                if isinstance(output, Done):
+                    self._meter.end(task, self._slot.model or "", output.result)
+                else:
+                    self._meter.forget(task)
         if batch:
             self._queue.put(batch)

@@ -33,6 +33,8 @@ class Task:
     execution: Execution
     #: since when its client is away; None: somebody waits for it
     left_at: float | None = None
+    #: whether the first of its answer has come
+    writes: bool = False
     _began: float = float("inf")
     #: when it last made progress
     _advanced: float = float("inf")

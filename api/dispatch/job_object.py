@@ -23,9 +23,9 @@ def urls(base: str, job_id: str) -> JobUrls:
     return {"get": job, "events": f"{job}/events", "cancel": f"{job}/cancel"}
 
 
-def accepted_job(request: HTTPConnection, job: JobRequest, submission: Submission) -> JobObject:
+def accepted_job(job: JobRequest, submission: Submission) -> JobInfo:
     """A job that was queued just now, without a look into Redis."""
-    info = JobInfo(
+    return JobInfo(
         id=submission.job_id,
         status=JobStatus.QUEUED,
         queue=job.queue,
@@ -41,8 +41,8 @@ def accepted_job(request: HTTPConnection, job: JobRequest, submission: Submissio
         position=submission.position,
         dialect=job.dialect,
         service_class=job.service_class,
+        deferred=submission.position is None,
     )
-    return shown(request, info)
 
 
 def shown(request: HTTPConnection, info: JobInfo) -> JobObject:
@@ -75,7 +75,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
         "position": info.position,
         "waits_for": cast(Waits | None, info.waits_for),
         "wait_reason": info.wait_reason,
-        "eta": info.eta if progress is None or progress.eta is UNSET else progress.eta,
+        "eta": _eta(info),
         "progress": None if progress is None else cast(JobProgress, msgspec.to_builtins(progress)),
         "attempts": info.attempts,
         "loading": info.loading and info.status is JobStatus.IN_PROGRESS,
@@ -93,6 +93,14 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
         "error": cast(JobError | str | None, error),
         "urls": urls(base, info.id),
     }
+
+
+def _eta(info: JobInfo) -> float | None:
+    """Downloads know theirs, and tell it to the jobs that wait for them."""
+    progress = info.progress
+    if info.eta is not None or progress is None or progress.unit != "bytes" or progress.eta is UNSET:
+        return info.eta
+    return progress.eta
 
 
 def _seconds(iso: str | None) -> float | None:

@@ -14,7 +14,7 @@ Status = Literal["queued", "in_progress", "completed", "failed", "cancelled", "e
 
 
 class JobProgress(TypedDict):
-    """`done` of `total` steps, or of `unit`; `eta` is in seconds. What it counts else depends on the kind of job."""
+    """`done` of `total` steps, or of `unit`; `eta`: seconds until `total` is reached. The rest is of downloads."""
 
     done: int
     total: int

@@ -1,5 +1,7 @@
 """The state of a job for keep-alives, from its events and its place in the queue."""
 
+import math
+
 from jobs.bus import Watch
 from jobs.events import (
     AudioChunk,
@@ -42,6 +44,12 @@ class JobProgress:
         """Its place in the queue, 1 for the next; None when it does not wait, or it is not known."""
         return self._watch.position if self._state == "queued" else None
 
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the end of a job that waits; None when it does not, or they are not known."""
+        return self._watch.eta if self._state == "queued" else None
+
     def __str__(self) -> str:
-        position = self.position
-        return self._state if position is None else f"{self._state} position={position}"
+        position, eta = self.position, self.eta
+        place = "" if position is None else f" position={position}"
+        return f"{self._state}{place}{'' if eta is None else f' eta={math.ceil(eta)}s'}"

@@ -90,11 +90,11 @@ async def accepted(
     """202: where the job can be asked for."""
     request.state.request_id = submission.job_id
     body: JobObject
-    # A look at the job tells when it may be done, where that can be foreseen.
-    if submission.attached or preference.wait or job.steps:
+    if submission.attached or preference.wait:
         body = shown(request, await visible_job(request, submission.job_id, with_result=True))
     else:
-        body = accepted_job(request, job, submission)
+        info = await jobs_of(request).foresee(accepted_job(job, submission))
+        body = shown(request, info)
     location = urls(base_of(request), submission.job_id)["get"]
     return json_response(body, 202, {**(headers or {}), **_applied(preference), "location": location})
 

@@ -22,6 +22,7 @@ from api.http.warning import warn
 from api.http.webhook import Hook, webhook_of
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest
+from jobs.eta.work import most_tokens, work_of
 from jobs.kinds import KINDS, Category, Kind
 from jobs.meta import Meta
 from jobs.payloads import Payload
@@ -136,6 +137,8 @@ def job_request(
         service_class=class_of(headers, kind, preference, stream=stream, asked=service_class),
         share=share_name(request, owner, session),
         priority=priority,
+        work=work_of(payload, len(asked)),
+        most_tokens=most_tokens(payload),
         size=len(asked),
         meta=msgspec.structs.replace(meta, created=int(time.time())),
         kept=kept,

@@ -108,6 +108,11 @@ class ConsumedQueue:
         """Since when it has no executions, on the monotonic clock; None while it has some."""
         return None if self._executions else self._idle_since
 
+    @property
+    def worked(self) -> float:
+        """Seconds in which it has had executions, since its start."""
+        return self._worked + (time.monotonic() - self._works_since if self._executions else 0.0)
+
     def executions(self) -> list[tuple[str, str]]:
         """(job, execution) of all executions, the oldest first."""
         return [(each.claim.job_id, each.id) for each in list(self._executions.values())]
@@ -216,12 +221,11 @@ class ConsumedQueue:
             if not self._lingering.told_since(execution_id, began):
                 self._note_client(execution_id, lingers=execution_id in lingering)
         self._lease_gate.sweep()
-        running = time.monotonic() - self._works_since if self._executions else 0.0
         self._registration.beat(
             busy=bool(executions),
             finished=self.finished,
             failed=self.failed,
-            worked=self._worked + running,
+            worked=self.worked,
         )
 
     def recover(

@@ -9,30 +9,8 @@ local FILES = { ['{"type":"preview",'] = true, ['{"type":"partial",'] = true }
 local LOADING, LOADED = '{"type":"loading', '{"type":"loaded"'
 -- Where the type of an event begins, and how that of a delta does.
 local TYPE, DELTA = #'{"type":"' + 1, string.byte('d')
--- How much the pace of a model follows its last step.
-local NEWS = 0.3
 -- Keys read by one command.
 local MOST_KEYS = 1000
-
--- The time of a step, or of reading a token, from the progress before it: by it ends are guessed (jobs/eta.py).
-local function learn(id, key, progress)
-  local job = call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_step_size')
-  local reads, done = progress.unit == 'prompt_tokens', progress.done
-  local size = reads and 1 or tonumber(job[2] or '0')
-  if not size or size <= 0 then
-    return
-  end
-  local before = call('HMGET', key, 'done', 'done_at')
-  local time = now()
-  call('HSET', key, 'done', done, 'done_at', string.format('%.6f', time))
-  local made = before[1] and done - tonumber(before[1])
-  if made and (made == 1 or reads and made > 0) then
-    local pace = (time - tonumber(before[2])) / size / made
-    local known = tonumber(call('HGET', 'mlxq:models:paces', job[1]) or '')
-    pace = known and known + NEWS * (pace - known) or pace
-    call('HSET', 'mlxq:models:paces', job[1], string.format('%.9f', pace))
-  end
-end
 
 -- The watchers of each job.
 local watchers = {}
@@ -66,8 +44,8 @@ for i = 1, #ARGV, 4 do
     if string.byte(ARGV[i + 3], TYPE) == DELTA then
       -- The usual case: nothing but the stream is told.
     elseif string.sub(ARGV[i + 3], 1, #PROGRESS) == PROGRESS then
-      call('HSET', 'rq:job:' .. id, 'mlxq_progress', '{' .. string.sub(ARGV[i + 3], #PROGRESS + 1))
-      learn(id, key, cjson.decode(ARGV[i + 3]))
+      call('HSET', 'rq:job:' .. id, 'mlxq_progress', '{' .. string.sub(ARGV[i + 3], #PROGRESS + 1),
+        'mlxq_progress_ms', math.floor(now() * 1000))
     elseif string.sub(ARGV[i + 3], 1, #LOADING) == LOADING then
       call('HSET', 'rq:job:' .. id, 'mlxq_loading', '1')
     elseif string.sub(ARGV[i + 3], 1, #LOADED) == LOADED then

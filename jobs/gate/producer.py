@@ -106,8 +106,8 @@ class AsyncGate:
             fields["mlxq_owner"] = request.owner
         if request.priority:
             fields["mlxq_priority"] = request.priority
-        if request.steps:
-            fields |= {"mlxq_steps": request.steps, "mlxq_step_size": request.step_size}
+        if request.work or request.most_tokens:
+            fields["mlxq_work"] = f"{request.work:.6g} {request.most_tokens}"
         if len(data) <= self._keep_bytes:
             fields["mlxq_keep"] = 1
         if request.kept:

@@ -5,6 +5,8 @@ local GARBAGE = 'mlxq:garbage'
 local RUNS = 64
 -- Seconds that a job is supposed to run at least, and how much the last run counts for what is supposed.
 local SHORTEST, NEWEST = 0.001, 0.2
+-- Seconds from which on an estimate is a lesson, how much one counts, and the logarithm of the largest that is believed.
+local FORESEEN, LESSON, MOST_WRONG = 0.5, 0.1, 1
 
 local function priority_of(id)
   return tonumber(call('HGET', 'rq:job:' .. id, 'mlxq_priority') or '0')
@@ -55,6 +57,20 @@ end
 local function stop_lingering(id, queue)
   call('HDEL', 'rq:job:' .. id, 'mlxq_lingers_until')
   call('ZREM', lingering_key(queue), id)
+end
+
+-- Learn what estimates were worth from those that were made of a job that has ended (foresee.lua, jobs/eta).
+local function correct(category, foreseen, time)
+  for phase, at, seconds in string.gmatch(foreseen, '(%S+) (%S+) (%S+)') do
+    local told = tonumber(seconds)
+    if told >= FORESEEN then
+      local wrong = math.log(math.max(time - tonumber(at), SHORTEST) / told)
+      local field = category .. '|' .. phase
+      local known = tonumber(call('HGET', 'mlxq:models:corrections', field) or '0')
+      known = known + LESSON * (math.max(-MOST_WRONG, math.min(wrong, MOST_WRONG)) - known)
+      call('HSET', 'mlxq:models:corrections', field, string.format('%.4f', known))
+    end
+  end
 end
 
 local conclude
@@ -118,7 +134,7 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made)
   local key, time = 'rq:job:' .. id, now()
   local job = call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin',
     'mlxq_linger', 'mlxq_lingers_until', 'mlxq_class', 'mlxq_share', 'mlxq_charged', 'mlxq_use', 'mlxq_owner',
-    'mlxq_app', 'mlxq_loading', 'mlxq_webhook')
+    'mlxq_app', 'mlxq_loading', 'mlxq_webhook', 'mlxq_foreseen')
   local category, outcome = category_of(job[6]), string.match(event, '^{"type":"(%a+)"') or ''
   count('jobs|' .. (job[3] or '') .. '|' .. outcome, 1)
   if job[1] or not job[3] then
@@ -134,13 +150,16 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made)
   end
   if status == 'finished' and job[5] then
     observe('run|' .. (job[3] or ''), math.floor(ran * 1000))
-    -- How long jobs run, by the last ones of their queue (jobs/eta.py).
+    -- How long jobs run, by the last ones of their queue (jobs/eta/places.py).
     local runs = 'mlxq:runs:' .. category
     if call('LPUSH', runs, math.floor(ran * 1000) .. ' ' .. (job[4] or '')) > 2 * RUNS then
       call('LTRIM', runs, 0, RUNS - 1)
     end
     local usual = tonumber(call('HGET', turns_key(category), 'usual') or ran)
     call('HSET', turns_key(category), 'usual', math.max(SHORTEST, usual + NEWEST * (ran - usual)))
+  end
+  if status == 'finished' and job[17] then
+    correct(category, job[17], time)
   end
   if job[2] then
     throw_away(job[2])
@@ -175,7 +194,8 @@ local function requeue(id, event)
   local category = category_of(job[1])
   settle(category, job[2], job[3], job[4], job[5] and now() - job[5] / 1000 or 0)
   call('HSET', key, 'status', 'queued')
-  call('HDEL', key, 'started_at', 'worker_name', 'mlxq_ran_ms', 'mlxq_loading', 'mlxq_charged')
+  call('HDEL', key, 'started_at', 'worker_name', 'mlxq_ran_ms', 'mlxq_loading', 'mlxq_charged', 'mlxq_progress',
+    'mlxq_progress_ms')
   enter_first(id, category, job[2] or NORMAL)
   emit(id, event)
 end

@@ -266,4 +266,4 @@ def _rest(worker: WorkerState) -> str:
 
 def _told(info: JobInfo) -> JobInfo:
     """What is told of a job when it changes: neither its place nor how far it is."""
-    return replace(info, position=None, progress=None, eta=None)
+    return replace(info, position=None, progress=None, eta=None, foreseen="")

@@ -5,9 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 
 from tests.api.requests import chat
 from tests.support.events import EventType
+from tests.support.paces import learn
 from tests.support.scripted_worker import Run, ScriptedWorker
 
 TOTAL = 20_000
@@ -42,15 +44,18 @@ def job_at(http: httpx.Client, job_id: str, done: int) -> dict[str, Any]:
 
 
 def test_a_job_says_how_far_its_prompt_is_read_and_when_it_will_be(
-    http: httpx.Client, reader: ScriptedWorker, go_on: dict[int, threading.Event]
+    http: httpx.Client, reader: ScriptedWorker, go_on: dict[int, threading.Event], clean_redis: redis.Redis
 ) -> None:
-    job_id = http.post("/v1/chat/completions", json=chat(background=True)).json()["id"]
+    learn(clean_redis, "tiny", read=0.01, write=0.1)
+    job_id = http.post("/v1/chat/completions", json=chat(background=True, max_tokens=500)).json()["id"]
     job = job_at(http, job_id, 1_234)
+    assert job["progress"].pop("eta") == pytest.approx(0.01 * (TOTAL - 1_234), abs=5)
     assert job["progress"] == {"done": 1_234, "total": TOTAL, "unit": "prompt_tokens"}
-    assert job["eta"] >= 0
+    assert job["eta"] == pytest.approx(0.01 * (TOTAL - 1_234) + 0.1 * 500, abs=5)
     go_on[1_234].set()
     job = job_at(http, job_id, TOTAL)
-    assert (job["progress"]["done"], job["eta"]) == (TOTAL, None)
+    assert job["progress"]["done"] == TOTAL
+    assert job["eta"] == pytest.approx(0.1 * 500, abs=5)
     go_on[TOTAL].set()
     assert http.get(f"/v1/jobs/{job_id}", params={"wait": 10}).json()["status"] == "completed"
 

@@ -1,7 +1,8 @@
-"""When a place in a full queue may be free: what `Retry-After` says."""
+"""When jobs end, and when a place in a full queue may be free: `eta` and `Retry-After`."""
 
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import redis
@@ -10,12 +11,20 @@ from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import QueueFull
 from jobs.eta import next_place
+from jobs.eta.snapshot import LOOK, take
 from jobs.gate import Emission, Ending, Gate
+from jobs.kinds import Kind
+from jobs.payloads import EmbeddingPayload
+from jobs.worker_state import SlotState, WorkerState
 from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, request
+from tests.support.paces import HOST, learn
 from tests.support.payloads import made
 
 pytestmark = pytest.mark.anyio
+
+#: A job whose time is that of its work.
+EMBED: dict[str, Any] = {"kind": Kind.EMBEDDING, "payload": EmbeddingPayload(inputs=["x"])}
 
 
 @pytest.fixture
@@ -46,20 +55,34 @@ async def end(client: JobClient, gate: Gate, seconds: float, **more: object) -> 
     gate.write([], [Ending(job_id, "execution-1", made({}))])
 
 
+async def place(client: JobClient) -> float:
+    """Seconds until a place is free."""
+    return await next_place(client.redis, "llm", await take(client.redis))
+
+
+def works(connection: redis.Redis) -> None:
+    """A worker is there that runs one job at a time."""
+    state = WorkerState(
+        name="worker", host=HOST, engines=("llm",), slots={"llm": (SlotState("org/tiny", "loaded"),)}
+    )
+    connection.sadd(keys.WORKER_STATES, state.name)
+    connection.set(keys.worker_state(state.name), state.encode())
+
+
 async def test_a_place_is_free_when_the_running_job_ends_which_takes_as_long_as_others_took(
     client: JobClient, gate: Gate
 ) -> None:
     for seconds in (19, 20, 21):
         await end(client, gate, seconds)
     await run(client, gate, 5)
-    assert await next_place(client.redis, "llm") == pytest.approx(15, abs=1)
+    assert await place(client) == pytest.approx(15, abs=1)
 
 
 async def test_the_jobs_of_the_same_model_count_before_those_of_others(client: JobClient, gate: Gate) -> None:
     await end(client, gate, 60, model="org/slow")
     await end(client, gate, 4, model="org/quick")
     await run(client, gate, 0, model="org/quick")
-    assert await next_place(client.redis, "llm") == pytest.approx(4, abs=1)
+    assert await place(client) == pytest.approx(4, abs=1)
 
 
 async def test_who_waits_for_another_model_waits_for_all_that_run(client: JobClient, gate: Gate) -> None:
@@ -67,44 +90,66 @@ async def test_who_waits_for_another_model_waits_for_all_that_run(client: JobCli
     await end(client, gate, 4, model="org/quick")
     for model in ("org/slow", "org/quick"):
         await run(client, gate, 0, model=model)
-    assert await next_place(client.redis, "llm") == pytest.approx(4, abs=1)
+    assert await place(client) == pytest.approx(4, abs=1)
     await client.enqueue(request(model="org/third"))
-    assert await next_place(client.redis, "llm") == pytest.approx(30, abs=1)
+    assert await place(client) == pytest.approx(30, abs=1)
 
 
 async def test_a_job_of_which_nothing_is_known_takes_as_long_again(client: JobClient, gate: Gate) -> None:
     await run(client, gate, 12)
-    assert await next_place(client.redis, "llm") == pytest.approx(12, abs=1)
+    assert await place(client) == pytest.approx(12, abs=1)
 
 
-async def test_steps_tell_it_better_than_other_jobs(
+async def test_what_is_known_of_the_model_tells_it_better_than_other_jobs(
     client: JobClient, gate: Gate, clean_redis: redis.Redis
 ) -> None:
     await end(client, gate, 100)
-    clean_redis.hset(keys.PACES, "org/tiny", "0.5")
-    job_id = await run(client, gate, 3, steps=10, step_size=1.0)
+    works(clean_redis)
+    learn(clean_redis, "org/tiny", step=0.5)
+    job_id = await run(client, gate, 3, **EMBED, work=10)
+    await client.enqueue(request())
     gate.write([Emission(job_id, "execution-1", 1, encode_event(EventType.PROGRESS, done=4, total=10))], [])
-    assert await next_place(client.redis, "llm") == pytest.approx(3, abs=0.5)
+    assert await place(client) == pytest.approx(3, abs=0.5)
 
 
-async def test_a_prompt_that_is_read_teaches_how_long_the_rest_takes(
+async def test_of_many_jobs_that_wait_a_few_are_looked_at(
     client: JobClient, gate: Gate, clean_redis: redis.Redis
 ) -> None:
-    """Per model, and apart from the steps of other models."""
-    clean_redis.hset(keys.PACES, "org/painter", "0.5")
-    job_id = await run(client, gate, model="org/tiny")
-    unit = {"unit": "prompt_tokens", "total": 30_000}
-    say = [encode_event(EventType.PROGRESS, done=done, **unit) for done in (1_000, 11_000, 30_000)]
-    gate.write([Emission(job_id, "execution-1", 1, say[0])], [])
-    clean_redis.hset(keys.execution(job_id, "execution-1"), "done_at", f"{time.time() - 5:.6f}")
-    gate.write([Emission(job_id, "execution-1", 2, say[1])], [])
-    info = await client.info(job_id)
-    assert info.progress is not None
-    assert (info.progress.done, info.progress.total, info.progress.unit) == (11_000, 30_000, "prompt_tokens")
-    assert info.eta == pytest.approx(19_000 * 5 / 10_000, rel=0.05)
-    gate.write([Emission(job_id, "execution-1", 3, say[2])], [])
-    assert (await client.info(job_id)).eta is None
-    assert clean_redis.hget(keys.PACES, "org/painter") == b"0.5"
+    works(clean_redis)
+    learn(clean_redis, "org/tiny", step=2)
+    ids = [(await client.enqueue(request(**EMBED, work=1), limit=1000)).job_id for _ in range(200)]
+    assert len((await take(client.redis)).waiting["llm"]) == LOOK
+    for position in (1, 50, 200):
+        info = await client.info(ids[position - 1])
+        assert info.position == position
+        assert info.eta == pytest.approx(2 * position, rel=0.02, abs=0.9)
+
+
+async def test_how_long_an_answer_is_is_what_the_app_usually_gets(
+    client: JobClient, clean_redis: redis.Redis
+) -> None:
+    works(clean_redis)
+    learn(clean_redis, "org/tiny", read=0.001, write=0.1, answer=300, app="notes")
+    for app, most, seconds in (("notes", 0, 30.1), ("notes", 100, 10.1), ("other", 1000, 30.1)):
+        job_id = (await client.enqueue(request(app=app, work=100, most_tokens=most))).job_id
+        assert (await client.info(job_id)).eta == pytest.approx(seconds, rel=0.05)
+        await client.cancel(job_id)
+
+
+async def test_estimates_that_were_wrong_are_corrected(
+    client: JobClient, gate: Gate, clean_redis: redis.Redis
+) -> None:
+    works(clean_redis)
+    learn(clean_redis, "org/tiny", step=2)
+    for _ in range(20):
+        job_id = await run(client, gate, **EMBED, work=1)
+        assert (await client.info(job_id)).eta
+        # As if it had been asked four seconds ago.
+        phase, at, _ = str(await client.redis.hget(keys.job(job_id), "mlxq_foreseen")).split()
+        clean_redis.hset(keys.job(job_id), "mlxq_foreseen", f"{phase} {float(at) - 4} 2")
+        gate.write([], [Ending(job_id, "execution-1", made({}))])
+    job_id = await run(client, gate, **EMBED, work=1)
+    assert (await client.info(job_id)).eta == pytest.approx(4, rel=0.25)
 
 
 @pytest.mark.parametrize(("seconds", "least", "most"), [(20, 20, 26), (1000, 120, 120), (0.2, 1, 1)])

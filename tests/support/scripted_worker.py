@@ -151,7 +151,7 @@ class ScriptedWorker:
             "pid": 1,
             "started_at": "2025-01-01T00:00:00.000000Z",
             "slots": {
-                "llm": [
+                category: [
                     {
                         "model": None,
                         "state": "empty",
@@ -162,6 +162,7 @@ class ScriptedWorker:
                         **slot,
                     }
                 ]
+                for category in ("llm", self._category.value)
             },
             "engines": ["llm"],
             "rest": None if rest is None else to_builtins(rest),

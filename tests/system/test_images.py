@@ -163,9 +163,7 @@ def test_a_job_is_watched_and_its_end_foreseen(system: System) -> None:
     assert "blob-" not in json.dumps([ended, [event.data for event in events]])
     # Steps of this model on this machine are known now.
     jobs = [submit(system, n=10), submit(system, n=2)]
-    etas = [system.job(job_id)["eta"] for job_id in jobs]
-    assert etas[1] is not None
-    assert etas[1] > 0
+    system.wait_until(lambda: system.job(jobs[1])["eta"], "its end is not foreseen")
     for job_id in jobs:
         system.http.post(f"/v1/jobs/{job_id}/cancel")
         assert outcome(system, job_id)["status"] == "cancelled"

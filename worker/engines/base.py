@@ -38,12 +38,12 @@ class AudioChunk:
 
 @dataclass(slots=True)
 class Progress:
-    """`done` of `total` steps of a task, or of what `unit` names."""
+    """`done` of `total` steps of a task, or of what `unit` names. Of `tokens`, `total` is the most there may be."""
 
     task_id: str
     done: int
     total: int
-    unit: Literal["steps", "prompt_tokens"] = "steps"
+    unit: Literal["steps", "prompt_tokens", "tokens", "milliseconds", "sentences", "texts"] = "steps"
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ import time
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from api.dispatch.job_object import accepted_job
+from api.dispatch.job_object import accepted_job, shown
 from api.dispatch.job_schema import JobObject
 from api.dispatch.ownership import cancellable_job, visible_job
 from api.dispatch.renderers import renderers_of
@@ -72,7 +72,8 @@ async def retry(request: Request, job_id: JobId) -> Response:
     await model_of(request, kept.model, Category(info.queue))
     job = _again(request, info, kept)
     submission = await jobs_of(request).enqueue(job)
-    return json_response(accepted_job(request, job, submission), 202)
+    accepted = await jobs_of(request).foresee(accepted_job(job, submission))
+    return json_response(shown(request, accepted), 202)
 
 
 def _again(request: Request, info: JobInfo, kept: KeptRequest) -> JobRequest:
@@ -92,7 +93,7 @@ def _again(request: Request, info: JobInfo, kept: KeptRequest) -> JobRequest:
         owner=info.owner,
         service_class=info.service_class,
         share=kept.share,
-        steps=kept.steps,
-        step_size=kept.step_size,
+        work=kept.work,
+        most_tokens=kept.most_tokens,
         meta=meta,
     )

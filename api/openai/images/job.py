@@ -113,8 +113,7 @@ async def image_job(
         # Kept jobs do not expire while queued. Who does not want them kept wants them to end at once.
         expires_in=None if kept else job.expires_in,
         linger=job.linger if kept else 0.0,
-        steps=wanted.count * (steps or bounds.steps),
-        step_size=width * height / 1e6,
+        work=wanted.count * (steps or bounds.steps) * width * height / 1e6,
     )
     return job, warnings
 

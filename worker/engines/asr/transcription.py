@@ -204,7 +204,7 @@ class TranscriptionEngine:
         progress = round(done * 1000), round(total * 1000)
         if progress != task.told and done > 0:
             task.told = progress
-            outputs.append(Progress(task.id, *progress))
+            outputs.append(Progress(task.id, *progress, "milliseconds"))
         if ended:
             self.remove(task.id)
             outputs.append(Done(task.id, _result(task)))

@@ -196,5 +196,5 @@ class TextEngine:
                 self.remove(task.id)
                 outputs.append(Done(task.id, task.request.result(task.tokens)))
             else:
-                outputs.append(Progress(task.id, task.done, task.total))
+                outputs.append(Progress(task.id, task.done, task.total, "texts"))
         return outputs

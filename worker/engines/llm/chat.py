@@ -31,7 +31,7 @@ from worker.engines.llm.prefill import Prefill, Runner, TextPrefill, text_prefil
 from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
 from worker.engines.llm.prompt_cache import PromptCache, cache_limit
-from worker.engines.llm.request import TextRequest
+from worker.engines.llm.request import TextRequest, Written
 from worker.engines.llm.row import Advance, Row, Token
 from worker.engines.llm.sampling import Sampling, make_sampler
 from worker.engines.llm.sequence import Sequence
@@ -78,6 +78,7 @@ class ChatEngine:
         #: tasks whose grammars are being compiled
         self._compiling: dict[str, CompilingTask] = {}
         self._sound = True
+        self._written = Written()
         #: outputs that need no step of a runner
         self._ready: list[Output] = []
         model = language.model
@@ -124,6 +125,7 @@ class ChatEngine:
                 task.rows[sequence] = self._row(sequence, payload, prompt, sampling.of_choice(index))
         if isinstance(payload, CompletionPayload) and payload.echo:
             self._echo(task, payload)
+        task.most = sum(row.max_tokens for row in task.rows.values())
         # The request is valid from here on.
         self._tasks[task_id] = task
         if payload.max_tokens == 0:
@@ -214,6 +216,7 @@ class ChatEngine:
             except Exception as error:
                 self.remove(sequence.task_id)
                 outputs.append(Failed(sequence.task_id, failure_of(error, "a request failed in its batch")))
+        outputs += self._written.of(self._tasks.values())
         for advance in self._batch.advances + self._drafts.advances:
             self._report(advance, outputs)
         if waiting and len(outputs) == len(waiting):

@@ -1,6 +1,7 @@
 """A request that a chat engine runs: its sequences, and its result. It knows neither batches nor payloads."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from jobs.results import TextResult, TextUsage, Timings
@@ -13,6 +14,8 @@ from worker.engines.llm.solo import Solo
 
 #: Seconds between two reports of how far a prompt is read. One that is read sooner has none.
 REPORT_EVERY = 0.25
+#: Seconds between two reports of how long answers are. Those that are written sooner have none.
+WRITTEN_EVERY = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +34,8 @@ class TextRequest:
     first_token: float | None = None
     #: tokens of each prompt that are left to be read
     unread: dict[int, int] = field(default_factory=dict)
+    #: tokens that its answers may have
+    most: int = 0
     _reported: float | None = None
 
     def read(self, number: int, unread: int) -> Progress | None:
@@ -44,6 +49,10 @@ class TextRequest:
         self._reported = now
         total = sum(len(prompt.tokens) for prompt in self.prompts)
         return Progress(self.id, total - left, total, "prompt_tokens")
+
+    def written(self) -> Progress:
+        """How many tokens of its answers there are."""
+        return Progress(self.id, sum(each.tokens for each in self.sequences), self.most, "tokens")
 
     def result(self) -> TextResult:
         """The result of its job. Call it when all sequences have ended."""
@@ -75,3 +84,22 @@ class TextRequest:
         for index, sequence in enumerate(best):
             sequence.index = index
         return best
+
+
+class Written:
+    """Tells now and then how long answers are, those of all requests together."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def of(self, requests: Iterable[TextRequest]) -> list[Progress]:
+        """What is to be reported after a step."""
+        now = time.monotonic()
+        if now < self._next:
+            return []
+        self._next = now + WRITTEN_EVERY
+        return [
+            each.written()
+            for each in requests
+            if each.first_token is not None and now - each.first_token >= WRITTEN_EVERY
+        ]

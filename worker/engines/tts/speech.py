@@ -162,7 +162,7 @@ class SpeechEngine:
         task.chunks = None
         task.done += 1
         if task.pieces:
-            outputs.append(Progress(task.id, task.done, task.total))
+            outputs.append(Progress(task.id, task.done, task.total, "sentences"))
             return outputs
         return [*outputs, *self._finish(task)]
 

@@ -1,0 +1,219 @@
+"""How well the time until a job's end is foreseen: a mix of jobs of several apps on one server.
+
+    python -m benchmarks.eta [--jobs 200] [--quick] [--show]
+
+Apps send chats, answers with a schema, long prompts, pictures, recordings, texts to be spoken and texts to be
+embedded, several at a time, and pause. Each job is asked for its `eta` once it is accepted, and again when half of
+that time has passed; both are compared with when it really ended. A few jobs of each kind come before, from which the
+server learns. The models are random and small; how long a job takes depends on its size, and on what runs beside it.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import mlx.core as mx
+import numpy as np
+
+from benchmarks import model, preload
+from benchmarks.prompts import prompt
+from benchmarks.server import MLXQ, running
+from tests.support.asr_checkpoints import random_whisper
+from tests.support.audio import speech, write
+from tests.support.image_checkpoints import random_z_image
+from tests.support.tts_checkpoints import random_qwen3_tts
+
+#: How far an estimate may be from the truth, as a share of that.
+CLOSE = 0.25
+#: Jobs of each kind that come before.
+WARM = 6
+
+#: Path and body, or form and file.
+Request = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """An estimate, and the seconds that were really left."""
+
+    kind: str
+    when: str
+    eta: float | None
+    left: float
+
+    @property
+    def error(self) -> float:
+        return float("inf") if self.eta is None else abs(self.eta - self.left) / max(self.left, 1e-3)
+
+
+@dataclass(frozen=True)
+class App:
+    """`share` of all jobs; up to `together` at the same time, then a pause of up to `pause` seconds."""
+
+    kind: str
+    share: float
+    together: int
+    pause: float
+    make: Callable[[random.Random], Request]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument("--quick", action="store_true", help="40 jobs")
+    parser.add_argument("--show", action="store_true", help="every estimate, too")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mlxq-eta-") as scratch:
+        root = Path(scratch)
+        chat = model.random_qwen3(root / "chat", model.BIG)
+        environment = {
+            **preload.environment(preload.find()),
+            "IMAGE_MODEL": str(random_z_image(root / "painter", dtype=mx.float32, width=256, layers=12)),
+            "ASR_MODEL": str(random_whisper(root / "whisper")),
+            "TTS_MODEL": str(random_qwen3_tts(root / "speaker", tokens=60, seed=1)),
+        }
+        files = {
+            seconds: write(root / f"{seconds}.flac", np.tile(speech(30, seed=1), seconds // 30))
+            for seconds in (30, 60, 120, 240)
+        }
+        with running(MLXQ, chat, environment) as server:
+            told = asyncio.run(_run(server.base_url, apps(files), 40 if args.quick else args.jobs))
+    if args.show:
+        for each in told:
+            print(f"{each.kind:12} {each.when:10} eta {each.eta}  left {each.left:.2f}  {each.error:.2f}")
+    print(table(told))
+
+
+def apps(files: dict[int, Path]) -> list[App]:
+    def chats(rng: random.Random) -> Request:
+        return _chat(rng, rng.randint(8, 60), max_tokens=rng.choice((60, 120, 250, 400)), ignore_eos=True)
+
+    def schemas(rng: random.Random) -> Request:
+        """It ends long before the most that it may write."""
+        length = rng.randint(90, 110)
+        schema = {"type": "string", "pattern": f"^[a-z]{{{length}}}$"}
+        form = {"type": "json_schema", "json_schema": {"name": "word", "schema": schema, "strict": True}}
+        return _chat(rng, 20, max_tokens=1000, response_format=form)
+
+    def long_prompts(rng: random.Random) -> Request:
+        return _chat(rng, rng.randint(800, 4500), max_tokens=rng.choice((16, 48)), ignore_eos=True)
+
+    def pictures(rng: random.Random) -> Request:
+        side = rng.choice((64, 96, 128))
+        return "/images/generations", {
+            "prompt": f"a sea {rng.random()}",
+            "size": f"{side}x{side}",
+            "steps": rng.randint(3, 12),
+            "n": rng.choice((1, 1, 2)),
+            "background": True,
+        }
+
+    def recordings(rng: random.Random) -> Request:
+        return "/audio/transcriptions", {"file": files[rng.choice(sorted(files))], "temperature": "0"}
+
+    def spoken(rng: random.Random) -> Request:
+        text = ". ".join(prompt(8, str(rng.random())) for _ in range(rng.randint(1, 6))) + "."
+        return "/audio/speech", {"input": text, "voice": "alloy", "response_format": "wav"}
+
+    def embedded(rng: random.Random) -> Request:
+        texts = [prompt(40, str(rng.random())) for _ in range(rng.choice((50, 200, 400)))]
+        return "/embeddings", {"input": texts}
+
+    return [
+        App("chat", 0.3, 4, 2.0, chats),
+        App("schema", 0.1, 2, 2.0, schemas),
+        App("long prompt", 0.15, 3, 3.0, long_prompts),
+        App("picture", 0.15, 3, 2.0, pictures),
+        App("transcript", 0.15, 3, 2.0, recordings),
+        App("speech", 0.1, 3, 2.0, spoken),
+        App("embedding", 0.05, 1, 3.0, embedded),
+    ]
+
+
+def _chat(rng: random.Random, words: int, **more: object) -> Request:
+    content = prompt(words, str(rng.random()))
+    return "/chat/completions", {"messages": [{"role": "user", "content": content}], "temperature": 0, **more}
+
+
+async def _run(base_url: str, every: list[App], jobs: int) -> list[Told]:
+    told: list[Told] = []
+    async with httpx.AsyncClient(base_url=base_url, timeout=600) as http:
+        await asyncio.gather(*(_use(http, app, WARM, 1, []) for app in every))
+        await asyncio.gather(*(_use(http, app, max(1, round(app.share * jobs)), 2, told) for app in every))
+    return told
+
+
+async def _use(http: httpx.AsyncClient, app: App, jobs: int, seed: int, told: list[Told]) -> None:
+    """What an app does: jobs in groups, and pauses between."""
+    rng = random.Random(f"{app.kind} {seed}")
+    while jobs > 0:
+        group = min(jobs, rng.randint(1, app.together))
+        await asyncio.gather(*(_job(http, app, app.make(rng), told) for _ in range(group)))
+        jobs -= group
+        await asyncio.sleep(rng.uniform(0, app.pause))
+
+
+async def _job(http: httpx.AsyncClient, app: App, request: Request, told: list[Told]) -> None:
+    path, body = request
+    headers = {"prefer": "respond-async", "x-app": app.kind}
+    if "file" in body:
+        fields = {**body}
+        with fields.pop("file").open("rb") as file:
+            accepted = await http.post(
+                path, data={"model": "default", **fields}, files={"file": file}, headers=headers
+            )
+    else:
+        accepted = await http.post(path, json={"model": "default", **body}, headers=headers)
+    if accepted.status_code != 202:
+        raise SystemExit(f"{path}: {accepted.status_code} {accepted.text[:300]}")
+    url = f"/jobs/{accepted.json()['id']}"
+    asked = [await _ask(http, url, "accepted")]
+    if (eta := asked[0][2]) is not None:
+        await asyncio.sleep(eta / 2)
+        asked.append(await _ask(http, url, "half-way"))
+    job: dict[str, Any] = {"status": "queued"}
+    while job["status"] in ("queued", "in_progress"):
+        job = (await http.get(url, params={"wait": 60})).json()
+    if job["status"] != "completed":
+        raise SystemExit(f"{path}: {job['status']} {job['error']}")
+    ended = job["timings"]["ended_at"]
+    told += [Told(app.kind, when, eta, ended - at) for when, at, eta in asked if ended > at]
+
+
+async def _ask(http: httpx.AsyncClient, url: str, when: str) -> tuple[str, float, float | None]:
+    job = (await http.get(url)).json()
+    return when, time.time(), job["eta"]
+
+
+def table(told: list[Told]) -> str:
+    """Markdown: by kind and by when it was asked."""
+    lines = [
+        "| kind | asked | estimates | unknown | seconds left | median error | within 25 % |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    groups: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    for each in told:
+        for kind in (each.kind, "all"):
+            groups[kind, each.when].append(each)
+    for (kind, when), found in sorted(groups.items(), key=lambda group: (group[0][0] == "all", group[0])):
+        close = sum(each.error <= CLOSE for each in found) / len(found)
+        unknown = sum(each.eta is None for each in found)
+        left = statistics.median(each.left for each in found)
+        error = statistics.median(each.error for each in found)
+        lines.append(
+            f"| {kind} | {when} | {len(found)} | {unknown} | {left:.1f} | {100 * error:.0f} % | {100 * close:.0f} % |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

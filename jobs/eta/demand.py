@@ -1,0 +1,167 @@
+"""What a job still needs of the device, by what was learned of its model. It knows one job, not those beside it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import UNSET
+
+from jobs.eta.curve import Curve
+from jobs.eta.paces import ModelPaces
+from jobs.events import ProgressState
+from jobs.kinds import TEXTS, Kind
+
+#: Fields of a job's hash that an estimate needs.
+FIELDS = (
+    "mlxq_kind",
+    "mlxq_model",
+    "mlxq_app",
+    "mlxq_work",
+    "mlxq_progress",
+    "mlxq_progress_ms",
+    "mlxq_ran_ms",
+    "mlxq_loading",
+    "mlxq_class",
+)
+#: How the seconds of a token grow with the number of answers, where that was not seen.
+_COMPANY = 0.5
+#: What of its usual length an answer still has that is longer than usual.
+_LONGER = 0.25
+
+_PROGRESS = msgspec.json.Decoder(ProgressState)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job as it stands in Redis. `work` and `most_tokens`: see `work.py`. Times are Unix seconds."""
+
+    id: str
+    kind: str
+    model: str
+    app: str
+    work: float
+    most_tokens: int
+    progress: ProgressState | None
+    #: when it was so far
+    progress_at: float
+    #: since when it runs, or its model is loaded
+    ran_at: float
+    loading: bool
+    service_class: str
+
+    @staticmethod
+    def decode(job_id: str, values: Sequence[str | None]) -> "Row | None":
+        """None for a job that is gone."""
+        kind, model, app, work, progress, progress_ms, ran_ms, loading, service_class = values
+        if not kind:
+            return None
+        amount, _, most = (work or "0").partition(" ")
+        if int(progress_ms or 0) < int(ran_ms or 0):
+            # It was so far before it began again.
+            progress = None
+        return Row(
+            job_id,
+            kind,
+            model or "",
+            app or "",
+            float(amount),
+            int(most or 0),
+            _PROGRESS.decode(progress) if progress else None,
+            int(progress_ms or 0) / 1000,
+            int(ran_ms or 0) / 1000,
+            bool(loading),
+            service_class or "",
+        )
+
+    @property
+    def seen_at(self) -> float:
+        """When it was last known how far it is; 0: it does not run."""
+        return max(self.ran_at, self.progress_at) if self.ran_at else 0.0
+
+    @property
+    def writes(self) -> bool:
+        return self.kind in TEXTS
+
+
+def unit_of(progress: ProgressState | None) -> str:
+    """What a progress counts; '' where there is none. A prompt that is read counts no more."""
+    if progress is None or (progress.unit == "prompt_tokens" and progress.done >= progress.total):
+        return ""
+    return "steps" if progress.unit is UNSET else progress.unit
+
+
+@dataclass(slots=True)
+class Demand:
+    """`load` and `work`: seconds that the device needs for this job alone. Then it writes `tokens` beside others."""
+
+    load: float
+    work: float
+    tokens: float = 0.0
+    pace: Curve | None = None
+
+    def seconds(self, company: int) -> float:
+        """Those of a token, beside so many answers, its own one among them."""
+        found = None if self.pace is None else self.pace.at(company, _COMPANY)
+        return 0.0 if found is None else found
+
+
+def demand_of(row: Row, paces: ModelPaces | None) -> Demand | None:
+    """What a job needed when it was last known how far it is. None: nothing is known of such jobs."""
+    if paces is None:
+        return _by_itself(row)
+    load = paces.load or 0.0
+    if row.kind in (Kind.LOAD, Kind.UNLOAD):
+        return Demand(load, 0.0) if row.kind == Kind.LOAD and paces.load is not None else None
+    if row.writes:
+        return _of_text(row, paces, load)
+    whole = paces.work.at(row.work) if row.work else paces.work.usual()
+    if whole is None:
+        return _by_itself(row)
+    return Demand(load, whole * (1 - _share(row)))
+
+
+def _of_text(row: Row, paces: ModelPaces, load: float) -> Demand | None:
+    answer = _answer(row, paces)
+    if not answer or not paces.write.points:
+        return None
+    progress = row.progress if row.ran_at else None
+    if progress is None:
+        habit = paces.habit(row.app)
+        reading = paces.read.at(max(1.0, row.work * habit.density * habit.unread)) if habit else 0.0
+    elif progress.unit == "tokens":
+        left = max(answer - progress.done, _LONGER * answer)
+        most = (row.most_tokens or progress.total) - progress.done
+        return Demand(load, 0.0, max(0.0, min(left, most)), paces.write)
+    elif progress.done >= progress.total:
+        reading = 0.0
+    else:
+        # Reading takes longer the more is read: the rest takes what the whole takes beyond what is done.
+        whole, done = paces.read.at(progress.total), paces.read.at(progress.done)
+        reading = None if whole is None or done is None else max(0.0, whole - done)
+    return None if reading is None else Demand(load, reading, answer, paces.write)
+
+
+def _answer(row: Row, paces: ModelPaces) -> float:
+    """Tokens that it usually writes; 0 where nothing tells."""
+    habit = paces.habit(row.app)
+    if habit is None:
+        return float(row.most_tokens)
+    usual = math.exp(habit.answer)
+    return min(usual, row.most_tokens) if row.most_tokens else usual
+
+
+def _share(row: Row) -> float:
+    """How much of it is done."""
+    progress = row.progress
+    if progress is None or not row.ran_at or progress.total <= 0:
+        return 0.0
+    return min(1.0, max(0.0, progress.done / progress.total))
+
+
+def _by_itself(row: Row) -> Demand | None:
+    """By the time that it has taken for what it has done so far."""
+    share = 0.0 if row.writes else _share(row)
+    if not share:
+        return None
+    return Demand(0.0, max(0.0, row.progress_at - row.ran_at) * (1 - share) / share)

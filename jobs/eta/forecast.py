@@ -1,0 +1,177 @@
+"""When jobs start and end that share one device, as if their work was a fluid. It knows what each needs, not why.
+
+Each category is a line: jobs that run, and jobs that wait for one of its places. Lines share the device as the
+worker's scheduler has it. Within a line, work is done one piece after the other, the shortest first where answers are
+written (`worker/engines/llm/reading.py`); answers are written together, and beside reading in the rest of the time.
+"""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from jobs.eta.demand import Demand
+
+#: The share of the time for reading while answers are written: eight tenths of the time of the steps that write.
+_READING = 0.8 / 1.8
+#: What of its demand a job still has that has run longer than it should have.
+_OVERDUE = 0.15
+#: Changes that are looked at. What comes later is extrapolated.
+_MOST_CHANGES = 1500
+_NOTHING = 1e-9
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A job. `age`: seconds for which it has run since it needed as much as `demand` tells.
+
+    Where it is not `known`, the demand is a guess by other jobs, or is that of a job before it. `queued`: it did not
+    run yet. `unit`: what its progress counts. `start`, `read` and `end` are seconds from now, and None where they are
+    not foreseen.
+    """
+
+    id: str
+    model: str
+    demand: Demand
+    age: float = 0.0
+    known: bool = True
+    queued: bool = False
+    queue: str = ""
+    service_class: str = ""
+    unit: str = ""
+    start: float | None = None
+    read: float | None = None
+    end: float | None = None
+    speed: float = 0.0
+
+    @property
+    def reads(self) -> bool:
+        return self.demand.work > _NOTHING
+
+    @property
+    def over(self) -> bool:
+        return not self.reads and self.demand.tokens <= _NOTHING
+
+    @property
+    def left(self) -> float:
+        """Seconds until it changes, at its speed."""
+        if self.speed <= 0:
+            return float("inf")
+        return (self.demand.work if self.reads else self.demand.tokens) / self.speed
+
+    def advance(self, seconds: float) -> None:
+        done = seconds * self.speed
+        if self.reads:
+            self.demand.work -= done
+        else:
+            self.demand.tokens -= done
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """A category: what runs, what waits in its order, how many may run together, and which models are in memory.
+
+    `duty`: the share of the time in which it has jobs, also when those at hand have ended.
+    """
+
+    capacity: int
+    running: list[Item] = field(default_factory=list)
+    waiting: deque[Item] = field(default_factory=deque)
+    models: set[str] = field(default_factory=set)
+    duty: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.running)
+
+    def fill(self, now: float) -> None:
+        """Start what has a place."""
+        while self.waiting and len(self.running) < self.capacity:
+            item = self.waiting.popleft()
+            item.start = now
+            if item.model not in self.models:
+                item.demand.work += item.demand.load
+                self.models.add(item.model)
+            self.running.append(item)
+
+    def set_speeds(self, share: float) -> None:
+        """Give each running job its part of this share of the device."""
+        readers = [item for item in self.running if item.reads]
+        writers = [item for item in self.running if not item.reads]
+        reading = share * (_READING if writers else 1.0)
+        writing = share * (1 - _READING if readers else 1.0)
+        shortest = min(readers, key=lambda item: item.demand.work, default=None)
+        for item in readers:
+            if item.demand.tokens:
+                item.speed = reading if item is shortest else 0.0
+            else:
+                item.speed = reading / len(readers)
+        for item in writers:
+            seconds = item.demand.seconds(len(writers))
+            item.speed = writing / seconds if seconds > 0 else float("inf")
+
+    def catch_up(self) -> None:
+        """Take off what running jobs have done since it was known how far they are."""
+        for item in self.running:
+            item.start = 0.0
+            demand, seconds = item.demand, item.age
+            least = Demand(0.0, demand.work * _OVERDUE, demand.tokens * _OVERDUE, demand.pace)
+            if item.reads:
+                used = min(seconds, item.left)
+                item.advance(used)
+                seconds -= used
+            if not item.reads and demand.tokens and seconds > 0:
+                if item.read is None:
+                    item.read = 0.0
+                each = demand.seconds(len(self.running))
+                demand.tokens -= seconds / each if each > 0 else demand.tokens
+            if item.over or demand.tokens < 0:
+                item.demand = Demand(0.0, 0.0, least.tokens, demand.pace) if least.tokens else least
+
+
+def forecast(lines: Sequence[Line], first: Line | None, share: float | None) -> None:
+    """Set `start`, `read` and `end` of all items of these lines, as far as they can be seen.
+
+    `first`: the line that has `share` of the device while others are busy; without a share all have the same.
+    """
+    for line in lines:
+        _share_out(lines, first, share)
+        line.catch_up()
+    now = 0.0
+    for _ in range(_MOST_CHANGES):
+        for line in lines:
+            line.fill(now)
+        _share_out(lines, first, share)
+        running = [item for line in lines for item in line.running]
+        passed = min((item.left for item in running), default=float("inf"))
+        if passed == float("inf"):
+            break
+        now += passed
+        for item in running:
+            reads = item.reads
+            if item.speed == float("inf"):
+                item.demand.tokens = 0.0
+            else:
+                item.advance(passed)
+            if reads and not item.reads:
+                item.read = now
+        for line in lines:
+            for item in [each for each in line.running if each.over]:
+                item.end = now
+                line.running.remove(item)
+
+
+def _share_out(lines: Sequence[Line], first: Line | None, share: float | None) -> None:
+    """Share the device among the lines that have jobs, and those that may have some again."""
+    there = {id(line): 1.0 if line.busy else line.duty for line in lines}
+    for line in lines:
+        if not line.busy:
+            continue
+        chats = there[id(first)] if first is not None and first is not line else 0.0
+        others = [there[id(other)] for other in lines if other is not line and other is not first]
+        if share is None:
+            line.set_speeds(1 / (1 + chats + sum(others)))
+        elif line is first:
+            line.set_speeds(1 - (1 - share) * (1 - math.prod(1 - each for each in others)))
+        else:
+            line.set_speeds((1 - share * chats) / (1 + sum(others)))

@@ -1,0 +1,87 @@
+"""How jobs share the device until they end, as it is foreseen."""
+
+from collections import deque
+
+import pytest
+
+from jobs.eta.curve import Curve
+from jobs.eta.demand import Demand
+from jobs.eta.forecast import Item, Line, forecast
+
+
+def works(name: str, seconds: float, age: float = 0.0) -> Item:
+    return Item(name, "model", Demand(0.0, seconds), age)
+
+
+def writes(name: str, tokens: float, reading: float = 0.0, pace: float = 0.01) -> Item:
+    """Each token takes as long whoever writes beside it."""
+    curve = Curve()
+    for number in (1, 64):
+        curve.learn(number, pace)
+    return Item(name, "model", Demand(0.0, reading, tokens, curve))
+
+
+def line(*running: Item, waiting: tuple[Item, ...] = (), capacity: int = 1) -> Line:
+    return Line(capacity, list(running), deque(waiting), {"model"})
+
+
+def ends(*lines: Line, share: float | None = 0.8) -> dict[str, float | None]:
+    items = [item for each in lines for item in (*each.running, *each.waiting)]
+    forecast(lines, lines[0], share)
+    return {item.id: item.end for item in items}
+
+
+def test_what_waits_starts_when_those_before_it_have_ended() -> None:
+    found = ends(line(works("a", 4, age=1), waiting=(works("b", 2), works("c", 1))))
+    assert found == pytest.approx({"a": 3, "b": 5, "c": 6})
+
+
+def test_answers_are_written_together() -> None:
+    found = ends(line(writes("a", 100), writes("b", 200), waiting=(writes("c", 100),), capacity=2))
+    assert found == pytest.approx({"a": 1, "b": 2, "c": 2})
+
+
+def test_a_prompt_is_read_beside_an_answer_and_both_take_longer() -> None:
+    found = ends(line(writes("a", 100), writes("b", 1, reading=10), capacity=2))
+    assert found["a"] == pytest.approx(1.8)
+    assert found["b"] == pytest.approx(1.8 + (10 - 0.8) + 0.01)
+
+
+def test_chats_have_their_share_of_the_device_and_the_others_the_rest() -> None:
+    found = ends(line(writes("chat", 100)), line(works("picture", 10)))
+    assert found == pytest.approx({"chat": 1 / 0.8, "picture": 1.25 + (10 - 0.2 * 1.25)})
+    found = ends(line(works("one", 1)), line(works("other", 2)), share=None)
+    assert found == pytest.approx({"one": 2, "other": 3})
+
+
+def test_a_model_that_is_not_in_memory_is_loaded_first() -> None:
+    other = Item("b", "other", Demand(5.0, 1.0))
+    assert ends(line(works("a", 1), waiting=(other,))) == pytest.approx({"a": 1, "b": 7})
+
+
+def test_what_takes_longer_than_it_should_still_takes_a_while() -> None:
+    found = ends(line(works("a", 4, age=100), waiting=(works("b", 1),)))
+    assert 0 < (found["a"] or 0) < 4
+
+
+def test_a_size_between_two_others_takes_a_time_between_theirs() -> None:
+    curve = Curve()
+    for _ in range(20):
+        curve.learn(10, 1.0)
+        curve.learn(1000, 100.0)
+    assert curve.at(100) == pytest.approx(10, rel=0.01)
+    assert curve.at(10_000) == pytest.approx(1000, rel=0.01)
+    # What small ones take at least is no reason to think that large ones take no more.
+    flat = Curve()
+    for size in (1, 10):
+        flat.learn(size, 1.0)
+    assert flat.at(1000) == pytest.approx(100, rel=0.01)
+    assert flat.at(0.1) == pytest.approx(1.0, rel=0.01)
+
+
+def test_one_that_was_much_slower_changes_little() -> None:
+    curve = Curve()
+    for _ in range(50):
+        curve.learn(10, 1.0)
+    curve.learn(10, 60.0)
+    assert (curve.at(10) or 0) < 3
