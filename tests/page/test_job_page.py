@@ -17,7 +17,7 @@ def ended(system: System, job: str) -> str:
 
 
 def test_a_job_of_the_history_tells_its_whole_story(tab: Watched, submit: Submit, tidy: System) -> None:
-    job = ended(tidy, submit("What is the capital of Spain?", app="atlas", max_tokens=8))
+    job = ended(tidy, submit("What is the capital of Spain?", app="atlas", max_tokens=8, stream=True))
     ended(tidy, submit(app="notes", max_tokens=2))
     tab.open("history")
     expect(tab.page.get_by_role("link", name="notes").first).to_be_visible()

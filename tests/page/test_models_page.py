@@ -1,42 +1,56 @@
 """From nothing to the first answer, and what a person does with models."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Browser, expect
 
 from tests.page.conftest import ABSENT
-from tests.page.watched import Watched
+from tests.page.watched import Watched, watched
 from tests.support.hub import Hub
-from tests.support.system import System
+from tests.support.system import REPO, System
 
 
-def test_a_newcomer_gets_a_model_and_talks_to_it(tab: Watched, tidy: System, hub: Hub) -> None:
+@pytest.fixture
+def empty(hub: Hub, tmp_path: Path) -> Iterator[System]:
+    """What somebody has who has just installed it: an empty data folder, and no model but those that come along."""
+    system = System(REPO / "models", "tiny-chat", HF_ENDPOINT=hub.url, HF_HUB_CACHE=tmp_path)
     hub.faults.hold_at = 8192
     hub.go.clear()
-    tab.open().connected()
-    start = tab.page.get_by_role("region", name="Start here")
-    start.get_by_role("button", name=f"Get {ABSENT}").click()
-    going = start.get_by_role("progressbar", name=f"Download of {ABSENT}")
-    expect(going).to_be_visible()
-    expect(going).to_have_attribute("aria-valuenow", re.compile("[1-9]"))
-    hub.faults.hold_at = None
-    hub.go.set()
     try:
+        system.start().start_downloads()
+        yield system
+    finally:
+        hub.faults.hold_at = None
+        hub.go.set()
+        system.stop()
+
+
+def test_a_newcomer_gets_a_model_and_talks_to_it(browser: Browser, empty: System, hub: Hub) -> None:
+    with watched(browser, empty.url) as tab:
+        tab.open().connected()
+        start = tab.page.get_by_role("region", name="Start here")
+        start.get_by_role("button", name=f"Get {ABSENT}").click()
+        going = start.get_by_role("progressbar", name=f"Download of {ABSENT}")
+        expect(going).to_have_attribute("aria-valuenow", re.compile("[1-9]"))
+        start.get_by_role("button", name=f"Pause the download of {ABSENT}").click()
+        start.get_by_role("button", name=f"Continue {ABSENT}").click()
+        expect(going).to_be_visible()
+        hub.faults.hold_at = None
+        hub.go.set()
         start.get_by_role("link", name=f"Chat with {ABSENT}").click()
         expect(tab.heading("Chat")).to_be_visible()
         tab.page.get_by_label("Message", exact=True).fill("Hello!")
         tab.page.keyboard.press("Enter")
         expect(tab.page.get_by_role("article")).to_have_count(2)
-        tidy.wait_until(
-            lambda: any(
-                job["model"] == ABSENT and job["status"] == "completed"
-                for job in tidy.http.get("/v1/jobs", params={"kind": "chat"}).json()["data"]
-            ),
-            "the chat is not answered",
-        )
-    finally:
-        tidy.http.post(f"/v1/models/{ABSENT}/unload")
-        tidy.http.delete(f"/v1/models/{ABSENT}")
+        empty.wait_until(lambda: answered(empty, ABSENT), "the chat is not answered")
+
+
+def answered(system: System, model: str) -> bool:
+    chats = system.http.get("/v1/jobs", params={"kind": "chat", "model": model}).json()["data"]
+    return any(job["status"] == "completed" for job in chats)
 
 
 def test_a_model_is_loaded_and_unloaded(tab: Watched, tidy: System) -> None:

@@ -1,7 +1,7 @@
 // The jobs that wait, each queue in its order. Only rows in sight are in the document.
 
 import { html, signal, useEffect, useMemo, useState } from "../lib.js";
-import { entryOf, queues, waiting } from "../events.js";
+import { entryOf, more, queues, waiting } from "../events.js";
 import { about, number, shortModel } from "../format.js";
 import { jobLink } from "../router.js";
 import { Button, Segments } from "./controls.js";
@@ -36,6 +36,7 @@ export function WaitingJobs() {
   return html`<section aria-label="Waiting jobs">
     <${Rows} items=${items} height=${narrow ? 62 : 42} label="Waiting jobs" render=${(item) =>
       item.head ? html`<${QueueHead} queue=${item.head} />` : html`<${WaitingJob} id=${item.id} />`} />
+    ${more.value && html`<p class="faint">Each queue shows the first 1,000 jobs that wait in it.</p>`}
     <${JobMenu} />
   </section>`;
 }

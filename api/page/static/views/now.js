@@ -8,7 +8,7 @@ import { useKeys } from "../keys.js";
 import { Button, Checkbox, CopyButton, Select } from "../parts/controls.js";
 import { Dialog } from "../parts/dialog.js";
 import { Heading } from "../parts/heading.js";
-import { cancel, hold, moveFirst, moveUp, pause, release, resume } from "../parts/job_actions.js";
+import { cancel, hold, moveFirst, moveUp, pause, release, resume, retry } from "../parts/job_actions.js";
 import { appName, CLASSES, errorText, isEnded, kindWord, QUEUES } from "../parts/job_words.js";
 import { Memory } from "../parts/memory.js";
 import { Spinner } from "../parts/progress.js";
@@ -92,6 +92,9 @@ function Ended() {
   </section>`;
 }
 
+/** Kinds that are asked for where models are. */
+const MACHINERY = new Set(["load", "unload", "download"]);
+
 function EndedJob({ id }) {
   const job = entryOf(id)?.job.value;
   if (!job) return null;
@@ -102,6 +105,8 @@ function EndedJob({ id }) {
     <span class="error-text ellipsis grow">${errorText(job)}</span>
     <span class="faint figures">${seconds(job.timings.run_seconds)}</span>
     <span class="faint figures when">${clock(job.timings.ended_at)}</span>
+    <span class="again">${!MACHINERY.has(job.kind) &&
+    html`<${Button} look="quiet" icon="retry" label=${`Run again: ${kindWord(job.kind)} of ${appName(job)}`} onClick=${() => retry(id)} />`}</span>
   </li>`;
 }
 
