@@ -93,8 +93,9 @@ class Overview:
         self._ended: frozenset[str] = frozenset()
         self._workers: Sequence[WorkerState] = ()
         self._reasons: object = None
-        #: seconds of Redis' clock at the last look
+        #: seconds of Redis' clock at the last look, and what was paused then
         self.time = 0.0
+        self.paused: frozenset[str] = frozenset()
 
     @property
     def cut(self) -> bool:
@@ -150,7 +151,7 @@ class Overview:
         return found
 
     def _note(self, seen: Look, since: int, workers: Sequence[WorkerState]) -> None:
-        self.time, self._workers = seen.time, workers
+        self.time, self.paused, self._workers = seen.time, seen.paused, workers
         self._waiting |= seen.waiting
         self._digests = seen.digests
         self._marks = {each.job_id: each.mark for each in seen.running}
@@ -160,7 +161,9 @@ class Overview:
         self._since = last
 
     def _take(self, infos: Mapping[str, JobInfo | None], changes: Changes) -> None:
-        known = {*self._marks, *(job_id for each in self._waiting.values() for job_id in each.places)}
+        known: set[str] = {*self._marks} if infos else set()
+        for waiting in self._waiting.values() if infos else ():
+            known.update(waiting.places)
         ended = set[str]()
         for job_id, info in infos.items():
             before = self.jobs.get(job_id)

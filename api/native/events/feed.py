@@ -18,7 +18,7 @@ from api.http.sse import comment
 from api.http.stream import Write
 from api.native.events.log import EventLog, LoggedEvent
 from api.native.events.render import live_job, live_order, live_progress, live_workers, revision
-from api.native.queue.schema import queue_stats
+from api.native.queue.schema import Queues, queue_stats
 from jobs.client import JobClient
 from jobs.errors import MlxqError
 from jobs.info import JobInfo
@@ -28,8 +28,8 @@ from jobs.worker_state import WorkerState
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks; looks between two orders of a queue, and between two looks at workers and queues.
-TICK, ORDERS, REST = 0.25, 2, 4
+#: Seconds between two looks; looks between two orders of a queue, two looks at workers, and at the figures of queues.
+TICK, ORDERS, WORKERS, QUEUES = 0.25, 2, 4, 8
 #: Seconds without an event after which a comment is sent.
 HEARTBEAT = 4.0
 #: Seconds that events are kept after the last client has left.
@@ -148,23 +148,28 @@ class Feed:
 
     async def _look(self) -> None:
         """Raises ServiceUnavailable: then nothing has changed."""
-        rest = self._looks % REST == 0
-        if rest:
+        if self._looks % WORKERS == 0:
             self._workers = await self.jobs.workers()
-            queues = queue_stats(await self.jobs.stats(), await self.jobs.paused(), self._workers)
+        queues = await self._queues() if self._looks % QUEUES == 0 else None
+        paused = self._overview.paused
         changes = await self._overview.look(self._workers)
         last = self._log.last
         if self._looks:
             await self._tell(changes)
         if self._looks % ORDERS == 0:
             self._tell_orders()
-        if rest:
+        if self._looks % WORKERS == 0:
             self._say("workers", {"workers": live_workers(self._workers)})
             self._say("models", {"revision": revision(self._workers)})
+        if queues is not None:
             self._say("queues", queues)
-        self._looks += 1
+        # After a pause the figures are looked at at once.
+        self._looks = 1 + (self._looks if self._overview.paused == paused else QUEUES - 1)
         if self._log.last != last:
             self._wake()
+
+    async def _queues(self) -> Queues:
+        return queue_stats(await self.jobs.stats(), await self.jobs.paused(), self._workers)
 
     async def _tell(self, changes: Changes) -> None:
         for number, info in enumerate(changes.jobs, start=1):
