@@ -43,11 +43,15 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The jobs of a queue that wait for their turn, the next one first, each with its owner."""
+    """The jobs of a queue that wait for their turn, the next one first, each with its owner.
+
+    `etas` are the seconds until they have ended, as far as that is known; empty where nobody has looked.
+    """
 
     queue: str
     jobs: tuple[str, ...]
     owners: tuple[str, ...]
+    etas: tuple[float | None, ...] = ()
 
 
 @dataclass(slots=True)
@@ -93,6 +97,8 @@ class Overview:
         self._ended: frozenset[str] = frozenset()
         self._workers: Sequence[WorkerState] = ()
         self._reasons: object = None
+        #: seconds until jobs have ended, as far as they are known
+        self._ends: Mapping[str, float | None] = {}
         #: seconds of Redis' clock at the last look, and what was paused then
         self.time = 0.0
         self.paused: frozenset[str] = frozenset()
@@ -102,8 +108,12 @@ class Overview:
         """Whether more jobs wait than are known."""
         return any(each.cut for each in self._waiting.values())
 
-    async def look(self, workers: Sequence[WorkerState]) -> Changes:
+    async def look(
+        self, workers: Sequence[WorkerState], ends: Mapping[str, float | None] | None = None
+    ) -> Changes:
         """What has changed since the last look; `workers` are those of now.
+
+        `ends` are the seconds until jobs have ended, as far as they are known.
 
         Raises ServiceUnavailable: then all is as it was before.
         """
@@ -112,6 +122,7 @@ class Overview:
             seen = await look(self._reader.redis, since, self._digests)
             wanted = self._moved(seen) | self._restless(seen) | (seen.new.keys() - self._seen)
             infos = await self._read(wanted)
+        self._ends = ends or {}
         self._note(seen, since, workers)
         changes = Changes()
         self._take(infos, changes)
@@ -206,7 +217,9 @@ class Overview:
         if writes and not reads and not info.loading:
             speed = self._speeds.setdefault(now.job_id, _Speed(time, now.events))
             speed.measure(time, now.events)
-        eta = progress.eta if progress is not None and progress.eta is not UNSET else None
+        eta = self._ends.get(now.job_id)
+        if eta is None and progress is not None and progress.eta is not UNSET:
+            eta = progress.eta
         return Running(
             job_id=now.job_id,
             owner=info.owner,

@@ -18,6 +18,7 @@ from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
 from tests.support.events import EventType
+from tests.support.paces import learn
 from tests.support.scripted_worker import Run, ScriptedWorker
 from tests.support.server_events import ServerEvents, server_events
 
@@ -87,6 +88,19 @@ def test_who_comes_later_gets_what_is_there(http: httpx.Client, worker: Scripted
         }
         (order,) = [each for each in snapshot["order"] if each["jobs"]]
         assert (order["jobs"], order["positions"]) == ([jobs[0], jobs[2]], [1, 2])
+
+
+def test_the_end_of_a_job_is_foreseen(
+    http: httpx.Client, worker: ScriptedWorker, clean_redis: redis.Redis
+) -> None:
+    learn(clean_redis, "tiny", read=0.01, write=0.1, answer=50, app="python-httpx")
+    worker.announce(model="tiny", state="loaded")
+    worker.pause()
+    job_id = submit(http)
+    with server_events(http, EVENTS) as events:
+        assert [job["id"] for job in events.next().data["jobs"]] == [job_id]
+        (eta,) = events.until("order", lambda order: None not in order["etas"]).data["etas"]
+        assert eta == pytest.approx(http.get(f"/v1/jobs/{job_id}").json()["eta"], abs=2)
 
 
 def test_what_users_change_is_told(http: httpx.Client, worker: ScriptedWorker) -> None:

@@ -5,9 +5,11 @@ a while misses nothing but what was over before it came back.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import orjson
 from redis.exceptions import RedisError
@@ -62,6 +64,7 @@ class Feed:
         self._workers: list[WorkerState] = []
         #: the last data of the events that are everybody's
         self._said: dict[str, bytes] = {}
+        self._ends: dict[str, float | None] = {}
         self._looks = 0
 
     @property
@@ -150,9 +153,11 @@ class Feed:
         """Raises ServiceUnavailable: then nothing has changed."""
         if self._looks % WORKERS == 0:
             self._workers = await self.jobs.workers()
+        if self._looks % WORKERS == 0:
+            self._ends = await self._foresee()
         queues = await self._queues() if self._looks % QUEUES == 0 else None
         paused = self._overview.paused
-        changes = await self._overview.look(self._workers)
+        changes = await self._overview.look(self._workers, self._ends)
         last = self._log.last
         if self._looks:
             await self._tell(changes)
@@ -186,10 +191,26 @@ class Feed:
 
     def _tell_orders(self) -> None:
         for queue, order in self._overview.orders.items():
-            before = self._orders.get(queue)
-            if before is None or before.jobs != order.jobs:
-                self._orders[queue] = order
-                self._log.append(LoggedEvent("order", order=order))
+            before, now = self._orders.get(queue), self._with_etas(order)
+            if (
+                before is None
+                or before.jobs != now.jobs
+                or (self._looks % QUEUES == 0 and _differ(before, now))
+            ):
+                self._orders[queue] = now
+                self._log.append(LoggedEvent("order", order=now))
+
+    def _with_etas(self, order: Order) -> Order:
+        return replace(order, etas=tuple(self._ends.get(job_id) for job_id in order.jobs))
+
+    async def _foresee(self) -> dict[str, float | None]:
+        """Seconds until the jobs have ended that run or are the next ones."""
+        overview = self._overview
+        ids = [*overview.running, *(job_id for order in overview.orders.values() for job_id in order.jobs)]
+        if ids:
+            with contextlib.suppress(RedisError, OSError):
+                return dict(zip(ids, await self.jobs.estimator.ends(ids), strict=True))
+        return {}
 
     def _say(self, name: str, value: object) -> None:
         data = orjson.dumps(value)
@@ -221,7 +242,7 @@ class Feed:
                 "jobs": jobs,
                 "more": overview.cut,
                 "progress": [live_progress(each) for each in running],
-                "order": [live_order(order, caller) for order in overview.orders.values()],
+                "order": [live_order(self._with_etas(order), caller) for order in overview.orders.values()],
                 "queues": orjson.Fragment(self._said["queues"]),
                 "workers": live_workers(self._workers),
                 "models": orjson.Fragment(self._said["models"]),
@@ -234,3 +255,11 @@ class Feed:
     def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+def _differ(before: Order, now: Order) -> bool:
+    """Whether the times of two orders of the same jobs are no longer about the same."""
+    return any(
+        one != other and (one is None or other is None or abs(one - other) > max(1.0, 0.1 * one))
+        for one, other in zip(before.etas, now.etas, strict=True)
+    )

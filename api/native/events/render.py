@@ -54,16 +54,19 @@ def live_progress(now: Running) -> LiveProgress:
 
 def live_order(order: Order, caller: Caller) -> LiveOrder:
     """What this caller may see of it."""
+    etas = order.etas or (None,) * len(order.jobs)
     places = [
-        (job_id, place)
-        for place, (job_id, owner) in enumerate(zip(order.jobs, order.owners, strict=True), start=1)
+        (job_id, place, eta)
+        for place, (job_id, owner, eta) in enumerate(
+            zip(order.jobs, order.owners, etas, strict=True), start=1
+        )
         if caller.sees(owner)
     ]
     return {
         "queue": cast(QueueName, order.queue),
-        "jobs": [job_id for job_id, _ in places],
-        "positions": [place for _, place in places],
-        "etas": [None] * len(places),
+        "jobs": [job_id for job_id, _, _ in places],
+        "positions": [place for _, place, _ in places],
+        "etas": [eta for _, _, eta in places],
     }
 
 
