@@ -25,10 +25,10 @@ def webhook_actions(wanted: argparse.Namespace) -> dict[str, Callable[[Server], 
 def deliveries(server: Server, job: str | None) -> None:
     params = {"limit": _MOST} | ({"job": job} if job else {})
     rows = [
-        (each["id"], each["event"], each["host"], each["status"], str(len(each["attempts"])), _last(each))
+        (each["id"], each["event"], each["host"], each["status"], str(len(each["attempts"])), *_last(each))
         for each in server.ask("GET", "/v1/webhooks/deliveries", **params)["data"]
     ]
-    show(("ID", "EVENT", "HOST", "STATUS", "ATTEMPTS", "LAST"), rows)
+    show(("ID", "EVENT", "HOST", "STATUS", "TRIES", "LAST", "NEXT"), rows)
 
 
 def redeliver(server: Server, delivery: str) -> None:
@@ -36,12 +36,9 @@ def redeliver(server: Server, delivery: str) -> None:
     Console().print(f"{found['id']}: {found['status']}", markup=False, highlight=False)
 
 
-def _last(delivery: Any) -> str:
+def _last(delivery: Any) -> tuple[str, str]:
     """What came of the last attempt, and when the next one is."""
-    if not delivery["attempts"]:
-        return ""
-    last = delivery["attempts"][-1]
-    told = str(last["status"] or last["error"])
-    if delivery["next_attempt_at"] is None:
-        return told
-    return f"{told}; again at {datetime.fromtimestamp(delivery['next_attempt_at']):%d %b %H:%M:%S}"
+    last = delivery["attempts"][-1] if delivery["attempts"] else None
+    told = "" if last is None else str(last["status"] or last["error"])
+    at = delivery["next_attempt_at"]
+    return told, "" if at is None else f"{datetime.fromtimestamp(at):%d %b %H:%M:%S}"

@@ -148,3 +148,22 @@ def test_usage_is_shown_as_a_table_and_as_csv(system: System) -> None:
     assert any(row.startswith("first,") for row in table)
     done = run("usage", "--by", "shoe", "--url", system.url)
     assert (done.returncode, "'shoe'" in done.stderr) == (1, True)
+
+
+def test_deliveries_of_webhooks_are_listed_and_made_again(system: System) -> None:
+    job_id = submit(system, "told", max_tokens=2, webhook="https://hooks.invalid/secret-path")
+    delivery = f"evt_{job_id}"
+
+    def row() -> str:
+        lines = run("webhooks", "--job", job_id, "--url", system.url, COLUMNS="250").stdout.splitlines()
+        return next((line for line in lines if delivery in line), "")
+
+    system.wait_until(lambda: "retrying" in row(), "the attempt is not listed")
+    assert "job.completed" in row()
+    assert "https://hooks.invalid" in row()
+    assert "its host has no public address" in row()
+    assert "secret" not in mlxq(system, "webhooks")
+    assert delivery in mlxq(system, "redeliver", delivery)
+    system.wait_until(lambda: row().split()[4:5] == ["2"], "it is not tried again")
+    refused = run("redeliver", "evt_nothing", "--url", system.url)
+    assert (refused.returncode, "No delivery" in refused.stderr) == (1, True)
