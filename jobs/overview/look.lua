@@ -4,7 +4,7 @@
 -- Returns { now in seconds, { new jobs and their milliseconds }, { what is paused }, categories }, each category
 -- { digest, lists or '', running }; lists are { usual seconds of a job, queued by RQ's tools, taken, held, deferred,
 -- { interactive lines }, { normal lines }, { background lines } }, a line { app, its virtual second, jobs }; running
--- jobs are { id, what makes them read again, progress or '', length of the stream, number of the newest file or '' }.
+-- jobs are { id, what makes them read again, progress or '', number of the newest file or '' }.
 -- Jobs that wait for a download are among these where its progress is known.
 local call = redis.call
 local CLASSES = { 'interactive', 'normal', 'background' }
@@ -44,8 +44,7 @@ local function add_running(category, found)
       for i = 2, 7 do
         marks[#marks + 1] = job[i] or ''
       end
-      found[#found + 1] = { id, table.concat(marks, ' '), job[1] or '', call('XLEN', 'mlxq:events:' .. id),
-        newest('mlxq:files:' .. id) }
+      found[#found + 1] = { id, table.concat(marks, ' '), job[1] or '', newest('mlxq:files:' .. id) }
     end
   end
 end
@@ -57,7 +56,7 @@ local function deferred_of(category, running)
     local list = job[1] and held or deferred
     list[#list + 1] = id
     if job[2] and #running < most_running then
-      running[#running + 1] = { id, 'deferred', job[2], 0, '' }
+      running[#running + 1] = { id, 'deferred', job[2], '' }
     end
   end
   return held, deferred

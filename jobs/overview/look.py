@@ -27,8 +27,6 @@ class Execution(NamedTuple):
     job_id: str
     mark: str
     progress: str
-    #: entries of its stream
-    events: int
     #: the number of its newest file
     newest: int | None
 
@@ -70,9 +68,9 @@ async def look(connection: redis.asyncio.Redis, since: int, digests: Mapping[str
         digests={queue: row[0] for queue, row in rows.items()},
         waiting={queue: _waiting(row[1]) for queue, row in rows.items() if row[1]},
         running=[
-            Execution(job_id, mark, progress, int(events), int(newest) if newest != "" else None)
+            Execution(job_id, mark, progress, int(newest) if newest != "" else None)
             for row in rows.values()
-            for job_id, mark, progress, events, newest in row[2]
+            for job_id, mark, progress, newest in row[2]
         ],
     )
 

@@ -12,7 +12,6 @@ from msgspec import UNSET
 from jobs import listing
 from jobs.events import ProgressState
 from jobs.info import JobInfo
-from jobs.kinds import Category
 from jobs.outcomes import with_outcome
 from jobs.overview.look import Execution, Look, Waiting, look
 from jobs.reader import JobReader
@@ -65,16 +64,16 @@ class Changes:
 
 
 class _Speed:
-    """Of a text that is being written: a token is an entry of its stream, more or less."""
+    """Of a text that is being written."""
 
-    def __init__(self, time: float, events: int) -> None:
-        self._time, self._events = time, events
+    def __init__(self, time: float, tokens: int) -> None:
+        self._time, self._tokens = time, tokens
         self.value: float | None = None
 
-    def measure(self, time: float, events: int) -> None:
+    def measure(self, time: float, tokens: int) -> None:
         if time - self._time >= _SPAN:
-            self.value = round(max(0, events - self._events) / (time - self._time), 1)
-            self._time, self._events = time, events
+            self.value = round(max(0, tokens - self._tokens) / (time - self._time), 1)
+            self._time, self._tokens = time, tokens
 
 
 class Overview:
@@ -211,12 +210,10 @@ class Overview:
 
     def _running(self, info: JobInfo, now: Execution, time: float) -> Running:
         progress = _PROGRESS.decode(now.progress) if now.progress else None
-        reads = progress is not None and progress.unit == "prompt_tokens" and progress.done < progress.total
         speed = None
-        writes = info.queue == Category.LLM and info.status is JobStatus.IN_PROGRESS
-        if writes and not reads and not info.loading:
-            speed = self._speeds.setdefault(now.job_id, _Speed(time, now.events))
-            speed.measure(time, now.events)
+        if progress is not None and progress.unit == "tokens":
+            speed = self._speeds.setdefault(now.job_id, _Speed(time, progress.done))
+            speed.measure(time, progress.done)
         eta = self._ends.get(now.job_id)
         if eta is None and progress is not None and progress.eta is not UNSET:
             eta = progress.eta

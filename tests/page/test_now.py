@@ -1,5 +1,6 @@
 """What runs and waits, as a browser shows it, and what a person does about it."""
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, expect
@@ -120,3 +121,10 @@ def test_a_page_that_is_loaded_again_shows_the_same(tab: Watched, submit: Submit
         expect(row(tab, job)).to_contain_text("notes")
         expect(tab.page.locator(f".ended [data-job='{done}']")).to_contain_text("before")
         tab.page.reload()
+
+
+def test_a_text_is_seen_to_grow(tab: Watched, submit: Submit, tidy: System) -> None:
+    tab.open().connected()
+    job = submit(max_tokens=7000, ignore_eos=True, app="author")
+    expect(row(tab, job)).to_contain_text(re.compile(r"Writing, [0-9,]+ tokens, [0-9.]+ tokens/s"))
+    tidy.http.post(f"/v1/jobs/{job}/cancel").raise_for_status()
