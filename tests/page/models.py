@@ -1,4 +1,4 @@
-"""Models of the page's stories, beside those that ship with mlxq: one that says markup, and one that speaks."""
+"""Models of the page's stories, beside those that ship with mlxq: two that say much, and one that speaks."""
 
 from pathlib import Path
 
@@ -14,12 +14,15 @@ MARKUP = [
     "**bold**",
     "\n\n```python\nprint('code')\n```\n\n",
 ]
-#: What it says then: enough to stop it, or to load the page again, before the end.
+#: What it says then: enough to load the page again before the end.
 WORDS = [f"w{number} " for number in range(600)]
+#: What `rambler` says: more than anybody waits for.
+_MANY = [f"w{number} " for number in range(2500)]
 
 
 def make_models(root: Path) -> Path:
-    """`talker` and `speaker`, with the voices `vivian` and `ryan`."""
+    """`talker`, `rambler` and `speaker`, with the voices `vivian` and `ryan`."""
     saying(root / "talker", [*MARKUP, *WORDS])
+    saying(root / "rambler", _MANY)
     random_qwen3_tts(root / "speaker", "custom_voice")
     return root

@@ -28,12 +28,13 @@ def ask(page: Page, text: str) -> Locator:
 
 
 def test_an_answer_is_stopped_edited_and_resumed_after_a_reload(chat: Page) -> None:
+    chat.get_by_label("Model", exact=True).select_option("rambler")
     first = ask(chat, "Tell me a story")
     expect(first).to_contain_text("w20 ")
     chat.keyboard.press("Escape")
     expect(first.locator(".facts")).to_contain_text("stopped")
-    expect(first).not_to_contain_text(WORDS[-1].strip())
 
+    chat.get_by_label("Model", exact=True).select_option("talker")
     chat.get_by_label("Edit and send again").click()
     chat.get_by_label("Edit the message").fill("Tell me another one")
     chat.get_by_role("button", name="Send", exact=True).click()
@@ -42,7 +43,6 @@ def test_an_answer_is_stopped_edited_and_resumed_after_a_reload(chat: Page) -> N
     second = chat.locator(".message.assistant").last
     expect(second).to_contain_text("w20 ")
 
-    expect(second).not_to_contain_text(WORDS[-1].strip())
     chat.reload()
     expect(second.locator(".facts")).to_contain_text("tokens/s", timeout=60_000)
     said = re.findall(r"w\d+", second.locator(".markdown").inner_text())
@@ -68,9 +68,7 @@ def test_a_phone_joins_an_answer_that_is_being_made(chat: Page, browser: Browser
 
 def test_markup_of_an_answer_stays_text(chat: Page) -> None:
     answer = ask(chat, "<b>Markup</b>")
-    expect(answer).to_contain_text("w20 ")
-    chat.keyboard.press("Escape")
-    expect(answer.locator(".facts")).to_contain_text("stopped")
+    expect(answer.locator(".facts")).to_contain_text("tokens/s", timeout=60_000)
     expect(answer).to_contain_text(MARKUP[0])
     expect(answer).to_contain_text("<script>hacked=1</script>")
     expect(chat.locator(".message.user")).to_contain_text("<b>Markup</b>")

@@ -12,17 +12,18 @@ from tests.page.watched import Watched
 
 @pytest.fixture
 def images(tab: Watched) -> Page:
-    """The view, which asks for small images."""
+    """The view, which asks for small images of few steps."""
     page = tab.open("images").page
     page.get_by_label("Size", exact=True).select_option("custom")
     page.get_by_label("Width").fill("64")
     page.get_by_label("Height").fill("64")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Steps", exact=True).fill("2")
     return page
 
 
 def test_an_image_shows_previews_and_is_cancelled(images: Page) -> None:
     images.get_by_label("Prompt", exact=True).fill("<b>a red fox</b>")
-    images.get_by_text("More", exact=True).click()
     images.get_by_label("Steps", exact=True).fill("100")
     images.get_by_label("Images", exact=True).fill("10")
     images.get_by_role("button", name="Make 10 images").click()
