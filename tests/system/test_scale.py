@@ -46,7 +46,7 @@ def _open_files() -> None:
 @pytest.mark.timeout(240)
 def test_a_thousand_waiting_clients_are_all_answered(make_system: Callable[..., System]) -> None:
     system = make_system(QUEUE_LIMIT=2000)
-    system.stop_worker()
+    system.http.post("/v1/queue/pause").raise_for_status()
     connection = redis.Redis.from_url(system.redis.url)
 
     async def ask(http: httpx.AsyncClient, number: int) -> str:
@@ -68,7 +68,7 @@ def test_a_thousand_waiting_clients_are_all_answered(make_system: Callable[..., 
                 assert [call for call in calls if call.done()] == []
                 await asyncio.sleep(0.05)
             assert len(connection.client_list()) <= 24
-            system.start_worker()
+            await http.post("/v1/queue/resume")
             answers = Counter(await asyncio.gather(*calls))
             assert len(connection.client_list()) <= 24
             return answers

@@ -43,7 +43,7 @@ class TestChat(ChatModelIntegrationTests):
             "base_url": ROOT,
             "api_key": KEY,
             "temperature": 0,
-            "max_tokens": 500,
+            "max_tokens": 200,
             "max_retries": 0,
         }
 

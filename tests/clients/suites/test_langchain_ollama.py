@@ -38,7 +38,7 @@ class TestChat(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"model": CHAT, "base_url": ROOT, "temperature": 0, "num_predict": 500}
+        return {"model": CHAT, "base_url": ROOT, "temperature": 0, "num_predict": 200}
 
     @property
     def has_tool_calling(self) -> bool:
