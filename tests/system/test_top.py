@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.stories import submit
 from tests.support.system import REPO, System
+from tests.system.test_terminal import run
 
 #: Without the size of the terminal that the tests run in.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
@@ -107,12 +108,8 @@ def test_it_sees_cancels_holds_and_pauses(system: System, top: Tmux) -> None:
         time.sleep(0.05)
 
 
-def test_without_a_server_it_says_so(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mlxq", "--url", "http://127.0.0.1:1", "top"],
-        cwd=REPO,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (done.returncode, "no server answers" in done.stderr) == (1, True)
+@pytest.mark.parametrize("there", [True, False], ids=["no terminal", "no server"])
+def test_what_it_needs_and_is_not_there(system: System, there: bool) -> None:
+    done = run("--url", system.url if there else "http://127.0.0.1:1", "top")
+    words = "top needs a terminal" if there else "no server answers"
+    assert (done.returncode, words in done.stderr) == (1, True)

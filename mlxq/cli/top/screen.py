@@ -1,5 +1,6 @@
 """The view in the terminal: a table of jobs and its keys, by textual. What is known of jobs is in `board.py`."""
 
+import sys
 from functools import partial
 from typing import Any, ClassVar
 
@@ -161,6 +162,8 @@ def _plain(text: str) -> str:
 
 
 def top(server: Server) -> None:
-    """Show what runs and waits until the user leaves. Raises Problem where no server answers."""
+    """Show what runs and waits until the user leaves. Raises Problem where no server answers, or no terminal is."""
     server.ask("GET", "/v1/queue/stats")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Problem("top needs a terminal; `mlxq queue` lists what waits")
     Top(server).run()
