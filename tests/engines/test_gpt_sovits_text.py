@@ -5,15 +5,18 @@
 import json
 from difflib import SequenceMatcher
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from jobs.errors import InvalidRequest
+from worker.engines.tts.gpt_sovits.family import GptSoVITS
 from worker.engines.tts.gpt_sovits.text.alphabet import SYMBOLS
 from worker.engines.tts.gpt_sovits.text.front_end import FrontEnd
 from worker.engines.tts.gpt_sovits.text.split import split
 
-pytestmark = pytest.mark.filterwarnings("ignore:open_text is deprecated")
+pytestmark = pytest.mark.filterwarnings("ignore:open_text is deprecated", r"ignore:Dictionary\.create")
 
 #: tools/golden_gpt_sovits_text.py makes it.
 TABLE: list[dict[str, Any]] = json.loads(
@@ -41,6 +44,11 @@ def test_chinese(row: dict[str, Any], front_end: FrontEnd) -> None:
     assert part.text == row["text"]
     assert " ".join(SYMBOLS[number] for number in part.ids) == row["phonemes"]
     assert part.repeats == row["repeats"]
+
+
+@pytest.mark.parametrize("row", rows("ja"))
+def test_japanese(row: dict[str, Any], front_end: FrontEnd) -> None:
+    assert said(front_end, row["sentence"], "ja") == row["phonemes"]
 
 
 @pytest.mark.parametrize("row", rows("en"))
@@ -93,3 +101,12 @@ def test_nothing_is_said_of_other_scripts(front_end: FrontEnd) -> None:
     assert not front_end.knows("Привет, мир.")
     assert front_end.knows("好")
     assert front_end.knows("Привет, Tom.")
+
+
+def test_japanese_is_an_extra(front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(front_end.languages) == ["zh", "en", "ja"]
+    monkeypatch.setattr("worker.engines.tts.gpt_sovits.text.japanese.find_spec", lambda name: None)
+    assert list(front_end.languages) == ["zh", "en"]
+    assert not front_end.knows("こんにちは。")
+    with pytest.raises(InvalidRequest, match=r"mlxq\[japanese\]"):
+        GptSoVITS(SimpleNamespace(front_end=front_end, generate=lambda: None), ()).check_text("こんにちは。")

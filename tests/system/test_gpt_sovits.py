@@ -106,10 +106,9 @@ def test_voice_and_transcript_are_heard(system: System, voices: Path) -> None:
 
 
 def test_texts_of_several_languages(system: System) -> None:
-    spoken = {
-        text: say(system, text) for text in ("你好，世界。", "Hello, world.", "今天我们去看 Star Wars 电影。")
-    }
-    assert len(set(spoken.values())) == 3
+    texts = ("你好，世界。", "Hello, world.", "こんにちは。", "今天我们去看 Star Wars 电影。")
+    spoken = {text: say(system, text) for text in texts}
+    assert len(set(spoken.values())) == 4
     assert say(system, "你好，世界。", language="zh") == spoken["你好，世界。"]
 
 

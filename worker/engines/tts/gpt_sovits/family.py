@@ -18,7 +18,7 @@ from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
 
 #: Seconds of a recording, and the loudest sample of one in which nothing is heard.
 _SHORTEST, _LONGEST, _SILENT = 3, 10, 1e-3
-_LANGUAGES = ("zh", "en")
+_NAMES = {"zh": "Chinese", "en": "English", "ja": "Japanese"}
 
 
 class GptSoVITS(SpeechModel):
@@ -43,8 +43,13 @@ class GptSoVITS(SpeechModel):
 
     def check_text(self, text: str) -> None:
         if not self.model.front_end.knows(text):
+            known = self.model.front_end.languages
+            spoken = " and ".join(name for code, name in _NAMES.items() if code in known)
+            lacking = (
+                "" if "ja" in known else " Japanese needs an extra: `pip install 'mlxq[japanese]'` brings it."
+            )
             raise InvalidRequest(
-                "The model has no phonemes for this text: it speaks Chinese and English.",
+                f"The model has no phonemes for this text: it speaks {spoken} here.{lacking}",
                 param="input",
                 code="unsupported_value",
             )
@@ -74,7 +79,7 @@ class GptSoVITS(SpeechModel):
         return Recording(mx.array(low), mx.array(high))
 
     def language(self, language: str) -> str:
-        return choose(language, _LANGUAGES)
+        return choose(language, self.model.front_end.languages)
 
 
 MODEL = GptSoVITS

@@ -8,9 +8,9 @@ import jieba
 
 from mlxq.catalog.families.kokoro import english_model
 from worker.engines.tts.english import EnglishPhonemes, tagger
-from worker.engines.tts.gpt_sovits.text import Phonemes, chinese, english
+from worker.engines.tts.gpt_sovits.text import Phonemes, chinese, english, japanese
 from worker.engines.tts.gpt_sovits.text.alphabet import PUNCTUATION, ids
-from worker.engines.tts.gpt_sovits.text.split import CHINESE, ENGLISH, Part, split
+from worker.engines.tts.gpt_sovits.text.split import CHINESE, ENGLISH, JAPANESE, Part, split
 
 #: Fewer phonemes than these are not spoken well: a pause comes before them.
 _FEWEST, _FEWEST_ENGLISH = 6, 4
@@ -34,6 +34,11 @@ class FrontEnd:
             parts[0] = _paused(parts[0])
         return parts
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """What can be spoken here. Japanese needs a library that is an extra of this server."""
+        return (CHINESE, ENGLISH, JAPANESE) if japanese.can_speak() else (CHINESE, ENGLISH)
+
     def knows(self, text: str) -> bool:
         """Whether anything of the text can be spoken."""
         marks = {*ids(list(PUNCTUATION))}
@@ -52,7 +57,7 @@ class FrontEnd:
             if found and len(found) < _FEWEST_ENGLISH:
                 found = [",", *found]
             return Phonemes(ids(found), part.text)
-        return Phonemes([], part.text)
+        return Phonemes(ids(japanese.symbols(part.text)) if japanese.can_speak() else [], part.text)
 
 
 def _paused(part: Phonemes) -> Phonemes:
