@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 
-from tests.page.watched import Watched
+from tests.page.watched import Watched, watched
 from tests.support.system import System
 
 Submit = Callable[..., str]
@@ -128,3 +128,14 @@ def test_a_text_is_seen_to_grow(tab: Watched, submit: Submit, tidy: System) -> N
     job = submit(max_tokens=7000, ignore_eos=True, app="author")
     expect(row(tab, job)).to_contain_text(re.compile(r"Writing, [0-9,]+ tokens, [0-9.]+ tokens/s"))
     tidy.http.post(f"/v1/jobs/{job}/cancel").raise_for_status()
+
+
+def test_the_menu_of_a_phone_is_closed_by_escape(browser: Browser, tidy: System) -> None:
+    with watched(browser, tidy.url, viewport={"width": 390, "height": 844}) as tab:
+        tab.open().connected()
+        menu = tab.page.get_by_role("button", name="Menu")
+        menu.click()
+        expect(tab.page.get_by_role("link", name="History")).to_be_visible()
+        tab.page.keyboard.press("Escape")
+        expect(tab.page.get_by_role("navigation")).to_be_hidden()
+        expect(menu).to_be_focused()

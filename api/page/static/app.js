@@ -32,6 +32,12 @@ const HIDDEN = { jobs: { title: "Job", under: "history", load: () => import("./v
 
 const menuOpen = signal(false);
 
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !menuOpen.value) return;
+  menuOpen.value = false;
+  document.querySelector(".topbar button")?.focus();
+});
+
 function Nav() {
   const { name } = route.value;
   const current = HIDDEN[name]?.under ?? name;

@@ -23,7 +23,7 @@ export function Login() {
   };
   return html`<main class="login"><form onSubmit=${submit}>
     <h1>mlxq</h1>
-    <p>This server needs a key. It is kept in this browser only.</p>
+    <p>This server needs a key. It is kept until this tab is closed.</p>
     <${Input} label="API key" type="password" autocomplete="current-password" required value=${text} onInput=${setText} />
     <p class="error-text" role="alert">${wrong && "The server does not accept this key."}</p>
     <button class="button primary" aria-busy=${busy ? "true" : undefined}><span>Open</span></button>
