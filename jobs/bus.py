@@ -28,6 +28,7 @@ from jobs.events import Entry, decode_event, decode_frames
 from jobs.gate.scripts import script
 from jobs.order import order
 from jobs.permissions import check_async
+from jobs.standing import standing
 from jobs.tasks import end
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ class Watch:
         self.queue = queue
         self.position: int | None = None
         self.eta: float | None = None
+        #: why it can't start, if it is not its turn that it waits for
+        self.reason: str | None = None
         self.last_id = after
         self.heard_at = time.monotonic()
         self._bus = bus
@@ -154,7 +157,7 @@ class Watch:
             return
         self._order, self.last_id = order, event.id
         self.heard_at = time.monotonic()
-        self.position = self.eta = None
+        self.position = self.eta = self.reason = None
         self.ended = event.terminal
         self._events.append(event)
         self._wakeup.set()
@@ -330,8 +333,9 @@ class ResultBus:
         if waiting:
             watches = list(itertools.chain.from_iterable(waiting.values()))
             ends = await self._estimator.ends([watch.job_id for watch in watches])
+            reasons = await standing(self._redis, [watch.job_id for watch in watches])
             for watch, eta in zip(watches, ends, strict=True):
-                watch.eta = eta
+                watch.eta, watch.reason = eta, reasons.get(watch.job_id)
 
     async def _catch_up(self, watches: list[Watch]) -> None:
         by_job = defaultdict(list)

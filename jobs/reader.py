@@ -16,9 +16,10 @@ from jobs.listing import Wanted
 from jobs.order import place_of
 from jobs.outcomes import with_outcome
 from jobs.redis_errors import told
+from jobs.standing import live_workers
 from jobs.status import JobStatus
 from jobs.waits import wait_of
-from jobs.worker_state import WorkerState, decode_state
+from jobs.worker_state import WorkerState
 
 #: All jobs.
 ANY = Wanted()
@@ -94,11 +95,7 @@ class JobReader:
     async def workers(self) -> list[WorkerState]:
         """What each live worker process said at its last beat."""
         with told():
-            names = await self.redis.smembers(keys.WORKER_STATES)
-            if not names:
-                return []
-            states = await self.redis.mget([keys.worker_state(str(name)) for name in names])
-        return [state for text in states if text and (state := decode_state(text)) is not None]
+            return await live_workers(self.redis)
 
 
 def _with_eta(info: JobInfo, foreseen: Foreseen) -> JobInfo:

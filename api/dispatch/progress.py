@@ -52,4 +52,6 @@ class JobProgress:
     def __str__(self) -> str:
         position, eta = self.position, self.eta
         place = "" if position is None else f" position={position}"
-        return f"{self._state}{place}{'' if eta is None else f' eta={math.ceil(eta)}s'}"
+        reason = self._watch.reason if self._state == "queued" else None
+        end = "" if eta is None else f" eta={math.ceil(eta)}s"
+        return f"{self._state}{place}{end}{'' if reason is None else f', {reason}'}"

@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from jobs.errors import ContextLengthExceeded, EngineFailure
+from jobs.worker_state import Rest
 from tests.api.requests import chat
 from tests.support.events import EventType
 from tests.support.scripted_worker import Run, ScriptedWorker
@@ -154,6 +155,24 @@ def test_a_waiting_stream_says_what_it_waits_for(
         stages["generating"].set()
         assert ": generating" in lines
         stages["end"].set()
+        assert "data: [DONE]" in lines
+
+
+def test_a_stream_says_why_it_can_not_start(
+    http: httpx.Client, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.dispatch.pump.HEARTBEAT", 0.02)
+    worker.pause()
+    worker.announce(rest=Rest(("hours",), "background work waits until 22:00", 1000.0, 2000.0))
+    body = chat(stream=True, service_tier="flex")
+    with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+        lines = answer.iter_lines()
+        assert ": queued position=1, background work waits until 22:00" in lines
+        worker.announce()
+        http.post("/v1/queue/pause", params={"queue": "llm"}).raise_for_status()
+        assert ": queued position=1, the queue llm is paused" in lines
+        http.post("/v1/queue/resume").raise_for_status()
+        worker.resume()
         assert "data: [DONE]" in lines
 
 

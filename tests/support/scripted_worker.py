@@ -169,6 +169,10 @@ class ScriptedWorker:
             "memory": {"active": 0, "peak": 0, "cache": 0},
             "device": {"mlx": True, "gpu": True, "name": "Apple M2 Pro", "memory_bytes": 8 * 1024**3},
         }
+        if rest is None:
+            self._redis.delete(keys.RESTING)
+        else:
+            self._redis.set(keys.RESTING, _NAME, ex=600)
         self._redis.sadd(keys.WORKER_STATES, _NAME)
         self._redis.set(keys.worker_state(_NAME), orjson.dumps(state), ex=600)
 
