@@ -4,18 +4,18 @@
 
 Apps send chats, answers with a schema, long prompts, pictures, recordings, texts to be spoken and texts to be
 embedded, several at a time, and pause. Each job is asked for its `eta` once it is accepted, and again when half of
-that time has passed; both are compared with when it really ended. A few jobs of each kind come before, from which the
-server learns. The models are random and small; how long a job takes depends on its size, and on what runs beside it.
+that time has passed; both are compared with when it really ended. Some jobs come before, from which the server learns. The models are random and small; how long a job takes depends on its size, and on what runs beside it.
 """
 
 import argparse
 import asyncio
+import itertools
 import random
 import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ from tests.support.tts_checkpoints import random_qwen3_tts
 
 #: How far an estimate may be from the truth, as a share of that.
 CLOSE = 0.25
-#: Jobs of each kind that come before.
-WARM = 6
+#: Jobs that come before, for each that is measured, and how many there are at least.
+WARM, FEWEST = 0.25, 30
 
 #: Path and body, or form and file.
 Request = tuple[str, dict[str, Any]]
@@ -57,10 +57,9 @@ class Told:
 
 @dataclass(frozen=True)
 class App:
-    """`share` of all jobs; up to `together` at the same time, then a pause of up to `pause` seconds."""
+    """Up to `together` jobs at the same time, then a pause of about `pause` times as long as they took."""
 
     kind: str
-    share: float
     together: int
     pause: float
     make: Callable[[random.Random], Request]
@@ -77,13 +76,13 @@ def main() -> None:
         chat = model.random_qwen3(root / "chat", model.BIG)
         environment = {
             **preload.environment(preload.find()),
-            "IMAGE_MODEL": str(random_z_image(root / "painter", dtype=mx.float32, width=256, layers=12)),
+            "IMAGE_MODEL": str(random_z_image(root / "painter", dtype=mx.float32, width=128, layers=6)),
             "ASR_MODEL": str(random_whisper(root / "whisper")),
-            "TTS_MODEL": str(random_qwen3_tts(root / "speaker", tokens=60, seed=1)),
+            "TTS_MODEL": str(random_qwen3_tts(root / "speaker", tokens=30, seed=1)),
         }
         files = {
             seconds: write(root / f"{seconds}.flac", np.tile(speech(30, seed=1), seconds // 30))
-            for seconds in (30, 60, 120, 240)
+            for seconds in (30, 60, 120)
         }
         with running(MLXQ, chat, environment) as server:
             told = asyncio.run(_run(server.base_url, apps(files), 40 if args.quick else args.jobs))
@@ -95,25 +94,24 @@ def main() -> None:
 
 def apps(files: dict[int, Path]) -> list[App]:
     def chats(rng: random.Random) -> Request:
-        return _chat(rng, rng.randint(8, 60), max_tokens=rng.choice((60, 120, 250, 400)), ignore_eos=True)
+        return _chat(rng, rng.randint(8, 60), max_tokens=rng.choice((40, 80, 120, 200)), ignore_eos=True)
 
     def schemas(rng: random.Random) -> Request:
         """It ends long before the most that it may write."""
-        length = rng.randint(90, 110)
+        length = rng.randint(55, 65)
         schema = {"type": "string", "pattern": f"^[a-z]{{{length}}}$"}
         form = {"type": "json_schema", "json_schema": {"name": "word", "schema": schema, "strict": True}}
         return _chat(rng, 20, max_tokens=1000, response_format=form)
 
     def long_prompts(rng: random.Random) -> Request:
-        return _chat(rng, rng.randint(800, 4500), max_tokens=rng.choice((16, 48)), ignore_eos=True)
+        return _chat(rng, rng.randint(500, 2000), max_tokens=rng.choice((8, 32)), ignore_eos=True)
 
     def pictures(rng: random.Random) -> Request:
         side = rng.choice((64, 96, 128))
         return "/images/generations", {
             "prompt": f"a sea {rng.random()}",
             "size": f"{side}x{side}",
-            "steps": rng.randint(3, 12),
-            "n": rng.choice((1, 1, 2)),
+            "steps": rng.randint(3, 9),
             "background": True,
         }
 
@@ -121,21 +119,21 @@ def apps(files: dict[int, Path]) -> list[App]:
         return "/audio/transcriptions", {"file": files[rng.choice(sorted(files))], "temperature": "0"}
 
     def spoken(rng: random.Random) -> Request:
-        text = ". ".join(prompt(8, str(rng.random())) for _ in range(rng.randint(1, 6))) + "."
+        text = ". ".join(prompt(8, str(rng.random())) for _ in range(rng.randint(1, 4))) + "."
         return "/audio/speech", {"input": text, "voice": "alloy", "response_format": "wav"}
 
     def embedded(rng: random.Random) -> Request:
-        texts = [prompt(40, str(rng.random())) for _ in range(rng.choice((50, 200, 400)))]
+        texts = [prompt(40, str(rng.random())) for _ in range(rng.choice((10, 40, 80)))]
         return "/embeddings", {"input": texts}
 
     return [
-        App("chat", 0.3, 4, 2.0, chats),
-        App("schema", 0.1, 2, 2.0, schemas),
-        App("long prompt", 0.15, 3, 3.0, long_prompts),
-        App("picture", 0.15, 3, 2.0, pictures),
-        App("transcript", 0.15, 3, 2.0, recordings),
-        App("speech", 0.1, 3, 2.0, spoken),
-        App("embedding", 0.05, 1, 3.0, embedded),
+        App("chat", 4, 1.0, chats),
+        App("schema", 2, 2.0, schemas),
+        App("long prompt", 2, 2.0, long_prompts),
+        App("picture", 3, 1.0, pictures),
+        App("transcript", 3, 1.0, recordings),
+        App("speech", 3, 1.0, spoken),
+        App("embedding", 1, 2.0, embedded),
     ]
 
 
@@ -145,24 +143,31 @@ def _chat(rng: random.Random, words: int, **more: object) -> Request:
 
 
 async def _run(base_url: str, every: list[App], jobs: int) -> list[Told]:
+    """The apps go on as long as jobs are measured, so that the first ones have as much beside them as the last."""
     told: list[Told] = []
+    warm = max(FEWEST, round(WARM * jobs))
+    numbers = itertools.count()
     async with httpx.AsyncClient(base_url=base_url, timeout=600) as http:
-        await asyncio.gather(*(_use(http, app, WARM, 1, []) for app in every))
-        await asyncio.gather(*(_use(http, app, max(1, round(app.share * jobs)), 2, told) for app in every))
+        await asyncio.gather(*(_use(http, app, numbers, warm, warm + jobs, told) for app in every))
     return told
 
 
-async def _use(http: httpx.AsyncClient, app: App, jobs: int, seed: int, told: list[Told]) -> None:
-    """What an app does: jobs in groups, and pauses between."""
-    rng = random.Random(f"{app.kind} {seed}")
-    while jobs > 0:
-        group = min(jobs, rng.randint(1, app.together))
-        await asyncio.gather(*(_job(http, app, app.make(rng), told) for _ in range(group)))
-        jobs -= group
-        await asyncio.sleep(rng.uniform(0, app.pause))
+async def _use(
+    http: httpx.AsyncClient, app: App, numbers: Iterator[int], first: int, last: int, told: list[Told]
+) -> None:
+    """What an app does: jobs in groups, and pauses between. Those with the numbers from `first` on are measured."""
+    rng = random.Random(app.kind)
+    while True:
+        began = time.monotonic()
+        group = [number for _ in range(rng.randint(1, app.together)) if (number := next(numbers)) < last]
+        if not group:
+            return
+        found = await asyncio.gather(*(_job(http, app, app.make(rng)) for _ in group))
+        told += [each for number, pair in zip(group, found, strict=True) if number >= first for each in pair]
+        await asyncio.sleep(rng.uniform(0.5, 1.5) * app.pause * (time.monotonic() - began))
 
 
-async def _job(http: httpx.AsyncClient, app: App, request: Request, told: list[Told]) -> None:
+async def _job(http: httpx.AsyncClient, app: App, request: Request) -> list[Told]:
     path, body = request
     headers = {"prefer": "respond-async", "x-app": app.kind}
     if "file" in body:
@@ -186,7 +191,7 @@ async def _job(http: httpx.AsyncClient, app: App, request: Request, told: list[T
     if job["status"] != "completed":
         raise SystemExit(f"{path}: {job['status']} {job['error']}")
     ended = job["timings"]["ended_at"]
-    told += [Told(app.kind, when, eta, ended - at) for when, at, eta in asked if ended > at]
+    return [Told(app.kind, when, eta, ended - at) for when, at, eta in asked if ended > at]
 
 
 async def _ask(http: httpx.AsyncClient, url: str, when: str) -> tuple[str, float, float | None]:

@@ -20,7 +20,7 @@ class Duty:
         self._worked = worked
         self._shares = dict.fromkeys(worked, 0.0)
         self._before = {name: read() for name, read in worked.items()}
-        self._looked_at = time.monotonic()
+        self._began_at = self._looked_at = time.monotonic()
 
     def shares(self) -> dict[str, float]:
         """From 0 to 1, of each category."""
@@ -29,7 +29,8 @@ class Duty:
         if passed < _BETWEEN:
             return dict(self._shares)
         self._looked_at = now
-        news = 1 - math.exp(-passed / _LATELY)
+        # At first it is the average of all.
+        news = max(1 - math.exp(-passed / _LATELY), passed / (now - self._began_at))
         for name, read in self._worked.items():
             worked = read()
             share = min(1.0, max(0.0, worked - self._before[name]) / passed)
