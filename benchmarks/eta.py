@@ -4,7 +4,8 @@
 
 Apps send chats, answers with a schema, long prompts, pictures, recordings, texts to be spoken and texts to be
 embedded, several at a time, and pause. Each job is asked for its `eta` once it is accepted, and again when half of
-that time has passed; both are compared with when it really ended. Some jobs come before, from which the server learns. The models are random and small; how long a job takes depends on its size, and on what runs beside it.
+that time has passed; both are compared with when it really ended. Some jobs come before, from which the server
+learns. The models are random and small; how long a job takes depends on its size, and on what runs beside it.
 """
 
 import argparse

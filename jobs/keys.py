@@ -58,7 +58,7 @@ ENDED_BATCHES = "mlxq:ended-batches"
 
 #: What machines have learned of models (jobs/eta): "machine model" → JSON.
 PACES = "mlxq:models:learned"
-#: By how much estimates were wrong: "category|state" → the logarithm of what they are multiplied with.
+#: By how much estimates were wrong: "category|state|how far" → the logarithm of what they are multiplied with.
 CORRECTIONS = "mlxq:models:corrections"
 
 

@@ -25,6 +25,8 @@ from jobs.waits import WaitsFor
 _FRESH, _SHARE = 0.5, 20
 #: Between two snapshots there are so many times the seconds that the last one took, and so many at most.
 _PAUSE, _LONGEST_PAUSE = 4, 0.1
+#: Estimates above four to the power of this, in seconds, are corrected alike.
+_FARTHEST = 5
 #: What a job waits for that starts at a time which nobody knows.
 _ENDLESS = (WaitsFor.HELD, WaitsFor.DOWNLOAD, WaitsFor.PAUSED, WaitsFor.WORKER, WaitsFor.POLICY)
 
@@ -93,7 +95,8 @@ class Estimator:
         told: list[Any] = []
         for info in infos:
             if (phase := _phase_of(info)) not in info.foreseen:
-                told += [info.id, phase, f"{raw[info.id].end:.3f}"]
+                seconds = raw[info.id].end or 0.0
+                told += [info.id, _lesson(phase, seconds), f"{seconds:.3f}"]
         if not told:
             return
         text, sha = script("foresee")
@@ -110,6 +113,11 @@ def _can_be_foreseen(info: JobInfo) -> bool:
 def _phase(queued: bool, service_class: str) -> str:
     """The class counts while it waits: what comes later may overtake it."""
     return f"queued|{service_class}" if queued else "running"
+
+
+def _lesson(phase: str, seconds: float) -> str:
+    """Where it is kept by how much such estimates were wrong: the longer they are, the more comes meanwhile."""
+    return f"{phase}|{min(_FARTHEST, int(math.log(max(seconds, 1.0), 4)))}"
 
 
 def _phase_of(info: JobInfo) -> str:
@@ -152,5 +160,5 @@ def _corrected(snapshot: Snapshot, info: JobInfo, raw: Foreseen) -> Foreseen:
 
 
 def _rounded(seconds: float, snapshot: Snapshot, queue: str, phase: str) -> float:
-    factor = math.exp(snapshot.corrections.get(f"{queue}|{phase}", 0.0))
+    factor = math.exp(snapshot.corrections.get(f"{queue}|{_lesson(phase, seconds)}", 0.0))
     return round(max(0.0, seconds) * factor, 2)

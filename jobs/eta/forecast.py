@@ -19,6 +19,8 @@ _OVERDUE = 0.15
 #: Changes that are looked at. What comes later is extrapolated.
 _MOST_CHANGES = 1500
 _NOTHING = 1e-9
+#: Seconds for which speeds are taken as constant: at least, and as a share of the time that has passed.
+_SHORTEST, _STEP = 0.2, 0.2
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +73,8 @@ class Item:
 class Line:
     """A category: what runs, what waits in its order, how many may run together, and which models are in memory.
 
-    `duty`: the share of the time in which it has jobs, also when those at hand have ended.
+    `duty`: the share of the time in which it has jobs, and `usual`: seconds that they run. So it is expected to have
+    some again after those at hand, which have ended at `idle_since`; the last answer was written at `wrote_at`.
     """
 
     capacity: int
@@ -79,10 +82,22 @@ class Line:
     waiting: deque[Item] = field(default_factory=deque)
     models: set[str] = field(default_factory=set)
     duty: float = 0.0
+    usual: float = 1.0
+    idle_since: float = 0.0
+    wrote_at: float = 0.0
 
     @property
     def busy(self) -> bool:
         return bool(self.running)
+
+    def presence(self, now: float) -> float:
+        """How likely it has jobs: as an on-off process that was off when the last one ended."""
+        return 1.0 if self.running else self._again(now - self.idle_since)
+
+    def _again(self, seconds: float) -> float:
+        """How likely it has jobs again, so long after it had some."""
+        lasts = max(_SHORTEST, self.usual * (1 - self.duty))
+        return self.duty * (1 - math.exp(-seconds / lasts))
 
     def fill(self, now: float) -> None:
         """Start what has a place."""
@@ -94,11 +109,15 @@ class Line:
                 self.models.add(item.model)
             self.running.append(item)
 
-    def set_speeds(self, share: float) -> None:
+    def set_speeds(self, share: float, now: float) -> None:
         """Give each running job its part of this share of the device."""
         readers = [item for item in self.running if item.reads]
         writers = [item for item in self.running if not item.reads]
-        reading = share * (_READING if writers else 1.0)
+        if writers:
+            self.wrote_at = now
+        texts = any(item.demand.tokens for item in readers)
+        others = self._again(now - self.wrote_at) if texts and not writers else float(bool(writers))
+        reading = share * (1 - (1 - _READING) * others)
         writing = share * (1 - _READING if readers else 1.0)
         shortest = min(readers, key=lambda item: item.demand.work, default=None)
         for item in readers:
@@ -134,18 +153,19 @@ def forecast(lines: Sequence[Line], first: Line | None, share: float | None) -> 
 
     `first`: the line that has `share` of the device while others are busy; without a share all have the same.
     """
+    _share_out(lines, first, share, 0.0)
     for line in lines:
-        _share_out(lines, first, share)
         line.catch_up()
     now = 0.0
     for _ in range(_MOST_CHANGES):
         for line in lines:
             line.fill(now)
-        _share_out(lines, first, share)
+        _share_out(lines, first, share, now)
         running = [item for line in lines for item in line.running]
         passed = min((item.left for item in running), default=float("inf"))
         if passed == float("inf"):
             break
+        passed = min(passed, max(_SHORTEST, _STEP * now))
         now += passed
         for item in running:
             reads = item.reads
@@ -157,21 +177,21 @@ def forecast(lines: Sequence[Line], first: Line | None, share: float | None) -> 
                 item.read = now
         for line in lines:
             for item in [each for each in line.running if each.over]:
-                item.end = now
+                item.end = line.idle_since = now
                 line.running.remove(item)
 
 
-def _share_out(lines: Sequence[Line], first: Line | None, share: float | None) -> None:
+def _share_out(lines: Sequence[Line], first: Line | None, share: float | None, now: float) -> None:
     """Share the device among the lines that have jobs, and those that may have some again."""
-    there = {id(line): 1.0 if line.busy else line.duty for line in lines}
+    there = {id(line): line.presence(now) for line in lines}
     for line in lines:
         if not line.busy:
             continue
         chats = there[id(first)] if first is not None and first is not line else 0.0
         others = [there[id(other)] for other in lines if other is not line and other is not first]
         if share is None:
-            line.set_speeds(1 / (1 + chats + sum(others)))
+            line.set_speeds(1 / (1 + chats + sum(others)), now)
         elif line is first:
-            line.set_speeds(1 - (1 - share) * (1 - math.prod(1 - each for each in others)))
+            line.set_speeds(1 - (1 - share) * (1 - math.prod(1 - each for each in others)), now)
         else:
-            line.set_speeds((1 - share * chats) / (1 + sum(others)))
+            line.set_speeds((1 - share * chats) / (1 + sum(others)), now)

@@ -66,11 +66,16 @@ async def take(connection: redis.asyncio.Redis) -> Snapshot:
         pipe.hgetall(keys.CORRECTIONS)
         for category in QUEUES:
             pipe.zrange(keys.started(category), 0, -1)
+            pipe.lrange(keys.intermediate(category), 0, -1)
             pipe.hget(keys.turns(category), "usual")
         clock, paused, names, corrections, *rest = await pipe.execute()
     now = clock[0] + clock[1] / 1e6
-    running = {each: _job_ids(ids) for each, ids in zip(QUEUES, rest[::2], strict=True)}
-    usual = {each: value for each, value in zip(QUEUES, rest[1::2], strict=True)}
+    # What was taken is about to run.
+    running = {
+        each: [*_job_ids(ids), *map(str, taken)]
+        for each, ids, taken in zip(QUEUES, rest[::3], rest[1::3], strict=True)
+    }
+    usual = dict(zip(QUEUES, rest[2::3], strict=True))
     texts: Any = await connection.mget([keys.worker_state(str(name)) for name in names]) if names else []
     workers = [state for text in texts if text and (state := decode_state(text)) is not None]
     resting = {f"{each}:{ServiceClass.BACKGROUND}" for each in QUEUES if starts_at(each, workers) > now}
@@ -148,11 +153,12 @@ def _line(
     line = Line(
         capacity=max(1, sum(state.capacity.get(category, 1) for state in able)),
         duty=max((state.duty.get(category, 0.0) for state in able), default=0.0),
+        usual=float(usual or 1.0),
         models={slot.present for state in able for slot in state.slots[category] if slot.present},
     )
     for job_id in running:
         if (row := rows.get(job_id)) is not None:
-            item = _item(row, category, paces, usual, max(0.0, now - row.seen_at))
+            item = _item(row, category, paces, usual, max(0.0, now - row.seen_at) if row.ran_at else 0.0)
             if row.loading:
                 item.demand.work += item.demand.load
             line.running.append(item)

@@ -114,6 +114,7 @@ def test_when_a_picture_may_be_done(
     # What is known of the queue may be half a second old.
     third = http.get(jobs[2]["urls"]["get"], params={"wait": 0.6}).json()
     assert third["eta"] == pytest.approx(shorter, rel=0.05)
+    http.post(f"/v1/jobs/{jobs[2]['id']}/cancel")
     http.post("/v1/queue/pause")
     assert http.get(jobs[0]["urls"]["get"]).json()["eta"] is None
     http.post("/v1/queue/resume")
