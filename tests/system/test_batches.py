@@ -10,7 +10,7 @@ from tests.support.system import System
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
 
-REQUESTS = 300
+REQUESTS = 160
 
 
 def _kill_api(system: System) -> None:
@@ -40,9 +40,9 @@ def _kill_all(system: System) -> None:
 #: After how many outcomes what is killed.
 KILLS: list[tuple[int, Callable[[System], None]]] = [
     (1, _kill_api),
-    (50, _kill_redis),
-    (100, _kill_worker),
-    (160, _kill_all),
+    (40, _kill_redis),
+    (70, _kill_worker),
+    (110, _kill_all),
 ]
 
 
