@@ -183,6 +183,7 @@ def test_a_background_job_says_until_when_it_waits(http: httpx.Client, worker: S
     background, normal = submit(http, "later", "background"), submit(http, "now")
     told = job(http, background)
     assert (told["waits_for"], told["wait_reason"]) == ("policy", "background work waits until 22:00")
+    assert told["eta"] is None
     assert job(http, normal)["waits_for"] != "policy"
     listed = {each["id"]: each["wait_reason"] for each in http.get("/v1/jobs").json()["data"]}
     assert listed[background] == "background work waits until 22:00"
