@@ -26,6 +26,8 @@ from tests.support.system import REPO, System
 WAITING = 500
 #: Chats a second: each is accepted, starts and ends.
 CHATS, EVENTS_OF_A_CHAT = 17, 3
+#: Threads that send them.
+_SENDERS = 6
 #: What the API may cost over what it costs without a page, and how long a task of the page may take in milliseconds.
 BOUND, LONGEST = 1.1, 50.0
 
@@ -38,7 +40,7 @@ def traffic(system: System) -> Iterator[None]:
     def send() -> None:
         with httpx.Client(base_url=system.url, timeout=60, headers={"x-app": "steady"}) as client:
             for number in itertools.count():
-                if stop.wait(2 / CHATS):
+                if stop.wait(_SENDERS / CHATS):
                     return
                 body = {
                     "model": "default",
@@ -47,7 +49,7 @@ def traffic(system: System) -> Iterator[None]:
                 }
                 client.post("/v1/chat/completions", json=body).raise_for_status()
 
-    threads = [threading.Thread(target=send) for _ in range(2)]
+    threads = [threading.Thread(target=send) for _ in range(_SENDERS)]
     for thread in threads:
         thread.start()
     try:

@@ -92,7 +92,9 @@ function Editable({ label, hint, value, onSave }) {
   const whole = typeof value === "number";
   const save = (event) => {
     event.preventDefault();
-    onSave(whole ? Number(text) : text);
+    // What is in the field now: the last key may not have been drawn yet.
+    const { value: written } = event.currentTarget.querySelector("input");
+    if (written !== String(value)) onSave(whole ? Number(written) : written);
   };
   return html`<form class="setting-edit" onSubmit=${save}>
     <${Input} label=${label} hint=${hint} value=${text} inputmode=${whole ? "numeric" : undefined}
