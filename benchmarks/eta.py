@@ -4,19 +4,19 @@
 
 Apps send chats, answers with a schema, long prompts, pictures, recordings, texts to be spoken and texts to be
 embedded, several at a time, and pause. Each job is asked for its `eta` once it is accepted, and again when half of
-that time has passed; both are compared with when it really ended. Some jobs come before, from which the server
-learns. The models are random and small; how long a job takes depends on its size, and on what runs beside it.
+that time has passed; both are compared with when it really ended. A few jobs of each kind come before, from which
+the server learns. The models are random and small; how long a job takes depends on its size, and on what runs beside
+it.
 """
 
 import argparse
 import asyncio
-import itertools
 import random
 import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,8 @@ from tests.support.tts_checkpoints import random_qwen3_tts
 
 #: How far an estimate may be from the truth, as a share of that.
 CLOSE = 0.25
-#: Jobs that come before, for each that is measured, and how many there are at least.
-WARM, FEWEST = 0.25, 30
+#: Jobs of each kind that come before.
+WARM = 5
 
 #: Path and body, or form and file.
 Request = tuple[str, dict[str, Any]]
@@ -58,9 +58,13 @@ class Told:
 
 @dataclass(frozen=True)
 class App:
-    """Up to `together` jobs at the same time, then a pause of about `pause` times as long as they took."""
+    """Up to `together` jobs at the same time, then a pause of about `pause` times as long as they took.
+
+    `share` of the jobs that are measured are its own.
+    """
 
     kind: str
+    share: float
     together: int
     pause: float
     make: Callable[[random.Random], Request]
@@ -128,13 +132,13 @@ def apps(files: dict[int, Path]) -> list[App]:
         return "/embeddings", {"input": texts}
 
     return [
-        App("chat", 4, 1.0, chats),
-        App("schema", 2, 2.0, schemas),
-        App("long prompt", 2, 2.0, long_prompts),
-        App("picture", 3, 1.0, pictures),
-        App("transcript", 3, 1.0, recordings),
-        App("speech", 3, 1.0, spoken),
-        App("embedding", 1, 2.0, embedded),
+        App("chat", 0.3, 4, 1.0, chats),
+        App("schema", 0.1, 2, 2.0, schemas),
+        App("long prompt", 0.15, 2, 2.0, long_prompts),
+        App("picture", 0.15, 3, 1.0, pictures),
+        App("transcript", 0.15, 3, 1.0, recordings),
+        App("speech", 0.1, 3, 1.0, spoken),
+        App("embedding", 0.05, 1, 2.0, embedded),
     ]
 
 
@@ -144,28 +148,28 @@ def _chat(rng: random.Random, words: int, **more: object) -> Request:
 
 
 async def _run(base_url: str, every: list[App], jobs: int) -> list[Told]:
-    """The apps go on as long as jobs are measured, so that the first ones have as much beside them as the last."""
+    """All apps go on until enough of each is measured: the last ones have as much beside them as the first."""
     told: list[Told] = []
-    warm = max(FEWEST, round(WARM * jobs))
-    numbers = itertools.count()
+    wanted = {app.kind: max(1, round(app.share * jobs)) for app in every}
     async with httpx.AsyncClient(base_url=base_url, timeout=600) as http:
-        await asyncio.gather(*(_use(http, app, numbers, warm, warm + jobs, told) for app in every))
+        await asyncio.gather(*(_use(http, app, wanted, told) for app in every))
     return told
 
 
-async def _use(
-    http: httpx.AsyncClient, app: App, numbers: Iterator[int], first: int, last: int, told: list[Told]
-) -> None:
-    """What an app does: jobs in groups, and pauses between. Those with the numbers from `first` on are measured."""
-    rng = random.Random(app.kind)
-    while True:
+async def _use(http: httpx.AsyncClient, app: App, wanted: dict[str, int], told: list[Told]) -> None:
+    """What an app does: jobs in groups, and pauses. `wanted`: jobs of each kind that are left to be measured."""
+    rng, warm = random.Random(app.kind), WARM
+    while any(wanted.values()):
         began = time.monotonic()
-        group = [number for _ in range(rng.randint(1, app.together)) if (number := next(numbers)) < last]
-        if not group:
-            return
-        found = await asyncio.gather(*(_job(http, app, app.make(rng)) for _ in group))
-        told += [each for number, pair in zip(group, found, strict=True) if number >= first for each in pair]
-        await asyncio.sleep(rng.uniform(0.5, 1.5) * app.pause * (time.monotonic() - began))
+        group = range(rng.randint(1, app.together))
+        for found in await asyncio.gather(*(_job(http, app, app.make(rng)) for _ in group)):
+            if warm:
+                warm -= 1
+            elif wanted[app.kind]:
+                wanted[app.kind] -= 1
+                told += found
+        if any(wanted.values()):
+            await asyncio.sleep(rng.uniform(0.5, 1.5) * app.pause * (time.monotonic() - began))
 
 
 async def _job(http: httpx.AsyncClient, app: App, request: Request) -> list[Told]:
