@@ -3,8 +3,9 @@
 --       category and the digest of its lists that is known, ...
 -- Returns { now in seconds, { new jobs and their milliseconds }, { what is paused }, categories }, each category
 -- { digest, lists or '', running }; lists are { usual seconds of a job, queued by RQ's tools, taken, held, deferred,
--- { interactive lines }, { normal lines }, { background lines } }, a line { app, its virtual second, jobs }; running
--- jobs are { id, what makes them read again, progress or '', number of the newest file or '' }.
+-- { interactive lines }, { normal lines }, { background lines } }, those that are held and deferred with a space and the
+-- class behind each id, a line { app, its virtual second, jobs }; running jobs are { id, what makes them read again,
+-- progress or '', number of the newest file or '' }.
 -- Jobs that wait for a download are among these where its progress is known.
 local call = redis.call
 local CLASSES = { 'interactive', 'normal', 'background' }
@@ -52,9 +53,9 @@ end
 local function deferred_of(category, running)
   local held, deferred = {}, {}
   for _, id in ipairs(call('ZRANGE', 'rq:deferred:' .. category, 0, most - 1)) do
-    local job = call('HMGET', 'rq:job:' .. id, 'mlxq_held', 'mlxq_progress')
+    local job = call('HMGET', 'rq:job:' .. id, 'mlxq_held', 'mlxq_progress', 'mlxq_class')
     local list = job[1] and held or deferred
-    list[#list + 1] = id
+    list[#list + 1] = id .. ' ' .. (job[3] or '')
     if job[2] and #running < most_running then
       running[#running + 1] = { id, 'deferred', job[2], '' }
     end

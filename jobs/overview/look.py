@@ -81,7 +81,11 @@ def _waiting(lists: list[Any]) -> Waiting:
     ids = [[jobs for *_, jobs in each] for each in classes]
     order = ordered(lines, ids, requeued, float(usual))
     named = {"taken": taken, "held": held, "deferred": deferred, "requeued": requeued}
-    places = {job_id: name for name, jobs in named.items() for job_id in jobs}
+    places = {job_id: name for name in ("taken", "requeued") for job_id in named[name]}
+    for name in ("held", "deferred"):
+        for each in named[name]:
+            job_id, _, its_class = each.partition(" ")
+            places[job_id] = f"{name} {its_class}"
     for name, lists_of_apps in zip(CLASSES, ids, strict=True):
         places |= {job_id: name.value for jobs in lists_of_apps for job_id in jobs}
     full = len(order) > MOST_WAITING or any(len(each) >= MOST_WAITING for each in named.values())

@@ -119,6 +119,8 @@ def test_what_users_change_is_told(http: httpx.Client, worker: ScriptedWorker) -
         assert told["wait_reason"] == rest.message
         http.post(f"/v1/jobs/{first}/hold")
         assert events.until("job", lambda job: job["id"] == first).data["waits_for"] == "held"
+        http.post(f"/v1/jobs/{first}/class?service_class=normal")
+        assert events.until("job", lambda job: job["id"] == first).data["service_class"] == "normal"
         http.post("/v1/queue/pause?queue=llm")
         assert events.until("job", lambda job: job["id"] == second).data["waits_for"] == "paused"
         assert events.until("queues", lambda queues: queues["queues"]["llm"]["paused"])
