@@ -47,6 +47,10 @@ class Dashboard:
         pages = [self.get(f"/0/data/jobs/{name}/queued/100/asc/1.json") for name in self.queues()]
         return [job["id"] for page in pages for job in page["jobs"]]
 
+    def states(self) -> set[str]:
+        """Those of the worker's lanes."""
+        return {lane["state"] for lane in self.get("/0/data/workers.json")["workers"]}
+
     def job(self, job_id: str) -> Any:
         return self.get(f"/0/data/job/{job_id}.json")
 
@@ -82,7 +86,8 @@ def test_the_dashboard_shows_what_waits(strict: System, dashboard: Dashboard) ->
         waiting = strict.http.get("/v1/jobs?status=queued").json()["data"][0]["id"]
         assert dashboard.waiting() == [waiting]
         assert dashboard.job(waiting)["status"] == "queued"
-        assert "busy" in {lane["state"] for lane in dashboard.get("/0/data/workers.json")["workers"]}
+        # A lane tells its state by its beat.
+        strict.wait_until(lambda: "busy" in dashboard.states(), "no lane is busy")
         ((name, count),) = dashboard.queues().items()
         assert name.startswith("llm:normal:python-httpx")
         assert count == strict.http.get("/v1/queue/stats").json()["queues"]["llm"]["waiting"] == 1
@@ -94,9 +99,10 @@ def test_both_of_rqs_tools_list_the_workers_lanes(strict: System, dashboard: Das
     queues = [queue for lane in lanes for queue in lane["queues"]]
     assert len(queues) == len(set(queues)) == len(lanes), "a lane has one queue, and a queue one lane"
     assert {"llm", "embedding"} <= set(queues)
+    # `rq info` looks for the workers of queues that have had a job.
+    outcome(strict, submit(strict, "one", max_tokens=1))
     command = [sys.executable, "-m", "rq.cli", "info", "--url", strict.redis.url, "--raw"]
     told = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ)).stdout
-    # `rq info` looks for the workers of queues that have had a job.
     (llm,) = [lane for lane in lanes if lane["queues"] == ["llm"]]
     assert llm["name"] in told
     assert "queue llm 0" in told
