@@ -106,6 +106,8 @@ def test_what_needs_no_parameter(system: System) -> None:
         if "get" in found and "{" not in path
     }
     assert len(paths) > 15
+    # It never ends.
+    del paths["/v1/events"]
     for path, operation in paths.items():
         # What is not there at all is described by its error only.
         absent = "200" not in operation["responses"]

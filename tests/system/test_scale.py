@@ -27,6 +27,7 @@ STANDING = (
     "mlxq:worker:",
     "mlxq:runs:llm",
     "mlxq:waits:llm",
+    "mlxq:logs",
     "mlxq:metrics",
     "mlxq:usage",
     "mlxq:turns:",

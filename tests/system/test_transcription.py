@@ -281,7 +281,7 @@ def test_half_an_hour(root: Path, tmp_path: Path) -> None:
         assert ended["status"] == "completed", ended
         assert memory(system) < level + 60
         assert ended["result"]["duration"] == 1800.0
-        assert ended["progress"] == {"done": 1_800_000, "total": 1_800_000}
+        assert ended["progress"] == {"done": 1_800_000, "total": 1_800_000, "unit": "milliseconds"}
         told = story(system, job_id)
         again = max(place for place, event in enumerate(told) if event.type == "reset")
         progress = [event.data["done"] for event in told[again:] if event.type == "progress"]
