@@ -3,6 +3,7 @@
 What clients say is an argument of the program, never a part of its script.
 """
 
+import contextlib
 import logging
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ _LONGEST_NAME = 48
 
 
 class Notifier:
-    """Of one consumed queue. Calls come from one thread, and never block."""
+    """Of one consumed queue. Calls of `ended` come from one thread, and never block."""
 
     def __init__(self, after: float) -> None:
         """`after`: seconds that a job must have run; 0: no notifications."""
@@ -55,6 +56,12 @@ class Notifier:
             )
         except OSError as error:
             log.warning("no notification could be shown (%s)", type(error).__name__)
+
+    def close(self) -> None:
+        """Wait for the one that is being shown."""
+        if self._running is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._running.wait(_PAUSE)
 
 
 def _text(execution: Execution, ending: Ending, seconds: float) -> str:

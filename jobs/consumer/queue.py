@@ -268,6 +268,8 @@ class ConsumedQueue:
         """End the threads. `patience`: seconds that each may take."""
         self._outbox.stop(patience)
         self._feeder.join(TAKE_TIMEOUT + patience)
+        if self._notifier is not None:
+            self._notifier.close()
 
     # -- the threads -----------------------------------------------------------------------------------------------
 
