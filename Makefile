@@ -15,7 +15,7 @@ mlxq: .venv/run.stamp
 	@$(BIN)/python -m mlxq $(ARGS)
 
 # Files of tests run beside each other; JOBS=0 runs all in one process.
-JOBS ?= 2
+JOBS ?= 3
 test: .venv/dev.stamp .venv/clients.stamp
 	$(BIN)/python -m pytest -m 'not real and not agents and not page' -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
