@@ -1,6 +1,6 @@
 // The shell: navigation, the view that the hash names, dialogs, notices.
 
-import { html, render, signal, useEffect, useErrorBoundary, useRef, useState } from "./lib.js";
+import { html, render, signal, useEffect, useErrorBoundary, useRef } from "./lib.js";
 import { locked } from "./api.js";
 import { connected, everyJob, refused, running, start, waiting } from "./events.js";
 import { useKeys } from "./keys.js";
@@ -74,27 +74,28 @@ function TopBar({ title }) {
   </header>`;
 }
 
-const loaded = new Map();
+/** The views that were fetched, by their names. */
+const loaded = signal({});
+
+async function load(name, view) {
+  const View = await view.load().then((module) => module.View, () => Missing);
+  loaded.value = { ...loaded.value, [name]: View };
+}
 
 function Current() {
   const { name, path, query } = route.value;
   const view = VIEWS[name] ?? HIDDEN[name];
-  const [, changed] = useState(0);
+  const Shown = loaded.value[name];
   const [error, reset] = useErrorBoundary((found) => console.error(found));
   useEffect(() => {
     reset();
-    if (!view || loaded.has(name)) return;
-    view.load().then(
-      (module) => (loaded.set(name, module.View), changed((count) => count + 1)),
-      () => (loaded.set(name, Missing), changed((count) => count + 1)),
-    );
+    if (view && !Shown) load(name, view);
   }, [name]);
   if (!view) return html`<${Heading}>Not found<//><p>There is no such view. <a href="#/now">Now</a> shows what goes on.</p>`;
   if (error) {
     return html`<${Heading}>${view.title}<//><p class="error-text" role="alert">This view failed: ${String(error)}</p>
       <p><button type="button" class="button" onClick=${reset}>Try again</button></p>`;
   }
-  const Shown = loaded.get(name);
   return Shown ? html`<${Shown} key=${`${name}/${path.join("/")}`} path=${path} query=${query} />` : html`<${Spinner} />`;
 }
 
