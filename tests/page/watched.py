@@ -69,6 +69,6 @@ def watched(browser: Browser, url: str, **options: object) -> Iterator[Watched]:
     try:
         tab = Watched(context.new_page(), url)
         yield tab
-        assert tab.wrong == []
+        assert tab.wrong == [], tab.wrong
     finally:
         context.close()
