@@ -40,7 +40,8 @@ def test_a_text_is_spoken_and_downloaded(tab: Watched) -> None:
     page.get_by_label("Voice", exact=True).select_option("vivian")
     page.locator(".speak").get_by_role("button", name="Speak", exact=True).click()
     spoken = page.get_by_label("Spoken")
-    expect(spoken.locator("audio")).to_have_count(1)
+    # The model and its libraries may have to be loaded first.
+    expect(spoken.locator("audio")).to_have_count(1, timeout=60_000)
     with page.expect_download() as download:
         spoken.get_by_role("button", name="Download").click()
     file = Path(download.value.path()).read_bytes()
