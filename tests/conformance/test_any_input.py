@@ -1,9 +1,8 @@
 """Whatever fits our own description of the API, and much that does not, with real models: never a server's error.
 
-Every route is tried but the two that end the server, which is what they are for, and the one that never
-ends.
-Of a body a model that is there is set, as else nearly all would end at its name, a small bound of what is generated,
-and every other time a content that a model can read, so that all the rest reaches it too.
+Every route is tried but the two that end the server, which is what they are for, and the one that never ends. Of a
+body a model that is there is set, as else nearly all would end at its name, a small bound of what is generated, and
+every other time a content that a model can read, so that all the rest reaches it too.
 """
 
 import base64

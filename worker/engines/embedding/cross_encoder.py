@@ -3,6 +3,7 @@
 The encoders are those of mlx-embeddings, the heads are as transformers' `…ForSequenceClassification` has them.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -25,7 +26,7 @@ from worker.engines.precision import widen
 Weights = dict[str, mx.array]
 
 
-class _Module(nn.Module):
+class _Module(nn.Module, ABC):
     """`config` is asked for by mlx-embeddings' loader."""
 
     def __init__(self, config: Any) -> None:
@@ -35,9 +36,9 @@ class _Module(nn.Module):
     def sanitize(self, weights: Weights) -> Weights:
         return {name: value for name, value in weights.items() if "position_ids" not in name}
 
+    @abstractmethod
     def __call__(self, ids: mx.array, types: mx.array, mask: mx.array) -> mx.array:
         """The numbers [texts, 1]."""
-        raise NotImplementedError
 
 
 class Bert(_Module):
