@@ -54,6 +54,7 @@ from api.native.events import router as events
 from api.native.events.feed import Feed
 from api.native.hub import router as hub_models
 from api.native.jobs import router as jobs
+from api.native.joining import router as joining
 from api.native.logs import router as logs
 from api.native.metrics import router as metrics
 from api.native.queue import router as queue
@@ -124,6 +125,7 @@ RESOURCES: tuple[Resource, ...] = (
     hub_models.RESOURCE,
     images.RESOURCE,
     jobs.RESOURCE,
+    joining.RESOURCE,
     llama_completion.RESOURCE,
     llama_prompts.RESOURCE,
     llama_state.RESOURCE,

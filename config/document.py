@@ -13,6 +13,7 @@ BEGIN, END = "<!-- settings -->\n", "<!-- end -->\n"
 
 _IN_WORDS = {
     "hf_token": "empty",
+    "join_key": "empty",
     "hub_cache": "`~/.cache/huggingface/hub`",
     "llm_model": "`models/tiny-chat`",
     "modelscope_token": "empty",

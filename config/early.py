@@ -4,6 +4,7 @@ It knows only what `Settings` would say, which the tests compare; it leaves ever
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 #: The process that must stay our parent. The Procfile sets it to honcho's, a supervisor to its own.
@@ -29,6 +30,11 @@ def parent_pid() -> int | None:
     """The pid of the parent without which this process should not live; None when it may live alone."""
     value = os.environ.get(PARENT_PID, "")
     return int(value) if value.isdecimal() else None
+
+
+def takes_workers(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether workers of other machines may join: there is a port for them."""
+    return environment.get("JOIN_PORT", "0").strip() not in ("", "0")
 
 
 def downloads_fd() -> int | None:

@@ -1,13 +1,20 @@
-"""Connections to Redis: bounded, named and quick to say that Redis is gone."""
+"""Connections to Redis: bounded, named and quick to say that Redis is gone.
+
+An address may end with `#` and the SHA-256 of a certificate: then nothing is sent to a server that has another one.
+"""
 
 import contextlib
+import hashlib
+import hmac
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 from redis.retry import Retry
 
 #: Connections of one API process, the bus included; more requests wait for a free one.
@@ -33,22 +40,39 @@ def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asy
     return redis.asyncio.Redis.from_pool(pool)
 
 
+class WrongCertificate(ConnectionError):
+    """Another server answers than the one whose certificate is known."""
+
+
 def connection(address: str, *, name: str | None = None) -> redis.Redis:
     """A client for threads, speaking bytes. Its connections have no `name` where the user may not give them one."""
+    fingerprint = urlsplit(address).fragment
+    usual = name is None and not fingerprint
     return redis.Redis.from_url(
         address,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=ANSWER_TIMEOUT,
         retry=Retry(NoBackoff(), 1),
-        **({} if name is None else {"redis_connect_func": _naming(name)}),
+        **({} if usual else {"redis_connect_func": _opening(name, fingerprint)}),
     )
 
 
-def _naming(name: str) -> Callable[[redis.Connection], None]:
+def _opening(name: str | None, fingerprint: str) -> Callable[[redis.Connection], None]:
     def connect(link: redis.Connection) -> None:
+        if fingerprint:
+            _compare(link, fingerprint)
         link.on_connect()  # type: ignore[no-untyped-call]
-        link.send_command("CLIENT", "SETNAME", name)  # type: ignore[no-untyped-call]
-        with contextlib.suppress(ResponseError):
-            link.read_response()
+        if name is not None:
+            link.send_command("CLIENT", "SETNAME", name)  # type: ignore[no-untyped-call]
+            with contextlib.suppress(ResponseError):
+                link.read_response()
 
     return connect
+
+
+def _compare(link: redis.Connection, fingerprint: str) -> None:
+    """Raises WrongCertificate."""
+    socket: Any = link._get_socket()  # type: ignore[no-untyped-call]
+    found = socket.getpeercert(binary_form=True) or b""
+    if not hmac.compare_digest(hashlib.sha256(found).hexdigest(), fingerprint):
+        raise WrongCertificate("The server has another certificate than the one of the key.")

@@ -34,6 +34,13 @@ MODEL_NAMES = "mlxq:models:names"
 #: Aliases that requests made: name → the model and defaults of parameters (JSON).
 MODEL_ALIASES = "mlxq:models:aliases"
 
+#: Keys with which workers of other machines join: id → JSON (mlxq/gateway/join_keys.py).
+JOIN_KEYS = "mlxq:join-keys"
+#: Channel on which the gateway is told the ids of keys that were revoked.
+GATEWAY = "mlxq:gateway"
+#: Workers of other machines, and until when (Unix seconds) it is not known that they have died.
+JOINED = "mlxq:joined"
+
 #: The last lines of the logs of all processes, a stream.
 LOGS = "mlxq:logs"
 #: The recording that a client of OminiX has loaded as the voice of requests that name none: its path.
@@ -202,6 +209,11 @@ def lingering(name: str) -> str:
 def worker_state(name: str) -> str:
     """What a worker process says of itself at each beat (JSON, expires)."""
     return f"mlxq:worker:{name}"
+
+
+def joined(worker_name: str) -> str:
+    """The id of the key with which a worker of another machine has joined (expires)."""
+    return f"mlxq:joined:{worker_name}"
 
 
 def inventory(worker_name: str) -> str:

@@ -51,6 +51,7 @@ _ON_TEXT: tuple[Command, ...] = (
     ("ZREVRANGEBYSCORE", _KEY, 0, -1),
     ("LINDEX", _KEY, 0),
     ("ZADD", _KEY, 0, "x"),
+    ("HSCAN", _KEY, 0),
     ("ZSCAN", _KEY, 0),
     ("LREM", _KEY, 0, "x"),
     ("LPOP", _KEY, 1),

@@ -56,7 +56,7 @@ LAYERS = (
     ("jobs",),
     ("mlxq.media",),
     ("mlxq.catalog", "mlxq.launch"),
-    ("mlxq.downloads",),
+    ("mlxq.downloads", "mlxq.gateway"),
     ("worker", "api.http"),
     ("api.dispatch",),
     ("api.models", "api.inputs", "api.batches", "api.webhooks"),

@@ -26,6 +26,7 @@ from jobs.kinds import Category, Kind
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.orders import decode_order
 from jobs.service_class import ServiceClass
+from jobs.session import Session
 from jobs.worker_state import WorkerState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
@@ -90,7 +91,8 @@ class WorkerHost:
         self._scheduler = (
             DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
         )
-        self._paces = Paces(socket.gethostname())
+        self._session = Session.of(settings)
+        self._paces = Paces(self._session.host if self._session is not None else socket.gethostname())
         self._tokenizers = Tokenizers(settings, self._catalog)
         self._publishing = threading.Lock()
         self._housekeeping = Housekeeping(self._consumer, blob_store(settings))
@@ -119,7 +121,8 @@ class WorkerHost:
         for lanes in self.lanes.values():
             lanes.start()
         self._consumer.start()
-        self._tokenizers.start()
+        if self._session is None:
+            self._tokenizers.start()
         self._inventory.start()
         log.info("ready: %s", ", ".join(self.lanes))
         return True
@@ -167,7 +170,8 @@ class WorkerHost:
         self.live.refresh()
         self._publish()
         self._paces.save(self._consumer.redis)
-        self._housekeeping.run()
+        if self._session is None:
+            self._housekeeping.run()
         if self._consumer.beating:
             self.memory.sweep()
 
@@ -279,7 +283,7 @@ class WorkerHost:
     def _state(self) -> WorkerState:
         return WorkerState(
             name=self.name,
-            host=socket.gethostname(),
+            host=self._paces.host,
             pid=os.getpid(),
             started_at=self._started_at,
             seen_at=iso_now(),

@@ -9,9 +9,11 @@ from config.logs import configure_logging
 from config.settings import load_settings
 from jobs import tracing
 from jobs.commands import RESTART
+from jobs.consumer.consumer import REFUSED
 from jobs.live_settings import at_start
 from jobs.shared_log import SharedLog
 from mlxq.catalog.check import missing
+from mlxq.gateway.joining import CannotJoin, join
 from mlxq.launch.code_wall import close_to_models
 from mlxq.launch.open_files import allow_many_files
 from mlxq.launch.process import WRONG_SETTING, say, start_again, stop_with_parent
@@ -25,15 +27,26 @@ HUNG = 70
 
 
 def main() -> int:
-    settings = at_start(load_settings())
-    configure_logging(settings.log_level, "worker")
-    SharedLog(settings, "worker").start()
-    close_to_models(settings)
-    remove_left_behind(settings.view_folder)
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
     stop_with_parent()
+    settings = load_settings()
+    configure_logging(settings.log_level, "worker")
+    if settings.join_url:
+        try:
+            joined = join(settings, stop)
+        except CannotJoin as error:
+            say(f"this worker can't join: {error}")
+            return WRONG_SETTING
+        if joined is None:
+            return 0
+        settings = joined
+    settings = at_start(settings)
+    configure_logging(settings.log_level, "worker")
+    SharedLog(settings, "worker").start()
+    close_to_models(settings)
+    remove_left_behind(settings.view_folder)
     allow_many_files()
     wrong = missing(settings)
     if final := next((each for each in wrong if each.final), None):
@@ -42,7 +55,7 @@ def main() -> int:
     host = WorkerHost(settings, missing=wrong)
     tracing.start(settings, "worker")
     if not host.start(stop):
-        return 0
+        return _ended(host)
     while not stop.wait(0.2) and host.asked is None:
         if host.hung.is_set():
             log.critical("an engine hangs in native code: this process ends")
@@ -52,7 +65,16 @@ def main() -> int:
     tracing.stop()
     if host.asked == RESTART and not stop.is_set():
         start_again()
+    ended = _ended(host)
     if not drained:
         # At a normal exit the interpreter would abort because of a thread that is inside MLX.
-        os._exit(0)
-    return 0
+        os._exit(ended)
+    return ended
+
+
+def _ended(host: WorkerHost) -> int:
+    """The exit code after an end in order, and a line where there was none."""
+    if host.asked != REFUSED:
+        return 0
+    say("the server lets this worker in no more: its key was revoked, or another server answers there")
+    return WRONG_SETTING

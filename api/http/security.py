@@ -12,7 +12,7 @@ from jobs.errors import Forbidden, Unauthorized
 #: What a caller can ask for.
 _CALLS = ("http", "websocket")
 #: What anybody may ask.
-OPEN_PATHS = ("/health",)
+OPEN_PATHS = ("/health", "/v1/join")
 #: The files of the page, which hold nothing of this server.
 _FILES = "/page/"
 KEY_NEEDED = "An API key is needed: 'Authorization: Bearer KEY' or 'x-api-key: KEY'."

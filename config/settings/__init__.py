@@ -18,6 +18,7 @@ from config.settings.batches import BatchSettings
 from config.settings.engines import EngineSettings
 from config.settings.hubs import HubSettings
 from config.settings.jobs import JobSettings
+from config.settings.joining import JoinSettings
 from config.settings.media import MediaSettings
 from config.settings.models import ModelSettings
 from config.settings.places import REPO, hub_home
@@ -43,6 +44,7 @@ class Settings(
     AccessSettings,
     HubSettings,
     ModelSettings,
+    JoinSettings,
     ServerSettings,
 ):
     """Immutable. Entry points call `load_settings()`; tests call the constructor with field names."""
@@ -70,7 +72,7 @@ def _stop(error: ValidationError) -> NoReturn:
     name = next(key for key in Settings.model_fields if where == key or where in variables(key))
     field = Settings.model_fields[name]
     variable = next((each for each in variables(name) if os.environ.get(each)), variables(name)[0])
-    secret = name in ("api_keys", "admin_keys", "redis_url", "webhook_secret", "webhook_url")
+    secret = name in ("api_keys", "admin_keys", "redis_url", "webhook_secret", "webhook_url", "join_key", "blob_url")
     shown = variable if secret else f"{variable}={os.environ.get(variable, '')!r}"
     allowed = bounds(field) or first["msg"].removeprefix("Value error, ")
     sys.stderr.write(f"mlxq: {shown} is wrong; allowed is {allowed}\n")

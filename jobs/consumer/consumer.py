@@ -16,25 +16,30 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from config.settings import Settings
 from jobs import keys
 from jobs.commands import GIVE_BACK, RESTART, SHUTDOWN
-from jobs.connection import connection
+from jobs.connection import WrongCertificate, connection
 from jobs.consumer.affinity import Affinity
+from jobs.consumer.joined import no_fault_of
 from jobs.consumer.notifier import Notifier
 from jobs.consumer.queue import ConsumedQueue, Worker
 from jobs.consumer.registration import dead_workers
 from jobs.consumer.step_record import StepRecord, last_steps, remove_left_behind
 from jobs.gate import BEAT, Ttl
-from jobs.permissions import check
+from jobs.permissions import Denied, check
+from jobs.session import Session
 from jobs.waits import EVERY_QUEUE
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two attempts to reach Redis, and to have the rights that are needed.
 _RETRY, _RETRY_DENIED = 0.1, 1.0
+#: What a joined worker is told that is sent away, and what tells it that this is not the server that it knows.
+REFUSALS = (AuthenticationError, WrongCertificate)
+REFUSED = "refused"
 #: Seconds that jobs may take which are being taken when nothing more shall be.
 _TAKEN = 1.0
 #: Seconds that a start waits for the channel of commands, and after which a lost one is opened again.
@@ -58,7 +63,7 @@ class Host(Protocol):
 class Consumer:
     """Call `consume` for each queue, then `connect` and `start`; to end, `stop_taking`, `stop` and `close`.
 
-    `asked` is SHUTDOWN or RESTART after that command.
+    `asked` is SHUTDOWN or RESTART after that command, and REFUSED when a joined worker's session is over.
     """
 
     def __init__(
@@ -74,7 +79,11 @@ class Consumer:
         `steps`: the folder where processes record what their engines work on. With it, jobs that are suspected of
         the death of a process run alone. `rests`: whether no jobs of the background are taken now.
         """
-        self.name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
+        session = Session.of(settings)
+        #: this process works for the server of another machine
+        self._joined = session is not None
+        usual = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
+        self.name = usual if session is None else session.worker
         self.ttl = Ttl.of(settings)
         self.redis: redis.Redis = connection(settings.redis_address)
         self.asked: str | None = None
@@ -139,7 +148,8 @@ class Consumer:
         """
         if not self._wait_for_redis(stop):
             return False
-        self._recover(dead_workers(self.redis, self._queues.keys()))
+        if not self._joined:
+            self._recover(dead_workers(self.redis, self._queues.keys()))
         if self._steps is not None:
             remove_left_behind(self._steps)
         for queue in self._queues.values():
@@ -160,6 +170,8 @@ class Consumer:
         """Renew every lease, pass on cancellations and losses."""
         for queue in self._queues.values():
             queue.beat()
+            if not self._joined:
+                queue.sweep()
         self._host.on_beat()
 
     def relieve(self) -> int:
@@ -206,7 +218,7 @@ class Consumer:
         warned, told = False, ""
         while not stop.is_set():
             try:
-                denied = check(self.redis)
+                denied = self._knock() if self._joined else check(self.redis)
                 if not denied:
                     return True
                 if str(denied) != told:
@@ -214,6 +226,8 @@ class Consumer:
                     told = str(denied)
                 stop.wait(_RETRY_DENIED)
             except (RedisError, OSError) as error:
+                if self._is_over(error):
+                    return False
                 if not warned:
                     log.warning(
                         "waiting for Redis at %s (%s)", self._settings.redis_label, type(error).__name__
@@ -222,20 +236,39 @@ class Consumer:
                 stop.wait(_RETRY)
         return False
 
+    def _knock(self) -> Denied:
+        """For a joined worker, whose rights are the gateway's concern. Raises RedisError."""
+        self.redis.ping()
+        return Denied()
+
+    def _is_over(self, error: Exception) -> bool:
+        """Whether the session of a joined worker has ended, so that no other try can help."""
+        if not self._joined or not isinstance(error, REFUSALS):
+            return False
+        log.critical("%s", error)
+        self.asked = REFUSED
+        return True
+
     def _beat_on(self) -> None:
         while not self._stop.wait(BEAT):
             if self._host.hangs():
                 return
             try:
                 self.beat()
-                self._recover(())
+                if not self._joined:
+                    self._recover(())
             except (RedisError, OSError) as error:
+                if self._is_over(error):
+                    return
                 log.warning("no heartbeat: %s", type(error).__name__)
             except Exception:  # the leases must be renewed whatever happens
                 log.exception("a heartbeat failed")
 
     def _recover(self, dead: Sequence[str]) -> None:
-        steps = None if self._steps is None else last_steps(self._steps, own=self.name)
+        """Not for joined workers, which know nothing of others: the gateway does it for them."""
+        steps = None
+        if self._steps is not None:
+            steps = {**last_steps(self._steps, own=self.name), **no_fault_of(self.redis, self._queues)}
         for queue in self._queues.values():
             requeued, failed = queue.recover(self._max_attempts, dead, steps)
             if requeued or failed:

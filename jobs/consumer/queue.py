@@ -220,13 +220,16 @@ class ConsumedQueue:
             # A command that came meanwhile knows better.
             if not self._lingering.told_since(execution_id, began):
                 self._note_client(execution_id, lingers=execution_id in lingering)
-        self._lease_gate.sweep()
         self._registration.beat(
             busy=bool(executions),
             finished=self.finished,
             failed=self.failed,
             worked=self.worked,
         )
+
+    def sweep(self) -> None:
+        """Cancel jobs whose clients have not come back in time."""
+        self._lease_gate.sweep()
 
     def recover(
         self, max_attempts: int, dead: Sequence[str], steps: Mapping[str, LastStep] | None = None
@@ -320,7 +323,7 @@ class ConsumedQueue:
         if execution is None:
             return True
         try:
-            if not self._lease_gate.yield_place(execution.claim.job_id):
+            if not self._lease_gate.yield_place(execution.claim.job_id, execution_id):
                 return False
         except (RedisError, OSError):
             return False

@@ -4,6 +4,7 @@ The worker learns and writes it, the API reads it. It does not know jobs that wa
 """
 
 import math
+import re
 import time
 from typing import Any
 
@@ -16,6 +17,8 @@ from jobs.eta.curve import Curve
 #: Models of a machine, and apps of a model, that are remembered: those that were used last.
 MOST_MODELS = 128
 MOST_APPS = 32
+#: Fields that are looked at in one go.
+_PAGE = 1000
 #: How much a habit follows the last request.
 _NEWS = 0.2
 _LOAD_NEWS = 0.5
@@ -103,11 +106,11 @@ class Paces:
     def load(self, connection: redis.Redis) -> None:
         """What was known before this process began. Raises RedisError."""
         beginning = f"{self.host} "
-        found: Any = connection.hgetall(keys.PACES)
-        for name, text in found.items():
-            field = name.decode()
-            if field.startswith(beginning) and (known := decode_paces(text)) is not None:
-                self._models.setdefault(field.removeprefix(beginning), known)
+        # Those of other machines are none of its business.
+        fields: Any = connection.hscan_iter(keys.PACES, match=f"{_literally(beginning)}*", count=_PAGE)
+        for name, text in fields:
+            if (known := decode_paces(text)) is not None:
+                self._models.setdefault(name.decode().removeprefix(beginning), known)
 
     def save(self, connection: redis.Redis) -> None:
         """Write what was added, and forget the models that were used longest ago. Raises RedisError."""
@@ -130,6 +133,11 @@ class Paces:
             raise
         for model in old:
             del self._models[model]
+
+
+def _literally(text: str) -> str:
+    """As a part of one of Redis' patterns."""
+    return re.sub(r"([\\*?\[\]])", r"\\\1", text)
 
 
 def field_of(host: str, model: str) -> str:

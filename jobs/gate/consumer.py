@@ -233,9 +233,9 @@ class Gate(Taker):
         )
         return lost, cancelled, lingering
 
-    def yield_place(self, job_id: str) -> bool:
+    def yield_place(self, job_id: str, execution_id: str) -> bool:
         """Cancel a running job that lingers; its execution has to end. False: a client waits for it again."""
-        return bool(self._scripts.run("yield", [], [job_id]))
+        return bool(self._scripts.run("yield", [keys.started(self.queue)], [job_id, execution_id]))
 
     def sweep(self) -> None:
         """Cancel the queue's jobs whose clients have not come back in time."""

@@ -11,6 +11,7 @@ from mlxq.cli.queue_verbs import add_verbs
 from mlxq.cli.serve import serve
 from mlxq.cli.usage_verb import add_usage
 from mlxq.cli.webhook_verbs import add_webhook_verbs
+from mlxq.cli.worker_verbs import add_join_option, add_worker_verbs
 from mlxq.launch.names import NAMES
 
 
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("part", nargs="*", choices=[*NAMES, []], help="only these: redis, api, worker")
     one.add_argument("--host", help="address to listen on, instead of HOST")
     one.add_argument("--port", type=int, help="port to listen on, instead of PORT")
+    add_join_option(one)
     one = verbs.add_parser("pull", help="fetch a model from its hub", parents=[address])
     one.add_argument("model", help="its name on the hub, org/name")
     one.add_argument("--name", help="what it shall be called, too")
@@ -64,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--hubert", type=Path, required=True, help="the folder of chinese-hubert-base")
     one.add_argument("--bert", type=Path, required=True, help="the folder of chinese-roberta-wwm-ext-large")
     add_verbs(verbs, address)
+    add_worker_verbs(verbs, address)
     add_usage(verbs, address)
     add_webhook_verbs(verbs, address)
     return program
@@ -77,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest and wanted.verb != "launch":
         reading.error(f"{wanted.verb} takes no arguments behind --")
     if wanted.verb == "serve":
-        serve(wanted.part, wanted.host, wanted.port)
+        serve(wanted.part, wanted.host, wanted.port, wanted.join)
 
     from config.settings import load_settings
     from mlxq.cli.commands import clear_cache, convert, list_models, processes, pull, remove
@@ -86,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mlxq.cli.server import Problem, Server
     from mlxq.cli.usage import usage
     from mlxq.cli.webhooks import webhook_actions
+    from mlxq.cli.workers import worker_actions
 
     def top(server: Server) -> None:
         # A library that no other verb needs.
@@ -117,6 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ),
         **actions(wanted),
         **webhook_actions(wanted),
+        **worker_actions(wanted, settings),
     }
     try:
         with Server(settings, getattr(wanted, "url", None)) as server:

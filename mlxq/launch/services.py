@@ -1,5 +1,7 @@
 """The services of mlxq, as a supervisor runs them: Redis, the API, the worker, and the downloads on demand.
 
+With the API comes the gateway, if workers of other machines may join.
+
 A specification is a list of words that names a service: `api`, `worker`, `redis` with the arguments of its plan, or
 `redis` alone for that of REDIS_URL.
 """
@@ -52,6 +54,8 @@ def add(
         service = Service(name, command("mlxq.launch.redis_remote"), may_rest=True)
     elif name == "api":
         service = Service(name, command("api"), final=final)
+        if early.takes_workers(environment):
+            supervisor.add(Service("gateway", command("mlxq.gateway"), final=final))
     elif name == "worker":
         downloads = command("mlxq.downloads", "--on-demand")
         asks = _on_demand(supervisor, Service("downloads", downloads, final=final, may_rest=True))

@@ -1,0 +1,52 @@
+"""The filter of a joined worker's commands: what is let through, and what is answered instead of it.
+
+It knows no connections. What is sent on is written anew from what was judged, so that there are no two readers of the
+same bytes who may differ.
+"""
+
+import hiredis
+
+from config.settings import Settings
+from mlxq.gateway.command_rules import Rules
+from mlxq.gateway.script_rules import ScriptRules
+from mlxq.gateway.sessions import Joined
+
+#: Redis itself gives the answer to what is refused: so it comes in its place among the others, and nobody has to read
+#: answers on their way.
+_REFUSAL = "return redis.error_reply('NOPERM a joined worker may not do this: %s')"
+_LONGEST_NAME = 32
+
+
+class NoCommand(Exception):
+    """What came is no command: the connection must be closed."""
+
+
+class Filter:
+    """Of one session."""
+
+    def __init__(self, joined: Joined, settings: Settings) -> None:
+        self._commands = Rules(joined)
+        self._scripts = ScriptRules(joined, settings)
+
+    def judge(self, command: object) -> bytes:
+        """What is sent to Redis for this command: itself, or what is answered with a refusal. Raises NoCommand."""
+        if type(command) is not list or not command or not all(type(each) is bytes for each in command):
+            raise NoCommand
+        name, arguments = command[0].upper(), command[1:]
+        if name == b"EVALSHA":
+            allowed = self._scripts.allow_sha(arguments)
+        elif name == b"EVAL":
+            allowed = self._scripts.allow_text(arguments)
+        else:
+            allowed = self._commands.allow(name, arguments)
+        if allowed:
+            return pack(*command)
+        word = name[:_LONGEST_NAME].decode("ascii", "replace")
+        shown = "".join(each if each.isalnum() and each.isascii() else "_" for each in word)
+        return pack(b"EVAL", (_REFUSAL % shown).encode(), b"0")
+
+
+def pack(*words: bytes) -> bytes:
+    """A command as it is sent."""
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
+    return packed

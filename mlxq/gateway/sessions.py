@@ -1,0 +1,46 @@
+"""Sessions of joined workers: the name that a worker is given, and the token that proves it.
+
+A token is made of the name, the id of the key and the installation's secret: nothing has to be stored, so that a
+session outlives restarts of all processes here and the sleep of its machine. It ends when its key is revoked.
+"""
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+
+_HOST = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST_HOST = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A session as the gateway knows it: `worker` is the name of the process, `key` the id of its key."""
+
+    worker: str
+    key: str
+
+    @property
+    def host(self) -> str:
+        """The name of its machine, as far as names of workers have it."""
+        return self.worker.rsplit(".", 2)[0]
+
+
+class Sessions:
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def open(self, key_id: str, host: str, pid: int) -> tuple[Joined, str]:
+        """A new session and its token."""
+        name = _HOST.sub("-", host.split(".")[0])[:_LONGEST_HOST].strip("-") or "mac"
+        joined = Joined(f"{name}.{pid}.{secrets.token_hex(4)}", key_id)
+        return joined, f"{key_id}.{self._proof(joined)}"
+
+    def find(self, worker: str, token: str) -> Joined | None:
+        """The session with this token; its key may have been revoked since. None: it is no token of that worker."""
+        key_id, _, proof = token.partition(".")
+        joined = Joined(worker, key_id)
+        return joined if hmac.compare_digest(proof.encode(), self._proof(joined).encode()) else None
+
+    def _proof(self, joined: Joined) -> str:
+        return hmac.digest(self._secret, f"{joined.worker}\n{joined.key}".encode(), "sha256").hex()

@@ -1,0 +1,134 @@
+"""Watches joined workers: sends those away whose key was revoked, and brings back the jobs of those that are gone.
+
+A worker that falls silent may sleep, or its network may be gone: its jobs run elsewhere once their leases have ended,
+and are not suspected of anything. One whose process ended closes its connections: that may be a job's fault.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection
+
+import redis
+from redis.exceptions import RedisError
+
+from config.settings import Settings
+from jobs import keys
+from jobs.connection import async_connection, connection
+from jobs.consumer.joined import no_fault_of
+from jobs.consumer.step_record import last_steps
+from jobs.gate import BEAT, Gate, LastStep, Ttl
+from jobs.tasks import end
+from mlxq.gateway.command_rules import CATEGORIES
+from mlxq.gateway.guard import KNOWN, Guard
+from mlxq.gateway.redis_side import RedisSide
+from mlxq.gateway.sessions import Joined
+
+log = logging.getLogger(__name__)
+
+#: Seconds of silence after which the connections of a worker are closed.
+_SILENT = 60.0
+_RETRY = 0.5
+
+
+class Watch:
+    """Call `start`, then `close`."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.side = RedisSide(guard, self._left)
+        self._guard = guard
+        self._settings = guard.settings
+        self._recovery = Recovery(guard.settings)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
+        self._gone: list[Joined] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._listen())]
+
+    async def close(self) -> None:
+        await end(*self._tasks)
+        await self.side.close()
+        self._recovery.close()
+
+    def _left(self, joined: Joined) -> None:
+        self._gone.append(joined)
+        self._news.set()
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except (RedisError, OSError) as error:
+                log.warning("joined workers are not watched: %s", type(error).__name__)
+            try:
+                async with asyncio.timeout(BEAT):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+
+    async def _look(self) -> None:
+        """Raises RedisError."""
+        gone, self._gone = self._gone, []
+        sessions = [worker.joined for worker in self.side.workers.values()]
+        now = time.time()
+        client = self._guard.redis
+        async with client.pipeline(transaction=False) as pipe:
+            for joined in sessions:
+                pipe.set(keys.joined(joined.worker), joined.key, ex=KNOWN)
+                pipe.zadd(keys.JOINED, {joined.worker: now + KNOWN})
+                pipe.hexists(keys.JOIN_KEYS, joined.key)
+            for joined in gone:
+                if joined.worker not in self.side.workers:
+                    pipe.zrem(keys.JOINED, joined.worker)
+            pipe.zremrangebyscore(keys.JOINED, "-inf", now)
+            answers = await pipe.execute()
+        valid = answers[2 : 3 * len(sessions) : 3]
+        revoked = [joined for joined, is_valid in zip(sessions, valid, strict=True) if not is_valid]
+        if revoked:
+            self.side.send_away(revoked)
+            log.warning("%d workers were sent away: their key was revoked", len(revoked))
+        silent = [
+            worker.joined
+            for worker in self.side.workers.values()
+            if time.monotonic() - worker.heard > _SILENT
+        ]
+        self.side.send_away(silent)
+        await asyncio.to_thread(self._recovery.run, [joined.worker for joined in revoked])
+
+    async def _listen(self) -> None:
+        """Revocations as they are told. Those that are lost here are seen by the next look."""
+        while True:
+            try:
+                async with async_connection(self._settings.redis_address, blocking_reads=True) as client:
+                    async with client.pubsub(ignore_subscribe_messages=True) as channel:
+                        await channel.subscribe(keys.GATEWAY)
+                        async for _ in channel.listen():
+                            self._news.set()
+            except (RedisError, OSError):
+                await asyncio.sleep(_RETRY)
+
+
+class Recovery:
+    """Brings back the jobs of workers that are gone, also where no worker of this machine does. Used by one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._redis: redis.Redis = connection(settings.redis_address)
+        ttl = Ttl.of(settings)
+        self._gates = [Gate(self._redis, category, "gateway", ttl) for category in CATEGORIES]
+
+    def run(self, revoked: Collection[str]) -> None:
+        """`revoked`: workers whose jobs go back at once. Raises RedisError."""
+        steps = {**last_steps(self._settings.step_folder), **no_fault_of(self._redis, CATEGORIES)}
+        for gate in self._gates:
+            dead = [f"{worker}.{gate.queue}" for worker in revoked]
+            requeued, failed = gate.recover(
+                self._settings.max_attempts, dead, {**steps, **{name: LastStep() for name in dead}}
+            )
+            if requeued or failed:
+                log.warning("recovered the %s queue: %d jobs again, %d failed", gate.queue, requeued, failed)
+
+    def close(self) -> None:
+        self._redis.close()
