@@ -37,6 +37,11 @@ def takes_workers(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get("JOIN_PORT", "0").strip() not in ("", "0")
 
 
+def joins(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the worker works for the server of another machine."""
+    return bool(environment.get("MLXQ_JOIN"))
+
+
 def downloads_fd() -> int | None:
     value = os.environ.get(DOWNLOADS_FD, "")
     return int(value) if value.isdecimal() else None

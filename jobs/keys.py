@@ -211,6 +211,11 @@ def worker_state(name: str) -> str:
     return f"mlxq:worker:{name}"
 
 
+def commands(worker_name: str) -> str:
+    """Channel on which a worker of another machine is told what concerns it of `COMMANDS`."""
+    return f"mlxq:commands:{worker_name}"
+
+
 def joined(worker_name: str) -> str:
     """The id of the key with which a worker of another machine has joined (expires)."""
     return f"mlxq:joined:{worker_name}"

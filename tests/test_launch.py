@@ -44,14 +44,14 @@ print(name, "is done", flush=True)
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """The repo as it is, but for the API, the worker and the downloads."""
+    """The repo as it is, but for the API, the gateway, the worker and the downloads."""
     folder = Path(tempfile.mkdtemp(prefix="mlxq-"))
     for name in ("config", "jobs", "Procfile"):
         (folder / name).symlink_to(REPO / name)
     (folder / "mlxq").mkdir()
     for name in ("__init__.py", "__main__.py", "launch", "catalog"):
         (folder / "mlxq" / name).symlink_to(REPO / "mlxq" / name)
-    for name in ("api", "worker", "mlxq/downloads"):
+    for name in ("api", "worker", "mlxq/downloads", "mlxq/gateway"):
         (folder / name).mkdir()
         (folder / name / "__init__.py").touch()
         (folder / name / "__main__.py").write_text(STAND_IN)
@@ -125,6 +125,20 @@ def test_when_honcho_is_gone_all_of_it_ends(start: Start, folder: Path) -> None:
     for process in tree:
         wait_until_gone(process.pid)
     assert not (folder / "data" / "redis.sock").exists()
+
+
+def test_the_gateway_runs_where_workers_of_other_machines_may_join(start: Start) -> None:
+    program = start(JOIN_PORT="8081")
+    wait_until_up(program)
+    started = {process.cmdline()[-1] for process in program.tree() if process.cmdline()}
+    assert "mlxq.gateway" in started
+
+
+def test_it_does_not_run_where_nobody_has_asked_for_it(start: Start) -> None:
+    program = start(JOIN_PORT="0")
+    wait_until_up(program)
+    started = {process.cmdline()[-1] for process in program.tree() if process.cmdline()}
+    assert "mlxq.gateway" not in started
 
 
 def test_a_killed_worker_comes_back_and_the_others_stay(start: Start) -> None:

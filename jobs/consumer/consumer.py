@@ -277,10 +277,11 @@ class Consumer:
     def _listen(self) -> None:
         """Commands as they are published. The heartbeat finds cancellations that are lost here."""
         listening: Any = connection(self._settings.redis_address)
+        commands = keys.commands(self.name) if self._joined else keys.COMMANDS
         while not self._stop.is_set():
             try:
                 with listening.pubsub(ignore_subscribe_messages=True) as channel:
-                    channel.subscribe(keys.COMMANDS)
+                    channel.subscribe(commands)
                     # Reads the confirmation: commands that are published from now on arrive.
                     channel.get_message(timeout=1.0)
                     self._listening.set()

@@ -29,6 +29,7 @@ class Registration:
     """One consumed queue as an RQ worker."""
 
     def __init__(self, connection: redis.Redis, queue: str, name: str) -> None:
+        """`name`: host, pid, random digits and queue, with dots between."""
         self._redis = connection
         self._queue = queue
         self.name = name
@@ -43,7 +44,8 @@ class Registration:
                     "last_heartbeat": now,
                     "queues": self._queue,
                     "pid": os.getpid(),
-                    "hostname": socket.gethostname(),
+                    # Of a joined worker it is what the gateway calls it: never that of the server's machine.
+                    "hostname": self.name.rsplit(".", 3)[0],
                     "ip_address": _own_address(self._redis),
                     "version": RQ_LAYOUT,
                     "python_version": platform.python_version(),

@@ -18,6 +18,7 @@ from mlxq.cli.table import show
 from mlxq.gateway import join_keys
 from mlxq.gateway.certificate import certificate_of
 from mlxq.gateway.discovery import NoDiscovery, find
+from mlxq.gateway.join_keys import JoinKey
 
 _LONGEST_NAME = 64
 
@@ -25,17 +26,19 @@ _LONGEST_NAME = 64
 def worker_actions(wanted: argparse.Namespace, settings: Settings) -> dict[str, Callable[[Server], None]]:
     """What each of these verbs does."""
     return {
-        "worker": lambda _: work(wanted.join, wanted.key),
+        "worker": lambda _: work(settings, wanted.join, wanted.key),
         "join-key": lambda _: keys(settings, wanted),
         "workers": workers,
     }
 
 
-def work(url: str | None, key: str | None) -> None:
+def work(settings: Settings, url: str | None, key: str | None) -> None:
     """Become a supervised worker. `url`: of the server; empty: it is looked for; None: by the environment."""
     if url == "":
+        known = settings.join_key.get_secret_value() if settings.join_key is not None else ""
+        parsed = JoinKey.parse(key or known)
         try:
-            url = find()
+            url = find("" if parsed is None else parsed.fingerprint)
         except NoDiscovery as error:
             raise Problem(str(error)) from None
         print(f"joining {url}")

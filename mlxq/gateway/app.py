@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from config import VERSION
-from jobs.errors import MlxqError, ServiceUnavailable, Unauthorized
+from jobs.errors import InvalidRequest, MlxqError, ServiceUnavailable, Unauthorized
 from jobs.protocol import protocol
 from mlxq.gateway import shapes
 from mlxq.gateway.guard import Guard
@@ -75,7 +75,10 @@ async def _join(request: Request) -> Response:
     """A session for who has a key, if its version fits."""
     guard: Guard = request.app.state.guard
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    asked = _requests.decode(await _body(request))
+    try:
+        asked = _requests.decode(await _body(request))
+    except msgspec.DecodeError:
+        raise InvalidRequest("This is no request to join.") from None
     opened = await guard.open(key, asked.host, asked.pid) if scheme.lower() == "bearer" else None
     if opened is None:
         raise Unauthorized("The key is not valid here, or it was revoked.")

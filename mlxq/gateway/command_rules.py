@@ -80,8 +80,8 @@ def _rules(joined: Joined) -> Iterator[tuple[str, Pattern, bool]]:
     yield once("CLIENT", _one("SETINFO"), _short, _short)
     # What it reads of the server.
     yield once("HGETALL", _one(keys.SETTINGS))
-    yield once("SUBSCRIBE", _one(keys.COMMANDS))
-    yield once("UNSUBSCRIBE", _one(keys.COMMANDS))
+    yield once("SUBSCRIBE", _one(keys.commands(joined.worker)))
+    yield once("UNSUBSCRIBE", _one(keys.commands(joined.worker)))
     yield once("UNSUBSCRIBE")
     # Waiting for jobs.
     for category in CATEGORIES:

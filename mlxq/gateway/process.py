@@ -14,6 +14,7 @@ from jobs.live_settings import at_start
 from jobs.shared_log import SharedLog
 from mlxq.gateway.app import create_app
 from mlxq.gateway.certificate import Certificate, certificate_of
+from mlxq.gateway.discovery import announced
 from mlxq.gateway.guard import Guard
 from mlxq.gateway.watch import Watch
 from mlxq.launch.open_files import allow_many_files
@@ -73,7 +74,8 @@ async def serve(settings: Settings, certificate: Certificate) -> int:
         watch.start()
         log.info("workers of other machines may join at port %d", settings.join_port)
         try:
-            await uvicorn.Server(config).serve(sockets[:1])
+            async with announced(settings.join_host, settings.join_port, certificate.fingerprint):
+                await uvicorn.Server(config).serve(sockets[:1])
         finally:
             await watch.close()
     return 0

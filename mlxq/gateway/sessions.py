@@ -7,6 +7,7 @@ session outlives restarts of all processes here and the sleep of its machine. It
 import hmac
 import re
 import secrets
+import socket
 from dataclasses import dataclass
 
 _HOST = re.compile(r"[^A-Za-z0-9_-]+")
@@ -33,6 +34,9 @@ class Sessions:
     def open(self, key_id: str, host: str, pid: int) -> tuple[Joined, str]:
         """A new session and its token."""
         name = _HOST.sub("-", host.split(".")[0])[:_LONGEST_HOST].strip("-") or "mac"
+        if name == socket.gethostname():
+            # What is known of a machine is found by its name: this one's is not another's to change.
+            name += "-joined"
         joined = Joined(f"{name}.{pid}.{secrets.token_hex(4)}", key_id)
         return joined, f"{key_id}.{self._proof(joined)}"
 

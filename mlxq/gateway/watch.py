@@ -20,6 +20,7 @@ from jobs.consumer.step_record import last_steps
 from jobs.gate import BEAT, Gate, LastStep, Ttl
 from jobs.tasks import end
 from mlxq.gateway.command_rules import CATEGORIES
+from mlxq.gateway.commands import pass_on
 from mlxq.gateway.guard import KNOWN, Guard
 from mlxq.gateway.redis_side import RedisSide
 from mlxq.gateway.sessions import Joined
@@ -98,14 +99,17 @@ class Watch:
         await asyncio.to_thread(self._recovery.run, [joined.worker for joined in revoked])
 
     async def _listen(self) -> None:
-        """Revocations as they are told. Those that are lost here are seen by the next look."""
+        """Revocations and commands as they are told. What is lost here is seen by the next look and beat."""
         while True:
             try:
                 async with async_connection(self._settings.redis_address, blocking_reads=True) as client:
                     async with client.pubsub(ignore_subscribe_messages=True) as channel:
-                        await channel.subscribe(keys.GATEWAY)
-                        async for _ in channel.listen():
-                            self._news.set()
+                        await channel.subscribe(keys.GATEWAY, keys.COMMANDS)
+                        async for message in channel.listen():
+                            if message["channel"] == keys.GATEWAY:
+                                self._news.set()
+                            else:
+                                await pass_on(self._guard.redis, self.side.workers, message["data"])
             except (RedisError, OSError):
                 await asyncio.sleep(_RETRY)
 

@@ -57,10 +57,14 @@ def add(
         if early.takes_workers(environment):
             supervisor.add(Service("gateway", command("mlxq.gateway"), final=final))
     elif name == "worker":
-        downloads = command("mlxq.downloads", "--on-demand")
-        asks = _on_demand(supervisor, Service("downloads", downloads, final=final, may_rest=True))
-        more[early.DOWNLOADS_FD] = str(asks)
-        service = Service(name, command("worker", pass_fds=(asks,)), final=final)
+        pipes: tuple[int, ...] = ()
+        # What a joined worker lacks, its server's machine fetches for itself.
+        if not early.joins(environment):
+            downloads = command("mlxq.downloads", "--on-demand")
+            asks = _on_demand(supervisor, Service("downloads", downloads, final=final, may_rest=True))
+            more[early.DOWNLOADS_FD] = str(asks)
+            pipes = (asks,)
+        service = Service(name, command("worker", pass_fds=pipes), final=final)
     else:
         raise ValueError(f"no service is called {name}")
     supervisor.add(service)

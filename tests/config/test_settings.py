@@ -330,6 +330,16 @@ def test_the_supervisor_reads_its_switch_as_the_settings_do(
     assert early.supervise() == load_settings().supervise
 
 
+@pytest.mark.parametrize("text", ["", "0", "8081", " 8081 "])
+def test_the_supervisor_reads_the_port_for_workers_as_the_settings_do(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("JOIN_PORT", text)
+    assert early.takes_workers() == (load_settings().join_port != 0)
+    monkeypatch.setenv("MLXQ_JOIN", text and "mac.local")
+    assert early.joins() == bool(load_settings().join_url)
+
+
 @pytest.mark.parametrize("text", ["", "~/x", "/data/mlxq", "relative"])
 def test_the_embedded_redis_reads_its_folder_as_the_settings_do(
     monkeypatch: pytest.MonkeyPatch, text: str

@@ -181,4 +181,4 @@ async def test_rq_info_tells_the_truth(
 
     assert "queue llm:normal:- 2" in told
     assert "1 executing" in told
-    assert f"worker host.1.abc.llm ({socket.gethostname()}" in told
+    assert "worker host.1.abc.llm (host" in told

@@ -1,0 +1,44 @@
+"""One gateway for all stories that leave it whole."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import redis
+
+from config.settings import Settings
+from jobs.connection import connection
+from tests.support.api_server import ApiServer
+from tests.support.gateway import Gateway
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[Gateway]:
+    with Gateway() as running:
+        yield running
+
+
+@pytest.fixture
+def joined(gateway: Gateway, tmp_path: Path) -> Settings:
+    """The settings of a worker that has joined with a key of its own."""
+    return gateway.joined(gateway.key("laptop"), tmp_path)
+
+
+@pytest.fixture
+def worker(joined: Settings) -> Iterator[redis.Redis]:
+    """What that worker has instead of Redis."""
+    with connection(joined.redis_address) as client:
+        yield client
+
+
+@pytest.fixture
+def api_url(gateway: Gateway) -> Iterator[Callable[..., str]]:
+    """The address of an API with these settings."""
+    with ExitStack() as opened:
+
+        def start(**settings: object) -> str:
+            api = ApiServer(Settings(redis_url=gateway.redis.url, **settings))  # type: ignore[arg-type]
+            return opened.enter_context(api).url
+
+        yield start
