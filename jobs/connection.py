@@ -72,7 +72,7 @@ def _opening(name: str | None, fingerprint: str) -> Callable[[redis.Connection],
 
 def _compare(link: redis.Connection, fingerprint: str) -> None:
     """Raises WrongCertificate."""
-    socket: Any = link._get_socket()  # type: ignore[no-untyped-call]
+    socket: Any = link._get_socket()
     found = socket.getpeercert(binary_form=True) or b""
     if not hmac.compare_digest(hashlib.sha256(found).hexdigest(), fingerprint):
         raise WrongCertificate("The server has another certificate than the one of the key.")
