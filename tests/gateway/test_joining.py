@@ -21,6 +21,7 @@ from config.settings import Settings
 from jobs import keys
 from jobs.connection import WrongCertificate, connection
 from jobs.protocol import protocol
+from mlxq.cli.program import main
 from mlxq.gateway import shapes
 from mlxq.gateway.certificate import certificate_of
 from mlxq.gateway.join_keys import JoinKey
@@ -108,8 +109,7 @@ class Impostor:
 
     def client(self, worker: str, token: str, fingerprint: str) -> redis.Redis:
         port = self._listener.getsockname()[1]
-        unchecked = "ssl_cert_reqs=none&ssl_check_hostname=false"
-        return connection(f"rediss://{worker}:{token}@127.0.0.1:{port}?{unchecked}#{fingerprint}")
+        return connection(f"rediss://{worker}:{token}@127.0.0.1:{port}#{fingerprint}")
 
     def _listen(self) -> None:
         while True:
@@ -207,22 +207,23 @@ def test_nothing_listens_unless_it_is_asked_for(tmp_path: Path) -> None:
     assert not (tmp_path / "gateway").exists()
 
 
-def test_keys_are_made_listed_and_revoked_in_the_terminal(gateway: Gateway) -> None:
-    def run(*arguments: str) -> tuple[int, list[str]]:
-        program = Program([sys.executable, "-m", "mlxq", "join-key", *arguments], gateway.environment)
-        lines = []
-        while (line := program._lines.get(timeout=60)) is not None:
-            lines.append(line)
-        return program.wait(), lines
+def test_keys_are_made_listed_and_revoked_in_the_terminal(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in gateway.environment.items():
+        monkeypatch.setenv(name, value)
 
-    status, (made,) = run("--name", "my laptop")
+    def run(*arguments: str) -> tuple[int, str]:
+        return main(["join-key", *arguments]), capsys.readouterr().out.strip()
+
+    status, made = run("--name", "my laptop")
     key = JoinKey.parse(made)
     assert status == 0
     assert key is not None
     assert gateway.client.hexists(keys.JOIN_KEYS, key.id)
     status, lines = run("--list")
-    assert any(key.id in line and "my laptop" in line for line in lines)
-    assert key.secret not in "".join(lines)
-    assert run("--revoke", key.id) == (0, [f"The key {key.id} is revoked."])
+    assert [line for line in lines.splitlines() if key.id in line and "my laptop" in line]
+    assert key.secret not in lines
+    assert run("--revoke", key.id) == (0, f"The key {key.id} is revoked.")
     assert run("--revoke", key.id)[0] == 1
     assert not gateway.client.hexists(keys.JOIN_KEYS, key.id)
