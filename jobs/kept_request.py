@@ -17,6 +17,7 @@ from jobs.payloads import Payload
 from jobs.reader import JobReader
 from jobs.redis_errors import told
 from jobs.request import NOBODY, Claim
+from jobs.webhooks import Webhook
 
 #: Members of payloads that name files.
 _FILES = frozenset({"audio", "blob", "images", "mask", "reference"})
@@ -24,7 +25,8 @@ _FILES = frozenset({"audio", "blob", "images", "mask", "reference"})
 
 @dataclass(frozen=True, slots=True)
 class KeptRequest:
-    """What was asked. `share`: the app by which the job had its turn; `work` and `most_tokens` as in JobRequest."""
+    """What was asked. `share`: the app by which the job had its turn; `work`, `most_tokens` and `webhook` as in
+    JobRequest."""
 
     kind: Kind
     model: str
@@ -32,6 +34,7 @@ class KeptRequest:
     share: str
     work: float
     most_tokens: int
+    webhook: Webhook | None = None
 
     @property
     def has_files(self) -> bool:
@@ -45,14 +48,24 @@ class KeptRequest:
 async def kept_request(reader: JobReader, job_id: str) -> KeptRequest:
     """Raises NotFound where it is not kept any more."""
     with told():
-        found: Any = await reader.redis.hmget(keys.job(job_id), "data", "mlxq_share", "mlxq_work")
-    data, share, work = found
+        found: Any = await reader.redis.hmget(
+            keys.job(job_id), "data", "mlxq_share", "mlxq_work", "mlxq_webhook"
+        )
+    data, share, work, webhook = found
     try:
         claim = Claim.decode(job_id, "", 1, (data or "").encode())
     except (MlxqError, ValueError, zlib.error):
         raise NotFound("The request of this job is not kept any more (KEEP_REQUEST_KB).") from None
     amount, _, most = (work or "0").partition(" ")
-    return KeptRequest(claim.kind, claim.model, claim.payload, share or NOBODY, float(amount), int(most or 0))
+    return KeptRequest(
+        claim.kind,
+        claim.model,
+        claim.payload,
+        share or NOBODY,
+        float(amount),
+        int(most or 0),
+        Webhook.decode(webhook) if webhook else None,
+    )
 
 
 def _names_files(value: object) -> bool:

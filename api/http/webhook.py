@@ -87,12 +87,17 @@ class Notifying(RequestModel):
         return target.url, None if events is None else tuple(events)
 
 
-def webhook_of(request: HTTPConnection, asked: Hook | None = None, family: Family = "job") -> Webhook | None:
-    """`asked` by the body, else by headers, else of the settings. Raises InvalidRequest and Forbidden."""
+def webhook_of(
+    request: HTTPConnection, asked: Hook | None = None, family: Family = "job", usual: Webhook | None = None
+) -> Webhook | None:
+    """`asked` by the body, else by headers, else `usual`, else of the settings.
+
+    Raises InvalidRequest and Forbidden.
+    """
     settings = context_of(request).settings
     url, events = asked or (request.headers.get(_URL_HEADER, "").strip(), None)
     if not url:
-        return Webhook.of(settings, family)
+        return usual or Webhook.of(settings, family)
     param = "webhook" if asked else _URL_HEADER
     caller_of(request).need(Rights.USE_INSTALLED, "A webhook sends requests in this machine's name;")
     if not is_webhook_url(url):

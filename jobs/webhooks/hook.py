@@ -24,6 +24,10 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.encode(self).decode()
 
     @staticmethod
+    def decode(text: str) -> "Webhook":
+        return msgspec.json.decode(text, type=Webhook)
+
+    @staticmethod
     def to(url: str, family: Family, events: tuple[str, ...] = EVENTS) -> "Webhook":
         return Webhook(url=url, host=webhook_host(url), family=family, events=events)
 

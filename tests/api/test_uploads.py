@@ -79,6 +79,13 @@ def test_a_request_that_becomes_no_job_leaves_no_file(
     assert (again.status_code, again.json()["id"]) == (202, waits.json()["id"])
     assert files(tmp_path) == kept
 
+    hearer.resume()
+    job = f"{url}/v1/jobs/{waits.json()['id']}"
+    assert httpx.get(f"{job}?wait=20", timeout=30).json()["status"] == "completed"
+    refused = httpx.post(f"{job}/retry")
+    assert refused.status_code == 409
+    assert "send the request again" in refused.json()["error"]["message"]
+
 
 def test_a_request_leaves_no_file_when_redis_is_short_of_memory(
     make_api: Callable[..., str], hearer: ScriptedWorker, clean_redis: redis.Redis, tmp_path: Path

@@ -174,6 +174,27 @@ def test_a_filter_chooses_events_in_every_dialect(
     assert len(listed(http)) == len(asked)
 
 
+def test_what_is_asked_again_tells_the_same_receiver(
+    http: httpx.Client, worker: ScriptedWorker, receiver: Receiver
+) -> None:
+    worker.play(lambda run: run.fail(EngineFailure("out of luck")))
+    webhook = {"url": receiver.url, "events": ["job.failed"]}
+    first = http.post(CHAT, json=chat(webhook=webhook, background=True)).raise_for_status().json()["id"]
+    assert receiver.next().event["data"]["id"] == first
+
+    def again(**headers: str) -> str:
+        return str(http.post(f"/v1/jobs/{first}/retry", headers=headers).raise_for_status().json()["id"])
+
+    elsewhere = receiver.url.replace("secret-path", "elsewhere")
+    worker.play(*2 * [lambda run: run.fail(EngineFailure("out of luck"))], lambda run: run.complete("well"))
+    for headers, path in (({}, "/hooks/secret-path"), ({"x-webhook": elsewhere}, "/hooks/elsewhere")):
+        made, told = again(**headers), receiver.next()
+        assert (told.event["data"]["id"], told.path) == (made, path)
+    well = again()
+    assert http.get(f"/v1/jobs/{well}?wait=10").json()["status"] == "completed"
+    assert listed(http, job=well) == [], "its filter is the same, too"
+
+
 def test_what_can_not_be_told_is_refused(http: httpx.Client) -> None:
     good = "https://example.com/x"
     wrong: list[tuple[dict[str, Any], str]] = [

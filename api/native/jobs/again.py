@@ -14,6 +14,7 @@ from api.http.caller import Rights, caller_of
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
+from api.http.webhook import webhook_of
 from api.native.jobs.asked import body_of, path_of
 from api.native.jobs.schema import JobId, RequestOfJob
 from jobs.errors import Conflict, Forbidden, JobNotFound
@@ -21,6 +22,8 @@ from jobs.info import JobInfo
 from jobs.kept_request import KeptRequest, kept_request
 from jobs.kinds import KINDS, Category
 from jobs.request import JobRequest, new_job_id
+from mlxq.catalog import ModelRef
+from mlxq.downloads.request import download_request
 
 router = APIRouter(tags=["jobs"])
 
@@ -59,7 +62,10 @@ async def get_request(request: Request, job_id: JobId) -> Response:
     openapi_extra=gives(JobObject, 202, "A new job was accepted"),
 )
 async def retry(request: Request, job_id: JobId) -> Response:
-    """Of a job that has ended. 404 where its request is not kept any more, 409 where files came with it."""
+    """Of a job that has ended. 404 where its request is not kept any more, 409 where files came with it.
+
+    Whoever was told of the end of the first one is told of this one, too, unless this request names another webhook.
+    """
     await cancellable_job(request, job_id)
     info = await visible_job(request, job_id)
     if not info.status.terminal:
@@ -69,15 +75,17 @@ async def retry(request: Request, job_id: JobId) -> Response:
         raise Conflict("Jobs that load, unload and fetch models are asked for where models are.")
     if kept.has_files:
         raise Conflict("Files came with this job, and were deleted at its end: send the request again.")
-    await model_of(request, kept.model, Category(info.queue))
-    job = _again(request, info, kept)
+    ref = await model_of(request, kept.model, Category(info.queue))
+    job = _again(request, info, kept, ref)
     submission = await jobs_of(request).enqueue(job)
     accepted = await jobs_of(request).foresee(accepted_job(job, submission))
     return json_response(shown(request, accepted), 202)
 
 
-def _again(request: Request, info: JobInfo, kept: KeptRequest) -> JobRequest:
+def _again(request: Request, info: JobInfo, kept: KeptRequest, ref: ModelRef) -> JobRequest:
+    """A model that was deleted in the meantime is fetched first."""
     settings = context_of(request).settings
+    fetch = download_request(settings, ref.base_id, app=info.app, owner=info.owner)
     renderer = renderers_of(request).find(info.dialect, info.kind)
     meta = msgspec.structs.replace(renderer.noted(info.meta), created=int(time.time()))
     return JobRequest(
@@ -91,9 +99,11 @@ def _again(request: Request, info: JobInfo, kept: KeptRequest) -> JobRequest:
         dialect=info.dialect,
         app=info.app,
         owner=info.owner,
+        needs=None if ref.installed else fetch,
         service_class=info.service_class,
         share=kept.share,
         work=kept.work,
         most_tokens=kept.most_tokens,
         meta=meta,
+        webhook=webhook_of(request, family=renderer.family, usual=kept.webhook),
     )
