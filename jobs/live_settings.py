@@ -1,4 +1,4 @@
-"""The settings that can be changed while mlxq runs: MLX-GUI's nine, how many models may be held, and the night shift.
+"""The settings that can be changed while mlxq runs: MLX-GUI's nine, which models are held, and the night shift.
 
 The environment says what they are at first, Redis keeps what was changed. Who changes one says so on the channel
 of commands; readers also look again at each beat, so that a message that is lost costs a second or two, no more.
@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 import orjson
 import redis
 import redis.asyncio
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from redis.exceptions import RedisError
 
 from config.settings import LOG_LEVELS, Settings
@@ -54,6 +54,11 @@ def _folder(value: str) -> str:
     return value
 
 
+def _fixed(value: object) -> object:
+    """JSON has lists only."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 class LiveSettings(BaseModel):
     """A value for each key, in JSON's own types. Immutable: a change makes another."""
 
@@ -78,6 +83,12 @@ class LiveSettings(BaseModel):
     bind_to_all_interfaces: bool
     #: models on demand that are in memory at once; those of the environment are not counted
     max_concurrent_models: int = Field(default=3, ge=1, le=100)
+    #: ids of models that stay in memory, and are loaded at the start, like those of the environment
+    kept_models: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=1024)], ...],
+        BeforeValidator(_fixed),
+        Field(max_length=100),
+    ] = ()
     #: when background jobs start, and what becomes of running ones; see `BackgroundSettings`
     background_hours: Annotated[str, AfterValidator(checked_hours)] = ""
     background_on_ac_power: bool = False

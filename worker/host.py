@@ -120,6 +120,7 @@ class WorkerHost:
         self.night.start()
         for lanes in self.lanes.values():
             lanes.start()
+        self._load_kept()
         self._consumer.start()
         if self._session is None:
             self._tokenizers.start()
@@ -213,6 +214,7 @@ class WorkerHost:
             self._paces,
             self._scheduler,
             preload=self._preload(category),
+            kept=lambda: self.live.current.kept_models,
             tell_others=lambda kind, model: self._tell_others(category, kind, model),
             slows=lambda: self.night.slows,
         )
@@ -235,6 +237,14 @@ class WorkerHost:
         except UnknownModel as error:
             log.error("%s_MODEL: %s", category.upper(), error)
             return None
+
+    def _load_kept(self) -> None:
+        """Load the models that are kept in memory, as far as they are here."""
+        for model in self.live.current.kept_models:
+            with contextlib.suppress(UnknownModel):
+                ref = self._catalog.resolve(model)
+                if ref.id == model and ref.path is not None and ref.category in self.lanes:
+                    self.lanes[ref.category].order(Kind.LOAD, ref.id)
 
     def _changed(self, live: LiveSettings) -> None:
         apply_log_level(live)
@@ -307,5 +317,5 @@ class WorkerHost:
                 yield f"{each.variable}: {each.reason}."
         for category, lanes in self.lanes.items():
             for slot in held[category]:
-                if slot.state == "error" and slot.model is not None and lanes.pins(slot.model):
+                if slot.state == "error" and slot.model is not None and slot.model == lanes.preload:
                     yield f"{category.upper()}_MODEL: {slot.error}"

@@ -55,14 +55,14 @@ class Lane:
         settings: Settings,
         paces: Paces,
         scheduler: DeviceScheduler | None = None,
-        pinned: str | None = None,
+        pins: Callable[[str], bool] = lambda _: False,
         on_hold: Callable[[], None] = lambda: None,
         slows: Callable[[], bool] = lambda: False,
     ) -> None:
         """`jobs`: the queue of its tasks. `record`: where it notes what it works on.
 
-        `scheduler`: where it waits for its turn on the device; without, it never waits. `pinned`: the id of the model
-        that stays once it is loaded. `on_hold` is called when `holds` has changed. `paces`: what is learned of how
+        `scheduler`: where it waits for its turn on the device; without, it never waits. `pins`: whether a model
+        stays once it is loaded. `on_hold` is called when `holds` has changed. `paces`: what is learned of how
         fast models are. `slows`: whether work of the background is slowed down.
         """
         self.name = name
@@ -89,7 +89,7 @@ class Lane:
         self.occupant = LaneOccupant(
             slot,
             self._requests,
-            pinned,
+            pins,
             lambda: bool(self._waiting or self._running),
             lambda: jobs.give_way(self._running.ids),
         )

@@ -7,7 +7,7 @@ knows which lane has which model. It does not know engines, or how a task runs.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from config.settings import Settings
 from jobs.consumer.affinity import Affinity, Prospect
@@ -46,13 +46,14 @@ class Lanes:
         paces: Paces,
         scheduler: DeviceScheduler | None = None,
         preload: str | None = None,
+        kept: Callable[[], Collection[str]] = tuple,
         tell_others: Callable[[Kind, str], None] = lambda *_: None,
         slows: Callable[[], bool] = lambda: False,
     ) -> None:
         """`capacity`: jobs at the same time, of all models. `scheduler`, `paces`: see `Lane`.
 
-        `preload`: the id of a model to load before the first job, which then stays. `tell_others` is called with a
-        load or an unload that was a job. `slows`: see `Lane`.
+        `preload`: the id of a model to load before the first job, which then stays. `kept`: ids of others that stay
+        once they are loaded. `tell_others` is called with a load or an unload that was a job. `slows`: see `Lane`.
         """
         self.category = category
         self._consumer = consumer
@@ -61,7 +62,8 @@ class Lanes:
         self._settings = settings
         self._scheduler = scheduler
         self._paces = paces
-        self._preload = preload
+        self.preload = preload
+        self._kept = kept
         self._tell_others = tell_others
         self._slows = slows
         #: one decision at a time: which lane gets a model
@@ -78,8 +80,8 @@ class Lanes:
     def start(self) -> None:
         for lane in self.lanes:
             lane.start()
-        if self._preload is not None:
-            self.order(Kind.LOAD, self._preload)
+        if self.preload is not None:
+            self.order(Kind.LOAD, self.preload)
 
     def accept(self, execution: Execution) -> None:
         task = Task(execution)
@@ -138,7 +140,7 @@ class Lanes:
 
     def pins(self, model: str) -> bool:
         """Whether this model stays once it is loaded."""
-        return model == self._preload
+        return model == self.preload or model in self._kept()
 
     def snapshot(self) -> tuple[SlotState, ...]:
         """The slots that hold a model or failed to, the last used first; one of them at least."""
@@ -239,7 +241,7 @@ class Lanes:
             self._settings,
             self._paces,
             self._scheduler,
-            self._preload,
+            self.pins,
             self._hold,
             self._slows,
         )

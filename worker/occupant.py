@@ -16,11 +16,11 @@ class LaneOccupant:
         self,
         slot: Slot,
         requests: SlotRequests,
-        pinned: str | None,
+        pins: Callable[[str], bool],
         works: Callable[[], bool],
         give_way: Callable[[], object],
     ) -> None:
-        """`pinned`: the id of the model that the settings name, which stays. `works`: the lane has tasks in hand.
+        """`pins`: whether the settings name a model, which then stays. `works`: the lane has tasks in hand.
 
         `give_way` ends its tasks if the clients of all of them have left.
         """
@@ -30,7 +30,7 @@ class LaneOccupant:
         self.used_at = float("-inf")
         self._slot = slot
         self._requests = requests
-        self._pinned = pinned
+        self._pins = pins
         self._works = works
         self._give_way = give_way
         self._lock = threading.Lock()
@@ -72,7 +72,7 @@ class LaneOccupant:
 
     def pins(self, model: str) -> bool:
         """Whether this model stays once it is loaded."""
-        return model == self._pinned
+        return self._pins(model)
 
     @property
     def busy(self) -> bool:

@@ -42,6 +42,7 @@ OWN: dict[str, Any] = {
     "background_heat": "serious",
     "background_running": "requeue",
     "keep_awake": False,
+    "kept_models": ["tiny", "org/other"],
 }
 
 
@@ -97,6 +98,9 @@ def test_a_setting_is_changed_and_kept(
         ("background_on_ac_power", "yes"),
         ("background_heat", "hot"),
         ("background_running", "stop"),
+        ("kept_models", "tiny"),
+        ("kept_models", [""]),
+        ("kept_models", ["x" * 2000]),
     ],
 )
 def test_a_wrong_value_changes_nothing(http: httpx.Client, key: str, value: object) -> None:

@@ -109,6 +109,38 @@ async def test_a_model_that_the_settings_name_is_not_counted_and_stays(
         bench.host.drain()
 
 
+async def test_a_model_that_is_kept_stays_and_is_loaded_again_at_the_start(
+    settings: Settings, client: JobClient
+) -> None:
+    bench = Bench(settings, client)
+    bench.host.start()
+    try:
+        await bench.hold_at_most(1)
+        await bench.story(await bench.submit("second"))
+        await bench.change(kept_models=["second", "not/here"])
+        for model in ("first", "third"):
+            await bench.story(await bench.submit(model))
+        assert [(each.model, each.closed) for each in bench.engines] == [
+            ("second", False),
+            ("first", True),
+            ("third", False),
+        ]
+    finally:
+        bench.host.drain()
+
+    again = Bench(settings, client)
+    again.host.start()
+    try:
+        async with asyncio.timeout(20):
+            while not again.engines:
+                await asyncio.sleep(0.01)
+        await again.change(kept_models=[])
+        await again.story(await again.submit("first"))
+        assert [(each.model, each.closed) for each in again.engines] == [("second", True), ("first", False)]
+    finally:
+        again.host.drain()
+
+
 async def test_a_model_is_unloaded_by_its_name_while_the_other_generates(bench: Bench) -> None:
     running = await runs(bench, "first")
     await bench.story(await bench.send(Kind.LOAD, "second"))

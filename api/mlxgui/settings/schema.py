@@ -11,12 +11,12 @@ from jobs.live_settings import LiveSettings
 class SettingUpdate(RequestModel):
     """What the key's own type does not take is refused later, when the key is known."""
 
-    value: bool | int | float | str | None
+    value: bool | int | float | str | list[str] | None
 
 
 class SettingChanged(TypedDict):
     key: str
-    value: bool | int | float | str | None
+    value: bool | int | float | str | list[str] | None
     updated: Literal[True]
 
 
