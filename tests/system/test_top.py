@@ -1,70 +1,19 @@
-"""`mlxq top` in a real terminal: it sees what runs and waits, and its keys cancel, hold and pause."""
+"""`mlxq top` in a terminal: it sees what runs and waits, and its keys cancel, hold and pause."""
 
-import os
-import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from tests.support.stories import submit
-from tests.support.system import REPO, System
+from tests.support.system import System
+from tests.support.terminal import Terminal
 from tests.system.test_terminal import run
-
-#: Without the size of the terminal that the tests run in.
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-
-
-class Tmux:
-    """A terminal of 160 columns that tmux holds."""
-
-    def __init__(self, folder: Path, command: list[str]) -> None:
-        self._socket = str(folder / "tmux")
-        size = ("-x", "160", "-y", "30")
-        self._tmux("-f", "/dev/null", "new-session", "-d", "-s", "top", *size, *command)
-
-    def _tmux(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["tmux", "-S", self._socket, *arguments],
-            env={**_ENVIRONMENT, "TERM": "xterm-256color"},
-            cwd=REPO,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=20,
-        )
-        return done.stdout
-
-    def text(self) -> str:
-        return self._tmux("capture-pane", "-p", "-t", "top")
-
-    def press(self, *keys: str) -> None:
-        self._tmux("send-keys", "-t", "top", *keys)
-
-    def until(self, condition: Callable[[str], bool], timeout: float = 20) -> str:
-        """Look again and again: a terminal has no events."""
-        deadline = time.monotonic() + timeout
-        while not condition(shown := self.text()):
-            assert time.monotonic() < deadline, shown
-            time.sleep(0.05)
-        return shown
-
-    def closed(self) -> bool:
-        done = subprocess.run(["tmux", "-S", self._socket, "has-session"], capture_output=True, timeout=20)
-        return done.returncode != 0
-
-    def close(self) -> None:
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, timeout=20)
 
 
 @pytest.fixture
-def top(system: System, tmp_path: Path) -> Iterator[Tmux]:
-    if shutil.which("tmux") is None:
-        pytest.skip("there is no tmux")
-    terminal = Tmux(tmp_path, [sys.executable, "-m", "mlxq", "--url", system.url, "top"])
+def top(system: System) -> Iterator[Terminal]:
+    terminal = Terminal([sys.executable, "-m", "mlxq", "--url", system.url, "top"])
     yield terminal
     terminal.close()
 
@@ -73,7 +22,7 @@ def line(shown: str, job_id: str) -> str:
     return next((each for each in shown.splitlines() if job_id in each), "")
 
 
-def test_it_sees_cancels_holds_and_pauses(system: System, top: Tmux) -> None:
+def test_it_sees_cancels_holds_and_pauses(system: System, top: Terminal) -> None:
     top.until(lambda shown: "taking jobs" in shown)
     running = submit(system, "long", max_tokens=50_000)
     top.until(lambda shown: "runs" in line(shown, running))
@@ -102,10 +51,7 @@ def test_it_sees_cancels_holds_and_pauses(system: System, top: Tmux) -> None:
     top.press("Space")
     top.until(lambda shown: "completed" in line(shown, waiting))
     top.press("q")
-    deadline = time.monotonic() + 20
-    while not top.closed():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert top.ended() == 0
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["no terminal", "no server"])
