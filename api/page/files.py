@@ -4,6 +4,9 @@ The address of a file has the version of all of them, so that browsers keep file
 """
 
 import gzip
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -19,6 +22,10 @@ _TYPES = {
 }
 #: The file that the others belong to.
 _INDEX = "index.html"
+#: In it the place of the scripts that are needed at once, and the two that import the others.
+_MODULES = b"<!-- modules -->\n"
+_FIRST = ("app.js", "views/now.js")
+_IMPORT = re.compile(rb'\bfrom *"(\.[^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,21 @@ def page_files() -> PageFiles:
     whole = sha256(b"".join(name.encode() + content for name, (content, _) in found.items()))
     version = whole.hexdigest()[:12]
     index, content_type = found.pop(_INDEX)
+    scripts = _imported({name: content for name, (content, _) in found.items()}, *_FIRST)
+    links = "".join(f'<link rel="modulepreload" href="page/{name}">\n' for name in scripts)
+    index = index.replace(_MODULES, links.encode())
     # Relative, as the server may be below a path of a proxy.
     index = index.replace(b'="page/', f'="page/{version}/'.encode())
     files = {name: PageFile.of(content, kind) for name, (content, kind) in found.items()}
     return PageFiles(version, PageFile.of(index, content_type), files)
+
+
+def _imported(files: Mapping[str, bytes], *names: str) -> Sequence[str]:
+    """These scripts and all that they import. A browser that knows them need not read one to ask for the next."""
+    known = list(names)
+    for name in known:
+        for path in _IMPORT.findall(files[name]):
+            imported = posixpath.normpath(posixpath.join(posixpath.dirname(name), path.decode()))
+            if imported not in known:
+                known.append(imported)
+    return known

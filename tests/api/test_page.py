@@ -60,6 +60,12 @@ def test_files_are_kept_by_browsers_and_asked_for_anew_with_a_new_version(http: 
     assert http.get("/", headers={**BROWSER, "if-none-match": page.headers["etag"]}).status_code == 304
 
 
+def test_what_the_first_view_imports_is_asked_for_at_once(http: httpx.Client) -> None:
+    asked = {path.split("/", 2)[2] for path in addresses(http)}
+    assert {"app.js", "lib.js", "views/now.js", "vendor/preact.js", "parts/controls.js"} <= asked
+    assert not {"views/chat.js", "vendor/marked.js"} & asked
+
+
 def test_no_other_file_is_served(http: httpx.Client) -> None:
     version = page_files().version
     for name in (
