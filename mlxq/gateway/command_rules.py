@@ -38,7 +38,8 @@ class Rules:
     def allow(self, command: bytes, arguments: Sequence[bytes]) -> bool:
         """`command` is in capitals."""
         return any(
-            _matches(pattern, arguments, repeats=repeats) for pattern, repeats in self._table.get(command, ())
+            _matches(pattern, arguments, repeats=repeats)
+            for pattern, repeats in self._table.get(command, ())
         )
 
 
@@ -145,3 +146,5 @@ def _up_to_bytes(most: int) -> Matcher:
 
 def _is_reply(argument: bytes) -> bool:
     return _REPLY.fullmatch(argument) is not None
+
+

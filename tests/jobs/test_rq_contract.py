@@ -1,6 +1,7 @@
 """RQ's own classes and command line read what the gate writes: the layouts of `rq==2.12.*` that mlxq relies on."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Models of the page's stories, beside those that ship with mlxq: two that say much, and one that speaks."""
+"""Models of the page's stories, beside those that ship with mlxq: three that say much, and one that speaks."""
 
 from pathlib import Path
 
@@ -16,13 +16,14 @@ MARKUP = [
 ]
 #: What it says then: enough to load the page again before the end.
 WORDS = [f"w{number} " for number in range(600)]
-#: What `rambler` says: more than anybody waits for.
-_MANY = [f"w{number} " for number in range(2500)]
+#: A name that is dangerous where it becomes markup.
+DANGEROUS = "<b id=hurt>model<"
 
 
 def make_models(root: Path) -> Path:
-    """`talker`, `rambler` and `speaker`, with the voices `vivian` and `ryan`."""
+    """`talker`; `rambler`, which never ends; `DANGEROUS`; and `speaker`, with the voices `vivian` and `ryan`."""
     saying(root / "talker", [*MARKUP, *WORDS])
-    saying(root / "rambler", _MANY)
+    saying(root / "rambler", WORDS, endless=True)
+    saying(root / DANGEROUS, ["Hello."])
     random_qwen3_tts(root / "speaker", "custom_voice")
     return root

@@ -82,6 +82,24 @@ def test_markup_of_an_answer_stays_text(chat: Page) -> None:
     assert chat.evaluate("typeof hacked") == "undefined"
 
 
+def test_an_input_methods_enter_chooses_a_word(chat: Page) -> None:
+    message = chat.get_by_label("Message", exact=True)
+    message.focus()
+    keyboard = chat.context.new_cdp_session(chat)
+    keyboard.send("Input.imeSetComposition", {"text": "にほん", "selectionStart": 3, "selectionEnd": 3})
+    expect(message).to_have_value("にほん")
+    # Of these codes the second is what Safari has for a key that an input method takes.
+    for code in (13, 229):
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": code}
+        keyboard.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **key})
+        keyboard.send("Input.dispatchKeyEvent", {"type": "keyUp", **key})
+    keyboard.send("Input.insertText", {"text": "日本"})
+    expect(message).to_have_value("日本")
+    message.press("Enter")
+    expect(message).to_have_value("")
+    expect(chat.locator(".message.user .said")).to_have_text("日本")
+
+
 def test_conversations_are_listed_exported_renamed_imported_and_deleted(chat: Page, tmp_path: Path) -> None:
     chat.get_by_label("Model", exact=True).select_option("tiny-chat")
     answer = ask(chat, "What is the capital of France?")

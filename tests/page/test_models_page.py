@@ -54,13 +54,23 @@ def answered(system: System, model: str) -> bool:
 
 
 def test_a_model_is_loaded_and_unloaded(tab: Watched, tidy: System) -> None:
+    tidy.http.post("/v1/models/tiny-whisper/unload").raise_for_status()
     tab.open("models").connected()
     memory = tab.page.get_by_role("region", name="Memory")
     expect(memory).to_contain_text("tiny-chat")
-    tab.page.get_by_role("button", name="Load tiny-whisper").click()
-    expect(memory).to_contain_text("tiny-whisper")
+    tab.page.get_by_role("button", name="Load tiny-whisper", exact=True).click()
+    keep = memory.get_by_role("button", name="Keep tiny-whisper in memory")
+    keep.click()
+    expect(keep).to_have_text("Kept")
+    assert tidy.http.get("/v1/settings").json()["kept_models"] == ["tiny-whisper"]
     memory.get_by_role("button", name="Unload tiny-whisper").click()
     expect(memory).not_to_contain_text("tiny-whisper")
+    there = tab.page.get_by_role("region", name="On this machine").get_by_role("row")
+    keep = there.filter(has_text="tiny-whisper").get_by_role("button", name="Keep tiny-whisper in memory")
+    expect(keep).to_have_attribute("aria-pressed", "true")
+    keep.click()
+    expect(keep).to_have_count(0)
+    assert tidy.http.get("/v1/settings").json()["kept_models"] == []
 
 
 def test_a_model_is_deleted_after_a_question(tab: Watched, tidy: System) -> None:

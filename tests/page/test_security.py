@@ -8,7 +8,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.page.models import DANGEROUS
 from tests.page.watched import Watched, watched
+from tests.support.hub import Hub
+from tests.support.hub_listing import HubListing, listed
 from tests.support.stories import outcome
 from tests.support.system import REPO, System
 
@@ -64,12 +67,80 @@ def test_markup_of_a_models_answer_is_made_harmless(tab: Watched, tidy: System) 
     assert tab.page.evaluate("window.hurt") is None
 
 
+def test_markup_of_a_models_name_stays_text(tab: Watched, tidy: System, submit: Callable[..., str]) -> None:
+    done = submit(model=DANGEROUS)
+    assert outcome(tidy, done)["model"] == DANGEROUS
+    tab.open().connected()
+    expect(tab.page.locator(f".ended [data-job='{done}']")).to_contain_text(DANGEROUS)
+    unharmed(tab)
+    for view in ("history", "models", "usage?by=model", f"jobs/{done}"):
+        tab.go(view)
+        expect(tab.page.get_by_role("main")).to_contain_text(DANGEROUS)
+        unharmed(tab)
+    tab.go("chat")
+    tab.page.get_by_label("Model", exact=True).select_option(DANGEROUS)
+    tab.page.get_by_label("Message", exact=True).fill("Hello")
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator(".message.assistant .facts")).to_contain_text(DANGEROUS)
+    unharmed(tab)
+
+
+def test_markup_of_file_names_stays_text(tab: Watched) -> None:
+    name = "<img src=x onerror=hurt=1><b id=hurt>file.txt"
+    tab.open("chat").page.get_by_label("Model", exact=True).select_option("talker")
+    tab.page.locator(".composer input[type=file]").set_input_files(
+        {"name": name, "mimeType": "text/plain", "buffer": b"Hello"}
+    )
+    expect(tab.page.get_by_label("Attached")).to_contain_text(name)
+    unharmed(tab)
+    tab.page.get_by_role("button", name="Send (Enter)").click()
+    expect(tab.page.locator(".message.user")).to_contain_text(name)
+    unharmed(tab)
+
+    tab.go("audio")
+    tab.forgive("400")
+    tab.page.locator(".drop input[type=file]").set_input_files(
+        {"name": name, "mimeType": "audio/wav", "buffer": b"no sound"}
+    )
+    transcript = tab.page.get_by_role("region", name="Transcript")
+    expect(transcript.get_by_role("heading")).to_have_text(name)
+    expect(transcript.get_by_role("alert")).to_be_visible()
+    unharmed(tab)
+
+    tab.go("images")
+    tab.page.locator(".drop input[type=file]").set_input_files(
+        {"name": name, "mimeType": "text/plain", "buffer": b"no image"}
+    )
+    expect(tab.page.get_by_role("log", name="Notices")).to_contain_text(f"{name} is no image.")
+    unharmed(tab)
+
+
+def test_markup_of_the_hub_stays_text(tab: Watched, hub: Hub) -> None:
+    name = "mlx-community/<b id=hurt>model"
+    with HubListing(listed(name)) as listing:
+        hub.listing = listing.url
+        try:
+            search = tab.open("models").connected().page.get_by_role("region", name="Search the hub")
+            search.get_by_role("button", name="Search").click()
+            expect(search.get_by_role("table")).to_contain_text(name)
+            unharmed(tab)
+            tab.forgive("status of 4")
+            search.get_by_role("button", name=f"Get {name}").click()
+            expect(tab.page.get_by_role("log", name="Notices")).to_contain_text("Invalid 'repo_id'")
+            unharmed(tab)
+        finally:
+            hub.listing = None
+
+
 @pytest.fixture(scope="module")
 def keyed() -> Iterator[System]:
     running = System(REPO / "models", "tiny-chat", API_KEYS="key-of-ann", ADMIN_KEYS="key-of-chief")
     running.http.headers["authorization"] = "Bearer key-of-chief"
     try:
-        yield running.start()
+        # Nothing here is about jobs.
+        running.redis.start()
+        running.start_api()
+        yield running
     finally:
         running.stop()
 

@@ -101,8 +101,9 @@ def test_the_keyboard_is_enough(tab: Watched) -> None:
     expect(tab.page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_an_unknown_view_leads_back(tab: Watched) -> None:
-    tab.open("nix/<img src=x onerror=alert(1)>")
+@pytest.mark.parametrize("view", ["nix/<img src=x onerror=alert(1)>", "constructor", "__proto__/x"])
+def test_an_unknown_view_leads_back(tab: Watched, view: str) -> None:
+    tab.open(view)
     expect(tab.heading("Not found")).to_be_visible()
     tab.page.get_by_role("main").get_by_role("link", name="Now").click()
     expect(tab.heading("Now")).to_be_visible()

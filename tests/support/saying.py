@@ -20,14 +20,24 @@ _TEMPLATE = (
 )
 
 
-def saying(folder: Path, pieces: list[str], *, markers: tuple[str, ...] = (), opening: str = "") -> Path:
+def saying(
+    folder: Path,
+    pieces: list[str],
+    *,
+    markers: tuple[str, ...] = (),
+    opening: str = "",
+    endless: bool = False,
+) -> Path:
     """Write a model into `folder` that says `pieces`, each one token, all different.
 
-    `markers`: special tokens of its vocabulary. `opening`: how its prompt ends.
+    `markers`: special tokens of its vocabulary. `opening`: how its prompt ends. `endless`: it begins again after the
+    last piece, up to a million tokens.
     """
     tokenizer = _tokenizer(pieces, markers)
     every: dict[str | None, Sequence[str]] = {None: pieces}
-    return _write(folder, tokenizer, every, _TEMPLATE.format(opening=opening), context=4096)
+    after = pieces[0] if endless else _END
+    context = 1 << 20 if endless else 4096
+    return _write(folder, tokenizer, every, _TEMPLATE.format(opening=opening), context, after)
 
 
 def acting(folder: Path, answers: dict[str, list[str]], template: str, *, context: int = 1 << 20) -> Path:
@@ -56,8 +66,9 @@ def _write(
     answers: Mapping[str | None, Sequence[str]],
     template: str,
     context: int,
+    after: str = _END,
 ) -> Path:
-    """`answers` by the token that they follow; None: any other."""
+    """`answers` by the token that they follow; None: any other. `after`: the token that follows their last one."""
     folder.mkdir(parents=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     size = tokenizer.get_vocab_size()
@@ -65,7 +76,7 @@ def _write(
     vocabulary = tokenizer.get_vocab()
     follows = np.full(size, vocabulary[answers[None][0] if None in answers else _END])
     for mark, answer in answers.items():
-        said = [vocabulary[piece] for piece in ([] if mark is None else [mark]) + [*answer, _END]]
+        said = [vocabulary[piece] for piece in ([] if mark is None else [mark]) + [*answer, after]]
         follows[said[:-1]] = said[1:]
     embedding, head = np.zeros((size, width), np.float32), np.zeros((size, width), np.float32)
     embedding[range(size), range(size)] = 1

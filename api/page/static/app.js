@@ -28,7 +28,10 @@ const VIEWS = {
   settings: { title: "Settings", key: "s", load: () => import("./views/settings.js") },
   logs: { title: "Logs", key: "l", load: () => import("./views/logs.js") },
 };
+/** Views that no link of the navigation leads to. */
 const HIDDEN = { jobs: { title: "Job", under: "history", load: () => import("./views/job.js") } };
+
+const viewOf = (name) => [VIEWS, HIDDEN].find((views) => Object.hasOwn(views, name))?.[name];
 
 const menuOpen = signal(false);
 
@@ -40,7 +43,7 @@ addEventListener("keydown", (event) => {
 
 function Nav() {
   const { name } = route.value;
-  const current = HIDDEN[name]?.under ?? name;
+  const current = viewOf(name)?.under ?? name;
   const live = everyJob.value;
   return html`<nav class=${menuOpen.value ? "open" : ""} id="nav" aria-label="Views">
     <ul>
@@ -84,7 +87,7 @@ async function load(name, view) {
 
 function Current() {
   const { name, path, query } = route.value;
-  const view = VIEWS[name] ?? HIDDEN[name];
+  const view = viewOf(name);
   const Shown = loaded.value[name];
   const [error, reset] = useErrorBoundary((found) => console.error(found));
   useEffect(() => {
@@ -120,7 +123,7 @@ function Main() {
 
 function App() {
   const { name } = route.value;
-  const title = (VIEWS[name] ?? HIDDEN[name])?.title ?? "Not found";
+  const title = viewOf(name)?.title ?? "Not found";
   useEffect(() => {
     const [runs, waits] = [running.value.length, waiting.value.length];
     const live = runs || waits ? ` (${runs} running, ${waits} waiting)` : "";

@@ -1,11 +1,14 @@
 // Figures and times as text.
 
 const NUMBER = new Intl.NumberFormat("en");
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export const number = (value) => (value === null || value === undefined ? "–" : NUMBER.format(value));
+
+/** Tokens a second, without more digits than they deserve. */
+export const pace = (value) => `${value < 10 ? value.toFixed(1) : number(Math.round(value))} tokens/s`;
 
 /** A size in bytes, in units of 1000. */
 export function bytes(value) {

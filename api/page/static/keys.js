@@ -24,8 +24,11 @@ export function useKeys(list, inputs = []) {
   }, inputs);
 }
 
+/** Whether a key belongs to an input method: its Enter chooses a word. Safari says so by the code 229 only. */
+export const composes = (event) => event.isComposing || event.keyCode === 229;
+
 addEventListener("keydown", (event) => {
-  if (!enabled.value || event.defaultPrevented || event.isComposing) return;
+  if (!enabled.value || event.defaultPrevented || composes(event)) return;
   if (event.ctrlKey || event.metaKey || event.altKey || writes(event.target)) return;
   if (document.querySelector("dialog[open]")) return;
   const keys = first === null ? event.key : `${first} ${event.key}`;

@@ -1,6 +1,6 @@
 // What jobs are called on the page. It asks nothing of the server.
 
-import { bytes, number } from "../format.js";
+import { bytes, number, pace } from "../format.js";
 
 const KINDS = {
   chat: "Chat",
@@ -64,12 +64,12 @@ export const STATUSES = {
 
 const WAITS = {
   held: "Held",
-  download: "Its model is being fetched",
+  download: "Model is being fetched",
   paused: "Paused",
   worker: "No worker is running",
   policy: "Waits for its hours",
-  model: "Its model has to be loaded",
-  turn: "Jobs are before it",
+  model: "Model has to be loaded",
+  turn: "Other jobs first",
 };
 
 /** Why a job waits, in a word or two. */
@@ -91,14 +91,14 @@ export function doing(job, live) {
   if (job.cancelling) return "Cancelling";
   if (job.loading) return "Loading the model";
   const { progress = null, tokens_per_second: speed = null } = live ?? {};
-  const pace = speed ? `, ${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tokens/s` : "";
-  if (!progress?.total || isRead(progress)) return pace ? `Writing${pace}` : "Running";
+  const fast = speed ? `, ${pace(speed)}` : "";
+  if (!progress?.total || isRead(progress)) return fast ? `Writing${fast}` : "Running";
   const { done, total, unit, bytes_per_second: rate } = progress;
   switch (unit ?? "steps") {
     case "prompt_tokens":
       return `Reading the prompt, ${number(done)} of ${number(total)} tokens`;
     case "tokens":
-      return `Writing, ${number(done)} tokens${pace}`;
+      return `Writing, ${number(done)} tokens${fast}`;
     case "bytes":
       return `${bytes(done)} of ${bytes(total)}${rate ? `, ${bytes(rate)}/s` : ""}`;
     case "milliseconds":

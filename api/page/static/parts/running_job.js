@@ -25,8 +25,8 @@ export function RunningJob({ id }) {
       <div class="job-line">
         <a class="job-app ellipsis" href=${jobLink(id)}>${appName(job)}</a>
         <span class="faint ellipsis">${kindWord(job.kind)} · ${shortModel(job.model)}</span>
-        ${job.service_class === "background" && html`<span class="badge">background</span>`}
-        ${job.attempts > 1 && html`<span class="badge">attempt ${job.attempts}</span>`}
+        <span class="badges">${job.service_class === "background" && html`<span class="badge">background</span>`}
+          ${job.attempts > 1 && html`<span class="badge">attempt ${job.attempts}</span>`}</span>
         <span class="job-eta figures">${left === null ? seconds(lasted) : `${about(left)} left`}</span>
       </div>
       <${Progress} value=${share(live, lasted)} label=${`Progress of ${name}`} />

@@ -65,9 +65,9 @@ function QueueHead({ queue }) {
   const classes = stats?.paused_classes ?? [];
   return html`<div class="queue-head">
     <h2>${name}</h2>
-    <span class="faint figures">${number(waits)} waiting</span>
+    <span class="count faint figures">${number(waits)} waiting</span>
     ${stats?.paused && html`<span class="badge accent">paused</span>`}
-    ${!stats?.paused && classes.length > 0 && html`<span class="badge accent">${classes.join(", ")} paused</span>`}
+    ${!stats?.paused && classes.length > 0 && html`<span class="badge accent ellipsis">${classes.join(", ")} paused</span>`}
     <span class="grow"></span>
     ${stats?.paused && !everything
       ? html`<${Button} look="quiet" icon="play" onClick=${() => resume({ queue })}>Resume<//>`
@@ -88,7 +88,7 @@ function WaitingJob({ id }) {
       <a class="job-app ellipsis" href=${jobLink(id)}>${appName(job)}</a>
       <span class="what faint ellipsis">${kindWord(job.kind)} · ${shortModel(job.model)}</span>
       <span class="class faint">${job.service_class}</span>
-      <span class="why faint ellipsis" title=${waitReason(job)}>${waitWord(job)}</span>
+      <span class=${`why faint ellipsis ${job.waits_for ?? ""}`} title=${waitReason(job)}>${waitWord(job)}</span>
     </div>
     <span class="job-eta figures faint">${place?.eta === null || place?.eta === undefined ? "" : about(place.eta)}</span>
     <div class="job-buttons">

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib.js";
 import { setQuery } from "../router.js";
-import { useKeys } from "../keys.js";
+import { composes, useKeys } from "../keys.js";
 import { Button } from "../parts/controls.js";
 import { Composer } from "../parts/chat/composer.js";
 import { Conversations } from "../parts/chat/list.js";
@@ -130,7 +130,7 @@ function useEscape(id, run) {
   useEffect(() => {
     if (!id) return undefined;
     const key = (event) => {
-      if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+      if (event.key !== "Escape" || composes(event) || event.defaultPrevented) return;
       if (document.querySelector("dialog[open]")) return;
       event.preventDefault();
       run(id);

@@ -19,7 +19,7 @@ export function View() {
   const chats = ofType("llm");
   const shown = useMemo(() => clients(target(model))[group], [group, model, models.value, key.value]);
   return html`<${Heading}>Connect<//>
-    <section class="card stack">
+    <section class="card stack addresses">
       <p>Programs for OpenAI's, Anthropic's, Ollama's or LM Studio's API work with these addresses. ${keyText()}</p>
       <dl class="facts">
         <dt>OpenAI</dt><dd><${Line} text=${`${server()}/v1`} name="the address for OpenAI's API" /></dd>

@@ -33,10 +33,10 @@ export function View() {
     };
   }, []);
   const wrong = checks?.filter((check) => check.state !== "ok").length;
-  return html`<${Heading} aside=${html`<${Button} icon="retry" onClick=${look}>Look again<//>`}>Health<//>
+  return html`<${Heading} aside=${html`<${Button} icon="retry" onClick=${look}>Check again<//>`}>Health<//>
     ${error && html`<p class="error-text" role="alert">${error}</p>`}
     ${!checks && !error && html`<${Spinner} />`}
-    ${checks && html`<p class="faint" role="status">${wrong ? `${wrong} of ${checks.length} need a look.` : "All is in order."}</p>`}
+    ${checks && html`<p class="faint" role="status">${wrong ? `${wrong} of ${checks.length} need attention.` : "All is in order."}</p>`}
     ${checks &&
     html`<ul class="checks">${checks.map(
       (check) => html`<li key=${`${check.name} ${check.text}`} class=${`card ${check.state}`}>

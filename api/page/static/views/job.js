@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../lib.js";
 import { base, call, request } from "../api.js";
 import { ended, entryOf, running, waiting } from "../events.js";
-import { about, moment, number, seconds } from "../format.js";
+import { about, moment, number, pace, seconds } from "../format.js";
 import { useKeys } from "../keys.js";
 import { Button, CopyButton, Segments } from "../parts/controls.js";
 import { Heading } from "../parts/heading.js";
@@ -106,9 +106,10 @@ function Asked({ asked, job }) {
   return html`<section><h2>Request</h2>
     ${promptOf(asked).map(
       ({ role, text, more }, index) => html`<div class="asked" key=${index}>
-        ${role && html`<div class="small faint">${role}</div>`}<pre>${text}</pre>${more && html`<p class="small faint">${more}</p>`}
+        ${role && html`<div class="role small faint">${role}</div>`}<pre>${text}</pre>${more && html`<p class="small faint">${more}</p>`}
       </div>`,
     )}
+    ${asked.has_files && html`<p class="small faint">Files came with it. They are deleted when the job ends: to run it again, send it again.</p>`}
     <details><summary>All fields</summary><pre class="code">${JSON.stringify(asked.body, null, 2)}</pre></details>
   </section>`;
 }
@@ -130,7 +131,7 @@ function Answer({ job, live }) {
           : html`<figure key=${url}><${Picture} url=${url} alt=${preview ? "Preview" : `Image ${index + 1}`} />
               ${!preview && html`<figcaption><${SaveLink} url=${url} name=${`${job.id}-${index}`}>Save<//></figcaption>`}</figure>`,
     )}</div>
-    ${job.result && html`<details><summary>Whole answer</summary><pre class="code">${shortened(job.result)}</pre></details>`}
+    ${job.result && html`<details><summary>All fields</summary><pre class="code">${shortened(job.result)}</pre></details>`}
   </section>`;
 }
 
@@ -176,7 +177,7 @@ function Facts({ job }) {
     ["Prompt", prompt === undefined ? null : `${number(prompt)} tokens`],
     ["Cached", cached ? `${number(cached)} tokens` : null],
     ["Answer", answer === undefined ? null : `${number(answer)} tokens`],
-    ["Speed", answer && run_seconds ? `${(answer / run_seconds).toFixed(1)} tokens/s of its run` : null],
+    ["Speed", answer && run_seconds ? pace(answer / run_seconds) : null],
     ["Attempts", job.attempts > 1 ? job.attempts : null],
     ["Id", job.id],
   ].filter(([, value]) => value !== null && value !== undefined && value !== "");

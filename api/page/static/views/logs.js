@@ -10,7 +10,8 @@ import { Heading } from "../parts/heading.js";
 const KEPT = 2000;
 const SHOWN = 500;
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
-const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+/** Always as long, as it is a column. */
+const TIME = new Intl.DateTimeFormat("en", { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 export function View() {
   const [lines, setLines] = useState([]);
@@ -38,7 +39,7 @@ export function View() {
       <${Button} onClick=${() => setLines([])}>Clear<//>`}>Logs<//>
     <div class="filters">
       <${Select} label="At least" value=${level} options=${LEVELS} onChange=${setLevel} />
-      <${Select} label="Process" value=${process} options=${[["", "all"], ...processes]} onChange=${setProcess} />
+      <${Select} label="Process" value=${process} options=${[["", "All"], ...processes]} onChange=${setProcess} />
       <${Input} label="Words" type="search" value=${words} onInput=${setWords} />
       <${Checkbox} label="Follow" checked=${follows} onChange=${setFollows} />
     </div>

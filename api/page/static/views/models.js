@@ -5,6 +5,7 @@ import { call } from "../api.js";
 import { active } from "../downloads.js";
 import { entryOf } from "../events.js";
 import { bytes, clock, number } from "../format.js";
+import { askKept, keep, kept } from "../kept.js";
 import { known, models, refresh } from "../models.js";
 import { Button } from "../parts/controls.js";
 import { confirm } from "../parts/dialog.js";
@@ -20,11 +21,12 @@ import { toast } from "../parts/toast.js";
 import { useKeys } from "../keys.js";
 
 export function View() {
-  useEffect(() => void refresh(), []);
+  useEffect(() => (void refresh(), void askKept()), []);
   useKeys([{ keys: "/", text: "Search for models", run: () => document.querySelector("#hub-search input")?.focus() }], []);
   return html`<${Heading}>Models<//>
     <section class="card" aria-labelledby="memory-title"><h2 id="memory-title">Memory</h2><${Memory} /><${InMemory} />
-      <p class="small faint">Models that nobody uses leave after a while, or when another one needs the room: <a href="#/settings">settings</a>.</p></section>
+      <p class="small faint">Models that nobody uses leave after a while, or when another one needs the room: <a href="#/settings">settings</a>. Those
+        that are kept stay, and are loaded when the server starts.</p></section>
     <${Downloads} />
     <section aria-labelledby="here-title"><h2 id="here-title">On this machine</h2>
       ${known.value ? html`<${Table} caption="Models on this machine" columns=${COLUMNS} rows=${own()} rowKey=${(row) => row.id}
@@ -46,7 +48,9 @@ function InMemory() {
     { name: "state", text: "State", cell: (row) => ({ loading: "Loading", loaded: "Loaded", error: "Failed" })[row.state] ?? row.state },
     { name: "memory", text: "Memory", numeric: true, cell: (row) => bytes(row.memory_bytes) },
     { name: "since", text: "Since", numeric: true, cell: (row) => (row.loaded_at ? clock(Date.parse(row.loaded_at) / 1000) : "–") },
-    { name: "actions", text: "", numeric: true, cell: (row) => html`<${Button} label=${`Unload ${row.model}`} onClick=${() => unload(row.model)}>Unload<//>` },
+    { name: "actions", text: "", numeric: true, cell: (row) => html`<span class="row model-actions">
+      ${row.state === "loaded" && html`<${Keep} model=${row.model} />`}
+      <${Button} label=${`Unload ${row.model}`} onClick=${() => unload(row.model)}>Unload<//></span>` },
   ]} />`;
 }
 
@@ -66,10 +70,18 @@ const COLUMNS = [
   { name: "actions", text: "", numeric: true, cell: (row) => html`<${ModelActions} model=${row} />` },
 ];
 
+function Keep({ model }) {
+  if (!kept.value) return null;
+  const stays = kept.value.includes(model);
+  return html`<${Button} look="quiet" icon="pin" class=${stays ? "set" : ""} aria-pressed=${stays ? "true" : "false"}
+    label=${`Keep ${model} in memory`} onClick=${() => keep(model, !stays)}>${stays ? "Kept" : "Keep"}<//>`;
+}
+
 function ModelActions({ model }) {
   const there = model.status === "loaded" || model.status === "loading";
   return html`<span class="row model-actions">
     ${model.type === "llm" && html`<a class="button quiet" href=${`#/chat?model=${encodeURIComponent(model.id)}`}>Chat</a>`}
+    ${!there && kept.value?.includes(model.id) && html`<${Keep} model=${model.id} />`}
     ${there
       ? html`<${Button} label=${`Unload ${model.id}`} onClick=${() => unload(model.id)}>Unload<//>`
       : html`<${Button} label=${`Load ${model.id}`} onClick=${() => load(model.id)}>Load<//>`}
@@ -99,6 +111,7 @@ async function remove(model) {
     danger: true,
   });
   if (!sure) return;
+  if (kept.value?.includes(model.id)) await keep(model.id, false);
   await call(path(model.id), { method: "DELETE" });
   toast(`${model.id} is deleted.`);
   await refresh();

@@ -17,12 +17,12 @@ const GROUPS = [
   {
     title: "Models",
     settings: [
-      { name: "auto_unload_inactive_models", text: "Unload models that nobody uses", hint: "Memory is free for others then. The next request loads the model again." },
-      { name: "model_inactivity_timeout_minutes", text: "Unload after", unit: "minutes", hint: "0: never. A request can ask for another time by keep_alive." },
-      { name: "max_concurrent_models", text: "Models in memory at once", hint: "Those that are loaded on demand. Models of the server's settings are not counted." },
+      { name: "auto_unload_inactive_models", text: "Unload models that nobody uses", hint: "This frees their memory. The next request loads the model again." },
+      { name: "model_inactivity_timeout_minutes", text: "Unload after", unit: "minutes", hint: "0: never. Requests can ask for another time with keep_alive." },
+      { name: "max_concurrent_models", text: "Models in memory at once", hint: "Those that are loaded on demand. Kept models, and those of the server's environment, are not counted." },
       { name: "max_concurrent_requests", text: "Chats at once", start: true, hint: "How many requests a chat model works on together. More share the machine, and each is slower." },
-      { name: "enable_gpu_acceleration", text: "Use the GPU", hint: "The next model that is loaded obeys." },
-      { name: "huggingface_cache_dir", text: "Folder of downloaded models", start: true, hint: "Empty: the folder that the server's settings name. It lies below the data folder, HF_HOME or MODEL_ROOTS." },
+      { name: "enable_gpu_acceleration", text: "Use the GPU", hint: "Counts for models that are loaded from now on." },
+      { name: "huggingface_cache_dir", text: "Folder of downloaded models", start: true, hint: "Empty: the folder of the server's environment. Others have to lie below the data folder, HF_HOME or MODEL_ROOTS." },
     ],
   },
   {

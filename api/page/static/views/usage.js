@@ -92,10 +92,10 @@ function Totals({ total, cost }) {
     ["Requests", number(total.requests)],
     ["Failed", number(total.failed)],
     ["Tokens", number(total.prompt_tokens + total.completion_tokens)],
-    ["Of the cache", total.prompt_tokens ? `${Math.round((100 * total.cached_tokens) / total.prompt_tokens)} %` : "–"],
+    ["From the cache", total.prompt_tokens ? `${Math.round((100 * total.cached_tokens) / total.prompt_tokens)}%` : "–"],
     ["Images", number(total.images)],
     ["Time", seconds(total.device_seconds)],
-    ["A cloud's price", cost],
+    ["Price in a cloud", cost],
   ];
   return html`<dl class="totals">${facts.map(([name, text]) => html`<div key=${name}><dt>${name}</dt><dd class="figures">${text}</dd></div>`)}</dl>`;
 }

@@ -36,9 +36,9 @@ export function Speak() {
         html`<textarea ...${attributes} rows="5" value=${wanted.text} onInput=${(event) => set({ text: event.target.value })}></textarea>`}<//>
       <div class="options-grid">
         ${models?.length > 0 && html`<${ModelSelect} models=${models} value=${model?.id} onChange=${(id) => set({ model: id })} />`}
-        <${Select} label="Voice" value=${voice} disabled=${reference !== null} options=${[["", "the usual one"], ...voices]}
+        <${Select} label="Voice" value=${voice} disabled=${reference !== null} options=${[["", "Default"], ...voices]}
           onChange=${(name) => set({ voice: name })} />
-        <${Select} label="Format" value=${wanted.format} options=${FORMATS} hint=${wanted.format === "wav" ? "heard while it is made" : ""}
+        <${Select} label="Format" value=${wanted.format} options=${FORMATS} hint=${wanted.format === "wav" ? "Plays while it is made" : ""}
           onChange=${(format) => set({ format })} />
         <${Field} label=${`Speed: ${wanted.speed}`}>${(attributes) =>
           html`<input type="range" ...${attributes} min="0.5" max="2" step="0.05" value=${wanted.speed}
@@ -46,9 +46,9 @@ export function Speak() {
       </div>
       <details class="stack">
         <summary>More</summary>
-        <${Select} label="Language" value=${wanted.language} options=${[["", "found by the model"], ...LANGUAGES]}
+        <${Select} label="Language" value=${wanted.language} options=${[["", "Automatic"], ...LANGUAGES]}
           onChange=${(language) => set({ language })} />
-        <${Input} label="How to speak" hint="for models that take instructions" value=${wanted.instructions}
+        <${Input} label="How to speak" hint="For models that take instructions" value=${wanted.instructions}
           onInput=${(instructions) => set({ instructions })} />
         <${Reference} reference=${reference} onChange=${setReference} transcript=${wanted.transcript}
           onTranscript=${(transcript) => set({ transcript })} />
@@ -97,7 +97,7 @@ function Reference({ reference, onChange, transcript, onTranscript }) {
   }
   return html`<div class="stack">
     ${url && html`<audio controls src=${url} aria-label="The recorded voice"></audio>`}
-    <${Input} label="What is said in it" hint="makes the voice better; some models need it" value=${transcript} onInput=${onTranscript} />
+    <${Input} label="What is said in it" hint="Makes the voice better; some models need it" value=${transcript} onInput=${onTranscript} />
     <${Button} onClick=${() => onChange(null)}>Without this recording<//>
   </div>`;
 }

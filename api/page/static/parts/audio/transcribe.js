@@ -31,10 +31,10 @@ export function Transcribe() {
       <${ModelHint} models=${models} what="transcription" />
       <${Recorder} label="A recording" disabled=${!model || busy} onFile=${(file) => model && transcribe(file, { ...wanted, model: model.id })} />
       ${models?.length > 0 && html`<${ModelSelect} models=${models} value=${model?.id} onChange=${(id) => set({ model: id })} />`}
-      <${Select} label="Language of the recording" value=${wanted.language} options=${[["", "found by the model"], ...LANGUAGES]}
+      <${Select} label="Language of the recording" value=${wanted.language} options=${[["", "Automatic"], ...LANGUAGES]}
         onChange=${(language) => set({ language })} />
-      <div class="field"><span class="hint">Write</span>
-        <${Segments} label="Write" value=${wanted.task} options=${[["transcribe", "What is said"], ["translate", "In English"]]}
+      <div class="field"><span class="hint">Transcript</span>
+        <${Segments} label="Language of the transcript" value=${wanted.task} options=${[["transcribe", "As spoken"], ["translate", "In English"]]}
           onChange=${(task) => set({ task })} /></div>
       <${Input} label="Names and words that may occur" value=${wanted.prompt} onInput=${(prompt) => set({ prompt })} />
     </div>
@@ -85,5 +85,5 @@ function stateOf(state, progress, place) {
     const facts = [place?.position && `place ${place.position}`, place?.eta && `about ${about(place.eta)}`].filter(Boolean);
     return `Waiting${facts.length ? `: ${facts.join(", ")}` : " …"}`;
   }
-  return progress?.total ? `Transcribed ${Math.round((100 * progress.done) / progress.total)} %` : "Transcribing …";
+  return progress?.total ? `Transcribed ${Math.round((100 * progress.done) / progress.total)}%` : "Transcribing …";
 }

@@ -1,6 +1,7 @@
 // Where a message is written: text, images and documents.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../lib.js";
+import { composes } from "../../keys.js";
 import { recall, remember } from "../../storage.js";
 import { Button } from "../controls.js";
 import { dataUrl, isPicture, shrunk } from "../pictures.js";
@@ -57,8 +58,7 @@ export function Composer({ busy, sees, disabled, draftKey, onSend, onStop }) {
     remember("chat.draft", "");
   };
   const key = (event) => {
-    // An input method's Enter chooses a word; Safari says so by the code 229 only.
-    if (event.isComposing || event.keyCode === 229) return;
+    if (composes(event)) return;
     if (event.key === "Enter" && !event.shiftKey && !event.altKey && (!touches() || event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       send();

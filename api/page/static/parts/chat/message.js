@@ -1,7 +1,8 @@
 // A message of a conversation: of the user, of the model, while it is made and afterwards, and results of tools.
 
 import { html, useMemo, useRef, useState } from "../../lib.js";
-import { about, number, seconds } from "../../format.js";
+import { about, number, pace, seconds } from "../../format.js";
+import { composes } from "../../keys.js";
 import { Button, CopyButton } from "../controls.js";
 import { Markdown } from "../markdown.js";
 import { Progress } from "../progress.js";
@@ -44,7 +45,7 @@ function User({ message, beside }) {
       if (edited.trim() || attached.length) resend(message, contentOf(edited.trim(), attached));
     };
     const key = (event) => {
-      if (event.isComposing) return;
+      if (composes(event)) return;
       if (event.key === "Escape") {
         event.stopPropagation();
         setEdited(null);
@@ -105,7 +106,7 @@ function Answer({ message, beside, last, given }) {
   const facts = [
     message.model,
     usage && `${number(usage.completion_tokens)} tokens`,
-    message.speed && `${message.speed.toFixed(1)} tokens/s`,
+    message.speed && pace(message.speed),
     usage?.prompt_tokens_details?.cached_tokens && `${number(usage.prompt_tokens_details.cached_tokens)} of ${number(usage.prompt_tokens)} read before`,
     state === "stopped" && "stopped",
     finish === "length" && "cut at its longest",
@@ -206,5 +207,5 @@ function State({ answer, place, stopping }) {
       <${Progress} value=${progress.done} max=${progress.total} label=${what} />`;
   }
   const rate = speed(answer);
-  return html`<span class="state">${STATES[state] ?? "Starting"}${rate ? ` · ${rate.toFixed(1)} tokens/s` : " …"}</span>`;
+  return html`<span class="state">${STATES[state] ?? "Starting"}${rate ? ` · ${pace(rate)}` : " …"}</span>`;
 }

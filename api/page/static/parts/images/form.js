@@ -1,6 +1,7 @@
 // What is asked for: prompt, model, size and so on, and the image to start from with its mask.
 
 import { html, useRef, useState } from "../../lib.js";
+import { composes } from "../../keys.js";
 import { Button, Field, Input, Select } from "../controls.js";
 import { chosen, ModelHint, ModelSelect, useModels } from "../model_select.js";
 import { asPng, isPicture } from "../pictures.js";
@@ -9,7 +10,7 @@ import { MaskEditor, maskOf } from "./mask.js";
 import { form, paint, setForm, setSource, setStrokes, source } from "./work.js";
 
 const SIZES = [
-  ["auto", "as the model has it"],
+  ["auto", "Default"],
   ["512x512", "512 × 512"],
   ["768x768", "768 × 768"],
   ["1024x1024", "1024 × 1024"],
@@ -17,7 +18,7 @@ const SIZES = [
   ["768x1344", "768 × 1344, tall"],
   ["1152x896", "1152 × 896"],
   ["896x1152", "896 × 1152"],
-  ["custom", "other"],
+  ["custom", "Other"],
 ];
 /** The longest side of an image to start from, in pixels. */
 const LONGEST = 2048;
@@ -31,9 +32,9 @@ export function Form() {
   const models = useModels("image");
   const values = form.value;
   const model = chosen(models, values.model);
-  const number = (name, label, bounds, hint) =>
-    html`<${Field} label=${label} hint=${hint}>${(attributes) =>
-      html`<input type="number" ...${attributes} ...${bounds} value=${values[name]}
+  const number = (name, label, bounds, otherwise) =>
+    html`<${Field} label=${label}>${(attributes) =>
+      html`<input type="number" ...${attributes} ...${bounds} placeholder=${otherwise} value=${values[name]}
         onInput=${(event) => setForm({ [name]: event.target.value })} />`}<//>`;
   const send = async () => {
     const picture = source.value;
@@ -41,7 +42,7 @@ export function Form() {
   };
   const ready = model !== null && values.prompt.trim() !== "";
   const key = (event) => {
-    if (event.key !== "Enter" || event.isComposing || !(event.ctrlKey || event.metaKey) || !ready) return;
+    if (event.key !== "Enter" || composes(event) || !(event.ctrlKey || event.metaKey) || !ready) return;
     event.preventDefault();
     send().catch(failed);
   };
@@ -57,15 +58,15 @@ export function Form() {
       ${values.size === "custom" && number("width", "Width", { min: 16, max: 2048, step: 16 })}
       ${values.size === "custom" && number("height", "Height", { min: 16, max: 2048, step: 16 })}
       ${number("n", "Images", { min: 1, max: 10 })}
-      ${number("seed", "Seed", { step: 1 }, "empty: a random one")}
+      ${number("seed", "Seed", { step: 1 }, "Random")}
     </div>
     <details class="stack">
       <summary>More</summary>
       <div class="options-grid">
-        ${number("steps", "Steps", { min: 1, max: 100 }, "empty: the model's own")}
-        ${number("guidance", "Guidance", { min: 0, max: 30, step: 0.5 }, "empty: the model's own")}
+        ${number("steps", "Steps", { min: 1, max: 100 }, "Default")}
+        ${number("guidance", "Guidance", { min: 0, max: 30, step: 0.5 }, "Default")}
       </div>
-      <${Input} label="Negative prompt" hint="what to avoid, for models that take it" value=${values.negative}
+      <${Input} label="Negative prompt" hint="What to avoid, for models that take it" value=${values.negative}
         onInput=${(negative) => setForm({ negative })} />
     </details>
     <${Button} look="primary" disabled=${!ready} onClick=${send}>Make ${Number(values.n) > 1 ? `${values.n} images` : "an image"}<//>
@@ -93,14 +94,14 @@ function Source() {
           <${Strength} />
           <${Button} onClick=${() => setSource(null)}>Start without an image<//>
         </div>`
-      : html`<span class="hint grow">Start from an image: drop it here, or</span>
+      : html`<span class="hint grow">Drop an image to start from</span>
           <${Button} icon="images" onClick=${() => picker.current.click()}>Choose<//>`}
   </div>`;
 }
 
 function Strength() {
   const { strength } = form.value;
-  return html`<${Field} label=${`Strength: ${strength === "" ? "the model's own" : strength}`} hint="how much of the image is changed">${(
+  return html`<${Field} label=${`Strength: ${strength === "" ? "default" : strength}`} hint="How much of the image is changed">${(
     attributes,
   ) =>
     html`<span class="row"><input type="range" class="grow" ...${attributes} min="0" max="1" step="0.05" value=${strength === "" ? 0.75 : strength}
