@@ -3,8 +3,9 @@
     python -m benchmarks.queue [--against CHECKOUT] [--quick]
 
 Each stage is one round trip or more to a Redis of its own. The checkouts take turns in one run, so that the load of
-the machine moves both. The second table compares a take with 10,000 waiting jobs to one with 100: of one app, of ten
-in turns, and of ten one after the other.
+the machine moves both. The second table has what the scripts take in Redis, and the commands that they run; the third
+the engine steps of 1 and of 32 streams. The last one compares a take with 10,000 waiting jobs to one with 100: of one
+app, of ten in turns, and of ten one after the other.
 """
 
 import argparse
@@ -72,6 +73,24 @@ def stages(processes: dict[str, Process], rounds: int, jobs: int) -> dict[str, d
     return found
 
 
+def inside(processes: dict[str, Process], rounds: int) -> dict[str, dict[str, tuple[float, float]]]:
+    """The medians of the microseconds that the script of each stage takes in Redis, and of its commands."""
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, process in processes.items():
+        told = process.do("inside", rounds, 3)
+        found[name] = {stage: (median(times), median(commands)) for stage, (times, commands) in told.items()}
+    return found
+
+
+def steps(processes: dict[str, Process], rounds: int, streams: int) -> dict[str, float]:
+    """The median of an engine step in microseconds."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, process in processes.items():
+            times[name] += process.do("steps", 100, streams)
+    return {name: median(each) for name, each in times.items()}
+
+
 def many(process: Process, rounds: int, jobs: int, most: int) -> dict[str, tuple[float, float]]:
     """The median of a take in microseconds with 100 and with `most` waiting jobs, by how apps are spread."""
     found = {}
@@ -112,6 +131,14 @@ def main() -> int:
             ratio = found["after"]["all"] / found["before"]["all"]
             good = ratio <= BOUND
             print(f"\nafter / before: {ratio:.3f} (bound {BOUND})")
+        print("\n| in Redis: µs (commands) | " + " | ".join(STAGES) + " |\n|---|--:|--:|--:|--:|")
+        for name, costs in inside(processes, jobs).items():
+            cells = (f"{costs[stage][0]:.0f} ({costs[stage][1]:.0f})" for stage in STAGES)
+            print(f"| {name} | " + " | ".join(cells) + " |")
+        one, most_streams = (steps(processes, rounds, streams) for streams in (1, 32))
+        print("\n| step, µs, p50 | 1 stream | 32 streams |\n|---|--:|--:|")
+        for name in processes:
+            print(f"| {name} | {one[name]:.0f} | {most_streams[name]:.0f} |")
         print(f"\n| take, µs, p50 | 100 wait | {most:,} wait | ratio |\n|---|--:|--:|--:|")
         for name, (few, lots) in many(processes["after"], max(1, rounds // 4), jobs, most).items():
             good = good and lots / few <= BOUND_MANY
