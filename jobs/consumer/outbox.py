@@ -4,7 +4,6 @@ Who produces them never waits for Redis. While Redis is away the outbox keeps ev
 back: nothing that was computed is lost, and nothing is written twice.
 """
 
-import itertools
 import logging
 import queue
 import threading
@@ -53,7 +52,8 @@ class Outbox:
         self._queue: queue.SimpleQueue[list[Message | Ending] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"{gate.queue}-outbox", daemon=True)
         self._give_up_at = float("inf")
-        self._numbers = itertools.count(1)
+        #: of each execution the number of its last event
+        self._numbers: dict[str, int] = {}
 
     def start(self) -> None:
         self._thread.start()
@@ -93,7 +93,8 @@ class Outbox:
         messages = _merge([item for item in pending if isinstance(item, Message)])
         endings = [item for item in pending if isinstance(item, Ending)]
         emissions = [
-            Emission(m.job_id, m.execution_id, next(self._numbers), encode_event(m.event)) for m in messages
+            Emission(m.job_id, m.execution_id, self._next_number(m.execution_id), encode_event(m.event))
+            for m in messages
         ]
         pause = 0.05
         while True:
@@ -114,11 +115,17 @@ class Outbox:
                 time.sleep(pause)
                 pause = min(pause * 2, max(0.5, pause))
                 continue
+            for execution_id in (*lost, *(ending.execution_id for ending in endings)):
+                self._numbers.pop(execution_id, None)
             for execution_id in lost:
                 self._on_lost(execution_id)
             for ending in endings:
                 self._on_ended(ending, ending.execution_id in lost)
             return
+
+    def _next_number(self, execution_id: str) -> int:
+        number = self._numbers[execution_id] = self._numbers.get(execution_id, 0) + 1
+        return number
 
 
 def _failures(pending: list[Message | Ending]) -> list[Message | Ending]:

@@ -9,7 +9,7 @@ if redis.call('LREM', KEYS[2], 1, id) == 0 then
 end
 local job = redis.call('HMGET', KEYS[1], 'status', 'data', 'mlxq_expires_at', 'mlxq_submitted_ms',
   'mlxq_model', 'mlxq_use', 'mlxq_app', 'mlxq_suspect', 'mlxq_lingers_until', 'mlxq_class',
-  'mlxq_trace')
+  'mlxq_trace', 'mlxq_attempts')
 if not job[1] or not job[2] then
   return { 'gone' }
 end
@@ -24,20 +24,20 @@ if job[3] and tonumber(job[3]) < time then
   return { 'expired' }
 end
 
-local attempt = redis.call('HINCRBY', KEYS[1], 'mlxq_attempts', 1)
+local attempt, milliseconds = tonumber(job[12] or '0') + 1, math.floor(time * 1000)
+local waited = job[4] and milliseconds - tonumber(job[4])
 redis.call('HSET', KEYS[1], 'status', 'started', 'origin', ARGV[13], 'started_at', ARGV[5], 'last_heartbeat', ARGV[5],
-  'worker_name', ARGV[3], 'mlxq_ran_ms', math.floor(time * 1000))
+  'worker_name', ARGV[3], 'mlxq_ran_ms', milliseconds, 'mlxq_attempts', attempt)
 local key = 'rq:execution:' .. id .. ':' .. execution
 redis.call('HSET', key, 'id', execution, 'created_at', ARGV[6], 'last_heartbeat', ARGV[6],
-  'worker_name', ARGV[3], 'emitted', 0)
+  'worker_name', ARGV[3], 'emitted', '1')
 redis.call('EXPIRE', key, 3600)
 redis.call('ZADD', 'rq:executions:' .. id, time + 3600, execution)
 redis.call('EXPIRE', 'rq:executions:' .. id, 86400)
 redis.call('ZADD', KEYS[3], time + tonumber(ARGV[4]), id .. ':' .. execution)
 
-if attempt == 1 and job[4] then
-  local waited = math.floor(time * 1000 - tonumber(job[4]))
-  observe('wait|' .. string.sub(ARGV[10], #'mlxq:waits:' + 1), waited)
+if attempt == 1 and waited then
+  observe('wait|' .. ARGV[13], waited)
   if redis.call('LPUSH', ARGV[10], waited) > 512 then
     redis.call('LTRIM', ARGV[10], 0, 255)
   end
@@ -46,7 +46,7 @@ if job[5] and job[6] then
   if attempt == 1 then
     redis.call('HINCRBY', ARGV[11], job[5], 1)
   end
-  redis.call('HSET', ARGV[12], job[5], math.floor(time * 1000))
+  redis.call('HSET', ARGV[12], job[5], milliseconds)
 end
 local messages, watchers = {}, call('GET', watchers_key(id))
 if attempt > 1 then
@@ -54,5 +54,5 @@ if attempt > 1 then
 end
 append(messages, watchers, id, '{"type":"started","attempt":' .. attempt .. '}', true)
 publish(messages)
-return { 'ok', attempt, job[2], job[4] and math.floor(time * 1000 - tonumber(job[4])) or '', job[7] or '',
+return { 'ok', attempt, job[2], waited or '', job[7] or '',
   job[8] and 1 or 0, job[9] and 1 or 0, job[10] or '', job[11] or '' }

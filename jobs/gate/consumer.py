@@ -62,7 +62,7 @@ class Ending:
 
 
 class Emission(NamedTuple):
-    """An event of an execution; `number` rises with each event of the execution."""
+    """An event of an execution; `number` counts the events of the execution from 1."""
 
     job_id: str
     execution_id: str

@@ -1,5 +1,5 @@
 -- One engine step: an event for each of many jobs, in one round trip and one message on the bus.
--- ARGV: id, execution, number, event, then the same again, ... The numbers of an execution rise: an event that
+-- ARGV: id, execution, number, event, then the same again, ... The numbers of an execution count from 1: an event that
 -- was written before (the answer was lost, the worker writes again) is not written twice.
 -- Returns the executions that this worker has lost: their events were not written.
 -- The last progress is kept with the job, for whoever asks later; so is where its files lie that a step has made.
@@ -36,11 +36,18 @@ local messages, lost = {}, {}
 for i = 1, #ARGV, 4 do
   local id, execution, number = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   local key = 'rq:execution:' .. id .. ':' .. execution
-  local last = call('HGET', key, 'emitted')
-  if not last then
+  -- One command instead of two: it is 1 more than the number of the last event.
+  local emitted = call('HINCRBY', key, 'emitted', '1')
+  if emitted == 1 then
+    -- It was not there.
+    call('DEL', key)
     lost[#lost + 1] = execution
-  elseif tonumber(last) < number then
-    call('HSET', key, 'emitted', ARGV[i + 2])
+  elseif emitted > number + 1 then
+    call('HINCRBY', key, 'emitted', '-1')
+  else
+    if emitted <= number then
+      call('HSET', key, 'emitted', number + 1)
+    end
     if string.byte(ARGV[i + 3], TYPE) == DELTA then
       -- The usual case: nothing but the stream is told.
     elseif string.sub(ARGV[i + 3], 1, #PROGRESS) == PROGRESS then

@@ -85,7 +85,7 @@ for _, member in ipairs(expired) do
       list = nil
     elseif isolate then
       redis.call('HSET', 'rq:job:' .. id, 'mlxq_suspect', run[1] or '')
-      list = run[2] == '0' and silent or others
+      list = run[2] == '1' and silent or others
     end
   end
   if list then
