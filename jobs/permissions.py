@@ -56,6 +56,7 @@ _ON_TEXT: tuple[Command, ...] = (
     ("LREM", _KEY, 0, "x"),
     ("LPOP", _KEY, 1),
     ("LINSERT", _KEY, "BEFORE", "x", "y"),
+    ("LMOVE", _KEY, _KEY, "LEFT", "RIGHT"),
     ("BLMOVE", _KEY, _KEY, "LEFT", "LEFT", 0.01),
     ("BLPOP", _KEY, 0.01),
     ("XADD", _KEY, "*", "e", "x"),

@@ -1,13 +1,14 @@
 -- Accept a job, or say why not.
 -- KEYS: job, idempotency key or '', list of jobs of the same request or ''
 -- ARGV: id, category, limit, fingerprint, what it may be attached to (resend.lua), record ttl, expires_in or '',
---       high-water mark of memory (0..1), the job that it waits for or '', the API process that waits for the job or '',
---       now (ISO), events ttl, class, app by which it shares, then field, value, ... of the job's hash
+--       high-water mark of memory (0..1) or '' where it is not looked at, the job that it waits for or '', the API
+--       process that waits for the job or '', now (ISO), events ttl, class, app by which it shares, priority, then field,
+--       value, ... of the job's hash
 -- Returns {'ok', position, 0 while it waits for a job} | {'exists', id} | {'conflict', id} | {'full', depth} | {'memory'};
 -- after 'ok' and 'memory' the number of ended jobs that were deleted to make room, after 'ok' also the background job
 -- that was displaced or ''.
 local id, category, limit, fingerprint = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local class, share = ARGV[13], ARGV[14]
+local class, share, priority = ARGV[13], ARGV[14], tonumber(ARGV[15])
 local record_ttl, process = tonumber(ARGV[6]), ARGV[10]
 
 local function exists(earlier)
@@ -64,8 +65,16 @@ if other ~= '' then
 end
 local deferred = 'rq:deferred:' .. category
 
+-- All jobs that wait, what RQ's own tools have queued again included, and those in the lines of each class.
 local function waiting()
-  return in_lines(category) + (other ~= '' and redis.call('ZCARD', deferred) or 0)
+  local number, numbers = redis.call('LLEN', 'rq:queue:' .. category), in_lines(category)
+  if other ~= '' then
+    number = number + redis.call('ZCARD', deferred)
+  end
+  for _, each in pairs(numbers) do
+    number = number + each
+  end
+  return number, numbers
 end
 
 -- Whether no job of the background starts now: it is paused, or workers rest.
@@ -90,15 +99,16 @@ local function displace(newest)
     tonumber(ARGV[12]))
 end
 
-local depth, displaced = waiting(), nil
+local displaced
+local depth, numbers = waiting()
 if depth >= limit then
   end_lingering(category, ARGV[11], record_ttl, tonumber(ARGV[12]))
-  depth = waiting()
+  depth, numbers = waiting()
 end
 -- Background jobs that may not start take no places from others: those are as many as without them.
 local apart = depth >= limit and class ~= BACKGROUND and background_stands()
 if apart then
-  depth = depth - redis.call('ZCARD', waiting_key(category, BACKGROUND))
+  depth = depth - numbers[BACKGROUND]
 end
 if depth >= limit then
   displaced = not apart and class ~= BACKGROUND and redis.call('ZRANGE', waiting_key(category, BACKGROUND), -1, -1)[1]
@@ -107,7 +117,10 @@ if depth >= limit then
   end
 end
 
-local short, evicted = make_room(tonumber(ARGV[8]), record_ttl)
+local short, evicted = false, 0
+if ARGV[8] ~= '' then
+  short, evicted = make_room(tonumber(ARGV[8]), record_ttl)
+end
 if short then
   return { 'memory', 0, evicted }
 end
@@ -115,16 +128,16 @@ if displaced then
   displace(displaced)
 end
 
-redis.call('HSET', KEYS[1], unpack(ARGV, 15))
+local time = now()
+if ARGV[7] ~= '' then
+  ARGV[#ARGV + 1] = 'mlxq_expires_at'
+  ARGV[#ARGV + 1] = time + tonumber(ARGV[7])
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 16))
 if process ~= '' then
-  redis.call('HSET', KEYS[1], 'mlxq_callers', process)
   set_watchers(id, process)
 end
-if ARGV[7] ~= '' then
-  redis.call('HSET', KEYS[1], 'mlxq_expires_at', now() + tonumber(ARGV[7]))
-end
-local time = now() * 1000
-redis.call('ZADD', 'mlxq:jobs', math.floor(time), id)
+redis.call('ZADD', 'mlxq:jobs', math.floor(time * 1000), id)
 if KEYS[2] ~= '' then
   redis.call('HSET', KEYS[2], 'id', id, 'fingerprint', fingerprint)
   redis.call('EXPIRE', KEYS[2], record_ttl)
@@ -136,8 +149,9 @@ if other ~= '' then
   redis.call('SADD', 'rq:queues', 'rq:queue:' .. category)
   redis.call('HSET', KEYS[1], 'status', 'deferred', 'origin', category, 'dependency_ids', cjson.encode({ other }))
   redis.call('SADD', 'rq:job:' .. other .. ':dependents', id)
-  redis.call('ZADD', deferred, now(), id)
+  redis.call('ZADD', deferred, time, id)
   return { 'ok', 0, evicted, displaced or '' }
 end
-local index = wait_in_line(id, category, class, share, time)
-return { 'ok', place_of(category, class, share, index), evicted, displaced or '' }
+local index = wait_in_line(id, category, class, share, time * 1000, priority)
+numbers[class] = numbers[class] + 1
+return { 'ok', place_of(category, class, share, index, numbers), evicted, displaced or '' }

@@ -19,9 +19,11 @@ local FORGET = 16
 -- Seconds that a job is supposed to run while nothing is known.
 local UNKNOWN = '1'
 
--- What RQ's tools have queued, and what an earlier version of mlxq has left, joins its line.
-local intake = 'rq:queue:' .. category
-if call('EXISTS', intake) == 1 then
+local intake, paused = 'rq:queue:' .. category, {}
+if call('EXISTS', intake, 'mlxq:paused') > 0 then
+  -- What RQ's tools have queued, and what an earlier version of mlxq has left, joins its line.
+  paused = call('HMGET', 'mlxq:paused', 'all', category, category .. ':interactive', category .. ':normal',
+    category .. ':background')
   for _ = 1, window do
     local id = call('LPOP', intake)
     if not id then
@@ -33,8 +35,6 @@ if call('EXISTS', intake) == 1 then
   end
 end
 
-local paused = call('HMGET', 'mlxq:paused', 'all', category, category .. ':interactive', category .. ':normal',
-  category .. ':background')
 local turns = call('HMGET', turns_key(category), 'usual', 'aged', unpack(CLASSES))
 local usual, clock = tonumber(turns[1] or UNKNOWN), {}
 local rests = ARGV[12] == '1'
@@ -57,8 +57,10 @@ local function jobs_of(class)
     line.at = line.at + 1
     if line.at > #line.ids then
       line.before = line.before + #line.ids
-      local last = line.before + (line.before == 0 and 2 or CHUNK) - 1
-      line.ids, line.at = call('LRANGE', 'rq:queue:' .. line_name(category, class, line.app), line.before, last), 1
+      local number = line.before == 0 and 2 or CHUNK
+      line.ids, line.at = call('LRANGE', 'rq:queue:' .. line_name(category, class, line.app), line.before,
+        line.before + number - 1), 1
+      line.whole = #line.ids < number
     end
     return line.ids[line.at]
   end
@@ -165,6 +167,8 @@ local function job(place)
     seen[#seen + 1] = {
       id = id,
       line = line,
+      -- Its place in the line, from 1.
+      place = line.before + line.at,
       rank = rank,
       aged = aged,
       model = fields[1] or '',
@@ -186,9 +190,13 @@ local function pull(each)
   local class, key = line.class, 'rq:job:' .. each.id
   local lines, shares = lines_key(category, class), shares_key(category, class)
   local name = 'rq:queue:' .. line_name(category, class, line.app)
-  call('LREM', name, 1, each.id)
+  if each.place == line.pulled + 1 then
+    call('LMOVE', name, KEYS[1], 'LEFT', 'RIGHT')
+  else
+    call('LREM', name, 1, each.id)
+    call('RPUSH', KEYS[1], each.id)
+  end
   call('ZREM', waiting_key(category, class), each.id)
-  call('RPUSH', KEYS[1], each.id)
   local start = line.start
   if line.app == FIRST then
     start = tonumber(call('ZSCORE', lines, each.share) or call('ZSCORE', shares, each.share) or '0')
@@ -199,8 +207,7 @@ local function pull(each)
   clock[class] = math.max(clock[class], start)
   line.start = line.app == FIRST and line.start or start + usual
   line.pulled = line.pulled + 1
-  local last = line.pulled >= line.before + #line.ids
-  if last and call('EXISTS', name) == 0 then
+  if line.pulled == line.before + #line.ids and (line.whole or call('EXISTS', name) == 0) then
     close_line(category, class, line.app)
   elseif line.app ~= FIRST then
     call('ZADD', lines, line.start, line.app)

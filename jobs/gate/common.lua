@@ -80,10 +80,12 @@ local function publish(messages)
   end
 end
 
+-- Append one event, and publish it. Returns its watchers, if it has any.
 local function emit(id, event)
-  local messages = {}
-  append(messages, call('GET', watchers_key(id)), id, event, true)
+  local messages, watchers = {}, call('GET', watchers_key(id))
+  append(messages, watchers, id, event, true)
   publish(messages)
+  return watchers
 end
 
 local function files_key(id)

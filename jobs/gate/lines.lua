@@ -102,23 +102,28 @@ local function enter_first(id, category, class, since)
   enter(id, category, class, FIRST, since, 'LPUSH')
 end
 
--- Jobs in all lines of a category, and what RQ's own tools have queued again.
+-- Jobs in the lines of each class of a category.
 local function in_lines(category)
-  local number = call('LLEN', 'rq:queue:' .. category)
+  local numbers = {}
   for _, class in ipairs(CLASSES) do
-    number = number + call('ZCARD', waiting_key(category, class))
+    numbers[class] = call('ZCARD', waiting_key(category, class))
   end
-  return number
+  return numbers
 end
 
--- The place of the `index`-th job of a line: 1 is next. It supposes that all jobs run equally long.
-local function place_of(category, class, app, index)
+-- The place of the `index`-th job of a line: 1 is next. `numbers` are those of `in_lines`, the job included. It supposes
+-- that all jobs run equally long.
+local function place_of(category, class, app, index, numbers)
   local place = index
   for _, other in ipairs(CLASSES) do
     if other == class then
       break
     end
-    place = place + call('ZCARD', waiting_key(category, other))
+    place = place + numbers[other]
+  end
+  if numbers[class] == index then
+    -- All jobs of the class are in its line.
+    return place
   end
   local earlier = true
   for _, other in ipairs(call('ZRANGE', lines_key(category, class), '0', MOST_APPS)) do

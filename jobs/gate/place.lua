@@ -6,4 +6,4 @@ if not category then
   return false
 end
 local index = redis.call('LPOS', 'rq:queue:' .. line_name(category, class, app), ARGV[1])
-return index and place_of(category, class, app, index + 1)
+return index and place_of(category, class, app, index + 1, in_lines(category))

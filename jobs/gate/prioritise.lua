@@ -10,7 +10,7 @@ for _, class in ipairs(CLASSES) do
         local since = redis.call('ZSCORE', waiting, id) or now() * 1000
         redis.call('HSET', 'rq:job:' .. id, 'mlxq_priority', ARGV[3])
         leave(id, category, class, app)
-        wait_in_line(id, category, class, app, since)
+        wait_in_line(id, category, class, app, since, tonumber(ARGV[3]))
         moved = moved + 1
       end
     end

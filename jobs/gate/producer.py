@@ -1,6 +1,7 @@
 """The API's side of the gate: admission, cancellation, and clients that leave, on its event loop."""
 
 import itertools
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
@@ -17,6 +18,9 @@ from jobs.kinds import KINDS
 from jobs.meta import encode_meta
 from jobs.request import DEFAULT_DIALECT, JobRequest
 from jobs.status import JobStatus
+
+#: Redis' memory is looked at again after so many seconds, or so many bytes of requests.
+LOOK_AGAIN, LOOK_AGAIN_BYTES = 0.05, 1 << 20
 
 
 class Admission(Enum):
@@ -63,6 +67,9 @@ class AsyncGate:
         self._ttl = ttl
         self._keep_bytes = keep_bytes
         self.evicted = 0
+        #: when Redis' memory was found to be enough, and the bytes of requests since then
+        self._looked_at = float("-inf")
+        self._bytes_since = 0
 
     async def admit(
         self, request: JobRequest, limit: int, after: str = "", process: str = ""
@@ -118,6 +125,8 @@ class AsyncGate:
             fields["mlxq_webhook"] = request.webhook.encode()
         if request.inputs:
             fields["mlxq_inputs"] = " ".join(request.inputs)
+        if process:
+            fields["mlxq_callers"] = process
         # The records that lead to the job go with it.
         if same:
             fields["mlxq_same"] = same
@@ -127,6 +136,8 @@ class AsyncGate:
             fields["mlxq_seeded"] = 1
         if idempotency:
             fields["mlxq_idempotency"] = idempotency
+        self._bytes_since += len(data) + len(request.kept)
+        looks = self._looks_at_memory()
         arguments: list[Any] = [
             request.id,
             request.queue,
@@ -135,13 +146,14 @@ class AsyncGate:
             request.attach.value,
             self._ttl.result,
             "" if request.expires_in is None else request.expires_in,
-            MEMORY_MARK,
+            MEMORY_MARK if looks else "",
             after,
             process,
             iso,
             self._ttl.events,
             request.service_class.value,
             request.share,
+            request.priority,
             *itertools.chain.from_iterable(fields.items()),
         ]
         names = [
@@ -150,11 +162,20 @@ class AsyncGate:
             same,
         ]
         verdict = await self._run("admit", names, arguments)
-        self.evicted += int(verdict[2]) if len(verdict) > 2 else 0
+        admission = Admission(verdict[0])
+        evicted = int(verdict[2]) if len(verdict) > 2 else 0
+        self.evicted += evicted
+        if looks and admission is Admission.OK and not evicted:
+            self._looked_at, self._bytes_since = time.monotonic(), 0
         if len(verdict) > 3 and verdict[3]:
             log_end(str(verdict[3]), JobStatus.FAILED, error=Displaced())
         detail = verdict[1] if len(verdict) > 1 else ""
-        return Admission(verdict[0]), str(detail)
+        return admission, str(detail)
+
+    def _looks_at_memory(self) -> bool:
+        """It takes Redis longer than all the rest of most admissions."""
+        since = time.monotonic() - self._looked_at
+        return since > LOOK_AGAIN or self._bytes_since > LOOK_AGAIN_BYTES
 
     async def cancel(self, job_id: str) -> str:
         """Cancel by script. Returns 'cancelled', 'cancelling', 'gone', or RQ's status of an ended job."""

@@ -13,8 +13,7 @@ local function priority_of(id)
 end
 
 -- Put a job into its line: before the first that has a lower priority, else at the end. Returns its place there, from 1.
-local function wait_in_line(id, category, class, app, since)
-  local priority = priority_of(id)
+local function wait_in_line(id, category, class, app, since, priority)
   if priority > 0 then
     local line = 'rq:queue:' .. line_name(category, class, app)
     for place, other in ipairs(call('LRANGE', line, 0, -1)) do
@@ -127,29 +126,43 @@ end
 
 -- The end of a job: status, registry, times to live, the terminal event.
 -- `status` is RQ's word, `registry` the queue's registry of that end.
--- `made`: what is counted of its result, if it has one.
+-- `made`: what is counted of its result, and `written`: milliseconds since its first token, if it has them.
 -- Its request goes, unless it was marked to be kept, and so do the files that it brought along.
 -- Returns the ids of jobs that waited for it and failed with it.
-function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made)
+function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made, written)
   local key, time = 'rq:job:' .. id, now()
   local job = call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin',
     'mlxq_linger', 'mlxq_lingers_until', 'mlxq_class', 'mlxq_share', 'mlxq_charged', 'mlxq_use', 'mlxq_owner',
-    'mlxq_app', 'mlxq_loading', 'mlxq_webhook', 'mlxq_foreseen')
+    'mlxq_app', 'mlxq_loading', 'mlxq_webhook', 'mlxq_foreseen', 'mlxq_callers', 'mlxq_submitted_ms')
   local category, outcome = category_of(job[6]), string.match(event, '^{"type":"(%a+)"') or ''
-  count('jobs|' .. (job[3] or '') .. '|' .. outcome, 1)
-  if job[1] or not job[3] then
-    call('HSET', key, 'status', status, 'ended_at', now_iso, 'origin', category)
-  else
-    call('HSET', key, 'status', status, 'ended_at', now_iso, 'origin', category,
-      'data', without_request(job[3], job[4] or ''))
+  local kind = job[3] or ''
+  local fields = { 'status', status, 'ended_at', now_iso, 'origin', category }
+  if job[3] and not job[1] then
+    fields[#fields + 1] = 'data'
+    fields[#fields + 1] = without_request(kind, job[4] or '')
   end
+  if status == 'finished' and job[7] then
+    -- Its clients still have to get the answer: who of them leaves before that may ask for it again.
+    fields[#fields + 1] = 'mlxq_found_until'
+    fields[#fields + 1] = time + tonumber(job[7])
+  elseif job[18] then
+    call('HDEL', key, 'mlxq_callers')
+  end
+  call('HSET', key, unpack(fields))
   local ran = job[5] and time - job[5] / 1000 or 0
   settle(category, job[9], job[10], job[11], ran)
+  count('jobs|' .. kind .. '|' .. outcome, 1)
+  for name, number in string.gmatch(made or '', '(%S+) (%d+)') do
+    count('made|' .. kind .. '|' .. name, number)
+  end
+  if written and job[19] then
+    observe('first|' .. kind, time * 1000 - tonumber(job[19]) - written)
+  end
   if job[12] then
-    add_usage(job[3] or '', job[13], job[14], job[4], outcome, job[15] and 0 or ran * 1000, made or '')
+    add_usage(kind, job[13], job[14], job[4], outcome, job[15] and 0 or ran * 1000, made or '', time)
   end
   if status == 'finished' and job[5] then
-    observe('run|' .. (job[3] or ''), math.floor(ran * 1000))
+    observe('run|' .. kind, math.floor(ran * 1000))
     -- How long jobs run, by the last ones of their queue (jobs/eta/places.py).
     local runs = 'mlxq:runs:' .. category
     if call('LPUSH', runs, math.floor(ran * 1000) .. ' ' .. (job[4] or '')) > 2 * RUNS then
@@ -169,16 +182,11 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made)
   call('ZADD', registry, time + ttl, id)
   call('EXPIRE', 'rq:results:' .. id, ttl)
   call('EXPIRE', files_key(id), ttl)
-  emit(id, event)
-  call('DEL', watchers_key(id))
+  if emit(id, event) then
+    call('DEL', watchers_key(id))
+  end
   if job[8] then
     stop_lingering(id, category)
-  end
-  if status == 'finished' and job[7] then
-    -- Its clients still have to get the answer: who of them leaves before that may ask for it again.
-    call('HSET', key, 'mlxq_found_until', time + tonumber(job[7]))
-  else
-    call('HDEL', key, 'mlxq_callers')
   end
   call('EXPIRE', events_key(id), events_ttl)
   if job[16] then

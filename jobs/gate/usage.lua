@@ -14,9 +14,9 @@ local KEY_HASH, KEPT = 8, 367 * 86400
 local BETWEEN = '\31'
 
 -- Add an ended job. `app`, `owner` and `model` are those of its hash or false, `made` is what is counted of its result.
-local function add_usage(kind, owner, app, model, outcome, milliseconds, made)
+local function add_usage(kind, owner, app, model, outcome, milliseconds, made, time)
   local offset = tonumber(call('GET', 'mlxq:usage-offset') or '0')
-  local day = 'mlxq:usage:' .. string.format('%d', math.floor((now() + offset) / 86400))
+  local day = 'mlxq:usage:' .. string.format('%d', math.floor((time + offset) / 86400))
   local whose = kind .. BETWEEN .. string.sub(owner or '', 1, KEY_HASH)
   local row = whose .. BETWEEN .. (app or '') .. BETWEEN .. (model or '')
   local before = call('HGET', day, row)

@@ -191,6 +191,12 @@ async def test_a_job_that_says_too_much_fails_and_its_neighbours_go_on(
 # -- memory ------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def looks_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis' memory is looked at with every request."""
+    monkeypatch.setattr("jobs.gate.producer.LOOK_AGAIN", -1.0)
+
+
 async def ended_job(client: JobClient, gate: Gate, size: int, seconds_ago: float = 60) -> str:
     """A job with a result of so many bytes, which ended so long ago."""
     job_id = (await client.enqueue(request(fingerprint=f"body-{size}-{seconds_ago}"))).job_id
@@ -206,6 +212,7 @@ async def present(client: JobClient) -> list[str]:
     return [info.id for info in page]
 
 
+@pytest.mark.usefixtures("looks_always")
 async def test_the_oldest_ended_jobs_make_room_for_new_ones(
     client: JobClient, gate: Gate, clean_redis: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -239,6 +246,7 @@ async def test_records_that_lead_to_an_evicted_job_go_with_it(
     assert clean_redis.keys("mlxq:same:*") == []
 
 
+@pytest.mark.usefixtures("looks_always")
 async def test_only_when_nothing_can_go_is_a_job_refused(
     client: JobClient, gate: Gate, clean_redis: redis.Redis
 ) -> None:
@@ -248,6 +256,17 @@ async def test_only_when_nothing_can_go_is_a_job_refused(
             await client.enqueue(request())
         assert await client.memory_short()
     assert await present(client) == [waiting]
+
+
+async def test_memory_is_not_looked_at_with_every_request_but_before_many_bytes(
+    front: AsyncGate, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.gate.producer.LOOK_AGAIN", 3600.0)
+    assert (await front.admit(request(), 9))[0] is Admission.OK
+    with memory_of(clean_redis, 100_000):
+        assert (await front.admit(request(), 9))[0] is Admission.OK
+        monkeypatch.setattr("jobs.gate.producer.LOOK_AGAIN_BYTES", 1)
+        assert (await front.admit(request(), 9))[0] is Admission.MEMORY
 
 
 # -- files -------------------------------------------------------------------------------------------------------
