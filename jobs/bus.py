@@ -22,6 +22,7 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from jobs import keys
+from jobs.clock import set_clock_async
 from jobs.errors import JobNotFound, MlxqError, RedisDenied
 from jobs.eta import Estimator
 from jobs.events import Entry, decode_event, decode_frames
@@ -291,6 +292,7 @@ class ResultBus:
         while True:
             with contextlib.suppress(RedisError, OSError):
                 await self._redis.set(keys.api_process(self.process), 1, ex=_LIFE)
+                await set_clock_async(self._redis)
                 await self._look_around()
                 await self._leave_unwanted()
             await asyncio.sleep(TICK)

@@ -22,6 +22,7 @@ from config.settings import Settings
 from jobs import keys, live_settings
 from jobs.bus import ResultBus, Watch
 from jobs.callers import Callers
+from jobs.clock import CLOCK, set_clock_async
 from jobs.commands import DOWNLOAD
 from jobs.connection import async_connection
 from jobs.deliveries import Deliveries
@@ -84,6 +85,8 @@ class JobClient(JobReader):
         self._told_of_memory = self._short_at = float("-inf")
 
     async def start(self) -> None:
+        with contextlib.suppress(RedisError, OSError):
+            await set_clock_async(self.redis)
         await self.bus.start()
 
     async def stop(self) -> None:
@@ -276,7 +279,7 @@ class JobClient(JobReader):
             keys.job(job_id), "mlxq_kind", "mlxq_model", "mlxq_app", "mlxq_submitted_ms"
         )
         kind, model, app, submitted = said
-        waited = max(0.0, time.time() - int(submitted) / 1000) if submitted else None
+        waited = max(0.0, CLOCK.now() - int(submitted) / 1000) if submitted else None
         log_end(job_id, JobStatus.CANCELLED, kind=kind or "", model=model or "", app=app or "", waited=waited)
 
     async def let_go(self, job_id: str, queue: str, after: int) -> None:
@@ -285,7 +288,7 @@ class JobClient(JobReader):
             async with self.redis.pipeline(transaction=False) as pipe:
                 for key in (keys.job(job_id), keys.results(job_id), keys.events(job_id), keys.files(job_id)):
                     pipe.expire(key, after)
-                pipe.zadd(keys.finished(queue), {job_id: time.time() + after}, xx=True)
+                pipe.zadd(keys.finished(queue), {job_id: CLOCK.now() + after}, xx=True)
                 await pipe.execute()
 
     async def command(self, command: str) -> None:

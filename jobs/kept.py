@@ -3,13 +3,13 @@
 This module knows Redis; what the text means, its dialect knows.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import redis.asyncio
 
 from jobs import keys
+from jobs.clock import CLOCK
 from jobs.info import JobInfo
 
 
@@ -25,7 +25,7 @@ async def keep_on(connection: redis.asyncio.Redis, jobs: Sequence[JobInfo], ttl:
         for info in jobs:
             for key in (keys.job(info.id), keys.results(info.id), keys.files(info.id)):
                 pipe.expire(key, ttl)
-            pipe.zadd(keys.finished(info.queue), {info.id: time.time() + ttl}, xx=True)
+            pipe.zadd(keys.finished(info.queue), {info.id: CLOCK.now() + ttl}, xx=True)
         await pipe.execute()
 
 

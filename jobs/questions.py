@@ -8,7 +8,6 @@ process' channel, as if it ended a job. This module knows Redis; it does not kno
 
 import contextlib
 import secrets
-import time
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -17,6 +16,7 @@ import redis.asyncio
 
 from jobs import keys
 from jobs.bus import ResultBus
+from jobs.clock import CLOCK
 from jobs.commands import QUESTION
 from jobs.errors import MlxqError, ServiceUnavailable
 from jobs.events import Completed, Event, Failed, encode_event
@@ -115,7 +115,7 @@ async def ask(
     question = Question(
         id=f"question-{secrets.token_hex(12)}",
         process=bus.process,
-        until=time.time() + PATIENCE,
+        until=CLOCK.now() + PATIENCE,
         model=model,
         asked=asked,
     )
@@ -145,7 +145,7 @@ def take_question(connection: redis.Redis) -> Question | None:
         # What another version asks is of no use.
         with contextlib.suppress(msgspec.MsgspecError):
             question = _QUESTION.decode(data)  # type: ignore[arg-type]
-            if question.until > time.time():
+            if question.until > CLOCK.now():
                 return question
     return None
 
@@ -158,6 +158,6 @@ def reply(connection: redis.Redis, question: Question, said: Answer | MlxqError)
     else:
         event = Completed(msgspec.Raw(msgspec.json.encode(said)))
     frame = msgspec.json.encode(
-        [[question.id, f"{int(time.time() * 1000)}-0", msgspec.Raw(encode_event(event))]]
+        [[question.id, f"{int(CLOCK.now() * 1000)}-0", msgspec.Raw(encode_event(event))]]
     )
     connection.publish(keys.bus(question.process), frame)

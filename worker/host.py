@@ -11,7 +11,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
 
@@ -71,7 +70,7 @@ class WorkerHost:
         self.hung = threading.Event()
         self._settings = settings
         self._missing = missing
-        self._started_at = datetime.now(UTC).isoformat()
+        self._started_at = ""
         self._catalog = Catalog(settings)
         self._consumer = Consumer(
             settings, self, settings.max_attempts, settings.step_folder, lambda: self.night.rests
@@ -117,6 +116,7 @@ class WorkerHost:
         with contextlib.suppress(RedisError, OSError):
             self._paces.load(self._consumer.redis)
             self.live.refresh()
+        self._started_at = iso_now()
         self.night.start()
         for lanes in self.lanes.values():
             lanes.start()

@@ -8,6 +8,7 @@ import redis
 
 from jobs import keys
 from jobs.blobs import BlobStore
+from jobs.clock import CLOCK
 from jobs.consumer.consumer import Consumer
 from jobs.kinds import QUEUES
 from jobs.order import read_waiting
@@ -101,7 +102,7 @@ def sweep(connection: redis.Redis) -> int:
 
     Returns how many jobs left the listing.
     """
-    now = time.time()
+    now = CLOCK.now()
     with connection.pipeline(transaction=False) as pipe:
         for queue in QUEUES:
             pipe.zremrangebyscore(keys.finished(queue), "-inf", now)

@@ -6,14 +6,13 @@ Loading, running and freeing happen on the lane's engine thread; other threads o
 import gc
 import logging
 import threading
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from config.settings import Settings
+from jobs.clock import CLOCK
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound, OutOfMemory
 from jobs.kinds import Category
 from jobs.worker_state import SlotState
@@ -121,8 +120,8 @@ class Slot:
                 state="loaded",
                 context_length=engine.context_length,
                 memory_bytes=engine.memory_bytes,
-                loaded_at=datetime.now(UTC).isoformat(),
-                asked_at=time.time(),
+                loaded_at=CLOCK.iso(),
+                asked_at=CLOCK.now(),
             )
         )
         log.info("%s is loaded", ref.id)
@@ -175,7 +174,7 @@ class Slot:
 
     def asked(self) -> None:
         """The model that is loaded was asked to be loaded again."""
-        self._set(msgspec.structs.replace(self._state, asked_at=time.time()))
+        self._set(msgspec.structs.replace(self._state, asked_at=CLOCK.now()))
 
     def _set(self, state: SlotState) -> None:
         with self._lock:

@@ -1,7 +1,6 @@
 """Accepts batches, and finds those that a caller may see. It does not know dialects."""
 
 import secrets
-import time
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from api.http.context import context_of, jobs_of
 from api.http.forwarded import base_of
 from api.http.webhook import Hook, webhook_of
 from jobs.batches import Asked, Batch, BatchStore
+from jobs.clock import CLOCK
 from jobs.errors import NotFound, QueueFull
 
 #: Seconds after which a client that was refused asks again.
@@ -41,7 +41,7 @@ async def accept(
     webhook: Hook | None = None,
 ) -> Batch:
     """A batch of this caller, which is driven from now on for `seconds` at most. Raises QueueFull."""
-    caller, now = caller_of(request), int(time.time())
+    caller, now = caller_of(request), int(CLOCK.now())
     asked = Asked(
         id=f"{prefix}{secrets.token_hex(12)}",
         dialect=dialect,

@@ -5,7 +5,6 @@ What it knows can be read from Redis at any time: after an error, or in another 
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from jobs.batches import Batch, BatchProblem, BatchRequest, BatchStatus, BatchSt
 from jobs.batches.requests import sent
 from jobs.batches.store import ForgottenJob
 from jobs.client import JobClient
+from jobs.clock import CLOCK
 from jobs.errors import (
     BlobGone,
     Conflict,
@@ -147,7 +147,7 @@ class Drive:
         """Why no more requests become jobs."""
         if self.status is BatchStatus.CANCELLING:
             return "cancelled"
-        return "expired" if time.time() >= self._batch.asked.expires_at else None
+        return "expired" if CLOCK.now() >= self._batch.asked.expires_at else None
 
     async def _end(self) -> None:
         if self._cut == "expired":

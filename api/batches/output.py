@@ -14,6 +14,7 @@ import msgspec
 from api.dispatch.batch_dialect import Outcome
 from jobs.batches import Batch, BatchStore, Begun, Commit, FileGrowth, ForgottenJob, Lost
 from jobs.blobs import STORED, BlobStore
+from jobs.clock import CLOCK
 from jobs.files import FileStore, Part, StoredFile, new_file_id
 
 #: Bytes up to which the last part of a file is written anew.
@@ -123,12 +124,12 @@ class Output:
             added=len(data),
             record=msgspec.json.encode(record).decode(),
             listed=self._batch.asked.listed,
-            created_ms=int(time.time() * 1000),
+            created_ms=int(CLOCK.now() * 1000),
             expires_at=record.expires_at or 0,
         )
 
     def _record(self, name: str) -> StoredFile:
-        asked, now = self._batch.asked, int(time.time())
+        asked, now = self._batch.asked, int(CLOCK.now())
         return StoredFile(
             id=new_file_id(),
             filename=f"{asked.id}_{name}.jsonl",

@@ -3,7 +3,6 @@
 The driver of a batch holds it by a token. What a driver writes that has lost its batch is refused.
 """
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import redis.asyncio
 
 from jobs import keys
 from jobs.batches.record import Asked, Batch, BatchProblem, BatchStatus, Begun
+from jobs.clock import CLOCK
 from jobs.files.store import REFERENCES
 from jobs.gate import iso_now
 from jobs.gate.scripts import ANNOUNCE
@@ -109,7 +109,7 @@ class BatchStore:
         }
         told = [part for field in fields.items() for part in field]
         names = [keys.batch(asked.id), keys.batches(asked.dialect)]
-        now = int(time.time() * 1000)
+        now = int(CLOCK.now() * 1000)
         return bool(await _CREATE(self._redis, names, asked.id, now, most, asked.input_blob, *told))
 
     async def get(self, batch_id: str) -> Batch | None:
@@ -203,7 +203,7 @@ class BatchStore:
 
     async def sweep(self) -> None:
         """Forget batches that ended long ago."""
-        old = int(time.time()) - KEPT
+        old = int(CLOCK.now()) - KEPT
         ids: Any = await self._redis.zrangebyscore(keys.ENDED_BATCHES, "-inf", old, start=0, num=_SWEPT)
         for batch in await self._read(ids) if ids else ():
             if batch is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from jobs.clock import CLOCK
 from jobs.consumer.rhythm import LONGEST, Rhythm
 from jobs.gate import ModelAffinity, Room
 from jobs.kinds import KINDS, Kind
@@ -68,7 +69,7 @@ class Affinity:
             if KINDS[claim.kind].uses_model:
                 self._rhythm.came(claim.model, now - (claim.waited or 0.0))
             if claim.kind is not Kind.UNLOAD and claim.model not in self._ready:
-                self._since_ms = int(time.time() * 1000)
+                self._since_ms = int(CLOCK.now() * 1000)
 
     def left(self, claim: Claim) -> None:
         """This job has ended."""

@@ -20,10 +20,12 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from config.settings import Settings
 from jobs import keys
+from jobs.clock import set_clock
 from jobs.commands import GIVE_BACK, RESTART, SHUTDOWN
 from jobs.connection import WrongCertificate, connection
 from jobs.consumer.affinity import Affinity
 from jobs.consumer.joined import no_fault_of
+from jobs.consumer.machine import machine_of
 from jobs.consumer.notifier import Notifier
 from jobs.consumer.queue import ConsumedQueue, Worker
 from jobs.consumer.registration import dead_workers
@@ -84,6 +86,7 @@ class Consumer:
         self._joined = session is not None
         usual = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
         self.name = usual if session is None else session.worker
+        self.machine = machine_of(settings.data_dir)
         self.ttl = Ttl.of(settings)
         self.redis: redis.Redis = connection(settings.redis_address)
         self.asked: str | None = None
@@ -122,6 +125,7 @@ class Consumer:
             self.redis,
             queue,
             self.name,
+            self.machine,
             self.ttl,
             capacity,
             worker,
@@ -148,8 +152,9 @@ class Consumer:
         """
         if not self._wait_for_redis(stop):
             return False
+        set_clock(self.redis)
         if not self._joined:
-            self._recover(dead_workers(self.redis, self._queues.keys()))
+            self._recover(dead_workers(self.redis, self._queues.keys(), self.machine))
         if self._steps is not None:
             remove_left_behind(self._steps)
         for queue in self._queues.values():
@@ -168,6 +173,7 @@ class Consumer:
 
     def beat(self) -> None:
         """Renew every lease, pass on cancellations and losses."""
+        set_clock(self.redis)
         for queue in self._queues.values():
             queue.beat()
             if not self._joined:

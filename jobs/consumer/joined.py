@@ -3,13 +3,13 @@
 The gateway keeps the list. It does not know jobs.
 """
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
 import redis
 
 from jobs import keys
+from jobs.clock import CLOCK
 from jobs.gate import LastStep
 
 
@@ -18,6 +18,6 @@ def no_fault_of(connection: redis.Redis, queues: Iterable[str]) -> dict[str, Las
 
     Raises RedisError.
     """
-    found: Any = connection.zrangebyscore(keys.JOINED, time.time(), "+inf")
+    found: Any = connection.zrangebyscore(keys.JOINED, CLOCK.now(), "+inf")
     names = [name.decode() for name in found]
     return {f"{name}.{queue}": LastStep() for name in names for queue in queues}

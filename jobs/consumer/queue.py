@@ -54,6 +54,7 @@ class ConsumedQueue:
         shared: redis.Redis,
         queue: str,
         process: str,
+        machine: str,
         ttl: Ttl,
         capacity: int,
         worker: Worker,
@@ -64,7 +65,9 @@ class ConsumedQueue:
         rests: Callable[[], bool] = lambda: False,
         notifier: Notifier | None = None,
     ) -> None:
-        """`shared`: the process' connection. `process`: its name. `capacity`: executions at the same time.
+        """`shared`: the process' connection. `process`, `machine`: its name, and that of where it runs.
+
+        `capacity`: executions at the same time.
 
         `aging`: seconds after which what waits takes turns with what is more urgent. `yields`: beyond the capacity
         interactive jobs are taken, for which background jobs stand still. `rests`: no background jobs are taken now.
@@ -72,12 +75,13 @@ class ConsumedQueue:
         self.name = queue
         name = f"{process}.{queue}"
         self._worker = worker
+        self._machine = machine
         self._notifier = notifier
         # Writing and taking may block: each has a connection of its own, and the heartbeat waits for neither.
         self._gate = Gate(connection(address), queue, name, ttl)
         self._lease_gate = Gate(shared, queue, name, ttl)
         feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl, aging, rests)
-        self._registration = Registration(shared, queue, name)
+        self._registration = Registration(shared, queue, name, machine)
         self._outbox = Outbox(self._gate, on_lost=worker.drop, on_ended=self._ended)
         self._feeder = Feeder(
             feeder_gate,
@@ -235,7 +239,7 @@ class ConsumedQueue:
         self, max_attempts: int, dead: Sequence[str], steps: Mapping[str, LastStep] | None = None
     ) -> tuple[int, int]:
         """Bring back what dead workers left. Returns how many jobs were (requeued, failed). See `Gate.recover`."""
-        return self._lease_gate.recover(max_attempts, dead, steps)
+        return self._lease_gate.recover(max_attempts, dead, steps, self._machine)
 
     def relieve(self) -> int:
         """Delete ended jobs of any queue while Redis' memory is short. Returns how many."""

@@ -8,7 +8,6 @@ import os
 import platform
 import socket
 from collections.abc import Collection
-from datetime import datetime
 from typing import Any
 
 import psutil
@@ -20,19 +19,20 @@ from jobs.gate import iso_now
 #: Seconds after the last heartbeat that RQ's tools still list it.
 LISTED = 60
 RQ_LAYOUT = "2.12.0"
-#: Seconds that a process may seem younger than its registration: the system counts its start in ticks.
-_CLOCK_SLACK = 1.0
+#: Seconds by which two looks at the start of a process may differ: the system counts it in ticks.
+_CLOCK_SLACK = 2.0
 _LOOPBACK = "127.0.0.1"
 
 
 class Registration:
     """One consumed queue as an RQ worker."""
 
-    def __init__(self, connection: redis.Redis, queue: str, name: str) -> None:
-        """`name`: host, pid, random digits and queue, with dots between."""
+    def __init__(self, connection: redis.Redis, queue: str, name: str, machine: str) -> None:
+        """`name`: host, pid, random digits and queue, with dots between. `machine`: see `machine.py`."""
         self._redis = connection
         self._queue = queue
         self.name = name
+        self._machine = machine
 
     def register(self) -> None:
         key, now = keys.worker(self.name), iso_now()
@@ -41,6 +41,8 @@ class Registration:
                 key,
                 mapping={
                     "birth": now,
+                    "mlxq_machine": self._machine,
+                    "mlxq_born": _born(os.getpid()) or 0,
                     "last_heartbeat": now,
                     "queues": self._queue,
                     "pid": os.getpid(),
@@ -103,7 +105,7 @@ def _own_address(connection: redis.Redis) -> str:
     return _LOOPBACK
 
 
-def dead_workers(connection: redis.Redis, queues: Collection[str]) -> list[str]:
+def dead_workers(connection: redis.Redis, queues: Collection[str], machine: str) -> list[str]:
     """Names of workers of these queues and this machine whose process is gone.
 
     What they left need not wait for the end of its lease.
@@ -112,15 +114,15 @@ def dead_workers(connection: redis.Redis, queues: Collection[str]) -> list[str]:
     members: Any = connection.smembers(keys.WORKERS)
     for member in members:
         key = member.decode()
-        found: Any = connection.hmget(key, "hostname", "pid", "queues", "birth")
-        hostname, pid, queue, birth = found
+        found: Any = connection.hmget(key, "mlxq_machine", "pid", "queues", "mlxq_born")
+        where, pid, queue, born = found
         if pid is None:
             # Its hash has expired: it is not listed any more.
             connection.srem(keys.WORKERS, key)
             continue
         ours = queue is None or queue.decode() in queues
-        here = ours and hostname and hostname.decode() == socket.gethostname()
-        if here and birth and not _alive(int(pid), datetime.fromisoformat(birth.decode()).timestamp()):
+        here = ours and where and where.decode() == machine
+        if here and born and not _alive(int(pid), float(born)):
             with connection.pipeline() as pipe:
                 pipe.srem(keys.WORKERS, key)
                 if queue:
@@ -131,11 +133,18 @@ def dead_workers(connection: redis.Redis, queues: Collection[str]) -> list[str]:
     return names
 
 
-def _alive(pid: int, birth: float) -> bool:
-    """Whether the process that registered at `birth` (Unix seconds) still runs: its pid may be another's by now."""
+def _alive(pid: int, born: float) -> bool:
+    """Whether the process that was `born` then still runs: its pid may be another's by now."""
     try:
-        return bool(psutil.Process(pid).create_time() <= birth + _CLOCK_SLACK)
+        found = _born(pid)
     except psutil.NoSuchProcess:
         return False
+    return found is None or abs(found - born) <= _CLOCK_SLACK
+
+
+def _born(pid: int) -> float | None:
+    """When a process began by this machine's clock, in Unix seconds; None: that is not told."""
+    try:
+        return float(psutil.Process(pid).create_time())
     except psutil.AccessDenied:
-        return True
+        return None

@@ -1,6 +1,5 @@
 """Stored files in Redis: records, parts, listing, expiry. The bytes are in the blob store."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import msgspec
 import redis.asyncio
 
 from jobs import keys
+from jobs.clock import CLOCK
 from jobs.files.record import Part, StoredFile
 from jobs.lua import Script
 from jobs.pages import page
@@ -31,7 +31,7 @@ class FileStore:
         """Keep a file of one part. False where there are `most` files already."""
         names = [keys.file(record.id), keys.file_parts(record.id)]
         expires = "" if record.expires_at is None else record.expires_at
-        now = int(time.time() * 1000)
+        now = int(CLOCK.now() * 1000)
         written = msgspec.json.encode(record)
         return bool(
             await _PUT(
@@ -78,7 +78,7 @@ class FileStore:
     async def sweep(self) -> int:
         """Forget files that have expired. Returns how many."""
         expired: Any = await self._redis.zrangebyscore(
-            keys.EXPIRING_FILES, "-inf", int(time.time()), start=0, num=_SWEPT
+            keys.EXPIRING_FILES, "-inf", int(CLOCK.now()), start=0, num=_SWEPT
         )
         for file_id in expired:
             await self.drop(file_id)
@@ -96,6 +96,6 @@ def _decode(text: str | None, size: str | None) -> StoredFile | None:
     if text is None:
         return None
     record = msgspec.structs.replace(_RECORD.decode(text), bytes=int(size or 0))
-    if record.expires_at is not None and record.expires_at <= time.time():
+    if record.expires_at is not None and record.expires_at <= CLOCK.now():
         return None
     return record

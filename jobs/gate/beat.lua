@@ -26,6 +26,13 @@ for i = 4, #ARGV, 2 do
       answer[#answer + 1] = execution
     end
   else
+    -- This worker lives: what it ran did not end it.
+    if redis.call('HGET', 'rq:job:' .. id, 'mlxq_charge') == execution then
+      redis.call('HDEL', 'rq:job:' .. id, 'mlxq_charge')
+      if redis.call('HINCRBY', 'rq:job:' .. id, 'mlxq_crashes', -1) == 0 then
+        redis.call('HDEL', 'rq:job:' .. id, 'mlxq_suspect')
+      end
+    end
     answer[#answer + 1] = 'lost'
     answer[#answer + 1] = execution
   end

@@ -5,7 +5,6 @@ import logging
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +12,7 @@ import orjson
 import redis
 
 from jobs import keys
+from jobs.clock import CLOCK
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound, OutputTooLarge, RequestGone, WorkerDied
 from jobs.events import (
     Cancelled,
@@ -138,7 +138,7 @@ class Gate(Taker):
             self.worker,
             LEASE,
             iso_now(),
-            datetime.now(UTC).timestamp(),
+            CLOCK.now(),
             self._ttl.result,
             self._ttl.events,
             encode_event(Expired()),
@@ -222,7 +222,7 @@ class Gate(Taker):
         arguments = [
             LEASE,
             iso_now(),
-            datetime.now(UTC).timestamp(),
+            CLOCK.now(),
             *itertools.chain.from_iterable(executions),
         ]
         answer = self._scripts.run("beat", [keys.started(self.queue)], arguments)
@@ -248,11 +248,13 @@ class Gate(Taker):
         max_attempts: int,
         dead_workers: Sequence[str] = (),
         steps: Mapping[str, LastStep] | None = None,
+        machine: str = "",
     ) -> tuple[int, int]:
         """Bring back what dead workers left on this queue. Returns how many jobs were (requeued, failed).
 
         `steps`: what each worker worked on at last, as far as that is known. With it, jobs that are suspected of the
-        death of a worker run alone; None: they run as before.
+        death of a worker run alone; None: they run as before. `machine`: this one; that a worker of another one is
+        gone may have many reasons, and its jobs run as before the first time.
         """
         error = WorkerDied("The worker crashed {crashes} while it ran this job; it is not tried again.")
         result = result_fields(FAILED, "", "", exc_string="The worker crashed while it ran this job.")
@@ -277,6 +279,7 @@ class Gate(Taker):
                 orjson.dumps(last),
                 int(steps is not None),
                 self.queue,
+                machine,
             ],
         )
         requeued, failed, cancelled = ([each.decode() for each in ids] for ids in answer)

@@ -3,7 +3,6 @@
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -11,6 +10,7 @@ import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from jobs import keys
+from jobs.clock import CLOCK, iso_of
 from jobs.errors import Displaced
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
@@ -79,8 +79,8 @@ class AsyncGate:
         `process` is the API process whose client waits for it, if one does.
         Returns the verdict and its detail: an id, a position (0 while it waits for that job) or a depth.
         """
-        now = datetime.now(UTC)
-        iso = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = CLOCK.now()
+        iso = iso_of(now)
         data = request.encode()
         idempotency = keys.idempotency(request.idempotency_scope) if request.idempotency_scope else ""
         same = keys.same(request.fingerprint) if request.fingerprint else ""
@@ -103,7 +103,7 @@ class AsyncGate:
             "mlxq_app": request.app,
             "mlxq_class": request.service_class.value,
             "mlxq_share": request.share,
-            "mlxq_submitted_ms": int(now.timestamp() * 1000),
+            "mlxq_submitted_ms": int(now * 1000),
         }
         if KINDS[request.kind].uses_model:
             fields["mlxq_use"] = 1

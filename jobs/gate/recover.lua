@@ -4,13 +4,16 @@
 -- ARGV: now (ISO), crashes of the worker under a job after which it fails, grace for unclaimed jobs (s), ttl,
 --       events ttl, requeued event, failed event, cancelled event, exception text, result fields as a JSON list,
 --       error (JSON), names of dead workers (JSON list), last steps of workers (JSON: name -> executions, company),
---       whether suspects run alone (0|1), category
+--       whether suspects run alone (0|1), category, this machine
 -- In texts, {crashes} stands for how often it crashed.
 -- Returns { ids of requeued jobs, of failed ones, of cancelled ones }
 --
 -- Only executions that the worker's last step was about are charged with its death; all, if that is not known. They
 -- are suspects: they run again one at a time. One whose worker dies again fails, and those that were suspected with it
 -- are cleared.
+--
+-- That a worker of another machine does not answer says little: the machine may be asleep, or its network down. What it
+-- ran is suspected from the second time on. A worker that comes back takes its charges back (beat.lua).
 local time = now()
 local dead = {}
 for _, name in ipairs(cjson.decode(ARGV[12])) do
@@ -35,6 +38,11 @@ if next(dead) then
   end
 end
 
+local function is_elsewhere(worker)
+  local machine = worker and redis.call('HGET', 'rq:worker:' .. worker, 'mlxq_machine')
+  return machine and machine ~= ARGV[16]
+end
+
 local requeued, failed, cancelled = {}, {}, {}
 
 local function fail(id, crashes)
@@ -52,7 +60,7 @@ local function clear(worker)
   for _, class in ipairs(CLASSES) do
     for _, id in ipairs(redis.call('ZRANGE', waiting_key(ARGV[15], class), 0, -1)) do
       if redis.call('HGET', 'rq:job:' .. id, 'mlxq_suspect') == worker then
-        redis.call('HDEL', 'rq:job:' .. id, 'mlxq_suspect', 'mlxq_crashes')
+        redis.call('HDEL', 'rq:job:' .. id, 'mlxq_suspect', 'mlxq_crashes', 'mlxq_charge')
       end
     end
   end
@@ -76,14 +84,16 @@ for _, member in ipairs(expired) do
     list = nil
   elseif not step or step.executions[execution] then
     local crashes = redis.call('HINCRBY', 'rq:job:' .. id, 'mlxq_crashes', 1)
+    redis.call('HSET', 'rq:job:' .. id, 'mlxq_charge', execution)
+    local elsewhere = not step and is_elsewhere(run[1])
     -- Who had company is not found guilty, but not for ever.
-    if crashes >= (step and step.company and 2 * most or most) then
+    if crashes >= ((elsewhere or step and step.company) and 2 * most or most) then
       fail(id, crashes)
       if job[3] then
         clear(job[3])
       end
       list = nil
-    elseif isolate then
+    elseif isolate and (crashes > 1 or not elsewhere) then
       redis.call('HSET', 'rq:job:' .. id, 'mlxq_suspect', run[1] or '')
       list = run[2] == '1' and silent or others
     end

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
 
 from config.settings import Settings
+from jobs.clock import CLOCK
 
 #: Share of Redis' maxmemory above which ended jobs are deleted, and no job is accepted if that does not help.
 MEMORY_MARK = 0.8
@@ -83,5 +83,5 @@ def _words(text: str) -> frozenset[str]:
 
 
 def iso_now() -> str:
-    """Now in RQ's timestamp format."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """Now by Redis' clock, in RQ's timestamp format."""
+    return CLOCK.iso()

@@ -14,8 +14,10 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from jobs import keys
+from jobs.clock import CLOCK, set_clock_async
 from jobs.connection import async_connection, connection
 from jobs.consumer.joined import no_fault_of
+from jobs.consumer.machine import machine_of
 from jobs.consumer.step_record import last_steps
 from jobs.gate import BEAT, Gate, LastStep, Ttl
 from jobs.tasks import end
@@ -73,8 +75,9 @@ class Watch:
         """Raises RedisError."""
         gone, self._gone = self._gone, []
         sessions = [worker.joined for worker in self.side.workers.values()]
-        now = time.time()
         client = self._guard.redis
+        await set_clock_async(client)
+        now = CLOCK.now()
         async with client.pipeline(transaction=False) as pipe:
             for joined in sessions:
                 pipe.set(keys.joined(joined.worker), joined.key, ex=KNOWN)
@@ -83,6 +86,9 @@ class Watch:
             for joined in gone:
                 if joined.worker not in self.side.workers:
                     pipe.zrem(keys.JOINED, joined.worker)
+                    # It is not silent, it has ended: that may be a job's fault.
+                    for category in CATEGORIES:
+                        pipe.hdel(keys.worker(f"{joined.worker}.{category}"), "mlxq_machine")
             pipe.zremrangebyscore(keys.JOINED, "-inf", now)
             answers = await pipe.execute()
         valid = answers[2 : 3 * len(sessions) : 3]
@@ -120,6 +126,7 @@ class Recovery:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._redis: redis.Redis = connection(settings.redis_address)
+        self._machine = machine_of(settings.data_dir)
         ttl = Ttl.of(settings)
         self._gates = [Gate(self._redis, category, "gateway", ttl) for category in CATEGORIES]
 
@@ -129,7 +136,10 @@ class Recovery:
         for gate in self._gates:
             dead = [f"{worker}.{gate.queue}" for worker in revoked]
             requeued, failed = gate.recover(
-                self._settings.max_attempts, dead, {**steps, **{name: LastStep() for name in dead}}
+                self._settings.max_attempts,
+                dead,
+                {**steps, **{name: LastStep() for name in dead}},
+                self._machine,
             )
             if requeued or failed:
                 log.warning("recovered the %s queue: %d jobs again, %d failed", gate.queue, requeued, failed)

@@ -1,7 +1,6 @@
 """RQ's own classes and command line read what the gate writes: the layouts of `rq==2.12.*` that mlxq relies on."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -153,7 +152,7 @@ async def test_a_job_that_rq_itself_cleans_up_is_queued_again_and_can_be_claimed
 
 
 async def test_rq_lists_the_lanes_as_workers(clean_redis: redis.Redis) -> None:
-    registration = Registration(clean_redis, "llm", "host.1.abc.llm")
+    registration = Registration(clean_redis, "llm", "host.1.abc.llm", "host.0")
     registration.register()
     registration.beat(busy=True, finished=3, failed=1)
 
@@ -171,7 +170,7 @@ async def test_rq_lists_the_lanes_as_workers(clean_redis: redis.Redis) -> None:
 async def test_rq_info_tells_the_truth(
     front: AsyncGate, gate: Gate, clean_redis: redis.Redis, redis_url: str
 ) -> None:
-    Registration(clean_redis, "llm", "host.1.abc.llm").register()
+    Registration(clean_redis, "llm", "host.1.abc.llm", "host.0").register()
     for _ in range(3):
         await front.admit(request(), limit=10)
     run(gate)

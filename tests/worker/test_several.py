@@ -38,8 +38,11 @@ async def both(bench: Bench, other: Bench, client: JobClient) -> tuple[Bench, Be
     await bench.story(await bench.send(Kind.LOAD, "first"))
     rows = await obeyed(client, Kind.LOAD, "llm", "first", [])
     assert {row["status"] for row in rows} <= {"loaded", "loading"}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while [each.model for each in await held(client) if each.category == "llm"] != ["first", "first"]:
+            await asyncio.sleep(0.02)
+        # One that is on its way is listed, too.
+        while not all(each.engines for each in (bench, other)):
             await asyncio.sleep(0.02)
     return bench, other
 

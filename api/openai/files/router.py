@@ -5,7 +5,6 @@ the machine.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import PurePath
 from typing import Annotated, Literal
@@ -27,6 +26,7 @@ from api.openai.dialect import OPENAI
 from api.openai.files.schema import DeletedFile, FileList, FileObject, FileRequest, shown
 from jobs.batches import BatchStore
 from jobs.blobs import STORED
+from jobs.clock import CLOCK
 from jobs.errors import Conflict, InsufficientStorage, InvalidRequest, NotFound, PayloadTooLarge
 from jobs.files import FileStore, Part, StoredFile, new_file_id
 from jobs.pages import UnknownCursor
@@ -66,7 +66,7 @@ async def create_file(request: Request) -> Response:
 
 
 async def _stored(request: Request, file: UploadFile, wanted: FileRequest) -> StoredFile:
-    context, now = context_of(request), int(time.time())
+    context, now = context_of(request), int(CLOCK.now())
     size, longest = 0, context.settings.max_file_bytes
 
     async def pieces() -> AsyncIterator[bytes]:
