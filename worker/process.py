@@ -24,6 +24,8 @@ log = logging.getLogger("worker")
 
 #: Exit code when an engine hung: whoever supervises this process starts it again.
 HUNG = 70
+#: Seconds between two sessions of a joined worker.
+_PAUSE = 1.0
 
 
 def main() -> int:
@@ -55,7 +57,8 @@ def main() -> int:
     host = WorkerHost(settings, missing=wrong)
     tracing.start(settings, "worker")
     if not host.start(stop):
-        return _ended(host)
+        _join_again(host, stop)
+        return 0
     while not stop.wait(0.2) and host.asked is None:
         if host.hung.is_set():
             log.critical("an engine hangs in native code: this process ends")
@@ -65,16 +68,15 @@ def main() -> int:
     tracing.stop()
     if host.asked == RESTART and not stop.is_set():
         start_again()
-    ended = _ended(host)
+    _join_again(host, stop)
     if not drained:
         # At a normal exit the interpreter would abort because of a thread that is inside MLX.
-        os._exit(ended)
-    return ended
+        os._exit(0)
+    return 0
 
 
-def _ended(host: WorkerHost) -> int:
-    """The exit code after an end in order, and a line where there was none."""
-    if host.asked != REFUSED:
-        return 0
-    say("the server lets this worker in no more: its key was revoked, or another server answers there")
-    return WRONG_SETTING
+def _join_again(host: WorkerHost, stop: threading.Event) -> None:
+    """Where the server ended the session: its answer says whether another one is possible, or why not."""
+    if host.asked == REFUSED and not stop.wait(_PAUSE):
+        say("the server has ended the session of this worker, which joins anew")
+        start_again()

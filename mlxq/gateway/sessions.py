@@ -1,7 +1,8 @@
 """Sessions of joined workers: the name that a worker is given, and the token that proves it.
 
 A token is made of the name, the id of the key and the installation's secret: nothing has to be stored, so that a
-session outlives restarts of all processes here and the sleep of its machine. It ends when its key is revoked.
+session outlives restarts of all processes here and the sleep of its machine. It ends when its key is revoked, and with
+an upgrade to another protocol.
 """
 
 import hmac
@@ -9,6 +10,8 @@ import re
 import secrets
 import socket
 from dataclasses import dataclass
+
+from jobs.protocol import protocol
 
 _HOST = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_HOST = 48
@@ -47,4 +50,4 @@ class Sessions:
         return joined if hmac.compare_digest(proof.encode(), self._proof(joined).encode()) else None
 
     def _proof(self, joined: Joined) -> str:
-        return hmac.digest(self._secret, f"{joined.worker}\n{joined.key}".encode(), "sha256").hex()
+        return hmac.digest(self._secret, f"{joined.worker}\n{joined.key}\n{protocol()}".encode(), "sha256").hex()
