@@ -21,7 +21,7 @@ from tests.support.system import System
 
 #: The same inputs each time; how long one takes says nothing.
 _STEADY = settings(
-    max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=4, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 _PICTURES = ("/v1/images/generations", "/v1/images/edits", "/v1/images/variations")
 _MODELS = {"/v1/embeddings": MINILM, **dict.fromkeys(_PICTURES, "tiny-image")}

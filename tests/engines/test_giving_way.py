@@ -161,6 +161,24 @@ def test_a_request_is_set_aside_although_some_of_its_choices_have_no_place_yet(
     assert shown.results["background"]["choices"] == whole
 
 
+def test_a_request_that_stands_still_is_removed_whole(engine: chat.ChatEngine) -> None:
+    """Whether its choices decode, or wait for a place."""
+    alone_urgent = alone(engine, asked("other " * 300, 12))
+    shown = Shown(engine)
+    shown.add("background", asked("Tell me of the sea.", 60, n=8, temperature=0.8, seed=4), background=True)
+    shown.until_made("background", times=3)
+    shown.add("urgent", asked("other " * 300, 12))
+    shown.until_made("urgent")
+    engine.remove("background")
+    shown.until_done("urgent")
+    assert shown.results["urgent"]["choices"] == alone_urgent
+    steps = shown.steps
+    shown.add("next", asked("Now?", 5))
+    shown.until_done("next")
+    assert shown.steps - steps < 20
+    assert "background" not in shown.results
+
+
 def test_those_that_are_not_in_the_background_are_never_set_aside(engine: chat.ChatEngine) -> None:
     shown = Shown(engine)
     names = [f"normal {number}" for number in range(PLACES)]

@@ -58,7 +58,7 @@ class Aside:
                     self._go_on(task, paused)
 
     def _stop(self, task: TextRequest) -> None:
-        """Set aside the rows that decode. One that has no place yet gets one, and is set aside then."""
+        """Set aside the rows that decode, and those that wait for a place. One that is being read follows."""
         for row in task.rows.values():
             if task.runner.can_pause(row):
                 self._still[task.id] = None

@@ -13,7 +13,7 @@ from mlx_lm.generate import BatchGenerator
 
 from worker.engines.llm.checkpoints import marked
 from worker.engines.llm.overtaking import end_step, overtake
-from worker.engines.llm.parked import Parked, lift
+from worker.engines.llm.parked import Parked, Unbegun, lift, waits, withdraw
 from worker.engines.llm.prompt_cache import CachedPrompt, alias
 from worker.engines.llm.reading import Reading, Readings, TokenReading
 from worker.engines.llm.row import Advance, Row, Token
@@ -48,7 +48,7 @@ class Batch:
         #: short prompts that wait to be read, and their tokens
         self._unread: dict[int, int] = {}
         #: rows that stand still, by their uids, and the tokens of those that go on
-        self._parked: dict[int, Parked] = {}
+        self._parked: dict[int, Parked | Unbegun] = {}
         self._resumed: list[Token] = []
         #: steps for which they have been held back
         self._held = 0
@@ -97,7 +97,7 @@ class Batch:
         Returns the tokens that have been read for it and their cache, if reading has begun.
         """
         if (parked := self._parked.pop(row.uid, None)) is not None:
-            return parked.kept
+            return parked.kept(row) if isinstance(parked, Unbegun) else parked.kept
         self._resumed = [token for token in self._resumed if token.row is not row]
         if self._rows.pop(row.uid, None) is None:
             return self._readings.remove(row)
@@ -119,12 +119,17 @@ class Batch:
     def pause(self, row: Row) -> None:
         """Let a row stand still that `can_pause`: it takes no place meanwhile."""
         del self._rows[row.uid]
-        self._parked[row.uid] = lift(self._generator, row)
+        unread = self._unread.pop(row.uid, 0)
+        self._parked[row.uid] = (
+            withdraw(self._generator, row, unread) if unread else lift(self._generator, row)
+        )
 
     def can_pause(self, row: Row) -> bool:
-        """Whether the row decodes and has its place in the batch."""
+        """Whether the row decodes and has its place in the batch, or waits for one."""
         batch = self._generator._generation_batch
-        return row.uid in self._rows and batch is not None and row.uid in batch.uids
+        if row.uid not in self._rows or batch is None:
+            return False
+        return waits(self._generator, row) if row.uid in self._unread else row.uid in batch.uids
 
     def is_paused(self, row: Row) -> bool:
         return row.uid in self._parked
@@ -132,6 +137,10 @@ class Batch:
     def resume(self, row: Row) -> None:
         """Let a paused row go on; others are not touched."""
         if (parked := self._parked.pop(row.uid, None)) is None:
+            return
+        if isinstance(parked, Unbegun):
+            self._generator._unprocessed_sequences.append(parked.sequence)
+            self._note_unread(row, parked.unread)
             return
         row.max_tokens -= parked.made + 1
         reason = "length" if row.max_tokens <= 0 else None
@@ -223,12 +232,15 @@ class Batch:
             logits_processors=[row.processors for row in rows],
             stop_sequences=[row.stops for row in rows],
         )
-        if not self._unread:
-            self._unread_since = time.monotonic()
         for uid, row in zip(uids, rows, strict=True):
             row.uid = uid
-            self._rows[uid] = row
-            self._unread[uid] = len(rest)
+            self._note_unread(row, len(rest))
+
+    def _note_unread(self, row: Row, tokens: int) -> None:
+        if not self._unread:
+            self._unread_since = time.monotonic()
+        self._rows[row.uid] = row
+        self._unread[row.uid] = tokens
 
     def _urgent(self) -> set[int]:
         """The rows to read before all others are read or decode, which are of the background."""

@@ -1,7 +1,8 @@
 """Rows that stand still outside of their batch, with all that they need to go on as if they had never left it.
 
-A batch samples the next token of each row before it hands out the present one. A row is parked with that token: it is
-handed out when the row goes on, so that neither its sampler nor its grammar sees anything twice.
+A row that has not begun takes along its place in the queue. For others: a batch samples the next token of each row
+before it hands out the present one. A row is parked with that token: it is handed out when the row goes on, so
+that neither its sampler nor its grammar sees anything twice.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,32 @@ class Parked:
     token: int
     logprobs: mx.array
     made: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unbegun:
+    """What a generator's queue had of a row, and the tokens that are left to read of its prompt."""
+
+    sequence: Any
+    unread: int
+
+    def kept(self, row: Row) -> CachedPrompt | None:
+        """What has been read for it, if anything was read here: all but the last token."""
+        cache, tokens = self.sequence[3:5]
+        return CachedPrompt(tokens, cache, row.checkpoints) if self.unread == 1 else None
+
+
+def waits(generator: Any, row: Row) -> bool:
+    """Whether mlx-lm's BatchGenerator has not begun the row."""
+    return any(sequence[0] == row.uid for sequence in generator._unprocessed_sequences)
+
+
+def withdraw(generator: Any, row: Row, unread: int) -> Unbegun:
+    """Take a row that `waits` out of the queue."""
+    queue = generator._unprocessed_sequences
+    sequence = next(sequence for sequence in queue if sequence[0] == row.uid)
+    queue.remove(sequence)
+    return Unbegun(sequence, unread)
 
 
 def lift(generator: Any, row: Row) -> Parked:
