@@ -12,7 +12,7 @@ import pytest
 from config.settings import REPO
 from tests.private_redis import PrivateRedis
 from tests.program import Program
-from tests.support.system import free_port
+from tests.support.ports import free_port
 
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 

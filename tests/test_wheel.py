@@ -17,7 +17,7 @@ import pytest
 from config import VERSION
 from config.settings import REPO
 from tests.program import Program, is_gone
-from tests.support.system import free_port
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -12,12 +12,8 @@ import redis
 from api.process import ollama_sockets
 from config.settings import Settings
 from tests.program import Program
+from tests.support.ports import free_port
 from tests.support.system import REPO
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_one_server_listens_on_both(redis_url: str, clean_redis: redis.Redis, tmp_path: Path) -> None:

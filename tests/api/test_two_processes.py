@@ -17,8 +17,8 @@ from jobs import keys
 from tests.api.requests import chat
 from tests.api.test_disconnect import RawClient, Witness
 from tests.program import Program
+from tests.support.ports import free_port
 from tests.support.scripted_worker import Run, ScriptedWorker
-from tests.support.system import free_port
 
 
 @dataclass

@@ -27,9 +27,9 @@ from tests.api.requests import chat
 from tests.program import Program
 from tests.support.api_server import ApiServer
 from tests.support.batches import chats, ended, start
+from tests.support.ports import free_port
 from tests.support.receiver import SECRET, Receiver
 from tests.support.scripted_worker import ScriptedWorker
-from tests.support.system import free_port
 
 CHAT = "/v1/chat/completions"
 DELIVERIES = "/v1/webhooks/deliveries"

@@ -1,6 +1,5 @@
 """The gateway as a process of its own, with a Redis of its own, and sessions of workers at it."""
 
-import socket
 import sys
 import threading
 from pathlib import Path
@@ -17,22 +16,10 @@ from mlxq.gateway.join_keys import JoinKey
 from mlxq.gateway.joining import join
 from tests.private_redis import PrivateRedis
 from tests.program import Program
+from tests.support.ports import free_ports
 
 #: Tries to find two ports in a row that nobody else takes meanwhile.
 _TRIES = 10
-
-
-def two_free_ports() -> int:
-    """The first of two ports in a row that are free."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 class Gateway:
@@ -64,7 +51,7 @@ class Gateway:
     def __enter__(self) -> "Gateway":
         self.redis.start()
         for _ in range(_TRIES):
-            self.port = two_free_ports()
+            self.port = free_ports(2)
             try:
                 self.start()
             except AssertionError:

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.program import Program, is_gone
-from tests.support.system import REPO, System, free_port
+from tests.support.ports import free_port
+from tests.support.system import REPO, System
 
 LONG: dict[str, Any] = {
     "model": "first",

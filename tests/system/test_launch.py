@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlxq.cli.agents import AGENTS
-from tests.support.system import REPO, System, free_port
+from tests.support.ports import free_port
+from tests.support.system import REPO, System
 from tests.system.test_terminal import run
 
 #: What a shell changes by itself.

@@ -15,7 +15,8 @@ import pytest
 
 from tests.program import Program, is_gone, wait_until_gone
 from tests.support.hub import Hub
-from tests.support.system import REPO, free_port
+from tests.support.ports import free_port
+from tests.support.system import REPO
 
 BYTES = 400_000
 

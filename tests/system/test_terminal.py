@@ -12,8 +12,9 @@ import pytest
 
 from mlxq.__main__ import main
 from tests.support.hub import Hub
+from tests.support.ports import free_port
 from tests.support.stories import outcome, submit
-from tests.support.system import REPO, System, free_port
+from tests.support.system import REPO, System
 
 
 @dataclass(frozen=True)
