@@ -12,6 +12,7 @@ local class, share, priority = ARGV[13], ARGV[14], tonumber(ARGV[15])
 local record_ttl, process = tonumber(ARGV[6]), ARGV[10]
 
 local function exists(earlier)
+  -- Made here: stop_lingering, category_of, add_caller
   local key = 'rq:job:' .. earlier
   local job = redis.call('HMGET', key, 'status', 'origin', 'mlxq_lingers_until', 'mlxq_expires_at')
   redis.call('HDEL', key, 'mlxq_left')
@@ -39,6 +40,7 @@ if KEYS[2] ~= '' then
     if record[2] ~= fingerprint then
       return { 'conflict', record[1] }
     end
+    -- Made here: answering
     if answering(record[1]) then
       return exists(record[1])
     end
@@ -46,12 +48,16 @@ if KEYS[2] ~= '' then
 end
 
 if KEYS[3] ~= '' then
-  local earlier = earlier_job(KEYS[3], ARGV[5], KEYS[2])
-  if earlier then
-    return exists(earlier)
-  end
-  if ARGV[5] ~= RETRY then
-    forget_answered(KEYS[3])
+  local ids = redis.call('LRANGE', KEYS[3], 0, -1)
+  if #ids > 0 then
+    -- Made here: earlier_job, forget_answered, RETRY
+    local earlier = earlier_job(ids, ARGV[5], KEYS[2])
+    if earlier then
+      return exists(earlier)
+    end
+    if ARGV[5] ~= RETRY then
+      forget_answered(KEYS[3], ids)
+    end
   end
 end
 
@@ -84,6 +90,7 @@ end
 
 -- End a background job: something more urgent needs its place.
 local function displace(newest)
+  -- Made here: leave, line_of, conclude
   local error = {
     message = 'The queue was full, and this background job had to make way for a more urgent one. Send it again later.',
     type = 'rate_limit_error', code = 'displaced', status = 429, retryable = true, param = cjson.null,
@@ -102,6 +109,7 @@ end
 local displaced
 local depth, numbers = waiting()
 if depth >= limit then
+  -- Made here: end_lingering
   end_lingering(category, ARGV[11], record_ttl, tonumber(ARGV[12]))
   depth, numbers = waiting()
 end
@@ -143,6 +151,7 @@ if KEYS[2] ~= '' then
   redis.call('EXPIRE', KEYS[2], record_ttl)
 end
 if KEYS[3] ~= '' then
+  -- Made here: remember
   remember(KEYS[3], id, record_ttl)
 end
 if other ~= '' then

@@ -19,6 +19,7 @@ end
 
 local time = now()
 if job[3] and tonumber(job[3]) < time then
+  -- Made here: conclude
   redis.call('HSET', KEYS[1], 'mlxq_expired', '1')
   conclude(id, 'canceled', KEYS[4], ARGV[9], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8]))
   return { 'expired' }

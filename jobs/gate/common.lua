@@ -71,6 +71,7 @@ local function publish(messages)
     local text = '[' .. table.concat(frames, ',') .. ']'
     for process in string.gmatch(watchers, '%S+') do
       if call('PUBLISH', BUS .. process, text) == 0 then
+        -- Made here: set_watchers, without
         for _, frame in ipairs(frames) do
           local id = string.match(frame, '^%["(.-)"')
           set_watchers(id, without(call('GET', watchers_key(id)), process))

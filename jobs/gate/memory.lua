@@ -72,6 +72,7 @@ local function make_room(share, ttl)
   if not memory_above(share) then
     return false, 0
   end
+  -- Made here: evict, oldest_ended
   local deleted, oldest, place = 0, {}, 1
   while deleted < MOST_EVICTED and memory_above(share * RELIEF) do
     -- Beyond the first ones another registry may hold older jobs.

@@ -45,10 +45,12 @@ local function is_left(id, status, key)
   return (job[1] or job[2]) and true
 end
 
--- The earlier job that a request is attached to, or nil. `same` leads to those of the same request.
-local function earlier_job(same, how, key)
+-- The earlier job that a request is attached to, or nil. `ids` are those of the same request.
+local function earlier_job(ids, how, key)
   local any
-  local ids = (how == LEFT or how == RETRY or how == LIVING) and call('LRANGE', same, 0, -1) or {}
+  if how ~= LEFT and how ~= RETRY and how ~= LIVING then
+    return nil
+  end
   for place = #ids, 1, -1 do
     local id = ids[place]
     local status = answering(id)
@@ -68,8 +70,8 @@ end
 
 -- Forget the jobs whose answers were delivered, or never will be: what follows is a new call, and its retries must not
 -- be given the answer of an older one.
-local function forget_answered(same)
-  for _, id in ipairs(call('LRANGE', same, 0, -1)) do
+local function forget_answered(same, ids)
+  for _, id in ipairs(ids) do
     local status = answering(id)
     local job = call('HMGET', 'rq:job:' .. id, 'mlxq_delivered', 'mlxq_found_until')
     local ended = status == 'finished' and (job[1] or now() > tonumber(job[2] or '0'))

@@ -15,6 +15,7 @@ end
 -- Put a job into its line: before the first that has a lower priority, else at the end. Returns its place there, from 1.
 local function wait_in_line(id, category, class, app, since, priority)
   if priority > 0 then
+    -- Made here: priority_of
     local line = 'rq:queue:' .. line_name(category, class, app)
     for place, other in ipairs(call('LRANGE', line, 0, -1)) do
       if priority_of(other) < priority then
@@ -72,64 +73,12 @@ local function correct(category, foreseen, time)
   end
 end
 
-local conclude
-
--- The jobs that waited for a job which has ended: they join their queues in their order, or fail with it.
--- Their model is not there then, which is a 404; a full disk is told as what it is.
-local function settle_dependents(id, status, event, now_iso, ttl, events_ttl)
-  local key = 'rq:job:' .. id .. ':dependents'
-  local dependents, waiting = call('SMEMBERS', key), {}
-  local failed = {}
-  if #dependents == 0 then
-    return failed
-  end
-  for _, dependent in ipairs(dependents) do
-    local job = call('HMGET', 'rq:job:' .. dependent, 'status', 'origin')
-    if job[1] == 'deferred' then
-      local since = call('ZSCORE', 'rq:deferred:' .. job[2], dependent)
-      waiting[#waiting + 1] = { id = dependent, queue = job[2], since = tonumber(since) or 0 }
-    end
-  end
-  call('DEL', key)
-  table.sort(waiting, function(a, b)
-    return a.since < b.since or (a.since == b.since and a.id < b.id)
-  end)
-  for _, job in ipairs(waiting) do
-    local hash = 'rq:job:' .. job.id
-    call('HDEL', hash, 'mlxq_progress', 'dependency_ids')
-    if status == 'finished' and call('HEXISTS', hash, 'mlxq_held') == 1 then
-      emit(job.id, '{"type":"downloaded"}')
-    elseif status == 'finished' then
-      local time = math.floor(now() * 1000)
-      local category, class, app = line_of(job.id)
-      call('ZREM', 'rq:deferred:' .. job.queue, job.id)
-      call('HSET', hash, 'status', 'queued', 'enqueued_at', now_iso, 'mlxq_submitted_ms', time,
-        'origin', line_name(category, class, app))
-      enter(job.id, category, class, app, time, 'RPUSH')
-      emit(job.id, '{"type":"downloaded"}')
-    else
-      call('ZREM', 'rq:deferred:' .. job.queue, job.id)
-      local error = cjson.decode(event).error
-        or { message = 'The download of the model was cancelled.', status = 404 }
-      if error.status ~= 507 then
-        error.status, error.type, error.code = 404, 'invalid_request_error', 'model_not_found'
-      end
-      error.param, error.retryable = 'model', false
-      call('HSET', hash, 'exc_info', error.message, 'mlxq_error', cjson.encode(error))
-      conclude(job.id, 'failed', 'rq:failed:' .. job.queue,
-        cjson.encode({ type = 'failed', error = error }), now_iso, ttl, events_ttl)
-      failed[#failed + 1] = job.id
-    end
-  end
-  return failed
-end
-
 -- The end of a job: status, registry, times to live, the terminal event.
 -- `status` is RQ's word, `registry` the queue's registry of that end.
 -- `made`: what is counted of its result, and `written`: milliseconds since its first token, if it has them.
 -- Its request goes, unless it was marked to be kept, and so do the files that it brought along.
 -- Returns the ids of jobs that waited for it and failed with it.
-function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made, written)
+local function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made, written)
   local key, time = 'rq:job:' .. id, now()
   local job = call('HMGET', key, 'mlxq_keep', 'mlxq_inputs', 'mlxq_kind', 'mlxq_model', 'mlxq_ran_ms', 'origin',
     'mlxq_linger', 'mlxq_lingers_until', 'mlxq_class', 'mlxq_share', 'mlxq_charged', 'mlxq_use', 'mlxq_owner',
@@ -172,9 +121,11 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made, w
     call('HSET', turns_key(category), 'usual', math.max(SHORTEST, usual + NEWEST * (ran - usual)))
   end
   if status == 'finished' and job[17] then
+    -- Made here: correct
     correct(category, job[17], time)
   end
   if job[2] then
+    -- Made here: throw_away
     throw_away(job[2])
     call('HDEL', key, 'mlxq_inputs')
   end
@@ -186,13 +137,67 @@ function conclude(id, status, registry, event, now_iso, ttl, events_ttl, made, w
     call('DEL', watchers_key(id))
   end
   if job[8] then
+    -- Made here: stop_lingering
     stop_lingering(id, category)
   end
   call('EXPIRE', events_key(id), events_ttl)
   if job[16] then
+    -- Made here: announce_job
     announce_job(id, job[16], event, category, now_iso)
   end
-  return settle_dependents(id, status, event, now_iso, ttl, events_ttl)
+  local waiting = key .. ':dependents'
+  local dependents = call('SMEMBERS', waiting)
+  if #dependents == 0 then
+    return dependents
+  end
+  -- Made here: settle_dependents
+  return settle_dependents(waiting, dependents, status, event, now_iso, ttl, events_ttl)
+end
+
+-- The `dependents` that waited for a job which has ended, and are in the set `key`: they join their queues in their
+-- order, or fail with it. Their model is not there then, which is a 404; a full disk is told as what it is. Returns the
+-- ids of those that fail.
+local function settle_dependents(key, dependents, status, event, now_iso, ttl, events_ttl)
+  local waiting, failed = {}, {}
+  for _, dependent in ipairs(dependents) do
+    local job = call('HMGET', 'rq:job:' .. dependent, 'status', 'origin')
+    if job[1] == 'deferred' then
+      local since = call('ZSCORE', 'rq:deferred:' .. job[2], dependent)
+      waiting[#waiting + 1] = { id = dependent, queue = job[2], since = tonumber(since) or 0 }
+    end
+  end
+  call('DEL', key)
+  table.sort(waiting, function(a, b)
+    return a.since < b.since or (a.since == b.since and a.id < b.id)
+  end)
+  for _, job in ipairs(waiting) do
+    local hash = 'rq:job:' .. job.id
+    call('HDEL', hash, 'mlxq_progress', 'dependency_ids')
+    if status == 'finished' and call('HEXISTS', hash, 'mlxq_held') == 1 then
+      emit(job.id, '{"type":"downloaded"}')
+    elseif status == 'finished' then
+      local time = math.floor(now() * 1000)
+      local category, class, app = line_of(job.id)
+      call('ZREM', 'rq:deferred:' .. job.queue, job.id)
+      call('HSET', hash, 'status', 'queued', 'enqueued_at', now_iso, 'mlxq_submitted_ms', time,
+        'origin', line_name(category, class, app))
+      enter(job.id, category, class, app, time, 'RPUSH')
+      emit(job.id, '{"type":"downloaded"}')
+    else
+      call('ZREM', 'rq:deferred:' .. job.queue, job.id)
+      local error = cjson.decode(event).error
+        or { message = 'The download of the model was cancelled.', status = 404 }
+      if error.status ~= 507 then
+        error.status, error.type, error.code = 404, 'invalid_request_error', 'model_not_found'
+      end
+      error.param, error.retryable = 'model', false
+      call('HSET', hash, 'exc_info', error.message, 'mlxq_error', cjson.encode(error))
+      conclude(job.id, 'failed', 'rq:failed:' .. job.queue,
+        cjson.encode({ type = 'failed', error = error }), now_iso, ttl, events_ttl)
+      failed[#failed + 1] = job.id
+    end
+  end
+  return failed
 end
 
 -- Put a started job back at the front of its class.
