@@ -50,7 +50,7 @@ EXTRAS := --extra f5-tts --extra flux --extra whisper
 lock: .venv/dev.stamp
 	$(LOCK) $(EXTRAS) pyproject.toml -o requirements.lock
 	$(LOCK) $(EXTRAS) --extra kokoro pyproject.toml -c requirements.lock -o requirements-kokoro.lock
-	$(LOCK) $(EXTRAS) --extra kokoro --extra japanese --extra otel --extra join --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	$(LOCK) $(EXTRAS) --extra kokoro --extra japanese --extra otel --extra join --extra s3 --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --python-version 3.11 tests/clients/suites/requirements.in -o requirements-clients.lock
 	$(LOCK) --python-version 3.11 tests/agents/requirements.in -o requirements-agents.lock
 	$(BIN)/uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --no-header \

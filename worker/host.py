@@ -94,7 +94,9 @@ class WorkerHost:
         self._paces = Paces(self._session.host if self._session is not None else socket.gethostname())
         self._tokenizers = Tokenizers(settings, self._catalog)
         self._publishing = threading.Lock()
-        self._housekeeping = Housekeeping(self._consumer, blob_store(settings))
+        # Another machine's files are that machine's business.
+        joined = self._session is not None
+        self._housekeeping = None if joined else Housekeeping(self._consumer, blob_store(settings))
         self._inventory = InventoryThread(settings, self._consumer.redis, self.name, self._tell_state)
         self.lanes = {category: self._lanes(category, loader) for category, loader in engines.items()}
         self._duty = Duty({category.value: lanes.worked for category, lanes in self.lanes.items()})
@@ -143,6 +145,8 @@ class WorkerHost:
         self.night.close(_PATIENCE)
         ended = [lanes.close(_PATIENCE) for lanes in self.lanes.values()]
         self._inventory.close(_PATIENCE)
+        if self._housekeeping is not None:
+            self._housekeeping.close(_PATIENCE)
         self._consumer.close()
         with contextlib.suppress(RedisError, OSError):
             self._paces.save(self._consumer.redis)
@@ -171,7 +175,7 @@ class WorkerHost:
         self.live.refresh()
         self._publish()
         self._paces.save(self._consumer.redis)
-        if self._session is None:
+        if self._housekeeping is not None:
             self._housekeeping.run()
         if self._consumer.beating:
             self.memory.sweep()

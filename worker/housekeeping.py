@@ -1,15 +1,18 @@
 """Housekeeping: deletes what has expired in Redis and on the disk, and ended jobs while Redis' memory is short."""
 
 import logging
+import threading
 import time
 from typing import Any
 
 import redis
+from redis.exceptions import RedisError
 
 from jobs import keys
 from jobs.blobs import BlobStore
 from jobs.clock import CLOCK
 from jobs.consumer.consumer import Consumer
+from jobs.errors import MlxqError
 from jobs.kinds import QUEUES
 from jobs.order import read_waiting
 from jobs.service_class import CLASSES
@@ -35,18 +38,41 @@ class Housekeeping:
         self._consumer = consumer
         self._blobs = blobs
         self._swept = time.monotonic()
+        self._files: threading.Thread | None = None
         self._evicted, self._warned_at = 0, float("-inf")
 
     def run(self) -> None:
         """Raises RedisError."""
         self._relieve()
-        collect(self._consumer.redis, self._blobs)
-        kept = self._consumer.ttl.result
-        if time.monotonic() - self._swept >= min(SWEEP, kept):
-            self._swept = time.monotonic()
+        due = self._is_due()
+        if due:
             sweep(self._consumer.redis)
-            sweep_orphans(self._consumer.redis, self._blobs)
-            self._blobs.sweep(max(kept, SHORTEST_BLOB))
+        if self._files is None or not self._files.is_alive():
+            # The next heartbeat does not wait for a store that is far away.
+            self._files = threading.Thread(target=self._tidy_files, args=[due], name="files", daemon=True)
+            self._files.start()
+
+    def close(self, patience: float) -> None:
+        """Wait for what is deleted now."""
+        if self._files is not None:
+            self._files.join(patience)
+
+    def _is_due(self) -> bool:
+        """Whether to look for what has expired."""
+        due = time.monotonic() - self._swept >= min(SWEEP, self._consumer.ttl.result)
+        if due:
+            self._swept = time.monotonic()
+        return due
+
+    def _tidy_files(self, due: bool) -> None:
+        try:
+            collect(self._consumer.redis, self._blobs)
+            if due:
+                sweep_orphans(self._consumer.redis, self._blobs)
+                self._blobs.sweep(max(self._consumer.ttl.result, SHORTEST_BLOB))
+        except (MlxqError, RedisError, OSError) as error:
+            # What was not deleted now is an orphan, or old, some day.
+            log.warning("files of ended jobs could not be deleted: %s", error)
 
     def _relieve(self) -> None:
         """Delete ended jobs before Redis is full and refuses results."""

@@ -14,6 +14,7 @@ from starlette.types import Message
 from api.batches.batching import Batching
 from api.http.caller import Caller, Limit, Rights
 from api.http.context import Context
+from api.http.uploads import discard
 from jobs.batches import Asked, Begun
 from jobs.batches.requests import sent
 from jobs.blobs import Uploads
@@ -53,7 +54,7 @@ class Preparation:
             if made.job.stream:
                 raise InvalidRequest("A request of a batch can't be streamed.", param="stream")
         except BaseException:
-            uploads.discard()
+            await discard(uploads)
             raise
         return replace(
             made.job,

@@ -1,42 +1,25 @@
 """A response with a file of a job, or a range of it."""
 
-import contextlib
-from contextlib import AbstractContextManager
-from pathlib import Path
-
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api.dispatch.artifacts import Artifact
 from api.http.context import context_of
 from api.http.cors import EMBEDDABLE
 from api.http.errors import error_response
+from jobs.blobs.response import BlobResponse
 from jobs.errors import InvalidRequest
 
 #: How a range is refused that is none, or lies outside of the file.
 _RANGE_REFUSED = (400, 416)
 
 
-class _File(FileResponse):
-    """A range that cannot be served is refused as every other request is.
-
-    The file is held until it is sent: a store on another machine would have a copy of it.
-    """
-
-    def __init__(self, blob: AbstractContextManager[Path], headers: dict[str, str], media_type: str) -> None:
-        """Raises BlobGone."""
-        with contextlib.ExitStack() as held:
-            path = held.enter_context(blob)
-            super().__init__(path, headers=headers, media_type=media_type, stat_result=path.stat())
-            self._held = held.pop_all()
+class _File(BlobResponse):
+    """A range that cannot be served is refused as every other request is."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._held:
-            await self._send(scope, receive, send)
-
-    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused: Message | None = None
 
         async def watch(message: Message) -> None:
@@ -59,7 +42,7 @@ class _File(FileResponse):
 def file_response(
     request: Request, artifact: Artifact, name: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """The whole file. Raises BlobGone."""
+    """The whole file. It waits for the blob store: call it in a thread. Raises BlobGone."""
     disposition = {"content-disposition": f'inline; filename="{name}"'}
-    blob = context_of(request).blobs.local(artifact.blob)
-    return _File(blob, {**disposition, **EMBEDDABLE, **(headers or {})}, artifact.content_type)
+    told = {**disposition, **EMBEDDABLE, **(headers or {})}
+    return _File(context_of(request).blobs, artifact.blob, told, artifact.content_type)

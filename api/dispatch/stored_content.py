@@ -51,6 +51,6 @@ async def _opened(files: FileStore, blobs: BlobStore, file_id: str) -> tuple[lis
         parts = await files.parts(file_id)
         try:
             return parts, await asyncio.to_thread(blobs.open, parts[-1].blob)
-        except (BlobGone, IndexError, FileNotFoundError):
+        except (BlobGone, IndexError):
             pass
     raise BlobGone("The content of the file is not there any more.")

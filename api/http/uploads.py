@@ -1,5 +1,6 @@
 """The files of a request: stored while it is read, and deleted if it does not become a job."""
 
+import anyio
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,6 +10,13 @@ from jobs.blobs import BlobStore, Uploads
 def uploads_of(request: HTTPConnection) -> Uploads:
     uploads: Uploads = request.state.uploads
     return uploads
+
+
+async def discard(uploads: Uploads) -> None:
+    """Delete what no job has taken over, also while the request is cancelled."""
+    if uploads.ids:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(uploads.discard)
 
 
 class OwnUploads:
@@ -27,10 +35,10 @@ class OwnUploads:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                uploads.discard()
+                await discard(uploads)
             await send(message)
 
         try:
             await self.app(scope, receive, answer)
         finally:
-            uploads.discard()
+            await discard(uploads)

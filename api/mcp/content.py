@@ -91,7 +91,7 @@ def _files(request: Request, job: Answered[Any, Any], kind: Literal["image", "au
         if kind == "image":
             data, content_type = fitting(blobs.read(file.blob), file.content_type, room)
             yield Media(kind, base64.b64encode(data).decode(), content_type)
-        elif blobs.size(file.blob) <= room:
+        elif blobs.stat(file.blob).size <= room:
             yield Media(kind, base64.b64encode(blobs.read(file.blob)).decode(), file.content_type)
         name = f"{job.job_id}-{number}.{file.suffix}"
         yield Link(file_url(job.base, job.job_id, number), name, file.content_type)

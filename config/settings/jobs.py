@@ -1,12 +1,16 @@
 """How many jobs may wait, how long they run, and how long they are kept."""
 
+import re
+from importlib.util import find_spec
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from config import early
 from config.settings.group import Group
 from config.values import Directory, Seconds
+
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,62}(/(?!\.{1,2}(/|$))[\w.-]+)*/?", re.ASCII)
 
 
 class JobSettings(Group):
@@ -83,6 +87,12 @@ class JobSettings(Group):
         description="Disk space, in GB, for the files of jobs; a request that may need more is refused. `0`: no "
         "limit.",
     )
+    blob_url: str = Field(
+        default="",
+        repr=False,
+        description="Bucket of S3 for the files of jobs, such as `s3://bucket/folder`; empty: `blobs/` in "
+        "`MLXQ_DATA_DIR`. It needs the extra `s3`; the endpoint and the credentials are those of AWS' own variables.",
+    )
     events_ttl: Seconds = Field(
         default=3_600,
         ge=1,
@@ -99,6 +109,17 @@ class JobSettings(Group):
         default_factory=lambda data: Path(data.get("data_dir", early.DATA_DIR)) / "prices.json",
         description="File of your own prices, by which `/v1/usage` says what a cloud would have asked.",
     )
+
+    @field_validator("blob_url")
+    @classmethod
+    def _check_blob_url(cls, value: str) -> str:
+        if value and not _BUCKET.fullmatch(value):
+            raise ValueError("s3://bucket or s3://bucket/folder, or nothing for a folder of this machine")
+        if value and find_spec("obstore") is None:
+            raise ValueError(
+                "nothing: the library for buckets is missing, `pip install 'mlxq[s3]'` brings it"
+            )
+        return value
 
     @property
     def disk_limit_bytes(self) -> int:

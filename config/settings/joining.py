@@ -23,17 +23,13 @@ class JoinSettings(Group):
     join_url: str = Field(
         default="",
         validation_alias="MLXQ_JOIN",
-        description="Server that this machine's worker joins, such as `http://mac-studio.local:8080`; empty: its own.",
+        description="Server that this machine's worker joins, such as `http://mac-studio.local:8080`; empty: "
+        "its own.",
     )
     join_key: SecretStr | None = Field(
         default=None,
         validation_alias="MLXQ_JOIN_KEY",
         description="Key for `MLXQ_JOIN`, which `mlxq join-key` makes at the server.",
-    )
-    blob_url: str = Field(
-        default="",
-        repr=False,
-        description="Where files of jobs are; empty: a folder in `MLXQ_DATA_DIR`.",
     )
 
     @field_validator("join_url")

@@ -80,6 +80,11 @@ class ServerSettings(Group):
         return self.data_dir / "blobs"
 
     @property
+    def scratch_folder(self) -> Path:
+        """Where a process keeps copies of blobs while it uses them."""
+        return self.data_dir / "scratch"
+
+    @property
     def step_folder(self) -> Path:
         """Where workers record what their engines work on."""
         return self.data_dir / "steps"

@@ -4,36 +4,29 @@ It knows files, not what is in them. What requests bring along (`Uploads`) is de
 What jobs make is deleted when it is old.
 """
 
-import asyncio
 import contextlib
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from jobs.blobs.protocol import MADE, SENT, STORED
-from jobs.errors import BlobGone, InsufficientStorage, disk_full, is_disk_full
+from jobs.blobs.draft import Drafting, FileDraft, full_disk_told
+from jobs.blobs.ids import MADE, NAMED, SHARED, gone, is_id, is_own, kind_of, shared_id
+from jobs.blobs.protocol import BlobStat
+from jobs.errors import BlobGone, InsufficientStorage
 
 #: Bytes that are left on the disk for all else.
 _RESERVE = 256 << 20
 #: Seconds for which a count of the folder's bytes holds while one file is written.
 _FRESH = 1.0
-#: How ids begin of what many jobs use: the content's SHA-256 follows.
-_SHARED = "shared"
-#: Ids of one job's blobs, and of all.
-_OWN = re.compile(rf"({MADE}|{SENT}|{STORED})-[0-9a-f]{{32}}")
-_ID = re.compile(rf"{_OWN.pattern}|{_SHARED}-[0-9a-f]{{64}}")
-#: Those that stay while somebody names them.
-_NAMED = (f"{SENT}-", f"{_SHARED}-", f"{STORED}-")
 
 
-class LocalBlobs:
+class LocalBlobs(Drafting):
     """The blobs in one folder, which is made when it is needed. Only the user can read them. Thread-safe.
 
     Together they may have `limit` bytes; 0: as many as the disk has room for.
@@ -75,18 +68,11 @@ class LocalBlobs:
         return self._counted
 
     def put(self, data: bytes, kind: str = MADE) -> str:
-        """Store these bytes; returns their id, which nobody can guess. Raises InsufficientStorage."""
+        """As in BlobStore."""
         self._recount()
-        with self._new(kind) as (blob_id, file):
-            self._write(file, data)
-        return blob_id
-
-    async def put_stream(self, chunks: AsyncIterable[bytes], kind: str = MADE) -> str:
-        """Store bytes as they come. When `chunks` raises, nothing is stored. Raises InsufficientStorage."""
-        with self._new(kind) as (blob_id, file):
-            async for chunk in chunks:
-                await asyncio.to_thread(self._write, file, chunk)
-        return blob_id
+        with self.draft(kind) as draft:
+            draft.write(data)
+            return draft.keep()
 
     def _write(self, file: BinaryIO, data: bytes) -> None:
         with self._lock:
@@ -96,36 +82,40 @@ class LocalBlobs:
 
     def put_shared(self, data: bytes) -> str:
         """As in BlobStore."""
-        blob_id = f"{_SHARED}-{hashlib.sha256(data).hexdigest()}"
+        blob_id = shared_id(hashlib.sha256(data).hexdigest())
         try:
             # It counts as young from now on.
             os.utime(self._path(blob_id))
         except (BlobGone, FileNotFoundError):
             self._recount()
-            with self._new(_SHARED, blob_id) as (_, file):
-                self._write(file, data)
+            with self.draft(SHARED) as draft:
+                draft.write(data)
+                draft.keep(blob_id)
         return blob_id
 
     def _path(self, blob_id: str) -> Path:
         path = self._folder / blob_id
-        if not _ID.fullmatch(blob_id) or not path.is_file():
-            raise BlobGone("A file that belongs to this request is not there any more; send it again.")
+        if not is_id(blob_id) or not path.is_file():
+            raise gone()
         return path
 
     def read(self, blob_id: str) -> bytes:
-        return self._path(blob_id).read_bytes()
+        with _swept_told():
+            return self._path(blob_id).read_bytes()
 
     def open(self, blob_id: str) -> BinaryIO:
-        return self._path(blob_id).open("rb")
+        with _swept_told():
+            return self._path(blob_id).open("rb")
 
     @contextlib.contextmanager
     def local(self, blob_id: str) -> Iterator[Path]:
         """As in BlobStore: the file itself. Raises BlobGone at once where it is entered."""
         yield self._path(blob_id)
 
-    def size(self, blob_id: str) -> int:
-        """In bytes."""
-        return self._path(blob_id).stat().st_size
+    def stat(self, blob_id: str) -> BlobStat:
+        with _swept_told():
+            found = self._path(blob_id).stat()
+        return BlobStat(found.st_size, found.st_mtime)
 
     def delete(self, blob_id: str) -> None:
         """Ids that are not there are ignored."""
@@ -139,16 +129,16 @@ class LocalBlobs:
 
     def sweep(self, age: float) -> int:
         """As in BlobStore."""
-        old = [path for path in self._older(age) if path.name.startswith(f"{MADE}-") or path.suffix]
+        old = [path for path in self._older(age) if kind_of(path.name) == MADE or path.suffix]
         return self._unlink(old)
 
     def orphans(self, age: float) -> list[str]:
         """As in BlobStore."""
-        return [path.name for path in self._older(age) if path.name.startswith(_NAMED) and not path.suffix]
+        return [path.name for path in self._older(age) if kind_of(path.name) in NAMED and not path.suffix]
 
     def delete_all(self, blob_ids: Collection[str]) -> int:
         """As in BlobStore."""
-        return self._unlink([self._folder / blob_id for blob_id in blob_ids if _OWN.fullmatch(blob_id)])
+        return self._unlink([self._folder / blob_id for blob_id in blob_ids if is_own(blob_id)])
 
     def delete_orphans(self, blob_ids: Collection[str], age: float) -> int:
         """As in BlobStore. A shared one may just have been put again."""
@@ -159,7 +149,7 @@ class LocalBlobs:
         for path in self._folder.glob("*-*"):
             # Another process may sweep too.
             with contextlib.suppress(FileNotFoundError):
-                if path.name.startswith((f"{MADE}-", *_NAMED)) and path.stat().st_mtime < limit:
+                if kind_of(path.name) in (MADE, *NAMED) and path.stat().st_mtime < limit:
                     found.append(path)
         return found
 
@@ -174,19 +164,27 @@ class LocalBlobs:
         return deleted
 
     @contextlib.contextmanager
-    def _new(self, kind: str, blob_id: str = "") -> Iterator[tuple[str, BinaryIO]]:
-        """A file that gets its name when it is whole."""
+    def draft(self, kind: str = MADE) -> Iterator[FileDraft]:
+        """As in BlobStore: a file that gets its name when it is whole."""
         partial = self._folder / f"{kind}-{secrets.token_hex(16)}.part"
-        blob_id = blob_id or partial.stem
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                yield blob_id, file
-            partial.rename(self._folder / blob_id)
-        except BaseException as error:
+            with full_disk_told():
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    yield FileDraft(kind, partial, file, self._write, self._keep)
+        finally:
             with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            self._recount()
-            if isinstance(error, OSError) and is_disk_full(error):
-                raise disk_full() from error
-            raise
+                partial.unlink()
+                self._recount()
+
+    def _keep(self, partial: Path, blob_id: str) -> None:
+        partial.rename(self._folder / blob_id)
+
+
+@contextlib.contextmanager
+def _swept_told() -> Iterator[None]:
+    """Raises BlobGone for a file that another process deletes at this moment."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise gone() from None

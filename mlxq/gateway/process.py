@@ -3,16 +3,22 @@
 import logging
 import signal
 import socket
+from functools import partial
 
+import redis.asyncio
 import uvicorn
 import uvloop
+from starlette.requests import Request
+from starlette.routing import Route
 
 from config.logs import configure_logging
 from config.settings import Settings, load_settings
+from jobs.blobs import blob_store
 from jobs.connection import async_connection
 from jobs.live_settings import at_start
 from jobs.shared_log import SharedLog
-from mlxq.gateway.app import create_app
+from mlxq.gateway.app import create_app, session_of
+from mlxq.gateway.blobs import blob_routes, claimed_inputs
 from mlxq.gateway.certificate import Certificate, certificate_of
 from mlxq.gateway.discovery import announced
 from mlxq.gateway.guard import Guard
@@ -61,7 +67,7 @@ async def serve(settings: Settings, certificate: Certificate) -> int:
         watch = Watch(guard)
         await watch.side.start(sockets[1], certificate.context())
         config = uvicorn.Config(
-            create_app(guard, redis_port),
+            create_app(guard, redis_port, files_of_jobs(settings, client)),
             ssl_certfile=certificate.certificate,
             ssl_keyfile=certificate.key,
             access_log=False,
@@ -79,6 +85,15 @@ async def serve(settings: Settings, certificate: Certificate) -> int:
         finally:
             await watch.close()
     return 0
+
+
+def files_of_jobs(settings: Settings, client: redis.asyncio.Redis) -> list[Route]:
+    """The routes of blobs for workers that have joined."""
+
+    async def worker_of(request: Request) -> str:
+        return (await session_of(request)).worker
+
+    return blob_routes(blob_store(settings), worker_of, partial(claimed_inputs, client))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -26,7 +26,7 @@ Rule: TypeAlias = Callable[["ScriptRules", Words, Words], bool]
 _EXECUTION = re.compile(rb"[0-9a-f]{32}")
 _LONGEST_ID, _LONGEST_TEXT = 256, 1 << 20
 #: Files that a result may name: what a job made.
-_OUTPUTS = re.compile(rb"(?:blob-[0-9a-f]{32}(?: |$))*")
+_OUTPUTS = re.compile(rb"(?:blob-[0-9a-f]{32}-[0-9a-f]{64}(?: |$))*")
 #: What is counted of a result, and the time of its first token.
 _COUNTED = re.compile(rb"(?:[a-z_]+ [0-9]+(?: |$))*")
 _ENDS: Mapping[bytes, Callable[[str], str]] = {

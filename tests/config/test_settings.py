@@ -241,6 +241,30 @@ def test_a_wrong_setting_stops_with_one_line(
     assert capfd.readouterr() == ("", f"mlxq: {variable}={value!r} is wrong; allowed is {allowed}\n")
 
 
+@pytest.mark.parametrize(
+    "value", ["http://x", "s3://", "s3://bucket/../x", "s3://Bucket", "https://u:secret@h#f"]
+)
+def test_a_bucket_has_an_address_of_s3(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], value: str
+) -> None:
+    monkeypatch.setenv("BLOB_URL", value)
+    with pytest.raises(SystemExit):
+        load_settings()
+    allowed = "s3://bucket or s3://bucket/folder, or nothing for a folder of this machine"
+    assert capfd.readouterr() == ("", f"mlxq: BLOB_URL is wrong; allowed is {allowed}\n")
+
+
+def test_a_bucket_needs_its_library(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BLOB_URL", "s3://bucket/some/folder/")
+    load_settings()
+    monkeypatch.setattr("config.settings.jobs.find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        load_settings()
+    assert "pip install 'mlxq[s3]'" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("name", [name for name, field in Settings.model_fields.items() if bounds(field)])
 def test_every_number_and_switch_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for wrong in ("-1", "1e30", "x", "nan"):

@@ -28,7 +28,7 @@ def test_what_is_put_can_be_read_by_its_id(blobs: BlobStore) -> None:
     first, second = blobs.put(b"one"), blobs.put(b"one")
     assert first != second
     assert blobs.read(first) == b"one"
-    assert blobs.size(second) == 3
+    assert blobs.stat(second).size == 3
     with blobs.open(second) as file:
         assert file.read() == b"one"
 

@@ -283,7 +283,7 @@ def files(blobs: BlobStore, ids: tuple[str, ...]) -> list[bool]:
 
 def is_there(blobs: BlobStore, blob_id: str) -> bool:
     try:
-        return blobs.size(blob_id) > 0
+        return blobs.stat(blob_id).size > 0
     except BlobGone:
         return False
 

@@ -175,17 +175,15 @@ def _sent(context: Context, uploads: Uploads, data: str) -> VoiceReference:
     from mlxq.media.audio import UnreadableAudio, probe
 
     body = data.partition(",")[2] if is_data_url(data) else data
-    blob = ""
     try:
-        blob = uploads.put(from_base64(body))
-        with context.blobs.local(blob) as path:
-            probe(path, context.settings.max_reference_seconds)
+        with uploads.draft() as draft:
+            draft.write(from_base64(body))
+            probe(draft.file, context.settings.max_reference_seconds)
+            return VoiceReference(audio=uploads.keep(draft))
     except ValueError as error:  # no base64, or nothing that can be heard
-        uploads.delete(blob)
         reason = str(error) if isinstance(error, UnreadableAudio) else "it is not in base64"
         raise InvalidRequest(
             f"The recording in 'reference_audio' can't be used: {reason}.",
             param="reference_audio",
             code="invalid_audio",
         ) from error
-    return VoiceReference(audio=blob)

@@ -57,19 +57,16 @@ class Upload:
         settings = context.settings
         if isinstance(self._file, UploadFile) and self._file.size:
             await asyncio.to_thread(context.blobs.check_room, self._file.size)
-        blob = await uploads.put_stream(self._chunks(settings.max_audio_bytes))
-
-        def length() -> float:
-            with context.blobs.local(blob) as path:
-                return probe(path, settings.max_audio_seconds)
-
-        try:
-            seconds = await asyncio.to_thread(length)
-        except UnreadableAudio as error:
-            raise InvalidRequest(
-                f"The audio can't be used: {error}.", param="file", code="invalid_audio"
-            ) from error
-        return Recording(blob, seconds)
+        with uploads.draft() as draft:
+            async for chunk in self._chunks(settings.max_audio_bytes):
+                await asyncio.to_thread(draft.write, chunk)
+            try:
+                seconds = await asyncio.to_thread(probe, draft.file, settings.max_audio_seconds)
+            except UnreadableAudio as error:
+                raise InvalidRequest(
+                    f"The audio can't be used: {error}.", param="file", code="invalid_audio"
+                ) from error
+            return Recording(await asyncio.to_thread(uploads.keep, draft), seconds)
 
     async def _chunks(self, limit: int) -> AsyncIterator[bytes]:
         room = limit

@@ -14,7 +14,7 @@ import mlx.core as mx
 
 from config.settings import Settings
 from jobs import results
-from jobs.blobs import blob_store
+from jobs.blobs import job_blobs
 from jobs.payloads import TranscriptionPayload
 from jobs.results import TranscriptionResult, TranscriptionUsage
 from worker.audio import Samples, decode
@@ -154,7 +154,7 @@ class TranscriptionEngine:
     def __init__(self, reader: Reader, settings: Settings) -> None:
         self.memory_bytes = reader.memory_bytes
         self._reader = reader
-        self._blobs = blob_store(settings)
+        self._blobs = job_blobs(settings)
         self._longest = settings.max_audio_seconds
         self._tasks = Turns[_Task]()
 

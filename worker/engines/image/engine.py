@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from jobs.blobs import BlobStore
-from jobs.errors import InsufficientStorage, InvalidRequest
+from jobs.blobs import JobBlobs
+from jobs.errors import InsufficientStorage, InvalidRequest, ServiceUnavailable
 from jobs.model_card import Limits
 from jobs.payloads import ImagePayload
 from jobs.results import ImageResult, ImageTokens, ImageUsage, MadeImage
@@ -71,7 +71,7 @@ class ImageEngine:
         model: DiffusionModel,
         model_id: str,
         limits: Limits,
-        blobs: BlobStore,
+        blobs: JobBlobs,
         find_lora: Callable[[str], Path],
     ) -> None:
         """`find_lora` returns the file of an adapter by its name, or raises UnknownAdapter."""
@@ -237,10 +237,10 @@ class ImageEngine:
             yield self._preview(task, file, kind, True, index=number, number=numbers[-1])
 
     def _preview(self, task: _Task, file: bytes, kind: str, partial: bool, **data: int) -> list[Output]:
-        """Store a file of an unfinished image; no output when the disk has no room for it."""
+        """Store a file of an unfinished image; no output when it can't be stored."""
         try:
             blob = self._blobs.put(file)
-        except InsufficientStorage as error:
+        except (InsufficientStorage, ServiceUnavailable) as error:
             log.warning("no preview: %s", error.message)
             return []
         shown = Preview(task.id, task.artifact, blob, kind, partial, dict(data))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from config.settings import Settings
-from jobs.blobs import blob_store
+from jobs.blobs import job_blobs
 from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog, ModelRef
 from mlxq.catalog.families.image import ImageFamily
@@ -41,6 +41,6 @@ def load(ref: ModelRef, path: Path, family: ImageFamily, settings: Settings) -> 
         family_module(family).MODEL(path, settings.image_quantize),
         ref.id,
         family.limits,
-        blob_store(settings),
+        job_blobs(settings),
         Catalog(settings).lora,
     )

@@ -13,7 +13,7 @@ from mlx_vlm.prompt_utils import MODEL_CONFIG, apply_chat_template
 from mlx_vlm.utils import prepare_inputs
 from PIL import Image
 
-from jobs.blobs import BlobStore
+from jobs.blobs import JobBlobs
 from jobs.errors import InvalidRequest
 from jobs.payloads import ChatPayload, LanguagePayload, Message, Tool
 from mlxq.media.images import UnreadableImage, open_image, pixels
@@ -40,7 +40,7 @@ class ImagePrompts(Prompts):
     """The prompts of one vision model."""
 
     def __init__(
-        self, language: LanguageModel, model: Any, processor: Any, blobs: BlobStore, max_pixels: float
+        self, language: LanguageModel, model: Any, processor: Any, blobs: JobBlobs, max_pixels: float
     ) -> None:
         model_config = model.config
         self._processor = processor

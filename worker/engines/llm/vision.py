@@ -15,7 +15,7 @@ from transformers import AutoImageProcessor, AutoProcessor  # noqa: F401
 
 from config.settings import Settings
 from config.values import JsonObject
-from jobs.blobs import blob_store
+from jobs.blobs import job_blobs
 from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog, ModelRef
 from worker.engines.llm.chat import ChatEngine
@@ -118,7 +118,7 @@ def load(ref: ModelRef, settings: Settings) -> ChatEngine:
     tokenizer = tokenizer_utils.load(path, options, eos_token_ids=ends)
     language = describe(path, Decoder(model), tokenizer, config, model.parameters())
     reader = ImagePrompts(
-        language, model, processor, blob_store(settings), settings.max_image_megapixels * 1e6
+        language, model, processor, job_blobs(settings), settings.max_image_megapixels * 1e6
     )
     prefill = ImagePrefill(model, text_prefill(ref, settings, language))
     return ChatEngine(language, settings, Catalog(settings), reader, prefill)

@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 from config.settings import Settings
-from jobs.blobs import blob_store
+from jobs.blobs import job_blobs
 from jobs.errors import EngineFailure, InvalidRequest
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import SpeechFamily
@@ -49,7 +49,7 @@ def load(ref: ModelRef, path: Path, family: SpeechFamily, settings: Settings) ->
         raise EngineFailure(f"The model '{ref.id}' could not be loaded: {error}.") from error
     return SpeechEngine(
         speaker,
-        blob_store(settings),
+        job_blobs(settings),
         weight_bytes(model),
         settings.max_reference_seconds,
     )

@@ -18,7 +18,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from jobs.blobs import BlobStore
+from jobs.blobs import JobBlobs
 from jobs.errors import InvalidRequest
 from jobs.payloads import SpeechPayload, VoiceReference
 from jobs.results import SpeechResult, SpeechUsage
@@ -73,7 +73,7 @@ class SpeechEngine:
     context_length: int | None = None
 
     def __init__(
-        self, family: SpeechModel, blobs: BlobStore, memory_bytes: int, longest_recording: float
+        self, family: SpeechModel, blobs: JobBlobs, memory_bytes: int, longest_recording: float
     ) -> None:
         self.memory_bytes = memory_bytes
         self._family = family
