@@ -38,12 +38,15 @@ class Meter:
         self._worked = 0.0
         #: seconds in which answers were written, and the same by the number of answers
         self._wrote = self._rows = 0.0
+        #: seconds of the last step
+        self._last = 0.0
 
     def begin(self, task: Task) -> None:
         self._marks[task.id] = _Marks(self._worked)
 
     def step(self, model: str, seconds: float) -> None:
         """A step took so long, before what came of it is known."""
+        self._last = seconds
         writing, others = self._writing, len(self._marks) - self._writing
         if not writing:
             self._worked += seconds / max(1, others)
@@ -78,7 +81,9 @@ class Meter:
             return
         paces, claim = self._paces.of(model), task.claim
         if not isinstance(result, TextResult):
-            paces.work.learn(work_done(claim.payload, claim.size, result), self._worked - marks.worked)
+            size, worked = work_done(claim.payload, claim.size, result), self._worked - marks.worked
+            paces.work.learn(size, worked)
+            paces.last.learn(size, min(self._last, worked))
         else:
             usage, written = result.usage, result.usage.completion_tokens
             limited = any(choice.finish_reason == "length" for choice in result.choices)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import UNSET
@@ -28,6 +28,9 @@ FIELDS = (
 _COMPANY = 0.5
 #: What of its usual length an answer still has that is longer than usual.
 _LONGER = 0.25
+
+#: Units of which each one is told of.
+_COUNTED = ("steps", "sentences")
 
 _PROGRESS = msgspec.json.Decoder(ProgressState)
 
@@ -93,17 +96,26 @@ def unit_of(progress: ProgressState | None) -> str:
 
 @dataclass(slots=True)
 class Demand:
-    """`load` and `work`: seconds that the device needs for this job alone. Then it writes `tokens` beside others."""
+    """`load` and `work`: seconds that the device needs for this job alone. Then it writes `tokens` beside others.
+
+    `part`: seconds of its work after which it would be known that it is further. `last`: seconds of its last step,
+    which come after its work and are not shared: a step that has begun is not cut short.
+    """
 
     load: float
     work: float
     tokens: float = 0.0
     pace: Curve | None = None
+    part: float = math.inf
+    last: float = 0.0
+    _seconds: dict[int, float] = field(default_factory=dict)
 
     def seconds(self, company: int) -> float:
         """Those of a token, beside so many answers, its own one among them."""
-        found = None if self.pace is None else self.pace.at(company, _COMPANY)
-        return 0.0 if found is None else found
+        if (known := self._seconds.get(company)) is None:
+            found = None if self.pace is None else self.pace.at(company, _COMPANY)
+            known = self._seconds[company] = 0.0 if found is None else found
+        return known
 
 
 def demand_of(row: Row, paces: ModelPaces | None) -> Demand | None:
@@ -118,7 +130,12 @@ def demand_of(row: Row, paces: ModelPaces | None) -> Demand | None:
     whole = paces.work.at(row.work) if row.work else paces.work.usual()
     if whole is None:
         return _by_itself(row)
-    return Demand(load, whole * (1 - _share(row)))
+    share = _share(row)
+    if share:
+        # With a step, it had more than its share: the next one waits as much longer for its turn.
+        return Demand(load, whole * (1 - share), part=whole * _part(row))
+    last = min(whole, (paces.last.at(row.work) if row.work else paces.last.usual()) or 0.0)
+    return Demand(load, whole - last, last=last)
 
 
 def _of_text(row: Row, paces: ModelPaces, load: float) -> Demand | None:
@@ -157,6 +174,15 @@ def _share(row: Row) -> float:
     if progress is None or not row.ran_at or progress.total <= 0:
         return 0.0
     return min(1.0, max(0.0, progress.done / progress.total))
+
+
+def _part(row: Row) -> float:
+    """How much of it is done at most until its progress is told again, as a share."""
+    progress = row.progress
+    if progress is None or not row.ran_at or progress.total <= 0 or progress.done <= 0:
+        return math.inf
+    each = 1 if unit_of(progress) in _COUNTED else progress.done
+    return each / progress.total
 
 
 def _by_itself(row: Row) -> Demand | None:

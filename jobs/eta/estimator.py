@@ -14,7 +14,8 @@ import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from jobs.eta.demand import unit_of
-from jobs.eta.snapshot import LOOK, Snapshot, take
+from jobs.eta.snapshot import Snapshot, take
+from jobs.eta.view import LOOK
 from jobs.gate.scripts import script
 from jobs.info import JobInfo
 from jobs.kinds import DOWNLOADS

@@ -9,15 +9,20 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from jobs.eta.demand import Demand
 
-#: The share of the time for reading while answers are written: eight tenths of the time of the steps that write.
-_READING = 0.8 / 1.8
+#: Reading beside answers, as a share of the time of the steps that write (worker/engines/llm/allowance.py).
+_READING = 0.8
+#: How often a prompt is read because it is the oldest, and not because the least of it is unread.
+_OLDEST = 0.25
 #: What of its demand a job still has that has run longer than it should have.
 _OVERDUE = 0.15
 #: Changes that are looked at. What comes later is extrapolated.
 _MOST_CHANGES = 1500
+#: Seconds of writing that may not be told of yet (worker/engines/llm/request.py: WRITTEN_EVERY).
+_UNTOLD = 1.0
 _NOTHING = 1e-9
 #: Seconds for which speeds are taken as constant: at least, and as a share of the time that has passed.
 _SHORTEST, _STEP = 0.2, 0.2
@@ -51,19 +56,54 @@ class Item:
         return self.demand.work > _NOTHING
 
     @property
-    def over(self) -> bool:
+    def ends(self) -> bool:
+        """Whether its last step has begun."""
         return not self.reads and self.demand.tokens <= _NOTHING
+
+    @property
+    def over(self) -> bool:
+        return self.ends and self.demand.last <= _NOTHING
 
     @property
     def left(self) -> float:
         """Seconds until it changes, at its speed."""
+        if self.ends:
+            return self.demand.last
         if self.speed <= 0:
             return float("inf")
         return (self.demand.work if self.reads else self.demand.tokens) / self.speed
 
+    def catch_up(self) -> None:
+        """Take off what it has done at its speed since it was known how far it is: at most a part."""
+        demand = self.demand
+        work, whole = demand.work, demand.work + demand.last
+        least = max(work - demand.part, _OVERDUE * whole - demand.last, 0.0)
+        demand.work = max(work - self.age * self.speed, least)
+        if not self.reads and self.speed > 0:
+            demand.last = max(
+                demand.last - (self.age - work / self.speed), min(demand.last, _OVERDUE * whole)
+            )
+
+    def catch_up_text(self, waited: float, reads: float, writes: float, company: int) -> None:
+        """The same of a text: it waited for prompts before it, was read, and then writes, `company` in all.
+
+        `reads` and `writes` are shares of the device.
+        """
+        demand = self.demand
+        age = max(0.0, self.age - waited) if self.reads else self.age
+        used = min(age, demand.work / reads)
+        demand.work -= used * reads
+        if not self.reads:
+            self.read = 0.0
+            seconds = demand.seconds(company)
+            written = min(age - used, _UNTOLD) * writes / seconds if seconds > 0 else demand.tokens
+            demand.tokens = max(demand.tokens - written, demand.tokens * _OVERDUE)
+
     def advance(self, seconds: float) -> None:
         done = seconds * self.speed
-        if self.reads:
+        if self.ends:
+            self.demand.last -= seconds
+        elif self.reads:
             self.demand.work -= done
         else:
             self.demand.tokens -= done
@@ -85,6 +125,8 @@ class Line:
     usual: float = 1.0
     idle_since: float = 0.0
     wrote_at: float = 0.0
+    #: of the device, as it has it now
+    share: float = 1.0
 
     @property
     def busy(self) -> bool:
@@ -111,18 +153,21 @@ class Line:
 
     def set_speeds(self, share: float, now: float) -> None:
         """Give each running job its part of this share of the device."""
+        self.share = share
         readers = [item for item in self.running if item.reads]
-        writers = [item for item in self.running if not item.reads]
+        writers = [item for item in self.running if not item.reads and not item.ends]
         if writers:
             self.wrote_at = now
         texts = any(item.demand.tokens for item in readers)
         others = self._again(now - self.wrote_at) if texts and not writers else float(bool(writers))
-        reading = share * (1 - (1 - _READING) * others)
-        writing = share * (1 - _READING if readers else 1.0)
+        apart = _parted(share, len(readers), max(1, len(writers)))[0]
+        reading = apart * others + share * (1 - others) if texts else share
+        writing = share - apart if readers else share
+        oldest = next((item for item in readers if item.demand.tokens), None)
         shortest = min(readers, key=lambda item: item.demand.work, default=None)
         for item in readers:
             if item.demand.tokens:
-                item.speed = reading if item is shortest else 0.0
+                item.speed = reading * ((1 - _OLDEST) * (item is shortest) + _OLDEST * (item is oldest))
             else:
                 item.speed = reading / len(readers)
         for item in writers:
@@ -131,21 +176,29 @@ class Line:
 
     def catch_up(self) -> None:
         """Take off what running jobs have done since it was known how far they are."""
+        texts = sorted(
+            (item for item in self.running if item.demand.tokens), key=lambda item: item.demand.work
+        )
+        # Prompts are read one after the other; those of the first ones are read by now.
+        reads = _parted(self.share, 1, sum(not item.reads for item in texts))[0]
+        until = list(accumulate(item.demand.work / reads for item in texts))
+        readers = sum(item.reads and seconds > item.age for item, seconds in zip(texts, until, strict=True))
+        writers = max(1, len(texts) - readers)
+        writes = _parted(self.share, readers, writers)[1]
+        for item, seconds in zip(texts, until, strict=True):
+            item.catch_up_text(seconds - item.demand.work / reads, reads, writes, writers)
         for item in self.running:
             item.start = 0.0
-            demand, seconds = item.demand, item.age
-            least = Demand(0.0, demand.work * _OVERDUE, demand.tokens * _OVERDUE, demand.pace)
-            if item.reads:
-                used = min(seconds, item.left)
-                item.advance(used)
-                seconds -= used
-            if not item.reads and demand.tokens and seconds > 0:
-                if item.read is None:
-                    item.read = 0.0
-                each = demand.seconds(len(self.running))
-                demand.tokens -= seconds / each if each > 0 else demand.tokens
-            if item.over or demand.tokens < 0:
-                item.demand = Demand(0.0, 0.0, least.tokens, demand.pace) if least.tokens else least
+            if not item.demand.tokens:
+                item.catch_up()
+
+
+def _parted(share: float, readers: int, writers: int) -> tuple[float, float]:
+    """A share of the device, in what reads and what writes: the more prompts wait, the more is read."""
+    if not readers or not writers:
+        return (share, 0.0) if readers else (0.0, share)
+    weight = _READING * max(1.0, readers**2 / writers)
+    return share * weight / (1 + weight), share / (1 + weight)
 
 
 def forecast(lines: Sequence[Line], first: Line | None, share: float | None) -> None:
@@ -169,7 +222,7 @@ def forecast(lines: Sequence[Line], first: Line | None, share: float | None) -> 
         now += passed
         for item in running:
             reads = item.reads
-            if item.speed == float("inf"):
+            if item.speed == float("inf") and not item.ends:
                 item.demand.tokens = 0.0
             else:
                 item.advance(passed)

@@ -56,12 +56,14 @@ class Habit(msgspec.Struct, omit_defaults=True):
 class ModelPaces(msgspec.Struct, omit_defaults=True):
     """What is known of a model. Seconds are those of the device, without the work of others.
 
-    `work`: of jobs that write no text, by their size. `read`: of prompts, by the tokens that are in no cache.
-    `write`: of a token, by the number of answers that are written together. `load`: of bringing it into memory.
+    `work`: of jobs that write no text, by their size; `last`: of their last steps. `read`: of prompts, by the tokens
+    that are in no cache. `write`: of a token, by the number of answers that are written together. `load`: of bringing
+    it into memory.
     """
 
     at: float = 0.0
     work: Curve = msgspec.field(default_factory=Curve)
+    last: Curve = msgspec.field(default_factory=Curve)
     read: Curve = msgspec.field(default_factory=Curve)
     write: Curve = msgspec.field(default_factory=Curve)
     load: float | None = None

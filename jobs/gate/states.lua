@@ -6,7 +6,7 @@ local RUNS = 64
 -- Seconds that a job is supposed to run at least, and how much the last run counts for what is supposed.
 local SHORTEST, NEWEST = 0.001, 0.2
 -- Seconds from which on an estimate is a lesson, how much one counts, and the logarithm of the largest that is believed.
-local FORESEEN, LESSON, MOST_WRONG = 0.5, 0.15, 1
+local FORESEEN, LESSON, MOST_WRONG = 0.5, 0.04, 1
 
 local function priority_of(id)
   return tonumber(call('HGET', 'rq:job:' .. id, 'mlxq_priority') or '0')

@@ -11,7 +11,8 @@ from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import QueueFull
 from jobs.eta import next_place
-from jobs.eta.snapshot import LOOK, take
+from jobs.eta.snapshot import take
+from jobs.eta.view import LOOK
 from jobs.gate import Emission, Ending, Gate
 from jobs.kinds import Kind
 from jobs.payloads import EmbeddingPayload
@@ -141,7 +142,7 @@ async def test_estimates_that_were_wrong_are_corrected(
 ) -> None:
     works(clean_redis)
     learn(clean_redis, "org/tiny", step=2)
-    for _ in range(20):
+    for _ in range(50):
         job_id = await run(client, gate, **EMBED, work=1)
         assert (await client.info(job_id)).eta
         # As if it had been asked four seconds ago.

@@ -85,3 +85,35 @@ def test_one_that_was_much_slower_changes_little() -> None:
         curve.learn(10, 1.0)
     curve.learn(10, 60.0)
     assert (curve.at(10) or 0) < 3
+
+
+def test_a_step_that_has_begun_is_not_cut_short() -> None:
+    """A picture of four steps waits for its turns, and has the device for its last step."""
+    picture = Item("picture", "model", Demand(0.0, 3.0, last=1.0))
+    assert ends(line(writes("chat", 10_000)), line(picture))["picture"] == pytest.approx(3 / 0.2 + 1)
+    alone = Item("picture", "model", Demand(0.0, 3.0, last=1.0), age=3.5)
+    assert ends(line(), line(alone, waiting=(works("next", 2),))) == pytest.approx(
+        {"picture": 0.6, "next": 2.6}
+    )
+
+
+def test_a_job_is_not_farther_than_the_step_that_would_have_been_told() -> None:
+    stalled = Item("a", "model", Demand(0.0, 8.0, part=1.0), age=100.0)
+    assert ends(line(stalled))["a"] == pytest.approx(7.0)
+
+
+def test_answers_that_were_begun_together_are_as_far_as_each_other() -> None:
+    """While nothing is told of them: their prompts were read in turn, and the rest of the time was shared."""
+    found = ends(line(*(writes(name, 100, reading=0.1) for name in "abc"), capacity=4))
+    later = [writes(name, 100, reading=0.1) for name in "abc"]
+    for each in later:
+        each.age = 0.8
+    assert ends(line(*later, capacity=4)) == pytest.approx(
+        {name: end - 0.8 for name, end in found.items() if end}, abs=0.25
+    )
+
+
+def test_the_more_prompts_wait_the_more_of_the_time_they_are_read() -> None:
+    few = ends(line(writes("a", 100), writes("b", 1, reading=10), capacity=4))
+    many = ends(line(writes("a", 100), *(writes(str(each), 1, reading=10) for each in range(3)), capacity=4))
+    assert (many["a"] or 0) > 3 * (few["a"] or 0)
