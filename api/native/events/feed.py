@@ -1,6 +1,6 @@
 """What all jobs, queues and workers do, read once for all clients of an API process, while there is one.
 
-States are compared, four times a second: what happens between two looks costs nothing, and a client that was away for
+States are compared, three times a second: what happens between two looks costs nothing, and a client that was away for
 a while misses nothing but what was over before it came back.
 """
 
@@ -30,8 +30,11 @@ from jobs.worker_state import WorkerState
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks; looks between two orders of a queue, two looks at workers, and at the figures of queues.
-TICK, ORDERS, WORKERS, QUEUES = 0.25, 2, 4, 8
+#: Seconds between two looks.
+TICK = 0.35
+#: Looks between two orders of a queue, two looks at workers, at the ends of jobs, and at the figures of queues: each of
+#: the last three costs as much as a few looks.
+ORDERS, WORKERS, ENDS, QUEUES = 2, 4, 6, 12
 #: Seconds without an event after which a comment is sent.
 HEARTBEAT = 4.0
 #: Seconds that events are kept after the last client has left.
@@ -153,7 +156,7 @@ class Feed:
         """Raises ServiceUnavailable: then nothing has changed."""
         if self._looks % WORKERS == 0:
             self._workers = await self.jobs.workers()
-        if self._looks % WORKERS == 0:
+        if self._looks % ENDS == 0:
             self._ends = await self._foresee()
         queues = await self._queues() if self._looks % QUEUES == 0 else None
         paused = self._overview.paused
@@ -195,7 +198,7 @@ class Feed:
             if (
                 before is None
                 or before.jobs != now.jobs
-                or (self._looks % QUEUES == 0 and _differ(before, now))
+                or (self._looks % ENDS == 0 and _differ(before, now))
             ):
                 self._orders[queue] = now
                 self._log.append(LoggedEvent("order", order=now))

@@ -35,7 +35,7 @@ export function WaitingJobs() {
   if (!items.length) return null;
   return html`<section aria-label="Waiting jobs">
     <${Rows} items=${items} height=${narrow ? 62 : 42} label="Waiting jobs" render=${(item) =>
-      item.head ? html`<${QueueHead} queue=${item.head} />` : html`<${WaitingJob} id=${item.id} />`} />
+      item.head ? html`<${QueueHead} queue=${item.head} known=${item.known} />` : html`<${WaitingJob} id=${item.id} />`} />
     ${more.value && html`<p class="faint">Each queue shows the first 1,000 jobs that wait in it.</p>`}
     <${JobMenu} />
   </section>`;
@@ -44,24 +44,26 @@ export function WaitingJobs() {
 /** A row for each queue that has jobs or is paused, before its jobs. */
 function withHeads(ids, paused) {
   const items = [];
-  const seen = new Set();
+  const heads = {};
+  const head = (queue) => {
+    if (!heads[queue]) items.push((heads[queue] = { id: `queue ${queue}`, head: queue, known: 0 }));
+    return heads[queue];
+  };
   for (const id of ids) {
     const queue = entryOf(id)?.job.peek().queue;
-    if (queue && !seen.has(queue)) {
-      seen.add(queue);
-      items.push({ id: `queue ${queue}`, head: queue });
-    }
+    if (queue) head(queue).known += 1;
     items.push({ id });
   }
-  for (const queue of paused) if (!seen.has(queue)) items.push({ id: `queue ${queue}`, head: queue });
+  for (const queue of paused) head(queue);
   return items;
 }
 
-function QueueHead({ queue }) {
+/** `known`: jobs of it that are shown. The server's figure is older, but counts all. */
+function QueueHead({ queue, known }) {
   const stats = queues.value?.queues?.[queue];
   const name = QUEUES[queue] ?? queue;
   const everything = queues.value?.paused;
-  const waits = stats?.waiting ?? 0;
+  const waits = more.value ? Math.max(stats?.waiting ?? 0, known) : known;
   const classes = stats?.paused_classes ?? [];
   return html`<div class="queue-head">
     <h2>${name}</h2>
