@@ -113,6 +113,12 @@ class BlobGone(NotFound):
     code = "file_not_found"
 
 
+class WorkerNotFound(NotFound):
+    """No worker of that name is there."""
+
+    code = "worker_not_found"
+
+
 class RequestGone(NotFound):
     """A job that has ended was queued again by hand, and its request was not kept."""
 

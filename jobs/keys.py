@@ -226,6 +226,16 @@ def inventory(worker_name: str) -> str:
     return f"mlxq:inventory:{worker_name}"
 
 
+def machines(category: str) -> str:
+    """What each worker has of a category and whether it has time, as of its last look (jobs/gate/machines.lua)."""
+    return f"mlxq:machines:{category}"
+
+
+def prefix(digest: str) -> str:
+    """The worker that has read a chat with this beginning (expires)."""
+    return f"mlxq:prefix:{digest}"
+
+
 def answers(token: str) -> str:
     """What workers answered to an order of the API (expires)."""
     return f"mlxq:answers:{token}"

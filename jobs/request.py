@@ -89,7 +89,8 @@ class JobRequest:
     is estimated from them. `size` is the number of bytes of the request. `uploads` are the files that came with it.
     They are the job's once it is accepted. `kept` is a text that stays with the job's record, for its dialect alone.
     `trace` is the context of the request's span, where there are traces. `webhook` is told of its
-    end.
+    end. `prefix` is the same for jobs that begin alike (jobs/prefix.py): they go to the same worker. `worker` is the
+    only one that may take it, empty: any.
     """
 
     id: str
@@ -120,6 +121,8 @@ class JobRequest:
     kept: str = ""
     trace: str = ""
     webhook: Webhook | None = None
+    prefix: str = ""
+    worker: str = ""
     uploads: Uploads | None = field(default=None, compare=False)
 
     @property
@@ -162,6 +165,8 @@ class Claim:
     lingers: bool = False
     service_class: ServiceClass = ServiceClass.NORMAL
     trace: str = ""
+    #: the only worker that may run it; empty: any
+    worker: str = ""
     #: bytes of the request
     size: int = 0
 

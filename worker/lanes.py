@@ -13,7 +13,7 @@ from config.settings import Settings
 from jobs.consumer.affinity import Affinity, Prospect
 from jobs.consumer.consumer import Consumer
 from jobs.consumer.execution import Execution
-from jobs.errors import EngineFailure, MlxqError
+from jobs.errors import EngineFailure, MlxqError, ModelNotFound, WorkerNotFound
 from jobs.eta import Paces
 from jobs.gate import Ending, Room
 from jobs.kinds import Category, Kind
@@ -85,6 +85,10 @@ class Lanes:
 
     def accept(self, execution: Execution) -> None:
         task = Task(execution)
+        if task.claim.worker not in ("", self._consumer.name):
+            gone = WorkerNotFound(f"The worker '{task.claim.worker}' has ended.", param="worker")
+            self.queue.put([task.ending(error=gone)])
+            return
         if task.claim.kind is Kind.UNLOAD:
             self._unload(task)
             return
@@ -117,8 +121,9 @@ class Lanes:
             lane.linger(execution_id, lingers)
 
     def ended(self, execution: Execution, ending: Ending) -> None:
-        if execution.claim.kind in (Kind.LOAD, Kind.UNLOAD) and ending.result is not None:
-            self._tell_others(execution.claim.kind, execution.claim.model)
+        claim = execution.claim
+        if claim.kind in (Kind.LOAD, Kind.UNLOAD) and not claim.worker and ending.result is not None:
+            self._tell_others(claim.kind, claim.model)
 
     def order(self, kind: Kind, model: str) -> None:
         """Load or unload a model ('': any) as another worker did, when the lane concerned has no jobs."""
@@ -128,6 +133,9 @@ class Lanes:
             return
         try:
             needed = self._needed(model)
+        except ModelNotFound:
+            log.info("%s is not loaded: this machine does not have it", model)
+            return
         except MlxqError as error:
             log.error("%s is not loaded: %s", model, error.message)
             return
@@ -181,20 +189,26 @@ class Lanes:
     def load_seconds(self) -> float | None:
         return max((lane.load_seconds for lane in self.lanes if lane.load_seconds is not None), default=None)
 
+    @property
+    def free(self) -> int:
+        return self._memory.free
+
     def prospect(self, model: str) -> Prospect:
         try:
             needed = self._needed(model)
+        except ModelNotFound:
+            return Prospect(Room.ABSENT)
         except MlxqError:
             # Its jobs fail at once, and need no room.
             return Prospect(Room.BESIDE)
         leaving = self._memory.leaving(self.category, needed, pinned=self.pins(model))
         if leaving is None:
             self._memory.end_left()
-            return Prospect(Room.LATER)
+            return Prospect(Room.LATER, needed=needed)
         if not leaving:
-            return Prospect(Room.BESIDE)
+            return Prospect(Room.BESIDE, needed=needed)
         own = [each.model or "" for each in leaving if each.category == self.category]
-        return Prospect(Room.INSTEAD, own[0] if own else "")
+        return Prospect(Room.INSTEAD, own[0] if own else "", needed)
 
     # -- parts ---------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import redis
 
 from jobs import keys
 from jobs.gate import LEASE
+from jobs.kinds import Category
 from jobs.worker_state import WorkerState
 
 
@@ -27,5 +28,9 @@ def publish(connection: redis.Redis, state: WorkerState) -> None:
 
 def withdraw(connection: redis.Redis, name: str) -> None:
     """Delete what a worker that ends has published."""
-    connection.delete(keys.worker_state(name), keys.inventory(name))
-    connection.srem(keys.WORKER_STATES, name)
+    with connection.pipeline(transaction=False) as pipe:
+        pipe.delete(keys.worker_state(name), keys.inventory(name))
+        pipe.srem(keys.WORKER_STATES, name)
+        for category in Category:
+            pipe.hdel(keys.machines(category), name)
+        pipe.execute()

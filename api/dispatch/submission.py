@@ -26,6 +26,7 @@ from jobs.eta.work import most_tokens, work_of
 from jobs.kinds import KINDS, Category, Kind
 from jobs.meta import Meta
 from jobs.payloads import Payload
+from jobs.prefix import beginning_of
 from jobs.request import Attach, JobRequest, new_job_id
 from jobs.service_class import ServiceClass
 from mlxq.catalog import ModelRef
@@ -33,6 +34,8 @@ from mlxq.downloads.request import download_request
 
 #: Longest Idempotency-Key, as Stripe has it.
 _LONGEST_KEY = 255
+#: Letters of the digest of a chat's beginning.
+_PREFIX = 16
 
 
 async def model_of(
@@ -81,6 +84,7 @@ def job_request(
     kept: str = "",
     webhook: Hook | None = None,
     identity: bytes = b"",
+    worker: str = "",
 ) -> JobRequest:
     """The job for this request. Raises InvalidRequest for a bad Idempotency-Key or priority.
 
@@ -88,7 +92,7 @@ def job_request(
     they want the answer does not count.
     `category` is that of the model, for kinds that have no queue of their own. `meta` is noted with the time of now.
     `webhook` and `service_class` are what the body says of them; without it, headers, settings and the kind decide.
-    `session` is that of the program, as far as the body names one.
+    `session` is that of the program, as far as the body names one. `worker` is the only one that may take it.
 
     A model that is only on a hub is fetched first, by a job that this one waits for.
     """
@@ -110,6 +114,7 @@ def job_request(
     hook = webhook_of(request, webhook, renderer.family)
     uploads = uploads_of(request)
     asked = uploads.by_content(msgspec.json.encode(payload))
+    beginning = beginning_of(payload)
     return JobRequest(
         id=new_job_id(kind, renderer.prefix),
         queue=queue,
@@ -144,6 +149,8 @@ def job_request(
         kept=kept,
         trace=getattr(request.state, "trace", ""),
         webhook=hook,
+        prefix=_digest(model.encode(), uploads.by_content(beginning))[:_PREFIX] if beginning else "",
+        worker=worker,
         uploads=uploads,
     )
 

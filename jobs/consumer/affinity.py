@@ -21,10 +21,14 @@ _CHEAPEST = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """Whether a model may be loaded now, and the one of the same queue that would have to leave for it, if any."""
+    """Whether a model may be loaded now, and the one of the same queue that would have to leave for it, if any.
+
+    `needed`: its bytes.
+    """
 
     room: Room
     instead_of: str = ""
+    needed: int = 0
 
 
 class Models(Protocol):
@@ -41,6 +45,10 @@ class Models(Protocol):
     @property
     def load_seconds(self) -> float | None:
         """Seconds that the last load took; None before the first."""
+
+    @property
+    def free(self) -> int:
+        """Bytes of memory that models may still take."""
 
     def prospect(self, model: str) -> Prospect:
         """What a job for a model that is not ready may hope for."""
@@ -78,14 +86,20 @@ class Affinity:
             self._rhythm.ended(claim.model, self._clock())
 
     def current(self, asked: str | None = None) -> ModelAffinity:
-        self._ready = self._models.ready
-        room = None if asked is None else self._room(asked)
+        self._ready, busy = self._models.ready, self._models.busy
+        found = None if asked is None else self._models.prospect(asked)
         return ModelAffinity(
-            self._ready, self._models.busy, self._since_ms, self._patience_ms, asked or "", room
+            self._ready,
+            busy,
+            self._since_ms,
+            self._patience_ms,
+            asked or "",
+            None if found is None else self._room(found),
+            0 if found is None else found.needed,
+            self._models.free,
         )
 
-    def _room(self, model: str) -> Room:
-        found = self._models.prospect(model)
+    def _room(self, found: Prospect) -> Room:
         if found.room is not Room.INSTEAD or not found.instead_of:
             return found.room
         if self._in_hand[found.instead_of] > 0:

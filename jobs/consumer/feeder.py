@@ -164,7 +164,8 @@ class Feeder:
         taken = self._gate.take(TAKE_TIMEOUT, room, affinity.current if affinity else any_model, spare)
         if taken is None:
             # Jobs for the preferred models may come, running ones may end, or the others' patience.
-            self._blocked()
+            if not self._gate.left:
+                self._blocked()
             return self._look_again()
         self._pause = _LOOK_AGAIN
         with self._places:

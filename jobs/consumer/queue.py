@@ -22,7 +22,7 @@ from jobs.consumer.notifier import Notifier
 from jobs.consumer.outbox import Message, Outbox
 from jobs.consumer.registration import Registration
 from jobs.events import ProgressState
-from jobs.gate import AGING, Ending, Gate, LastStep, Ttl
+from jobs.gate import AGING, Ending, Gate, LastStep, Seat, Ttl
 from jobs.service_class import ServiceClass
 
 
@@ -80,7 +80,8 @@ class ConsumedQueue:
         # Writing and taking may block: each has a connection of its own, and the heartbeat waits for neither.
         self._gate = Gate(connection(address), queue, name, ttl)
         self._lease_gate = Gate(shared, queue, name, ttl)
-        feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl, aging, rests)
+        seat = None if affinity is None else Seat(process, capacity)
+        feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl, aging, rests, seat)
         self._registration = Registration(shared, queue, name, machine)
         self._outbox = Outbox(self._gate, on_lost=worker.drop, on_ended=self._ended)
         self._feeder = Feeder(

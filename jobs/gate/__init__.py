@@ -4,7 +4,7 @@
 the truth; `tests/jobs/test_rq_contract.py` pins it. Redis' clock, not the machine's, decides about leases and expiry.
 """
 
-from jobs.gate.affinity import Favour, ModelAffinity, Room, any_model
+from jobs.gate.affinity import Favour, ModelAffinity, Room, Seat, any_model
 from jobs.gate.consumer import BEAT, LEASE, Emission, Ending, Gate
 from jobs.gate.last_step import LastStep
 from jobs.gate.producer import Admission, AsyncGate, Change, Parting
@@ -26,6 +26,7 @@ __all__ = [
     "ModelAffinity",
     "Parting",
     "Room",
+    "Seat",
     "Ttl",
     "any_model",
     "iso_now",

@@ -16,6 +16,8 @@ class Room(StrEnum):
     SOON = "soon"
     #: not before jobs of other models have ended
     LATER = "later"
+    #: its files are not on this machine
+    ABSENT = "absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class ModelAffinity:
 
     A job for another model lets those for ready models pass for `patience_ms` after it was submitted, or after
     `since_ms` (Unix), when the last model was loaded, if that was later: models that are wanted all the time change
-    places only that often. `room` is that of the model `asked`; None: not known yet.
+    places only that often. `room` is that of the model `asked`, which needs `needed` bytes; None: not known yet.
+    `free`: bytes of memory that models may still take, which other workers are told.
     """
 
     ready: Sequence[str] | None = None
@@ -33,6 +36,16 @@ class ModelAffinity:
     patience_ms: int = 0
     asked: str = ""
     room: Room | None = None
+    needed: int = 0
+    free: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A worker as one of several that take jobs of a queue: its name, and how many jobs of it may run at once."""
+
+    worker: str
+    places: int
 
 
 #: The affinity now. Called with a model that is not ready, it also tells that model's room.

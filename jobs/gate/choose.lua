@@ -2,11 +2,12 @@
 -- one, within bounds.
 -- KEYS: intermediate list
 -- ARGV: category, most, window, ready models as JSON or '' (any), busy models as JSON, ms (Unix) since when the last of
---       them is loaded, patience in ms, the model asked for, its room ('beside', 'instead', 'soon', 'later' or ''),
---       seconds after which what waits takes turns with what is more urgent, how many interactive jobs may be taken
---       beyond the most, 1 where no job of the background may be taken
--- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits; a
--- string: the model whose room decides, to be asked for.
+--       them is loaded, patience in ms, the model asked for, its room ('beside', 'instead', 'soon', 'later', 'absent'
+--       or ''), seconds after which what waits takes turns with what is more urgent, how many interactive jobs may be
+--       taken beyond the most, 1 where no job of the background may be taken, the worker or '' (it is not one of
+--       several), its places, bytes of its memory that are free, bytes that the model asked for needs
+-- Returns the ids that now lie in the intermediate list; none: nothing may be taken yet; false: nothing waits; 0: all
+-- that waits is left to other workers; a string: the model whose room decides, to be asked for.
 -- A suspect, in whose company a worker has died, is taken alone, and only while no model has jobs.
 local category, most, window, any = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == ''
 local since, patience, asked, room = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
@@ -152,19 +153,44 @@ local function draw()
   end
 end
 
-local seen = {}
+local function set(names)
+  local found = {}
+  for _, name in ipairs(cjson.decode(names)) do
+    found[name] = true
+  end
+  return found
+end
+
+local ready, busy = any and {} or set(ARGV[4]), set(ARGV[5])
+
+-- This worker and the others; nil: it is not one of several.
+local machines, me, own, others = 'mlxq:machines:' .. category, nil, nil, {}
+if ARGV[13] ~= '' and not any then
+  own, others = machines_of(machines, ARGV[13], time)
+  local places = tonumber(ARGV[14])
+  me = { name = ARGV[13], places = places, running = math.max(0, places - most), chosen = 0, ready = ready,
+    bytes = tonumber(ARGV[15]), patience = patience, time = time, adopted = own and own.adopted or 0,
+    background = not rests }
+end
+local several = others[1] ~= nil
+local FIELDS = { 'mlxq_model', 'mlxq_kind', 'mlxq_submitted_ms', 'mlxq_suspect', 'mlxq_share' }
+if several then
+  FIELDS[6], FIELDS[7] = 'mlxq_prefix', 'mlxq_worker'
+end
+
+-- The jobs that this worker may take, and those that it leaves to others.
+local seen, left = {}, {}
 
 -- The job in this place of the order; nil: there is none, or it is too far away.
 local function job(place)
-  while #seen < place and #seen < window do
+  while #seen < place and #seen + #left < window do
     local id, line, rank, aged = draw()
     if not id then
       return nil
     end
-    local fields = call('HMGET', 'rq:job:' .. id, 'mlxq_model', 'mlxq_kind', 'mlxq_submitted_ms', 'mlxq_suspect',
-      'mlxq_share')
+    local fields = call('HMGET', 'rq:job:' .. id, unpack(FIELDS))
     local kind = fields[2]
-    seen[#seen + 1] = {
+    local each = {
       id = id,
       line = line,
       -- Its place in the line, from 1.
@@ -174,12 +200,17 @@ local function job(place)
       model = fields[1] or '',
       -- Loading and unloading are not overtaken, and what is not ours is taken as it comes.
       orders = not kind or kind == 'load' or kind == 'unload',
+      loads = kind == 'load',
       unloads = kind == 'unload',
       foreign = not kind,
       submitted = tonumber(fields[3] or 0),
       suspect = fields[4],
       share = fields[5] or NOBODY,
+      prefix = fields[6],
+      worker = fields[7],
     }
+    local other = several and leaves(me, others, each) and left or seen
+    other[#other + 1] = each
   end
   return seen[place]
 end
@@ -220,25 +251,14 @@ local function pull(each)
   if not each.foreign then
     call('HSET', key, 'mlxq_charged', usual)
   end
+  if each.prefix then
+    call('SET', 'mlxq:prefix:' .. each.prefix, me.name, 'EX', REMEMBERED)
+    me.adopted = each.home and math.floor(time) or me.adopted
+  end
   call('HSET', turns_key(category), class, clock[class], 'aged', each.aged and '1' or '0')
 end
 
-local head = job(1)
-if not head then
-  call('DEL', 'mlxq:bell:' .. category)
-  return false
-end
-
-local function set(names)
-  local found = {}
-  for _, name in ipairs(cjson.decode(names)) do
-    found[name] = true
-  end
-  return found
-end
-
-local ready, busy = any and {} or set(ARGV[4]), set(ARGV[5])
-local works, alone = next(busy) ~= nil, { [head.model] = true }
+local works = next(busy) ~= nil
 
 local function take(allowed)
   -- What waits is not overtaken by what is less urgent.
@@ -253,6 +273,9 @@ local function take(allowed)
     end
     if not allowed or allowed[each.model] then
       chosen[#chosen + 1] = each
+      if me then
+        me.chosen = #chosen
+      end
     else
       least = math.min(least, each.rank)
     end
@@ -268,34 +291,74 @@ local function take(allowed)
   return taken
 end
 
-if head.suspect and works then
-  return {}
-end
-if any or head.foreign then
-  return take(nil)
-end
-if head.unloads then
-  -- It waits here until its model has no jobs: in a lane it would count as running.
-  local needed = busy[head.model] or (head.model == '' and works)
-  return needed and {} or take(nil)
-end
-if ready[head.model] then
-  return take(ready)
-end
-if room == '' or asked ~= head.model then
-  return head.model
-end
-if room == 'beside' then
-  ready[head.model] = true
-  return take(ready)
-end
-if head.orders or head.suspect then
+-- What `choose` returns, but for what others leave.
+local function decide(head)
+  if head.suspect and works then
+    return {}
+  end
+  if any or head.foreign then
+    return take(nil)
+  end
+  if head.unloads then
+    -- It waits here until its model has no jobs: in a lane it would count as running.
+    local needed = busy[head.model] or (head.model == '' and works)
+    return needed and {} or take(nil)
+  end
+  if ready[head.model] then
+    return take(ready)
+  end
+  if room == '' or asked ~= head.model then
+    return head.model
+  end
+  if room == 'absent' and several and not head.orders and time - head.submitted < ABSENT then
+    return take(ready)
+  end
+  if room == 'beside' or room == 'absent' then
+    ready[head.model] = true
+    return take(ready)
+  end
+  local alone = { [head.model] = true }
+  if head.orders or head.suspect then
+    return room == 'later' and {} or take(alone)
+  end
+  if several and has_room_elsewhere(me, others, head, tonumber(ARGV[16])) then
+    return take(ready)
+  end
+  if time - math.max(head.submitted, since) < patience then
+    local taken = take(ready)
+    if #taken > 0 or room ~= 'instead' then
+      return taken
+    end
+  end
   return room == 'later' and {} or take(alone)
 end
-if time - math.max(head.submitted, since) < patience then
-  local taken = take(ready)
-  if #taken > 0 or room ~= 'instead' then
-    return taken
+
+-- Take what was left to workers that are full, where nothing that is as urgent waits here.
+local function take_over(taken, head)
+  local least = #taken == 0 and head and head.rank or #CLASSES
+  for _, each in ipairs(left) do
+    if #taken >= most or each.rank > least then
+      break
+    end
+    me.chosen = #taken
+    if not each.suspect and takes_over(me, each) then
+      pull(each)
+      taken[#taken + 1] = each.id
+    end
   end
 end
-return room == 'later' and {} or take(alone)
+
+local head = job(1)
+local answer = head and decide(head) or not head and left[1] and {}
+if not answer then
+  call('DEL', 'mlxq:bell:' .. category)
+elseif several and type(answer) == 'table' then
+  take_over(answer, head)
+end
+if me and type(answer) ~= 'string' then
+  leave_row(machines, me, own, others, answer and #answer or 0)
+end
+if not head and answer and #answer == 0 then
+  return 0
+end
+return answer

@@ -2,14 +2,14 @@
 -- KEYS: job, intermediate list, started registry, cancelled registry
 -- ARGV: id, execution, worker, lease (s), now (ISO), epoch, result ttl, events ttl, expired event, waits key,
 --       uses of models, last use of models (of jobs that have `mlxq_use`), category
--- Returns {'ok', attempt, data, ms that it waited or '', app, 1 for a suspect or 0, 1 if it lingers or 0, class or '', trace or ''} | {'lost'} (somebody else recovered it) | {'gone'} | {'dropped'} | {'expired'}
+-- Returns {'ok', attempt, data, ms that it waited or '', app, 1 for a suspect or 0, 1 if it lingers or 0, class or '', trace or '', the only worker that may run it or ''} | {'lost'} (somebody else recovered it) | {'gone'} | {'dropped'} | {'expired'}
 local id, execution = ARGV[1], ARGV[2]
 if redis.call('LREM', KEYS[2], 1, id) == 0 then
   return { 'lost' }
 end
 local job = redis.call('HMGET', KEYS[1], 'status', 'data', 'mlxq_expires_at', 'mlxq_submitted_ms',
   'mlxq_model', 'mlxq_use', 'mlxq_app', 'mlxq_suspect', 'mlxq_lingers_until', 'mlxq_class',
-  'mlxq_trace', 'mlxq_attempts')
+  'mlxq_trace', 'mlxq_attempts', 'mlxq_worker')
 if not job[1] or not job[2] then
   return { 'gone' }
 end
@@ -56,4 +56,4 @@ end
 append(messages, watchers, id, '{"type":"started","attempt":' .. attempt .. '}', true)
 publish(messages)
 return { 'ok', attempt, job[2], waited or '', job[7] or '',
-  job[8] and 1 or 0, job[9] and 1 or 0, job[10] or '', job[11] or '' }
+  job[8] and 1 or 0, job[9] and 1 or 0, job[10] or '', job[11] or '', job[13] or '' }

@@ -25,6 +25,7 @@ from jobs.events import (
     Requeued,
     encode_event,
 )
+from jobs.gate.affinity import Seat
 from jobs.gate.last_step import LastStep
 from jobs.gate.rq_result import FAILED, STOPPED, SUCCESSFUL, result_fields
 from jobs.gate.runner import Call
@@ -81,9 +82,10 @@ class Gate(Taker):
         ttl: Ttl,
         aging: float = AGING,
         rests: Callable[[], bool] = lambda: False,
+        seat: Seat | None = None,
     ) -> None:
-        """`aging`, `rests`: see `Taker`."""
-        super().__init__(connection, queue, aging, rests)
+        """`aging`, `rests`, `seat`: see `Taker`."""
+        super().__init__(connection, queue, aging, rests, seat)
         self.worker = worker
         self._ttl = ttl
         #: of each execution the number of its last event, and the bytes of all
@@ -114,6 +116,7 @@ class Gate(Taker):
                         lingers=bool(verdict[6]),
                         service_class=service_class(verdict[7].decode()),
                         trace=verdict[8].decode(errors="replace"),
+                        worker=verdict[9].decode(errors="replace"),
                     )
                 )
             except (RequestGone, InvalidRequest) as error:

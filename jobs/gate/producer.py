@@ -123,6 +123,10 @@ class AsyncGate:
             fields["mlxq_trace"] = request.trace
         if request.webhook is not None:
             fields["mlxq_webhook"] = request.webhook.encode()
+        if request.prefix:
+            fields["mlxq_prefix"] = request.prefix
+        if request.worker:
+            fields["mlxq_worker"] = request.worker
         if request.inputs:
             fields["mlxq_inputs"] = " ".join(request.inputs)
         if process:

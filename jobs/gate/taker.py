@@ -6,7 +6,7 @@ import msgspec
 import redis
 
 from jobs import keys
-from jobs.gate.affinity import Favour, any_model
+from jobs.gate.affinity import Favour, Seat, any_model
 from jobs.gate.runner import Runner
 
 #: Seconds after which what waits takes turns with what is more urgent, where no setting is at hand.
@@ -26,26 +26,35 @@ class Taker:
         queue: str,
         aging: float = AGING,
         rests: Callable[[], bool] = lambda: False,
+        seat: Seat | None = None,
     ) -> None:
         """`aging`: seconds after which what waits takes turns with what is more urgent.
 
-        `rests`: whether no jobs of the background are taken now.
+        `rests`: whether no jobs of the background are taken now. `seat`: with it, several workers share the jobs by
+        what they have in memory and on their disks; None: jobs are taken as they come.
         """
         self.queue = queue
         self._redis = connection
         self._scripts = Runner(connection)
         self._aging = aging
         self._rests = rests
+        self._seat = seat
+        #: whether all that waited at the last look was left to other workers
+        self.left = False
 
     def take(
         self, timeout: int, most: int = 1, favour: Favour = any_model, spare: int = 0
     ) -> list[str] | None:
-        """Wait up to `timeout` seconds for jobs and take up to `most` of them, and `spare` more interactive ones.
+        """Wait up to `timeout` seconds for jobs, and take up to `most` of them and `spare` more interactive ones.
 
-        They move to RQ's intermediate list until they are claimed. None: jobs wait, but for a model that may not be
-        loaded yet, while those of the models in memory may go first.
+        0: do not wait.
+
+        They move to RQ's intermediate list until they are claimed. None: jobs wait, but for other workers (`left`), or
+        for a model that may not be loaded yet, while those of the models in memory may go first.
         """
         taken = self._choose(most, spare, favour)
+        if taken is None and not timeout:
+            return []
         if taken is None:
             # Wakes when something comes, and leaves the bell as it is.
             bell = keys.bell(self.queue)
@@ -66,8 +75,13 @@ class Taker:
             ready = b"" if now.ready is None else msgspec.json.encode(now.ready)
             models = [ready, msgspec.json.encode(now.busy), now.since_ms, now.patience_ms]
             order = [self.queue, most, _WINDOW, *models, now.asked, now.room or "", self._aging, spare]
-            order.append(int(self._rests()))
+            seat = self._seat
+            order += [int(self._rests()), seat.worker if seat else "", seat.places if seat else 0]
+            order += [now.free, now.needed]
             answer = self._scripts.run("choose", [keys.intermediate(self.queue)], order)
+            self.left = isinstance(answer, int)
+            if self.left:
+                return []
             if not isinstance(answer, bytes):
                 return None if answer is None else [job_id.decode() for job_id in answer]
             asked = answer.decode()

@@ -23,6 +23,7 @@ STANDING = (
     "rq:queues",
     "mlxq:api:",
     "mlxq:inventory:",
+    "mlxq:machines:",
     "mlxq:workers",
     "mlxq:worker:",
     "mlxq:runs:llm",
