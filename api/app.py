@@ -61,6 +61,7 @@ from api.native.queue import router as queue
 from api.native.system import router as health
 from api.native.usage import router as usage
 from api.native.webhooks import router as webhooks
+from api.native.workers import router as workers
 from api.ollama.chat import router as ollama_chat
 from api.ollama.embed import router as ollama_embed
 from api.ollama.models import router as ollama_models
@@ -155,6 +156,7 @@ RESOURCES: tuple[Resource, ...] = (
     speech_socket.RESOURCE,
     voices.RESOURCE,
     webhooks.RESOURCE,
+    workers.RESOURCE,
 )
 
 

@@ -36,6 +36,7 @@ FIELDS = (
     "mlxq_class",
     "mlxq_held",
     "mlxq_foreseen",
+    "worker_name",
 )
 
 
@@ -82,6 +83,8 @@ class JobInfo:
     wait_reason: str | None = None
     #: what was foreseen of it (jobs/eta)
     foreseen: str = ""
+    #: the worker process that runs it, or ran it last; empty before that
+    worker: str = ""
 
     def waiting(self, wait: tuple[str, str] | None) -> "JobInfo":
         """The same with what it waits for; None: it does not wait."""
@@ -130,11 +133,15 @@ _PROGRESS = msgspec.json.Decoder(ProgressState)
 
 def decode(job_id: str, values: list[str | None]) -> JobInfo:
     row = dict(zip(FIELDS, values, strict=True))
+    # While it waits, that of its line (jobs/gate/lines.lua).
+    queue = (row["origin"] or "").partition(":")[0]
+    status = JobStatus.from_rq(row["status"] or "", expired=bool(row["mlxq_expired"]))
+    # One that waits again is no worker's.
+    worker = "" if status is JobStatus.QUEUED else row["worker_name"] or ""
     return JobInfo(
         id=job_id,
-        status=JobStatus.from_rq(row["status"] or "", expired=bool(row["mlxq_expired"])),
-        # While it waits, that of its line (jobs/gate/lines.lua).
-        queue=(row["origin"] or "").partition(":")[0],
+        status=status,
+        queue=queue,
         kind=row["mlxq_kind"] or "",
         model=row["mlxq_model"] or "",
         app=row["mlxq_app"] or "",
@@ -155,4 +162,6 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         deferred=row["status"] == "deferred",
         held=bool(row["mlxq_held"]),
         foreseen=row["mlxq_foreseen"] or "",
+        # RQ knows a worker for each queue of the process.
+        worker=worker.removesuffix(f".{queue}"),
     )

@@ -5,6 +5,7 @@ expires with the worker's leases. What is in a card it does not know.
 """
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -80,6 +81,29 @@ async def read_inventory(client: redis.asyncio.Redis, worker: str) -> Inventory:
         except msgspec.DecodeError as error:
             log.debug("the card of a model can't be read: %s", error)
     return Inventory(cards, roots)
+
+
+async def holders(client: redis.asyncio.Redis, workers: Collection[str], model: str) -> set[str]:
+    """Those of these workers that have a model on their disk. Raises RedisError."""
+    names = list(workers)
+    async with client.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hexists(keys.inventory(name), model)
+        found = await pipe.execute() if names else []
+    return {name for name, has in zip(names, found, strict=True) if has}
+
+
+async def held_models(client: redis.asyncio.Redis, workers: Collection[str]) -> dict[str, list[str]]:
+    """The ids of the models that each of these workers has on its disk. Raises RedisError."""
+    names = list(workers)
+    async with client.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hkeys(keys.inventory(name))
+        found = await pipe.execute() if names else []
+    return {
+        name: sorted(model for model in models if model != _ROOTS)
+        for name, models in zip(names, found, strict=True)
+    }
 
 
 def _fields(inventory: Inventory) -> dict[str, bytes]:

@@ -73,10 +73,18 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
 
     `trouble` is what its settings ask for and is not so, in sentences. `inventory` is the revision of the inventory
     that it publishes; empty while it publishes none. `rest`: it starts no jobs of the background now.
+
+    `chip` is its processor, `machine_bytes` all memory of its machine, `budget` what models may take of it together
+    and `free` what they may still take.
     """
 
     name: str
     host: str = ""
+    version: str = ""
+    chip: str = ""
+    machine_bytes: int = 0
+    budget: int = 0
+    free: int = 0
     pid: int = 0
     started_at: str = ""
     seen_at: str = ""

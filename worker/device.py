@@ -1,6 +1,7 @@
 """The device that models run on: whether MLX works, its limits, and the memory that MLX holds."""
 
 import logging
+import platform
 from functools import cache
 
 import psutil
@@ -45,11 +46,22 @@ def device() -> Device:
     return Device(True, gpu, str(info.get("device_name") or "") or None, int(limit))
 
 
+@cache
+def chip() -> str:
+    """The processor of this machine, as far as the system names it."""
+    return device().name or platform.processor() or platform.machine()
+
+
+def machine_bytes() -> int:
+    """All memory of this machine."""
+    return int(psutil.virtual_memory().total)
+
+
 def memory_budget(settings: Settings) -> int:
     """Bytes for all models: the setting, else what the device recommends or most of the machine's memory."""
     if settings.memory_budget_gb:
         return int(settings.memory_budget_gb * 1024**3)
-    return device().memory_bytes or int(psutil.virtual_memory().total * CPU_SHARE)
+    return device().memory_bytes or int(machine_bytes() * CPU_SHARE)
 
 
 def memory_use() -> MlxMemory:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from redis.exceptions import RedisError
 
+from config import VERSION
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import blob_store
@@ -31,7 +32,7 @@ from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.check import Missing
 from mlxq.downloads import demand
 from worker.assertion import PowerAssertion
-from worker.device import device, memory_budget, memory_use, set_limits
+from worker.device import chip, device, machine_bytes, memory_budget, memory_use, set_limits
 from worker.duty import Duty
 from worker.engines import ENGINES, Loader
 from worker.housekeeping import Housekeeping
@@ -298,6 +299,11 @@ class WorkerHost:
         return WorkerState(
             name=self.name,
             host=self._paces.host,
+            version=VERSION,
+            chip=chip(),
+            machine_bytes=machine_bytes(),
+            budget=self.memory.budget,
+            free=self.memory.free,
             pid=os.getpid(),
             started_at=self._started_at,
             seen_at=iso_now(),

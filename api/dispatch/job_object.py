@@ -77,6 +77,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
         "wait_reason": info.wait_reason,
         "eta": _eta(info),
         "progress": None if progress is None else cast(JobProgress, msgspec.to_builtins(progress)),
+        "worker": info.worker or None,
         "attempts": info.attempts,
         "loading": info.loading and info.status is JobStatus.IN_PROGRESS,
         "cancelling": info.cancelling and not info.status.terminal,

@@ -79,6 +79,8 @@ class JobObject(TypedDict):
     wait_reason: str | None
     eta: float | None
     progress: JobProgress | None
+    #: the worker process that runs it, or ran it last
+    worker: str | None
     attempts: int
     loading: bool
     cancelling: bool

@@ -19,6 +19,7 @@ from api.http.json_response import json_response
 from api.http.prefer import Preference
 from api.models.changed import UnloadedModel, WorkerChange, model_changed
 from api.models.inventory import engines
+from api.models.placement import loading_worker, named_worker
 from api.models.workers import PATIENCE, obeyed
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest
@@ -59,11 +60,13 @@ async def load(
     *,
     headers: Mapping[str, str] | None = None,
     priority: int = 0,
+    worker: str | None = None,
 ) -> Response:
-    """The answer of a load."""
-    job = _job(request, dialect, Kind.LOAD, category, ref, meta, preference, priority)
+    """The answer of a load. `worker`: its name, that of its machine, or `all`; None: the one that it fits best."""
+    one = await loading_worker(jobs_of(request), category, ref, worker)
+    job = _job(request, dialect, Kind.LOAD, category, ref, meta, preference, priority, one)
     response = await run(request, job, preference, headers)
-    return await _told(request, response, Kind.LOAD, category, ref.id, [])
+    return await _told(request, response, Kind.LOAD, category, ref.id, [], one)
 
 
 async def unload(
@@ -73,12 +76,15 @@ async def unload(
     model: str,
     meta: LoadMeta,
     preference: Preference,
+    *,
+    worker: str | None = None,
 ) -> Response:
-    """The answer of an unload of this model."""
+    """The answer of an unload of this model. `worker`: its name, or that of its machine; None: all of them."""
+    one = await named_worker(jobs_of(request), worker)
     before = await held(jobs_of(request))
-    job = _job(request, dialect, Kind.UNLOAD, category, model, meta, preference)
+    job = _job(request, dialect, Kind.UNLOAD, category, model, meta, preference, worker=one)
     response = await run(request, job, preference)
-    return await _told(request, response, Kind.UNLOAD, category, model, before)
+    return await _told(request, response, Kind.UNLOAD, category, model, before, one)
 
 
 async def unload_types(
@@ -89,10 +95,12 @@ async def unload_types(
     preference: Preference,
     *,
     headers: Mapping[str, str],
+    worker: str | None = None,
 ) -> Response:
-    """Empty a category's slots, or those of `all`. `model_type` is the client's word for it."""
+    """Empty a category's slots, or those of `all`. `model_type` is the client's word for it. `worker`: see `unload`."""
     jobs = jobs_of(request)
-    known, before = await served(jobs), await held(jobs)
+    one = await named_worker(jobs, worker)
+    known, before = await served(jobs), [each for each in await held(jobs) if one in ("", each.worker)]
     everything = category == "all"
     categories = known if everything else [category]
     freed = {each: _models_in(before, each) for each in categories}
@@ -104,17 +112,17 @@ async def unload_types(
     for each in categories:
         model = freed[each][0] if len(freed[each]) == 1 and not everything else None
         meta = LoadMeta(message=message, model_type=model_type, model=model)
-        job = _job(request, dialect, Kind.UNLOAD, Category(each), "", meta, preference)
+        job = _job(request, dialect, Kind.UNLOAD, Category(each), "", meta, preference, worker=one)
         response = await run(request, job, preference, headers)
         if response.status_code == HTTPStatus.OK:
-            told = await obeyed(jobs, Kind.UNLOAD, each, "", before)
+            told = await obeyed(jobs, Kind.UNLOAD, each, "", before, worker=one)
             rows += [{"model_type": each, **row} for row in told]
     if everything:
         named: list[UnloadedModel] = [
             {"model_type": each, "model": model} for each in categories for model in freed[each]
         ]
         response = _more(response, {"unloaded": named})
-    return _with_workers(response, rows)
+    return _with_workers(response, rows, one)
 
 
 def _job(
@@ -126,6 +134,7 @@ def _job(
     meta: LoadMeta,
     preference: Preference,
     priority: int = 0,
+    worker: str = "",
 ) -> JobRequest:
     return job_request(
         request,
@@ -137,18 +146,26 @@ def _job(
         meta=meta,
         preference=preference,
         priority=priority,
+        worker=worker,
     )
 
 
 async def _told(
-    request: Request, response: Response, kind: Kind, category: str, model: str, before: Sequence[Held]
+    request: Request,
+    response: Response,
+    kind: Kind,
+    category: str,
+    model: str,
+    before: Sequence[Held],
+    worker: str,
 ) -> Response:
-    """The answer, and what became of it in each worker where there are several."""
+    """The answer, and what became of it in each worker where there are several, or in the one that was asked."""
     jobs = jobs_of(request)
-    if response.status_code != HTTPStatus.OK or len(await jobs.workers()) < 2:
+    if response.status_code != HTTPStatus.OK or not (worker or len(await jobs.workers()) > 1):
         return response
     patience = _LOADS if kind is Kind.LOAD else PATIENCE
-    return _with_workers(response, await obeyed(jobs, kind, category, model, before, patience))
+    rows = await obeyed(jobs, kind, category, model, before, patience, worker)
+    return _with_workers(response, rows, worker)
 
 
 def _models_in(slots: Sequence[Held], category: str) -> list[str]:
@@ -165,10 +182,10 @@ def _unloaded(freed: Mapping[str, list[str]], asked: str) -> str:
     return "Unloaded " + ", ".join(f"'{model}' ({category})" for category, model in named)
 
 
-def _with_workers(response: Response, rows: Sequence[WorkerChange]) -> Response:
-    """With several workers, what became of it in each."""
+def _with_workers(response: Response, rows: Sequence[WorkerChange], worker: str) -> Response:
+    """With several workers, what became of it in each; else in the one that was asked."""
     several = len({row["worker"] for row in rows}) > 1
-    return _more(response, {"workers": rows}) if several else response
+    return _more(response, {"workers": rows}) if several or worker else response
 
 
 def _more(response: Response, fields: Mapping[str, object]) -> Response:

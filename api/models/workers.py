@@ -17,11 +17,18 @@ _LOOK = 0.05
 
 
 async def obeyed(
-    jobs: JobClient, kind: Kind, category: str, model: str, before: Sequence[Held], patience: float = PATIENCE
+    jobs: JobClient,
+    kind: Kind,
+    category: str,
+    model: str,
+    before: Sequence[Held],
+    patience: float = PATIENCE,
+    worker: str = "",
 ) -> list[WorkerChange]:
     """What became of a load or an unload of this model ('': any) in each worker; `before` is what they held then.
 
-    Waits a while for those that are busy; the only worker has had the job itself.
+    Waits a while for those that are busy. The only worker, or the `worker` that alone was asked, has had the job
+    itself.
     """
 
     def done(there: Sequence[str]) -> bool:
@@ -31,7 +38,9 @@ async def obeyed(
 
     deadline = asyncio.get_running_loop().time() + patience
     while True:
-        slots = [each for each in await held(jobs) if each.category == category]
+        slots = [
+            each for each in await held(jobs) if each.category == category and worker in ("", each.worker)
+        ]
         now = _by_worker(slots)
         if len(now) < 2 or all(map(done, now.values())) or asyncio.get_running_loop().time() > deadline:
             break

@@ -83,7 +83,17 @@ def _redis(settings: Settings) -> Iterator[redis.Redis]:
 def workers(server: Server) -> None:
     """The machines, one a line."""
     found = server.ask("GET", "/v1/workers")["data"]
-    rows = [(each["host"], each.get("chip") or "", each.get("key") or "") for each in found]
-    show(("HOST", "CHIP", "KEY"), rows)
+    rows = [
+        (
+            each["host"],
+            each["chip"],
+            ", ".join(model["id"] for model in each["models"]),
+            str(each["running"]),
+            each["status"],
+            each["joined_by"] or "",
+        )
+        for each in found
+    ]
+    show(("HOST", "CHIP", "MODELS", "JOBS", "STATUS", "KEY"), rows)
     if not rows:
         Console().print("No worker runs.", markup=False, highlight=False)

@@ -104,6 +104,7 @@ def _rules(joined: Joined) -> Iterator[tuple[str, Pattern, bool]]:
     yield once("EXISTS", published)
     yield many("HSET", _one(keys.inventory(joined.worker)), _any)
     yield many("HDEL", _one(keys.inventory(joined.worker)), _any)
+    yield once("HDEL", _one(*map(keys.machines, CATEGORIES)), _one(joined.worker))
     yield once("HSET", _one(keys.MODEL_ERRORS), _short, _up_to_bytes(_LONGEST_ERROR))
     yield once("HDEL", _one(keys.MODEL_ERRORS), _short)
     # What it has learned of its models, under the name of its machine.

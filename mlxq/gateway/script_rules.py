@@ -24,6 +24,8 @@ Words: TypeAlias = Sequence[bytes]
 Rule: TypeAlias = Callable[["ScriptRules", Words, Words], bool]
 
 _EXECUTION = re.compile(rb"[0-9a-f]{32}")
+#: Arguments of `choose.lua`; the 13th is the worker.
+_CHOOSE = 16
 _LONGEST_ID, _LONGEST_TEXT = 256, 1 << 20
 #: Files that a result may name: what a job made.
 _OUTPUTS = re.compile(rb"(?:blob-[0-9a-f]{32}-[0-9a-f]{64}(?: |$))*")
@@ -46,6 +48,7 @@ class ScriptRules:
         ttl = Ttl.of(settings)
         self.ttls = (str(ttl.result).encode(), str(ttl.events).encode())
         self.names = frozenset(own_names(joined).values())
+        self.worker = joined.worker.encode()
 
     def allow_sha(self, arguments: Words) -> bool:
         """Of EVALSHA."""
@@ -100,7 +103,12 @@ def _is_lease(seconds: bytes) -> bool:
 
 def _choose(rules: ScriptRules, names: Words, arguments: Words) -> bool:
     category = arguments[0].decode("ascii", "replace") if arguments else ""
-    return category in CATEGORIES and list(names) == [keys.intermediate(category).encode()]
+    return (
+        category in CATEGORIES
+        and list(names) == [keys.intermediate(category).encode()]
+        and len(arguments) == _CHOOSE
+        and arguments[12] == rules.worker
+    )
 
 
 def _put_back(rules: ScriptRules, names: Words, arguments: Words) -> bool:

@@ -86,6 +86,7 @@ VERBS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/logs", None),
     ("GET", "/v1/checks", None),
     ("GET", "/v1/usage", None),
+    ("GET", "/v1/workers", None),
 ]
 
 #: Routes that store what others will read, with the body of one.

@@ -22,6 +22,7 @@ from api.models.install import install as install_model
 from api.models.inventory import find, not_found
 from api.models.loading import check_served, load, unload
 from api.models.renderers import model_renderers
+from api.models.types import WorkerName
 from jobs.errors import ModelNotFound
 from jobs.kinds import Category
 from jobs.meta import LoadMeta
@@ -32,6 +33,10 @@ router = APIRouter(tags=["models"])
 #: How MLX-GUI's loading priority is bounded.
 Priority = Annotated[
     int, Query(ge=-1000, le=1000, description="Of two loads that wait, the higher goes first.")
+]
+WhichWorker = Annotated[
+    WorkerName | None,
+    Query(description="The worker that does it, by its name or that of its machine. A load also takes `all`."),
 ]
 
 
@@ -58,7 +63,9 @@ async def install(request: Request) -> Response:
     dependencies=[Depends(at_the_machine)],
     openapi_extra=by_job(ModelChanged),
 )
-async def load_named(request: Request, name: str, priority: Priority = 0) -> Response:
+async def load_named(
+    request: Request, name: str, priority: Priority = 0, worker: WhichWorker = None
+) -> Response:
     context = context_of(request)
     try:
         ref = await context.at_hand(await context.look_up(jobs_of(request), name))
@@ -75,6 +82,7 @@ async def load_named(request: Request, name: str, priority: Priority = 0) -> Res
         meta,
         preference(request.headers),
         priority=priority,
+        worker=worker,
     )
 
 
@@ -85,7 +93,7 @@ async def load_named(request: Request, name: str, priority: Priority = 0) -> Res
     dependencies=[Depends(at_the_machine)],
     openapi_extra=by_job(ModelChanged),
 )
-async def unload_named(request: Request, name: str) -> Response:
+async def unload_named(request: Request, name: str, worker: WhichWorker = None) -> Response:
     entry = await find(context_of(request), jobs_of(request), name)
     done = f"Model '{name}' unloaded successfully"
     meta = LoadMeta(model=entry.id, message=done, model_type=entry.category)
@@ -93,7 +101,13 @@ async def unload_named(request: Request, name: str) -> Response:
         meta = msgspec.structs.replace(meta, message=f"Model '{name}' was not loaded")
         return json_response(model_changed(None, meta, LoadResult(status="not_loaded")))
     return await unload(
-        request, MLXGUI, Category(entry.category), entry.id, meta, preference(request.headers)
+        request,
+        MLXGUI,
+        Category(entry.category),
+        entry.id,
+        meta,
+        preference(request.headers),
+        worker=worker,
     )
 
 

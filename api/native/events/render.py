@@ -32,6 +32,7 @@ def live_job(renderers: Renderers, info: JobInfo) -> LiveJob:
         "created_at": job["created_at"],
         "waits_for": job["waits_for"],
         "wait_reason": job["wait_reason"],
+        "worker": job["worker"],
         "attempts": job["attempts"],
         "loading": job["loading"],
         "cancelling": job["cancelling"],

@@ -22,6 +22,7 @@ class LiveJob(TypedDict):
     created_at: int | None
     waits_for: Waits | None
     wait_reason: str | None
+    worker: str | None
     attempts: int
     loading: bool
     cancelling: bool

@@ -69,7 +69,16 @@ async def load(request: Request) -> Response:
         model_type=wanted.model_type or model_type,
     )
     preferred = preference(request.headers, background=bool(wanted.background))
-    return await load_model(request, OMINIX, Category(model_type), ref, meta, preferred, headers=body.headers)
+    return await load_model(
+        request,
+        OMINIX,
+        Category(model_type),
+        ref,
+        meta,
+        preferred,
+        headers=body.headers,
+        worker=wanted.worker,
+    )
 
 
 async def _voice(context: Context, path: str) -> str:
@@ -96,7 +105,15 @@ async def unload(request: Request) -> Response:
     if category in (Category.TTS, "all"):
         await jobs_of(request).load_voice(None)
     preferred = preference(request.headers, background=bool(wanted.background))
-    return await unload_types(request, OMINIX, wanted.model_type, category, preferred, headers=body.headers)
+    return await unload_types(
+        request,
+        OMINIX,
+        wanted.model_type,
+        category,
+        preferred,
+        headers=body.headers,
+        worker=wanted.worker,
+    )
 
 
 @router.post(

@@ -6,20 +6,27 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.http.fields import RequestModel
-from api.models.types import ModelType
+from api.models.types import ModelType, WorkerName
 
 
 class LoadRequest(RequestModel):
-    """`model_type` is inferred from the model when it is absent."""
+    """`model_type` is inferred from the model when it is absent.
+
+    `worker`: the worker that loads it, by its name or that of its machine, or `all`; else the one that it fits best.
+    """
 
     model: str
     model_type: ModelType | None = None
     background: bool | None = None
+    worker: WorkerName | None = None
 
 
 class UnloadRequest(RequestModel):
+    """`worker`: the only one that unloads, by its name or that of its machine; else all."""
+
     model_type: ModelType | Literal["all"]
     background: bool | None = None
+    worker: WorkerName | None = None
 
 
 class DownloadRequest(RequestModel):
