@@ -76,6 +76,7 @@ def live_workers(workers: Iterable[WorkerState]) -> list[LiveWorker]:
         {
             "name": each.name,
             "host": each.host,
+            "budget": each.budget,
             "started_at": each.started_at,
             "slots": {category: [_slot(slot) for slot in slots] for category, slots in each.slots.items()},
             "memory": {"active": each.memory.active, "peak": each.memory.peak, "cache": each.memory.cache},

@@ -76,8 +76,11 @@ class LiveDevice(TypedDict):
 
 
 class LiveWorker(TypedDict):
+    """`budget`: bytes that models may take together; 0 where it is not known."""
+
     name: str
     host: str
+    budget: int
     started_at: str
     slots: dict[str, list[LiveSlot]]
     memory: LiveMemory

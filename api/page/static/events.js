@@ -22,6 +22,13 @@ export const ready = signal(false);
 /** The body of `/v1/queue/stats`. */
 export const queues = signal(null);
 export const workers = signal([]);
+
+/** The machine of a worker where there are several workers, else nothing. Of two on one machine it is their names. */
+export function machineOf(name) {
+  const worker = workers.value.find((each) => each.name === name);
+  if (!worker || workers.value.length < 2) return "";
+  return workers.value.some((each) => each !== worker && each.host === worker.host) ? name : worker.host;
+}
 /** Changes when models come and go. */
 export const modelsRevision = signal("");
 /** Whether there are more jobs than are told of. */

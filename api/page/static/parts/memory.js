@@ -1,7 +1,7 @@
 // The memory of workers as bars: weights, caches, free.
 
 import { html, useEffect } from "../lib.js";
-import { workers } from "../events.js";
+import { machineOf, workers } from "../events.js";
 import { bytes, shortModel } from "../format.js";
 import { askRecommended, recommended } from "../recommended.js";
 import { CATEGORIES } from "./job_words.js";
@@ -14,7 +14,7 @@ export function memoryOf(worker) {
   const weights = models.reduce((sum, model) => sum + (model.memory_bytes ?? 0), 0);
   const { active = 0, cache = 0 } = worker.memory ?? {};
   const caches = Math.max(0, active + cache - weights);
-  const total = worker.device?.memory_bytes || recommended.value?.memory_bytes || null;
+  const total = worker.budget || worker.device?.memory_bytes || recommended.value?.memory_bytes || null;
   return { models, weights, caches, used: weights + caches, total };
 }
 
@@ -36,7 +36,7 @@ function Bar({ worker, memory, brief }) {
     `Weights ${bytes(weights)}, caches ${bytes(caches)}` + (free === null ? "" : `, free ${bytes(free)} of ${bytes(total)}`);
   const percent = (size) => ({ width: `${(100 * size) / whole}%` });
   return html`<div class="memory">
-    ${workers.value.length > 1 && html`<div class="small faint">${worker.host || worker.name}</div>`}
+    ${workers.value.length > 1 && html`<div class="small faint">${machineOf(worker.name)}</div>`}
     <div class="memory-bar" role="img" aria-label=${`Memory: ${text}`}>
       <div class="weights" style=${percent(weights)}></div><div class="caches" style=${percent(caches)}></div>
     </div>

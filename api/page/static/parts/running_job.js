@@ -1,7 +1,7 @@
 // A job that runs, with what it does.
 
 import { html } from "../lib.js";
-import { entryOf } from "../events.js";
+import { entryOf, machineOf } from "../events.js";
 import { about, seconds, shortModel } from "../format.js";
 import { jobLink } from "../router.js";
 import { Button } from "./controls.js";
@@ -32,6 +32,7 @@ export function RunningJob({ id }) {
       <${Progress} value=${share(live, lasted)} label=${`Progress of ${name}`} />
       <div class="job-doing faint small figures">
         <span>${doing(job, live)}</span>
+        ${machineOf(job.worker) && html`<span class="ellipsis">on ${machineOf(job.worker)}</span>`}
         ${job.lingers_until && html`<span>Its client has left; ends in ${about(Math.max(0, job.lingers_until - second.value))}</span>`}
       </div>
     </div>

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../lib.js";
 import { call } from "../api.js";
 import { active } from "../downloads.js";
-import { entryOf } from "../events.js";
+import { entryOf, machineOf, workers } from "../events.js";
 import { bytes, clock, number } from "../format.js";
 import { askKept, keep, kept } from "../kept.js";
 import { known, models, refresh } from "../models.js";
@@ -28,7 +28,7 @@ export function View() {
       <p class="small faint">Models that nobody uses leave after a while, or when another one needs the room: <a href="#/settings">settings</a>. Those
         that are kept stay, and are loaded when the server starts.</p></section>
     <${Downloads} />
-    <section aria-labelledby="here-title"><h2 id="here-title">On this machine</h2>
+    <section aria-labelledby="here-title"><h2 id="here-title">${workers.value.length > 1 ? "On these machines" : "On this machine"}</h2>
       ${known.value ? html`<${Table} caption="Models on this machine" columns=${COLUMNS} rows=${own()} rowKey=${(row) => row.id}
         empty="No model is installed." />` : html`<${Spinner} />`}
     </section>
@@ -44,15 +44,19 @@ function InMemory() {
   if (!rows.length) return html`<p class="faint">No model is in memory. The first request loads its model.</p>`;
   return html`<${Table} caption="Models in memory" rows=${rows} rowKey=${(row) => `${row.worker} ${row.category} ${row.model}`} columns=${[
     { name: "model", text: "Model", cell: (row) => html`<span class="wrap">${row.model}</span>${row.error && html`<div class="error-text small">${row.error}</div>`}` },
+    ...(workers.value.length > 1 ? [{ name: "machine", text: "Machine", cell: (row) => html`<span class="wrap">${machineOf(row.worker)}</span>` }] : []),
     { name: "type", text: "For", cell: (row) => CATEGORIES[row.category] ?? row.category },
     { name: "state", text: "State", cell: (row) => ({ loading: "Loading", loaded: "Loaded", error: "Failed" })[row.state] ?? row.state },
     { name: "memory", text: "Memory", numeric: true, cell: (row) => bytes(row.memory_bytes) },
     { name: "since", text: "Since", numeric: true, cell: (row) => (row.loaded_at ? clock(Date.parse(row.loaded_at) / 1000) : "–") },
     { name: "actions", text: "", numeric: true, cell: (row) => html`<span class="row model-actions">
       ${row.state === "loaded" && html`<${Keep} model=${row.model} />`}
-      <${Button} label=${`Unload ${row.model}`} onClick=${() => unload(row.model)}>Unload<//></span>` },
+      <${Button} label=${["Unload", row.model, ...where(row)].join(" ")} onClick=${() => unload(row.model, row.worker)}>Unload<//></span>` },
   ]} />`;
 }
+
+/** Words for the machine, where there are several. */
+const where = (row) => (machineOf(row.worker) ? ["of", machineOf(row.worker)] : []);
 
 function Downloads() {
   const entries = active.value.map(entryOf).filter(Boolean);
@@ -97,8 +101,10 @@ async function load(model) {
   await refresh();
 }
 
-async function unload(model) {
-  await call(path(model, "unload"), { method: "POST" });
+/** Of one worker, where it is named and there are several. */
+async function unload(model, worker) {
+  const one = worker && workers.value.length > 1 ? `?worker=${encodeURIComponent(worker)}` : "";
+  await call(path(model, "unload") + one, { method: "POST" });
   await refresh();
 }
 
