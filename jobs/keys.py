@@ -38,6 +38,8 @@ MODEL_ALIASES = "mlxq:models:aliases"
 JOIN_KEYS = "mlxq:join-keys"
 #: Channel on which the gateway is told the ids of keys that were revoked.
 GATEWAY = "mlxq:gateway"
+#: Machines whose workers were not let in, as their version does not fit (expires).
+REFUSED = "mlxq:refused"
 #: Workers of other machines, and until when (Unix seconds) it is not known that they have died.
 JOINED = "mlxq:joined"
 

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from config import VERSION
 from jobs.errors import InvalidRequest, MlxqError, ServiceUnavailable, Unauthorized
 from jobs.protocol import protocol
+from jobs.refused import forget_refusal, note_refusal
 from mlxq.gateway import shapes
 from mlxq.gateway.guard import Guard
 from mlxq.gateway.sessions import Joined
@@ -82,12 +83,15 @@ async def _join(request: Request) -> Response:
     opened = await guard.open(key, asked.host, asked.pid) if scheme.lower() == "bearer" else None
     if opened is None:
         raise Unauthorized("The key is not valid here, or it was revoked.")
+    joined, token = opened
     if asked.protocol != protocol():
-        raise WrongProtocol(
+        reason = (
             f"The server is mlxq {VERSION} (protocol {protocol()}), this worker is mlxq {asked.version} (protocol "
             f"{asked.protocol}): install the same version on both."
         )
-    joined, token = opened
+        await note_refusal(guard.redis, joined.host, asked.version[:64], reason)
+        raise WrongProtocol(reason)
+    await forget_refusal(guard.redis, joined.host)
     log.info("%s joins with the key %s", joined.worker, joined.key)
     return _json(
         shapes.Welcome(

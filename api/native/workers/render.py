@@ -6,6 +6,7 @@ from api.dispatch.renderers import Renderers
 from api.http.caller import Caller
 from api.native.workers.schema import WorkerJob, WorkerModel, WorkerRow, WorkerStatus
 from jobs.info import JobInfo
+from jobs.refused import Refusal
 from jobs.roster import Present
 from jobs.worker_state import WorkerState
 
@@ -38,6 +39,29 @@ def worker_row(renderers: Renderers, present: Present, caller: Caller) -> Worker
         "capacity": dict(state.capacity) if state else {},
         "joined_by": present.key or None,
         "trouble": list(state.trouble) if state else [],
+    }
+
+
+def refused_row(host: str, refusal: Refusal) -> WorkerRow:
+    """One that was not let in."""
+    return {
+        "id": host,
+        "object": "worker",
+        "status": "incompatible",
+        "host": host,
+        "version": refusal.version,
+        "chip": "",
+        "gpu": False,
+        "memory": None,
+        "started_at": None,
+        "last_beat": round(refusal.at, 3),
+        "models": [],
+        "installed": [],
+        "running": 0,
+        "jobs": [],
+        "capacity": {},
+        "joined_by": None,
+        "trouble": [refusal.reason],
     }
 
 

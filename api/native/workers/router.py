@@ -10,9 +10,10 @@ from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.http.security import at_the_machine
 from api.native.dialect import NATIVE
-from api.native.workers.render import worker_row
+from api.native.workers.render import refused_row, worker_row
 from api.native.workers.schema import Workers
 from jobs.redis_errors import told
+from jobs.refused import refusals
 from jobs.roster import roster
 
 router = APIRouter(tags=["system"], dependencies=[Depends(at_the_machine)])
@@ -25,13 +26,20 @@ router = APIRouter(tags=["system"], dependencies=[Depends(at_the_machine)])
     openapi_extra=gives(Workers),
 )
 async def workers(request: Request) -> Response:
-    """Every worker process that has beaten in the last seconds, also of other machines."""
+    """Every worker process that has beaten in the last seconds, also of other machines.
+
+    In the end those that were not let in within the last hour, as their version does not fit.
+    """
     with told():
         present = await roster(jobs_of(request).redis)
+        refused = await refusals(jobs_of(request).redis)
     caller, renderers = caller_of(request), renderers_of(request)
     body: Workers = {
         "object": "list",
-        "data": [worker_row(renderers, each, caller) for each in present],
+        "data": [
+            *(worker_row(renderers, each, caller) for each in present),
+            *(refused_row(host, each) for host, each in sorted(refused.items())),
+        ],
     }
     return json_response(body)
 

@@ -42,7 +42,7 @@ class WorkerRow(TypedDict):
     """A worker process. Times are Unix seconds.
 
     `status` is `resting` while it starts no jobs of the background, and `incompatible` for one of another version,
-    which is given no jobs and of which nothing more is known. `models` are in memory, `installed` on its disk.
+    which gets no jobs: one of this machine, or one that was not let in within the last hour. `models` are in memory, `installed` on its disk.
     `running` are all jobs, `jobs` those that the caller may see. `capacity`: jobs of each queue that run at once.
     `joined_by` is the id of the key by which it has joined, null for one of this machine. `trouble` is what its
     settings ask for and is not so.
