@@ -152,6 +152,7 @@ class Bench:
         timeout: float = 30,
         max_run_time: float = 0,
         service_class: ServiceClass = ServiceClass.NORMAL,
+        worker: str = "",
     ) -> str:
         request = JobRequest(
             id=new_job_id(kind),
@@ -165,6 +166,7 @@ class Bench:
             max_run_time=max_run_time,
             stream=True,
             service_class=service_class,
+            worker=worker,
         )
         return (await self.client.enqueue(request)).job_id
 

@@ -51,6 +51,17 @@ async def test_a_load_is_for_both(both: tuple[Bench, Bench]) -> None:
     assert [len(each.engines) for each in both] == [1, 1]
 
 
+async def test_a_load_for_one_worker_leaves_the_other_as_it_is(bench: Bench, other: Bench) -> None:
+    last = (await bench.story(await bench.send(Kind.LOAD, "first", worker=other.host.name)))[-1]
+    assert last.type == EventType.COMPLETED
+    assert ([engine.model for engine in other.engines], bench.engines) == (["first"], [])
+
+
+async def test_a_load_for_a_worker_that_has_ended_says_so(bench: Bench) -> None:
+    error = await bench.error(await bench.send(Kind.LOAD, "first", worker="laptop.1.abcdef"))
+    assert (error.status, error.code) == (404, "worker_not_found")
+
+
 async def test_an_unload_frees_both_and_says_which(both: tuple[Bench, Bench], client: JobClient) -> None:
     before = await held(client)
     await both[0].story(await both[0].send(Kind.UNLOAD, ""))
