@@ -116,7 +116,9 @@ class Memory:
     def free(self) -> int:
         """Bytes that models may still take, beside those that are there or on their way."""
         present = [each for each in self._occupants if each.model is not None]
-        return max(0, self._budget - self._used() + sum(each.cache_bytes - each.coming_bytes for each in present))
+        return max(
+            0, self._budget - self._used() + sum(each.cache_bytes - each.coming_bytes for each in present)
+        )
 
     def check(self, needed: int) -> None:
         """Raises InvalidRequest for a model of `needed` bytes that cannot fit even alone."""

@@ -27,7 +27,7 @@ class UnloadedModel(TypedDict):
 
 
 class ModelChanged(TypedDict):
-    """`unloaded`: each model, where all were to be unloaded. `workers`: where there are several, those that were asked."""
+    """`unloaded`: each model, where all were to be unloaded. `workers`: of several, those that were asked."""
 
     message: str
     status: str

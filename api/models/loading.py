@@ -97,7 +97,10 @@ async def unload_types(
     headers: Mapping[str, str],
     worker: str | None = None,
 ) -> Response:
-    """Empty a category's slots, or those of `all`. `model_type` is the client's word for it. `worker`: see `unload`."""
+    """Empty a category's slots, or those of `all`. `model_type` is the client's word for it.
+
+    `worker`: see `unload`.
+    """
     jobs = jobs_of(request)
     one = await named_worker(jobs, worker)
     known, before = await served(jobs), [each for each in await held(jobs) if one in ("", each.worker)]

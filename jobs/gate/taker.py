@@ -49,8 +49,8 @@ class Taker:
 
         0: do not wait.
 
-        They move to RQ's intermediate list until they are claimed. None: jobs wait, but for other workers (`left`), or
-        for a model that may not be loaded yet, while those of the models in memory may go first.
+        They move to RQ's intermediate list until they are claimed. None: jobs wait, but for other workers (`left`),
+        or for a model that may not be loaded yet, while those of the models in memory may go first.
         """
         taken = self._choose(most, spare, favour)
         if taken is None and not timeout:

@@ -112,7 +112,11 @@ def _choose(rules: ScriptRules, names: Words, arguments: Words) -> bool:
 
 
 def _put_back(rules: ScriptRules, names: Words, arguments: Words) -> bool:
-    return len(names) == 1 and _category(names[0], keys.intermediate) is not None and all(map(_is_job, arguments))
+    return (
+        len(names) == 1
+        and _category(names[0], keys.intermediate) is not None
+        and all(map(_is_job, arguments))
+    )
 
 
 def _claim(rules: ScriptRules, names: Words, arguments: Words) -> bool:

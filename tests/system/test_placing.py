@@ -1,6 +1,7 @@
 """Several workers: a model is loaded where it is asked for, and chats stay where they have been read."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -51,9 +52,15 @@ def workers(settings: Callable[[str], Settings]) -> Iterator[list[WorkerHost]]:
 def http(workers: list[WorkerHost], settings: Callable[[str], Settings]) -> Iterator[httpx.Client]:
     """The API, when all workers have published what they have."""
     with ApiServer(settings("front")) as server, httpx.Client(base_url=server.url, timeout=60) as http:
-        while [row["installed"] for row in rows(http)] != [["tiny"]] * len(workers):
-            pass
+        wait_until(lambda: sum("tiny" in row["installed"] for row in rows(http)) == len(workers))
         yield http
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def rows(http: httpx.Client) -> list[dict[str, Any]]:
@@ -89,8 +96,7 @@ def test_models_are_loaded_and_unloaded_where_that_is_asked_for(
     assert change("unload", model_type="llm", worker=one) == [(one, "empty")]
     assert loaded(http)[two] == ["tiny"]
     assert change("load", model="tiny", worker="all")
-    while loaded(http) != {one: ["tiny"], two: ["tiny"], three: ["tiny"]}:
-        pass
+    wait_until(lambda: loaded(http) == {one: ["tiny"], two: ["tiny"], three: ["tiny"]})
     answer = http.post("/v1/models/tiny/unload", params={"worker": three})
     assert answer.json()["workers"] == [{"worker": three, "model": "tiny", "status": "unloaded"}]
     assert loaded(http) == {one: ["tiny"], two: ["tiny"], three: []}
@@ -135,11 +141,12 @@ def told(http: httpx.Client, dialect: str, messages: list[dict[str, str]]) -> tu
             return text, usage["input_tokens"], usage["input_tokens_details"]["cached_tokens"]
 
 
-def test_turns_of_twenty_chats_find_what_was_read_before(http: httpx.Client, workers: list[WorkerHost]) -> None:
+def test_turns_of_twenty_chats_find_what_was_read_before(
+    http: httpx.Client, workers: list[WorkerHost]
+) -> None:
     """In whatever dialect they are."""
     http.post("/v1/models/load", json={"model": "tiny", "worker": "all"}).raise_for_status()
-    while set(map(tuple, loaded(http).values())) != {("tiny",)}:
-        pass
+    wait_until(lambda: list(loaded(http).values()) == [["tiny"]] * len(workers))
 
     def converse(number: int) -> int:
         dialect = ("chat", "messages", "responses")[number % 3]
@@ -149,7 +156,10 @@ def test_turns_of_twenty_chats_find_what_was_read_before(http: httpx.Client, wor
             text, prompt, cached = told(http, dialect, messages)
             hits += turn > 0 and cached >= 0.8 * first
             first = first or prompt
-            messages += [{"role": "assistant", "content": text or "?"}, {"role": "user", "content": f"And {turn}?"}]
+            messages += [
+                {"role": "assistant", "content": text or "?"},
+                {"role": "user", "content": f"And {turn}?"},
+            ]
         return hits
 
     with ThreadPoolExecutor(CHATS) as pool:

@@ -36,7 +36,9 @@ Priority = Annotated[
 ]
 WhichWorker = Annotated[
     WorkerName | None,
-    Query(description="The worker that does it, by its name or that of its machine. A load also takes `all`."),
+    Query(
+        description="The worker that does it, by its name or that of its machine. A load also takes `all`."
+    ),
 ]
 
 

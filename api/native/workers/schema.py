@@ -4,7 +4,6 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-
 WorkerStatus = Literal["ready", "resting", "incompatible"]
 
 
@@ -42,10 +41,10 @@ class WorkerRow(TypedDict):
     """A worker process. Times are Unix seconds.
 
     `status` is `resting` while it starts no jobs of the background, and `incompatible` for one of another version,
-    which gets no jobs: one of this machine, or one that was not let in within the last hour. `models` are in memory, `installed` on its disk.
-    `running` are all jobs, `jobs` those that the caller may see. `capacity`: jobs of each queue that run at once.
-    `joined_by` is the id of the key by which it has joined, null for one of this machine. `trouble` is what its
-    settings ask for and is not so.
+    which gets no jobs: one of this machine, or one that was not let in within the last hour. `models` are in memory,
+    `installed` on its disk. `running` are all jobs, `jobs` those that the caller may see. `capacity`: jobs of each
+    queue that run at once. `joined_by` is the id of the key by which it has joined, null for one of this machine.
+    `trouble` is what its settings ask for and is not so, or why it was not let in.
     """
 
     id: str
