@@ -107,7 +107,7 @@ def _choose(rules: ScriptRules, names: Words, arguments: Words) -> bool:
         category in CATEGORIES
         and list(names) == [keys.intermediate(category).encode()]
         and len(arguments) == _CHOOSE
-        and arguments[12] == rules.worker
+        and arguments[12] in (b"", rules.worker)
     )
 
 
