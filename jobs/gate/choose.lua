@@ -193,7 +193,7 @@ local function job(place)
     local each = {
       id = id,
       line = line,
-      -- Its place in the line, from 1.
+      -- Its place in the line, from 1; 0: unknown.
       place = line.before + line.at,
       rank = rank,
       aged = aged,
@@ -342,6 +342,8 @@ local function take_over(taken, head)
     end
     me.chosen = #taken
     if not each.suspect and takes_over(me, each) then
+      -- Others were taken from behind it: it may be anywhere in its line.
+      each.place = 0
       pull(each)
       taken[#taken + 1] = each.id
     end

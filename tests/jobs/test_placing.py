@@ -263,6 +263,23 @@ async def test_a_chat_waits_a_little_for_a_worker_that_is_full(
     assert other.look() == [more]
 
 
+async def test_what_is_taken_over_is_that_job_and_no_other(front: AsyncGate, machine: Make) -> None:
+    full, free, other = machine("full", MODEL, places=1), machine("free", MODEL), machine("other", MODEL)
+    for each in (full, free, other):
+        each.look()
+    (first,) = await submit(front, prefix="of-full")
+    assert full.look() == [first]
+    (second,) = await submit(front, prefix="of-free")
+    assert free.look() == [second]
+    stays, moves, own = [
+        *await submit(front, prefix="of-free"),
+        *await submit(front, prefix="of-full"),
+        *await submit(front, prefix="own"),
+    ]
+    assert other.look() == [own, moves]
+    assert free.look() == [stays]
+
+
 @pytest.mark.parametrize("forgets", [True, False])
 async def test_a_chat_does_not_wait_for_a_worker_that_has_forgotten_it_or_is_gone(
     front: AsyncGate, machine: Make, forgets: bool
