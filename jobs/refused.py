@@ -3,13 +3,13 @@
 It knows the record in Redis. It does not know versions.
 """
 
-import time
 from typing import Any
 
 import msgspec
 import redis.asyncio
 
 from jobs import keys
+from jobs.clock import CLOCK
 
 #: Seconds for which they are remembered, and how many are.
 _REMEMBERED, _MOST = 3600, 32
@@ -28,7 +28,7 @@ _refusals = msgspec.json.Decoder(Refusal)
 
 async def note_refusal(client: redis.asyncio.Redis, host: str, version: str, reason: str) -> None:
     """Raises RedisError."""
-    text = msgspec.json.encode(Refusal(version, reason, time.time()))
+    text = msgspec.json.encode(Refusal(version, reason, CLOCK.now()))
     if int(await client.hlen(keys.REFUSED)) < _MOST or await client.hexists(keys.REFUSED, host):
         await client.hset(keys.REFUSED, host, text)
         await client.expire(keys.REFUSED, _REMEMBERED)

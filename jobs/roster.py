@@ -3,7 +3,6 @@
 It only reads. A worker whose state this version can't read is there too, by its name alone.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import redis.asyncio
 
 from jobs import keys, listing
+from jobs.clock import CLOCK
 from jobs.gate import LEASE
 from jobs.info import JobInfo
 from jobs.inventory import held_models
@@ -47,7 +47,7 @@ async def roster(connection: redis.asyncio.Redis) -> list[Present]:
             pipe.pttl(keys.worker_state(name))
             pipe.get(keys.joined(name))
         answers = await pipe.execute()
-    now = time.time()
+    now = CLOCK.now()
     installed = await held_models(connection, names)
     running = await _running(connection)
     return [
