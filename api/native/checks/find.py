@@ -71,8 +71,14 @@ async def _workers(jobs: JobClient) -> list[Check]:
 
 async def _pauses(jobs: JobClient) -> Check:
     if paused := sorted(await jobs.paused()):
-        return _check("Queue", "warning", f"Paused: {', '.join(paused)}.", "mlxq resume")
+        return _check("Queue", "warning", f"Paused: {', '.join(map(_part, paused))}.", "mlxq resume")
     return _check("Queue", "ok", "Nothing is paused.")
+
+
+def _part(paused: str) -> str:
+    """A queue, or a class of it such as `llm:normal`, in words."""
+    queue, _, its_class = paused.partition(":")
+    return f"{its_class} jobs of {queue}" if its_class else queue
 
 
 async def _chat_model(context: Context, jobs: JobClient) -> Check:

@@ -1,7 +1,7 @@
 """What all jobs, queues and workers do, read once for all clients of an API process, while there is one.
 
-States are compared, three times a second: what happens between two looks costs nothing, and a client that was away for
-a while misses nothing but what was over before it came back.
+States are compared, three times a second: what happens between two looks costs nothing, and a client that was away
+for a while misses nothing but what was over before it came back.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks.
 TICK = 0.35
-#: Looks between two orders of a queue, two looks at workers, at the ends of jobs, and at the figures of queues: each of
-#: the last three costs as much as a few looks.
+#: Looks between two orders of a queue, two looks at workers, at the ends of jobs, and at the figures of queues. Each
+#: of the last three costs as much as a few looks.
 ORDERS, WORKERS, ENDS, QUEUES = 2, 4, 6, 12
 #: Seconds without an event after which a comment is sent.
 HEARTBEAT = 4.0

@@ -83,8 +83,8 @@ function Shown({ body, wanted }) {
   return html`<${Totals} total=${body.total} cost=${cost(body.total)} />
     <${Table} caption="Usage" columns=${shown} rows=${by === "day" ? [...rows].reverse() : rows} rowKey=${(row) => row.id}
       empty="Nothing was used in this time." />
-    <p class="small faint">Cost is what a cloud would have asked for the same, by prices of ${body.prices.date}.${
-      body.total.unpriced_requests ? ` ${number(body.total.unpriced_requests)} requests are of models without a price.` : ""}</p>`;
+    <p class="small faint">Cost is what a cloud would have charged for the same, at the prices of ${body.prices.date}.${
+      body.total.unpriced_requests ? ` ${number(body.total.unpriced_requests)} requests were to models without a price.` : ""}</p>`;
 }
 
 function Totals({ total, cost }) {

@@ -10,7 +10,13 @@ import { WavPlayer, withLength } from "./wav.js";
 /** Spoken texts that are kept. */
 const MOST = 20;
 
-export const FORMATS = ["wav", "mp3", "flac", "opus", "aac"];
+export const FORMATS = [
+  ["wav", "WAV"],
+  ["mp3", "MP3"],
+  ["flac", "FLAC"],
+  ["opus", "Opus"],
+  ["aac", "AAC"],
+];
 const SUFFIXES = { opus: "ogg" };
 
 /** { abort, bytes, playing } of what is being made, or null. */
