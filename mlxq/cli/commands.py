@@ -96,13 +96,15 @@ def clear_cache(settings: Settings) -> None:
     Console().print(f"{_size(deleted)} of prompts are deleted.", markup=False, highlight=False)
 
 
-def convert(gpt: Path, sovits: Path, hubert: Path, bert: Path, *, target: Path) -> None:
+def convert(
+    gpt: Path, sovits: Path, hubert: Path, bert: Path, dictionary: Path | None, *, target: Path
+) -> None:
     """Make a model of the files of GPT-SoVITS."""
     # numpy takes a while to load.
     from mlxq.cli.convert import Sources
     from mlxq.cli.convert import convert as make
 
-    make(Sources(gpt, sovits, hubert, bert), target)
+    make(Sources(gpt, sovits, hubert, bert, dictionary), target)
     Console().print(f"{target} is ready. Its model is called {target.name}.", markup=False, highlight=False)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from mlxq.catalog.families.gpt_sovits import FILES, TOKENIZERS
+from mlxq.catalog.families.gpt_sovits import DICTIONARY, FILES, TOKENIZERS
 from mlxq.cli.server import Problem
 from mlxq.cli.torch_file import UnreadableFile, plain, read
 
@@ -22,12 +22,16 @@ _TENSORS = ("weight", "model", "state_dict")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The original's files: a .ckpt, a .pth, the folders of chinese-hubert-base and chinese-roberta-wwm-ext-large."""
+    """The original's files: a .ckpt, a .pth, the folders of chinese-hubert-base and chinese-roberta-wwm-ext-large.
+
+    `dictionary`: CMU's of English pronunciations, in one of its forms.
+    """
 
     gpt: Path
     sovits: Path
     hubert: Path
     bert: Path
+    dictionary: Path | None = None
 
 
 def convert(sources: Sources, target: Path) -> None:
@@ -55,6 +59,8 @@ def convert(sources: Sources, target: Path) -> None:
         known = {name: value for name, value in config.items() if value is not None}
         (partial / "config.json").write_text(json.dumps(known, indent=2) + "\n")
         shutil.copyfile(tokenizer, partial / tokenizer.name)
+        if sources.dictionary is not None:
+            shutil.copyfile(sources.dictionary, partial / DICTIONARY)
         partial.rename(target)
     except UnreadableFile as error:
         raise Problem(str(error)) from error

@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--sovits", type=Path, required=True, help="its SoVITS weights, a .pth")
     one.add_argument("--hubert", type=Path, required=True, help="the folder of chinese-hubert-base")
     one.add_argument("--bert", type=Path, required=True, help="the folder of chinese-roberta-wwm-ext-large")
+    one.add_argument("--dictionary", type=Path, help="English pronunciations: its text/cmudict.rep")
     add_verbs(verbs, address)
     add_worker_verbs(verbs, address)
     add_usage(verbs, address)
@@ -117,7 +118,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "usage": lambda server: usage(server, wanted),
         "clear-cache": lambda _: clear_cache(settings),
         "convert": lambda _: convert(
-            wanted.gpt, wanted.sovits, wanted.hubert, wanted.bert, target=wanted.folder
+            wanted.gpt,
+            wanted.sovits,
+            wanted.hubert,
+            wanted.bert,
+            wanted.dictionary,
+            target=wanted.folder,
         ),
         **actions(wanted),
         **webhook_actions(wanted),

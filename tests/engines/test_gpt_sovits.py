@@ -47,7 +47,7 @@ def model(folder: Path) -> Model:
 
 
 def recording() -> Recording:
-    return Recording(_sound(16_000), _sound(32_000))
+    return Recording(_sound(16_000), _sound(32_000), "sound")
 
 
 def _sound(rate: int) -> mx.array:
@@ -138,6 +138,31 @@ def test_the_whole_sounds_as_by_the_original(
     assert np.abs(np.array(spoken)).max() > 0.05
     assert not np.array(silence).any()
     close(spoken[::STRIDE], GOLDEN["samples"][speed], 1e-3)
+
+
+def test_a_recording_is_heard_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(folder, front_end)
+    heard: list[mx.array] = []
+    prompt = model.prompt
+
+    def count(samples: mx.array) -> mx.array:
+        heard.append(samples)
+        return prompt(samples)
+
+    monkeypatch.setattr(model, "prompt", count)
+    monkeypatch.setattr("worker.engines.tts.gpt_sovits.t2s.LONGEST", 12)
+
+    def say(seconds: float, transcript: str | None) -> bytes:
+        mx.random.seed(SEED)
+        samples, loud = (mx.array(sound(seconds, rate, SEED)) for rate in (16_000, 32_000))
+        chunks = model.generate("text", Recording(samples, loud, str(seconds)), transcript)
+        return b"".join(np.array(chunk.audio).tobytes() for chunk in chunks)
+
+    first = say(3, "transcript")
+    assert say(3, "transcript") == first
+    assert len(heard) == 1
+    assert say(3, None) != first != say(3.5, "transcript")
+    assert len(heard) == 2
 
 
 def test_the_layout_of_ominix_is_read(folder: Path, tmp_path: Path, model: Model) -> None:

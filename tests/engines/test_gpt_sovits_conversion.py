@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from mlxq.catalog.families.gpt_sovits import FILES
+from mlxq.catalog.families.gpt_sovits import FILES, dictionary_of
 from mlxq.catalog.installed import read_model
 from mlxq.cli.convert import Sources, convert
 from mlxq.cli.server import Problem
@@ -17,6 +18,7 @@ from mlxq.cli.torch_file import StandIn, UnreadableFile, plain, read
 from tests.support.gpt_sovits_checkpoint import NETWORKS, TINY, TOKENS
 from tests.support.torch_files import torch_save
 from worker.engines.tts.gpt_sovits.loading import load
+from worker.engines.tts.gpt_sovits.text.dictionary import Dictionary
 
 SEED = 3
 
@@ -81,6 +83,26 @@ def test_the_originals_files_become_a_model(sources: Sources, tmp_path: Path) ->
     assert load(target, lambda text, language: []).t2s.features == TINY.text
     with pytest.raises(Problem, match="there already"):
         convert(sources, target)
+
+
+def test_the_originals_dictionary_is_read(sources: Sources, tmp_path: Path) -> None:
+    ours = tmp_path / "cmudict.rep"
+    ours.write_text(
+        ";;; # CMUdict\nFOX  F AA1 K S\nTOMATO  T AH0 - M EY1 - T OW2\nTOMATO(1)  T AH0 - M AA1 - T OW2\n"
+    )
+    target = tmp_path / "roots" / "my-voice"
+    convert(replace(sources, dictionary=ours), target)
+    file = dictionary_of(target)
+    assert file is not None
+    found = Dictionary.read(file)
+    assert found.readings("Fox") == [["F", "AA1", "K", "S"]]
+    assert [reading[3] for reading in found.readings("tomato")] == ["EY1", "AA1"]
+    assert found.readings("absent") == []
+    file.write_text("{}")
+    with pytest.raises(ValueError, match="no dictionary"):
+        Dictionary.read(file)
+    with pytest.raises(Problem, match="No such file"):
+        convert(replace(sources, dictionary=tmp_path / "absent"), tmp_path / "roots" / "other")
 
 
 def test_what_a_file_says_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

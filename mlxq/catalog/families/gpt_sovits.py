@@ -12,6 +12,8 @@ FILES = ("gpt.safetensors", "sovits.safetensors", "hubert.safetensors", "bert.sa
 #: Where BERT's tokens are. OminiX' tokenizer has a folder of its own.
 TOKENIZERS = ("tokenizer.json", "vocab.txt")
 _TOKENIZER_FOLDER = "chinese-roberta-tokenizer"
+#: The dictionary of English pronunciations, which a folder may have.
+DICTIONARY = "cmudict.dict"
 #: What the extra `gpt-sovits` brings, by the names of modules.
 _LIBRARIES = ("misaki", "spacy", "num2words", "pypinyin", "jieba")
 
@@ -64,6 +66,11 @@ def tokenizer_of(path: Path) -> Path | None:
     """The file with BERT's tokens."""
     places = [folder / name for folder in (path, path / _TOKENIZER_FOLDER) for name in TOKENIZERS]
     return next((place for place in places if place.is_file()), None)
+
+
+def dictionary_of(path: Path) -> Path | None:
+    """The file with the pronunciations of English words."""
+    return path / DICTIONARY if (path / DICTIONARY).is_file() else None
 
 
 def can_speak() -> bool:

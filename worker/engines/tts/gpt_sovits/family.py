@@ -1,5 +1,6 @@
 """GPT-SoVITS: it speaks with the voice of a recording of 3 to 10 seconds, better with its transcript."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, NotSupported
-from mlxq.catalog.families.gpt_sovits import LACKING, can_speak
+from mlxq.catalog.families.gpt_sovits import LACKING, can_speak, dictionary_of
 from mlxq.media.languages import choose
 from worker.audio import decode
 from worker.engines.tts.gpt_sovits.features import HUBERT_RATE
@@ -37,7 +38,7 @@ class GptSoVITS(SpeechModel):
 
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         try:
-            return load(path, FrontEnd(settings.data_dir))
+            return load(path, FrontEnd(settings.data_dir, dictionary_of(path)))
         except ValueError as error:
             raise EngineFailure(f"The GPT-SoVITS could not be loaded: {str(error)[:200]}.") from error
 
@@ -76,7 +77,7 @@ class GptSoVITS(SpeechModel):
             )
         if np.abs(low).max() < _SILENT:
             raise InvalidRequest("Nothing is heard in the recording.", param="voice", code="invalid_audio")
-        return Recording(mx.array(low), mx.array(high))
+        return Recording(mx.array(low), mx.array(high), sha256(high.tobytes()).hexdigest())
 
     def language(self, language: str) -> str:
         return choose(language, self.model.front_end.languages)

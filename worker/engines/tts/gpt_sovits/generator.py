@@ -3,6 +3,8 @@
 import mlx.core as mx
 import mlx.nn as nn
 
+from worker.engines.tts.gpt_sovits.convolutions import DilatedConv, Upsampling
+
 #: Slopes of leaky activations: within the network, and before its last convolution.
 _SLOPE, _LAST_SLOPE = 0.1, 0.01
 #: Distances of the samples that the convolutions of a residual block hear.
@@ -12,11 +14,8 @@ DILATIONS = (1, 3, 5)
 class ResidualBlock(nn.Module):
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
-        self.convs1 = [
-            nn.Conv1d(channels, channels, kernel, padding=(kernel - 1) * step // 2, dilation=step)
-            for step in DILATIONS
-        ]
-        self.convs2 = [nn.Conv1d(channels, channels, kernel, padding=(kernel - 1) // 2) for _ in DILATIONS]
+        self.convs1 = [DilatedConv(channels, kernel, step) for step in DILATIONS]
+        self.convs2 = [DilatedConv(channels, kernel, 1) for _ in DILATIONS]
 
     def __call__(self, x: mx.array) -> mx.array:
         for first, second in zip(self.convs1, self.convs2, strict=True):
@@ -44,9 +43,7 @@ class Generator(nn.Module):
         self.resblocks = []
         for rate, kernel in zip(rates, kernels, strict=True):
             half = channels // 2
-            self.ups.append(
-                nn.ConvTranspose1d(channels, half, kernel, stride=rate, padding=(kernel - rate) // 2)
-            )
+            self.ups.append(Upsampling(channels, half, kernel, rate))
             self.resblocks += [ResidualBlock(half, each) for each in block_kernels]
             channels = half
         self.conv_post = nn.Conv1d(channels, 1, 7, padding=3, bias=False)

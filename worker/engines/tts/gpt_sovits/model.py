@@ -19,6 +19,8 @@ from worker.engines.tts.gpt_sovits.text import Phonemes
 _SILENCE_HEARD, _SILENCE_SPOKEN = 0.6, 0.3
 #: Codes that are made in one step.
 _STEP = 12
+#: Recordings whose voices are kept, about a megabyte each.
+_KEPT = 8
 _USUAL = Sampling()
 
 
@@ -38,13 +40,20 @@ class Said:
     features: mx.array
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """The same samples [n] at HuBERT's rate and at that of what is spoken, and what has been heard in them."""
+    """The same samples [n] at HuBERT's rate and at that of what is spoken. `name`: equal for equal samples."""
 
     samples: mx.array
     loud_samples: mx.array
-    voice: mx.array | None = None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the networks take from a recording: its voice, and with a transcript its codes and what was said."""
+
+    voice: mx.array
     prompt: mx.array | None = None
     said: Said | None = None
 
@@ -61,6 +70,8 @@ class Model:
     ) -> None:
         self.t2s, self.sovits, self.hubert, self.bert = t2s, sovits, hubert, bert
         self.front_end = front_end
+        #: By the recordings' names and transcripts, the latest last.
+        self._heard: dict[tuple[str, str], Heard] = {}
 
     def parameters(self) -> list[Any]:
         networks = (self.t2s, self.sovits, self.hubert.model, self.bert.model)
@@ -76,15 +87,15 @@ class Model:
         sampling: Sampling = _USUAL,
     ) -> Iterator[Chunk]:
         """Speak the text with the voice of a recording, better with its transcript."""
-        self._hear(ref_audio, ref_text)
+        heard = self._hear(ref_audio, (ref_text or "").strip())
         said = self.said(text, lang_code)
         codes: list[int] = []
-        for code in self._codes(said, ref_audio, sampling):
+        for code in self._codes(said, heard, sampling):
             codes.append(code)
             if len(codes) % _STEP == 0:
                 yield Chunk(mx.zeros(0))
-        if codes and ref_audio.voice is not None:
-            samples = self.sovits.decode(mx.array(codes), said.phonemes, ref_audio.voice, speed)
+        if codes:
+            samples = self.sovits.decode(mx.array(codes), said.phonemes, heard.voice, speed)
             silence = mx.zeros(int(_SILENCE_SPOKEN * RATE))
             yield Chunk(mx.concatenate([samples, silence]), len(codes))
 
@@ -105,22 +116,26 @@ class Model:
         silence = mx.zeros(int(_SILENCE_HEARD * HUBERT_RATE))
         return self.sovits.encode(self.hubert(mx.concatenate([samples, silence])))
 
-    def _hear(self, recording: Recording, transcript: str | None) -> None:
-        """Keep what does not depend on the text. Without a transcript the codes would not be understood."""
-        if recording.voice is not None:
-            return
-        recording.voice = self.sovits.voice(spectrogram(recording.loud_samples))
-        if transcript and transcript.strip():
-            recording.prompt = self.prompt(recording.samples)
-            recording.said = self.said(transcript, None)
+    def _hear(self, recording: Recording, transcript: str) -> Heard:
+        """What does not depend on the text, kept for the next one. Codes are understood only with a transcript."""
+        key = recording.name, transcript
+        heard = self._heard.pop(key, None)
+        if heard is None:
+            voice = self.sovits.voice(spectrogram(recording.loud_samples))
+            said = self.said(transcript, None) if transcript else None
+            heard = Heard(voice, self.prompt(recording.samples) if transcript else None, said)
+        self._heard[key] = heard
+        if len(self._heard) > _KEPT:
+            del self._heard[next(iter(self._heard))]
+        return heard
 
-    def _codes(self, said: Said, recording: Recording, sampling: Sampling) -> Iterator[int]:
-        before = recording.said
+    def _codes(self, said: Said, heard: Heard, sampling: Sampling) -> Iterator[int]:
+        before = heard.said
         if before is None:
             return self.t2s.codes(said.phonemes, said.features, None, sampling)
         return self.t2s.codes(
             mx.concatenate([before.phonemes, said.phonemes]),
             mx.concatenate([before.features, said.features]),
-            recording.prompt,
+            heard.prompt,
             sampling,
         )

@@ -12,7 +12,8 @@ _FLOOR = 1e-8
 
 
 def spectrogram(samples: mx.array) -> mx.array:
-    """Samples [n] at 32 kHz → magnitudes [frames, bins]."""
+    """Samples [n] at 32 kHz → magnitudes [frames, bins]. Samples beyond 1 make all of them smaller, up to half."""
+    samples = samples / mx.clip(mx.max(mx.abs(samples)), 1, 2)
     edge = (_WINDOW - _HOP) // 2
     samples = mx.concatenate([samples[edge:0:-1], samples, samples[-2 : -edge - 2 : -1]])
     frames = mx.as_strided(samples, ((len(samples) - _WINDOW) // _HOP + 1, _WINDOW), (_HOP, 1))

@@ -59,14 +59,14 @@ def fill(module: nn.Module, weights: Weights) -> None:
 
 def _turned(value: mx.array, kind: type | None) -> mx.array:
     """A weight in MLX's layout: channels are last."""
-    if value.ndim != 3:
+    if value.ndim != 3 or kind is None:
         return value
-    if kind is nn.Conv1d:
+    if issubclass(kind, nn.Conv1d):
         return value.swapaxes(1, 2)
-    if kind is nn.ConvTranspose1d:
+    if issubclass(kind, nn.ConvTranspose1d):
         return value.transpose(1, 2, 0)
     # A convolution over one frame.
-    return value[..., 0] if kind is nn.Linear else value
+    return value[..., 0] if issubclass(kind, nn.Linear) else value
 
 
 def count(weights: Weights, prefix: str) -> int:

@@ -21,10 +21,14 @@ _VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
 _PITCH = ("[", "]")
 
 
+ENGLISH = frozenset(
+    {*_CONSONANTS.split(), *(f"{vowel}{stress}" for vowel in _VOWELS.split() for stress in range(3))}
+)
+
+
 def _symbols() -> list[str]:
-    known = {*PUNCTUATION, *_OTHERS, *_INITIALS.split(), *_JAPANESE.split(), *_CONSONANTS.split()}
+    known = {*PUNCTUATION, *_OTHERS, *_INITIALS.split(), *_JAPANESE.split(), *ENGLISH}
     known |= {f"{final}{tone}" for final in _FINALS.split() for tone in range(1, 6)}
-    known |= {f"{vowel}{stress}" for vowel in _VOWELS.split() for stress in range(3)}
     return [*sorted(known), *_PITCH]
 
 

@@ -10,6 +10,7 @@ from mlxq.catalog.families.kokoro import english_model
 from worker.engines.tts.english import EnglishPhonemes, tagger
 from worker.engines.tts.gpt_sovits.text import Phonemes, chinese, english, japanese
 from worker.engines.tts.gpt_sovits.text.alphabet import PUNCTUATION, ids
+from worker.engines.tts.gpt_sovits.text.dictionary import Dictionary
 from worker.engines.tts.gpt_sovits.text.split import CHINESE, ENGLISH, JAPANESE, Part, split
 
 #: Fewer phonemes than these are not spoken well: a pause comes before them.
@@ -20,8 +21,12 @@ _PAUSE = "."
 class FrontEnd:
     """The rules of all languages, with what they have loaded."""
 
-    def __init__(self, cache: Path) -> None:
-        """`cache`: where the dictionary of Chinese words may be kept."""
+    def __init__(self, cache: Path, dictionary: Path | None = None) -> None:
+        """`cache`: where the dictionary of Chinese words may be kept. `dictionary`: one of English, as CMU's.
+
+        Raises ValueError for a `dictionary` that cannot be read.
+        """
+        self._dictionary = english.COMMON if dictionary is None else Dictionary.read(dictionary)
         # By default it reads a file from the shared folder for temporary files, which anybody may have written.
         jieba.dt.tmp_dir = str(cache)
         jieba.initialize()
@@ -53,7 +58,7 @@ class FrontEnd:
             found, repeats = chinese.symbols(text)
             return Phonemes(ids(found), text, repeats)
         if part.language == ENGLISH:
-            found = english.symbols(part.text, self._english)
+            found = english.symbols(part.text, self._english, self._dictionary)
             if found and len(found) < _FEWEST_ENGLISH:
                 found = [",", *found]
             return Phonemes(ids(found), part.text)
