@@ -91,7 +91,9 @@ def main() -> None:
                 for name, way in ways.items():
                     found[name].append(measure(getattr(way, call), times))
             direct, through = (median(each) for each in found.values())
-            print(f"{call:5} {direct:7.0f} µs directly, {through:7.0f} µs by the gateway: +{through - direct:.0f}")
+            print(
+                f"{call:5} {direct:7.0f} µs directly, {through:7.0f} µs by the gateway: +{through - direct:.0f}"
+            )
         for way in ways.values():
             way.client.close()
 

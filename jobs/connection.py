@@ -6,7 +6,10 @@ An address may end with `#` and the SHA-256 of a certificate: then nothing is se
 import contextlib
 import hashlib
 import hmac
+import socket
+import ssl
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,35 +47,51 @@ class WrongCertificate(ConnectionError):
     """Another server answers than the one whose certificate is known."""
 
 
+class _Known(redis.SSLConnection):
+    """A connection to a server whose certificate is known by its fingerprint: no authority is asked."""
+
+    def __init__(self, *, fingerprint: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._fingerprint = fingerprint
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        """Raises OSError and WrongCertificate."""
+        link = _context().wrap_socket(sock, server_hostname=self.host)
+        found = hashlib.sha256(link.getpeercert(binary_form=True) or b"").hexdigest()
+        if not hmac.compare_digest(found, self._fingerprint):
+            link.close()
+            raise WrongCertificate("The server has another certificate than the one of the key.")
+        return link
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    """Takes any certificate. Made once: redis-py reads all authorities of the system for each connection."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def connection(address: str, *, name: str | None = None) -> redis.Redis:
     """A client for threads, speaking bytes. Its connections have no `name` where the user may not give them one."""
-    fingerprint = urlsplit(address).fragment
-    usual = name is None and not fingerprint
+    options: dict[str, Any] = {} if name is None else {"redis_connect_func": _naming(name)}
+    if fingerprint := urlsplit(address).fragment:
+        options |= {"connection_class": _Known, "fingerprint": fingerprint}
     return redis.Redis.from_url(
         address,
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=ANSWER_TIMEOUT,
         retry=Retry(NoBackoff(), 1),
-        **({} if usual else {"redis_connect_func": _opening(name, fingerprint)}),
+        **options,
     )
 
 
-def _opening(name: str | None, fingerprint: str) -> Callable[[redis.Connection], None]:
+def _naming(name: str) -> Callable[[redis.Connection], None]:
     def connect(link: redis.Connection) -> None:
-        if fingerprint:
-            _compare(link, fingerprint)
         link.on_connect()  # type: ignore[no-untyped-call]
-        if name is not None:
-            link.send_command("CLIENT", "SETNAME", name)  # type: ignore[no-untyped-call]
-            with contextlib.suppress(ResponseError):
-                link.read_response()
+        link.send_command("CLIENT", "SETNAME", name)  # type: ignore[no-untyped-call]
+        with contextlib.suppress(ResponseError):
+            link.read_response()
 
     return connect
-
-
-def _compare(link: redis.Connection, fingerprint: str) -> None:
-    """Raises WrongCertificate."""
-    socket: Any = link._get_socket()  # type: ignore[no-untyped-call]
-    found = socket.getpeercert(binary_form=True) or b""
-    if not hmac.compare_digest(hashlib.sha256(found).hexdigest(), fingerprint):
-        raise WrongCertificate("The server has another certificate than the one of the key.")

@@ -60,7 +60,7 @@ class Session:
         return settings.model_copy(
             update={
                 **agreed,
-                "redis_url": f"rediss://{user}@{name}:{self.redis_port}?{_UNCHECKED}#{self.fingerprint}",
+                "redis_url": f"rediss://{user}@{name}:{self.redis_port}#{self.fingerprint}",
                 "blob_url": f"{_SCHEME}://{user}@{host.netloc}#{self.fingerprint}",
             }
         )
@@ -74,10 +74,6 @@ class Session:
         context.check_hostname = False
         context.load_verify_locations(cafile=self.certificate)
         return context
-
-
-#: For redis-py: the certificate is compared with its fingerprint before anything is sent (jobs/connection.py).
-_UNCHECKED = "ssl_cert_reqs=none&ssl_check_hostname=false"
 
 
 def certificate_file(settings: Settings, fingerprint: str) -> Path:

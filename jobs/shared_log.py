@@ -82,7 +82,8 @@ class SharedLog:
 
 
 def _secrets(settings: Settings) -> Sequence[str]:
-    secrets = [*settings.api_keys, *settings.admin_keys, *([settings.hf_token] if settings.hf_token else [])]
+    more = (settings.hf_token, settings.join_key)
+    secrets = [*settings.api_keys, *settings.admin_keys, *(secret for secret in more if secret is not None)]
     return [text for secret in secrets if len(text := secret.get_secret_value()) >= 6]
 
 

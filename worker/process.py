@@ -11,6 +11,7 @@ from jobs import tracing
 from jobs.commands import RESTART
 from jobs.consumer.consumer import REFUSED
 from jobs.live_settings import at_start
+from jobs.session import Session
 from jobs.shared_log import SharedLog
 from mlxq.catalog.check import missing
 from mlxq.gateway.joining import CannotJoin, join
@@ -46,7 +47,8 @@ def main() -> int:
         settings = joined
     settings = at_start(settings)
     configure_logging(settings.log_level, "worker")
-    SharedLog(settings, "worker").start()
+    session = Session.of(settings)
+    SharedLog(settings, "worker" if session is None else f"worker {session.host}").start()
     close_to_models(settings)
     remove_left_behind(settings.view_folder)
     allow_many_files()

@@ -72,7 +72,15 @@ def _stop(error: ValidationError) -> NoReturn:
     name = next(key for key in Settings.model_fields if where == key or where in variables(key))
     field = Settings.model_fields[name]
     variable = next((each for each in variables(name) if os.environ.get(each)), variables(name)[0])
-    secret = name in ("api_keys", "admin_keys", "redis_url", "webhook_secret", "webhook_url", "join_key", "blob_url")
+    secret = name in (
+        "api_keys",
+        "admin_keys",
+        "redis_url",
+        "webhook_secret",
+        "webhook_url",
+        "join_key",
+        "blob_url",
+    )
     shown = variable if secret else f"{variable}={os.environ.get(variable, '')!r}"
     allowed = bounds(field) or first["msg"].removeprefix("Value error, ")
     sys.stderr.write(f"mlxq: {shown} is wrong; allowed is {allowed}\n")

@@ -23,8 +23,7 @@ class JoinSettings(Group):
     join_url: str = Field(
         default="",
         validation_alias="MLXQ_JOIN",
-        description="Server that this machine's worker joins, such as `http://mac-studio.local:8080`; empty: "
-        "its own.",
+        description="Server that this machine's worker joins, such as `http://mac-studio.local:8080`.",
     )
     join_key: SecretStr | None = Field(
         default=None,

@@ -21,7 +21,7 @@ async def pass_on(client: redis.asyncio.Redis, workers: Collection[str], text: s
         return
     told = list(workers)
     if verb in _OF_JOBS:
-        name = await client.hget(keys.job(argument), "worker_name") or ""
+        name = str(await client.hget(keys.job(argument), "worker_name") or "")
         told = [worker for worker in workers if name.rpartition(".")[0] == worker]
     for worker in told:
         await client.publish(keys.commands(worker), text)

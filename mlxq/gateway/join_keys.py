@@ -64,7 +64,7 @@ def make(connection: redis.Redis, name: str, fingerprint: str) -> JoinKey:
     """A new key. Raises RedisError."""
     key = JoinKey(secrets.token_hex(4), secrets.token_hex(16), fingerprint)
     record = Record(name, _hash(key.secret), time.time())
-    connection.hset(keys.JOIN_KEYS, key.id, msgspec.json.encode(record))  # type: ignore[arg-type]
+    connection.hset(keys.JOIN_KEYS, key.id, msgspec.json.encode(record))
     return key
 
 

@@ -1,8 +1,8 @@
 """Which scripts of the gate a joined worker may run, and with which keys and arguments.
 
 A script trusts its arguments. Here they are held against those of `jobs/gate/consumer.py`, so that a worker reaches
-nothing but the queues, and jobs whose executions it has. What a script does with an execution that another worker has,
-or that was lost, it knows itself: an execution's id is known to nobody but who has claimed it.
+nothing but the queues, and jobs whose executions it has. Whether it has one, a script finds out itself: the id of an
+execution is known to nobody but who has claimed it.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Sessions of joined workers: the name that a worker is given, and the token that proves it.
 
 A token is made of the name, the id of the key and the installation's secret: nothing has to be stored, so that a
-session outlives restarts of all processes here and the sleep of its machine. It ends when its key is revoked, and with
-an upgrade to another protocol.
+session outlives restarts of all processes here and the sleep of its machine. It ends when its key is revoked, and
+with an upgrade to another protocol.
 """
 
 import hmac
@@ -50,4 +50,6 @@ class Sessions:
         return joined if hmac.compare_digest(proof.encode(), self._proof(joined).encode()) else None
 
     def _proof(self, joined: Joined) -> str:
-        return hmac.digest(self._secret, f"{joined.worker}\n{joined.key}\n{protocol()}".encode(), "sha256").hex()
+        return hmac.digest(
+            self._secret, f"{joined.worker}\n{joined.key}\n{protocol()}".encode(), "sha256"
+        ).hex()

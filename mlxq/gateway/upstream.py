@@ -19,7 +19,7 @@ class Unreachable(Exception):
 
 async def connect(address: str) -> Streams:
     """An open connection, as the user of the address. Raises Unreachable."""
-    options: dict[str, Any] = parse_url(address)
+    options: dict[str, Any] = parse_url(address)  # type: ignore[no-untyped-call]
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
             reader, writer = await _open(options)

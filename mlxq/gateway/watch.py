@@ -108,20 +108,22 @@ class Watch:
         """Revocations and commands as they are told. What is lost here is seen by the next look and beat."""
         while True:
             try:
-                async with async_connection(self._settings.redis_address, blocking_reads=True) as client:
-                    async with client.pubsub(ignore_subscribe_messages=True) as channel:
-                        await channel.subscribe(keys.GATEWAY, keys.COMMANDS)
-                        async for message in channel.listen():
-                            if message["channel"] == keys.GATEWAY:
-                                self._news.set()
-                            else:
-                                await pass_on(self._guard.redis, self.side.workers, message["data"])
+                async with (
+                    async_connection(self._settings.redis_address, blocking_reads=True) as client,
+                    client.pubsub(ignore_subscribe_messages=True) as channel,
+                ):
+                    await channel.subscribe(keys.GATEWAY, keys.COMMANDS)
+                    async for message in channel.listen():
+                        if message["channel"] == keys.GATEWAY:
+                            self._news.set()
+                        else:
+                            await pass_on(self._guard.redis, self.side.workers, message["data"])
             except (RedisError, OSError):
                 await asyncio.sleep(_RETRY)
 
 
 class Recovery:
-    """Brings back the jobs of workers that are gone, also where no worker of this machine does. Used by one thread."""
+    """Brings back the jobs of workers that are gone, also where no worker of this machine does. For one thread."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -108,6 +108,8 @@ def test_what_needs_no_parameter(system: System) -> None:
     assert len(paths) > 15
     # It never ends.
     del paths["/v1/events"]
+    # There is none here.
+    del paths["/v1/join"]
     for path, operation in paths.items():
         # What is not there at all is described by its error only.
         absent = "200" not in operation["responses"]

@@ -124,7 +124,7 @@ FORBIDDEN: list[tuple[Any, ...]] = [
 @pytest.mark.parametrize("command", FORBIDDEN, ids=lambda command: " ".join(map(str, command))[:60])
 def test_what_is_no_workers_business_is_refused(worker: redis.Redis, command: tuple[Any, ...]) -> None:
     with pytest.raises(NoPermissionError):
-        worker.execute_command(*command)
+        worker.execute_command(*command)  # type: ignore[no-untyped-call]
     assert worker.ping()
 
 
@@ -134,7 +134,7 @@ def test_refusals_come_in_their_place_among_the_answers(
     with worker.pipeline(transaction=False) as pipe:
         for _ in range(50):
             pipe.ping()
-            pipe.execute_command("GET", keys.SETTINGS)
+            pipe.execute_command("GET", keys.SETTINGS)  # type: ignore[no-untyped-call]
             pipe.exists(keys.worker_state(name))
         answers = pipe.execute(raise_on_error=False)
     assert answers[::3] == [True] * 50
@@ -176,7 +176,7 @@ async def test_a_job_of_another_worker_is_out_of_reach(
         ("HGETALL", keys.execution(job_id, own)),
     ):
         with pytest.raises(NoPermissionError):
-            worker.execute_command(*command)
+            worker.execute_command(*command)  # type: ignore[no-untyped-call]
     guessed = uuid.uuid4().hex
     before = gateway.client.xlen(keys.events(job_id))
     assert gate.claim([(job_id, guessed)]) == []
@@ -219,7 +219,10 @@ async def test_arguments_of_scripts_are_those_of_a_worker(
                 (12, "download"),
             )
         ),
-        *((finish.script, changed(finish.names, place, keys.SETTINGS), finish.arguments) for place in range(4)),
+        *(
+            (finish.script, changed(finish.names, place, keys.SETTINGS), finish.arguments)
+            for place in range(4)
+        ),
         *(
             (finish.script, finish.names, changed(finish.arguments, place, value))
             for place, value in (

@@ -1,5 +1,6 @@
 """A worker joins with a key, and with nothing else; the server is known by its certificate."""
 
+import contextlib
 import socket
 import ssl
 import sys
@@ -11,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 import redis
+from pydantic import SecretStr
 from redis.exceptions import AuthenticationError
 from starlette.testclient import TestClient
 
@@ -19,6 +21,7 @@ from config.settings import Settings
 from jobs import keys
 from jobs.connection import WrongCertificate, connection
 from jobs.protocol import protocol
+from mlxq.cli.program import main
 from mlxq.gateway import shapes
 from mlxq.gateway.certificate import certificate_of
 from mlxq.gateway.join_keys import JoinKey
@@ -85,14 +88,16 @@ def test_nothing_is_sent_to_a_server_with_another_certificate(gateway: Gateway, 
     with pytest.raises(CannotJoin, match="another certificate than the server that made this key"):
         gateway.joined(wrong(key, fingerprint="0" * 64), tmp_path)
     session = session_of(gateway.joined(key, tmp_path))
-    heard = listen_in(certificate_of(tmp_path / "impostor").context())
-    with heard.client(session.worker, session.token, session.fingerprint) as client:
-        with pytest.raises(WrongCertificate):
-            client.ping()
+    heard = Impostor(certificate_of(tmp_path / "impostor").context())
+    with (
+        heard.client(session.worker, session.token, session.fingerprint) as client,
+        pytest.raises(WrongCertificate),
+    ):
+        client.ping()
     assert heard.close() == b""
 
 
-class listen_in:
+class Impostor:
     """A server with another certificate, which notes what it is sent."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -104,19 +109,25 @@ class listen_in:
 
     def client(self, worker: str, token: str, fingerprint: str) -> redis.Redis:
         port = self._listener.getsockname()[1]
-        unchecked = "ssl_cert_reqs=none&ssl_check_hostname=false"
-        return connection(f"rediss://{worker}:{token}@127.0.0.1:{port}?{unchecked}#{fingerprint}")
+        return connection(f"rediss://{worker}:{token}@127.0.0.1:{port}#{fingerprint}")
 
     def _listen(self) -> None:
-        plain, _ = self._listener.accept()
-        with self._context.wrap_socket(plain, server_side=True) as link:
-            while more := link.recv(1000):
-                self._heard += more
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), self._context.wrap_socket(plain, server_side=True) as link:
+                while more := link.recv(1000):
+                    self._heard += more
 
     def close(self) -> bytes:
+        # On Linux a close alone does not wake who waits in `accept`.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
         self._thread.join(20)
         assert not self._thread.is_alive()
-        self._listener.close()
         return self._heard
 
 
@@ -150,7 +161,7 @@ def test_what_is_no_request_to_join_is_refused(
 def test_a_key_for_joining_opens_nothing_else(
     gateway: Gateway, redis_url: str, clean_redis: redis.Redis
 ) -> None:
-    settings = Settings(redis_url=redis_url, api_keys="sesame", join_port=gateway.port)
+    settings = Settings(redis_url=redis_url, api_keys=(SecretStr("sesame"),), join_port=gateway.port)
     with TestClient(create_app(settings)) as http:
         told = http.get("/v1/join")
         assert told.status_code == 200
@@ -162,8 +173,10 @@ def test_a_key_for_joining_opens_nothing_else(
         assert http.get("/v1/join").status_code == 404
 
 
-def test_the_api_tells_a_worker_the_port(gateway: Gateway, tmp_path: Path, api_url: Callable[..., str]) -> None:
-    key = str(gateway.key())
+def test_the_api_tells_a_worker_the_port(
+    gateway: Gateway, tmp_path: Path, api_url: Callable[..., str]
+) -> None:
+    key = SecretStr(str(gateway.key()))
     asked = Settings(join_url=api_url(join_port=gateway.port), join_key=key, data_dir=tmp_path)
     assert join(asked, threading.Event()) is not None
     asked = Settings(join_url=api_url(), join_key=key, data_dir=tmp_path)
@@ -175,7 +188,9 @@ def test_a_worker_without_a_key_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(CannotJoin, match="`mlxq join-key` at the server makes one"):
         join(Settings(join_url="mac.local", data_dir=tmp_path), threading.Event())
     with pytest.raises(CannotJoin, match="is no key"):
-        join(Settings(join_url="mac.local", join_key="sesame", data_dir=tmp_path), threading.Event())
+        join(
+            Settings(join_url="mac.local", join_key=SecretStr("sesame"), data_dir=tmp_path), threading.Event()
+        )
 
 
 def test_a_gateway_is_no_server_of_what_is_not_its_own(gateway: Gateway, tmp_path: Path) -> None:
@@ -192,22 +207,23 @@ def test_nothing_listens_unless_it_is_asked_for(tmp_path: Path) -> None:
     assert not (tmp_path / "gateway").exists()
 
 
-def test_keys_are_made_listed_and_revoked_in_the_terminal(gateway: Gateway) -> None:
-    def run(*arguments: str) -> tuple[int, list[str]]:
-        program = Program([sys.executable, "-m", "mlxq", "join-key", *arguments], gateway.environment)
-        lines = []
-        while (line := program._lines.get(timeout=60)) is not None:
-            lines.append(line)
-        return program.wait(), lines
+def test_keys_are_made_listed_and_revoked_in_the_terminal(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in gateway.environment.items():
+        monkeypatch.setenv(name, value)
 
-    status, (made,) = run("--name", "my laptop")
+    def run(*arguments: str) -> tuple[int, str]:
+        return main(["join-key", *arguments]), capsys.readouterr().out.strip()
+
+    status, made = run("--name", "my laptop")
     key = JoinKey.parse(made)
     assert status == 0
     assert key is not None
     assert gateway.client.hexists(keys.JOIN_KEYS, key.id)
     status, lines = run("--list")
-    assert any(key.id in line and "my laptop" in line for line in lines)
-    assert key.secret not in "".join(lines)
-    assert run("--revoke", key.id) == (0, [f"The key {key.id} is revoked."])
+    assert [line for line in lines.splitlines() if key.id in line and "my laptop" in line]
+    assert key.secret not in lines
+    assert run("--revoke", key.id) == (0, f"The key {key.id} is revoked.")
     assert run("--revoke", key.id)[0] == 1
     assert not gateway.client.hexists(keys.JOIN_KEYS, key.id)

@@ -61,9 +61,7 @@ def key(gateway: Gateway) -> JoinKey:
 
 
 @pytest.fixture
-def bench(
-    gateway: Gateway, client: JobClient, key: JoinKey, models: Path, tmp_path: Path
-) -> Iterator[Bench]:
+def bench(gateway: Gateway, client: JobClient, key: JoinKey, models: Path, tmp_path: Path) -> Iterator[Bench]:
     """A joined worker with scripted engines."""
     usual = {"llm_model": "none-at-start", "model_roots": (models,), "hub_cache": tmp_path / "hub"}
     settings = gateway.joined(key, tmp_path, **usual, auto_download=False, drain_timeout=0, step_timeout=60)
@@ -152,9 +150,9 @@ async def test_who_is_silent_is_not_suspected_and_who_has_crashed_is(
         if crashed:
             link.connection_pool.disconnect()
             await until(lambda: gateway.client.zscore(keys.JOINED, name) is None)
-        for member in gateway.client.zrange(keys.started("llm"), 0, -1):  # type: ignore[union-attr]
-            # Its lease has ended.
-            gateway.client.zadd(keys.started("llm"), {member: 1})
+        # Its lease has ended.
+        leases: Any = gateway.client.zrange(keys.started("llm"), 0, -1)
+        gateway.client.zadd(keys.started("llm"), dict.fromkeys(leases, 1))
         await until(lambda: job_id in waiting(gateway.client))
     assert gateway.client.hexists(keys.job(job_id), "mlxq_suspect") == crashed
     assert gateway.client.hexists(keys.job(job_id), "mlxq_crashes") == crashed

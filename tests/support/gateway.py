@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 import redis
+from pydantic import SecretStr
 
 from config.settings import Settings
 from jobs.session import Session
@@ -85,7 +86,7 @@ class Gateway:
 
     def joined(self, key: JoinKey, data_dir: Path, **settings: Any) -> Settings:
         """The settings of a worker that has joined. Raises CannotJoin."""
-        asked = Settings(join_url=self.url, join_key=str(key), data_dir=data_dir, **settings)
+        asked = Settings(join_url=self.url, join_key=SecretStr(str(key)), data_dir=data_dir, **settings)
         found = join(asked, threading.Event())
         assert found is not None
         return found
