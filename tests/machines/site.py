@@ -27,8 +27,9 @@ from mlxq.gateway.join_keys import make
 from tests.machines.namespace import Namespace
 from tests.machines.relay import Relay
 from tests.machines.stand_in import counted
+from tests.support.ports import free_port
 from tests.support.stories import check_whole, submit
-from tests.support.system import REPO, System, free_port
+from tests.support.system import REPO, System
 
 MODEL = "first"
 
