@@ -29,16 +29,16 @@ local function add_usage(kind, owner, app, model, outcome, milliseconds, made, t
     figures[#figures + 1] = number
   end
   for place = #figures + 1, NUMBER_OF_FIGURES do
-    figures[place] = '0'
+    figures[place] = 0
   end
-  local function add(place, number)
-    figures[place] = string.format('%.0f', figures[place] + number)
-  end
-  add(OUTCOMES[outcome] or FAILED, 1)
-  add(DEVICE, math.max(0, math.floor(milliseconds)))
+  -- Sums of a day stay far below the 14 digits that Lua writes of a number.
+  local ending = OUTCOMES[outcome] or FAILED
+  figures[ending] = figures[ending] + 1
+  figures[DEVICE] = figures[DEVICE] + math.max(0, math.floor(milliseconds))
   for name, number in string.gmatch(made, '(%S+) (%d+)') do
-    if FIGURES[name] then
-      add(FIGURES[name], tonumber(number))
+    local place = FIGURES[name]
+    if place then
+      figures[place] = figures[place] + number
     end
   end
   call('HSET', day, row, table.concat(figures, ' '))
