@@ -127,6 +127,7 @@ end
 
 local short, evicted = false, 0
 if ARGV[8] ~= '' then
+  -- Made here: make_room
   short, evicted = make_room(tonumber(ARGV[8]), record_ttl)
 end
 if short then

@@ -22,6 +22,7 @@ local UNKNOWN = '1'
 
 local intake, paused = 'rq:queue:' .. category, {}
 if call('EXISTS', intake, 'mlxq:paused') > 0 then
+  -- Made here: line_of, enter
   -- What RQ's tools have queued, and what an earlier version of mlxq has left, joins its line.
   paused = call('HMGET', 'mlxq:paused', 'all', category, category .. ':interactive', category .. ':normal',
     category .. ':background')
@@ -43,11 +44,14 @@ for rank, class in ipairs(CLASSES) do
   clock[class] = tonumber(turns[2 + rank] or '0')
 end
 
--- Draws the jobs of a class in the order in which its apps have their turns, each with its line; whether there are any.
-local function jobs_of(class)
+local function read_lines(class, first, last)
+  return call('ZRANGE', lines_key(category, class), first, last, 'WITHSCORES')
+end
+
+-- Draws the jobs of a class in the order in which its apps have their turns, each with its line. `first`: the first one.
+local function jobs_of(class, first)
   local lines, more, closed = {}, true, 0
-  local function read(last)
-    local found = call('ZRANGE', lines_key(category, class), #lines - closed, last, 'WITHSCORES')
+  local function add(found)
     for i = 1, #found, 2 do
       local start = found[i] == FIRST and -math.huge or tonumber(found[i + 1])
       lines[#lines + 1] = { class = class, app = found[i], start = start, next = start, ids = {}, at = 0, before = 0,
@@ -65,14 +69,19 @@ local function jobs_of(class)
     end
     return line.ids[line.at]
   end
-  read('0')
-  local first = true
-  local function draw()
-    if not first and more then
-      read(MOST_APPS)
+  local function add_others()
+    if more then
+      add(read_lines(class, #lines - closed, MOST_APPS))
       more = false
     end
-    first = false
+  end
+  local drawn = false
+  add(first)
+  return function()
+    if drawn then
+      add_others()
+    end
+    drawn = true
     while true do
       local best
       for _, line in ipairs(lines) do
@@ -93,14 +102,10 @@ local function jobs_of(class)
         -- RQ's tools have emptied it.
         close_line(category, class, best.app)
         closed = closed + 1
-        if more then
-          read(MOST_APPS)
-          more = false
-        end
+        add_others()
       end
     end
   end
-  return draw, lines[1] ~= nil
 end
 
 -- Whether a job of this class has waited for so long that the class has its turn before more urgent ones.
@@ -120,12 +125,10 @@ end
 local sources, due, urgent = {}, nil, false
 if not paused[1] and not paused[2] then
   for rank, class in ipairs(CLASSES) do
-    local next_job, waits
-    if not paused[2 + rank] and not (rests and class == BACKGROUND) then
-      next_job, waits = jobs_of(class)
-    end
-    if waits then
-      sources[#sources + 1] = { rank = rank, draw = next_job }
+    local starts = not paused[2 + rank] and not (rests and class == BACKGROUND)
+    local first = starts and read_lines(class, '0', '0') or {}
+    if first[1] then
+      sources[#sources + 1] = { rank = rank, draw = jobs_of(class, first) }
       if urgent and most > 0 and not due and turns[2] ~= '1' and is_due(class) then
         due = sources[#sources]
       end
@@ -166,15 +169,18 @@ local ready, busy = any and {} or set(ARGV[4]), set(ARGV[5])
 -- This worker and the others; nil: it is not one of several.
 local machines, me, own, others = 'mlxq:machines:' .. category, nil, nil, {}
 if ARGV[13] ~= '' and not any then
+  -- Made here: machines_of
   own, others = machines_of(machines, ARGV[13], time)
   local places = tonumber(ARGV[14])
   me = { name = ARGV[13], places = places, running = math.max(0, places - most), chosen = 0, ready = ready,
     bytes = tonumber(ARGV[15]), patience = patience, time = time, adopted = own and own.adopted or 0,
     background = not rests }
 end
-local several = others[1] ~= nil
+local several, elsewhere = others[1] ~= nil, nil
 local FIELDS = { 'mlxq_model', 'mlxq_kind', 'mlxq_submitted_ms', 'mlxq_suspect', 'mlxq_share' }
 if several then
+  -- Made here: leaves, takes_over, has_room_elsewhere
+  elsewhere = { leaves = leaves, takes_over = takes_over, has_room_elsewhere = has_room_elsewhere }
   FIELDS[6], FIELDS[7] = 'mlxq_prefix', 'mlxq_worker'
 end
 
@@ -209,7 +215,7 @@ local function job(place)
       prefix = fields[6],
       worker = fields[7],
     }
-    local other = several and leaves(me, others, each) and left or seen
+    local other = several and elsewhere.leaves(me, others, each) and left or seen
     other[#other + 1] = each
   end
   return seen[place]
@@ -321,7 +327,7 @@ local function decide(head)
   if head.orders or head.suspect then
     return room == 'later' and {} or take(alone)
   end
-  if several and has_room_elsewhere(me, others, head, tonumber(ARGV[16])) then
+  if several and elsewhere.has_room_elsewhere(me, others, head, tonumber(ARGV[16])) then
     return take(ready)
   end
   if time - math.max(head.submitted, since) < patience then
@@ -341,7 +347,7 @@ local function take_over(taken, head)
       break
     end
     me.chosen = #taken
-    if not each.suspect and takes_over(me, each) then
+    if not each.suspect and elsewhere.takes_over(me, each) then
       -- Others were taken from behind it: it may be anywhere in its line.
       each.place = 0
       pull(each)
@@ -358,6 +364,7 @@ elseif several and type(answer) == 'table' then
   take_over(answer, head)
 end
 if me and type(answer) ~= 'string' then
+  -- Made here: leave_row
   leave_row(machines, me, own, others, answer and #answer or 0)
 end
 if not head and answer and #answer == 0 then

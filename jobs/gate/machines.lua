@@ -40,7 +40,7 @@ local function machines_of(key, name, time)
   return own, others
 end
 
-local function same(one, two)
+local function have_same(one, two)
   for name in pairs(one) do
     if not two[name] then
       return false
@@ -56,7 +56,7 @@ end
 
 -- Leave the row of this worker, `me`, with so many jobs that it has just taken. The only one does so once a second.
 local function leave_row(key, me, own, others, taken)
-  if own and not others[1] and me.time - own.at < AGAIN and same(own.models, me.ready) then
+  if own and not others[1] and me.time - own.at < AGAIN and have_same(own.models, me.ready) then
     return
   end
   local free = math.max(0, me.places - me.running - taken)
