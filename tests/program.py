@@ -43,6 +43,11 @@ class Program:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def said(self) -> list[str]:
+        """The lines up to the last one that was asked for."""
+        return self._seen
+
     def line(self, part: str) -> str:
         """The next line that contains `part`. Fails when the output ends without it."""
         while (line := self._lines.get(timeout=60)) is not None:

@@ -181,8 +181,12 @@ def test_one_command_makes_a_mac_a_worker(
         answer = httpx.post(f"{address}/v1/chat/completions", json=body, timeout=60)
         assert answer.status_code == 200, answer.text
         assert answer.json()["usage"]["completion_tokens"] == 3
+        listed = Program([sys.executable, "-m", "mlxq", "workers", "--url", address], environment)
+        assert key.id in listed.line("first")
+        assert listed.wait() == 0
         gateway.revoke(key)
         program.line("can't join: The key is not valid here, or it was revoked")
         assert program.wait() == 2
+        assert not [line for line in program.said if "NoPermission" in line]
     finally:
         program.kill_tree()
