@@ -5,6 +5,7 @@ share are parted: answers that are written together have those that such steps u
 beside them has the rest. It belongs to the engine thread. It knows tasks and results; it does not know engines.
 """
 
+import time
 from dataclasses import dataclass
 
 from jobs.eta import Paces
@@ -21,7 +22,10 @@ class _Marks:
     """What the meter showed when a task began, and when the first of its answer was written."""
 
     worked: float
+    began: float
     wrote: float | None = None
+    #: seconds until then
+    begins: float | None = None
     #: seconds of work until then
     reading: float = 0.0
     rows: float = 0.0
@@ -42,7 +46,7 @@ class Meter:
         self._last = 0.0
 
     def begin(self, task: Task) -> None:
-        self._marks[task.id] = _Marks(self._worked)
+        self._marks[task.id] = _Marks(self._worked, time.monotonic())
 
     def step(self, model: str, seconds: float) -> None:
         """A step took so long, before what came of it is known."""
@@ -64,6 +68,7 @@ class Meter:
         marks = self._marks.get(task.id)
         if marks is not None and marks.wrote is None:
             marks.reading = self._worked - marks.worked
+            marks.begins = time.monotonic() - marks.began
             marks.wrote, marks.rows = self._wrote, self._rows
             self._writing += 1
 
@@ -88,7 +93,13 @@ class Meter:
             usage, written = result.usage, result.usage.completion_tokens
             limited = any(choice.finish_reason == "length" for choice in result.choices)
             paces.note(
-                claim.app, claim.size, usage.prompt_tokens, usage.cached_tokens, written, limited=limited
+                claim.app,
+                claim.size,
+                usage.prompt_tokens,
+                usage.cached_tokens,
+                written,
+                limited=limited,
+                begins=marks.begins,
             )
             if marks.wrote is not None:
                 paces.read.learn(usage.prompt_tokens - usage.cached_tokens, marks.reading)

@@ -99,7 +99,8 @@ class Demand:
     """`load` and `work`: seconds that the device needs for this job alone. Then it writes `tokens` beside others.
 
     `part`: seconds of its work after which it would be known that it is further. `last`: seconds of its last step,
-    which come after its work and are not shared: a step that has begun is not cut short.
+    which come after its work and are not shared: a step that has begun is not cut short. `begins`: seconds that it
+    usually runs before it writes, while nothing is told of it.
     """
 
     load: float
@@ -108,6 +109,7 @@ class Demand:
     pace: Curve | None = None
     part: float = math.inf
     last: float = 0.0
+    begins: float = 0.0
     _seconds: dict[int, float] = field(default_factory=dict)
 
     def seconds(self, company: int) -> float:
@@ -142,9 +144,10 @@ def _of_text(row: Row, paces: ModelPaces, load: float) -> Demand | None:
     answer = _answer(row, paces)
     if not answer or not paces.write.points:
         return None
-    progress = row.progress if row.ran_at else None
+    progress, begins = row.progress if row.ran_at else None, 0.0
     if progress is None:
         habit = paces.habit(row.app)
+        begins = math.exp(habit.begins) if habit else 0.0
         reading = paces.read.at(max(1.0, row.work * habit.density * habit.unread)) if habit else 0.0
     elif progress.unit == "tokens":
         left = max(answer - progress.done, _LONGER * answer)
@@ -156,7 +159,7 @@ def _of_text(row: Row, paces: ModelPaces, load: float) -> Demand | None:
         # Reading takes longer the more is read: the rest takes what the whole takes beyond what is done.
         whole, done = paces.read.at(progress.total), paces.read.at(progress.done)
         reading = None if whole is None or done is None else max(0.0, whole - done)
-    return None if reading is None else Demand(load, reading, answer, paces.write)
+    return None if reading is None else Demand(load, reading, answer, paces.write, begins=begins)
 
 
 def _answer(row: Row, paces: ModelPaces) -> float:

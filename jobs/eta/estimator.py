@@ -71,7 +71,9 @@ class Estimator:
         return [
             None
             if item is None or item.end is None or not item.known
-            else _rounded(item.end - passed, snapshot, item.queue, _phase(item.queued, item.service_class))
+            else _rounded(
+                item.end - passed, snapshot, item.queue, _phase(item.queued, item.service_class, item.unit)
+            )
             for item in found
         ]
 
@@ -111,9 +113,11 @@ def _can_be_foreseen(info: JobInfo) -> bool:
     return not info.status.terminal and info.queue != DOWNLOADS and info.waits_for not in _ENDLESS
 
 
-def _phase(queued: bool, service_class: str) -> str:
-    """The class counts while it waits: what comes later may overtake it."""
-    return f"queued|{service_class}" if queued else "running"
+def _phase(queued: bool, service_class: str, unit: str) -> str:
+    """The class counts while it waits: what comes later may overtake it. `unit`: what its progress counts."""
+    if queued:
+        return f"queued|{service_class}"
+    return "running" if unit else "begun"
 
 
 def _lesson(phase: str, seconds: float) -> str:
@@ -122,7 +126,7 @@ def _lesson(phase: str, seconds: float) -> str:
 
 
 def _phase_of(info: JobInfo) -> str:
-    return _phase(info.status is JobStatus.QUEUED, info.service_class)
+    return _phase(info.status is JobStatus.QUEUED, info.service_class, unit_of(info.progress))
 
 
 def _has(snapshot: Snapshot, wanted: Sequence[JobInfo]) -> bool:

@@ -22,7 +22,7 @@ _OVERDUE = 0.15
 #: Changes that are looked at. What comes later is extrapolated.
 _MOST_CHANGES = 1500
 #: Seconds of writing that may not be told of yet (worker/engines/llm/request.py: WRITTEN_EVERY).
-_UNTOLD = 1.0
+_UNTOLD = 0.75
 _NOTHING = 1e-9
 #: Seconds for which speeds are taken as constant: at least, and as a share of the time that has passed.
 _SHORTEST, _STEP = 0.2, 0.2
@@ -89,14 +89,13 @@ class Item:
 
         `reads` and `writes` are shares of the device.
         """
-        demand = self.demand
-        age = max(0.0, self.age - waited) if self.reads else self.age
-        used = min(age, demand.work / reads)
-        demand.work -= used * reads
+        demand, age = self.demand, self.age
+        begins = max(demand.begins, waited + demand.work / reads if self.reads else 0.0)
+        demand.work *= max(0.0, 1 - age / begins) if begins else 1.0
         if not self.reads:
             self.read = 0.0
             seconds = demand.seconds(company)
-            written = min(age - used, _UNTOLD) * writes / seconds if seconds > 0 else demand.tokens
+            written = min(age - begins, _UNTOLD) * writes / seconds if seconds > 0 else demand.tokens
             demand.tokens = max(demand.tokens - written, demand.tokens * _OVERDUE)
 
     def advance(self, seconds: float) -> None:
@@ -182,7 +181,10 @@ class Line:
         # Prompts are read one after the other; those of the first ones are read by now.
         reads = _parted(self.share, 1, sum(not item.reads for item in texts))[0]
         until = list(accumulate(item.demand.work / reads for item in texts))
-        readers = sum(item.reads and seconds > item.age for item, seconds in zip(texts, until, strict=True))
+        readers = sum(
+            item.reads and max(seconds, item.demand.begins) > item.age
+            for item, seconds in zip(texts, until, strict=True)
+        )
         writers = max(1, len(texts) - readers)
         writes = _parted(self.share, readers, writers)[1]
         for item, seconds in zip(texts, until, strict=True):

@@ -30,7 +30,8 @@ class Habit(msgspec.Struct, omit_defaults=True):
     """What an app usually asks of a model that writes.
 
     `density`: tokens of its prompts for each byte of its requests; `unread`: the share of them that is in no cache;
-    `answer`: the logarithm of the tokens of an answer that ends by itself.
+    `answer`: the logarithm of the tokens of an answer that ends by itself; `begins`: that of the seconds from the
+    start of a job until the first of its answer.
     """
 
     density: float = 0.0
@@ -38,12 +39,17 @@ class Habit(msgspec.Struct, omit_defaults=True):
     answer: float = 0.0
     seen: int = 0
     at: float = 0.0
+    begins: float = -7.0
 
-    def learn(self, size: int, prompt: int, cached: int, written: int, *, limited: bool) -> None:
+    def learn(
+        self, size: int, prompt: int, cached: int, written: int, *, limited: bool, begins: float | None = None
+    ) -> None:
         """A request of `size` bytes. `limited`: its answer would have been longer."""
         news = max(_NEWS, 1 / (self.seen + 1))
         self.density += news * (prompt / max(1, size) - self.density)
         self.unread += news * ((prompt - cached) / max(1, prompt) - self.unread)
+        if begins is not None:
+            self.begins += news * (math.log(max(begins, 1e-3)) - self.begins)
         length = math.log(max(1, written))
         if limited:
             # All that is known is that it is longer.
@@ -73,11 +79,21 @@ class ModelPaces(msgspec.Struct, omit_defaults=True):
         """That of an app, else that of all."""
         return self.habits.get(app) or self.habits.get(ANYBODY)
 
-    def note(self, app: str, size: int, prompt: int, cached: int, written: int, *, limited: bool) -> None:
+    def note(
+        self,
+        app: str,
+        size: int,
+        prompt: int,
+        cached: int,
+        written: int,
+        *,
+        limited: bool,
+        begins: float | None = None,
+    ) -> None:
         """A text of this app has ended."""
         for name in {app, ANYBODY}:
             habit = self.habits.setdefault(name, Habit())
-            habit.learn(size, prompt, cached, written, limited=limited)
+            habit.learn(size, prompt, cached, written, limited=limited, begins=begins)
         if len(self.habits) > MOST_APPS:
             del self.habits[min(self.habits, key=lambda name: self.habits[name].at)]
 

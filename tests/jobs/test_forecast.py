@@ -113,6 +113,13 @@ def test_answers_that_were_begun_together_are_as_far_as_each_other() -> None:
     )
 
 
+def test_an_answer_has_not_begun_before_its_app_usually_gets_the_first_of_it() -> None:
+    """A schema is compiled first, say. The prompt alone does not tell that."""
+    for age, left in ((0.5, 0.55), (1.2, 0.3)):
+        demand = Demand(0.0, 0.1, 50, writes("", 1).demand.pace, begins=1.0)
+        assert ends(line(Item("a", "model", demand, age=age)))["a"] == pytest.approx(left, abs=0.02)
+
+
 def test_the_more_prompts_wait_the_more_of_the_time_they_are_read() -> None:
     few = ends(line(writes("a", 100), writes("b", 1, reading=10), capacity=4))
     many = ends(line(writes("a", 100), *(writes(str(each), 1, reading=10) for each in range(3)), capacity=4))
