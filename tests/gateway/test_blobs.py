@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import queue
 import re
 import secrets
 import socket
@@ -14,26 +13,18 @@ from pathlib import Path
 
 import httpx
 import pytest
-import redis
-import uvicorn
 
-from config.settings import Settings
 from jobs.blobs import MADE, SENT, STORED, LocalBlobs, Scratch, Uploads, job_blobs
 from jobs.blobs.door import HttpBlobs
 from jobs.blobs.ids import new_id
 from jobs.client import JobClient
-from jobs.connection import async_connection, connection
+from jobs.connection import connection
 from jobs.errors import BlobGone, EngineFailure, InsufficientStorage, MlxqError, ServiceUnavailable
 from jobs.gate import Ending, Gate
+from jobs.kinds import Category
 from jobs.request import JobRequest
-from jobs.session import Session
-from mlxq.gateway import join_keys
-from mlxq.gateway.app import create_app
-from mlxq.gateway.certificate import certificate_of
-from mlxq.gateway.guard import Guard
-from mlxq.gateway.joining import join
-from mlxq.gateway.process import files_of_jobs
-from tests.support.blob_door import ACCOUNT, AbruptServer, BlobDoor
+from tests.support.blob_door import ACCOUNT, BlobDoor
+from tests.support.gateway import Gateway, session_of
 from tests.support.jobs import TTL, request
 from tests.support.link import Link
 
@@ -265,84 +256,43 @@ def test_a_full_disk_is_told_to_the_worker(scratch: Scratch, tmp_path: Path) -> 
         worker.put(bytes(100_000))
 
 
-# -- a gateway with real keys and claims -------------------------------------------------------------------------
+# -- keys and claims ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def joining(redis_url: str, clean_redis: redis.Redis, tmp_path: Path) -> Iterator[Settings]:
-    """The settings of a worker that is about to join a gateway, whose files are in `server`."""
-    settings = Settings(redis_url=redis_url, data_dir=tmp_path / "server")
-    certificate = certificate_of(settings.data_dir)
-    key = join_keys.make(clean_redis, "laptop", certificate.fingerprint)
-    listener = socket.create_server(("127.0.0.1", 0))
-    started: queue.SimpleQueue[uvicorn.Server] = queue.SimpleQueue()
-
-    async def serve() -> None:
-        async with async_connection(redis_url) as client:
-            config = uvicorn.Config(
-                create_app(Guard(settings, certificate, client), 1, files_of_jobs(settings, client)),
-                ssl_certfile=certificate.certificate,
-                ssl_keyfile=certificate.key,
-                log_config=None,
-                lifespan="off",
-                timeout_graceful_shutdown=1,
-            )
-            server = AbruptServer(config)
-            started.put(server)
-            await server.serve([listener])
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    server = started.get(timeout=60)
-    address = f"https://127.0.0.1:{listener.getsockname()[1]}"
-    yield Settings.model_validate({"data_dir": tmp_path / "mac", "join_url": address, "join_key": str(key)})
-    server.should_exit = True
-    thread.join(60)
-
-
-def joined_settings(joining: Settings) -> Settings:
-    settings = join(joining, threading.Event())
-    assert settings is not None
-    return settings
-
-
-async def enqueue(redis_url: str, job: JobRequest) -> None:
-    client = JobClient(redis_url, queue_limit=5, ttl=TTL)
+async def enqueue(address: str, job: JobRequest) -> None:
+    client = JobClient(address, queue_limit=5, ttl=TTL)
     await client.start()
     await client.bus.connected.wait()
     await client.enqueue(job)
     await client.stop()
 
 
-def test_a_joined_worker_has_the_files_of_a_job_while_it_runs_it(
-    joining: Settings, redis_url: str, clean_redis: redis.Redis, tmp_path: Path
-) -> None:
-    store = LocalBlobs(tmp_path / "server" / "blobs")
+def test_a_joined_worker_has_the_files_of_a_job_while_it_runs_it(gateway: Gateway, tmp_path: Path) -> None:
+    store, queue = LocalBlobs(gateway.data_dir / "blobs"), Category.IMAGE
     uploads = Uploads(store)
-    sent = uploads.put(DATA)
-    voice = uploads.put_shared(b"voice")
-    asyncio.run(enqueue(redis_url, request(uploads=uploads)))
-    mine, others = joined_settings(joining), joined_settings(joining)
-    worker, other = job_blobs(mine), job_blobs(others)
-    assert isinstance(worker, HttpBlobs)
+    sent, voice = uploads.put(DATA), uploads.put_shared(b"voice")
+    job = request(uploads=uploads, queue=queue)
+    asyncio.run(enqueue(gateway.redis.url, job))
+    key = gateway.key("laptop")
+    joined = [gateway.joined(key, tmp_path / name) for name in ("mine", "another")]
+    worker, another = map(job_blobs, joined)
     # It waits, and is nobody's.
     with pytest.raises(BlobGone):
         worker.read(sent)
-    session = Session.of(mine)
-    assert session is not None
-    with connection(redis_url) as link:
-        gate = Gate(link, "llm", f"{session.worker}.llm", TTL)
+    with connection(gateway.redis.url) as link:
+        gate = Gate(link, queue, f"{session_of(joined[0]).worker}.{queue}", TTL)
         (claim,) = gate.claim([(job_id, secrets.token_hex(16)) for job_id in gate.take(1) or ()])
+        assert claim.job_id == job.id
         with worker.local(sent) as path:
             assert path.read_bytes() == DATA
         assert worker.read(voice) == b"voice"
         with pytest.raises(BlobGone):
-            other.read(sent)
+            another.read(sent)
         assert store.read(worker.put(b"result")) == b"result"
         gate.write([], [Ending(claim.job_id, claim.execution_id, error=EngineFailure("x"))])
     with pytest.raises(BlobGone):
         worker.read(sent)
-    join_keys.revoke(clean_redis, next(iter(join_keys.listed(clean_redis))))
+    gateway.revoke(key)
     with pytest.raises(MlxqError, match="revoked"):
         worker.put(b"late")
-    assert files(tmp_path / "mac" / "scratch") == []
+    assert files(tmp_path / "mine" / "scratch") == []

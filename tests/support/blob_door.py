@@ -17,7 +17,7 @@ from mlxq.gateway.blobs import blob_routes
 ACCOUNT = ("laptop", "token")
 
 
-class AbruptServer(uvicorn.Server):
+class _Server(uvicorn.Server):
     """Cuts its connections at its end."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -42,7 +42,7 @@ class BlobDoor:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = listener.getsockname()[1]
         config = uvicorn.Config(self._app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
-        self._server = AbruptServer(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name="blob-door", daemon=True
         )
