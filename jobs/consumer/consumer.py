@@ -30,7 +30,7 @@ from jobs.consumer.notifier import Notifier
 from jobs.consumer.queue import ConsumedQueue, Worker
 from jobs.consumer.registration import dead_workers
 from jobs.consumer.step_record import StepRecord, last_steps, remove_left_behind
-from jobs.gate import BEAT, Ttl
+from jobs.gate import BEAT, PATIENCE, Ttl
 from jobs.permissions import Denied, check
 from jobs.session import Session
 from jobs.waits import EVERY_QUEUE
@@ -97,6 +97,7 @@ class Consumer:
         self._rests = rests
         self._records: list[StepRecord] = []
         self._queues: dict[str, ConsumedQueue] = {}
+        self._patient_until = float("-inf")
         self._stop = threading.Event()
         self._listening = threading.Event()
         self._pulse = threading.Thread(target=self._beat_on, name="pulse", daemon=True)
@@ -153,6 +154,7 @@ class Consumer:
         if not self._wait_for_redis(stop):
             return False
         set_clock(self.redis)
+        self._be_patient()
         if not self._joined:
             self._recover(dead_workers(self.redis, self._queues.keys(), self.machine))
         if self._steps is not None:
@@ -266,17 +268,25 @@ class Consumer:
             except (RedisError, OSError) as error:
                 if self._is_over(error):
                     return
+                self._be_patient()
                 log.warning("no heartbeat: %s", type(error).__name__)
             except Exception:  # the leases must be renewed whatever happens
                 log.exception("a heartbeat failed")
 
+    def _be_patient(self) -> None:
+        """Redis was away, or may have been: others get the time to renew their leases."""
+        self._patient_until = time.monotonic() + PATIENCE
+
     def _recover(self, dead: Sequence[str]) -> None:
         """Not for joined workers, which know nothing of others: the gateway does it for them."""
+        patient = time.monotonic() < self._patient_until
+        if patient and not dead:
+            return
         steps = None
         if self._steps is not None:
             steps = {**last_steps(self._steps, own=self.name), **no_fault_of(self.redis, self._queues)}
         for queue in self._queues.values():
-            requeued, failed = queue.recover(self._max_attempts, dead, steps)
+            requeued, failed = queue.recover(self._max_attempts, dead, steps, patient=patient)
             if requeued or failed:
                 log.warning("recovered the %s queue: %d jobs again, %d failed", queue.name, requeued, failed)
 

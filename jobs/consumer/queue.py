@@ -237,10 +237,15 @@ class ConsumedQueue:
         self._lease_gate.sweep()
 
     def recover(
-        self, max_attempts: int, dead: Sequence[str], steps: Mapping[str, LastStep] | None = None
+        self,
+        max_attempts: int,
+        dead: Sequence[str],
+        steps: Mapping[str, LastStep] | None = None,
+        *,
+        patient: bool = False,
     ) -> tuple[int, int]:
         """Bring back what dead workers left. Returns how many jobs were (requeued, failed). See `Gate.recover`."""
-        return self._lease_gate.recover(max_attempts, dead, steps, self._machine)
+        return self._lease_gate.recover(max_attempts, dead, steps, self._machine, patient=patient)
 
     def relieve(self) -> int:
         """Delete ended jobs of any queue while Redis' memory is short. Returns how many."""

@@ -5,7 +5,7 @@ the truth; `tests/jobs/test_rq_contract.py` pins it. Redis' clock, not the machi
 """
 
 from jobs.gate.affinity import Favour, ModelAffinity, Room, Seat, any_model
-from jobs.gate.consumer import BEAT, LEASE, Emission, Ending, Gate
+from jobs.gate.consumer import BEAT, LEASE, PATIENCE, Emission, Ending, Gate
 from jobs.gate.last_step import LastStep
 from jobs.gate.producer import Admission, AsyncGate, Change, Parting
 from jobs.gate.scripts import Ttl, iso_now
@@ -15,6 +15,7 @@ __all__ = [
     "AGING",
     "BEAT",
     "LEASE",
+    "PATIENCE",
     "Admission",
     "AsyncGate",
     "Change",

@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 #: Seconds that an execution belongs to its worker after a beat, and between two beats.
 LEASE = 6.0
 BEAT = 1.5
+#: Seconds in which every worker has renewed its leases after Redis was away.
+PATIENCE = 2 * BEAT
 #: Seconds after which a job that was taken off the queue but not claimed is put back.
 UNCLAIMED_GRACE = 2.0
 
@@ -252,12 +254,15 @@ class Gate(Taker):
         dead_workers: Sequence[str] = (),
         steps: Mapping[str, LastStep] | None = None,
         machine: str = "",
+        *,
+        patient: bool = False,
     ) -> tuple[int, int]:
         """Bring back what dead workers left on this queue. Returns how many jobs were (requeued, failed).
 
         `steps`: what each worker worked on at last, as far as that is known. With it, jobs that are suspected of the
         death of a worker run alone; None: they run as before. `machine`: this one; that a worker of another one is
-        gone may have many reasons, and its jobs run as before the first time.
+        gone may have many reasons; its jobs run as before the first time. `patient`: leases may have ended because
+        Redis was away; only what the dead left is brought back.
         """
         error = WorkerDied("The worker crashed {crashes} while it ran this job; it is not tried again.")
         result = result_fields(FAILED, "", "", exc_string="The worker crashed while it ran this job.")
@@ -283,6 +288,7 @@ class Gate(Taker):
                 int(steps is not None),
                 self.queue,
                 machine,
+                int(patient),
             ],
         )
         requeued, failed, cancelled = ([each.decode() for each in ids] for ids in answer)

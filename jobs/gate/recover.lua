@@ -4,7 +4,8 @@
 -- ARGV: now (ISO), crashes of the worker under a job after which it fails, grace for unclaimed jobs (s), ttl,
 --       events ttl, requeued event, failed event, cancelled event, exception text, result fields as a JSON list,
 --       error (JSON), names of dead workers (JSON list), last steps of workers (JSON: name -> executions, company),
---       whether suspects run alone (0|1), category, this machine
+--       whether suspects run alone (0|1), category, this machine, whether workers may have been unable
+--       to renew their leases (0|1): only what the dead left is brought back
 -- In texts, {crashes} stands for how often it crashed.
 -- Returns { ids of requeued jobs, of failed ones, of cancelled ones }
 --
@@ -29,9 +30,11 @@ for _, step in pairs(steps) do
   step.executions = executions
 end
 
-local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', time)
+local patient = ARGV[17] == '1'
+local expired = patient and {} or redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', time)
 if next(dead) then
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. time, '+inf')) do
+  local rest = patient and '-inf' or '(' .. time
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], rest, '+inf')) do
     if dead[redis.call('HGET', 'rq:execution:' .. member, 'worker_name')] then
       expired[#expired + 1] = member
     end

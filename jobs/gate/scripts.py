@@ -27,7 +27,18 @@ class Ttl:
 
 _FOLDER = Path(__file__).parent
 #: Files of what scripts share, each after those that it uses.
-_SHARED = ("common", "lines", "metrics", "usage", "announce", "states", "memory", "watchers", "resend", "machines")
+_SHARED = (
+    "common",
+    "lines",
+    "metrics",
+    "usage",
+    "announce",
+    "states",
+    "memory",
+    "watchers",
+    "resend",
+    "machines",
+)
 #: Where a definition begins in them: at the left margin, as nothing else does; and the names that it defines.
 _BEGINNING = re.compile(r"^(?=local |function )", re.MULTILINE)
 _NAMES = re.compile(r"(?:local function|local|function) ([\w, ]+)")

@@ -19,7 +19,7 @@ from jobs.connection import async_connection, connection
 from jobs.consumer.joined import no_fault_of
 from jobs.consumer.machine import machine_of
 from jobs.consumer.step_record import last_steps
-from jobs.gate import BEAT, Gate, LastStep, Ttl
+from jobs.gate import BEAT, PATIENCE, Gate, LastStep, Ttl
 from jobs.tasks import end
 from mlxq.gateway.command_rules import CATEGORIES
 from mlxq.gateway.commands import pass_on
@@ -63,6 +63,7 @@ class Watch:
             try:
                 await self._look()
             except (RedisError, OSError) as error:
+                self._recovery.be_patient()
                 log.warning("joined workers are not watched: %s", type(error).__name__)
             try:
                 async with asyncio.timeout(BEAT):
@@ -129,11 +130,19 @@ class Recovery:
         self._settings = settings
         self._redis: redis.Redis = connection(settings.redis_address)
         self._machine = machine_of(settings.data_dir)
+        self.be_patient()
         ttl = Ttl.of(settings)
         self._gates = [Gate(self._redis, category, "gateway", ttl) for category in CATEGORIES]
 
+    def be_patient(self) -> None:
+        """Workers could not renew their leases: they get the time to do so."""
+        self._patient_until = time.monotonic() + PATIENCE
+
     def run(self, revoked: Collection[str]) -> None:
         """`revoked`: workers whose jobs go back at once. Raises RedisError."""
+        patient = time.monotonic() < self._patient_until
+        if patient and not revoked:
+            return
         steps = {**last_steps(self._settings.step_folder), **no_fault_of(self._redis, CATEGORIES)}
         for gate in self._gates:
             dead = [f"{worker}.{gate.queue}" for worker in revoked]
@@ -142,6 +151,7 @@ class Recovery:
                 dead,
                 {**steps, **{name: LastStep() for name in dead}},
                 self._machine,
+                patient=patient,
             )
             if requeued or failed:
                 log.warning("recovered the %s queue: %d jobs again, %d failed", gate.queue, requeued, failed)

@@ -101,6 +101,20 @@ async def test_a_machine_that_is_back_takes_its_charge_back_once(
     assert not clean_redis.exists(keys.job(job_id))
 
 
+async def test_who_could_not_renew_a_lease_gets_the_time_to_do_so(
+    front: AsyncGate, gate: Gate, other: Gate, clean_redis: redis.Redis
+) -> None:
+    await front.admit(request(), 9)
+    job_id = lose(gate, clean_redis, "execution-1")
+    assert other.recover(2, ["worker-3"], {}, HERE, patient=True) == (0, 0)
+    assert gate.beat([(job_id, "execution-1")]) == (set(), set(), set())
+    assert other.recover(2, (), {}, HERE) == (0, 0)
+    # Of the dead nothing else is to be expected, whether or not their leases have ended.
+    assert other.recover(2, ["worker-1"], {}, HERE, patient=True) == (1, 0)
+    job_id = lose(gate, clean_redis, "execution-2")
+    assert other.recover(2, ["worker-1"], {}, HERE, patient=True) == (1, 0)
+
+
 def test_a_machine_is_its_host_and_its_folder(tmp_path: Path) -> None:
     names: list[str] = []
     threads = [
