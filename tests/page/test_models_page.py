@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from playwright.sync_api import Browser, expect
 
+from jobs import keys
+from jobs.worker_state import SlotState, WorkerState
 from tests.page.conftest import ABSENT
 from tests.page.watched import Watched, watched
 from tests.support.hub import Hub
@@ -95,3 +98,21 @@ def test_usage_is_shown_by_app(tab: Watched, tidy: System) -> None:
     with tab.page.expect_download() as saved:
         tab.page.get_by_role("button", name="CSV").click()
     assert "counted" in saved.value.path().read_text()
+
+
+def test_of_several_machines_each_is_named(tab: Watched, tidy: System) -> None:
+    slot = SlotState(model="tiny-chat", state="loaded", memory_bytes=400_000)
+    laptop = WorkerState(name="laptop.7.abcdef", host="laptop", slots={"llm": (slot,)}, budget=10**9)
+    with redis.Redis.from_url(tidy.redis.url) as client:
+        client.sadd(keys.WORKER_STATES, laptop.name)
+        client.set(keys.worker_state(laptop.name), laptop.encode(), ex=120)
+        try:
+            tab.open("models").connected()
+            held = tab.page.get_by_role("table", name="Models in memory")
+            expect(held.get_by_role("columnheader", name="Machine")).to_be_visible()
+            expect(held.get_by_role("cell", name="laptop", exact=True)).to_be_visible()
+            expect(held.get_by_role("button", name="Unload tiny-chat of laptop")).to_be_visible()
+        finally:
+            client.delete(keys.worker_state(laptop.name))
+            client.srem(keys.WORKER_STATES, laptop.name)
+        expect(held.get_by_role("columnheader", name="Machine")).to_have_count(0)

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../lib.js";
 import { base, call, request } from "../api.js";
-import { ended, entryOf, running, waiting } from "../events.js";
+import { ended, entryOf, machineOf, running, waiting } from "../events.js";
 import { about, moment, number, pace, seconds } from "../format.js";
 import { useKeys } from "../keys.js";
 import { Button, CopyButton, Segments } from "../parts/controls.js";
@@ -178,6 +178,7 @@ function Facts({ job }) {
     ["Cached", cached ? `${number(cached)} tokens` : null],
     ["Answer", answer === undefined ? null : `${number(answer)} tokens`],
     ["Speed", answer && run_seconds ? pace(answer / run_seconds) : null],
+    ["Machine", machineOf(job.worker)],
     ["Attempts", job.attempts > 1 ? job.attempts : null],
     ["Id", job.id],
   ].filter(([, value]) => value !== null && value !== undefined && value !== "");
