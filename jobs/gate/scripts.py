@@ -27,7 +27,7 @@ class Ttl:
 
 _FOLDER = Path(__file__).parent
 #: Files of what scripts share, each after those that it uses.
-_SHARED = (
+SHARED = (
     "common",
     "lines",
     "metrics",
@@ -73,7 +73,7 @@ class _Definition:
 
 @cache
 def _definitions() -> tuple[_Definition, ...]:
-    texts = (_COMMENT.sub("", (_FOLDER / f"{part}.lua").read_text()) for part in _SHARED)
+    texts = (_COMMENT.sub("", (_FOLDER / f"{part}.lua").read_text()) for part in SHARED)
     found = ((each, _NAMES.match(each)) for text in texts for each in _BEGINNING.split(text))
     return tuple(_Definition(frozenset(_WORD.findall(names[1])), text) for text, names in found if names)
 
