@@ -218,6 +218,11 @@ def commands(worker_name: str) -> str:
     return f"mlxq:commands:{worker_name}"
 
 
+def questions(worker_name: str) -> str:
+    """Questions that only this worker of another machine can answer (expires)."""
+    return f"mlxq:questions:{worker_name}"
+
+
 def joined(worker_name: str) -> str:
     """The id of the key with which a worker of another machine has joined (expires)."""
     return f"mlxq:joined:{worker_name}"

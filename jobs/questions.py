@@ -3,12 +3,13 @@
 They are no jobs: nothing is kept, and they wait for no queue.
 
 A process asks by an entry in a list and a command to the workers; the one that takes the entry answers on the asking
-process' channel, as if it ended a job. This module knows Redis; it does not know tokenizers.
+process' channel, as if it ended a job. A worker of another machine has a list of its own, for models that only such
+workers have. This module knows Redis; it does not know tokenizers.
 """
 
 import contextlib
 import secrets
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import redis
@@ -20,6 +21,7 @@ from jobs.clock import CLOCK
 from jobs.commands import QUESTION
 from jobs.errors import MlxqError, ServiceUnavailable
 from jobs.events import Completed, Event, Failed, encode_event
+from jobs.inventory import holders
 from jobs.payloads import ChatPayload
 
 #: Seconds that an answer is waited for: a tokenizer may have to be loaded.
@@ -121,10 +123,11 @@ async def ask(
     )
     watch = bus.watch(question.id, "", accepted=False)
     try:
+        place = await _place(connection, model)
         async with connection.pipeline(transaction=False) as pipe:
-            pipe.rpush(keys.QUESTIONS, msgspec.json.encode(question))
-            pipe.ltrim(keys.QUESTIONS, -_MOST, -1)
-            pipe.expire(keys.QUESTIONS, _SHORT)
+            pipe.rpush(place, msgspec.json.encode(question))
+            pipe.ltrim(place, -_MOST, -1)
+            pipe.expire(place, _SHORT)
             pipe.publish(keys.COMMANDS, QUESTION)
             await pipe.execute()
         entry = await watch.next(PATIENCE)
@@ -139,9 +142,21 @@ async def ask(
             raise ServiceUnavailable("No worker counts tokens now. Try again in a moment.", retry_after=2)
 
 
-def take_question(connection: redis.Redis) -> Question | None:
-    """The next question that somebody waits for. Raises RedisError."""
-    while (data := connection.lpop(keys.QUESTIONS)) is not None:
+async def _place(connection: redis.asyncio.Redis, model: str) -> str:
+    """The list of those who can answer: the one for all workers here, or that of one of another machine."""
+    workers: Any = await connection.smembers(keys.WORKER_STATES)
+    # An adapter stands behind its model.
+    having = sorted(await holders(connection, workers, model.partition("+")[0]))
+    async with connection.pipeline(transaction=False) as pipe:
+        for name in having:
+            pipe.exists(keys.joined(name))
+        joined: list[int] = await pipe.execute() if having else []
+    return keys.questions(secrets.choice(having)) if joined and all(joined) else keys.QUESTIONS
+
+
+def take_question(connection: redis.Redis, place: str = keys.QUESTIONS) -> Question | None:
+    """The next question of a list that somebody waits for. Raises RedisError."""
+    while (data := connection.lpop(place)) is not None:
         # What another version asks is of no use.
         with contextlib.suppress(msgspec.MsgspecError):
             question = _QUESTION.decode(data)  # type: ignore[arg-type]

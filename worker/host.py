@@ -125,8 +125,7 @@ class WorkerHost:
             lanes.start()
         self._load_kept()
         self._consumer.start()
-        if self._session is None:
-            self._tokenizers.start()
+        self._tokenizers.start()
         self._inventory.start()
         log.info("ready: %s", ", ".join(self.lanes))
         return True

@@ -11,10 +11,12 @@ import redis
 from redis.exceptions import RedisError
 
 from config.settings import Settings
+from jobs import keys
 from jobs.connection import connection
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound
 from jobs.kinds import Category
 from jobs.questions import Answer, Question, reply, take_question
+from jobs.session import Session
 from mlxq.catalog import Catalog, UnknownModel
 from worker.engines import Reader, load_reader
 from worker.engines.failures import failure_of
@@ -33,6 +35,8 @@ class Tokenizers:
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self._settings, self._catalog = settings, catalog
         self._redis: redis.Redis = connection(settings.redis_address)
+        session = Session.of(settings)
+        self._place = keys.QUESTIONS if session is None else keys.questions(session.worker)
         self._readers: OrderedDict[str, Reader] = OrderedDict()
         self._awake, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="tokenizers", daemon=True)
@@ -56,7 +60,10 @@ class Tokenizers:
             self._awake.wait(_LOOK)
             self._awake.clear()
             try:
-                while not self._stopped.is_set() and (question := take_question(self._redis)) is not None:
+                while not self._stopped.is_set():
+                    question = take_question(self._redis, self._place)
+                    if question is None:
+                        break
                     reply(self._redis, question, self._said(question))
             except (RedisError, OSError) as error:
                 log.debug("no questions are taken: %s", type(error).__name__)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
+import msgspec
+
 from jobs import keys
 from jobs.gate import LEASE
 from jobs.kinds import Category
@@ -24,7 +26,11 @@ CATEGORIES: Final = tuple(each.value for each in Category)
 _LEASE, _ANSWERS = int(LEASE), 120
 #: Bytes of an error's text, and of a line of the log.
 _LONGEST_ERROR, _LONGEST_LINE = 4096, 16_384
-_REPLY = re.compile(rb"mlxq:answers:[0-9a-f]{16}")
+_ANSWERS_KEY = re.compile(rb"mlxq:answers:[0-9a-f]{16}")
+_BUS = re.compile(rb"mlxq:bus:[\w.-]{1,128}")
+_REPLY = re.compile(rb'\[\["question-[0-9a-f]{24}","[0-9]{1,16}-0",(.*)\]\]', re.DOTALL)
+#: How an event begins.
+_EVENT = b'{"type":"'
 
 
 class Rules:
@@ -89,6 +95,9 @@ def _rules(joined: Joined) -> Iterator[tuple[str, Pattern, bool]]:
         yield once("BLMOVE", bell, bell, _one("LEFT"), _one("LEFT"), _number)
         yield once("RPUSH", bell, _one("1"))
         yield once("EXISTS", _one(keys.queue(category)))
+    # Questions that only it can answer.
+    yield once("LPOP", _one(keys.questions(joined.worker)))
+    yield once("PUBLISH", _is_bus, _is_reply)
     # What it says of itself: RQ's list of workers, its state, its models.
     yield many("HSET", entries, _short)
     yield once("EXPIRE", entries, _number)
@@ -113,8 +122,8 @@ def _rules(joined: Joined) -> Iterator[tuple[str, Pattern, bool]]:
     yield once("HSET", _one(keys.PACES), lambda each: each.startswith(paces), _any)
     yield many("HDEL", _one(keys.PACES), lambda each: each.startswith(paces))
     # Answers to the API's orders, what its users told it to load, and lines of its log.
-    yield once("RPUSH", _is_reply, _any)
-    yield once("EXPIRE", _is_reply, _up_to(_ANSWERS))
+    yield once("RPUSH", _is_answers, _any)
+    yield once("EXPIRE", _is_answers, _up_to(_ANSWERS))
     loads = re.compile(rb"(?:load|unload) [a-z]+ %b [^\n]{0,512}" % re.escape(name))
     yield once("PUBLISH", _one(keys.COMMANDS), lambda each: loads.fullmatch(each) is not None)
     line = _up_to_bytes(_LONGEST_LINE)
@@ -145,5 +154,26 @@ def _up_to_bytes(most: int) -> Matcher:
     return lambda each: len(each) <= most
 
 
+def is_event(text: bytes) -> bool:
+    """Whether it is JSON: it becomes a part of a message that may hold events of other jobs."""
+    if not text.startswith(_EVENT):
+        return False
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _is_answers(argument: bytes) -> bool:
+    return _ANSWERS_KEY.fullmatch(argument) is not None
+
+
+def _is_bus(argument: bytes) -> bool:
+    return _BUS.fullmatch(argument) is not None
+
+
 def _is_reply(argument: bytes) -> bool:
-    return _REPLY.fullmatch(argument) is not None
+    """The answer to one question, whose id nobody knows but who has taken it."""
+    found = _REPLY.fullmatch(argument)
+    return found is not None and is_event(found[1])

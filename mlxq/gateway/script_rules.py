@@ -10,14 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha1
 from typing import TypeAlias
 
-import msgspec
-
 from config.settings import Settings
 from jobs import keys
 from jobs.gate import LEASE, Ttl
 from jobs.gate.scripts import script
 from jobs.protocol import SCRIPTS
-from mlxq.gateway.command_rules import CATEGORIES, own_names
+from mlxq.gateway.command_rules import CATEGORIES, is_event, own_names
 from mlxq.gateway.sessions import Joined
 
 Words: TypeAlias = Sequence[bytes]
@@ -36,7 +34,6 @@ _ENDS: Mapping[bytes, Callable[[str], str]] = {
     b"failed": keys.failed,
     b"canceled": keys.cancelled,
 }
-_EVENT = b'{"type":"'
 #: By the SHA-1 of each.
 _NAMES = {script(name)[1].encode(): name for name in SCRIPTS}
 
@@ -83,17 +80,6 @@ def _is_execution(execution_id: bytes) -> bool:
     return _EXECUTION.fullmatch(execution_id) is not None
 
 
-def _is_event(event: bytes) -> bool:
-    """Whether it is JSON: it becomes a part of a message that may hold events of other jobs."""
-    if not event.startswith(_EVENT):
-        return False
-    try:
-        msgspec.json.decode(event, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True
-
-
 def _is_lease(seconds: bytes) -> bool:
     try:
         return len(seconds) <= 8 and 0 < float(seconds) <= LEASE
@@ -134,7 +120,7 @@ def _claim(rules: ScriptRules, names: Words, arguments: Words) -> bool:
         and arguments[2] in rules.names
         and _is_lease(arguments[3])
         and tuple(arguments[6:8]) == rules.ttls
-        and _is_event(arguments[8])
+        and is_event(arguments[8])
     )
 
 
@@ -145,7 +131,7 @@ def _emit(rules: ScriptRules, names: Words, arguments: Words) -> bool:
         and all(map(_is_job, arguments[::4]))
         and all(map(_is_execution, arguments[1::4]))
         and all(number.isdigit() for number in arguments[2::4])
-        and all(map(_is_event, arguments[3::4]))
+        and all(map(is_event, arguments[3::4]))
     )
 
 
@@ -160,7 +146,7 @@ def _finish(rules: ScriptRules, names: Words, arguments: Words) -> bool:
     return (
         list(names) == [_bytes(each) for each in wanted]
         and tuple(arguments[4:6]) == rules.ttls
-        and _is_event(arguments[6])
+        and is_event(arguments[6])
         and len(arguments[7]) <= _LONGEST_TEXT
         and len(arguments[8]) <= _LONGEST_TEXT
         and _OUTPUTS.fullmatch(arguments[9]) is not None
@@ -176,7 +162,7 @@ def _release(rules: ScriptRules, names: Words, arguments: Words) -> bool:
         and len(arguments) == 4
         and _is_job(arguments[0])
         and _is_execution(arguments[1])
-        and _is_event(arguments[2])
+        and is_event(arguments[2])
         and len(arguments[3]) <= _LONGEST_ID
     )
 

@@ -95,6 +95,13 @@ FORBIDDEN: list[tuple[Any, ...]] = [
     ("SADD", keys.WORKER_STATES, "other"),
     ("SREM", keys.WORKERS, "rq:worker:other"),
     ("LPOP", keys.QUESTIONS),
+    ("LPOP", keys.questions("other")),
+    ("PUBLISH", keys.bus("api"), '[["chatcmpl-1","1-0",{"type":"cancelled"}]]'),
+    (
+        "PUBLISH",
+        keys.bus("api"),
+        f'[["question-{"0" * 24}","1-0",{{"type":"x"}}],["a","1-0",{{"type":"x"}}]]',
+    ),
     ("LPOP", keys.GARBAGE, 10),
     ("LRANGE", keys.intermediate("llm"), 0, -1),
     ("RPUSH", keys.bell("download"), "1"),

@@ -181,6 +181,9 @@ def test_one_command_makes_a_mac_a_worker(
         answer = httpx.post(f"{address}/v1/chat/completions", json=body, timeout=60)
         assert answer.status_code == 200, answer.text
         assert answer.json()["usage"]["completion_tokens"] == 3
+        # Nobody else can say this of its model.
+        counted = httpx.post(f"{address}/v1/messages/count_tokens", json=body, timeout=60)
+        assert counted.status_code == 200, counted.text
         listed = Program([sys.executable, "-m", "mlxq", "workers", "--url", address], environment)
         assert key.id in listed.line("first")
         assert listed.wait() == 0
