@@ -174,7 +174,7 @@ if ARGV[13] ~= '' and not any then
   local places = tonumber(ARGV[14])
   me = { name = ARGV[13], places = places, running = math.max(0, places - most), chosen = 0, ready = ready,
     bytes = tonumber(ARGV[15]), patience = patience, time = time, adopted = own and own.adopted or 0,
-    background = not rests }
+    background = not rests, elsewhere = {} }
 end
 local several, elsewhere = others[1] ~= nil, nil
 local FIELDS = { 'mlxq_model', 'mlxq_kind', 'mlxq_submitted_ms', 'mlxq_suspect', 'mlxq_share' }

@@ -93,8 +93,7 @@ local function on_disk(name, model)
   return base ~= nil and call('HEXISTS', key, base) == 1
 end
 
--- Whether only other workers can run jobs for this model.
-local function only_elsewhere(me, others, model)
+local function runs_elsewhere(me, others, model)
   if me.ready[model] or on_disk(me.name, model) then
     return false
   end
@@ -104,6 +103,14 @@ local function only_elsewhere(me, others, model)
     end
   end
   return false
+end
+
+-- Whether only other workers can run jobs for this model. Of a model it is found out once in a look.
+local function only_elsewhere(me, others, model)
+  if me.elsewhere[model] == nil then
+    me.elsewhere[model] = runs_elsewhere(me, others, model)
+  end
+  return me.elsewhere[model]
 end
 
 -- Whether another worker has the model of this job in memory, and time for it.
@@ -129,7 +136,7 @@ local function home_of(others, name, each, me)
 end
 
 -- Whether this worker leaves a job to another one. `me`: its name, places, running and chosen jobs, models (`ready`),
--- free bytes, patience (ms), the time now, and when it last took over a chat.
+-- free bytes, patience (ms), the time now, when it last took over a chat, and which models are only elsewhere.
 local function leaves(me, others, each)
   if each.worker then
     return each.worker ~= me.name and lives(each.worker)
