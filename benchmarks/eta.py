@@ -4,12 +4,12 @@
 
 Chats, answers with a schema, long prompts, pictures, recordings, texts to be spoken and texts to be embedded. In the
 mix `apps`, seven apps send a few jobs at a time, and pause: what comes after an estimate decides how much of the
-device a job gets, and nothing tells when it comes. In the mix `queue`, as many jobs are sent within some seconds, and
-most wait.
+device a job gets, and nothing tells when it comes. In the mix `queue`, as many jobs are sent at once, and nothing
+comes later.
 
-Each job is asked for its `eta` once it is accepted, and again when half of that time has passed; both are compared
-with when it really ended. A few jobs of each kind come before, from which the server learns. The models are random
-and small; how long a job takes depends on its size, and on what runs beside it.
+Each job is asked for its `eta` once it is accepted, in a queue once all are, and again when half of that time has
+passed; both are compared with when it really ended. A few jobs of each kind come before, from which the server
+learns. The models are random and small; how long a job takes depends on its size, and on what runs beside it.
 
 An estimate is also compared as people see it, in whole seconds: half a second is no error then.
 """
@@ -44,8 +44,6 @@ CLOSE = 0.25
 SHOWN = 0.5
 #: Jobs of each kind that come before.
 WARM = 5
-#: Seconds in which all jobs of a queue are sent.
-SENDING = 10.0
 
 #: Path and body, or form and file.
 Request = tuple[str, dict[str, Any]]
@@ -180,18 +178,17 @@ async def _run(base_url: str, every: list[App], jobs: int, mix: str) -> list[Tol
 
 
 async def _fill(http: httpx.AsyncClient, every: list[App], wanted: dict[str, int], told: list[Told]) -> None:
-    """Send all jobs at random moments of a few seconds, after those from which the server learns."""
+    """Send all jobs in a random order, after those from which the server learns."""
     rng = random.Random("queue")
     for app in every:
         for _ in range(WARM):
             await _job(http, app, app.make(rng))
 
-    async def send(app: App, request: Request, at: float) -> None:
-        await asyncio.sleep(at)
-        told.extend(await _job(http, app, request))
-
-    jobs = [(app, app.make(rng), rng.uniform(0, SENDING)) for app in every for _ in range(wanted[app.kind])]
-    await asyncio.gather(*(send(*job) for job in jobs))
+    jobs = [(app, app.make(rng)) for app in every for _ in range(wanted[app.kind])]
+    rng.shuffle(jobs)
+    sent = [(app, await _send(http, app, request)) for app, request in jobs]
+    for found in await asyncio.gather(*(_follow(http, *each) for each in sent)):
+        told += found
 
 
 async def _use(http: httpx.AsyncClient, app: App, wanted: dict[str, int], told: list[Told]) -> None:
@@ -211,6 +208,11 @@ async def _use(http: httpx.AsyncClient, app: App, wanted: dict[str, int], told: 
 
 
 async def _job(http: httpx.AsyncClient, app: App, request: Request) -> list[Told]:
+    return await _follow(http, app, await _send(http, app, request))
+
+
+async def _send(http: httpx.AsyncClient, app: App, request: Request) -> str:
+    """Returns where the job is."""
     path, body = request
     headers = {"prefer": "respond-async", "x-app": app.kind}
     if "file" in body:
@@ -223,7 +225,10 @@ async def _job(http: httpx.AsyncClient, app: App, request: Request) -> list[Told
         accepted = await http.post(path, json={"model": "default", **body}, headers=headers)
     if accepted.status_code != 202:
         raise SystemExit(f"{path}: {accepted.status_code} {accepted.text[:300]}")
-    url = f"/jobs/{accepted.json()['id']}"
+    return f"/jobs/{accepted.json()['id']}"
+
+
+async def _follow(http: httpx.AsyncClient, app: App, url: str) -> list[Told]:
     asked = [await _ask(http, url, "accepted")]
     if (eta := asked[0][2]) is not None:
         await asyncio.sleep(eta / 2)
@@ -232,7 +237,7 @@ async def _job(http: httpx.AsyncClient, app: App, request: Request) -> list[Told
     while job["status"] in ("queued", "in_progress"):
         job = (await http.get(url, params={"wait": 60})).json()
     if job["status"] != "completed":
-        raise SystemExit(f"{path}: {job['status']} {job['error']}")
+        raise SystemExit(f"{app.kind}: {job['status']} {job['error']}")
     ended = job["timings"]["ended_at"]
     return [Told(app.kind, when, eta, ended - at) for when, at, eta in asked if ended > at]
 

@@ -21,8 +21,9 @@ _OLDEST = 0.25
 _OVERDUE = 0.15
 #: Changes that are looked at. What comes later is extrapolated.
 _MOST_CHANGES = 1500
-#: Seconds of writing that may not be told of yet (worker/engines/llm/request.py: WRITTEN_EVERY).
-_UNTOLD = 0.75
+#: Seconds of reading and of writing that may not be told of yet (worker/engines/llm/request.py: REPORT_EVERY,
+#: WRITTEN_EVERY).
+_UNREAD, _UNTOLD = 0.25, 0.75
 _NOTHING = 1e-9
 #: Seconds for which speeds are taken as constant: at least, and as a share of the time that has passed.
 _SHORTEST, _STEP = 0.2, 0.2
@@ -56,6 +57,11 @@ class Item:
         return self.demand.work > _NOTHING
 
     @property
+    def is_read_long(self) -> bool:
+        """Whether reading is told of on its way: what is not told of has not been read."""
+        return self.demand.tokens > _NOTHING and self.demand.work > _UNREAD
+
+    @property
     def ends(self) -> bool:
         """Whether its last step has begun."""
         return not self.reads and self.demand.tokens <= _NOTHING
@@ -72,6 +78,12 @@ class Item:
         if self.speed <= 0:
             return float("inf")
         return (self.demand.work if self.reads else self.demand.tokens) / self.speed
+
+    def take_turns(self) -> None:
+        """Have its last step share the time with those of others."""
+        if not self.ends:
+            self.demand.work += self.demand.last
+            self.demand.last = 0.0
 
     def catch_up(self) -> None:
         """Take off what it has done at its speed since it was known how far it is: at most a part."""
@@ -90,6 +102,9 @@ class Item:
         `reads` and `writes` are shares of the device.
         """
         demand, age = self.demand, self.age
+        if self.is_read_long:
+            demand.work -= min(age, _UNREAD) * reads
+            return
         begins = max(demand.begins, waited + demand.work / reads if self.reads else 0.0)
         demand.work *= max(0.0, 1 - age / begins) if begins else 1.0
         if not self.reads:
@@ -153,6 +168,9 @@ class Line:
     def set_speeds(self, share: float, now: float) -> None:
         """Give each running job its part of this share of the device."""
         self.share = share
+        if len(self.running) > 1:
+            for item in self.running:
+                item.take_turns()
         readers = [item for item in self.running if item.reads]
         writers = [item for item in self.running if not item.reads and not item.ends]
         if writers:
@@ -182,7 +200,7 @@ class Line:
         reads = _parted(self.share, 1, sum(not item.reads for item in texts))[0]
         until = list(accumulate(item.demand.work / reads for item in texts))
         readers = sum(
-            item.reads and max(seconds, item.demand.begins) > item.age
+            item.is_read_long or (item.reads and max(seconds, item.demand.begins) > item.age)
             for item, seconds in zip(texts, until, strict=True)
         )
         writers = max(1, len(texts) - readers)

@@ -120,6 +120,13 @@ def test_an_answer_has_not_begun_before_its_app_usually_gets_the_first_of_it() -
         assert ends(line(Item("a", "model", demand, age=age)))["a"] == pytest.approx(left, abs=0.02)
 
 
+def test_a_long_prompt_of_which_nothing_is_told_waits_for_its_turn() -> None:
+    """It is told of every quarter of a second while it is read."""
+    waited = writes("a", 10, reading=5)
+    waited.age = 4.0
+    assert ends(line(waited))["a"] == pytest.approx(4.85)
+
+
 def test_the_more_prompts_wait_the_more_of_the_time_they_are_read() -> None:
     few = ends(line(writes("a", 100), writes("b", 1, reading=10), capacity=4))
     many = ends(line(writes("a", 100), *(writes(str(each), 1, reading=10) for each in range(3)), capacity=4))
