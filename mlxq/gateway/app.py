@@ -3,6 +3,7 @@
 It knows who asks (`session_of`). What the other routes do, their own modules know.
 """
 
+import asyncio
 import base64
 import logging
 from collections.abc import Sequence
@@ -25,8 +26,8 @@ from mlxq.gateway.sessions import Joined
 
 log = logging.getLogger(__name__)
 
-#: Bytes of a request to join.
-_LONGEST = 4096
+#: Bytes of a request to join, and seconds for them.
+_LONGEST, _PATIENCE = 4096, 10.0
 _requests = msgspec.json.Decoder(shapes.Request)
 
 
@@ -102,10 +103,14 @@ async def _join(request: Request) -> Response:
 
 async def _body(request: Request) -> bytes:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST:
-            raise HTTPException(413)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _LONGEST:
+                    raise HTTPException(413)
+    except TimeoutError:
+        raise HTTPException(408) from None
     return body
 
 

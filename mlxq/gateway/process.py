@@ -22,6 +22,7 @@ from mlxq.gateway.blobs import blob_routes, claimed_inputs
 from mlxq.gateway.certificate import Certificate, certificate_of
 from mlxq.gateway.discovery import announced
 from mlxq.gateway.guard import Guard
+from mlxq.gateway.http_protocol import Protocol
 from mlxq.gateway.watch import Watch
 from mlxq.launch.open_files import allow_many_files
 from mlxq.launch.process import WRONG_SETTING, say, stop_with_parent
@@ -72,6 +73,8 @@ async def serve(settings: Settings, certificate: Certificate) -> int:
             ssl_keyfile=certificate.key,
             access_log=False,
             log_config=None,
+            http=Protocol,
+            ws="none",
             lifespan="off",
             server_header=False,
             limit_concurrency=_MOST,
