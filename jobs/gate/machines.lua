@@ -66,7 +66,7 @@ local function leave_row(key, me, own, others, taken)
   call('EXPIRE', key, '600')
 end
 
-local function lives(name)
+local function is_there(name)
   return call('EXISTS', 'mlxq:worker:' .. name) == 1
 end
 
@@ -98,7 +98,7 @@ local function runs_elsewhere(me, others, model)
     return false
   end
   for _, other in ipairs(others) do
-    if (other.models[model] or on_disk(other.name, model)) and lives(other.name) then
+    if (other.models[model] or on_disk(other.name, model)) and is_there(other.name) then
       return true
     end
   end
@@ -129,7 +129,7 @@ local function home_of(others, name, each, me)
   for _, other in ipairs(others) do
     if other.name == name then
       local there = other.models[each.model] and fits(other, each)
-      local answers = fresh(me, other) or (other.free == 0 and lives(name))
+      local answers = fresh(me, other) or (other.free == 0 and is_there(name))
       return there and answers and other or nil
     end
   end
@@ -139,7 +139,7 @@ end
 -- free bytes, patience (ms), the time now, when it last took over a chat, and which models are only elsewhere.
 local function leaves(me, others, each)
   if each.worker then
-    return each.worker ~= me.name and lives(each.worker)
+    return each.worker ~= me.name and is_there(each.worker)
   end
   if each.unloads or each.foreign then
     return false
@@ -182,7 +182,7 @@ end
 local function has_room_elsewhere(me, others, each, needed)
   for _, other in ipairs(others) do
     local waited = me.time - math.max(each.submitted, other.since)
-    if other.models[each.model] and other.free == 0 and lives(other.name) and waited < FULL then
+    if other.models[each.model] and other.free == 0 and is_there(other.name) and waited < FULL then
       return true
     end
     if has_time(me, other, each) and other.bytes >= needed and waited < me.patience
