@@ -84,7 +84,9 @@ def message(here: httpx.Client, there: httpx.Client, number: int) -> None:
     body = {"model": MODEL, "messages": [{"role": "user", "content": f"request {number}"}]}
     counted = there.post("/v1/messages/count_tokens", json=body).raise_for_status().json()["input_tokens"]
     answer = here.post("/v1/messages", json={**body, "max_tokens": 4}).raise_for_status()
-    assert answer.json()["usage"]["input_tokens"] == counted
+    usage = answer.json()["usage"]
+    read = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    assert sum(usage.get(kind) or 0 for kind in read) == counted
     assert _ended(there, answer.headers["x-request-id"])["status"] == "completed"
 
 
