@@ -200,6 +200,10 @@ class Site(System):
         """All of them, by default those of the site."""
         for machine in machines or self.machines:
             self.wait_until(lambda machine=machine: machine.ready, f"{machine.name} does not get ready")
+        self.wait_until(self._has_model, "no machine has the model")
+
+    def _has_model(self) -> bool:
+        return self.http.get(f"/v1/models/{MODEL}").status_code == 200
 
     def start_other(self, port: int) -> None:
         """One of the further API processes."""
@@ -278,7 +282,12 @@ class Site(System):
         script: dict[str, Any] = {"steps": steps, "pace": pace}
         if hold is not None:
             script["hold"] = str(hold)
-        return submit(self, json.dumps(script), **options)
+        try:
+            return submit(self, json.dumps(script), **options)
+        except AssertionError:
+            # Where all machines are late, nobody has the model for a moment.
+            self.wait_until(self._has_model, "no machine has the model")
+            return submit(self, json.dumps(script), **options)
 
     def running(self) -> dict[str, str]:
         """Jobs that run, with the names of their workers."""
