@@ -24,6 +24,8 @@ class Runner:
 
     def __init__(self, connection: redis.Redis) -> None:
         self._redis = connection
+        #: scripts that Redis has run for it
+        self._known: set[str] = set()
 
     def run(self, name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
         """What the script answers."""
@@ -34,16 +36,22 @@ class Runner:
             return self._redis.eval(text, len(names), *names, *arguments)
 
     def run_many(self, calls: Sequence[Call]) -> list[Any]:
-        """The answer of each, in one round trip."""
-        if len(calls) == 1:
-            call = calls[0]
-            return [self.run(call.script, call.names, call.arguments)]
+        """The answer of each, in their order, in one round trip.
+
+        One that Redis does not know yet would run after those behind it: different scripts run one by one at first.
+        """
+        scripts = {call.script for call in calls}
+        if len(calls) == 1 or (len(scripts) > 1 and not scripts <= self._known):
+            found = [self.run(call.script, call.names, call.arguments) for call in calls]
+            self._known |= scripts
+            return found
         with self._redis.pipeline(transaction=False) as pipe:
             for call in calls:
                 pipe.evalsha(script(call.script)[1], len(call.names), *call.names, *call.arguments)
             answers: list[Any] = pipe.execute(raise_on_error=False)
         for place, answer in enumerate(answers):
             if isinstance(answer, NoScriptError):
+                self._known.clear()
                 call = calls[place]
                 answers[place] = self.run(call.script, call.names, call.arguments)
             elif isinstance(answer, Exception):

@@ -11,6 +11,7 @@ import redis
 from jobs import keys
 from jobs.connection import async_connection
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
+from jobs.gate.scripts import script
 from jobs.payloads import TranscriptionPayload
 from jobs.request import Attach
 from tests.support.events import EventType, encode_event
@@ -65,6 +66,19 @@ def end_lease(connection: redis.Redis) -> None:
 def status(connection: redis.Redis, job_id: str) -> str:
     found: Any = connection.hget(keys.job(job_id), "status")
     return str(found.decode())
+
+
+async def test_events_come_before_the_end_whichever_script_redis_knows(
+    front: AsyncGate, gate: Gate, clean_redis: redis.Redis
+) -> None:
+    """Of two in one round trip, one that Redis does not know would run after the other."""
+    await front.admit(request(), 10)
+    job_id = start(gate)
+    clean_redis.script_flush()
+    clean_redis.script_load(script("finish")[0])
+    ending = Ending(job_id, "execution-1", result=made({"text": "hello"}))
+    assert gate.write([Emission(job_id, "execution-1", 1, delta("hello"))], [ending]) == set()
+    assert story(clean_redis, job_id)[-2:] == ["delta:hello", "completed"]
 
 
 async def test_exactly_as_many_jobs_wait_as_may(front: AsyncGate, clean_redis: redis.Redis) -> None:
