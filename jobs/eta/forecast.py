@@ -79,12 +79,6 @@ class Item:
             return float("inf")
         return (self.demand.work if self.reads else self.demand.tokens) / self.speed
 
-    def take_turns(self) -> None:
-        """Have its last step share the time with those of others."""
-        if not self.ends:
-            self.demand.work += self.demand.last
-            self.demand.last = 0.0
-
     def catch_up(self) -> None:
         """Take off what it has done at its speed since it was known how far it is: at most a part."""
         demand = self.demand
@@ -157,6 +151,8 @@ class Line:
 
     def fill(self, now: float) -> None:
         """Start what has a place."""
+        if not self.waiting or len(self.running) >= self.capacity:
+            return
         while self.waiting and len(self.running) < self.capacity:
             item = self.waiting.popleft()
             item.start = now
@@ -164,35 +160,41 @@ class Line:
                 item.demand.work += item.demand.load
                 self.models.add(item.model)
             self.running.append(item)
+        self._take_turns()
+
+    def _take_turns(self) -> None:
+        """Have the last steps of jobs that run together share the time, too."""
+        if len(self.running) > 1:
+            for item in self.running:
+                if not item.ends:
+                    item.demand.work += item.demand.last
+                    item.demand.last = 0.0
 
     def set_speeds(self, share: float, now: float) -> None:
         """Give each running job its part of this share of the device."""
         self.share = share
-        if len(self.running) > 1:
-            for item in self.running:
-                item.take_turns()
         readers = [item for item in self.running if item.reads]
         writers = [item for item in self.running if not item.reads and not item.ends]
         if writers:
             self.wrote_at = now
-        texts = any(item.demand.tokens for item in readers)
-        others = self._again(now - self.wrote_at) if texts and not writers else float(bool(writers))
-        apart = _parted(share, len(readers), max(1, len(writers)))[0]
-        reading = apart * others + share * (1 - others) if texts else share
-        writing = share - apart if readers else share
-        oldest = next((item for item in readers if item.demand.tokens), None)
-        shortest = min(readers, key=lambda item: item.demand.work, default=None)
+        texts = [item for item in readers if item.demand.tokens]
+        reading, writing = share, share
+        if readers and (texts or writers):
+            apart = _parted(share, len(readers), max(1, len(writers)))[0]
+            others = 1.0 if writers else self._again(now - self.wrote_at)
+            reading, writing = apart * others + share * (1 - others), share - apart
         for item in readers:
-            if item.demand.tokens:
-                item.speed = reading * ((1 - _OLDEST) * (item is shortest) + _OLDEST * (item is oldest))
-            else:
-                item.speed = reading / len(readers)
+            item.speed = 0.0 if item.demand.tokens else reading / len(readers)
+        if texts:
+            texts[0].speed = _OLDEST * reading
+            min(texts, key=lambda item: item.demand.work).speed += (1 - _OLDEST) * reading
         for item in writers:
             seconds = item.demand.seconds(len(writers))
             item.speed = writing / seconds if seconds > 0 else float("inf")
 
     def catch_up(self) -> None:
         """Take off what running jobs have done since it was known how far they are."""
+        self._take_turns()
         texts = sorted(
             (item for item in self.running if item.demand.tokens), key=lambda item: item.demand.work
         )
