@@ -17,6 +17,7 @@ from mlxq.catalog.families.table import family_by_files, family_of
 from mlxq.catalog.foreign_json import UnsoundJson
 from mlxq.catalog.model_config import read_config
 from mlxq.catalog.places import is_inside, tell_once
+from mlxq.catalog.size import may_hold_tensors
 
 #: Models that come with mlxq to try it out. A request that names a real model never gets one of them.
 SHIPPED = REPO / "models"
@@ -67,8 +68,9 @@ class Installed:
 
     @property
     def serves(self) -> bool:
-        """Whether it may be the default where nobody has chosen one."""
-        return self.family.serves and not self.shipped and not self.family.missing_files(self.path)
+        """Whether it may be the default where nobody has chosen one. Without tensors it would fail each request."""
+        whole = not self.family.missing_files(self.path) and may_hold_tensors(self.path)
+        return self.family.serves and not self.shipped and whole
 
     @property
     def preferred(self) -> bool:

@@ -90,6 +90,12 @@ def weight_files(folder: Path) -> list[Path]:
     return [file for part in parts for file in _weights_of_part(part)]
 
 
+def may_hold_tensors(folder: Path) -> bool:
+    """False where the headers of all its weights name no tensor, or cannot be read."""
+    files = weight_files(folder)
+    return not files or any(header_of(file).tensors for file in files)
+
+
 def indexed_files(index: Path) -> list[str]:
     """The names of the files of split weights, by their index; empty without one."""
     named = foreign_json.read_object(index, _LONGEST_HEADER).get("weight_map")

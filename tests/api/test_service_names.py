@@ -15,6 +15,7 @@ from jobs.kinds import DOWNLOADS, Category
 from mlxq.catalog.service_names import service_category
 from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
+from tests.support.empty_models import weights
 from tests.support.hub_listing import HubListing
 from tests.support.jobs import waiting
 from tests.support.scripted_worker import ScriptedWorker
@@ -89,13 +90,13 @@ def put_models(root: Path, prefix: str) -> None:
         folder = root / f"{prefix}{name}"
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(json.dumps(config))
-        (folder / "model.safetensors").write_bytes(bytes(100))
+        (folder / "model.safetensors").write_bytes(weights())
     for file, content in PAINTER.items():
         path = root / f"{prefix}paints" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
     for part in ("transformer", "text_encoder", "vae"):
-        (root / f"{prefix}paints" / part / "model.safetensors").write_bytes(bytes(10))
+        (root / f"{prefix}paints" / part / "model.safetensors").write_bytes(weights())
 
 
 def ask(http: httpx.Client, category: Category, name: str) -> httpx.Response:
@@ -158,6 +159,21 @@ def test_else_what_is_installed_answers(start: Start, clean_redis: redis.Redis) 
     wanted = {category: f"a-{name}" for category, (name, _) in MODELS.items()} | {Category.IMAGE: "a-paints"}
     for category, name in ALL:
         assert answering(http, clean_redis, category, name) == wanted[category]
+
+
+@pytest.mark.parametrize(
+    "broken", [b"\x02" + bytes(7) + b"{}", bytes(8), b"\x04" + bytes(7) + b"[[[["], ids=str
+)
+def test_what_has_no_weights_answers_none(
+    start: Start, clean_redis: redis.Redis, tmp_path: Path, broken: bytes
+) -> None:
+    put_models(tmp_path / "models", "a-")
+    for file in (tmp_path / "models").rglob("*.safetensors"):
+        file.write_bytes(broken)
+    http = start("b-")
+    for category, (name, _) in MODELS.items():
+        names = [each for of, each in ALL if of is category]
+        assert answering(http, clean_redis, category, names[0]) == f"b-{name}"
 
 
 def test_else_what_suits_the_memory_is_fetched(start: Start, clean_redis: redis.Redis) -> None:

@@ -18,6 +18,7 @@ from mlxq.catalog import local
 from mlxq.catalog.families import kokoro
 from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
+from tests.support.empty_models import weights
 from tests.support.hub_listing import HubListing
 from tests.support.jobs import waiting
 from tests.support.openai_shape import check_shape
@@ -51,7 +52,7 @@ def start(redis_url: str, clean_redis: redis.Redis, tmp_path: Path) -> Iterator[
         for name, config in (models or {}).items():
             (root / name).mkdir(parents=True)
             (root / name / "config.json").write_text(json.dumps(config))
-            (root / name / "model.safetensors").write_bytes(bytes(100))
+            (root / name / "model.safetensors").write_bytes(weights())
         values = {
             "redis_url": redis_url,
             "model_roots": (root,),
@@ -115,7 +116,7 @@ def test_an_installed_model_is_what_openais_names_mean(start: Start, tmp_path: P
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_text(json.dumps(content))
     for part in ("transformer", "text_encoder", "vae"):
-        (tmp_path / "models" / "paints" / part / "model.safetensors").write_bytes(bytes(10))
+        (tmp_path / "models" / "paints" / part / "model.safetensors").write_bytes(weights())
     http = start(
         {
             "hears": {"model_type": "whisper"},
