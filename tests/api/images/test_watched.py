@@ -111,9 +111,9 @@ def test_when_a_picture_may_be_done(
     assert [job["eta"] for job in reversed(listed)] == pytest.approx(foreseen, rel=0.05)
     http.post(f"/v1/jobs/{jobs[1]['id']}/cancel")
     shorter = foreseen[2] - 10 * wanted[1][1]
-    # What is known of the queue may be half a second old.
-    third = http.get(jobs[2]["urls"]["get"], params={"wait": 0.6}).json()
-    assert third["eta"] == pytest.approx(shorter, rel=0.05)
+    # What is known of the queue may be half a second old, and older on a busy machine.
+    waits = (http.get(jobs[2]["urls"]["get"], params={"wait": 0.6}).json()["eta"] for _ in range(30))
+    assert next(eta for eta in waits if eta < 0.9 * foreseen[2]) == pytest.approx(shorter, rel=0.05)
     http.post(f"/v1/jobs/{jobs[2]['id']}/cancel")
     http.post("/v1/queue/pause")
     assert http.get(jobs[0]["urls"]["get"]).json()["eta"] is None
