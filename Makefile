@@ -29,7 +29,7 @@ test-agents: .venv/dev.stamp .venv/agents.stamp
 
 # The page in a real browser: one that is installed, else one from npm (70 MB).
 test-page: .venv/dev.stamp .venv/page.stamp
-	$(BIN)/python -m pytest -m page $(ARGS) tests/page
+	$(BIN)/python -m pytest -m page $(ARGS) -n 2 --dist loadfile tests/page
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

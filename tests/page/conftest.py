@@ -32,6 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("page")
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,9 @@
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.page.watched import Watched
-
-pytestmark = pytest.mark.timeout(240)
 
 #: Milliseconds in which a model and its libraries are loaded, also on a busy machine.
 LOADS = 100_000

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
-#: How long a story waits for what it expects to see.
-PATIENCE = 15_000
+#: Milliseconds for which a story waits for what it expects to see, also on a busy machine.
+PATIENCE = 40_000
 #: Of addresses that no server is asked for.
 _LOCAL = ("blob:", "data:", "about:")
 
