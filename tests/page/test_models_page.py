@@ -37,7 +37,8 @@ def test_a_newcomer_gets_a_model_and_talks_to_it(browser: Browser, empty: System
         start = tab.page.get_by_role("region", name="Start here")
         start.get_by_role("button", name=f"Get {ABSENT}").click()
         going = start.get_by_role("progressbar", name=f"Download of {ABSENT}")
-        expect(going).to_have_attribute("aria-valuenow", re.compile("[1-9]"))
+        # The process that fetches models has to start.
+        expect(going).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=100_000)
         start.get_by_role("button", name=f"Pause the download of {ABSENT}").click()
         start.get_by_role("button", name=f"Continue {ABSENT}").click()
         expect(going).to_be_visible()
@@ -63,6 +64,7 @@ def test_a_model_is_loaded_and_unloaded(tab: Watched, tidy: System) -> None:
     expect(memory).to_contain_text("tiny-chat")
     tab.page.get_by_role("button", name="Load tiny-whisper", exact=True).click()
     keep = memory.get_by_role("button", name="Keep tiny-whisper in memory")
+    expect(keep).to_be_visible(timeout=100_000)
     keep.click()
     expect(keep).to_have_text("Kept")
     assert tidy.http.get("/v1/settings").json()["kept_models"] == ["tiny-whisper"]

@@ -10,6 +10,9 @@ PATIENCE = 40_000
 #: Of addresses that no server is asked for.
 _LOCAL = ("blob:", "data:", "about:")
 
+#: Chromium gives up all requests when the machine's interfaces change, which is no fault of the page.
+_CHANGED = "ERR_NETWORK_CHANGED"
+
 expect.set_options(timeout=PATIENCE)
 
 
@@ -20,7 +23,7 @@ class Watched:
         self.page = page
         self.url = url if url.endswith("/") else f"{url}/"
         self.faults: list[str] = []
-        self._forgiven: list[str] = []
+        self._forgiven = [_CHANGED]
         page.set_default_timeout(PATIENCE)
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
@@ -33,8 +36,9 @@ class Watched:
     def open(self, view: str = "now") -> "Watched":
         """Load the page at a view."""
         self.page.goto("about:blank")
+        before = self._changes
         self.page.goto(f"{self.url}#/{view}")
-        return self
+        return self if self._changes == before else self.open(view)
 
     def go(self, view: str) -> "Watched":
         """Go to another view of the loaded page."""
@@ -48,6 +52,10 @@ class Watched:
         """Wait until the events of the server come."""
         expect(self.page.locator(".connection.on").first).to_be_attached()
         return self
+
+    @property
+    def _changes(self) -> int:
+        return sum(_CHANGED in fault for fault in self.faults)
 
     @property
     def wrong(self) -> list[str]:
