@@ -7,6 +7,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 from mlx_lm.models import qwen3
+from typing_extensions import TypeIs
 
 from config.settings import Settings
 from mlxq.catalog import ModelRef
@@ -51,6 +52,11 @@ def ask(engine: chat.ChatEngine, task: str, text: str, **fields: Any) -> None:
     engine.add(task, typed({"messages": [{"role": "user", "content": text}], **usual, **fields}), seed=1)
 
 
+def is_read(output: Output) -> TypeIs[Progress]:
+    """Whether it says how much of prompts is read. What is written of a slow answer is told, too."""
+    return isinstance(output, Progress) and output.unit == "prompt_tokens"
+
+
 def outputs(engine: chat.ChatEngine) -> Iterator[Output]:
     """What comes of the engine's tasks, until none is left."""
     while engine._tasks:
@@ -82,7 +88,7 @@ def test_a_short_question_is_answered_before_a_long_prompt_beside_it_is_read(
     (answered,) = (
         place for place, each in enumerate(told) if isinstance(each, Done) and each.task_id == "short"
     )
-    read = [place for place, each in enumerate(told) if isinstance(each, Progress)]
+    read = [place for place, each in enumerate(told) if is_read(each)]
     assert answered < read[-1]
     assert answers(told).keys() == {"long", "short"}
 
@@ -137,7 +143,7 @@ def test_one_of_several_that_are_read_leaves_and_the_others_go_on(engine: chat.C
 def test_it_says_how_far_it_is_of_all_tokens_of_the_prompt(engine: chat.ChatEngine, unhurried: None) -> None:
     ask(engine, "first", LONG[0])
     said = list(outputs(engine))
-    first = [each for each in said if isinstance(each, Progress)]
+    first = [each for each in said if is_read(each)]
     (done,) = (plain(each.result) for each in said if isinstance(each, Done))
     total = done["usage"]["prompt_tokens"]
     assert {(each.total, each.unit) for each in first} == {(total, "prompt_tokens")}
@@ -145,21 +151,21 @@ def test_it_says_how_far_it_is_of_all_tokens_of_the_prompt(engine: chat.ChatEngi
     assert first[0].done <= 2 * PIECE
     assert first[-1].done == total
     ask(engine, "again", LONG[0] + LONG[1])
-    again = [each for each in outputs(engine) if isinstance(each, Progress)]
+    again = [each for each in outputs(engine) if is_read(each)]
     assert again[0].done > len(LONG[0]), "what was cached is done"
     assert again[-1].done == again[-1].total
 
 
 def test_what_is_read_at_once_has_no_progress(engine: chat.ChatEngine, unhurried: None) -> None:
     ask(engine, "short", "hi")
-    assert not any(isinstance(each, Progress) for each in outputs(engine))
+    assert not any(is_read(each) for each in outputs(engine))
 
 
 def test_prompts_of_one_request_are_counted_together(engine: chat.ChatEngine, unhurried: None) -> None:
     engine.add("several", typed({"prompts": LONG, "max_tokens": 1}), seed=1)
     said = list(outputs(engine))
     total = sum(len(text) for text in LONG)
-    progress = [each for each in said if isinstance(each, Progress)]
+    progress = [each for each in said if is_read(each)]
     assert {each.total for each in progress} == {total}
     assert progress[-1].done == total
     assert answers(said).keys() == {"several"}
