@@ -36,6 +36,8 @@ REAL = "worker"
 PLACES, SECONDS = 4, 0.2
 #: What three machines have to be worth, and seconds within which the jobs of an unplugged one end elsewhere.
 BOUND, UNPLUGGED = 2.7, 10.0
+#: Seconds between two failures, at most: one of these. Leases outlast the short ones.
+PAUSES = (0.3, 2.0, 12.0)
 
 
 @contextmanager
@@ -111,12 +113,13 @@ def unplugged(rounds: int) -> bool:
 
 def failures(strikes: int) -> bool:
     """Machines fail at random while jobs come and go."""
-    began, steps = time.monotonic(), 5
+    began, steps = time.monotonic(), 20
     with site(3, BATCH_SIZE=PLACES, MAX_ATTEMPTS=100) as running:
-        havoc = Havoc(running, random.Random(17))
+        havoc = Havoc(running, random.Random(17), PAUSES)
         jobs: list[str] = []
         for number in range(strikes):
-            jobs += [running.send(steps=steps, pace=0.05) for _ in range(10)]
+            # About as much as three machines do up to the next one.
+            jobs += [running.send(steps=steps, pace=0.1) for _ in range(16)]
             havoc.strike()
             if sys.stdout.isatty():
                 print(f"\r{number + 1} of {strikes}", end="", flush=True)

@@ -2,26 +2,28 @@
 
 import random
 import time
+from collections.abc import Sequence
 
 from tests.machines.site import Machine, Site
 
-#: Seconds that pass between a strike and the next one, at most.
-_PAUSE = 0.3
+#: Seconds that pass between a strike and the next one, at most: one of these.
+_PAUSES = (0.3,)
 
 
 class Havoc:
     """Call `strike` as often as you like, then `mend`. One machine of a site is always left."""
 
-    def __init__(self, site: Site, chance: random.Random) -> None:
+    def __init__(self, site: Site, chance: random.Random, pauses: Sequence[float] = _PAUSES) -> None:
         self._site = site
         self._chance = chance
+        self._pauses = pauses
         self._unplugged: list[Machine] = []
         self.kills = self.unplugs = self.sleeps = 0
         self._asleep: list[Machine] = []
 
     def strike(self) -> None:
         """One machine fails, and the one that failed before is brought back."""
-        time.sleep(self._chance.random() * _PAUSE)
+        time.sleep(self._chance.random() * self._chance.choice(self._pauses))
         self.mend()
         machine = self._chance.choice(self._site.machines)
         match self._chance.choice(("kill", "unplug", "sleep")):

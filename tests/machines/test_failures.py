@@ -147,8 +147,8 @@ def test_the_api_is_killed_and_a_stream_goes_on_where_it_was(site: Site, hold: P
 
 def test_random_kills_and_unplugs_lose_nothing(site: Site) -> None:
     havoc = Havoc(site, random.Random(17))
-    jobs = [site.send(steps=5, pace=0.05) for _ in range(100)]
-    for _ in range(4):
+    jobs = [site.send(steps=5, pace=0.05) for _ in range(60)]
+    for _ in range(3):
         havoc.strike()
         jobs += [site.send(steps=5, pace=0.05) for _ in range(10)]
     havoc.mend()
