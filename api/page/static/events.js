@@ -85,7 +85,8 @@ export async function start() {
       if (refused.value) pause = 10_000;
     }
     connected.value = false;
-    await new Promise((done) => setTimeout(done, pause));
+    // Who has entered a key does not wait.
+    if (!locked.value) await new Promise((done) => setTimeout(done, pause));
     await when(() => !locked.value && !asleep.value);
     pause = Math.min(5000, pause * 1.7);
   }
