@@ -41,7 +41,7 @@ SHARED = (
 )
 #: Where a definition begins in them: at the left margin, as nothing else does; and the names that it defines.
 _BEGINNING = re.compile(r"^(?=local |function )", re.MULTILINE)
-_NAMES = re.compile(r"(?:local function|local|function) ([\w, ]+)")
+_NAMES = re.compile(r"(?:local function|local|function) ([\w, ]+)", re.ASCII)
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 #: The line where functions are made that a script seldom needs.
 _MADE_HERE = re.compile(r"^ *-- Made here: (.+)$", re.MULTILINE)
