@@ -19,6 +19,8 @@ local time = now()
 local dead = {}
 for _, name in ipairs(cjson.decode(ARGV[12])) do
   dead[name] = true
+  -- No job is left to it any more (machines.lua).
+  redis.call('HDEL', 'mlxq:machines:' .. ARGV[15], string.match(name, '^(.*)%.') or name)
 end
 local ttl, events_ttl, most = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[2])
 local steps, isolate = cjson.decode(ARGV[13]), ARGV[14] == '1'

@@ -38,7 +38,7 @@ class Machine:
         self.rests = False
         self.running: dict[str, Claim] = {}
         self._redis = connection
-        self._gate = Gate(
+        self.gate = Gate(
             connection, "llm", f"{name}.llm", TTL, rests=lambda: self.rests, seat=Seat(name, places)
         )
         # As at each beat.
@@ -58,8 +58,8 @@ class Machine:
 
     def look(self) -> list[str]:
         """Takes what it may, and runs it."""
-        taken = self._gate.take(0, self.places - len(self.running), self._favour) or []
-        claims = self._gate.claim([(job_id, f"run-{job_id}") for job_id in taken])
+        taken = self.gate.take(0, self.places - len(self.running), self._favour) or []
+        claims = self.gate.claim([(job_id, f"run-{job_id}") for job_id in taken])
         for claim in claims:
             if claim.model not in self.ready and self.room is not Room.ABSENT:
                 self.ready.append(claim.model)
@@ -69,7 +69,7 @@ class Machine:
     def end(self, *job_ids: str) -> None:
         for job_id in job_ids:
             del self.running[job_id]
-            self._gate.write([], [Ending(job_id, f"run-{job_id}", made({}))])
+            self.gate.write([], [Ending(job_id, f"run-{job_id}", made({}))])
 
     def _favour(self, asked: str | None = None) -> ModelAffinity:
         room = self.room if asked else None
@@ -156,6 +156,15 @@ async def test_a_worker_that_is_full_or_dead_holds_nothing_back(front: AsyncGate
     assert other.look() == []
     full.dies()
     assert other.look() == [third]
+
+
+async def test_a_worker_that_is_known_to_be_dead_is_not_waited_for(front: AsyncGate, machine: Make) -> None:
+    """Its successor knows at once that it was killed, long before its leases are over."""
+    killed, successor = machine("killed", MODEL), machine("successor")
+    (running,) = await submit(front, prefix="chat")
+    assert killed.look() == [running]
+    successor.gate.recover(2, ["killed.llm"])
+    assert successor.look() == [running]
 
 
 async def test_a_model_that_only_another_worker_has_waits_for_it(
