@@ -34,6 +34,7 @@ class PieceFiles:
         self._folder = folder
         self._room = room
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._names: dict[Key, tuple[str, int]] = {}
         self._state_lengths: list[int] = []
         self._looked_at = float("-inf")
@@ -43,9 +44,12 @@ class PieceFiles:
 
     def look(self) -> None:
         """Read which files there are, unless that was done a moment ago. Foreign ones are deleted."""
+        with self._looking:
+            if time.monotonic() - self._looked_at >= _FRESH:
+                self._look()
+
+    def _look(self) -> None:
         with self._lock:
-            if time.monotonic() - self._looked_at < _FRESH:
-                return
             self._looked_at = time.monotonic()
             self._written = {}
         found: dict[Key, tuple[str, int]] = {}
@@ -78,8 +82,8 @@ class PieceFiles:
         try:
             with open(self._folder / name, "rb") as file:
                 data = file.read()
-        except OSError:
-            self._forget(key)
+        except OSError as error:
+            self._unreadable(key, error)
             return None
         if zlib.crc32(data) != checksum:
             self.reject(key, "its content has changed")
@@ -122,8 +126,8 @@ class PieceFiles:
             if name:
                 try:
                     os.utime(self._folder / name, times=(now, now - number * _AGE_STEP))
-                except OSError:
-                    self._forget(key)
+                except OSError as error:
+                    self._unreadable(key, error)
 
     def delete(self, key: Key) -> None:
         """Delete a file that is not needed any more."""
@@ -141,6 +145,14 @@ class PieceFiles:
     def _name(self, key: Key) -> tuple[str, int]:
         with self._lock:
             return self._names.get(key, ("", 0))
+
+    def _unreadable(self, key: Key, error: OSError) -> None:
+        """Where one file is gone, others are gone too, and may be written again meanwhile: look at once."""
+        if not isinstance(error, FileNotFoundError):
+            self._forget(key)
+            return
+        with self._looking:
+            self._look()
 
     def _forget(self, key: Key) -> None:
         with self._lock:
