@@ -56,6 +56,8 @@ class NightShift:
         self._verdict = Verdict()
         self._rest: Rest | None = None
         self._closing = False
+        #: one look after the other: what was seen last counts
+        self._looking = threading.Lock()
         self._wakeup = threading.Event()
         self._thread = threading.Thread(target=self._run, name="night-shift", daemon=True)
 
@@ -99,6 +101,10 @@ class NightShift:
 
     def look(self) -> None:
         """Judge the conditions now."""
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
         live, before = self._live(), self._rest
         follow_the_zone()
         now = self._clock()

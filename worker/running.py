@@ -35,8 +35,8 @@ class RunningTasks:
         self._meter = meter
         self._queue = queue
         self._tasks: dict[str, Task] = {}
-        #: when the engine last made progress, on the monotonic clock
-        self._advanced = 0.0
+        #: when its last step ended, and when it last made progress, on the monotonic clock
+        self._ended = self._advanced = 0.0
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -109,15 +109,15 @@ class RunningTasks:
         engine = self.engine
         began = time.monotonic()
         outputs = engine.step()
-        self._meter.step(self._slot.model or "", time.monotonic() - began)
+        self._ended = time.monotonic()
+        self._meter.step(self._slot.model or "", self._ended - began)
         self._report(outputs)
         engine.tidy()
 
     def expire(self) -> None:
-        """End the tasks that have reached a limit of time."""
-        now = time.monotonic()
+        """End the tasks that had reached a limit of time when the last step ended."""
         for task in self.tasks:
-            if (error := task.limit_reached(now, self._advanced)) is not None:
+            if (error := task.limit_reached(self._ended, self._advanced)) is not None:
                 self.remove(task.id)
                 self.end(task, error=error)
 
@@ -148,7 +148,7 @@ class RunningTasks:
         return engine
 
     def _report(self, outputs: list[Output]) -> None:
-        now = time.monotonic()
+        now = self._ended
         if outputs:
             self._advanced = now
         batch: list[Message | Ending] = []

@@ -51,6 +51,17 @@ class HeldSystem(System):
         answer: str = self.http.get(f"/v1/models/{model}").raise_for_status().json()["status"]
         return answer
 
+    def has_sent(self, requests: int = 0, job: str = "") -> list[tuple[str, str]]:
+        """As `sent`, once so many have ended, or that of a job: an agent may end before a line is written."""
+        found: list[tuple[str, str]] = []
+
+        def all_there() -> bool:
+            found.extend(self.sent())
+            return len(found) >= requests and (not job or ("200", job) in found)
+
+        self.wait_until(all_there, "its requests have not ended")
+        return found
+
     def sent(self) -> list[tuple[str, str]]:
         """Status and job of the requests that have ended since the last call: one that came again is there twice."""
         new = self.log.read_bytes()[self._read :]

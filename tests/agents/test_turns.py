@@ -37,7 +37,7 @@ def agent(request: pytest.FixtureRequest) -> Agent:
 
 def test_a_whole_turn(agent: Agent, system: HeldSystem, place: Place) -> None:
     check(agent.start(place), agent, place)
-    assert len(system.sent()) >= (1 if agent.name == "aider" else 2)
+    system.has_sent(1 if agent.name == "aider" else 2)
 
 
 def test_a_turn_of_a_launched_agent(agent: Agent, system: HeldSystem, place: Place) -> None:
@@ -82,7 +82,7 @@ def test_a_turn_survives_a_killed_worker(agent: Agent, system: HeldSystem, place
     system.start_worker()
     check(running, agent, place)
     assert system.job(job)["attempts"] == 2
-    assert system.sent().count(("200", job)) == 1, "the agent has noticed nothing"
+    assert system.has_sent(job=job).count(("200", job)) == 1, "the agent has noticed nothing"
 
 
 def test_a_turn_bears_a_late_answer(agent: Agent, system: HeldSystem, place: Place) -> None:

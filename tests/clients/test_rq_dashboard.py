@@ -86,12 +86,24 @@ def test_the_dashboard_shows_what_waits(strict: System, dashboard: Dashboard) ->
         waiting = strict.http.get("/v1/jobs?status=queued").json()["data"][0]["id"]
         assert dashboard.waiting() == [waiting]
         assert dashboard.job(waiting)["status"] == "queued"
-        # A lane tells its state by its beat.
-        strict.wait_until(lambda: "busy" in dashboard.states(), "no lane is busy")
         ((name, count),) = dashboard.queues().items()
         assert name.startswith("llm:normal:python-httpx")
         assert count == strict.http.get("/v1/queue/stats").json()["queues"]["llm"]["waiting"] == 1
     assert dashboard.waiting() == []
+
+
+def test_the_dashboard_shows_who_works(strict: System, dashboard: Dashboard) -> None:
+    jobs: list[str] = []
+
+    def shown() -> bool:
+        """A lane tells its state by its beat: a job that was too short for one is followed by another."""
+        if not jobs or strict.job(jobs[-1])["status"] == "failed":
+            jobs.append(submit(strict, "work", max_tokens=50_000))
+        return "busy" in dashboard.states()
+
+    strict.wait_until(shown, "no lane is busy")
+    strict.http.post(f"/v1/jobs/{jobs[-1]}/cancel")
+    outcome(strict, jobs[-1])
 
 
 def test_both_of_rqs_tools_list_the_workers_lanes(strict: System, dashboard: Dashboard) -> None:

@@ -352,8 +352,13 @@ class _Handler(BaseHTTPRequestHandler):
             stop = min(end, place + (faults.slow[0] if faults.slow else _PIECE))
             if held is not None and place < held:
                 stop = min(stop, held)
-            self.wfile.write(body[place:stop])
+            # Counted before it goes: a client that has it may look at once.
             self.asked.sent += stop - place
+            try:
+                self.wfile.write(body[place:stop])
+            except OSError:
+                self.asked.sent -= stop - place
+                raise
             place = stop
             if faults.slow:
                 # A pace, not a wait for something.

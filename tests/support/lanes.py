@@ -89,7 +89,7 @@ class ScriptedEngine:
             state[0] += 1
             outputs.append(Delta(task_id, f"{state[0]} "))
             outputs.append(Progress(task_id, state[0], state[1]))
-            if state[0] == state[1]:
+            if state[0] >= state[1]:
                 outputs.append(Done(task_id, made({"model": self.model, "counted": state[0]})))
                 del self.tasks[task_id]
         return outputs
@@ -129,6 +129,13 @@ class Bench:
         """As the setting of that name: models on demand at the same time."""
         await write(self.client.redis, LiveSettings.of(self.settings), "max_concurrent_models", models)
         self.host.live.refresh()
+
+    def impatient(self, seconds: float = 0.5) -> None:
+        """From now on a step or a load that takes longer counts as hanging."""
+        self.host._settings = self.host._settings.model_copy(update={"step_timeout": seconds})
+        for lanes in self.host.lanes.values():
+            for lane in lanes.lanes:
+                lane._watchdog.load_timeout = seconds
 
     @property
     def engine(self) -> ScriptedEngine:

@@ -1,6 +1,7 @@
 """`python -m tests.support.poisoned_worker`: a worker whose scripted engines die of some jobs, as native code does.
 
-The payload of a job has `count`, the number of its steps, and may have `poison`, the step in which the process dies.
+The payload of a job has `count`, the number of its steps, and may have `poison`, the step in which the process dies,
+and `gate`: after its first step it stands still while there is a file of that name in the folder POISON_GATES.
 The model `second` kills the process when it is loaded. With `POISON_REAL=1` real chats die of the word POISON.
 """
 
@@ -9,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
@@ -36,14 +38,20 @@ class PoisonedEngine(ScriptedEngine):
     def __init__(self, model: str) -> None:
         super().__init__(model, [])
         self._deadly: dict[str, int] = {}
+        self._gates: dict[str, Path] = {}
 
     def add(self, task_id: str, payload: ChatPayload, seed: int) -> None:
         super().add(task_id, payload, seed)
         if "poison" in payload.messages[0]:
             self._deadly[task_id] = int(payload.messages[0]["poison"])
+        if gate := payload.messages[0].get("gate"):
+            self._gates[task_id] = Path(os.environ["POISON_GATES"], str(gate))
 
     def step(self) -> list[Output]:
         time.sleep(_STEP)
+        for task_id, gate in self._gates.items():
+            if script := self.scripts.get(task_id):
+                script["silent_after"] = 1 if gate.exists() else None
         if any(self.tasks[task][0] >= step for task, step in self._deadly.items() if task in self.tasks):
             die()
         return super().step()

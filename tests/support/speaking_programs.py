@@ -35,7 +35,8 @@ if arguments == {listing}:
 text = sys.stdin.read()
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps([arguments, text]) + "\\n")
-while (here / "hold").exists():
+number = len((here / "calls").read_text().splitlines())
+while (hold := here / "hold").exists() and number > int(hold.read_text()):
     time.sleep(0.01)
 if (here / "broken").exists():
     sys.exit("it is out of order")
@@ -60,12 +61,12 @@ class SpeakingProgram:
         lines = file.read_text().splitlines() if file.exists() else []
         return [(arguments, text) for arguments, text in map(json.loads, lines)]
 
-    def hold(self, held: bool) -> None:
-        """Whether calls wait before they write anything."""
-        if held:
-            (self.folder / "hold").touch()
-        else:
-            (self.folder / "hold").unlink()
+    def hold(self, after: int = 0) -> None:
+        """Have all calls but the first few wait before they write anything."""
+        (self.folder / "hold").write_text(str(after))
+
+    def go_on(self) -> None:
+        (self.folder / "hold").unlink()
 
     def break_down(self) -> None:
         (self.folder / "broken").touch()

@@ -29,8 +29,9 @@ def settings(models: Path, redis_url: str) -> Settings:
         llm_model="none-at-start",
         model_roots=(models,),
         auto_download=False,
-        step_timeout=1,
-        load_timeout=2,
+        # Steps stand still as long as a story wants: see `Bench.impatient`.
+        step_timeout=60,
+        load_timeout=60,
         drain_timeout=1,
     )
 

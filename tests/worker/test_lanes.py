@@ -236,6 +236,7 @@ async def test_an_engine_that_hangs_is_noticed_and_only_its_job_fails(bench: Ben
     hung = await bench.submit("first", count=3)
     assert await _wait(bench.engine.stepped)
     behind = await bench.submit("second")
+    bench.impatient()
     assert await _wait(bench.host.hung)
     bench.host.abandon()
 
@@ -313,6 +314,7 @@ async def test_a_model_that_never_loads_fails_the_job_that_wants_it_not_those_be
     unlucky = await bench.submit("first")
     behind = await bench.submit("second")
     await bench.story(unlucky, until=lambda event: event.type == EventType.LOADING)
+    bench.impatient()
     assert await _wait(bench.host.hung)
     bench.host.abandon()
     error = await bench.error(unlucky)

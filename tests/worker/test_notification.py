@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -57,15 +58,14 @@ async def test_a_long_job_shows_its_end_and_a_cancelled_one_nothing(
     await client.enqueue(done)
     await bench.story(done.id)
     bench.host.drain()
-    for _ in range(500):
-        if shown.exists():
-            break
-        await asyncio.sleep(0.02)
+    async with asyncio.timeout(60):
+        while not shown.exists():
+            await asyncio.sleep(0.02)
     script, arguments = json.loads(shown.read_text())
     title, text = arguments
     assert title == "mlxq"
     assert text.startswith('chat by first for ";?do?shell?script?')
-    assert text.endswith(": done after 0 s")
+    assert re.search(r": done after \d+ s$", text)
     assert "shell" not in script
     assert text.isascii()
     assert "\n" not in text

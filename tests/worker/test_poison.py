@@ -33,17 +33,30 @@ class Supervised:
             "LLM_MODEL": "first",
             "AUTO_DOWNLOAD": "0",
             "BATCH_SIZE": "8",
+            "POISON_GATES": str(data),
         }
+        self._gates = data
+        self._gates.mkdir()
         self.crashes = 0
         self._stopped = False
         self.process = self._start()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
+    def close_gates(self, *gates: int) -> None:
+        """Jobs with one of these gates stand still after their first step."""
+        for gate in gates:
+            (self._gates / str(gate)).touch()
+
+    def open_gate(self, gate: int) -> None:
+        (self._gates / str(gate)).unlink()
+
     def stop(self) -> None:
         self._stopped = True
-        self.process.kill()
-        self._thread.join(20)
+        while self._thread.is_alive():
+            # It may just have been started again.
+            self.process.kill()
+            self._thread.join(0.1)
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.support.poisoned_worker"]
@@ -87,16 +100,21 @@ def milliseconds(entry: Entry) -> int:
 async def test_of_a_batch_of_eight_only_the_poison_fails_and_after_two_crashes(
     worker: Supervised, client: JobClient
 ) -> None:
-    picture = await submit(client, "first", Category.IMAGE, count=500)
+    worker.close_gates(1, 2)
+    picture = await submit(client, "first", Category.IMAGE, count=20, gate=1)
     await story(client, picture, until=EventType.PROGRESS)
-    jobs = [await submit(client, count=120) for _ in range(4)]
-    poison = await submit(client, count=120, poison=60)
-    jobs += [await submit(client, count=120) for _ in range(3)]
+    jobs = [await submit(client, count=40, gate=2) for _ in range(4)]
+    poison = await submit(client, count=40, poison=20, gate=2)
+    jobs += [await submit(client, count=40, gate=2) for _ in range(3)]
+    for job_id in [*jobs, poison]:
+        await story(client, job_id, until=EventType.PROGRESS)
+    worker.open_gate(2)
 
-    ends = {job_id: (await story(client, job_id))[-1] for job_id in [*jobs, picture]}
-    assert {end.type for end in ends.values()} == {EventType.COMPLETED}
     guilty = (await story(client, poison))[-1].event
     assert isinstance(guilty, Failed)
+    worker.open_gate(1)
+    ends = {job_id: (await story(client, job_id))[-1] for job_id in [*jobs, picture]}
+    assert {end.type for end in ends.values()} == {EventType.COMPLETED}
     assert (guilty.error.code, guilty.error.status) == ("worker_died", 500)
     assert "crashed 2 times" in guilty.error.message
     assert worker.crashes == 2
@@ -108,10 +126,12 @@ async def test_of_a_batch_of_eight_only_the_poison_fails_and_after_two_crashes(
 async def test_after_a_kill_by_hand_every_job_is_answered_those_that_ran_one_at_a_time(
     worker: Supervised, client: JobClient
 ) -> None:
-    jobs = [await submit(client, count=100) for _ in range(4)]
+    worker.close_gates(1)
+    jobs = [await submit(client, count=100, gate=1) for _ in range(4)]
     for job_id in jobs:
         await story(client, job_id, until=EventType.PROGRESS)
     worker.process.send_signal(signal.SIGKILL)
+    worker.open_gate(1)
     later = [await submit(client, count=100) for _ in range(3)]
 
     stories = {job_id: await story(client, job_id) for job_id in [*jobs, *later]}

@@ -117,12 +117,17 @@ def test_a_turn_ends_when_its_step_fails(bench: Bench) -> None:
         pass
 
 
-def test_lanes_of_the_background_wait_while_somebody_waits_for_an_answer(bench: Bench) -> None:
+def test_lanes_of_the_background_wait_while_somebody_waits_for_an_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As long as the threads of a test may take between two turns.
+    monkeypatch.setattr("worker.scheduler.YIELD", 60.0)
     scheduler = bench.scheduler
 
     def paint() -> None:
         with scheduler.turn("image", yields=True):
             bench.order.append("image")
+        scheduler.rest("image")
 
     painter = threading.Thread(target=paint)
     with scheduler.turn("chat", urgent=True):

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Nobody waits for another model's jobs: a switch begins as soon as it is wanted."""
-    return settings.model_copy(update={"switch_patience": 0, "step_timeout": 60, "load_timeout": 60})
+    return settings.model_copy(update={"switch_patience": 0})
 
 
 async def shown(client: JobClient, job_id: str) -> dict[str, object]:
