@@ -25,6 +25,18 @@ BOUNDS = (10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 3000
 #: `made|kind|what`, `http|method|route|status`, `webhooks|outcome`.
 JOBS, WAIT, RUN, FIRST, MADE, HTTP = "jobs", "wait", "run", "first", "made", "http"
 WEBHOOKS = "webhooks"
+#: What is counted of results.
+FIGURES = (
+    "audio_milliseconds",
+    "cached_tokens",
+    "characters",
+    "completion_tokens",
+    "images",
+    "prompt_tokens",
+    "prompts_with_cache",
+    "prompts_without_cache",
+    "steps",
+)
 
 
 @dataclass(frozen=True, slots=True)

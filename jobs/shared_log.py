@@ -9,7 +9,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -26,6 +26,7 @@ MOST, _COLLECTED, _LONGEST = 2000, 500, 4000
 _PAUSE, _PATIENCE = 0.5, 3.0
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class LogLine(NamedTuple):
@@ -52,7 +53,8 @@ class SharedLog:
         threading.Thread(target=self._write, name="shared-log", daemon=True).start()
 
     def _hear(self, record: logging.LogRecord, line: str) -> None:
-        text = line[:_LONGEST]
+        # Names of files may have what is no character.
+        text = line[:_LONGEST].encode(errors="replace").decode()
         for secret in self._secrets:
             text = text.replace(secret, "***")
         self._lines.append(

@@ -16,10 +16,11 @@ from starlette.routing import Route
 
 from jobs import keys
 from jobs.blobs import MADE, BlobStore
-from jobs.blobs.ids import digest_of, gone, is_own, kind_of
+from jobs.blobs.ids import gone
 from jobs.blobs.response import BlobResponse
 from jobs.errors import InvalidRequest, MlxqError, PayloadTooLarge, ServiceUnavailable
 from jobs.kinds import QUEUES
+from mlxq.gateway.events import is_made
 
 #: Bytes of the largest file that a job makes.
 _LARGEST = 1 << 30
@@ -107,7 +108,7 @@ class _Door:
 
     async def _store(self, body: AsyncIterator[bytes], blob_id: str, length: int) -> None:
         """Raises InvalidRequest, InsufficientStorage and ServiceUnavailable."""
-        if not (is_own(blob_id) and kind_of(blob_id) == MADE and digest_of(blob_id)):
+        if not is_made(blob_id):
             raise InvalidRequest("The id is none of a file that a job makes.", code="wrong_id")
         await asyncio.to_thread(self._blobs.check_room, length)
         with self._blobs.draft(MADE) as draft:

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-import msgspec
-
 from jobs import keys
+from jobs.consumer.registration import LISTED
 from jobs.gate import LEASE
 from jobs.kinds import Category
-from jobs.shared_log import MOST
+from jobs.shared_log import LEVELS, MOST
+from mlxq.gateway.events import is_event
 from mlxq.gateway.sessions import Joined
 
 #: What one argument may be: one of these, or what a function accepts.
@@ -24,17 +24,17 @@ Pattern: TypeAlias = tuple[Matcher, ...]
 CATEGORIES: Final = tuple(each.value for each in Category)
 #: Seconds that what a worker publishes may live, and answers to the API's orders.
 _LEASE, _ANSWERS = int(LEASE), 120
-#: Bytes of an error's text, and of a line of the log.
-_LONGEST_ERROR, _LONGEST_LINE = 4096, 16_384
+#: Bytes of an error's text, of a line of the log, and of what else a worker says of itself or of a model.
+_LONGEST_ERROR, _LONGEST_LINE, _LONGEST = 4096, 16_384, 1 << 20
+#: What RQ's list of workers tells of one.
+_ENTRY = re.compile(rb"[ -~]{0,256}")
 _ANSWERS_KEY = re.compile(rb"mlxq:answers:[0-9a-f]{16}")
 _BUS = re.compile(rb"mlxq:bus:[\w.-]{1,128}")
 _REPLY = re.compile(rb'\[\["question-[0-9a-f]{24}","[0-9]{1,16}-0",(.*)\]\]', re.DOTALL)
-#: How an event begins.
-_EVENT = b'{"type":"'
 
 
 class Rules:
-    """Of one session."""
+    """Of one session. Every argument is valid UTF-8: the filter has looked."""
 
     def __init__(self, joined: Joined) -> None:
         self._table: dict[bytes, list[tuple[Pattern, bool]]] = {}
@@ -68,8 +68,9 @@ def _rules(joined: Joined) -> Iterator[tuple[str, Pattern, bool]]:
     """(command, pattern, whether its last part may be repeated)."""
     name = joined.worker.encode()
     entries = _one(*(keys.worker(each.decode()) for each in own_names(joined).values()))
-    published = _one(keys.worker_state(joined.worker), keys.inventory(joined.worker))
+    state, inventory = _one(keys.worker_state(joined.worker)), _one(keys.inventory(joined.worker))
     paces = f"{joined.host} ".encode()
+    any_text = _up_to_bytes(_LONGEST)
 
     def once(command: str, *pattern: Matcher) -> tuple[str, Pattern, bool]:
         return command, pattern, False
@@ -99,43 +100,47 @@ def _rules(joined: Joined) -> Iterator[tuple[str, Pattern, bool]]:
     yield once("LPOP", _one(keys.questions(joined.worker)))
     yield once("PUBLISH", _is_bus, _is_reply)
     # What it says of itself: RQ's list of workers, its state, its models.
-    yield many("HSET", entries, _short)
-    yield once("EXPIRE", entries, _number)
+    yield many("HSET", entries, _is_entry)
+    yield once("EXPIRE", entries, _up_to(LISTED))
     yield once("EXISTS", entries)
     yield once("SADD", _one(keys.WORKERS, *map(keys.workers_of, CATEGORIES)), entries)
     yield once("SREM", _one(keys.WORKERS, *map(keys.workers_of, CATEGORIES)), entries)
-    yield many("DEL", entries | published)
-    yield once("SET", published, _any, _one("EX"), _up_to(_LEASE))
+    yield many("DEL", entries | state | inventory)
+    yield once("SET", state, any_text, _one("EX"), _up_to(_LEASE))
     yield once("SET", _one(keys.RESTING), _one(joined.worker), _one("EX"), _up_to(_LEASE))
     yield once("SADD", _one(keys.WORKER_STATES), _one(joined.worker))
     yield once("SREM", _one(keys.WORKER_STATES), _one(joined.worker))
-    yield once("EXPIRE", published, _up_to(_LEASE))
-    yield once("EXISTS", published)
-    yield many("HSET", _one(keys.inventory(joined.worker)), _any)
-    yield many("HDEL", _one(keys.inventory(joined.worker)), _any)
+    yield once("EXPIRE", inventory, _up_to(_LEASE))
+    yield once("EXISTS", state | inventory)
+    yield once("HSET", inventory, _short, any_text)
+    yield many("HDEL", inventory, _short)
     yield once("HDEL", _one(*map(keys.machines, CATEGORIES)), _one(joined.worker))
     yield once("HSET", _one(keys.MODEL_ERRORS), _short, _up_to_bytes(_LONGEST_ERROR))
     yield once("HDEL", _one(keys.MODEL_ERRORS), _short)
     # What it has learned of its models, under the name of its machine.
     own = _one(f"{joined.host} *")
     yield once("HSCAN", _one(keys.PACES), _number, _one("MATCH"), own, _one("COUNT"), _number)
-    yield once("HSET", _one(keys.PACES), lambda each: each.startswith(paces), _any)
+    yield once("HSET", _one(keys.PACES), lambda each: each.startswith(paces) and _short(each), any_text)
     yield many("HDEL", _one(keys.PACES), lambda each: each.startswith(paces))
     # Answers to the API's orders, what its users told it to load, and lines of its log.
-    yield once("RPUSH", _is_answers, _any)
+    yield once("RPUSH", _is_answers, any_text)
     yield once("EXPIRE", _is_answers, _up_to(_ANSWERS))
     loads = re.compile(rb"(?:load|unload) [a-z]+ %b [^\n]{0,512}" % re.escape(name))
     yield once("PUBLISH", _one(keys.COMMANDS), lambda each: loads.fullmatch(each) is not None)
-    line = _up_to_bytes(_LONGEST_LINE)
-    yield once("XADD", _one(keys.LOGS), _one("MAXLEN"), _one(str(MOST)), _one("*"), *[line] * 8)
+    line = (_one("t"), _number, _one("l"), _one(*LEVELS), _one("p"), _one(f"worker {joined.host}"), _one("m"))
+    yield once(
+        "XADD",
+        _one(keys.LOGS),
+        _one("MAXLEN"),
+        _one(str(MOST)),
+        _one("*"),
+        *line,
+        _up_to_bytes(_LONGEST_LINE),
+    )
 
 
 def _one(*names: str) -> frozenset[bytes]:
     return frozenset(name.encode() for name in names)
-
-
-def _any(argument: bytes) -> bool:
-    return True
 
 
 def _short(argument: bytes) -> bool:
@@ -154,15 +159,8 @@ def _up_to_bytes(most: int) -> Matcher:
     return lambda each: len(each) <= most
 
 
-def is_event(text: bytes) -> bool:
-    """Whether it is JSON: it becomes a part of a message that may hold events of other jobs."""
-    if not text.startswith(_EVENT):
-        return False
-    try:
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True
+def _is_entry(argument: bytes) -> bool:
+    return _ENTRY.fullmatch(argument) is not None
 
 
 def _is_answers(argument: bytes) -> bool:

@@ -4,6 +4,9 @@ It knows no connections. What is sent on is written anew from what was judged, s
 same bytes who may differ.
 """
 
+import codecs
+from collections.abc import Iterable
+
 import hiredis
 
 from config.settings import Settings
@@ -15,6 +18,8 @@ from mlxq.gateway.sessions import Joined
 #: answers on their way.
 _REFUSAL = "return redis.error_reply('NOPERM a joined worker may not do this: %s')"
 _LONGEST_NAME = 32
+#: Bytes of a text that are decoded in one go.
+_PIECE = 1 << 20
 
 
 class NoCommand(Exception):
@@ -33,7 +38,9 @@ class Filter:
         if type(command) is not list or not command or not all(type(each) is bytes for each in command):
             raise NoCommand
         name, arguments = command[0].upper(), command[1:]
-        if name == b"EVALSHA":
+        if not _are_texts(arguments):
+            allowed = False
+        elif name == b"EVALSHA":
             allowed = self._scripts.allow_sha(arguments)
         elif name == b"EVAL":
             allowed = self._scripts.allow_text(arguments)
@@ -44,6 +51,20 @@ class Filter:
         word = name[:_LONGEST_NAME].decode("ascii", "replace")
         shown = "".join(each if each.isalnum() and each.isascii() else "_" for each in word)
         return pack(b"EVAL", (_REFUSAL % shown).encode(), b"0")
+
+
+def _are_texts(arguments: Iterable[bytes]) -> bool:
+    """Whether all are valid UTF-8: what other processes read as text must not fail them."""
+    try:
+        for each in arguments:
+            if not each.isascii():
+                decoder = codecs.getincrementaldecoder("utf-8")()
+                for place in range(0, len(each), _PIECE):
+                    decoder.decode(each[place : place + _PIECE])
+                decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def pack(*words: bytes) -> bytes:
