@@ -52,7 +52,7 @@ def _parse(event_id: str, body: str | msgspec.Raw) -> Entry | None:
     """None for an event that this version of mlxq does not know."""
     try:
         return Entry(event_id, decode_event(body))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         log.warning("an event can't be read: %s", error)
         return None
 
@@ -277,6 +277,10 @@ class ResultBus:
                 self.connected.clear()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.25)
+            except Exception:  # the bus is that of all calls
+                log.exception("the bus failed once; it will catch up")
+                self.connected.clear()
+                await asyncio.sleep(pause)
 
     def _dispatch(self, data: str) -> None:
         for job_id, event_id, body in decode_frames(data):
@@ -290,11 +294,15 @@ class ResultBus:
 
     async def _tick(self) -> None:
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            try:
                 await self._redis.set(keys.api_process(self.process), 1, ex=_LIFE)
                 await set_clock_async(self._redis)
                 await self._look_around()
                 await self._leave_unwanted()
+            except (RedisError, OSError):
+                pass
+            except Exception:  # without its beat this process counts as dead
+                log.exception("a look at the queues failed")
             await asyncio.sleep(TICK)
 
     async def _leave_unwanted(self) -> None:

@@ -33,6 +33,8 @@ def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asy
     pool: redis.asyncio.BlockingConnectionPool = redis.asyncio.BlockingConnectionPool.from_url(
         address,
         decode_responses=True,
+        # What is no text in one value must not take the others along.
+        encoding_errors="replace",
         max_connections=1 if blocking_reads else API_CONNECTIONS,
         timeout=ANSWER_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,

@@ -59,9 +59,13 @@ class BatchDriver:
     async def _look_on(self) -> None:
         news = self._batching.news = asyncio.Event()
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            try:
                 await self._look()
                 await self._sweep()
+            except (RedisError, OSError):
+                pass
+            except Exception:  # one batch must not end the others
+                log.exception("a look for batches failed")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK):
                     await news.wait()

@@ -5,7 +5,6 @@ that: then it may be sent twice, with the same `webhook-id`.
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from typing import TYPE_CHECKING
@@ -66,8 +65,12 @@ class Deliverer:
 
     async def _look_on(self) -> None:
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            try:
                 await self._look()
+            except (RedisError, OSError):
+                pass
+            except Exception:  # one delivery must not end the others
+                log.exception("a look for deliveries failed")
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
             else:

@@ -304,8 +304,11 @@ class Consumer:
                     while not self._stop.is_set():
                         message = channel.get_message(timeout=1.0)
                         if message:
-                            self._obey(message["data"].decode())
+                            self._obey(message["data"].decode(errors="replace"))
             except (RedisError, OSError):
+                self._stop.wait(_LISTEN_AGAIN)
+            except Exception:  # the thread must survive whatever is said
+                log.exception("a command could not be obeyed")
                 self._stop.wait(_LISTEN_AGAIN)
 
     def _obey(self, command: str) -> None:

@@ -112,21 +112,20 @@ def dead_workers(connection: redis.Redis, queues: Collection[str], machine: str)
     """
     names = []
     members: Any = connection.smembers(keys.WORKERS)
-    for member in members:
-        key = member.decode()
+    for key in (member.decode(errors="replace") for member in members):
         found: Any = connection.hmget(key, "mlxq_machine", "pid", "queues", "mlxq_born")
-        where, pid, queue, born = found
+        # Others may write their own entries.
+        where, pid, queue, born = (None if each is None else each.decode(errors="replace") for each in found)
         if pid is None:
             # Its hash has expired: it is not listed any more.
             connection.srem(keys.WORKERS, key)
             continue
-        ours = queue is None or queue.decode() in queues
-        here = ours and where and where.decode() == machine
+        here = where == machine and (queue is None or queue in queues)
         if here and born and not _alive(int(pid), float(born)):
             with connection.pipeline() as pipe:
                 pipe.srem(keys.WORKERS, key)
                 if queue:
-                    pipe.srem(keys.workers_of(queue.decode()), key)
+                    pipe.srem(keys.workers_of(queue), key)
                 pipe.delete(key)
                 pipe.execute()
             names.append(key.removeprefix(keys.worker("")))

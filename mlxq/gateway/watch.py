@@ -65,6 +65,8 @@ class Watch:
             except (RedisError, OSError) as error:
                 self._recovery.be_patient()
                 log.warning("joined workers are not watched: %s", type(error).__name__)
+            except Exception:  # workers must be watched whatever happens
+                log.exception("a look at joined workers failed")
             try:
                 async with asyncio.timeout(BEAT):
                     await self._news.wait()
@@ -120,6 +122,9 @@ class Watch:
                         else:
                             await pass_on(self._guard.redis, self.side.workers, message["data"])
             except (RedisError, OSError):
+                await asyncio.sleep(_RETRY)
+            except Exception:  # one message must not end all
+                log.exception("a command could not be passed on")
                 await asyncio.sleep(_RETRY)
 
 

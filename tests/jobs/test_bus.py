@@ -218,3 +218,19 @@ async def test_a_process_that_was_dropped_catches_up_before_it_hears_more(
             ids = [event.id for _ in range(2) if (event := await first.next(4))]
         stream: Any = connection.xrange(keys.events(submission.job_id))
     assert ids == [entry.decode() for entry, _ in stream[1:]]
+
+
+@pytest.mark.parametrize(
+    "said", [b"no json", b"\xff", b'[["a","1-0",{"type":"delta","text":"\xff"}]]', b"[[1]]"]
+)
+async def test_a_message_that_cannot_be_read_does_not_end_the_bus(
+    client: JobClient, gate: Gate, connection: redis.Redis, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    # Nothing but the bus brings events.
+    monkeypatch.setattr(bus, "SILENCE", 1e9)
+    async with client.submit(request()) as (_, watch):
+        connection.publish(keys.bus(client.bus.process), said)
+        job_id = start(gate)
+        gate.write([], [Ending(job_id, "execution-1", result=made({}))])
+        events = [await watch.next(60) for _ in range(2)]
+    assert [event.type for event in events if event] == ["started", "completed"]

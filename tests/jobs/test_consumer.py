@@ -162,3 +162,18 @@ async def test_a_command_that_is_published_after_the_start_is_never_lost(
         assert process.commands[0] == ("load", "llm other org/tiny")
         assert process.consumer.asked == SHUTDOWN
         await asyncio.to_thread(process.stop)
+
+
+async def test_what_is_no_text_ends_neither_a_start_nor_the_channel_of_commands(
+    redis_url: str, clean_redis: redis.Redis
+) -> None:
+    """Others may write into RQ's list of workers, and publish commands."""
+    entry = keys.worker("other.1.llm")
+    clean_redis.sadd(keys.WORKERS, entry)
+    clean_redis.hset(entry, mapping={"pid": b"\xff", "queues": b"\xff", "mlxq_machine": b"\xff"})
+    process = Process(Settings(redis_url=redis_url))
+    process.start()
+    clean_redis.publish(keys.COMMANDS, b"load llm other \xff")
+    clean_redis.publish(keys.COMMANDS, SHUTDOWN)
+    await process.until(lambda: process.consumer.asked == SHUTDOWN and len(process.commands) == 2)
+    await asyncio.to_thread(process.stop)

@@ -151,6 +151,8 @@ class Feed:
                     await self._look()
                 except (MlxqError, RedisError, OSError) as error:
                     log.debug("Redis can't be read: %s", error)
+                except Exception:  # the feed is that of all clients
+                    log.exception("a look at what runs failed")
 
     async def _look(self) -> None:
         """Raises ServiceUnavailable: then nothing has changed."""
