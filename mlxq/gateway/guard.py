@@ -1,10 +1,11 @@
 """Who may come in: keys of those who join, and sessions of those who have. The truth about keys is in Redis."""
 
+import msgspec
 import redis.asyncio
 
 from config.settings import Settings
 from jobs import keys
-from mlxq.gateway import join_keys
+from mlxq.gateway import join_keys, shapes
 from mlxq.gateway.certificate import Certificate
 from mlxq.gateway.join_keys import JoinKey
 from mlxq.gateway.sessions import Joined, Sessions
@@ -21,7 +22,7 @@ class Guard:
         self.settings = settings
         self.fingerprint = certificate.fingerprint
         self.redis = client
-        self._sessions = Sessions(certificate.secret)
+        self._sessions = Sessions(certificate.secret, msgspec.json.encode(shapes.agreed(settings)))
 
     async def open(self, text: str, host: str, pid: int) -> tuple[Joined, str] | None:
         """A session for who has this key, and its token. None: the key is not valid. Raises RedisError."""

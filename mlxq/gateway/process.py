@@ -69,8 +69,7 @@ async def serve(settings: Settings, certificate: Certificate) -> int:
         await watch.side.start(sockets[1], certificate.context())
         config = uvicorn.Config(
             create_app(guard, redis_port, files_of_jobs(settings, client)),
-            ssl_certfile=certificate.certificate,
-            ssl_keyfile=certificate.key,
+            ssl_context_factory=lambda *_: certificate.context(),
             access_log=False,
             log_config=None,
             http=Protocol,

@@ -1,10 +1,11 @@
 """Sessions of joined workers: the name that a worker is given, and the token that proves it.
 
 A token is made of the name, the id of the key and the installation's secret: nothing has to be stored, so that a
-session outlives restarts of all processes here and the sleep of its machine. It ends when its key is revoked, and
-with an upgrade to another protocol.
+session outlives restarts of all processes here and the sleep of its machine. It ends when its key is revoked, with an
+upgrade to another protocol, and when settings that must agree have changed: the worker then joins anew.
 """
 
+import hashlib
 import hmac
 import re
 import secrets
@@ -31,8 +32,9 @@ class Joined:
 
 
 class Sessions:
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+    def __init__(self, secret: bytes, agreed: bytes) -> None:
+        """`agreed`: the settings that must agree, as text."""
+        self._secret, self._agreed = secret, hashlib.sha256(agreed).hexdigest()
 
     def open(self, key_id: str, host: str, pid: int) -> tuple[Joined, str]:
         """A new session and its token."""
@@ -51,5 +53,5 @@ class Sessions:
 
     def _proof(self, joined: Joined) -> str:
         return hmac.digest(
-            self._secret, f"{joined.worker}\n{joined.key}\n{protocol()}".encode(), "sha256"
+            self._secret, f"{joined.worker}\n{joined.key}\n{protocol()}\n{self._agreed}".encode(), "sha256"
         ).hex()

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.exceptions import AuthenticationError
 
 from config.settings import Settings
 from jobs import keys
@@ -112,6 +113,21 @@ def gateway_again(gateway: Gateway) -> None:
 def redis_again(gateway: Gateway) -> None:
     gateway.redis.stop()
     gateway.redis.start()
+
+
+async def test_settings_that_must_agree_end_sessions_when_they_change(
+    gateway: Gateway, key: JoinKey, tmp_path: Path
+) -> None:
+    """The worker joins anew, with those of the server: what it wrote with others would be refused for ever."""
+    before = gateway.joined(key, tmp_path)
+    gateway.kill()
+    gateway.start(RESULT_TTL="777")
+    with connection(before.redis_address) as client, pytest.raises(AuthenticationError):
+        client.ping()
+    assert gateway.joined(key, tmp_path).result_ttl == 777
+    gateway_again(gateway)
+    with connection(before.redis_address) as client:
+        assert client.ping()
 
 
 async def test_a_revoked_key_ends_the_worker_and_its_jobs_go_back(

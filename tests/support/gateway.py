@@ -59,9 +59,9 @@ class Gateway:
         self.client.close()
         self.redis.remove()
 
-    def start(self) -> None:
-        """Returns when it takes workers."""
-        self.program = Program([sys.executable, "-m", "mlxq.gateway"], self.environment)
+    def start(self, **settings: str) -> None:
+        """Returns when it takes workers. `settings`: of this process alone."""
+        self.program = Program([sys.executable, "-m", "mlxq.gateway"], {**self.environment, **settings})
         self.program.line("may join")
 
     def kill(self) -> None:
