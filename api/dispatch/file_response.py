@@ -1,5 +1,7 @@
 """A response with a file of a job, or a range of it."""
 
+import re
+
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +14,11 @@ from api.http.errors import error_response
 from jobs.blobs.response import BlobResponse
 from jobs.errors import InvalidRequest
 
+#: What a worker says of a file is not believed: it may be another machine's, and the address is the page's own.
+_SHOWN = re.compile(r"(?:image/(?!svg)|audio/)[a-z0-9.+-]+(?:; ?[a-z]+=[a-z0-9]+)*")
+_BYTES = "application/octet-stream"
+_INERT = {"content-security-policy": "sandbox; default-src 'none'"}
+_UNUSUAL = re.compile(r"[^\w.-]", re.ASCII)
 #: How a range is refused that is none, or lies outside of the file.
 _RANGE_REFUSED = (400, 416)
 
@@ -43,6 +50,7 @@ def file_response(
     request: Request, artifact: Artifact, name: str, headers: dict[str, str] | None = None
 ) -> Response:
     """The whole file. It waits for the blob store: call it in a thread. Raises BlobGone."""
-    disposition = {"content-disposition": f'inline; filename="{name}"'}
-    told = {**disposition, **EMBEDDABLE, **(headers or {})}
-    return _File(context_of(request).blobs, artifact.blob, told, artifact.content_type)
+    disposition = {"content-disposition": f'inline; filename="{_UNUSUAL.sub("_", name)}"'}
+    told = {**disposition, **_INERT, **EMBEDDABLE, **(headers or {})}
+    shown = _SHOWN.fullmatch(artifact.content_type) is not None
+    return _File(context_of(request).blobs, artifact.blob, told, artifact.content_type if shown else _BYTES)

@@ -27,16 +27,22 @@ ASKS = {"origin": "https://friend.example", "access-control-request-method": "PO
 
 @pytest.fixture
 def sound(
-    make_settings: MakeSettings, redis_url: str, clean_redis: redis.Redis, model_root: Path, tmp_path: Path
+    request: pytest.FixtureRequest,
+    make_settings: MakeSettings,
+    redis_url: str,
+    clean_redis: redis.Redis,
+    model_root: Path,
+    tmp_path: Path,
 ) -> Iterator[tuple[httpx.Client, str]]:
-    """A server, and the address of a file of 1,000 bytes there."""
+    """A server, and the address of a file of 1,000 bytes there. The parameter is what its worker says that it is."""
+    content_type = getattr(request, "param", "audio/wav")
     put(model_root / "speaks", {"model_type": "qwen3_tts"})
     blobs = LocalBlobs(tmp_path / "blobs")
     more = {"duration": 0.5, "sample_rate": 24_000, "usage": {"input_tokens": 1, "output_tokens": 1}}
 
     def speak(run: Run) -> None:
         file = blobs.put(bytes(range(250)) * 4)
-        run.end(result={"audio": file, "format": "wav", "content_type": "audio/wav", **more})
+        run.end(result={"audio": file, "format": "wav", "content_type": content_type, **more})
 
     settings = make_settings(tts_model="speaks", data_dir=tmp_path)
     with (
@@ -84,6 +90,18 @@ def test_pages_may_show_files_of_jobs(sound: tuple[httpx.Client, str]) -> None:
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert (answer.status_code, len(answer.content)) == (200, 1_000)
+
+
+@pytest.mark.parametrize(
+    "sound", ["text/html", "image/svg+xml", "audio/wav\r\nset-cookie: a=b"], indirect=True
+)
+def test_a_file_is_no_page_whatever_its_worker_says(sound: tuple[httpx.Client, str]) -> None:
+    """The worker may be another machine's, and the address is the one of mlxq's own page."""
+    http, file = sound
+    answer = http.get(file)
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-security-policy"].startswith("sandbox;")
+    assert "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize(
