@@ -3,9 +3,14 @@
 It knows the shape, which the worker writes and the API reads; it does not know how a slot is filled.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+#: What a machine may tell of itself: shares, numbers of jobs, and Unix seconds.
+Share = Annotated[float, msgspec.Meta(ge=0, le=2)]
+Places = Annotated[int, msgspec.Meta(ge=0, le=1 << 16)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
 
 #: What a slot is about.
 SlotPhase = Literal["empty", "loading", "loaded", "error"]
@@ -24,7 +29,7 @@ class SlotState(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
     #: ISO, UTC
     loaded_at: str | None = None
-    asked_at: float = 0.0
+    asked_at: Seconds = 0.0
 
     @property
     def present(self) -> str | None:
@@ -62,8 +67,8 @@ class Rest(msgspec.Struct, frozen=True):
 
     reasons: tuple[RestReason, ...]
     message: str
-    since: float
-    until: float | None = None
+    since: Seconds
+    until: Seconds | None = None
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,11 +96,11 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     engines: tuple[str, ...] = ()
     slots: dict[str, tuple[SlotState, ...]] = {}
     #: jobs of each category that run at the same time
-    capacity: dict[str, int] = {}
+    capacity: dict[str, Places] = {}
     #: the share of the last minutes in which each category had jobs
-    duty: dict[str, float] = {}
+    duty: dict[str, Share] = {}
     #: the share of the device that chats have beside other work; None: all lanes have the same
-    chat_share: float | None = None
+    chat_share: Share | None = None
     memory: MlxMemory = MlxMemory()
     device: Device | None = None
     trouble: tuple[str, ...] = ()

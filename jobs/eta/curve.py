@@ -7,6 +7,7 @@ extrapolated. So neither a fixed cost of small sizes nor a growth faster than th
 
 import math
 from bisect import bisect_left
+from typing import Annotated
 
 import msgspec
 
@@ -20,12 +21,16 @@ _APART = 0.5
 _STEEPEST = 1.5
 
 
+#: A logarithm that machines may tell: of no number that is too large to be computed with.
+Logarithm = Annotated[float, msgspec.Meta(ge=-64, le=64)]
+
+
 class Point(msgspec.Struct, array_like=True):
     """Logarithms of a size and of its seconds, and how many times it was seen."""
 
-    size: float
-    seconds: float
-    seen: int
+    size: Logarithm
+    seconds: Logarithm
+    seen: Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
 class Curve(msgspec.Struct, omit_defaults=True):

@@ -6,13 +6,13 @@ The worker learns and writes it, the API reads it. It does not know jobs that wa
 import math
 import re
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import redis
 
 from jobs import keys
-from jobs.eta.curve import Curve
+from jobs.eta.curve import Curve, Logarithm
 
 #: Models of a machine, and apps of a model, that are remembered: those that were used last.
 MOST_MODELS = 128
@@ -26,6 +26,10 @@ _LOAD_NEWS = 0.5
 ANYBODY = ""
 
 
+#: A number that machines may tell.
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
+
 class Habit(msgspec.Struct, omit_defaults=True):
     """What an app usually asks of a model that writes.
 
@@ -34,12 +38,12 @@ class Habit(msgspec.Struct, omit_defaults=True):
     start of a job until the first of its answer.
     """
 
-    density: float = 0.0
-    unread: float = 1.0
-    answer: float = 0.0
+    density: Amount = 0.0
+    unread: Amount = 1.0
+    answer: Logarithm = 0.0
     seen: int = 0
     at: float = 0.0
-    begins: float = -7.0
+    begins: Logarithm = -7.0
 
     def learn(
         self, size: int, prompt: int, cached: int, written: int, *, limited: bool, begins: float | None = None
@@ -72,7 +76,7 @@ class ModelPaces(msgspec.Struct, omit_defaults=True):
     last: Curve = msgspec.field(default_factory=Curve)
     read: Curve = msgspec.field(default_factory=Curve)
     write: Curve = msgspec.field(default_factory=Curve)
-    load: float | None = None
+    load: Amount | None = None
     habits: dict[str, Habit] = {}
 
     def habit(self, app: str) -> Habit | None:
