@@ -24,6 +24,7 @@ from jobs.blobs.ids import MADE, NAMED, SHARED, check, gone, is_id, is_own, kind
 from jobs.blobs.protocol import BlobStat
 from jobs.blobs.ranged import ranged
 from jobs.blobs.scratch import Scratch
+from jobs.blobs.sending import Sending, sent_by
 from jobs.errors import InsufficientStorage, ServiceUnavailable
 
 #: Bytes of a part of a large object, and parts that are sent at the same time: they are held in memory.
@@ -95,6 +96,11 @@ class S3Blobs(Drafting):
         blob_id = new_id(kind, hashlib.sha256(data).hexdigest())
         self._put(data, blob_id, len(data))
         return blob_id
+
+    def send(self, data: bytes) -> Sending:
+        """As in JobBlobs."""
+        blob_id = new_id(MADE, hashlib.sha256(data).hexdigest())
+        return sent_by(lambda: self._put(data, blob_id, len(data)), blob_id)
 
     def put_shared(self, data: bytes) -> str:
         """As in BlobStore."""

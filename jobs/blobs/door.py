@@ -20,6 +20,7 @@ import msgspec
 from jobs.blobs.draft import full_disk_told
 from jobs.blobs.ids import MADE, check, gone, is_id, new_id
 from jobs.blobs.scratch import Scratch
+from jobs.blobs.sending import Sending, sent_by
 from jobs.errors import ErrorFields, InsufficientStorage, MlxqError, ServiceUnavailable
 
 #: Bytes that are read or sent in one go.
@@ -42,8 +43,7 @@ class HttpBlobs:
     """The blobs behind a gateway. Thread-safe. A transfer that breaks off is taken up again.
 
     `base` is the gateway's address, `account` the name and the token of this worker, `tls` trusts the gateway alone.
-    `patience`: seconds without progress after which a transfer fails, and seconds in which a file must be sent: who
-    sends it may be a step of an engine.
+    `patience`: seconds without progress after which a transfer fails, and seconds in which a file must be sent.
     """
 
     def __init__(
@@ -67,8 +67,18 @@ class HttpBlobs:
         weakref.finalize(self, self._client.close)
 
     def put(self, data: bytes) -> str:
-        """As in JobBlobs. The id has the hash of the content, so that the same may be sent twice."""
+        """As in JobBlobs."""
         blob_id = new_id(MADE, hashlib.sha256(data).hexdigest())
+        self._put(data, blob_id)
+        return blob_id
+
+    def send(self, data: bytes) -> Sending:
+        """As in JobBlobs."""
+        blob_id = new_id(MADE, hashlib.sha256(data).hexdigest())
+        return sent_by(lambda: self._put(data, blob_id), blob_id)
+
+    def _put(self, data: bytes, blob_id: str) -> None:
+        """The id has the hash of the content, so that the same may be sent twice."""
         tries = _Tries(self._patience)
         while True:
             headers = {"content-length": str(len(data)), "content-type": "application/octet-stream"}
@@ -78,7 +88,7 @@ class HttpBlobs:
                 tries.failed(error)
                 continue
             if answer.is_success:
-                return blob_id
+                return
             tries.refused(answer)
 
     def read(self, blob_id: str) -> bytes:

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from jobs.blobs.draft import Drafting, FileDraft, full_disk_told
 from jobs.blobs.ids import MADE, NAMED, SHARED, gone, is_id, is_own, kind_of, shared_id
 from jobs.blobs.protocol import BlobStat
+from jobs.blobs.sending import Sending
 from jobs.errors import BlobGone, InsufficientStorage
 
 #: Bytes that are left on the disk for all else.
@@ -73,6 +74,10 @@ class LocalBlobs(Drafting):
         with self.draft(kind) as draft:
             draft.write(data)
             return draft.keep()
+
+    def send(self, data: bytes) -> Sending:
+        """As in JobBlobs: a disk is not waited for."""
+        return Sending(self.put(data))
 
     def _write(self, file: BinaryIO, data: bytes) -> None:
         with self._lock:

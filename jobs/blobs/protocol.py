@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from jobs.blobs.ids import MADE
+from jobs.blobs.sending import Sending
 
 
 class BlobStat(NamedTuple):
@@ -46,6 +47,10 @@ class JobBlobs(Protocol):
 
     def put(self, data: bytes) -> str:
         """Store what a job made; returns its id, which nobody can guess. Raises InsufficientStorage."""
+        ...
+
+    def send(self, data: bytes) -> Sending:
+        """Begin to store what a job made, without waiting for a network. Raises InsufficientStorage."""
         ...
 
     def read(self, blob_id: str) -> bytes: ...

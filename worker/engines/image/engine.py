@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 #: Strength of an edit whose request names none.
 _STRENGTH = 0.75
 _SEEDS = 2**32
+#: Seconds of one look at a file that is being stored: others have their turns in between.
+_LOOK = 0.02
 
 
 @dataclass(slots=True, eq=False)
@@ -185,7 +187,7 @@ class ImageEngine:
         if params.strength == 0:
             # The result is the source itself: encoding and decoding would only lose quality.
             for number in range(count):
-                images.append(self._put(task, number, np.asarray(params.source)))
+                images.append((yield from self._put(task, number, np.asarray(params.source))))
                 yield [Progress(task.id, number + 1, count)]
         else:
             conditioning = model.encode_prompt(params)
@@ -203,7 +205,7 @@ class ImageEngine:
                     yield [Progress(task.id, task.done, total)]
                     yield from self._unfinished(task, state, number, step, steps)
                 pixels = yield from _silently(decode(model, state, params))
-                images.append(self._put(task, number, pixels))
+                images.append((yield from self._put(task, number, pixels)))
                 task.done += model.decoding_steps
                 yield [Progress(task.id, task.done, total)] if model.decoding_steps else []
         yield [Done(task.id, self._result(task, images, tokens, time.monotonic() - began))]
@@ -227,32 +229,41 @@ class ImageEngine:
         """Previews and partial images of an unfinished image after one of its steps."""
         if task.payload.previews:
             pixels = decode_preview(self._model, state, task.params)
-            yield self._preview(task, encode_preview(pixels), "image/jpeg", False, index=number, step=step)
+            yield from self._show(task, encode_preview(pixels), "image/jpeg", False, index=number, step=step)
         wanted = task.payload.partial_images or 0
         # Evenly over the steps, none twice, none of the last step.
         numbers = [k for k in range(wanted) if (k + 1) * steps // (wanted + 1) == step < steps]
         if numbers:
             pixels = yield from _silently(decode(self._model, state, task.params, predicted=True))
             file, kind = self._encode(task, number, pixels)
-            yield self._preview(task, file, kind, True, index=number, number=numbers[-1])
+            yield from self._show(task, file, kind, True, index=number, number=numbers[-1])
 
-    def _preview(self, task: _Task, file: bytes, kind: str, partial: bool, **data: int) -> list[Output]:
+    def _show(
+        self, task: _Task, file: bytes, kind: str, partial: bool, **data: int
+    ) -> Iterator[list[Output]]:
         """Store a file of an unfinished image; no output when it can't be stored."""
         try:
-            blob = self._blobs.put(file)
+            blob = yield from self._store(file)
         except (InsufficientStorage, ServiceUnavailable) as error:
             log.warning("no preview: %s", error.message)
-            return []
+            return
         shown = Preview(task.id, task.artifact, blob, kind, partial, dict(data))
         task.artifact += 1
-        return [shown]
+        yield [shown]
 
-    def _put(self, task: _Task, number: int, pixels: Pixels) -> MadeImage:
+    def _store(self, file: bytes) -> Generator[list[Output], None, str]:
+        """Returns the blob's id. Others have their turns while a network takes it."""
+        sending = self._blobs.send(file)
+        while not sending.is_stored(_LOOK):
+            yield []
+        return sending.id
+
+    def _put(self, task: _Task, number: int, pixels: Pixels) -> Generator[list[Output], None, MadeImage]:
         """Store a finished image; returns its entry in the result."""
         file, kind = self._encode(task, number, pixels)
         height, width, _ = pixels.shape
         seed = self._seed(task, number)
-        return MadeImage(number, self._blobs.put(file), seed, width, height, kind)
+        return MadeImage(number, (yield from self._store(file)), seed, width, height, kind)
 
     def _encode(self, task: _Task, number: int, pixels: Pixels) -> tuple[bytes, str]:
         params, payload = task.params, task.payload

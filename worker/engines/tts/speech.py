@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.blobs import JobBlobs
+from jobs.blobs.sending import Sending
 from jobs.errors import InvalidRequest
 from jobs.payloads import SpeechPayload, VoiceReference
 from jobs.results import SpeechResult, SpeechUsage
@@ -36,13 +37,18 @@ log = logging.getLogger(__name__)
 
 #: Sample rate of the recordings of voices that models get.
 _RECORDING_RATE = 24_000
+#: Seconds of one look at a file that is being stored: others have their turns in between.
+_LOOK = 0.02
 
 Samples = npt.NDArray[np.float32]
 
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """The running request. `live`: the audio is streamed. `held`: bytes that do not fill a group of base64 yet."""
+    """The running request. `live`: the audio is streamed. `held`: bytes that do not fill a group of base64 yet.
+
+    `sending`: its file is being stored, all else is done.
+    """
 
     id: str
     encoder: Encoder
@@ -59,6 +65,7 @@ class _Task:
     made: int = 0
     done: int = 0
     held: bytes = b""
+    sending: Sending | None = None
 
     @property
     def rests(self) -> bool:
@@ -150,7 +157,10 @@ class SpeechEngine:
         del self._family
 
     def _advance(self, task: _Task) -> list[Output]:
-        """The next chunk of audio; after the last one, the result."""
+        """The next chunk of audio; after the last one, the result, once its file is stored."""
+        if task.sending is not None:
+            # Others have their turns while a network takes it.
+            return self._done(task, task.sending) if task.sending.is_stored(_LOOK) else [Alive(task.id)]
         if task.chunks is None:
             task.chunks = self._family.speak(task.pieces.popleft(), task.arguments)
         result = next(task.chunks, None)
@@ -183,8 +193,12 @@ class SpeechEngine:
                 code="unsupported_value",
             )
         outputs += self._tell(task, task.encoder.finish(), last=True)
+        task.sending = self._blobs.send(task.encoder.data)
+        return [*outputs, *(self._done(task, task.sending) if task.sending.is_stored() else [Alive(task.id)])]
+
+    def _done(self, task: _Task, sending: Sending) -> list[Output]:
         result = SpeechResult(
-            audio=self._blobs.put(task.encoder.data),
+            audio=sending.id,
             format=task.format,
             content_type=SPEECH_TYPES[task.format],
             duration=round(task.encoder.duration, 3),
@@ -193,7 +207,7 @@ class SpeechEngine:
             usage=SpeechUsage(task.tokens, task.made),
         )
         self.remove(task.id)
-        return [*outputs, Done(task.id, result)]
+        return [Done(task.id, result)]
 
     @staticmethod
     def _tell(task: _Task, data: bytes, *, last: bool = False) -> list[Output]:
