@@ -113,6 +113,12 @@ class BlobGone(NotFound):
     code = "file_not_found"
 
 
+class ModelElsewhere(NotFound):
+    """The worker that a request names lacks the files of the model."""
+
+    code = "model_not_on_worker"
+
+
 class WorkerNotFound(NotFound):
     """No worker of that name is there."""
 

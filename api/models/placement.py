@@ -3,10 +3,11 @@
 It knows what workers publish. It knows no jobs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from jobs import keys
 from jobs.client import JobClient
-from jobs.errors import Conflict, WorkerNotFound
+from jobs.errors import Conflict, ModelElsewhere, WorkerNotFound
 from jobs.inventory import holders
 from jobs.kinds import Category
 from jobs.redis_errors import told
@@ -26,14 +27,18 @@ async def loading_worker(jobs: JobClient, category: Category, ref: ModelRef, nam
     """The same of a load: where a request names none, the worker of several that the model fits best.
 
     That is one that has it in memory, else one that has it on its disk and most memory free for it. Empty: any.
+    Raises ModelElsewhere where the worker that is named lacks its files.
     """
-    if name is not None:
-        return await named_worker(jobs, name)
-    workers = [each for each in await jobs.workers() if category in each.slots]
-    if len(workers) < 2:
+    every = await jobs.workers()
+    workers = [each for each in every if category in each.slots]
+    named = "" if name in (None, EVERY) else _named(every, str(name))
+    if name == EVERY or (not named and len(workers) < 2):
         return ""
     with told():
-        having = await holders(jobs.redis, [each.name for each in workers], ref.base_id)
+        having = await holders(jobs.redis, [each.name for each in every], ref.base_id)
+        if named:
+            await _check_files(jobs, next(each for each in every if each.name == named), ref, having)
+            return named
     able = [each for each in workers if each.name in having]
     needed = (ref.card.weight_bytes if ref.card else None) or 0
 
@@ -42,6 +47,19 @@ async def loading_worker(jobs: JobClient, category: Category, ref: ModelRef, nam
         return loaded, worker.free >= needed, worker.free, worker.name
 
     return max(able, key=fit).name if able else ""
+
+
+async def _check_files(jobs: JobClient, worker: WorkerState, ref: ModelRef, having: Collection[str]) -> None:
+    """Raises ModelElsewhere. Models that nobody has are fetched by the server's machine, for itself."""
+    # One that has just started has not said yet what it has.
+    if worker.name in having or not worker.inventory:
+        return
+    if having or await jobs.redis.exists(keys.joined(worker.name)):
+        raise ModelElsewhere(
+            f"The model '{ref.base_id}' is not on '{worker.host or worker.name}': each machine has its own models. "
+            "Put its files into a model root of that machine, or leave 'worker' out.",
+            param="worker",
+        )
 
 
 def _named(workers: Sequence[WorkerState], name: str) -> str:

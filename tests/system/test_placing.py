@@ -14,6 +14,7 @@ import redis
 
 from config.settings import Settings
 from jobs import keys
+from jobs.commands import ORDER
 from mlxq.testing import in_process_worker
 from tests.support.api_server import ApiServer
 from tests.support.checkpoints import random_qwen3
@@ -74,7 +75,7 @@ def loaded(http: httpx.Client) -> dict[str, list[str]]:
 
 
 def test_models_are_loaded_and_unloaded_where_that_is_asked_for(
-    http: httpx.Client, workers: list[WorkerHost]
+    http: httpx.Client, workers: list[WorkerHost], tmp_path: Path, clean_redis: redis.Redis
 ) -> None:
     one, two, three = (worker.name for worker in workers)
 
@@ -109,6 +110,13 @@ def test_models_are_loaded_and_unloaded_where_that_is_asked_for(
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (404, "worker_not_found")
     unclear = http.post("/v1/models/load", json={"model": "tiny", "worker": row["host"]})
     assert (unclear.status_code, one in unclear.json()["error"]["message"]) == (409, True)
+
+    shutil.rmtree(tmp_path / "three" / "models" / "tiny")
+    clean_redis.publish(keys.COMMANDS, f'{ORDER} {{"verb":"look","reply":"{"0" * 16}"}}')
+    wait_until(lambda: sum("tiny" in row["installed"] for row in rows(http)) == 2)
+    lacking = http.post("/v1/models/load", json={"model": "tiny", "worker": three})
+    assert (lacking.status_code, lacking.json()["error"]["code"]) == (404, "model_not_on_worker")
+    assert "Put its files into a model root of that machine" in lacking.json()["error"]["message"]
 
 
 def test_a_worker_of_another_version_is_listed_as_such(http: httpx.Client, clean_redis: redis.Redis) -> None:
