@@ -22,6 +22,7 @@ from jobs.commands import DOWNLOAD, ORDER, QUESTION
 from jobs.consumer.consumer import Consumer
 from jobs.eta import Paces
 from jobs.gate import iso_now
+from jobs.housekeeping import Housekeeping
 from jobs.kinds import Category, Kind
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
 from jobs.orders import decode_order
@@ -35,7 +36,6 @@ from worker.assertion import PowerAssertion
 from worker.device import chip, device, machine_bytes, memory_budget, memory_use, set_limits
 from worker.duty import Duty
 from worker.engines import ENGINES, Loader
-from worker.housekeeping import Housekeeping
 from worker.inventory import InventoryThread
 from worker.lanes import Lanes
 from worker.machine import Machine, this_machine
@@ -97,7 +97,13 @@ class WorkerHost:
         self._publishing = threading.Lock()
         # Another machine's files are that machine's business.
         joined = self._session is not None
-        self._housekeeping = None if joined else Housekeeping(self._consumer, blob_store(settings))
+        self._housekeeping = (
+            None
+            if joined
+            else Housekeeping(
+                self._consumer.redis, self._consumer.ttl.result, blob_store(settings), self._consumer.relieve
+            )
+        )
         self._inventory = InventoryThread(settings, self._consumer.redis, self.name, self._tell_state)
         self.lanes = {category: self._lanes(category, loader) for category, loader in engines.items()}
         self._duty = Duty({category.value: lanes.worked for category, lanes in self.lanes.items()})

@@ -1,5 +1,7 @@
 """Watches joined workers: sends those away whose key was revoked, and brings back the jobs of those that are gone.
 
+Where the server has no worker of its own, it also deletes what has expired.
+
 A worker that falls silent may sleep, or its network may be gone: its jobs run elsewhere once their leases have ended,
 and are not suspected of anything. One whose process ended closes its connections: that may be a job's fault.
 """
@@ -8,18 +10,21 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection
+from typing import Any
 
 import redis
 from redis.exceptions import RedisError
 
 from config.settings import Settings
 from jobs import keys
+from jobs.blobs import blob_store
 from jobs.clock import CLOCK, set_clock_async
 from jobs.connection import async_connection, connection
 from jobs.consumer.joined import no_fault_of
 from jobs.consumer.machine import machine_of
 from jobs.consumer.step_record import last_steps
 from jobs.gate import BEAT, PATIENCE, Gate, LastStep, Ttl
+from jobs.housekeeping import Housekeeping
 from jobs.tasks import end
 from mlxq.gateway.command_rules import CATEGORIES
 from mlxq.gateway.commands import pass_on
@@ -106,6 +111,7 @@ class Watch:
         ]
         self.side.send_away(silent)
         await asyncio.to_thread(self._recovery.run, [joined.worker for joined in revoked])
+        await asyncio.to_thread(self._recovery.tidy)
 
     async def _listen(self) -> None:
         """Revocations and commands as they are told. What is lost here is seen by the next look and beat."""
@@ -138,6 +144,9 @@ class Recovery:
         self.be_patient()
         ttl = Ttl.of(settings)
         self._gates = [Gate(self._redis, category, "gateway", ttl) for category in CATEGORIES]
+        self._housekeeping = Housekeeping(
+            self._redis, ttl.result, blob_store(settings), self._gates[0].relieve
+        )
 
     def be_patient(self) -> None:
         """Workers could not renew their leases: they get the time to do so."""
@@ -161,5 +170,23 @@ class Recovery:
             if requeued or failed:
                 log.warning("recovered the %s queue: %d jobs again, %d failed", gate.queue, requeued, failed)
 
+    def tidy(self) -> None:
+        """What a worker of this machine does besides, where there is none. Raises RedisError."""
+        if self._has_worker():
+            return
+        for gate in self._gates:
+            gate.sweep()
+        self._housekeeping.run()
+
+    def _has_worker(self) -> bool:
+        names: Any = self._redis.smembers(keys.WORKER_STATES)
+        with self._redis.pipeline(transaction=False) as pipe:
+            for name in (each.decode(errors="replace") for each in names):
+                pipe.exists(keys.worker_state(name))
+                pipe.exists(keys.joined(name))
+            found = pipe.execute() if names else []
+        return any(lives and not joined for lives, joined in zip(found[::2], found[1::2], strict=True))
+
     def close(self) -> None:
+        self._housekeeping.close(_RETRY)
         self._redis.close()

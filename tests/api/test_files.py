@@ -12,10 +12,10 @@ import redis
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import LocalBlobs
+from jobs.housekeeping import collect, sweep_orphans
 from tests.api.conftest import MakeSettings
 from tests.support.api_server import ApiServer
 from tests.support.openai_shape import check_shape
-from worker.housekeeping import collect, sweep_orphans
 
 DATA = b'{"a": 1}\n' * 1000
 

@@ -15,6 +15,7 @@ from redis.exceptions import AuthenticationError
 
 from config.settings import Settings
 from jobs import keys
+from jobs.blobs import LocalBlobs
 from jobs.client import JobClient
 from jobs.connection import async_connection, connection
 from jobs.consumer.consumer import REFUSED
@@ -113,6 +114,13 @@ def gateway_again(gateway: Gateway) -> None:
 def redis_again(gateway: Gateway) -> None:
     gateway.redis.stop()
     gateway.redis.start()
+
+
+async def test_a_gateway_keeps_house_where_the_server_has_no_worker(gateway: Gateway) -> None:
+    folder = gateway.data_dir / "blobs"
+    blob_id = LocalBlobs(folder).put(b"needed by no job any more")
+    gateway.client.rpush(keys.GARBAGE, blob_id)
+    await until(lambda: not (folder / blob_id).exists())
 
 
 async def test_settings_that_must_agree_end_sessions_when_they_change(

@@ -16,9 +16,9 @@ from jobs.connection import async_connection
 from jobs.consumer.machine import machine_of
 from jobs.consumer.registration import Registration, dead_workers
 from jobs.gate import AsyncGate, Ending, Gate, LastStep
+from jobs.housekeeping import sweep
 from tests.support.jobs import TTL, request
 from tests.support.payloads import made
-from worker.housekeeping import sweep
 
 pytestmark = pytest.mark.anyio
 

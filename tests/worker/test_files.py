@@ -12,9 +12,9 @@ from jobs import keys
 from jobs.blobs import SENT, BlobStore, LocalBlobs, Uploads
 from jobs.client import JobClient
 from jobs.gate import BEAT
+from jobs.housekeeping import collect, sweep_orphans
 from tests.support.jobs import request
 from tests.support.lanes import Bench
-from worker.housekeeping import collect, sweep_orphans
 
 pytestmark = pytest.mark.anyio
 

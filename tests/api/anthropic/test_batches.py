@@ -14,11 +14,11 @@ from anthropic.types.messages import MessageBatch
 from jobs import keys
 from jobs.blobs import LocalBlobs
 from jobs.errors import EngineFailure
+from jobs.housekeeping import collect
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
 from tests.support.scripted_worker import ScriptedWorker
-from worker.housekeeping import collect
 
 PATH = "/v1/messages/batches"
 

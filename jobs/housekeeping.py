@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -11,7 +12,6 @@ from redis.exceptions import RedisError
 from jobs import keys
 from jobs.blobs import BlobStore
 from jobs.clock import CLOCK
-from jobs.consumer.consumer import Consumer
 from jobs.errors import MlxqError
 from jobs.kinds import QUEUES
 from jobs.order import read_waiting
@@ -32,11 +32,15 @@ log = logging.getLogger(__name__)
 
 
 class Housekeeping:
-    """Call `run` after each heartbeat."""
+    """Of a server: its worker calls `run` after each heartbeat, or its gateway where it has no worker."""
 
-    def __init__(self, consumer: Consumer, blobs: BlobStore) -> None:
-        self._consumer = consumer
+    def __init__(
+        self, connection: redis.Redis, ttl: int, blobs: BlobStore, relieve: Callable[[], int]
+    ) -> None:
+        """`ttl`: seconds that an ended job is kept. `relieve` deletes ended jobs while memory is short: how many."""
+        self._redis, self._ttl = connection, ttl
         self._blobs = blobs
+        self._delete_ended = relieve
         self._swept = time.monotonic()
         self._files: threading.Thread | None = None
         self._evicted, self._warned_at = 0, float("-inf")
@@ -46,7 +50,7 @@ class Housekeeping:
         self._relieve()
         due = self._is_due()
         if due:
-            sweep(self._consumer.redis)
+            sweep(self._redis)
         if self._files is None or not self._files.is_alive():
             # The next heartbeat does not wait for a store that is far away.
             self._files = threading.Thread(target=self._tidy_files, args=[due], name="files", daemon=True)
@@ -59,24 +63,24 @@ class Housekeeping:
 
     def _is_due(self) -> bool:
         """Whether to look for what has expired."""
-        due = time.monotonic() - self._swept >= min(SWEEP, self._consumer.ttl.result)
+        due = time.monotonic() - self._swept >= min(SWEEP, self._ttl)
         if due:
             self._swept = time.monotonic()
         return due
 
     def _tidy_files(self, due: bool) -> None:
         try:
-            collect(self._consumer.redis, self._blobs)
+            collect(self._redis, self._blobs)
             if due:
-                sweep_orphans(self._consumer.redis, self._blobs)
-                self._blobs.sweep(max(self._consumer.ttl.result, SHORTEST_BLOB))
+                sweep_orphans(self._redis, self._blobs)
+                self._blobs.sweep(max(self._ttl, SHORTEST_BLOB))
         except (MlxqError, RedisError, OSError) as error:
             # What was not deleted now is an orphan, or old, some day.
             log.warning("files of ended jobs could not be deleted: %s", error)
 
     def _relieve(self) -> None:
         """Delete ended jobs before Redis is full and refuses results."""
-        deleted = self._consumer.relieve()
+        deleted = self._delete_ended()
         self._evicted += deleted
         if deleted and time.monotonic() - self._warned_at > _REMIND:
             self._warned_at = time.monotonic()
