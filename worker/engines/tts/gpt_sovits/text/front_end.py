@@ -9,13 +9,16 @@ import jieba
 from mlxq.catalog.families.kokoro import english_model
 from worker.engines.tts.english import EnglishPhonemes, tagger
 from worker.engines.tts.gpt_sovits.text import Phonemes, chinese, english, japanese
-from worker.engines.tts.gpt_sovits.text.alphabet import PUNCTUATION, ids
+from worker.engines.tts.gpt_sovits.text.alphabet import PUNCTUATION, UNKNOWN, ids
 from worker.engines.tts.gpt_sovits.text.dictionary import Dictionary
-from worker.engines.tts.gpt_sovits.text.split import CHINESE, ENGLISH, JAPANESE, Part, split
+from worker.engines.tts.gpt_sovits.text.han import CHINESE, JAPANESE
+from worker.engines.tts.gpt_sovits.text.split import ENGLISH, Part, split
 
 #: Fewer phonemes than these are not spoken well: a pause comes before them.
 _FEWEST, _FEWEST_ENGLISH = 6, 4
 _PAUSE = "."
+#: Phonemes that are heard only beside others.
+_UNSPOKEN = frozenset(ids([*PUNCTUATION, UNKNOWN]))
 
 
 class FrontEnd:
@@ -33,9 +36,11 @@ class FrontEnd:
         self._english: Any = EnglishPhonemes(tagger(str(english_model())), british=False)
 
     def __call__(self, text: str, language: str | None) -> Sequence[Phonemes]:
-        """The parts that can be spoken; there may be none. `language` is one of `split`, or None for any."""
-        parts = self._parts(text, language)
-        if 0 < sum(len(part.ids) for part in parts) < _FEWEST:
+        """The parts of a text; none if nothing of it can be spoken. `language` is one of `split`, or None for any."""
+        parts = [part for each in split(text, language) if (part := self._part(each)).ids]
+        if all(_UNSPOKEN.issuperset(part.ids) for part in parts):
+            return []
+        if sum(len(part.ids) for part in parts) < _FEWEST:
             parts[0] = _paused(parts[0])
         return parts
 
@@ -46,11 +51,7 @@ class FrontEnd:
 
     def knows(self, text: str) -> bool:
         """Whether anything of the text can be spoken."""
-        marks = {*ids(list(PUNCTUATION))}
-        return any(not marks.issuperset(part.ids) for part in self._parts(text, None))
-
-    def _parts(self, text: str, language: str | None) -> list[Phonemes]:
-        return [part for each in split(text, language) if (part := self._part(each)).ids]
+        return bool(self(text, None))
 
     def _part(self, part: Part) -> Phonemes:
         if part.language == CHINESE:
@@ -59,7 +60,7 @@ class FrontEnd:
             return Phonemes(ids(found), text, repeats)
         if part.language == ENGLISH:
             found = english.symbols(part.text, self._english, self._dictionary)
-            if found and len(found) < _FEWEST_ENGLISH:
+            if len(found) < _FEWEST_ENGLISH:
                 found = [",", *found]
             return Phonemes(ids(found), part.text)
         return Phonemes(ids(japanese.symbols(part.text)) if japanese.can_speak() else [], part.text)

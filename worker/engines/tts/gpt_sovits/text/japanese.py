@@ -64,6 +64,15 @@ def symbols(text: str) -> list[str]:
     return found + _signs(text[place:])
 
 
+def words(text: str) -> list[str]:
+    """The words of a text without spaces and signs; none where Open JTalk is not installed."""
+    if not can_speak():
+        return []
+    import pyopenjtalk
+
+    return [str(word["string"]) for word in pyopenjtalk.run_frontend(text)]
+
+
 def _signs(between: str) -> list[str]:
     return [sign for sign in between.translate(_SIGNS) if not sign.isspace()]
 

@@ -6,14 +6,14 @@ import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
 
-CHINESE, ENGLISH, JAPANESE = "zh", "en", "ja"
-_HAN, _HIRAGANA, _KATAKANA, _LATIN = "han", "hiragana", "katakana", "latin"
+from worker.engines.tts.gpt_sovits.text import han
+from worker.engines.tts.gpt_sovits.text.han import CHINESE, HAN, HIRAGANA, JAPANESE, KATAKANA, LATIN, script
+
+ENGLISH = "en"
 #: Stands for a language until that of the neighbours is known.
 _DIGITS = "digits"
 #: Ends of clauses: what follows belongs to the next one.
 _ENDS = ",.!?，。！？"
-#: Characters that Chinese sentences are full of, and Japanese words rarely have.
-_FREQUENT = frozenset("的是了我你他她很")
 
 
 @dataclass(slots=True)
@@ -30,13 +30,13 @@ def split(text: str, language: str | None) -> list[Part]:
 def _pieces(text: str, language: str | None) -> list[Part]:
     """Parts in one script each, of which those of digits have no language yet."""
     parts: list[Part] = []
-    japanese = _HIRAGANA in map(_script, text) and not any(map(_simplified, text))
+    japanese = han.seems_japanese(text)
     pending = ""
     for _, signs in groupby(text, _together):
         section = "".join(signs)
-        han = language if language in (CHINESE, JAPANESE) else _of(section, japanese)
+        characters = language if language in (CHINESE, JAPANESE) else han.language(section, japanese=japanese)
         for sign in section:
-            found = _language(sign, han)
+            found = _language(sign, characters)
             if found is None:
                 # Spaces and punctuation go with what is before them.
                 if parts:
@@ -58,8 +58,10 @@ def _joined(pieces: list[Part], language: str | None) -> list[Part]:
     parts: list[Part] = []
     for place, piece in enumerate(pieces):
         if piece.language == _DIGITS:
+            # Beside pictures digits are those of the words before them.
+            before = next((part for part in reversed(parts) if any(map(str.isalnum, part.text))), None)
             after = pieces[place + 1] if place + 1 < len(pieces) else None
-            piece = Part(language or _around(parts[-1] if parts else None, piece, after), piece.text)
+            piece = Part(language or _around(before, piece, after), piece.text)
         if parts and parts[-1].language == piece.language:
             parts[-1].text += piece.text
         else:
@@ -79,59 +81,23 @@ def _around(before: Part | None, digits: Part, after: Part | None) -> str:
     )
 
 
-def _language(sign: str, han: str) -> str | None:
-    """That of one character; None for one that has none."""
+def _language(sign: str, characters: str) -> str | None:
+    """That of one sign, where `characters` is that of Chinese ones; None for one that has none."""
     if sign.isdecimal():
         return _DIGITS
-    script = _script(sign)
-    if script in (_HIRAGANA, _KATAKANA):
+    found = script(sign)
+    if found in (HIRAGANA, KATAKANA):
         return JAPANESE
-    return han if script == _HAN else ENGLISH if script == _LATIN else None
+    if found == LATIN or _is_picture(sign):
+        return ENGLISH
+    return characters if found == HAN else None
 
 
-def _script(sign: str) -> str | None:
-    if not sign.isalpha():
-        return None
-    name = unicodedata.name(sign, "")
-    if name.startswith(("CJK", "IDEOGRAPHIC")):
-        return _HAN
-    if name.startswith("HIRAGANA"):
-        return _HIRAGANA
-    if name.startswith("KATAKANA"):
-        return _KATAKANA
-    return _LATIN if "LATIN" in name else None
+def _is_picture(sign: str) -> bool:
+    """Whether it is one that no language reads. To GPT-SoVITS these are English, which makes a pause of them."""
+    return sign != "°" and unicodedata.category(sign) == "So" and unicodedata.normalize("NFKC", sign) == sign
 
 
 def _together(sign: str) -> bool:
     """Whether a character is one of Chinese or Japanese. Between others they are of one language, or of both."""
-    return sign == " " or _script(sign) in (_HAN, _HIRAGANA, _KATAKANA)
-
-
-def _of(section: str, japanese: bool) -> str:
-    """The language of the Chinese characters of a section. `japanese`: the whole text seems to be."""
-    scripts = {*map(_script, section)}
-    if any(map(_simplified, section)):
-        return CHINESE
-    if _HIRAGANA in scripts:
-        return JAPANESE
-    if japanese:
-        return CHINESE if len(_FREQUENT.intersection(section)) > 1 else JAPANESE
-    return JAPANESE if _KATAKANA in scripts and any(map(_traditional, section)) else CHINESE
-
-
-def _simplified(sign: str) -> bool:
-    """Whether a Chinese character is written so in China only."""
-    return _script(sign) == _HAN and not _encodable(sign, "shift_jis")
-
-
-def _traditional(sign: str) -> bool:
-    """Whether a Chinese character is not written so in China."""
-    return _script(sign) == _HAN and not _encodable(sign, "gb2312")
-
-
-def _encodable(sign: str, encoding: str) -> bool:
-    try:
-        sign.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
+    return sign == " " or script(sign) in (HAN, HIRAGANA, KATAKANA)
