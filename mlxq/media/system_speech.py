@@ -38,8 +38,11 @@ class Synthesiser(ABC):
         self._path = path
 
     def voices(self) -> tuple[SystemVoice, ...]:
-        """Empty where the program can't be asked."""
-        return _voices(self)
+        """Empty where the program can't be asked, which is tried again the next time."""
+        try:
+            return _voices(self)
+        except (OSError, subprocess.SubprocessError):
+            return ()
 
     @abstractmethod
     def command(self, voice: str | None, file: Path) -> list[str]:
@@ -136,10 +139,7 @@ def _base(tag: str) -> str:
 
 @cache
 def _voices(program: Synthesiser) -> tuple[SystemVoice, ...]:
-    try:
-        listed = list(program.listed())
-    except (OSError, subprocess.SubprocessError):
-        return ()
+    listed = program.listed()
     order = {name: place for place, name in enumerate(program._preferred)}
     english = ("en-us", "en-gb")
     return tuple(
