@@ -53,6 +53,14 @@ class Part:
     end: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A recording's length in seconds, and its channels."""
+
+    seconds: float
+    channels: int
+
+
 def parts_of(path: Path) -> list[Part]:
     """The recordings that are concatenated in this file. Ogg is designed for it, and such FLAC files occur."""
     with path.open("rb") as file:
@@ -122,21 +130,21 @@ def usable(frame: AudioFrame) -> bool:
     return frame.sample_rate in RATES and frame.layout.nb_channels in CHANNELS
 
 
-def probe(path: Path, longest: float) -> float:
-    """The duration of a recording in seconds, by its container or by its packets.
+def probe(path: Path, longest: float) -> Sound:
+    """What is known of a recording before it is decoded: its duration is told by its container or by its packets.
 
     Only the beginning is decoded. A recording is refused as too long by its packets, never by an estimate.
     Raises UnreadableAudio.
     """
-    heard = 0.0
+    heard, channels = 0.0, 0
     with open_audio(path) as (container, stream):
         said = _length(container, stream)
         bad = 0
         for packet in packets(container, stream):
             try:
-                heard += sum(
-                    frame.samples / frame.sample_rate for frame in frames_of(packet) if usable(frame)
-                )
+                for frame in filter(usable, frames_of(packet)):
+                    heard += frame.samples / frame.sample_rate
+                    channels = max(channels, frame.layout.nb_channels)
             except (av.FFmpegError, ValueError):
                 bad += 1
             if heard >= SHORTEST or bad > 50:
@@ -149,7 +157,7 @@ def probe(path: Path, longest: float) -> float:
         said = _count(path, longest)
         if said > longest:
             raise too_long(longest)
-    return max(said, heard)
+    return Sound(max(said, heard), channels)
 
 
 def _length(container: InputContainer, stream: AudioStream) -> float | None:

@@ -10,16 +10,27 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.float64]
 
 
-def hum(pitch: float = 220, seconds: float = 0.6, rate: int = 16_000) -> bytes:
+def hum(pitch: float = 220, seconds: float = 0.6, rate: int = 16_000, loudness: float = 0.3) -> bytes:
     """A voice of a sort, as a WAV file: a tone with overtones that swells and fades."""
     time = np.arange(int(rate * seconds)) / rate
     tone = sum(np.sin(2 * np.pi * pitch * part * time) / part for part in (1, 2, 3, 5))
-    samples = 0.3 * tone * (1 + np.sin(2 * np.pi * 4 * time)) / 2
+    samples = loudness * tone * (1 + np.sin(2 * np.pi * 4 * time)) / 2
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setparams((1, 2, rate, 0, "NONE", "not compressed"))
         writer.writeframes((samples * 32767).astype("<i2").tobytes())
     return file.getvalue()
+
+
+def stereo(file: bytes) -> bytes:
+    """The same WAV file with its only channel twice."""
+    with wave.open(io.BytesIO(file)) as reader:
+        rate = reader.getframerate()
+    both = io.BytesIO()
+    with wave.open(both, "wb") as writer:
+        writer.setparams((2, 2, rate, 0, "NONE", "not compressed"))
+        writer.writeframes((np.repeat(samples_of(file), 2) * 32768).astype("<i2").tobytes())
+    return both.getvalue()
 
 
 def samples_of(file: bytes) -> Samples:

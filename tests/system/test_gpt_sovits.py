@@ -16,7 +16,7 @@ import pytest
 from websockets.sync.client import connect
 
 from mlxq.media.formats import SPEECH_TYPES
-from tests.support.audio_samples import hum, samples_of, seconds_of
+from tests.support.audio_samples import hum, samples_of, seconds_of, stereo
 from tests.support.checkpoints import random_qwen3
 from tests.support.gpt_sovits_checkpoint import gpt_sovits_checkpoint
 from tests.support.stories import outcome
@@ -147,37 +147,64 @@ def test_a_recording_is_loaded_as_ominix_clients_do(system: System, root: Path, 
     assert say(system) == usual
 
 
-def stereo(left: bytes, gain: float) -> bytes:
-    """A recording beside itself, times `gain`."""
-    samples = samples_of(left)
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setparams((2, 2, 24_000, 0, "NONE", "not compressed"))
-        both = np.stack([samples, gain * samples], axis=1)
-        writer.writeframes((both * 32767).astype("<i2").tobytes())
-    return file.getvalue()
+#: What is wrong with a recording, and which words tell it.
+BAD = {
+    "short": (hum(seconds=1), "it has 1.0 seconds, and the model takes 3 to 10"),
+    "long": (hum(seconds=11), "it has 11.0 seconds, and the model takes 3 to 10"),
+    "stereo": (stereo(hum(seconds=3.2)), "it has 2 channels: record it, or convert it, to mono"),
+    "silent": (hum(seconds=3.2, loudness=0), "nothing is heard in it"),
+}
 
 
-@pytest.mark.parametrize(
-    ("recording", "words"),
-    [
-        (hum(seconds=1), "3 to 10 seconds: this one has 1.0"),
-        (hum(seconds=11), "3 to 10 seconds: this one has 11.0"),
-        (stereo(hum(seconds=3.2, rate=24_000), -1), "Nothing is heard"),
-    ],
-    ids=["short", "long", "silent"],
-)
-def test_bad_recordings_are_told(recording: bytes, words: str, system: System) -> None:
-    body = {"input": TEXT, "reference_audio": base64.b64encode(recording).decode()}
-    answer = system.http.post("/v1/audio/speech", json=body, timeout=60)
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["error"]["param"] == "voice"
-    assert words in answer.json()["error"]["message"]
+@pytest.fixture(scope="module")
+def bad(voices: Path) -> Path:
+    """The folder of voices, with the bad ones in it."""
+    for name, (recording, _) in BAD.items():
+        (voices / f"{name}.wav").write_bytes(recording)
+    return voices
 
 
-def test_both_channels_are_heard(system: System, voices: Path) -> None:
-    both = base64.b64encode(stereo((voices / "bob.wav").read_bytes(), 1)).decode()
-    assert np.abs(samples_of(say(system, reference_audio=both))).max() > 0.01
+@pytest.mark.parametrize("name", BAD)
+def test_bad_recordings_are_told(name: str, system: System, bad: Path) -> None:
+    recording, words = BAD[name]
+    asked = [{"reference_audio": base64.b64encode(recording).decode()}, {"voice": str(bad / f"{name}.wav")}]
+    for fields in asked:
+        answer = system.http.post("/v1/audio/speech", json={"input": TEXT, **fields}, timeout=60)
+        assert answer.status_code == 400, answer.text
+        error = answer.json()["error"]
+        # Only the model hears whether there is a sound in it.
+        assert error["param"] == ("voice" if name == "silent" else next(iter(fields)))
+        assert words in error["message"]
+        assert answer.json()["detail"] == error["message"]
+
+
+def test_bad_recordings_are_told_on_a_connection_that_goes_on(system: System, bad: Path) -> None:
+    with connect(f"ws://127.0.0.1:{system.port}/ws/v1/tts") as socket:
+        socket.recv(20)
+        for name, (_, words) in BAD.items():
+            socket.send(json.dumps({"event": "task_continue", "text": TEXT, "voice_id": f"{name}.wav"}))
+            told = json.loads(socket.recv(60))
+            assert (told["event"], told["error"]["param"]) == ("error", "voice")
+            assert words in told["message"]
+        socket.send(json.dumps({"event": "task_continue", "text": TEXT, "voice_id": "ann"}))
+        assert json.loads(socket.recv(60))["event"] == "task_progress"
+
+
+@pytest.mark.parametrize("name", ["short", "long", "stereo"])
+def test_bad_recordings_are_not_loaded(name: str, system: System, bad: Path) -> None:
+    usual = say(system)
+    body = {"model": str(bad / f"{name}.wav"), "model_type": "tts"}
+    answer = system.http.post("/v1/models/load", json=body, timeout=60)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
+    assert BAD[name][1] in answer.json()["error"]["message"]
+    assert say(system) == usual
+
+
+def test_only_what_has_phonemes_is_spoken(system: System) -> None:
+    """Pieces of a text are spoken by themselves: this one has a piece without any."""
+    foreign = "Привет " * 40
+    assert say(system, f"{TEXT} {foreign}") == say(system, TEXT)
+    assert say(system, reference_text=foreign) == say(system)
 
 
 def test_what_it_cannot_speak_is_told(system: System) -> None:
@@ -185,6 +212,9 @@ def test_what_it_cannot_speak_is_told(system: System) -> None:
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "input")
     answer = system.http.post("/v1/audio/speech", json={"input": TEXT, "language": "fr"}, timeout=60)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "language")
+    body = {"input": TEXT, "voice": "ann.wav", "reference_text": LONG}
+    answer = system.http.post("/v1/audio/speech", json=body, timeout=60)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "reference_text")
 
 
 def test_it_ends_with_its_listener(system: System) -> None:

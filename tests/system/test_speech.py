@@ -21,7 +21,7 @@ from mlxq.catalog.families.speech import SpeechFamily
 from mlxq.catalog.families.system_voice import SYSTEM_VOICE
 from mlxq.catalog.families.table import families
 from mlxq.media.formats import SPEECH_TYPES
-from tests.support.audio_samples import hum, samples_of, seconds_of
+from tests.support.audio_samples import hum, samples_of, seconds_of, stereo
 from tests.support.checkpoints import random_qwen3
 from tests.support.f5_tts import random_f5_tts, random_vocoder, sample_directly
 from tests.support.kokoro import random_kokoro
@@ -192,6 +192,11 @@ def test_a_voice_of_the_registry_is_its_recording(system: System, voices: Path) 
     ann = say(system, voice="anna")
     assert ann == say(system, voice="ann.wav")
     assert ann == say(system, reference_audio=base64.b64encode((voices / "ann.wav").read_bytes()).decode())
+
+
+def test_the_channels_of_a_recording_are_mixed(system: System, voices: Path) -> None:
+    both = base64.b64encode(stereo((voices / "ann.wav").read_bytes())).decode()
+    assert say(system, reference_audio=both) == say(system, voice="ann.wav")
 
 
 def test_a_model_that_needs_a_recording_says_so(system: System) -> None:

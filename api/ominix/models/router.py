@@ -24,6 +24,7 @@ from api.openai.speech.voices import loadable_voice
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category
 from jobs.meta import LoadMeta
+from mlxq.catalog import ModelRef
 from mlxq.catalog.aliases import DEFAULT
 from mlxq.media.formats import RECORDING_SUFFIXES
 
@@ -54,15 +55,14 @@ async def load(request: Request) -> Response:
     asked = "llm" if wanted.model_type == "vlm" else wanted.model_type
     context = context_of(request)
     jobs = jobs_of(request)
-    name, voice = wanted.model, None
     # OminiX' clients load a voice where they mean the model that speaks.
-    if asked == "tts" and name.lower().endswith(RECORDING_SUFFIXES):
-        name, voice = DEFAULT, await _voice(context, name)
+    is_voice = asked == "tts" and wanted.model.lower().endswith(RECORDING_SUFFIXES)
+    name = DEFAULT if is_voice else wanted.model
     model_type = asked or (await context.look_up(jobs, name)).category or "llm"
     await check_served(jobs, model_type)
     ref = await context.at_hand(await context.resolve(jobs, name, Category(model_type)))
-    if voice is not None:
-        await jobs.load_voice(voice)
+    if is_voice:
+        await jobs.load_voice(await _voice(context, ref, wanted.model))
     meta = LoadMeta(
         model=ref.id,
         message=f"Model '{ref.id}' loaded successfully",
@@ -81,10 +81,10 @@ async def load(request: Request) -> Response:
     )
 
 
-async def _voice(context: Context, path: str) -> str:
+async def _voice(context: Context, ref: ModelRef, path: str) -> str:
     """The recording of this path, which speaks for requests without a voice from now on. Raises InvalidRequest."""
     try:
-        return await loadable_voice(context, path)
+        return await loadable_voice(context, ref, path)
     except InvalidRequest as error:
         raise InvalidRequest(
             error.message.replace("'voice'", "'model'"), param="model", code=error.code

@@ -61,12 +61,12 @@ class Upload:
             async for chunk in self._chunks(settings.max_audio_bytes):
                 await asyncio.to_thread(draft.write, chunk)
             try:
-                seconds = await asyncio.to_thread(probe, draft.file, settings.max_audio_seconds)
+                sound = await asyncio.to_thread(probe, draft.file, settings.max_audio_seconds)
             except UnreadableAudio as error:
                 raise InvalidRequest(
                     f"The audio can't be used: {error}.", param="file", code="invalid_audio"
                 ) from error
-            return Recording(await asyncio.to_thread(uploads.keep, draft), seconds)
+            return Recording(await asyncio.to_thread(uploads.keep, draft), sound.seconds)
 
     async def _chunks(self, limit: int) -> AsyncIterator[bytes]:
         room = limit

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from mlxq.catalog.families.speech import REFERENCE_TEXT, SpeechFamily
+from mlxq.catalog.families.speech import REFERENCE_TEXT, Recordings, SpeechFamily
 
 VOCABULARY, DURATION = "vocab.txt", "duration_v2.safetensors"
 #: The vocoder's name on the hub, and what it is made of.
@@ -25,7 +25,11 @@ class F5TTS(SpeechFamily):
 
 
 F5_TTS = F5TTS(
-    name="f5_tts", options=frozenset({REFERENCE_TEXT}), extras={"f5_tts_mlx": "f5-tts", "vocos_mlx": "f5-tts"}
+    name="f5_tts",
+    options=frozenset({REFERENCE_TEXT}),
+    # Together with the audio of a piece of text it must fit into the model's length.
+    recordings=Recordings(longest=30),
+    extras={"f5_tts_mlx": "f5-tts", "vocos_mlx": "f5-tts"},
 )
 
 

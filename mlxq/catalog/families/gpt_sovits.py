@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mlxq.catalog.families.kokoro import english_model
-from mlxq.catalog.families.speech import LANGUAGE, REFERENCE_TEXT, SpeechFamily
+from mlxq.catalog.families.speech import LANGUAGE, REFERENCE_TEXT, Recordings, SpeechFamily
 
 #: The networks' files: text to semantic, SoVITS, HuBERT and BERT. OminiX' first two have longer names.
 FILES = ("gpt.safetensors", "sovits.safetensors", "hubert.safetensors", "bert.safetensors")
@@ -41,6 +41,7 @@ GPT_SOVITS = GptSoVITS(
     word="gpt-sovits",
     options=frozenset({REFERENCE_TEXT, LANGUAGE}),
     own_speed=True,
+    recordings=Recordings(shortest=3, longest=10, channels=1),
     own_names=frozenset({"gpt-sovits", "gpt_sovits"}),
     absent=(
         "No GPT-SoVITS is installed: `mlxq convert gpt-sovits` makes one of the original's files. Qwen3-TTS clones "

@@ -1,5 +1,6 @@
 """What families of models that speak have in common: options, and the voices that a model has of its own."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,24 @@ OPENAI_VOICES = (
     *("alloy", "ash", "ballad", "coral", "echo", "fable", "nova"),
     *("onyx", "sage", "shimmer", "verse", "marin", "cedar"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """What recordings of a voice a model takes: their seconds, and how many channels they may have."""
+
+    shortest: float = 0.0
+    longest: float = math.inf
+    channels: float = math.inf
+
+    def fault(self, seconds: float, channels: int, *, margin: float = 0.0) -> str | None:
+        """Why a recording is not taken; None: it is. `margin`: seconds by which its length may be wrong."""
+        if channels > self.channels:
+            return f"it has {channels} channels: record it, or convert it, to mono"
+        if not self.shortest - margin <= seconds <= self.longest + margin:
+            taken = f"{self.shortest:g} to" if self.shortest else "up to"
+            return f"it has {seconds:.1f} seconds, and the model takes {taken} {self.longest:g}"
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +54,8 @@ class SpeechFamily(Family):
     by_name: bool = False
     #: whether its models take a speed; the audio of others is stretched
     own_speed: bool = False
+    #: what recordings of a voice its models take
+    recordings: Recordings = Recordings()
 
     @property
     def type(self) -> str:

@@ -22,7 +22,7 @@ from mlxq.catalog.families.qwen3_asr import QWEN3_ASR
 from mlxq.catalog.families.qwen3_tts import QWEN3_TTS
 from mlxq.catalog.families.reranker import RERANKERS
 from mlxq.catalog.families.sensevoice import SENSEVOICE
-from mlxq.catalog.families.speech import SpeechFamily
+from mlxq.catalog.families.speech import Recordings, SpeechFamily
 from mlxq.catalog.families.system_voice import SYSTEM_VOICE
 from mlxq.catalog.families.whisper import WHISPER
 from mlxq.catalog.families.z_image import Z_IMAGE
@@ -84,6 +84,12 @@ def speech_voices(path: Path, model_id: str) -> tuple[str, ...]:
     """The names of the voices that the speech model in this folder has of its own."""
     family = family_in(path, model_id, SpeechFamily)
     return family.voices(path) if family is not None else ()
+
+
+def speech_recordings(family_name: str) -> Recordings:
+    """What recordings of a voice the models of a family take, by its name."""
+    found = (family.recordings for family in families(SpeechFamily) if family.name == family_name)
+    return next(found, Recordings())
 
 
 def lacking_libraries(name: str) -> str | None:

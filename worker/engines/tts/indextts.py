@@ -12,13 +12,14 @@ from mlx_audio.tts.models.indextts.normalize import normalize, tokenize_by_CJK_c
 from jobs.errors import InvalidRequest
 from mlxq.catalog.model_config import config_in
 from mlxq.media.spoken_text import has_words
-from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
+from worker.engines.tts.mlx_audio import SpeechModel
 
 _TOKENIZER = "tokenizer.model"
 
 
 class IndexTTS(SpeechModel):
     longest = 160
+    needs_recording = True
 
     @classmethod
     def prepared(cls, path: Path) -> AbstractContextManager[Path]:
@@ -34,15 +35,6 @@ class IndexTTS(SpeechModel):
                 param="input",
                 code="unsupported_value",
             )
-
-    def arguments(self, params: SpeechParams) -> dict[str, object]:
-        if params.recording is None:
-            raise InvalidRequest(
-                "The model speaks with the voice of a recording: name one of voices.json, give 'reference_audio', "
-                "or set TTS_REF_AUDIO.",
-                param="voice",
-            )
-        return super().arguments(params)
 
     def speak(self, text: str, arguments: dict[str, object]) -> Iterator[Any]:
         """Bounds the tokens by the model's positions: the library would read behind their table."""

@@ -1,6 +1,5 @@
 """Loads a speech model from its folder, with its library. Call it on the thread that will own it."""
 
-from importlib import import_module
 from pathlib import Path
 
 from config.settings import Settings
@@ -34,7 +33,6 @@ def kind_of(ref: ModelRef, path: Path) -> SpeechFamily:
             code="unsupported_model",
         )
     model_class(family).import_library(family.type)
-    import_module("transformers.models.auto.tokenization_auto")
     return family
 
 

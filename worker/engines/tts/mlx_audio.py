@@ -7,13 +7,12 @@ import inspect
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from mlx_audio.tts.utils import get_model_and_args
-from mlx_audio.tts.utils import load as load_model
 
 from config.settings import Settings
 from jobs.errors import InvalidRequest
@@ -45,6 +44,8 @@ class SpeechModel:
 
     #: Weight of the longest piece of text, see `pieces.weight`: a model's output has a longest length.
     longest = 400
+    #: Whether it always speaks with the voice of a recording.
+    needs_recording = False
 
     def __init__(self, model: Any, voices: tuple[str, ...], *, own_speed: bool = False) -> None:
         """`own_speed`: the model takes a speed; the audio of others is stretched."""
@@ -61,11 +62,17 @@ class SpeechModel:
     @classmethod
     def import_library(cls, kind: str) -> None:
         """Import what `load` needs for this type of model."""
+        from mlx_audio.tts.utils import get_model_and_args
+
         get_model_and_args(kind, [])
+        # The library imports it while it loads.
+        import_module("transformers.models.auto.tokenization_auto")
 
     @classmethod
     def load(cls, path: Path, kind: str, settings: Settings) -> Any:
         """The library's model. Raises MlxqError."""
+        from mlx_audio.tts.utils import load as load_model
+
         with cls.prepared(path) as prepared:
             # Without a type the library would choose by the folder's name.
             return load_model(prepared, model_type=kind, model_name_parts=[])
@@ -99,6 +106,12 @@ class SpeechModel:
         }
         if params.language is not None:
             arguments[self._first("lang_code", "language", "lang")] = self.language(params.language)
+        if params.recording is None and self.needs_recording:
+            raise InvalidRequest(
+                "The model speaks with the voice of a recording: name one of voices.json, give 'reference_audio', "
+                "or set TTS_REF_AUDIO.",
+                param="voice",
+            )
         if params.recording is not None and not self.clones and not params.default:
             raise InvalidRequest(
                 f"The model does not speak with the voice of a recording: {self.why_not}.",
@@ -152,6 +165,12 @@ class SpeechModel:
 
     def _first(self, *names: str) -> str:
         return next((name for name in names if name in self.takes), names[0])
+
+
+def unusable_recording(fault: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"The recording of the voice can't be used: {fault}.", param="voice", code="invalid_audio"
+    )
 
 
 MODEL = SpeechModel

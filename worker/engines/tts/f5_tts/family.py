@@ -7,16 +7,14 @@ import f5_tts_mlx
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
-from mlxq.catalog.families.f5_tts import VOCODER, vocoder_of
+from mlxq.catalog.families.f5_tts import F5_TTS, VOCODER, vocoder_of
 from worker.engines.tts.f5_tts.loading import load
-from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
+from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams, unusable_recording
 from worker.guard import opened_folder, source_of
 
 #: The library's own recording and its transcript.
 _RECORDING = Path(str(f5_tts_mlx.__file__)).parent / "tests" / "test_en_1_ref_short.wav"
 _TRANSCRIPT = "Some call me nature, others call me mother nature."
-#: Seconds of a recording; together with the audio of a piece of text it must fit into the model's length.
-_LONGEST_RECORDING = 30
 
 
 class F5TTS(SpeechModel):
@@ -61,10 +59,8 @@ class F5TTS(SpeechModel):
             )
         arguments = super().arguments(params)
         recording: Any = arguments["ref_audio"]
-        if recording.shape[0] > _LONGEST_RECORDING * self.sample_rate:
-            raise InvalidRequest(
-                f"The model takes recordings of a voice of up to {_LONGEST_RECORDING} seconds.", param="voice"
-            )
+        if fault := F5_TTS.recordings.fault(recording.shape[0] / self.sample_rate, 1):
+            raise unusable_recording(fault)
         return arguments
 
 

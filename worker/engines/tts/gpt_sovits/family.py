@@ -1,6 +1,7 @@
 """GPT-SoVITS: it speaks with the voice of a recording of 3 to 10 seconds, better with its transcript."""
 
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +10,36 @@ import numpy as np
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, InvalidRequest, NotSupported
-from mlxq.catalog.families.gpt_sovits import LACKING, can_speak, dictionary_of
+from mlxq.catalog.families.gpt_sovits import GPT_SOVITS, LACKING, can_speak, dictionary_of
 from mlxq.media.languages import choose
 from worker.audio import decode
 from worker.engines.tts.gpt_sovits.features import HUBERT_RATE
+from worker.engines.tts.gpt_sovits.loading import load
 from worker.engines.tts.gpt_sovits.model import Recording
 from worker.engines.tts.gpt_sovits.style import RATE
-from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams
+from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams, unusable_recording
+from worker.engines.tts.pieces import weight
 
-#: Seconds of a recording, and the loudest sample of one in which nothing is heard.
-_SHORTEST, _LONGEST, _SILENT = 3, 10, 1e-3
+#: The loudest sample of a recording in which nothing is heard.
+_SILENT = 1e-3
+#: The weight of the longest transcript, see `pieces.weight`: nobody says more in ten seconds.
+_LONGEST_TRANSCRIPT = 600
 _NAMES = {"zh": "Chinese", "en": "English", "ja": "Japanese"}
 
 
 class GptSoVITS(SpeechModel):
     #: A sentence or two: the network forgets where it is in longer texts.
     longest = 120
+    needs_recording = True
 
     @classmethod
     def import_library(cls, kind: str) -> None:
         if not can_speak():
             raise NotSupported(LACKING, param="model")
+        import_module("worker.engines.tts.gpt_sovits.text.front_end")
 
     @classmethod
     def load(cls, path: Path, kind: str, settings: Settings) -> Any:
-        from worker.engines.tts.gpt_sovits.loading import load
         from worker.engines.tts.gpt_sovits.text.front_end import FrontEnd
 
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -56,27 +62,21 @@ class GptSoVITS(SpeechModel):
             )
 
     def arguments(self, params: SpeechParams) -> dict[str, object]:
-        if params.recording is None:
+        if weight(params.transcript or "") > _LONGEST_TRANSCRIPT:
             raise InvalidRequest(
-                "The model speaks with the voice of a recording: name one of voices.json, give 'reference_audio', "
-                "or set TTS_REF_AUDIO.",
-                param="voice",
+                "The transcript is longer than what can be said in a recording of ten seconds.",
+                param="reference_text",
             )
         return super().arguments(params)
 
     def recording(self, path: Path) -> Recording:
         """Raises InvalidRequest for one that is too short, too long or silent."""
         low, high = (np.concatenate(list(decode(path, rate))) for rate in (HUBERT_RATE, RATE))
-        seconds = len(low) / HUBERT_RATE
-        if not _SHORTEST <= seconds <= _LONGEST:
-            raise InvalidRequest(
-                f"The model takes recordings of a voice of {_SHORTEST} to {_LONGEST} seconds: this one has "
-                f"{seconds:.1f}.",
-                param="voice",
-                code="invalid_audio",
-            )
-        if np.abs(low).max() < _SILENT:
-            raise InvalidRequest("Nothing is heard in the recording.", param="voice", code="invalid_audio")
+        fault = GPT_SOVITS.recordings.fault(len(low) / HUBERT_RATE, 1)
+        if fault is None and np.abs(low).max() < _SILENT:
+            fault = "nothing is heard in it"
+        if fault is not None:
+            raise unusable_recording(fault)
         return Recording(mx.array(low), mx.array(high), sha256(high.tobytes()).hexdigest())
 
     def language(self, language: str) -> str:

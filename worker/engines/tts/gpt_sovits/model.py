@@ -39,6 +39,10 @@ class Said:
     phonemes: mx.array
     features: mx.array
 
+    @property
+    def empty(self) -> bool:
+        return self.phonemes.size == 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
@@ -86,9 +90,14 @@ class Model:
         speed: float = 1.0,
         sampling: Sampling = _USUAL,
     ) -> Iterator[Chunk]:
-        """Speak the text with the voice of a recording, better with its transcript."""
-        heard = self._hear(ref_audio, (ref_text or "").strip())
+        """Speak the text with the voice of a recording, better with its transcript.
+
+        There is no sound of a text that has no phonemes, and a transcript that has none is not used.
+        """
         said = self.said(text, lang_code)
+        if said.empty:
+            return
+        heard = self._hear(ref_audio, (ref_text or "").strip())
         codes: list[int] = []
         for code in self._codes(said, heard, sampling):
             codes.append(code)
@@ -102,7 +111,7 @@ class Model:
     def said(self, text: str, language: str | None) -> Said:
         """The phonemes of a text and their features: BERT's for Chinese, none for other languages."""
         ids: list[int] = []
-        features = []
+        features = [mx.zeros((0, self.t2s.features))]
         for part in self.front_end(text, language):
             ids += part.ids
             if part.repeats is not None:
@@ -122,8 +131,8 @@ class Model:
         heard = self._heard.pop(key, None)
         if heard is None:
             voice = self.sovits.voice(spectrogram(recording.loud_samples))
-            said = self.said(transcript, None) if transcript else None
-            heard = Heard(voice, self.prompt(recording.samples) if transcript else None, said)
+            said = self.said(transcript, None)
+            heard = Heard(voice) if said.empty else Heard(voice, self.prompt(recording.samples), said)
         self._heard[key] = heard
         if len(self._heard) > _KEPT:
             del self._heard[next(iter(self._heard))]

@@ -84,7 +84,7 @@ function Going({ recording }) {
 
 /** Records until `stop`, which hands the file to `onFile`, or `discard`. */
 async function record(onFile, onEnd) {
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
   const type = TYPES.find((each) => MediaRecorder.isTypeSupported(each)) ?? "";
   const recorder = new MediaRecorder(stream, type ? { mimeType: type } : undefined);
   const context = new AudioContext();
