@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,19 +12,16 @@ import redis
 
 from config.settings import Settings, variables
 from tests.private_redis import PrivateRedis
-
-#: Packages whose files take longest. They are begun first, so that no process of several is left with one at the end.
-_LONGEST = ("fuzz", "conformance", "system", "clients", "docs", "engines", "worker")
+from tests.support import spreading
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    tests = Path(__file__).parent
-    packages = {item.path: item.path.relative_to(tests).parts[0] for item in items}
-    items.sort(key=lambda item: _place(packages[item.path]))
+    spreading.sort(items)
 
 
-def _place(package: str) -> int:
-    return _LONGEST.index(package) if package in _LONGEST else len(_LONGEST)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> spreading.Scheduling | None:
+    return spreading.Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ KEY = "secret"
 collect_ignore = ["suites"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`first`, whose context is as good as endless, `org/second`, an embedding model, and one that ranks."""
     root = tmp_path_factory.mktemp("models")
@@ -29,7 +29,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(models: Path) -> Iterator[System]:
     running = System(models, "first", LINGER_TIME=0)
     try:
@@ -38,7 +38,7 @@ def system(models: Path) -> Iterator[System]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def strict(models: Path) -> Iterator[System]:
     """One chat runs, one may wait, none longer than two seconds, and only for those who know the key."""
     running = System(models, "first", API_KEYS=KEY, MAX_RUN_TIME=2, QUEUE_LIMIT=1, BATCH_SIZE=1)
@@ -49,7 +49,7 @@ def strict(models: Path) -> Iterator[System]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny(models: Path) -> Iterator[System]:
     """What a user has after `make run`, the chat model that ships with the repo, and an embedding model."""
     roots = f"{REPO / 'models'}:{models}"

@@ -13,7 +13,7 @@ from tests.support.api_server import ApiServer
 from tests.support.gateway import Gateway
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway() -> Iterator[Gateway]:
     with Gateway() as running:
         yield running

@@ -9,7 +9,7 @@ from tests.machines.site import Site
 from tests.support.checkpoints import random_qwen3
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that stand-ins do not compute."""
     return random_qwen3(tmp_path_factory.mktemp("checkpoint") / "first", seed=1)

@@ -11,7 +11,7 @@ from tests.support.hub import Hub
 from tests.support.system import System
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model root: two random-weight models, `first` and `org/second`, and one with a small context."""
     root = tmp_path_factory.mktemp("models")
@@ -21,7 +21,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(models: Path) -> Iterator[System]:
     running = System(models, "first", LINGER_TIME=0).start()
     yield running
@@ -42,13 +42,13 @@ def make_system(models: Path) -> Iterator[Callable[..., System]]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The hub's cache of `downloading`."""
     return tmp_path_factory.mktemp("cache") / "hub"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def the_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A hub with some models, `org/chat-0` and so on, that can chat."""
     tiny = random_qwen3(tmp_path_factory.mktemp("tiny") / "tiny", seed=5)
@@ -65,7 +65,7 @@ def hub(the_hub: Hub) -> Hub:
     return the_hub
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def downloading(models: Path, cache: Path, the_hub: Hub) -> Iterator[System]:
     """A system with that hub, whose downloads do not run yet."""
     settings = {

@@ -1,0 +1,1 @@
+"""Stories of the gateway, through which workers of other machines come."""
