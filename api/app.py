@@ -177,6 +177,7 @@ def create_app(settings: Settings | None = None, resources: Sequence[Resource] =
             driver.start()
             app.state.feed = Feed(client, app.state.renderers)
             deliverer = Deliverer(settings, client.redis)
+            client.bus.on_news("webhooks", deliverer.tell)
             deliverer.start()
             yield {"jobs": client}
             app.state.feed = None

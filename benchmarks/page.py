@@ -1,11 +1,12 @@
-"""How fast the page is there, what an open one costs the API, and whether it stays responsive: with 500 waiting jobs,
-and 50 events a second.
+"""How fast the page is there, how soon it shows a job, what an open one costs the API, and whether it stays
+responsive: with 500 waiting jobs, and 50 events a second.
 
     python -m benchmarks.page [--quick]
 
-The first paint is the browser's own first contentful paint, with nothing in its cache, before there is traffic. Spans
-without and with a page take turns in one run. CPU is that of the API's process. Long tasks are those of the browser's
-own trace, of the thread that runs the page. Needs `make .venv/page.stamp`.
+The first paint is the browser's own first contentful paint, with nothing in its cache, before there is traffic. A job
+is seen when its row is in the document, by the browser's clock; the same browser has sent it. Spans without and with
+a page take turns in one run. CPU is that of the API's process. Long tasks are those of the browser's own trace, of
+the thread that runs the page. Needs `make .venv/page.stamp`.
 """
 
 import argparse
@@ -13,14 +14,16 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
+from random import Random
 from statistics import median
 from typing import Any
 
 import httpx
 import psutil
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.page.conftest import FOLDER
 from tests.support.system import REPO, System
@@ -32,14 +35,36 @@ CHATS, EVENTS_OF_A_CHAT = 17, 3
 _SENDERS = 6
 #: What the API may cost over what it costs without a page, and how long a task of the page may take in milliseconds.
 BOUND, LONGEST = 1.1, 50.0
-#: Milliseconds from the navigation to the first paint.
-PAINTED = 300.0
+#: Milliseconds from the navigation to the first paint, and from the sending of a job to its row.
+PAINTED, SEEN = 300.0, 500.0
 #: Notes when the first job is in the document.
 _WATCH = """new MutationObserver((_, observer) => {
     if (!document.querySelector("main [data-job]")) return;
     window.thereAt = performance.now();
     observer.disconnect();
 }).observe(document, { childList: true, subtree: true })"""
+#: Submits a chat, and waits for its row. Milliseconds from the sending and from the answer.
+_LIVE = """async body => {
+    const seen = new Map();
+    const look = () => {
+        for (const row of document.querySelectorAll("main [data-job]"))
+            if (!seen.has(row.dataset.job)) seen.set(row.dataset.job, performance.now());
+    };
+    look();
+    let changed;
+    const observer = new MutationObserver(() => { look(); changed?.(); });
+    const what = { childList: true, subtree: true, attributes: true, attributeFilter: ["data-job"] };
+    observer.observe(document, what);
+    const sent = performance.now();
+    const answer = await fetch("v1/chat/completions", {
+        method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+    });
+    const answered = performance.now();
+    const { id } = await answer.json();
+    while (!seen.has(id)) await new Promise(resolve => { changed = resolve; });
+    observer.disconnect();
+    return [seen.get(id) - sent, Math.max(0, seen.get(id) - answered)];
+}"""
 _PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -125,15 +150,53 @@ def first_paint(system: System, browser: Browser, loads: int) -> bool:
     return median(painted) <= PAINTED
 
 
+def seen_live(system: System, browser: Browser, jobs: int) -> bool:
+    """Chats at moments that have nothing to do with the looks of the API."""
+    page = opened(system, browser)
+    moments, sent, answered = Random(15), list[float](), list[float]()
+    for number in range(jobs):
+        time.sleep(moments.uniform(0.2, 1.0))
+        text = f"seen live {number}"
+        body = {
+            "model": "default",
+            "max_tokens": 2,
+            "background": True,
+            "messages": [{"role": "user", "content": text}],
+        }
+        from_sending, from_answer = page.evaluate(_LIVE, body)
+        sent.append(from_sending)
+        answered.append(from_answer)
+    page.close()
+    sent.sort()
+    answered.sort()
+    print(f"a job is seen, from its sending: {told(sent)}; from the answer: {told(answered)}")
+    return at(sent, 0.95) <= SEEN
+
+
+def at(values: Sequence[float], share: float) -> float:
+    """Of sorted ones, the smallest that so many are not above."""
+    return values[max(0, ceil(share * len(values)) - 1)]
+
+
+def told(values: Sequence[float]) -> str:
+    return f"p50 {at(values, 0.5):.0f} ms, p95 {at(values, 0.95):.0f} ms, at most {values[-1]:.0f} ms"
+
+
+def opened(system: System, browser: Browser) -> Page:
+    """A window that shows what runs and waits, and is told what happens."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{system.url}/#/now")
+    page.locator(".connection.on").first.wait_for(state="attached")
+    page.locator("[data-job]").first.wait_for()
+    time.sleep(1)
+    return page
+
+
 def measure(system: System, browser: Browser, rounds: int, seconds: float) -> bool:
     alone, shown, tasks = list[float](), list[float](), list[float]()
     for _ in range(rounds):
         alone.append(cpu(system, seconds))
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(f"{system.url}/#/now")
-        page.locator(".connection.on").first.wait_for(state="attached")
-        page.locator("[data-job]").first.wait_for()
-        time.sleep(1)
+        page = opened(system, browser)
         browser.start_tracing(page=page)
         shown.append(cpu(system, seconds))
         tasks += long_tasks(browser.stop_tracing())
@@ -163,6 +226,7 @@ def main() -> int:
             )
             kept = first_paint(system, browser, 3 if quick else 15)
             with traffic(system):
+                kept = seen_live(system, browser, 5 if quick else 20) and kept
                 kept = measure(system, browser, *((1, 5.0) if quick else (5, 10.0))) and kept
             browser.close()
     finally:

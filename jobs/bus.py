@@ -14,7 +14,7 @@ import logging
 import secrets
 import time
 from collections import defaultdict, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from types import TracebackType
 
 import msgspec
@@ -187,6 +187,8 @@ class ResultBus:
         self._watches: dict[str, list[Watch]] = defaultdict(list)
         #: jobs whose events came though nobody watches them any more
         self._unwanted: set[str] = set()
+        #: called when there may be something to do, by what it is
+        self._on_news: dict[str, Callable[[], None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.connected = asyncio.Event()
 
@@ -199,6 +201,10 @@ class ResultBus:
             with contextlib.suppress(RedisError, OSError):
                 await self._redis.delete(keys.api_process(self.process))
         await self._channel.aclose()
+
+    def on_news(self, what: str, tell: Callable[[], None]) -> None:
+        """Have this called when a script says so (`keys.NEWS`), and where that may have been missed."""
+        self._on_news[what] = tell
 
     def watch(self, job_id: str, queue: str, after: str = "0-0", *, accepted: bool = True) -> Watch:
         """Register interest in a job, before it is `accepted` (tell the watch when it is); else `catch_up` it."""
@@ -260,10 +266,16 @@ class ResultBus:
         while True:
             try:
                 async with self._channel.pubsub() as channel:
-                    await channel.subscribe(keys.bus(self.process))
+                    await channel.subscribe(keys.bus(self.process), keys.NEWS)
                     async for message in channel.listen():
                         if message["type"] == "message":
-                            self._dispatch(message["data"])
+                            if message["channel"] == keys.NEWS:
+                                self._tell_news(message["data"])
+                            else:
+                                self._dispatch(message["data"])
+                            continue
+                        if message["channel"] == keys.NEWS:
+                            self._tell_news(*self._on_news)
                             continue
                         # From here on no message is lost, and none was published to a process that did not listen.
                         self.connected.set()
@@ -281,6 +293,11 @@ class ResultBus:
                 log.exception("the bus failed once; it will catch up")
                 self.connected.clear()
                 await asyncio.sleep(pause)
+
+    def _tell_news(self, *what: str) -> None:
+        for each in what:
+            if (tell := self._on_news.get(each)) is not None:
+                tell()
 
     def _dispatch(self, data: str) -> None:
         for job_id, event_id, body in decode_frames(data):

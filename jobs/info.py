@@ -1,7 +1,7 @@
 """The current state of a job and of a queue, read from RQ's hash and ours."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
@@ -40,8 +40,7 @@ FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class JobInfo:
+class JobInfo(msgspec.Struct, frozen=True):
     """A job as it stands. Times are RQ's ISO strings (UTC), None while they have not come; `eta` is in
     seconds until its end."""
 
@@ -89,7 +88,7 @@ class JobInfo:
     def waiting(self, wait: tuple[str, str] | None) -> "JobInfo":
         """The same with what it waits for; None: it does not wait."""
         on, reason = wait or (None, None)
-        return replace(self, waits_for=on, wait_reason=reason)
+        return msgspec.structs.replace(self, waits_for=on, wait_reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

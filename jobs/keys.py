@@ -71,6 +71,10 @@ PACES = "mlxq:models:learned"
 CORRECTIONS = "mlxq:models:corrections"
 
 
+#: Channel on which all API processes are told what they may have to do: "webhooks" or "batches".
+NEWS = "mlxq:bus:news"
+
+
 def bus(process: str) -> str:
     """Channel on which an API process gets the events of the jobs that it watches."""
     return f"mlxq:bus:{process}"

@@ -1,9 +1,10 @@
 """Lists of jobs: all by age, queued ones, and the numbers of each queue. It only reads."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import redis.asyncio
 
 from jobs import keys
@@ -102,7 +103,9 @@ async def _placed(connection: redis.asyncio.Redis, infos: list[JobInfo]) -> list
     if not places:
         return infos
     return [
-        replace(info, position=places.get(info.id)) if info.status is JobStatus.QUEUED else info
+        msgspec.structs.replace(info, position=places.get(info.id))
+        if info.status is JobStatus.QUEUED
+        else info
         for info in infos
     ]
 
@@ -113,7 +116,7 @@ async def waiting(connection: redis.asyncio.Redis) -> list[JobInfo]:
     for queue in QUEUES:
         ids = await order(connection, queue)
         found += [
-            replace(info, position=place)
+            msgspec.structs.replace(info, position=place)
             for place, info in enumerate(await read(connection, ids), start=1)
             if info is not None
         ]

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -27,8 +26,12 @@ async def with_outcome(connection: redis.asyncio.Redis, info: JobInfo) -> JobInf
         pipe.hget(keys.job(info.id), "mlxq_error")
         rows: list[Any] = await pipe.execute()
     results, failure = rows
-    error = MlxqError.of(msgspec.json.decode(failure, type=ErrorFields)) if failure else None
     result = None
     if results and "return_value" in results[0][1]:
         result = msgspec.Raw(base64.b64decode(results[0][1]["return_value"]))
-    return replace(info, result=result, error=error)
+    return msgspec.structs.replace(info, result=result, error=error_of(failure))
+
+
+def error_of(text: str | None) -> MlxqError | None:
+    """That of a failed job, by the field `mlxq_error` of its hash."""
+    return MlxqError.of(msgspec.json.decode(text, type=ErrorFields)) if text else None

@@ -1,7 +1,6 @@
 """What the API reads of jobs, queues and workers. It changes nothing."""
 
 import contextlib
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -40,7 +39,7 @@ class JobReader:
             info = decode(job_id, values)
             if info.status is JobStatus.QUEUED:
                 position = None if info.deferred else await place_of(self.redis, job_id)
-                info = replace(info, position=position)
+                info = msgspec.structs.replace(info, position=position)
                 info = info.waiting(wait_of(info, await self.paused(), await self.workers()))
             (foreseen,) = await self.estimator.of([info])
             info = _with_eta(info, foreseen)
@@ -103,4 +102,4 @@ def _with_eta(info: JobInfo, foreseen: Foreseen) -> JobInfo:
     progress = info.progress
     if progress is not None and progress.unit == "prompt_tokens" and foreseen.read is not None:
         progress = msgspec.structs.replace(progress, eta=foreseen.read)
-    return replace(info, eta=foreseen.end, progress=progress)
+    return msgspec.structs.replace(info, eta=foreseen.end, progress=progress)

@@ -23,8 +23,10 @@ from jobs.tasks import end
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks for batches, and before a drive that failed begins anew: more each time for our mistakes.
-_LOOK, _AGAIN, _LONGEST = 1.0, 0.5, 60.0
+#: Seconds between two looks for batches while some are open, and while none are: the bus tells of new ones.
+_LOOK, _RARELY = 1.0, 5.0
+#: Seconds before a drive that failed begins anew: more each time for our mistakes.
+_AGAIN, _LONGEST = 0.5, 60.0
 #: Batches that a process drives at the same time.
 _MOST = 8
 #: Seconds between two looks for what has expired.
@@ -58,27 +60,32 @@ class BatchDriver:
 
     async def _look_on(self) -> None:
         news = self._batching.news = asyncio.Event()
+        self._jobs.bus.on_news("batches", news.set)
         while True:
+            news.clear()
+            pause = _LOOK
             try:
-                await self._look()
+                pause = _LOOK if await self._look() else _RARELY
                 await self._sweep()
             except (RedisError, OSError):
                 pass
             except Exception:  # one batch must not end the others
                 log.exception("a look for batches failed")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK):
+                async with asyncio.timeout(pause):
                     await news.wait()
-            news.clear()
 
-    async def _look(self) -> None:
-        for batch_id in await self._store.open():
+    async def _look(self) -> bool:
+        """Drive what nobody drives. Whether any batches are open."""
+        open_batches = await self._store.open()
+        for batch_id in open_batches:
             if len(self._tasks) >= _MOST:
                 break
             if batch_id not in self._tasks and await self._store.lease(batch_id, self._token):
                 task = asyncio.create_task(self._drive(batch_id))
                 self._tasks[batch_id] = task
                 task.add_done_callback(partial(self._over, batch_id))
+        return bool(open_batches)
 
     def _over(self, batch_id: str, _: "asyncio.Task[None]") -> None:
         self._tasks.pop(batch_id, None)

@@ -73,7 +73,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
         "service_class": info.service_class.value,
         "created_at": None if created is None else int(created),
         "position": info.position,
-        "waits_for": cast(Waits | None, info.waits_for),
+        "waits_for": cast("Waits | None", info.waits_for),
         "wait_reason": info.wait_reason,
         "eta": _eta(info),
         "progress": None if progress is None else cast(JobProgress, msgspec.to_builtins(progress)),
@@ -90,8 +90,8 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
             "loading_seconds": _between(started, ended if info.loading else info.ran_at),
             "run_seconds": None if info.loading else _between(info.ran_at or started, ended),
         },
-        "result": cast(JobResult | None, result),
-        "error": cast(JobError | str | None, error),
+        "result": cast("JobResult | None", result),
+        "error": cast("JobError | str | None", error),
         "urls": urls(base, info.id),
     }
 

@@ -3,8 +3,7 @@
 Downloads are shared: every key that asked for a model waits for the same one. They hold nothing but its name.
 """
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from starlette.requests import Request
 
 from api.http.caller import caller_of

@@ -1,10 +1,12 @@
 """Makes the deliveries of webhooks, in each API process: what one has taken, no other one sends.
 
 A delivery is taken for the time of an attempt and a little more. When its process dies, another one takes it after
-that: then it may be sent twice, with the same `webhook-id`.
+that: then it may be sent twice, with the same `webhook-id`. Redis is asked when the bus tells of a new delivery, and
+when the time of one has come.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from typing import TYPE_CHECKING
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks for deliveries.
-_LOOK = 0.5
+#: Seconds between two looks while deliveries wait for a place or Redis is away, and at most.
+_SOON, _RARELY = 0.5, 5.0
 #: Attempts that a process makes at the same time.
 _MOST = 16
 #: Seconds beyond the time of an attempt for which a delivery stays with its process.
@@ -43,6 +45,11 @@ class Deliverer:
         self._sender: Sender | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+
+    def tell(self) -> None:
+        """There may be something to deliver."""
+        self._news.set()
 
     def start(self) -> None:
         self._looking = asyncio.create_task(self._look_on())
@@ -58,33 +65,40 @@ class Deliverer:
     async def deliver(self) -> int:
         """Send all that is due, and wait for what comes of it. Returns how many attempts that were."""
         made = 0
-        while await self._look():
+        while True:
+            await self._look()
+            if not self._tasks:
+                return made
             made += len(self._tasks)
             await asyncio.wait(set(self._tasks))
-        return made
 
     async def _look_on(self) -> None:
         while True:
+            self._news.clear()
+            pause = _SOON
             try:
-                await self._look()
+                pause = await self._look()
             except (RedisError, OSError):
                 pass
             except Exception:  # one delivery must not end the others
                 log.exception("a look for deliveries failed")
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
-            else:
-                await asyncio.sleep(_LOOK)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
 
-    async def _look(self) -> bool:
-        """Begin the attempts whose time has come, as far as there are places. Whether any was begun."""
-        free = _MOST - len(self._tasks)
-        found = await self._store.take(self._token, self._lease, free) if free > 0 else []
+    async def _look(self) -> float:
+        """Begin the attempts whose time has come, as far as there are places. Seconds until the next look."""
+        found, left = await self._store.take(self._token, self._lease, _MOST - len(self._tasks))
         for due in found:
             task = asyncio.create_task(self._attempt(due))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return bool(found)
+            task.add_done_callback(self._over)
+        return _RARELY if left is None else min(max(left, _SOON), _RARELY)
+
+    def _over(self, task: "asyncio.Task[None]") -> None:
+        """There is a place again."""
+        self._tasks.discard(task)
+        self.tell()
 
     async def _attempt(self, due: Due) -> None:
         if self._sender is None:

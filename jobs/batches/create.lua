@@ -9,4 +9,5 @@ call('HSET', KEYS[1], unpack(ARGV, 5))
 call('ZADD', 'mlxq:open-batches', ARGV[2], ARGV[1])
 call('ZADD', KEYS[2], ARGV[2], ARGV[1])
 hold(ARGV[4])
+call('PUBLISH', 'mlxq:bus:news', 'batches')
 return 1

@@ -34,6 +34,7 @@ local function announce(asked, ending, subject, data, owner, now_iso)
   call('SADD', 'rq:queues', 'rq:queue:' .. DELIVERY)
   call('RPUSH', 'rq:queue:' .. DELIVERY, id)
   call('ZADD', 'mlxq:deliveries', math.floor(now() * 1000), id)
+  call('PUBLISH', 'mlxq:bus:news', 'webhooks')
 end
 
 -- The end of a job, by its last event. Of a response that is too long the answer is incomplete.

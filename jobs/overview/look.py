@@ -5,17 +5,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import redis.asyncio
 
+from jobs import keys
+from jobs.info import FIELDS, JobInfo, decode
 from jobs.kinds import QUEUES
 from jobs.lua import Script
 from jobs.order import ordered
+from jobs.outcomes import error_of
 from jobs.service_class import CLASSES
+from jobs.status import JobStatus
+from jobs.worker_state import WorkerState, decode_state
 
 #: Waiting jobs of a queue, new ones in one look, and running ones of a queue that are looked at.
 MOST_WAITING, MOST_NEW, MOST_RUNNING = 1000, 200, 256
 
+#: Jobs that are read in one go.
+_PAGE = 100
+
 _SCRIPT = Script(Path(__file__).with_name("look.lua"))
+#: What is read of a job, and of a failed one why it has failed.
+_FIELDS = (*FIELDS, "mlxq_error")
+_FIELDS_JSON = msgspec.json.encode(_FIELDS)
+
+#: The values of these fields.
+Row = Sequence[str | None]
 
 
 class Execution(NamedTuple):
@@ -45,7 +60,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`new` are jobs by the millisecond of their submission. `waiting` has the queues whose jobs have changed."""
+    """`new` are jobs by the millisecond of their submission. `waiting` has the queues whose jobs have changed.
+
+    `rows`, which `info_of` reads, are those of new jobs, of running ones whose mark has changed, and of jobs that do
+    not run any more.
+    """
 
     time: float
     new: Mapping[str, int]
@@ -53,26 +72,67 @@ class Look:
     digests: Mapping[str, str]
     waiting: Mapping[str, Waiting]
     running: Sequence[Execution]
+    rows: Mapping[str, Row]
+    #: None: they were not asked for
+    workers: Sequence[WorkerState] | None
 
 
-async def look(connection: redis.asyncio.Redis, since: int, digests: Mapping[str, str]) -> Look:
-    """What is there now; `since` is the millisecond from which jobs are new. Raises RedisError."""
+async def look(
+    connection: redis.asyncio.Redis,
+    since: int,
+    digests: Mapping[str, str],
+    marks: Mapping[str, str],
+    *,
+    workers: bool,
+) -> Look:
+    """What is there now. Raises RedisError.
+
+    `since` is the millisecond from which jobs are new. `digests` of queues and `marks` of running jobs are known.
+    """
     known = [part for queue in QUEUES for part in (queue, digests.get(queue, ""))]
-    answer: Any = await _SCRIPT(connection, (), since, MOST_WAITING, MOST_NEW, MOST_RUNNING, *known)
-    time, new, paused, categories = answer
-    rows = dict(zip(QUEUES, categories, strict=True))
+    bounds = (MOST_WAITING, MOST_NEW, MOST_RUNNING)
+    known_marks = msgspec.json.encode(marks)
+    answer: Any = await _SCRIPT(
+        connection, (), since, *bounds, _FIELDS_JSON, known_marks, int(workers), *known
+    )
+    time, new, paused, categories, rows, states = answer
+    queues = dict(zip(QUEUES, categories, strict=True))
     return Look(
         time=float(time),
         new={job_id: int(float(at)) for job_id, at in zip(new[::2], new[1::2], strict=True)},
         paused=frozenset(paused),
-        digests={queue: row[0] for queue, row in rows.items()},
-        waiting={queue: _waiting(row[1]) for queue, row in rows.items() if row[1]},
+        digests={queue: row[0] for queue, row in queues.items()},
+        waiting={queue: _waiting(row[1]) for queue, row in queues.items() if row[1]},
         running=[
             Execution(job_id, mark, progress, int(newest) if newest != "" else None)
-            for row in rows.values()
+            for row in queues.values()
             for job_id, mark, progress, newest in row[2]
         ],
+        rows=dict(zip(rows[::2], rows[1::2], strict=True)),
+        workers=[state for text in states if (state := decode_state(text)) is not None] if workers else None,
     )
+
+
+async def read(connection: redis.asyncio.Redis, ids: Sequence[str]) -> dict[str, Row]:
+    """The rows of these jobs. Raises RedisError."""
+    found = dict[str, Row]()
+    for start in range(0, len(ids), _PAGE):
+        page = ids[start : start + _PAGE]
+        async with connection.pipeline(transaction=False) as pipe:
+            for job_id in page:
+                pipe.hmget(keys.job(job_id), _FIELDS)
+            found |= zip(page, await pipe.execute(), strict=True)
+    return found
+
+
+def info_of(job_id: str, row: Row) -> JobInfo | None:
+    """The job as it stands, a failed one with its error; None: it is gone."""
+    *values, error = row
+    if values[0] is None:
+        return None
+    info = decode(job_id, values)
+    failed = info.status is JobStatus.FAILED
+    return msgspec.structs.replace(info, error=error_of(error)) if failed else info
 
 
 def _waiting(lists: list[Any]) -> Waiting:

@@ -4,24 +4,21 @@ It knows states, not how they are written. Work is bounded by what has changed, 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from jobs import listing
 from jobs.events import ProgressState
 from jobs.info import JobInfo
-from jobs.outcomes import with_outcome
-from jobs.overview.look import Execution, Look, Waiting, look
+from jobs.overview.look import Execution, Look, Waiting, info_of, look, read
 from jobs.reader import JobReader
 from jobs.redis_errors import told
-from jobs.status import JobStatus
 from jobs.waits import wait_of
 from jobs.worker_state import WorkerState
 
-#: Jobs that are read in one go.
-_PAGE = 100
 #: Seconds over which the speed of a text is measured.
 _SPAN = 1.0
 
@@ -77,7 +74,7 @@ class _Speed:
 
 
 class Overview:
-    """Call `look` again and again. `jobs`, `running` and `orders` are what is known since then."""
+    """Call `look` again and again. `jobs`, `running`, `orders` and `workers` are what is known since then."""
 
     def __init__(self, reader: JobReader) -> None:
         self._reader = reader
@@ -94,7 +91,7 @@ class Overview:
         self._seen: frozenset[str] = frozenset()
         #: the jobs that were told as ended at the last look
         self._ended: frozenset[str] = frozenset()
-        self._workers: Sequence[WorkerState] = ()
+        self.workers: Sequence[WorkerState] = ()
         self._reasons: object = None
         #: seconds until jobs have ended, as far as they are known
         self._ends: Mapping[str, float | None] = {}
@@ -107,22 +104,22 @@ class Overview:
         """Whether more jobs wait than are known."""
         return any(each.cut for each in self._waiting.values())
 
-    async def look(
-        self, workers: Sequence[WorkerState], ends: Mapping[str, float | None] | None = None
-    ) -> Changes:
-        """What has changed since the last look; `workers` are those of now.
+    async def look(self, ends: Mapping[str, float | None], *, workers: bool = True) -> Changes:
+        """What has changed since the last look.
 
-        `ends` are the seconds until jobs have ended, as far as they are known.
-
+        `ends` are the seconds until jobs have ended, as far as they are known. `workers`: look at these, too.
         Raises ServiceUnavailable: then all is as it was before.
         """
         with told():
             since = self._since or await self._now()
-            seen = await look(self._reader.redis, since, self._digests)
+            seen = await look(self._reader.redis, since, self._digests, self._marks, workers=workers)
             wanted = self._moved(seen) | self._restless(seen) | (seen.new.keys() - self._seen)
-            infos = await self._read(wanted)
-        self._ends = ends or {}
-        self._note(seen, since, workers)
+            rows = seen.rows
+            if unread := wanted - rows.keys():
+                rows = {**rows, **await read(self._reader.redis, sorted(unread))}
+        infos = {job_id: info_of(job_id, rows[job_id]) for job_id in sorted(wanted)}
+        self._ends = ends
+        self._note(seen, since)
         changes = Changes()
         self._take(infos, changes)
         self._follow(seen, changes)
@@ -149,19 +146,10 @@ class Overview:
         changed = {job_id for job_id, mark in marks.items() if self._marks.get(job_id) != mark}
         return changed | (self._marks.keys() - marks.keys())
 
-    async def _read(self, wanted: set[str]) -> dict[str, JobInfo | None]:
-        """These jobs as they stand, failed ones with their errors."""
-        ids, found = sorted(wanted), dict[str, JobInfo | None]()
-        for start in range(0, len(ids), _PAGE):
-            page = ids[start : start + _PAGE]
-            for job_id, info in zip(page, await listing.read(self._reader.redis, page), strict=True):
-                if info is not None and info.status is JobStatus.FAILED:
-                    info = replace(await with_outcome(self._reader.redis, info), result=None)
-                found[job_id] = info
-        return found
-
-    def _note(self, seen: Look, since: int, workers: Sequence[WorkerState]) -> None:
-        self.time, self.paused, self._workers = seen.time, seen.paused, workers
+    def _note(self, seen: Look, since: int) -> None:
+        self.time, self.paused = seen.time, seen.paused
+        if seen.workers is not None:
+            self.workers = seen.workers
         self._waiting |= seen.waiting
         self._digests = seen.digests
         self._marks = {each.job_id: each.mark for each in seen.running}
@@ -171,13 +159,10 @@ class Overview:
         self._since = last
 
     def _take(self, infos: Mapping[str, JobInfo | None], changes: Changes) -> None:
-        known: set[str] = {*self._marks} if infos else set()
-        for waiting in self._waiting.values() if infos else ():
-            known.update(waiting.places)
         ended = set[str]()
         for job_id, info in infos.items():
             before = self.jobs.get(job_id)
-            if info is None or (not info.status.terminal and job_id not in known):
+            if info is None or not (info.status.terminal or self._knows(job_id)):
                 # It is there no more, or waits behind those that are looked at.
                 if before is not None:
                     del self.jobs[job_id]
@@ -194,6 +179,10 @@ class Overview:
                 if before is None or _told(before) != _told(info):
                     changes.jobs.append(info)
         self._ended = frozenset(ended)
+
+    def _knows(self, job_id: str) -> bool:
+        """Whether it runs, or waits among those that are looked at."""
+        return job_id in self._marks or any(job_id in each.places for each in self._waiting.values())
 
     def _follow(self, seen: Look, changes: Changes) -> None:
         """How far running jobs are; and downloads that others wait for."""
@@ -245,7 +234,7 @@ class Overview:
         """What the jobs wait for: all of them where pauses or workers have changed, else those that have changed."""
         reasons = (
             seen.paused,
-            [(worker.name, worker.slots.keys(), _present(worker), _rest(worker)) for worker in self._workers],
+            [(worker.name, worker.slots.keys(), _present(worker), _rest(worker)) for worker in self.workers],
         )
         changed = {info.id: place for place, info in enumerate(changes.jobs)}
         affected: Iterable[str] = {*changed, *first}
@@ -258,7 +247,7 @@ class Overview:
             if info is None:
                 continue
             placed = replace(info, position=1 if job_id in heads else None)
-            told, info = info, info.waiting(wait_of(placed, seen.paused, self._workers))
+            told, info = info, info.waiting(wait_of(placed, seen.paused, self.workers))
             if info == told:
                 continue
             self.jobs[job_id] = info
@@ -277,6 +266,7 @@ def _rest(worker: WorkerState) -> str:
     return "" if worker.rest is None else worker.rest.message
 
 
-def _told(info: JobInfo) -> JobInfo:
-    """What is told of a job when it changes: neither its place nor how far it is."""
-    return replace(info, position=None, progress=None, eta=None, foreseen="")
+#: What is told of a job when it changes: neither its place nor how far it is.
+_told = attrgetter(
+    *(name for name in JobInfo.__struct_fields__ if name not in ("position", "progress", "eta", "foreseen"))
+)

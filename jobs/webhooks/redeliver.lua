@@ -18,4 +18,5 @@ if job[1] ~= 'scheduled' then
   call('HDEL', key_of(id), 'ended_at')
 end
 queue(id, ARGV[3])
+call('PUBLISH', 'mlxq:bus:news', 'webhooks')
 return job[1]

@@ -62,15 +62,17 @@ class DeliveryStore:
         self._redis = connection
         self._shift = shift
 
-    async def take(self, token: str, lease: float, most: int) -> list[Due]:
-        """Up to `most` deliveries whose time has come, for `lease` seconds."""
-        taken: list[str] = await _TAKE(
-            self._redis, [], self._shift, token, lease, most, MOST_OF_HOST, iso_now()
-        )
-        return [
+    async def take(self, token: str, lease: float, most: int) -> tuple[list[Due], float | None]:
+        """Up to `most` deliveries whose time has come, for `lease` seconds; and the seconds until others may come.
+
+        0.0: some wait for a place. None: there are no others.
+        """
+        left, *taken = await _TAKE(self._redis, [], self._shift, token, lease, most, MOST_OF_HOST, iso_now())
+        found = [
             Due(row[0], row[1], row[2], row[3].encode(), int(row[4]), read_log(row[5]))
             for row in (taken[start : start + 6] for start in range(0, len(taken), 6))
         ]
+        return found, float(left) if left else None
 
     async def settle(
         self, due: Due, attempt: Attempt, *, arrived: bool, final: bool = False, pause: float = 0.0

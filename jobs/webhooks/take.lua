@@ -1,6 +1,7 @@
 -- Take deliveries whose time has come, and bring back those whose process has died.
 -- ARGV: shift, token of the process, lease (s), most, most of a host, now (ISO)
--- Returns id, execution, URL, body, tries, log, id, ... of those that were taken.
+-- Returns the seconds until the next ones may be taken, '' where none are left, then id, execution, URL, body, tries, log,
+-- id, ... of those that were taken.
 
 -- Deliveries that are looked at in one go.
 local LOOKED_AT = 128
@@ -29,7 +30,7 @@ for _, member in ipairs(call('ZRANGE', STARTED, 0, -1)) do
   running[host] = (running[host] or 0) + 1
 end
 
-local taken, passed = {}, {}
+local taken, passed = { '' }, {}
 for _ = 1, math.min(LOOKED_AT, call('LLEN', QUEUE)) do
   if count >= most then
     break
@@ -61,5 +62,16 @@ end
 -- Those of busy hosts do not stand before others.
 for _, id in ipairs(passed) do
   call('RPUSH', QUEUE, id)
+end
+
+local first
+for _, registry in ipairs({ STARTED, SCHEDULED }) do
+  local at = tonumber(call('ZRANGE', registry, 0, 0, 'WITHSCORES')[2])
+  first = at and math.min(at, first or at) or first
+end
+if call('LLEN', QUEUE) > 0 then
+  taken[1] = '0'
+elseif first then
+  taken[1] = string.format('%.3f', math.max(0, first - time))
 end
 return taken

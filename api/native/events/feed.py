@@ -1,6 +1,6 @@
 """What all jobs, queues and workers do, read once for all clients of an API process, while there is one.
 
-States are compared, three times a second: what happens between two looks costs nothing, and a client that was away
+States are compared, every 0.4 seconds: what happens between two looks costs nothing, and a client that was away
 for a while misses nothing but what was over before it came back.
 """
 
@@ -20,20 +20,19 @@ from api.http.sse import comment
 from api.http.stream import Write
 from api.native.events.log import EventLog, LoggedEvent
 from api.native.events.render import live_job, live_order, live_progress, live_workers, revision
-from api.native.queue.schema import Queues, queue_stats
+from api.native.queue.schema import queue_stats
 from jobs.client import JobClient
 from jobs.errors import MlxqError
 from jobs.info import JobInfo
 from jobs.overview import Changes, Order, Overview
 from jobs.tasks import end
-from jobs.worker_state import WorkerState
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks.
-TICK = 0.35
-#: Looks between two orders of a queue, two looks at workers, at the ends of jobs, and at the figures of queues. Each
-#: of the last three costs as much as a few looks.
+#: Seconds between two looks: a job is seen within half a second.
+TICK = 0.4
+#: Looks between two orders of a queue, two states of workers, two looks at the ends of jobs, and at the figures of
+#: queues. Each of the last two costs as much as a few looks.
 ORDERS, WORKERS, ENDS, QUEUES = 2, 4, 6, 12
 #: Seconds without an event after which a comment is sent.
 HEARTBEAT = 4.0
@@ -64,7 +63,6 @@ class Feed:
         #: of each job that waits or runs, its object in JSON
         self._objects: dict[str, tuple[JobInfo, bytes]] = {}
         self._orders: dict[str, Order] = {}
-        self._workers: list[WorkerState] = []
         #: the last data of the events that are everybody's
         self._said: dict[str, bytes] = {}
         self._ends: dict[str, float | None] = {}
@@ -156,30 +154,26 @@ class Feed:
 
     async def _look(self) -> None:
         """Raises ServiceUnavailable: then nothing has changed."""
-        if self._looks % WORKERS == 0:
-            self._workers = await self.jobs.workers()
         if self._looks % ENDS == 0:
             self._ends = await self._foresee()
-        queues = await self._queues() if self._looks % QUEUES == 0 else None
+        stats = await self.jobs.stats() if self._looks % QUEUES == 0 else None
         paused = self._overview.paused
-        changes = await self._overview.look(self._workers, self._ends)
+        changes = await self._overview.look(self._ends, workers=self._looks % WORKERS == 0)
+        workers = self._overview.workers
         last = self._log.last
         if self._looks:
             await self._tell(changes)
         if self._looks % ORDERS == 0:
             self._tell_orders()
         if self._looks % WORKERS == 0:
-            self._say("workers", {"workers": live_workers(self._workers)})
-            self._say("models", {"revision": revision(self._workers)})
-        if queues is not None:
-            self._say("queues", queues)
+            self._say("workers", {"workers": live_workers(workers)})
+            self._say("models", {"revision": revision(workers)})
+        if stats is not None:
+            self._say("queues", queue_stats(stats, self._overview.paused, workers))
         # After a pause the figures are looked at at once.
         self._looks = 1 + (self._looks if self._overview.paused == paused else QUEUES - 1)
         if self._log.last != last:
             self._wake()
-
-    async def _queues(self) -> Queues:
-        return queue_stats(await self.jobs.stats(), await self.jobs.paused(), self._workers)
 
     async def _tell(self, changes: Changes) -> None:
         for number, info in enumerate(changes.jobs, start=1):
@@ -249,7 +243,7 @@ class Feed:
                 "progress": [live_progress(each) for each in running],
                 "order": [live_order(self._with_etas(order), caller) for order in overview.orders.values()],
                 "queues": orjson.Fragment(self._said["queues"]),
-                "workers": live_workers(self._workers),
+                "workers": live_workers(overview.workers),
                 "models": orjson.Fragment(self._said["models"]),
             }
         )

@@ -7,7 +7,7 @@ import { events } from "./sse.js";
 /** Ended jobs that are remembered. */
 const KEPT = 30;
 /** Milliseconds for which events are collected before the page changes. */
-const FLUSH = 60;
+const FLUSH = 20;
 /** Milliseconds without a byte after which a connection is lost: the server writes every four seconds. */
 const SILENCE = 12_000;
 /** Milliseconds after which a tab that is not looked at lets its connection go: browsers have few for one server. */

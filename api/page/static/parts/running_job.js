@@ -19,6 +19,7 @@ export function RunningJob({ id }) {
   const name = `${kindWord(job.kind)} of ${appName(job)}`;
   const lasted = job.timings?.started_at ? Math.max(0, second.value - job.timings.started_at) : null;
   const left = live?.eta ?? null;
+  const passed = lasted === null ? "" : `for ${seconds(lasted)}`;
   return html`<article class="running-job" data-job=${id} aria-label=${name}>
     ${live?.preview && html`<${Picture} url=${live.preview} alt=${`Preview, ${doing(job, live)}`} class="preview" />`}
     <div class="grow">
@@ -27,7 +28,7 @@ export function RunningJob({ id }) {
         <span class="faint ellipsis">${kindWord(job.kind)} · ${shortModel(job.model)}</span>
         <span class="badges">${job.service_class === "background" && html`<span class="badge">background</span>`}
           ${job.attempts > 1 && html`<span class="badge">attempt ${job.attempts}</span>`}</span>
-        <span class="job-eta figures">${left === null ? seconds(lasted) : `${about(left)} left`}</span>
+        <span class="job-eta figures">${left === null ? passed : `${about(left)} left`}</span>
       </div>
       <${Progress} value=${share(live, lasted)} label=${`Progress of ${name}`} />
       <div class="job-doing faint small figures">

@@ -69,7 +69,7 @@ function QueueHead({ queue, known }) {
     <h2>${name}</h2>
     <span class="count faint figures">${number(waits)} waiting</span>
     ${stats?.paused && html`<span class="badge accent">paused</span>`}
-    ${!stats?.paused && classes.length > 0 && html`<span class="badge accent ellipsis">${classes.join(", ")} paused</span>`}
+    ${!stats?.paused && classes.length > 0 && html`<span class="badge accent ellipsis">paused: ${classes.join(", ")}</span>`}
     <span class="grow"></span>
     ${stats?.paused && !everything
       ? html`<${Button} look="quiet" icon="play" onClick=${() => resume({ queue })}>Resume<//>`
@@ -92,7 +92,7 @@ function WaitingJob({ id }) {
       <span class="class faint">${job.service_class}</span>
       <span class=${`why faint ellipsis ${job.waits_for ?? ""}`} title=${waitReason(job)}>${waitWord(job)}</span>
     </div>
-    <span class="job-eta figures faint">${place?.eta === null || place?.eta === undefined ? "" : about(place.eta)}</span>
+    <span class="job-eta figures faint" title="When it is expected to be done">${place?.eta === null || place?.eta === undefined ? "" : `in ${about(place.eta)}`}</span>
     <div class="job-buttons">
       <span class="wide-only">
         <${Button} look="quiet" icon="first" label=${`Move to the front: ${name}`} onClick=${() => moveFirst(id)} />

@@ -80,10 +80,10 @@ function clients({ url, v1, key: secret, model }) {
   const python = (text) => JSON.stringify(text);
   return {
     agents: [
-      { name: "Claude Code", text: lines(`export ANTHROPIC_BASE_URL=${word(url)}`, `export ANTHROPIC_AUTH_TOKEN=${secret}`, `export ANTHROPIC_MODEL=${word(model)}`, "claude"), note: `${launch("claude")} does the same on this machine, and tells it the length of the context.` },
-      { name: "Codex", text: launch("codex"), note: "On another machine, add --url with this address." },
+      { name: "Claude Code", text: lines(`export ANTHROPIC_BASE_URL=${word(url)}`, `export ANTHROPIC_AUTH_TOKEN=${secret}`, `export ANTHROPIC_MODEL=${word(model)}`, "claude"), note: html`<code>${launch("claude")}</code> does the same on this machine, and tells it the length of the context.` },
+      { name: "Codex", text: launch("codex"), note: html`On another machine, add <code>--url ${url}</code>.` },
       { name: "opencode", text: launch("opencode") },
-      { name: "aider", text: lines(`export OPENAI_API_BASE=${word(v1)}`, `export OPENAI_API_KEY=${secret}`, `aider --model ${word(`openai/${model}`)}`), note: `${launch("aider")} does the same.` },
+      { name: "aider", text: lines(`export OPENAI_API_BASE=${word(v1)}`, `export OPENAI_API_KEY=${secret}`, `aider --model ${word(`openai/${model}`)}`), note: html`<code>${launch("aider")}</code> does the same.` },
       { name: "pi, Qwen Code, mini-swe-agent", text: lines(launch("pi"), launch("qwen"), launch("mini")) },
       { name: "MCP: tools for any agent", text: JSON.stringify({ mcpServers: { mlxq: { type: "http", url: `${url}/mcp` } } }, null, 2), note: "The agent can then draw, speak and transcribe with the models that are here." },
     ],
@@ -98,7 +98,7 @@ function clients({ url, v1, key: secret, model }) {
     ],
     apps: [
       { name: "Open WebUI", text: lines("docker run -d -p 3000:8080 \\", `  -e OPENAI_API_BASE_URL=http://host.docker.internal:${base.port || 80}/v1 -e OPENAI_API_KEY=${secret} \\`, "  ghcr.io/open-webui/open-webui:main"), note: "A container counts as another machine: it may use the installed models." },
-      { name: "Programs for Ollama", text: `OLLAMA_HOST=${url}`, note: "OLLAMA_PORT=11434 mlxq serve also answers where Ollama does, for programs that can't be told an address." },
+      { name: "Programs for Ollama", text: `OLLAMA_HOST=${url}`, note: html`<code>OLLAMA_PORT=11434 mlxq serve</code> also answers where Ollama does, for programs that can't be told an address.` },
       { name: "Programs for LM Studio", text: url, note: "Set this as the address of the server." },
       { name: "Zed, Continue, Cline and others", text: lines(`Base URL: ${v1}`, `API key: ${secret}`, `Model: ${model}`), note: "Choose “OpenAI compatible” as the provider." },
     ],

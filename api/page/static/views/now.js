@@ -60,7 +60,7 @@ function Summary() {
   const last = Math.max(...Object.values(until.value).map((eta) => eta ?? 0), 0);
   const text = runs || waits ? `${number(runs)} running, ${number(count)} waiting` : "Nothing is running";
   return html`<div class="summary">
-    <p class="figures">${text}${waits > 0 && last > 0 && html`<span class="faint">, all done in about ${about(last)}</span>`}</p>
+    <p class="figures">${text}${waits > 0 && last > 0 && html`<span class="faint">, all done in ${last < 1 ? "a moment" : `about ${about(last)}`}</span>`}</p>
     <${Memory} brief />
   </div>`;
 }
