@@ -19,6 +19,8 @@ from jobs import keys
 _KEY, _RQ_KEY = "mlxq:probe", "rq:probe"
 #: How Redis 6.2 and 7 refuse, in a script and elsewhere.
 _REFUSALS = ("NOPERM", "The user executing the script can't", "ACL failure in script")
+#: How the gateway refuses a joined worker what none may do.
+NOT_JOINED = "a joined worker may not do this"
 #: Seconds that these keys live.
 _SHORT = 5
 
@@ -111,6 +113,11 @@ def is_denied(error: BaseException) -> bool:
     return isinstance(error, redis.exceptions.NoPermissionError) or (
         isinstance(error, RedisError) and any(words in str(error) for words in _REFUSALS)
     )
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the gateway refused it, which it does again however often it is asked."""
+    return isinstance(error, RedisError) and NOT_JOINED in str(error)
 
 
 def check(connection: redis.Redis) -> Denied:

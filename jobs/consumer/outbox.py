@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from jobs.errors import EngineFailure
 from jobs.events import AudioChunk, Delta, Event, encode_event
 from jobs.gate import Emission, Ending, Gate
-from jobs.permissions import is_denied
+from jobs.permissions import is_denied, is_refused
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,10 @@ class Outbox:
                 self._write(pending)
             except Exception:  # an event that cannot be written must not prevent the others
                 log.exception("results could not be written: their jobs fail")
-                self._write(_failures(pending))
+                try:
+                    self._write(_failures(pending))
+                except Exception:  # their leases end
+                    log.exception("nor could their failures")
 
     def _write(self, pending: list[Message | Ending]) -> None:
         messages = _merge([item for item in pending if isinstance(item, Message)])
@@ -101,6 +104,9 @@ class Outbox:
             try:
                 lost = self._gate.write(emissions, endings)
             except (RedisError, OSError) as error:
+                if is_refused(error):
+                    # What comes behind it must not wait for it.
+                    raise
                 if time.monotonic() > self._give_up_at:
                     log.error("gave up writing to Redis: the jobs in hand will be run again")
                     return

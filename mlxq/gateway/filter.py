@@ -10,13 +10,14 @@ from collections.abc import Iterable
 import hiredis
 
 from config.settings import Settings
+from jobs.permissions import NOT_JOINED
 from mlxq.gateway.command_rules import Rules
 from mlxq.gateway.script_rules import ScriptRules
 from mlxq.gateway.sessions import Joined
 
 #: Redis itself gives the answer to what is refused: so it comes in its place among the others, and nobody has to read
 #: answers on their way.
-_REFUSAL = "return redis.error_reply('NOPERM a joined worker may not do this: %s')"
+_REFUSAL = f"return redis.error_reply('NOPERM {NOT_JOINED}: %s')"
 _LONGEST_NAME = 32
 #: Bytes of a text that are decoded in one go.
 _PIECE = 1 << 20

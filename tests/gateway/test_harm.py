@@ -1,7 +1,9 @@
 """What a joined worker says of itself and of its jobs can't fail the processes that read it."""
 
+import asyncio
 import socket
 import ssl
+import threading
 import uuid
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -14,6 +16,7 @@ from redis.exceptions import NoPermissionError
 from config.settings import Settings
 from jobs import keys
 from jobs.connection import async_connection
+from jobs.consumer.outbox import Outbox
 from jobs.errors import InvalidRequest
 from jobs.gate import AsyncGate, Ending, Gate, Ttl
 from jobs.gate.scripts import script
@@ -137,6 +140,23 @@ async def test_an_end_says_what_rqs_tools_and_the_counts_can_take(
             worker.evalsha(script("finish")[1], len(which.names), *which.names, *arguments)
     assert not gate.write([], [Ending(job_id, execution, error=InvalidRequest("No: é"))])
     assert gateway.client.hget(keys.job(job_id), "status") == b"failed"
+
+
+async def test_a_refused_result_does_not_hold_up_those_behind_it(
+    gate: Gate, front: AsyncGate, gateway: Gateway
+) -> None:
+    """Its job fails: the gateway would refuse it however often it came."""
+    jobs = [await claimed(gate, front) for _ in range(2)]
+    ended = threading.Semaphore(0)
+    outbox = Outbox(gate, on_lost=lambda _: None, on_ended=lambda *_: ended.release())
+    outbox.start()
+    too_long = InvalidRequest("x" * (2 << 20))
+    for (job_id, execution), error in zip(jobs, (too_long, InvalidRequest("No.")), strict=True):
+        outbox.put([Ending(job_id, execution, error=error)])
+        assert await asyncio.to_thread(ended.acquire, timeout=60)
+    outbox.stop(1.0)
+    told = [gateway.client.hget(keys.job(job_id), "exc_info") for job_id, _ in jobs]
+    assert told == [b"The model's result could not be written.", b"No."]
 
 
 async def claimed(gate: Gate, front: AsyncGate) -> tuple[str, str]:
