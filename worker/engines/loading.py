@@ -19,6 +19,7 @@ from mlxq.catalog import ModelRef
 from mlxq.catalog.context import context_length, text_configs
 from mlxq.catalog.foreign_json import read_object
 from mlxq.catalog.model_config import config_in
+from worker.engines.llm.cpu_swiglu import quicken
 from worker.engines.llm.models import provide
 from worker.engines.llm.prompt_cache.layers import needs_checkpoints
 from worker.engines.precision import keeps_halves, widen
@@ -64,6 +65,7 @@ def load_language_model(ref: ModelRef) -> LanguageModel:
     if ref.adapter is not None:
         _adapt(model, ref)
     widen(model)
+    quicken(model)
     return describe(path, model, tokenizer, config, model.parameters())
 
 

@@ -12,6 +12,7 @@ import mlx.core as mx
 from mlx_lm.generate import BatchGenerator
 
 from worker.engines.llm.checkpoints import marked
+from worker.engines.llm.decoding import Decoding
 from worker.engines.llm.overtaking import end_step, overtake
 from worker.engines.llm.parked import Parked, Unbegun, lift, waits, withdraw
 from worker.engines.llm.prompt_cache import CachedPrompt, alias
@@ -71,6 +72,7 @@ class Batch:
             # default, one more stream, was slower at batch 1 on a busy CPU and equal on a quiet one.
             stream=mx.default_stream(mx.default_device()),
         )
+        self._generator._generation_batch = Decoding.empty(model, self._generator.sampler)
 
     def __len__(self) -> int:
         return len(self._rows) + len(self._readings)

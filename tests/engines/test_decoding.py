@@ -1,0 +1,96 @@
+"""The step of rows that decode together: it writes what mlx-lm's own step writes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import mlx.core as mx
+import pytest
+from mlx_lm.generate import GenerationBatch
+from mlx_lm.models import activations
+
+from config.settings import Settings
+from mlxq.catalog import ModelRef
+from tests.support.checkpoints import random_qwen3
+from tests.support.events import plain
+from tests.support.payloads import typed
+from worker.engines.base import Done, Failed
+from worker.engines.llm import batch, chat
+from worker.engines.llm.cpu_swiglu import swiglu
+from worker.engines.llm.decoding import Decoding
+
+PLACES = 8
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
+    return ModelRef("tiny", random_qwen3(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture
+def engine(model: ModelRef) -> Iterator[chat.ChatEngine]:
+    made = chat.load(model, Settings(batch_size=PLACES))
+    yield made
+    made.close()
+
+
+def payload(text: str, **options: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": text}]
+    return {"messages": messages, "max_tokens": 24, "ignore_eos": True, "temperature": 0, **options}
+
+
+def run(engine: chat.ChatEngine, tasks: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The choices of each task."""
+    for task_id, task in tasks.items():
+        engine.add(task_id, typed(task), seed=1)
+    ends: dict[str, Any] = {}
+    while len(ends) < len(tasks):
+        for output in engine.step():
+            assert not isinstance(output, Failed), output.error
+            if isinstance(output, Done):
+                ends[output.task_id] = plain(output.result)["choices"]
+        engine.tidy()
+    return ends
+
+
+GREEDY = {f"greedy {i}": payload(f"Story {i}.", max_tokens=8 * i) for i in range(1, 4)}
+MIXED = {
+    "sampled": payload("Tell me a story.", temperature=1, seed=3),
+    "narrow": payload("Another one.", temperature=0.8, top_p=0.9, top_k=40, seed=4),
+    "penalised": payload("Again and again.", repetition_penalty=1.3, frequency_penalty=0.5),
+    "watched": payload("How likely?", logprobs=3),
+    "biased": payload("Say A.", logit_bias={"65": 4.0}, temperature=1, seed=5),
+}
+
+
+@pytest.mark.parametrize("tasks", [GREEDY, MIXED, GREEDY | MIXED], ids=["greedy", "mixed", "both"])
+def test_it_writes_what_mlx_lm_writes(
+    engine: chat.ChatEngine, model: ModelRef, monkeypatch: pytest.MonkeyPatch, tasks: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(batch, "Decoding", GenerationBatch)
+    theirs = chat.load(model, Settings(batch_size=PLACES))
+    assert type(decoding(engine)) is Decoding
+    assert type(decoding(theirs)) is GenerationBatch
+    assert run(engine, tasks) == run(theirs, tasks)
+    theirs.close()
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_the_best_of_several_is_the_likeliest(engine: chat.ChatEngine, temperature: float) -> None:
+    """Sequences are chosen by log-probabilities that no step has evaluated."""
+    task = {"prompts": ["hello"], "max_tokens": 8, "ignore_eos": True, "temperature": temperature, "seed": 3}
+    told = run(engine, {"all": {**task, "n": 4, "logprobs": 0}})["all"]
+    best = max(told, key=lambda choice: sum(entry["logprob"] for entry in choice["logprobs"]))
+    assert run(engine, {"best": {**task, "best_of": 4}})["best"][0]["text"] == best["text"]
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(mx.float32, 1e-5), (mx.bfloat16, 0.0)])
+def test_the_cpus_swiglu_is_that_of_mlx_lm(dtype: mx.Dtype, error: float) -> None:
+    gate = mx.linspace(-30, 30, 100_001).astype(dtype)
+    x = mx.ones_like(gate)
+    assert float(mx.abs(swiglu(gate, x) - activations.swiglu(gate, x)).max()) <= error
+
+
+def decoding(engine: chat.ChatEngine) -> Any:
+    """The rows of an engine that decode."""
+    assert isinstance(engine._batch, batch.Batch)
+    return engine._batch._generator._generation_batch
