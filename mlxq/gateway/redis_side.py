@@ -10,7 +10,8 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import hiredis
 from redis.exceptions import RedisError
@@ -27,8 +28,8 @@ _PATIENCE = 10.0
 #: Bytes of the first command, which has the name and the token; of a later one: the largest result, twice.
 _LONGEST_FIRST, _LONGEST = 1024, 192 << 20
 _CHUNK = 256 << 10
-#: Connections that may be open.
-_MOST = 4096
+#: Connections that may be open, and those of one address that have no session yet.
+_MOST, _MOST_ENTERING = 4096, 256
 _REFUSED = b"-WRONGPASS this worker has not joined, or its key was revoked\r\n"
 _FULL = b"-ERR too many connections\r\n"
 _AWAY = b"-LOADING Redis is out of reach\r\n"
@@ -53,6 +54,8 @@ class RedisSide:
         self._workers: dict[str, Worker] = {}
         self._server: asyncio.Server | None = None
         self._open = 0
+        #: connections without a session, by their addresses
+        self._entering: Counter[str] = Counter()
 
     @property
     def workers(self) -> Mapping[str, Worker]:
@@ -78,12 +81,14 @@ class RedisSide:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
+        address = str((writer.get_extra_info("peername") or ("",))[0])
         try:
-            if self._open > _MOST:
-                writer.write(_FULL)
-                return
-            async with asyncio.timeout(_PATIENCE):
-                entered = await self._enter(reader, writer)
+            with self._entrance(address) as has_room:
+                if self._open > _MOST or not has_room:
+                    writer.write(_FULL)
+                    return
+                async with asyncio.timeout(_PATIENCE):
+                    entered = await self._enter(reader, writer)
             if entered is not None:
                 await self._stay(*entered, (reader, writer))
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -93,6 +98,17 @@ class RedisSide:
         finally:
             self._open -= 1
             writer.close()
+
+    @contextlib.contextmanager
+    def _entrance(self, address: str) -> Iterator[bool]:
+        """Whether there is room for one more connection without a session from this address."""
+        self._entering[address] += 1
+        try:
+            yield self._entering[address] <= _MOST_ENTERING
+        finally:
+            self._entering[address] -= 1
+            if not self._entering[address]:
+                del self._entering[address]
 
     async def _enter(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
