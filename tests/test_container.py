@@ -48,6 +48,8 @@ def test_the_api_starts_from_what_the_container_holds(tmp_path: Path, redis_serv
         pip, *arguments = step.split()
         assert pip == "pip"
         subprocess.run([python, "-m", "pip", "--quiet", *arguments], cwd=app, check=True)
+    # What BLOB_URL needs is loaded only where that is set.
+    subprocess.run([python, "-c", "import jobs.blobs.bucket"], cwd=app, check=True)
     (command,) = steps("CMD")
     assert command == '["python", "-m", "api"]'
     port = free_port()
