@@ -109,6 +109,14 @@ def test_a_template_that_runs_away_is_ended(jinja: JinjaProcess, name: str) -> N
     assert jinja.render("{{ messages[0].content }}", variables([said("user", "still here")])) == "still here"
 
 
+def test_the_process_ends_when_it_is_quiet_and_starts_again_when_it_is_needed() -> None:
+    with closing(JinjaProcess(quiet_seconds=0.01)) as jinja:
+        for text in ("one", "two", "three"):
+            assert jinja.render("{{ messages[0].content }}", variables([said("user", text)])) == text
+            [process] = jinja._processes
+            assert process.wait(60) == 0
+
+
 def test_a_template_that_runs_away_is_a_400_and_others_are_answered(tmp_path: Path) -> None:
     template = (
         "{% if messages[0].content == 'boom' %}{{ 'x' * (10 ** 11) }}{% endif %}{{ messages[0].content }}"

@@ -25,6 +25,8 @@ from worker.engines.llm.traits import Refusal
 CPU_SECONDS = 2.0
 #: Seconds of real time that a rendering may take, longer than its processor time, as the machine may be busy.
 PATIENCE = 20.0
+#: Seconds without a rendering after which the process ends. The next rendering waits until it has started again.
+QUIET = 300.0
 _ROOT = Path(__file__).resolve().parents[3]
 _TOO_LONG = "it takes too long"
 
@@ -36,8 +38,8 @@ class TemplateLimit(Exception):
 class JinjaProcess:
     """Call `render` from any thread, and `close` at the end. The process starts when it is needed."""
 
-    def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
-        self._cpu_seconds = cpu_seconds
+    def __init__(self, cpu_seconds: float = CPU_SECONDS, quiet_seconds: float = QUIET) -> None:
+        self._options = [str(cpu_seconds), str(quiet_seconds)]
         #: at most one; it ends with this object, even without `close`
         self._processes: list[subprocess.Popen[bytes]] = []
         weakref.finalize(self, _end, self._processes)
@@ -66,18 +68,25 @@ class JinjaProcess:
             _end(self._processes)
 
     def _ask(self, data: bytes) -> bytes:
-        process = self._running()
+        while True:
+            process = self._running()
+            try:
+                return self._exchange(process, data)
+            except (OSError, EOFError) as error:
+                # Without an error it ended because it had been quiet, just when it was asked.
+                was_quiet = not isinstance(error, TimeoutError) and _exit_code(process) == 0
+                _end(self._processes)
+                if not was_quiet:
+                    raise TemplateLimit(_TOO_LONG) from error
+
+    def _exchange(self, process: subprocess.Popen[bytes], data: bytes) -> bytes:
         assert process.stdin is not None
         assert process.stdout is not None
         until = time.monotonic() + PATIENCE
-        try:
-            process.stdin.write(len(data).to_bytes(4, "big") + data)
-            process.stdin.flush()
-            head = self._read(process.stdout.fileno(), 4, until)
-            return self._read(process.stdout.fileno(), int.from_bytes(head, "big"), until)
-        except (OSError, EOFError) as error:
-            _end(self._processes)
-            raise TemplateLimit(_TOO_LONG) from error
+        process.stdin.write(len(data).to_bytes(4, "big") + data)
+        process.stdin.flush()
+        head = self._read(process.stdout.fileno(), 4, until)
+        return self._read(process.stdout.fileno(), int.from_bytes(head, "big"), until)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._processes and self._processes[0].poll() is not None:
@@ -85,7 +94,7 @@ class JinjaProcess:
         if not self._processes:
             self._processes.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "worker.template_process", str(self._cpu_seconds)],
+                    [sys.executable, "-m", "worker.template_process", *self._options],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
@@ -99,7 +108,7 @@ class JinjaProcess:
         pieces = bytearray()
         while len(pieces) < size:
             if not select.select([source], [], [], max(0.0, until - time.monotonic()))[0]:
-                raise EOFError
+                raise TimeoutError
             piece = os.read(source, min(size - len(pieces), 1 << 20))
             if not piece:
                 raise EOFError
@@ -152,6 +161,13 @@ class ChatTemplate:
             return str(self._tokenizer.apply_chat_template(messages, return_dict=False, **options))
         except Exception as error:  # templates may raise any error
             raise Refusal(str(error)) from error
+
+
+def _exit_code(process: subprocess.Popen[bytes]) -> int | None:
+    """That of a process which has closed its pipes; None for one that does not end all the same."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(PATIENCE)
+    return None
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
