@@ -111,6 +111,8 @@ class Slot:
             self._set(SlotState(model=ref.id, state="error", error=failure.message))
             raise failure from error
         self.engine = engine
+        # What only the load needed, such as weights before they were widened.
+        _clear_cache()
         if isinstance(engine, BoundedEngine):
             engine.bound(self._memory.headroom(occupant))
         self._set_device_limits()
