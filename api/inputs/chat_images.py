@@ -14,7 +14,6 @@ from jobs.errors import InvalidRequest
 from jobs.payloads import Message
 from mlxq.catalog import ModelRef
 from mlxq.catalog.vision import sees
-from mlxq.media.images import check_image
 
 log = logging.getLogger(__name__)
 
@@ -91,5 +90,11 @@ async def _file(url: str, place: str, settings: Settings) -> bytes:
     """The image behind an address, as a file that can be opened."""
     with refusals(f"The image at {place}", place):
         data = await from_address(url, settings)
-        await decoding(check_image, data, settings.max_image_megapixels * 1e6)
+        await decoding(_check, data, settings.max_image_megapixels * 1e6)
     return data
+
+
+def _check(data: bytes, most: float) -> None:
+    from mlxq.media.images import check_image
+
+    check_image(data, most)

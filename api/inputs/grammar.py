@@ -9,9 +9,9 @@ import asyncio
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import orjson
-from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from msgspec import structs
 
 from api.inputs.json_schema import Rewriting, TooLarge
@@ -20,6 +20,10 @@ from api.inputs.references import is_too_deep
 from config.values import JsonObject
 from jobs.errors import InvalidRequest
 from jobs.payloads import ChatPayload, Grammar
+
+# It is loaded where the first request asks for a grammar.
+if TYPE_CHECKING:
+    from llguidance import LLTokenizer
 
 #: Bytes that all schemas of a request may have together: about as much as OpenAI's own limits come to.
 LARGEST = 128 * 1024
@@ -30,7 +34,7 @@ _LONGEST_REASON = 300
 #: Characters of a reason in a warning.
 _LONGEST_WORD = 80
 #: As the worker's: what is too complex for it is refused here.
-_LIMITS = LLParserLimits(max_lexer_states=20_000, verbose_errors=False)
+_STATES = 20_000
 
 _UNKNOWN = re.compile(r'Unimplemented keys: \[(".*")\]')
 #: Words of the library's messages that stand for a keyword which they do not name.
@@ -169,13 +173,18 @@ def _problem(schema: bytes) -> str | None:
     """Why this schema can't be enforced; None if it can."""
     if is_too_deep(orjson.loads(schema)):
         return "The schema can't be enforced: its references lead too deep."
+    from llguidance import LLMatcher
+
     # The library's own extension could switch parts of the schema off.
     options = {"lenient": False, "coerce_one_of": False, "whitespace_flexible": False}
     return _fault(LLMatcher.grammar_from_json_schema(schema.decode(), overrides=options))  # type: ignore[arg-type]
 
 
 def _fault(grammar: str) -> str | None:
-    matcher = LLMatcher(_bytes(), grammar, log_level=0, limits=_LIMITS)
+    from llguidance import LLMatcher, LLParserLimits
+
+    limits = LLParserLimits(max_lexer_states=_STATES, verbose_errors=False)
+    matcher = LLMatcher(_bytes(), grammar, log_level=0, limits=limits)
     if matcher.is_error():
         return _explained(matcher.get_error())
     # What is forced is written first: behind it stands what may be too complex.
@@ -189,8 +198,10 @@ def _fault(grammar: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _bytes() -> LLTokenizer:
+def _bytes() -> "LLTokenizer":
     """A vocabulary of single bytes: whether a grammar is sound does not depend on the model's."""
+    from llguidance import LLTokenizer
+
     return LLTokenizer("byte")
 
 

@@ -1,4 +1,4 @@
-"""Threads that only decode images, so that other work does not wait for them.
+"""Threads that only decode images, so that other work does not wait for them. Pillow is loaded with the first image.
 
 An image of 6 KB may have 50 million pixels. Images are decoded at the same time up to the pixels of the largest one.
 """
@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
-
-from mlxq.media.images import pixels
 
 Made = TypeVar("Made")
 
@@ -47,5 +45,7 @@ async def decoding(make: Callable[[bytes, float], Made], data: bytes, most: floa
 
 
 def _in_room(make: Callable[[bytes, float], Made], data: bytes, most: float) -> Made:
+    from mlxq.media.images import pixels
+
     with _ROOM.take(pixels(data, most), most):
         return make(data, most)

@@ -13,7 +13,7 @@ from api.http.base64_text import base64_in, from_base64, is_data_url
 from api.http.fetch_errors import FetchError, TooLarge
 from config.settings import Settings
 from jobs.errors import InvalidRequest, PayloadTooLarge
-from mlxq.media.images import UnreadableImage
+from mlxq.media.unreadable import UnreadableImage
 
 _SCHEMES = ("http://", "https://")
 

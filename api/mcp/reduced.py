@@ -2,8 +2,6 @@
 
 import io
 
-from PIL import Image
-
 #: Of a JPEG file.
 _QUALITY = 85
 #: Pixels of a side that is not made shorter.
@@ -14,6 +12,8 @@ def fitting(data: bytes, content_type: str, limit: int) -> tuple[bytes, str]:
     """The file itself if it has at most `limit` bytes, else a JPEG file of it, made smaller until it fits."""
     if len(data) <= limit:
         return data, content_type
+    from PIL import Image
+
     with Image.open(io.BytesIO(data)) as opened:
         image = opened.convert("RGB")
     while True:

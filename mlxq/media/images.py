@@ -11,14 +11,12 @@ from contextlib import contextmanager
 from PIL import Image, ImageOps
 from PIL.ImageFile import ImageFile
 
+from mlxq.media.unreadable import UnreadableImage
+
 #: Accepted formats, by Pillow's names. Pillow opens no other, so that no obscure decoder is reached.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 #: Pixels that are converted at a time.
 _BAND = 1 << 20
-
-
-class UnreadableImage(ValueError):
-    """The message says why, for the user."""
 
 
 def pixels(data: bytes, max_pixels: float) -> int:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from config.settings import REPO
-from mlxq.media.images import UnreadableImage, check_image, open_image, open_mask, pixels
+from mlxq.media.images import check_image, open_image, open_mask, pixels
+from mlxq.media.unreadable import UnreadableImage
 
 SIZE = (1500, 900)
 

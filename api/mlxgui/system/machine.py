@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 _SYSCTL = ("/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string")
 
 
@@ -23,6 +21,8 @@ class Memory:
 
 def memory() -> Memory:
     """What the machine has now. Used is all that is not available, as MLX-GUI counts."""
+    import psutil
+
     now = psutil.virtual_memory()
     return Memory(now.total, now.available, now.total - now.available, now.percent)
 

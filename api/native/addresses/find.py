@@ -3,8 +3,6 @@
 import socket
 from ipaddress import ip_address
 
-import psutil
-
 from api.http.caller import address_of
 from api.http.security import listens_everywhere
 from config.settings import Settings
@@ -27,6 +25,8 @@ def _hosts(host: str) -> list[str]:
 
 def _own() -> list[str]:
     """IPv4 addresses of network interfaces that are up, private ones first."""
+    import psutil
+
     running = {name for name, state in psutil.net_if_stats().items() if state.isup}
     every = (
         ip_address(each.address)

@@ -6,9 +6,8 @@ It knows HTTP and image files; it does not know models.
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
@@ -20,7 +19,9 @@ from api.inputs.image_source import image_bytes, refusals
 from api.openai.images.schema import ImageReference, ImageRequest
 from config.settings import Settings
 from jobs.errors import InvalidRequest
-from mlxq.media.images import open_image, open_mask
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: Fields of a form that hold images.
 _IMAGES, _MASK = ("image", "images"), "mask"
@@ -159,15 +160,21 @@ async def _read(sent: Sent, settings: Settings, *, mask: bool = False) -> tuple[
 
 
 def _image_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
+    from mlxq.media.images import open_image
+
     return _png(open_image(data, most))
 
 
 def _mask_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
+    from PIL import Image
+
+    from mlxq.media.images import open_mask
+
     opacity = open_mask(data, most)
     return _png(Image.merge("LA", (Image.new("L", opacity.size), opacity)))
 
 
-def _png(image: Image.Image) -> tuple[bytes, tuple[int, int]]:
+def _png(image: "Image.Image") -> tuple[bytes, tuple[int, int]]:
     image.info.clear()
     file = io.BytesIO()
     image.save(file, format="PNG", compress_level=_LITTLE_WORK)

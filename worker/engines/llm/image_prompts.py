@@ -16,7 +16,8 @@ from PIL import Image
 from jobs.blobs import JobBlobs
 from jobs.errors import InvalidRequest
 from jobs.payloads import ChatPayload, LanguagePayload, Message, Tool
-from mlxq.media.images import UnreadableImage, open_image, pixels
+from mlxq.media.images import open_image, pixels
+from mlxq.media.unreadable import UnreadableImage
 from worker.engines.llm.prompt import Prompt, Prompts, no_images
 from worker.engines.llm.traits import Refusal
 from worker.engines.llm.vision_model import VisionInputs
