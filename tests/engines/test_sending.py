@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,11 @@ from jobs.blobs import LocalBlobs
 from jobs.blobs.sending import Sending, sent_by
 from jobs.errors import ServiceUnavailable
 from tests.engines.test_image import Studio
+from tests.support.chirp_engine import Chirp, Network
 from tests.support.image_checkpoints import random_z_image
-from worker.engines.base import Done, Failed, Output
+from tests.support.payloads import typed
+from worker.engines.base import Alive, Done, Failed, Output
+from worker.engines.tts.speech import SpeechEngine
 
 #: What a transfer waits for.
 Line = Callable[[], object]
@@ -76,3 +80,27 @@ def test_a_file_that_does_not_arrive_fails_its_job(
     last = step_until_end(studio)
     assert isinstance(last, Failed)
     assert last.error.status == 503
+
+
+def test_speech_that_is_on_its_way_holds_up_nobody(
+    send_by: Callable[[Line], threading.Event], tmp_path: Path
+) -> None:
+    blobs = LocalBlobs(tmp_path)
+    engine = SpeechEngine(Chirp(Network(8, ["ada"]), ("ada",)), blobs, 0, 60)
+    arrived = threading.Event()
+    begun = send_by(lambda: arrived.wait(60))
+    try:
+        engine.add("task", typed({"input": "Hi", "format": "wav"}), 1)
+        while not begun.is_set():
+            engine.step()
+        assert [engine.step() for _ in range(5)] == [[Alive("task")]] * 5
+    finally:
+        arrived.set()
+    outputs: list[Output] = []
+    while not (outputs and isinstance(outputs[-1], Done | Failed)):
+        outputs += engine.step()
+    last = outputs[-1]
+    assert isinstance(last, Done)
+    (file,) = last.result.files().values()
+    assert blobs.read(file.blob).startswith(b"RIFF")
+    engine.close()
