@@ -78,7 +78,7 @@ async def read_inventory(client: redis.asyncio.Redis, worker: str) -> Inventory:
             else:
                 card = _cards.decode(text)
                 cards[card.id] = card
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             log.debug("the card of a model can't be read: %s", error)
     return Inventory(cards, roots)
 

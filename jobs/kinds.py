@@ -137,5 +137,5 @@ def read_result(kind: str, data: bytes | msgspec.Raw) -> Any:
         return msgspec.json.decode(data)
     try:
         return msgspec.json.decode(data, type=KINDS[Kind(kind)].result)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise MlxqError("The job's result was written by another version of the server.") from None

@@ -49,14 +49,14 @@ def decode_order(text: str) -> Order | None:
     """None for what no API of this version sent."""
     try:
         return _orders.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 
 def _decode_answer(text: bytes | str) -> Answer | None:
     try:
         return _answers.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

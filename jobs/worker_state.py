@@ -118,5 +118,5 @@ def decode_state(data: bytes | str) -> WorkerState | None:
     """None for what no worker of this version wrote."""
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None

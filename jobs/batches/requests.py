@@ -122,7 +122,7 @@ class Problems:
         except msgspec.ValidationError as error:
             yield _shapeless(request.data, error, number)
             return
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             yield BatchProblem(
                 "invalid_json_line", "This line is not parseable as valid JSON.", number, param=None
             )
@@ -146,7 +146,7 @@ def _shapeless(data: bytes, error: msgspec.ValidationError, number: int) -> Batc
     """Of a line that is JSON: what is missing, or of the wrong type."""
     try:
         fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return BatchProblem("invalid_json_line", "The line must be a JSON object.", number)
     for name in _FIELDS:
         if name not in fields:

@@ -174,5 +174,5 @@ def decode_paces(text: bytes | str) -> ModelPaces | None:
     """None for what another version wrote."""
     try:
         return _DECODER.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None

@@ -124,7 +124,15 @@ class Gate(Taker):
             except (RequestGone, InvalidRequest) as error:
                 self.write([], [Ending(job_id, execution_id, error=error)])
                 log_end(job_id, JobStatus.FAILED, error=error)
-            except (LookupError, TypeError, ValueError, AttributeError, zlib.error, msgspec.MsgspecError):
+            except (
+                LookupError,
+                TypeError,
+                ValueError,
+                AttributeError,
+                RecursionError,
+                zlib.error,
+                msgspec.MsgspecError,
+            ):
                 no_job = InvalidRequest("This is no mlxq job: something else put it into the queue.")
                 self.write([], [Ending(job_id, execution_id, error=no_job)])
                 log_end(job_id, JobStatus.FAILED, error=no_job)

@@ -132,6 +132,8 @@ WRONG: list[tuple[list[object], list[tuple[str, int | None, str | None]]]] = [
     ([], [("empty_file", None, "input_file_id")]),
     (["", "  "], [("empty_file", None, "input_file_id")]),
     ([GOOD, "{", "", "[1]"], [("invalid_json_line", 2, None), ("invalid_json_line", 4, None)]),
+    # Nested too deeply to be read.
+    ([GOOD, GOOD[:-2] + ', "x": ' + "[" * 100_000 + "]" * 100_000 + "}}"], [("invalid_json_line", 2, None)]),
     ([GOOD, GOOD], [("duplicate_custom_id", 2, "custom_id")]),
     ([line("", chat())], [("invalid_custom_id", 1, "custom_id")]),
     ([line("a", chat(), url="/v1/completions")], [("invalid_url", 1, "url")]),
