@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import redis
 import redis.asyncio
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, ResponseError
@@ -22,22 +24,47 @@ from redis.retry import Retry
 
 #: Connections of one API process, the bus included; more requests wait for a free one.
 API_CONNECTIONS = 8
-#: Seconds to wait for a connection, and for an answer that is not meant to block. A request of a crowd also waits
-#: that long until one of the others' connections is free: that they are busy does not mean that Redis is gone.
+#: Seconds to wait for a connection, and for an answer that is not meant to block.
 CONNECT_TIMEOUT = 2.0
 ANSWER_TIMEOUT = 10.0
 
 
+class _Pool(redis.asyncio.BlockingConnectionPool):
+    """Waits for a free connection as long as others get answers: Redis is not gone because all are busy."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._answered_at = float("-inf")
+
+    async def get_connection(self, command_name: str | None = None, *keys: Any, **options: Any) -> Any:
+        while True:
+            began = time.monotonic()
+            try:
+                return await super().get_connection()  # type: ignore[no-untyped-call]
+            except ConnectionError as error:
+                # Only a wait that was too long has this cause.
+                if not isinstance(error.__cause__, TimeoutError) or self._answered_at < began:
+                    raise
+
+    async def release(self, connection: AbstractConnection) -> None:
+        # One that has failed was closed.
+        if connection.is_connected:
+            self._answered_at = time.monotonic()
+        await super().release(connection)
+
+
 def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asyncio.Redis:
     """A client for an event loop, speaking str. `blocking_reads`: for pub/sub, where silence is no error."""
-    pool: redis.asyncio.BlockingConnectionPool = redis.asyncio.BlockingConnectionPool.from_url(
+    # A socket of this machine connects at once. Where it takes longer, the event loop is busy.
+    local = urlsplit(address).scheme == "unix"
+    pool: redis.asyncio.BlockingConnectionPool = _Pool.from_url(
         address,
         decode_responses=True,
         # What is no text in one value must not take the others along.
         encoding_errors="replace",
         max_connections=1 if blocking_reads else API_CONNECTIONS,
         timeout=ANSWER_TIMEOUT,
-        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_connect_timeout=ANSWER_TIMEOUT if local else CONNECT_TIMEOUT,
         socket_timeout=None if blocking_reads else ANSWER_TIMEOUT,
         # One more try, for a pooled connection that a restart of Redis has closed.
         retry=AsyncRetry(NoBackoff(), 0 if blocking_reads else 1),

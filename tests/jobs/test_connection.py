@@ -1,0 +1,50 @@
+"""A crowd on the few connections of an API process: it waits while Redis answers, and is told when Redis does not."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+from redis.exceptions import RedisError
+
+from jobs.connection import API_CONNECTIONS, async_connection
+from tests.private_redis import PrivateRedis
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_crowd_waits_as_long_as_others_get_answers(redis_url: str) -> None:
+    async with async_connection(redis_url) as client:
+        client.connection_pool.timeout = 1.5  # type: ignore[attr-defined]
+        # All together take longer than that, and each of them less.
+        crowd = [client.blpop(["nothing"], 0.4) for _ in range(6 * API_CONNECTIONS)]
+        assert await asyncio.gather(*crowd) == [None] * len(crowd)
+
+
+async def test_an_event_loop_that_is_busy_is_no_redis_that_is_gone(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.connection.CONNECT_TIMEOUT", 0.05)
+    async with async_connection(redis_url) as client:
+        asked = [asyncio.ensure_future(client.ping()) for _ in range(API_CONNECTIONS)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+            time.sleep(0.06)
+        assert await asyncio.gather(*asked) == [True] * API_CONNECTIONS
+
+
+async def test_a_crowd_is_told_when_redis_does_not_answer(
+    redis_server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.connection.ANSWER_TIMEOUT", 0.3)
+    async with async_connection(redis_server.url) as client:
+        os.kill(redis_server.pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(60):
+                told = await asyncio.gather(
+                    *(client.ping() for _ in range(3 * API_CONNECTIONS)), return_exceptions=True
+                )
+        finally:
+            os.kill(redis_server.pid, signal.SIGCONT)
+        assert {isinstance(each, RedisError) for each in told} == {True}
