@@ -37,6 +37,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("MLXQ_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         # Each client reads all certificates of the world else, which takes longer than most tests.
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        # A busy machine may take longer than the five seconds that are usual.
+        for phase in ("connect", "read", "write", "pool"):
+            patch.setattr(f"httpx._config.DEFAULT_TIMEOUT_CONFIG.{phase}", 60.0)
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent.parent), *_python_path()]))
         yield
 

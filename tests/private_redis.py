@@ -24,6 +24,10 @@ class PrivateRedis:
         self._server: RedisServer | None = None
 
     @property
+    def is_up(self) -> bool:
+        return self._server is not None
+
+    @property
     def pid(self) -> int:
         assert self._server is not None, "it is down"
         return self._server.pid

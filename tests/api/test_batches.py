@@ -1,6 +1,7 @@
 """`/v1/batches` with a scripted worker: input, outcomes, cancelling, expiry, and what a batch leaves to others."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.support import jobs
 from tests.support.api_server import ApiServer
 from tests.support.batches import CHAT, chats, ended, jsonl, line, rows, start, texts, until
 from tests.support.openai_shape import check_shape
-from tests.support.scripted_worker import Run, ScriptedWorker
+from tests.support.scripted_worker import Run, ScriptedWorker, echo
 
 
 @pytest.fixture
@@ -240,9 +241,15 @@ def test_a_request_that_gave_its_place_comes_again(sdk: openai.OpenAI, worker: S
 
 
 def test_answers_can_be_read_as_they_come(sdk: openai.OpenAI, worker: ScriptedWorker) -> None:
+    go = threading.Event()
+
+    def hold(run: Run) -> None:
+        assert go.wait(60)
+        echo(run)
+
+    worker.play(*200 * [echo], *50 * [hold])
     batch = start(sdk, chats(250))
     now = until(sdk, batch, lambda now: now.output_file_id)
-    worker.pause()
     assert now.status == "in_progress"
     some = rows(sdk, now.output_file_id)
     assert 0 < len(texts(some)) < 250
@@ -250,7 +257,7 @@ def test_answers_can_be_read_as_they_come(sdk: openai.OpenAI, worker: ScriptedWo
         sdk.files.delete(now.output_file_id or "")
     # The batch has its own hold of the input.
     sdk.files.delete(batch.input_file_id)
-    worker.resume()
+    go.set()
     whole = rows(sdk, ended(sdk, batch).output_file_id)
     assert whole[: len(some)] == some
     assert len(texts(whole)) == 250

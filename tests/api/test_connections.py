@@ -13,7 +13,7 @@ from api.http.connections import Limits
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
-from tests.support.raw_http import connect, parts, read_all, read_head, request
+from tests.support.raw_http import connect, parts, read_all, read_answer, read_head, request
 from tests.support.scripted_worker import Run, ScriptedWorker
 
 CHAT = "/v1/chat/completions"
@@ -68,12 +68,12 @@ def is_cut_off_while_it_drips(client: socket.socket) -> bool:
 @pytest.mark.parametrize(
     "coding", [b"content-length: 99\r\n\r\n{", b"transfer-encoding: chunked\r\n\r\n5\r\n{"]
 )
-def test_half_a_body_is_closed(make_api: Make, worker: ScriptedWorker, coding: bytes) -> None:
+def test_half_a_body_is_closed(make_api: Make, coding: bytes) -> None:
     api = make_api(body_timeout=0.2)
     with connect(api.port) as client:
         client.sendall(HEAD + coding)
         assert read_all(client) == b""
-    assert httpx.post(f"{api.url}{CHAT}", json=chat()).status_code == 200
+    assert httpx.get(f"{api.url}/v1/models").status_code == 200
 
 
 def test_a_body_that_drips_is_cut_off(make_api: Make) -> None:
@@ -85,10 +85,10 @@ def test_a_body_that_drips_is_cut_off(make_api: Make) -> None:
 def test_a_body_that_comes_in_pieces_has_time(make_api: Make, worker: ScriptedWorker) -> None:
     """Each piece has its own time: all of them take longer than one may."""
     raw = request(CHAT, chat("x" * 4000))
-    with connect(make_api(body_timeout=0.4).port) as client:
+    with connect(make_api(body_timeout=1.5).port) as client:
         for start in range(0, len(raw), 512):
             client.sendall(raw[start : start + 512])
-            time.sleep(0.1)
+            time.sleep(0.2)
         assert read_head(client).startswith(b"HTTP/1.1 200")
 
 
@@ -101,18 +101,18 @@ def test_the_rest_of_a_body_that_was_refused_has_a_time_too(make_api: Make) -> N
 
 def test_who_waits_for_an_answer_is_left_alone(make_api: Make, worker: ScriptedWorker) -> None:
     def answer(run: Run) -> None:
-        time.sleep(0.8)
+        time.sleep(1.8)
         run.complete("done")
 
     worker.play(answer)
-    api = make_api(head_timeout=0.1, body_timeout=0.1, keep_alive_timeout=0.1, send_timeout=0.1)
+    api = make_api(head_timeout=1.5, body_timeout=1.5, keep_alive_timeout=1.5, send_timeout=1.5)
     assert httpx.post(f"{api.url}{CHAT}", json=chat(), timeout=30).status_code == 200
 
 
 def test_an_idle_connection_is_closed(make_api: Make) -> None:
     with connect(make_api(keep_alive_timeout=0.2).port) as client:
         client.sendall(request("/"))
-        assert read_head(client).startswith(b"HTTP/1.1 200")
+        assert read_answer(client).startswith(b"HTTP/1.1 200")
         # An empty line between requests is no request.
         client.sendall(b"\r\n")
         assert read_all(client) == b""
@@ -132,7 +132,7 @@ def test_who_reads_nothing_is_closed(make_api: Make, worker: ScriptedWorker) -> 
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(request(CHAT, chat(stream=True)))
         assert worker.claimed.acquire(timeout=10)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while not cancelled and time.monotonic() < deadline:
             time.sleep(0.02)
     assert cancelled == [True]

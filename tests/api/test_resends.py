@@ -3,7 +3,7 @@
 import itertools
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from tests.api.requests import chat, completion
 from tests.api.test_disconnect import RawClient, status_of
 from tests.support.api_server import ApiServer
 from tests.support.scripted_worker import Run, ScriptedWorker
+from tests.support.waits import wait_for
 
 CHAT = "/v1/chat/completions"
 #: What agents and SDKs send beside the body (facts about real clients); none says that it asks again.
@@ -44,14 +45,6 @@ class Held:
             run.say(self._text[:3])
         assert self.go_on.wait(20)
         run.complete(self._text)
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    for _ in range(2000):
-        if found := what():
-            return found
-        threading.Event().wait(0.01)
-    raise AssertionError("it did not come to that")
 
 
 class Client:
@@ -207,7 +200,7 @@ def test_two_that_ask_the_same_at_the_same_time_are_two(
     assert worker.claimed.acquire(timeout=10)
     assert http.post(CHAT, json=chat("sample")).json()["id"] != worker.runs[0].claim.job_id
     held.go_on.set()
-    assert SAID.encode() in first.read()
+    assert SAID.encode() in first.answer()
     first.leave()
     assert len(worker.runs) == 2
 
@@ -238,8 +231,8 @@ def test_a_job_that_waits_keeps_its_place_for_a_client_that_left(
     wait_for(lambda: not http.get("/v1/queue/stats").json()["queues"]["llm"]["lingering"])
     assert http.get(f"/v1/jobs/{job['id']}").json()["position"] == 1
     worker.resume()
-    assert b"first in line" in again.read()
-    assert b"second" in behind.read()
+    assert b"first in line" in again.answer()
+    assert b"second" in behind.answer()
     again.leave()
     behind.leave()
     assert worker.runs[0].claim.job_id == job["id"]
@@ -266,9 +259,9 @@ def test_a_lingering_job_can_be_cancelled(client: Client, http: httpx.Client, wo
     saw = threading.Event()
 
     def play(run: Run) -> None:
-        if run.until_cancelled(20):
-            saw.set()
+        assert run.until_cancelled(20)
         run.cancelled()
+        saw.set()
 
     worker.play(play)
     job_id = client.leave(worker, CHAT, chat("no more"))

@@ -25,6 +25,7 @@ from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
 from tests.support.events import EventType
 from tests.support.scripted_worker import Run, ScriptedWorker
+from tests.support.waits import wait_for
 
 PCM = bytes(range(200))
 
@@ -202,11 +203,11 @@ def test_a_silent_client_is_left_when_nothing_is_spoken(
     """Speaking takes longer here than a client may be silent."""
 
     def slowly(run: Run) -> None:
-        time.sleep(0.6)
+        time.sleep(1.8)
         speak(run, tmp_path)
 
     speaker.play(slowly)
-    with opened(make_api(websocket_idle_timeout=0.3)) as socket:
+    with opened(make_api(websocket_idle_timeout=1.5)) as socket:
         hear(socket)
         assert sound(socket, ask(socket, "task_continue", text="Hi.")) == PCM
         with pytest.raises(ConnectionClosed) as closed:
@@ -260,11 +261,12 @@ def test_a_client_that_sends_ahead_has_to_wait(
         client.send(json.dumps({"event": "task_continue", "text": "Hi."}))
         sender = threading.Thread(target=send)
         sender.start()
+        wait_for(lambda: len(sent) >= 2)
         before = -1
         while len(sent) != before:
             before = len(sent)
             sender.join(0.5)
-        assert 2 <= before < 200
+        assert before < 200
         going.set()
         told = [hear(client)["event"] for _ in range(301)]
         sender.join(20)

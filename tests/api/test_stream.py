@@ -60,7 +60,10 @@ def test_the_sdk_streams_with_usage(sdk: openai.OpenAI, worker: ScriptedWorker) 
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
 
-def test_an_early_error_is_an_http_error(sdk: openai.OpenAI, worker: ScriptedWorker) -> None:
+def test_an_early_error_is_an_http_error(
+    sdk: openai.OpenAI, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.dispatch.pump.PATIENCE", 20.0)
     worker.play(lambda run: run.fail(ContextLengthExceeded("Too long.")))
     with pytest.raises(openai.BadRequestError, match=r"Too long\."):
         sdk.chat.completions.create(**chat(), stream=True)
@@ -69,10 +72,11 @@ def test_an_early_error_is_an_http_error(sdk: openai.OpenAI, worker: ScriptedWor
 def test_a_large_prompt_that_is_read_for_a_while_is_refused_by_the_status(
     http: httpx.Client, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.dispatch.pump.PATIENCE", 0.2)
+    monkeypatch.setattr("api.dispatch.pump.PATIENCE", 1.5)
+    monkeypatch.setattr("api.dispatch.pump.VERDICT", 1000.0)
 
     def play(run: Run) -> None:
-        time.sleep(0.4)  # longer than the stream of a small request waits
+        time.sleep(1.7)  # longer than the stream of a small request waits
         run.fail(ContextLengthExceeded("Too long."))
 
     worker.play(play)

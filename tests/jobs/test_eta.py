@@ -76,29 +76,29 @@ async def test_a_place_is_free_when_the_running_job_ends_which_takes_as_long_as_
     for seconds in (19, 20, 21):
         await end(client, gate, seconds)
     await run(client, gate, 5)
-    assert await place(client) == pytest.approx(15, abs=1)
+    assert await place(client) == pytest.approx(15, abs=4)
 
 
 async def test_the_jobs_of_the_same_model_count_before_those_of_others(client: JobClient, gate: Gate) -> None:
-    await end(client, gate, 60, model="org/slow")
-    await end(client, gate, 4, model="org/quick")
+    await end(client, gate, 600, model="org/slow")
+    await end(client, gate, 40, model="org/quick")
     await run(client, gate, 0, model="org/quick")
-    assert await place(client) == pytest.approx(4, abs=1)
+    assert await place(client) == pytest.approx(40, abs=5)
 
 
 async def test_who_waits_for_another_model_waits_for_all_that_run(client: JobClient, gate: Gate) -> None:
-    await end(client, gate, 30, model="org/slow")
-    await end(client, gate, 4, model="org/quick")
+    await end(client, gate, 300, model="org/slow")
+    await end(client, gate, 40, model="org/quick")
     for model in ("org/slow", "org/quick"):
         await run(client, gate, 0, model=model)
-    assert await place(client) == pytest.approx(4, abs=1)
+    assert await place(client) == pytest.approx(40, abs=5)
     await client.enqueue(request(model="org/third"))
-    assert await place(client) == pytest.approx(30, abs=1)
+    assert await place(client) == pytest.approx(300, abs=5)
 
 
 async def test_a_job_of_which_nothing_is_known_takes_as_long_again(client: JobClient, gate: Gate) -> None:
-    await run(client, gate, 12)
-    assert await place(client) == pytest.approx(12, abs=1)
+    await run(client, gate, 120)
+    assert await place(client) == pytest.approx(120, abs=5)
 
 
 async def test_what_is_known_of_the_model_tells_it_better_than_other_jobs(
@@ -106,24 +106,24 @@ async def test_what_is_known_of_the_model_tells_it_better_than_other_jobs(
 ) -> None:
     await end(client, gate, 100)
     works(clean_redis)
-    learn(clean_redis, "org/tiny", step=0.5)
-    job_id = await run(client, gate, 3, **EMBED, work=10)
+    learn(clean_redis, "org/tiny", step=50)
+    job_id = await run(client, gate, 300, **EMBED, work=10)
     await client.enqueue(request())
     gate.write([Emission(job_id, "execution-1", 1, encode_event(EventType.PROGRESS, done=4, total=10))], [])
-    assert await place(client) == pytest.approx(3, abs=0.5)
+    assert await place(client) == pytest.approx(300, abs=5)
 
 
 async def test_of_many_jobs_that_wait_a_few_are_looked_at(
     client: JobClient, gate: Gate, clean_redis: redis.Redis
 ) -> None:
     works(clean_redis)
-    learn(clean_redis, "org/tiny", step=2)
+    learn(clean_redis, "org/tiny", step=20)
     ids = [(await client.enqueue(request(**EMBED, work=1), limit=1000)).job_id for _ in range(200)]
     assert len((await take(client.redis)).waiting["llm"]) == LOOK
     for position in (1, 50, 200):
         info = await client.info(ids[position - 1])
         assert info.position == position
-        assert info.eta == pytest.approx(2 * position, rel=0.02, abs=0.9)
+        assert info.eta == pytest.approx(20 * position, rel=0.02, abs=5)
 
 
 async def test_how_long_an_answer_is_is_what_the_app_usually_gets(
@@ -153,7 +153,7 @@ async def test_estimates_that_were_wrong_are_corrected(
     assert (await client.info(job_id)).eta == pytest.approx(4, rel=0.25)
 
 
-@pytest.mark.parametrize(("seconds", "least", "most"), [(20, 20, 26), (1000, 120, 120), (0.2, 1, 1)])
+@pytest.mark.parametrize(("seconds", "least", "most"), [(60, 50, 76), (1000, 120, 120), (0.2, 1, 1)])
 async def test_the_refusal_of_a_full_queue_says_it(
     seconds: float, least: int, most: int, client: JobClient, gate: Gate
 ) -> None:

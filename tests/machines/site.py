@@ -3,9 +3,7 @@
 All are processes of this machine. What one of them computes is up to the engine of `stand_in`.
 """
 
-import contextlib
 import json
-import random
 import shutil
 import signal
 import socket
@@ -27,7 +25,7 @@ from mlxq.gateway.join_keys import make
 from tests.machines.namespace import Namespace
 from tests.machines.relay import Relay
 from tests.machines.stand_in import counted
-from tests.support.ports import free_port
+from tests.support.ports import free_port, free_ports
 from tests.support.stories import check_whole, submit
 from tests.support.system import REPO, System
 
@@ -224,7 +222,7 @@ class Site(System):
     def open_gateway(self, module: str = "mlxq.gateway") -> None:
         """Machines that are added from now on join by a gateway, as this module runs it."""
         if not self.join_key:
-            self._environment |= {"JOIN_PORT": str(free_ports()), "JOIN_HOST": "127.0.0.1"}
+            self._environment |= {"JOIN_PORT": str(free_ports(2)), "JOIN_HOST": "127.0.0.1"}
             fingerprint = certificate_of(self.redis.data_dir).fingerprint
             self.join_key = str(make(self.connection, "site", fingerprint))
         self.gateway = self._spawn(module)
@@ -315,16 +313,6 @@ class Site(System):
 def client_of(port: int) -> httpx.Client:
     """A client of an API process."""
     return httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
-
-
-def free_ports() -> int:
-    """The first of two free ports, one after the other, which no connection gets by chance."""
-    while True:
-        port = random.randrange(10_000, 30_000, 2)
-        with contextlib.suppress(OSError), ExitStack() as held:
-            for each in (port, port + 1):
-                held.enter_context(socket.create_server(("127.0.0.1", each)))
-            return port
 
 
 def _listens(port: int) -> bool:

@@ -86,6 +86,12 @@ class ApiServer:
         assert self._server.serves.wait(20)
         return self
 
+    @property
+    def jobs(self) -> JobClient:
+        """Its own, while it runs."""
+        client: JobClient = self._server.lifespan.state["jobs"]
+        return client
+
     def stop(self) -> None:
         """Begin to stop."""
         self._server.should_exit = True

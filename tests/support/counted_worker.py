@@ -47,9 +47,15 @@ def count(folder: Path) -> None:
             new = read.with_suffix(".new")
             new.write_text(str(total))
             new.rename(read)
-            while hold.exists() and total >= int(hold.read_text() or 0):
+            while stands_still(total):
                 time.sleep(0.002)
         return found
+
+    def stands_still(total: int) -> bool:
+        try:
+            return total >= int(hold.read_text())
+        except FileNotFoundError:
+            return False
 
     setattr(qwen3.Model, "__call__", counted)  # noqa: B010 (a method)
 

@@ -7,6 +7,7 @@ tests do.
 import queue
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -83,18 +84,17 @@ class Run:
         """Give it back, as a draining worker does; the next claim begins with a reset."""
         self._gate.release(self.claim.job_id, self.claim.execution_id)
 
-    def until_cancelled(self, timeout: float = 10) -> bool:
+    def until_cancelled(self, timeout: float = 30) -> bool:
         """Wait until somebody wants this job cancelled."""
         channel: redis.client.PubSub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         channel.subscribe(keys.COMMANDS)
         try:
             channel.get_message(timeout=1)
-            waited = 0.0
-            while waited < timeout:
+            deadline = time.monotonic() + timeout
+            while time.monotonic() < deadline:
                 if self._redis.hexists(keys.job(self.claim.job_id), "mlxq_cancel"):
                     return True
                 channel.get_message(timeout=0.25)
-                waited += 0.25
             return False
         finally:
             channel.close()

@@ -188,9 +188,6 @@ def test_forty_requests_for_two_models_in_turns_load_each_once(http: httpx.Clien
     }
     loads = [server.loads[before:].count(model) for model in ("first", "second")]
     assert max(loads) <= 1, "memory holds both"
-    waits = [job["timings"]["queued_seconds"] for job in done]
-    print(f"{loads} loads, the longest wait {max(waits):.2f} s")
-    assert max(waits) <= PATIENCE + 1, "besides the patience, a load and a batch"
 
 
 def test_two_programs_that_wait_for_their_answers_rarely_switch_where_memory_holds_one(

@@ -17,7 +17,7 @@ def rqs_counts(connection: redis.Redis) -> int:
 
 
 def test_a_pause_and_the_order_survive_the_death_of_everything(system: System) -> None:
-    running = submit(system, "it runs", max_tokens=1500)
+    running = submit(system, "it runs", max_tokens=3500)
     system.wait_until(lambda: system.job(running)["status"] == "in_progress", "it does not start")
     connection = redis.Redis.from_url(system.redis.url)
     system.http.post("/v1/queue/pause?queue=llm&running=requeue").raise_for_status()

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.counted_worker import Reading
 from tests.support.impatient import SHAPES, CountedSystem, Impatient, jobs_of, read_once
+from tests.support.stories import outcome
 from tests.support.system import System
 
 pytestmark = pytest.mark.slow
@@ -63,6 +64,22 @@ def test_the_client_of_a_killed_api_finds_its_job(counted: System, reading: Read
     jobs = jobs_of(counted, before)
     assert [job["id"] for job in jobs] == [answer["id"]], (jobs, counted.log.read_text()[-4000:])
     assert reading.tokens - start <= 1.05 * LONG
+
+
+def test_what_a_cancelled_job_has_read_is_not_read_again(counted: System, reading: Reading) -> None:
+    # Its answer is long enough for the worker to hear of the end.
+    body = {**SHAPES["sdk"].body(text("cancelled")[:1000]), "max_tokens": 3000, "ignore_eos": True}
+    start = reading.tokens
+    reading.hold(start + 500)
+    job_id = counted.http.post("/v1/chat/completions", json={**body, "background": True}).json()["id"]
+    counted.wait_until(lambda: reading.tokens >= start + 500, "it does not read")
+    counted.http.delete(f"/v1/jobs/{job_id}").raise_for_status()
+    reading.go_on()
+    assert outcome(counted, job_id)["status"] == "cancelled"
+    read = reading.tokens - start
+    answer = counted.http.post("/v1/chat/completions", json={**body, "max_tokens": 1}).json()
+    # The last token of a prompt is read with the answer.
+    assert answer["usage"]["prompt_tokens_details"]["cached_tokens"] >= read - 1 > 0
 
 
 def test_a_chat_that_was_stopped_makes_no_more_than_a_little(counted: System, reading: Reading) -> None:

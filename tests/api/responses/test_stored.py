@@ -14,6 +14,7 @@ from tests.api.responses.requests import CUSTOM, FUNCTION, PATH, asked, event, f
 from tests.support.api_server import ApiServer
 from tests.support.openai_shape import check_events, check_shape
 from tests.support.scripted_worker import Run, ScriptedWorker
+from tests.support.waits import wait_for
 
 PNG = "data:image/png;base64,aGVsbG8="
 
@@ -343,14 +344,16 @@ def test_the_sdk_polls_resumes_and_goes_on(sdk: openai.OpenAI, worker: ScriptedW
         sdk.responses.retrieve(first.id)
 
 
-def test_a_request_that_comes_again_has_its_own_answer(http: httpx.Client, worker: ScriptedWorker) -> None:
+def test_a_request_that_comes_again_has_its_own_answer(
+    http: httpx.Client, worker: ScriptedWorker, clean_redis: redis.Redis
+) -> None:
     """A response whose client has left is found again by the same request, and by no other of the same prompt."""
     go, begun = threading.Event(), threading.Event()
 
     def play(run: Run) -> None:
         run.say("one ")
         begun.set()
-        go.wait(10)
+        go.wait(60)
         run.complete("one two")
 
     worker.play(play)
@@ -360,6 +363,7 @@ def test_a_request_that_comes_again_has_its_own_answer(http: httpx.Client, worke
     left = event(head.split("\n\n")[0])["response"]["id"]
     other = http.post(PATH, json=asked(metadata={"a": "2"}, background=True)).json()
     assert (other["id"] != left, other["metadata"]) == (True, {"a": "2"})
+    wait_for(lambda: clean_redis.hget(keys.job(left), "mlxq_left"))
     go.set()
     again = post(http, metadata={"a": "1"})
     assert (again["id"], again["metadata"]) == (left, {"a": "1"})
