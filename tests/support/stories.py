@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from tests.support.system import System
 
 TERMINAL = ("completed", "failed", "cancelled", "expired")
@@ -31,7 +33,7 @@ def submit(system: System, text: str, **options: Any) -> str:
     return job_id
 
 
-def outcome(system: System, job_id: str, timeout: float = 60) -> dict[str, Any]:
+def outcome(system: System, job_id: str, timeout: float = 200) -> dict[str, Any]:
     """The job once it has ended."""
     system.wait_until(
         lambda: system.http.get(f"/v1/jobs/{job_id}").json().get("status") in TERMINAL,
@@ -55,6 +57,17 @@ def story(system: System, job_id: str, after: str | None = None) -> list[Event]:
             elif name:
                 fields[name] = value
     return told
+
+
+def refusal(answer: httpx.Response) -> dict[str, Any]:
+    """The error of a chat: with its status, or in its stream, which a busy server may have begun before."""
+    if answer.status_code != 200:
+        assert answer.status_code == 400, answer.text
+        error: dict[str, Any] = answer.json()["error"]
+        return error
+    (told,) = [line[6:] for line in answer.text.splitlines() if line.startswith('data: {"error"')]
+    error = json.loads(told)["error"]
+    return error
 
 
 def said(result: dict[str, Any]) -> str:

@@ -117,7 +117,7 @@ class System:
         answer: dict[str, Any] = self.http.get(f"/v1/jobs/{job_id}").raise_for_status().json()
         return answer
 
-    def wait_until(self, condition: Any, complaint: str, timeout: float = 60) -> None:
+    def wait_until(self, condition: Any, complaint: str, timeout: float = 200) -> None:
         """Look again and again for what no event tells from outside the processes."""
         deadline = time.monotonic() + timeout
         while not condition():

@@ -12,7 +12,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from tests.support.impatient import SHAPES, Impatient, jobs_of
-from tests.support.stories import outcome
+from tests.support.stories import outcome, refusal
 from tests.support.system import System
 
 PROMPTS = ["hello", "b", "what?", "héllo wörld", "1 2 3", "tell me more", "x" * 50, "再见"]
@@ -261,8 +261,7 @@ def test_a_prompt_that_does_not_fit_is_refused_before_it_is_read(system: System)
     for stream in (False, True):
         body = {"model": "short", "messages": [{"role": "user", "content": "x" * 100}], "stream": stream}
         refused = system.http.post("/v1/chat/completions", json=body)
-        assert refused.status_code == 400
-        assert refused.json()["error"]["code"] == "context_length_exceeded"
+        assert refusal(refused)["code"] == "context_length_exceeded"
 
 
 def test_an_answer_never_outgrows_the_context(system: System) -> None:
