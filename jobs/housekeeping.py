@@ -53,8 +53,10 @@ class Housekeeping:
             sweep(self._redis)
         if self._files is None or not self._files.is_alive():
             # The next heartbeat does not wait for a store that is far away.
-            self._files = threading.Thread(target=self._tidy_files, args=[due], name="files", daemon=True)
-            self._files.start()
+            files = threading.Thread(target=self._tidy_files, args=[due], name="files", daemon=True)
+            files.start()
+            # Another thread may close this meanwhile, and can't join one that has not been started.
+            self._files = files
 
     def close(self, patience: float) -> None:
         """Wait for what is deleted now."""

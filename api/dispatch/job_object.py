@@ -57,6 +57,10 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
     """
     renderer = renderers.find(info.dialect, info.kind)
     created, started, ended = map(_seconds, (info.created_at, info.started_at, info.ended_at))
+    ran_at = info.ran_at
+    if ran_at is not None and ended is not None:
+        # Redis notes the one as it is told, the worker the other before it tells.
+        ran_at = min(ran_at, ended)
     result, progress = None, info.progress
     meta = renderer.noted(info.meta)
     if info.result is not None:
@@ -87,8 +91,8 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
             "started_at": started,
             "ended_at": ended,
             "queued_seconds": _between(created, started),
-            "loading_seconds": _between(started, ended if info.loading else info.ran_at),
-            "run_seconds": None if info.loading else _between(info.ran_at or started, ended),
+            "loading_seconds": _between(started, ended if info.loading else ran_at),
+            "run_seconds": None if info.loading else _between(ran_at or started, ended),
         },
         "result": cast("JobResult | None", result),
         "error": cast("JobError | str | None", error),
