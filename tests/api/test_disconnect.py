@@ -97,11 +97,11 @@ def test_a_running_job_is_cancelled(connect: Connect, worker: ScriptedWorker, st
     witness = Witness()
     worker.play(witness)
     client = connect(chat(stream=streams))
-    assert worker.claimed.acquire(timeout=10)
+    assert worker.claimed.acquire(timeout=60)
     if streams:
         assert client.read().startswith(b"HTTP/1.1 200")
     client.leave()
-    assert witness.done.wait(20)
+    assert witness.done.wait(60)
     assert witness.saw == [True]
 
 
@@ -129,12 +129,12 @@ def test_a_job_that_another_call_waits_for_goes_on(
     go_on = threading.Event()
 
     def play(run: Run) -> None:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         run.complete("for the second")
 
     worker.play(play)
     first = connect(chat())
-    assert worker.claimed.acquire(timeout=10)
+    assert worker.claimed.acquire(timeout=60)
     second = connect(chat(), x_stainless_retry_count="1")
     clients, job_id = api.jobs._callers._waiting, worker.runs[0].claim.job_id
     wait_for(lambda: len(clients.get(job_id, ())) == 2)
@@ -155,14 +155,14 @@ def test_a_job_outlives_the_server_that_stops(
 
     def play(run: Run) -> None:
         run.say("half ")
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         run.say("done")
         run.complete("half done")
 
     worker.play(play)
     with ApiServer(make_settings()) as api:
         client = RawClient(api, chat(stream=streams))
-        assert worker.claimed.acquire(timeout=10)
+        assert worker.claimed.acquire(timeout=60)
         if streams:
             assert b"200 OK" in client.read()
     rest = b""
@@ -190,12 +190,12 @@ def test_a_client_that_may_come_back_leaves_its_job_running(
     go_on = threading.Event()
 
     def play(run: Run) -> None:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         run.complete("kept")
 
     worker.play(play)
     client = connect(chat(), **headers)
-    assert worker.claimed.acquire(timeout=10)
+    assert worker.claimed.acquire(timeout=60)
     client.leave()
     assert http.post("/v1/chat/completions", json=chat()).status_code == 200
     go_on.set()

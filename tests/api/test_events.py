@@ -40,7 +40,7 @@ def test_a_jobs_life_is_told(http: httpx.Client, worker: ScriptedWorker) -> None
 
     def read_and_answer(run: Run) -> None:
         run.emit(EventType.PROGRESS, done=512, total=2048, unit="prompt_tokens")
-        go.wait(10)
+        go.wait(60)
         run.complete("Hi")
 
     worker.play(read_and_answer)

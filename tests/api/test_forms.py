@@ -62,7 +62,7 @@ def painter(redis_url: str, clean_redis: redis.Redis) -> Iterator[ScriptedWorker
 
 
 def payload(worker: ScriptedWorker) -> dict[str, Any]:
-    assert worker.claimed.acquire(timeout=10)
+    assert worker.claimed.acquire(timeout=60)
     return worker.runs[-1].payload
 
 

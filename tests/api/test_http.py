@@ -95,14 +95,14 @@ def test_a_client_that_closes_its_side_gets_its_answer(
     closed = threading.Event()
 
     def answer(run: Run) -> None:
-        assert closed.wait(10)
+        assert closed.wait(60)
         run.say("late ", "but here")
         run.complete("late but here")
 
     worker.play(answer)
     with connect(api.port) as client:
         client.sendall(request(CHAT, chat(stream=streams)))
-        assert worker.claimed.acquire(timeout=10)
+        assert worker.claimed.acquire(timeout=60)
         client.shutdown(socket.SHUT_WR)
         # The API has learnt of it when it has answered somebody who came later.
         assert httpx.get(f"{api.url}/health").status_code == 200

@@ -194,7 +194,7 @@ def test_what_the_web_does_wrong_is_told(
         handler.end_headers()
         handler.wfile.write(PICTURE[:10])
         handler.wfile.flush()
-        held.wait(20)
+        held.wait(60)
 
     web.answers["/slow"] = slow
     web.serve("/large", bytes(200_000))

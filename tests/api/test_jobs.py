@@ -90,7 +90,7 @@ def test_states_go_one_way(http: httpx.Client, worker: ScriptedWorker) -> None:
     go_on = threading.Event()
 
     def play(run: Run) -> None:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         run.fail(EngineFailure("It broke."))
 
     worker.play(play)
@@ -98,7 +98,7 @@ def test_states_go_one_way(http: httpx.Client, worker: ScriptedWorker) -> None:
     job_id = submit(http)
     assert http.get(f"/v1/jobs/{job_id}").json()["status"] == "queued"
     worker.resume()
-    assert worker.claimed.acquire(timeout=10)
+    assert worker.claimed.acquire(timeout=60)
     assert http.get(f"/v1/jobs/{job_id}").json()["status"] == "in_progress"
     go_on.set()
     job = http.get(f"/v1/jobs/{job_id}?wait=20").json()
@@ -147,7 +147,7 @@ def test_a_watcher_that_was_cut_off_misses_nothing(http: httpx.Client, worker: S
 
     def play(run: Run) -> None:
         run.say(*words[:20])
-        assert cut_off.wait(20)
+        assert cut_off.wait(60)
         run.say(*words[20:])
         run.complete("".join(words))
 
@@ -210,12 +210,12 @@ def test_a_running_job_is_cancelled_in_its_next_step(http: httpx.Client, worker:
 
     def play(run: Run) -> None:
         assert run.until_cancelled()
-        assert asked.wait(20)
+        assert asked.wait(60)
         run.cancelled()
 
     worker.play(play)
     job_id = submit(http)
-    assert worker.claimed.acquire(timeout=10)
+    assert worker.claimed.acquire(timeout=60)
     assert http.post(f"/v1/jobs/{job_id}/cancel").json()["cancelling"] is True
     asked.set()
     assert http.get(f"/v1/jobs/{job_id}?wait=20").json()["status"] == "cancelled"
@@ -232,7 +232,7 @@ def test_a_call_whose_job_somebody_cancels_ends(
     while not ids:
         ids = waiting(clean_redis)
     assert http.delete(f"/v1/jobs/{ids[0]}").status_code == 200
-    caller.join(20)
+    caller.join(60)
     assert answers[0].status_code == 499
     assert answers[0].json()["error"]["code"] == "job_cancelled"
 
@@ -284,14 +284,14 @@ def test_queue_stats(http: httpx.Client, worker: ScriptedWorker) -> None:
     go_on = threading.Event()
 
     def play(run: Run) -> None:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         run.complete()
 
     http.post(CHAT, json=chat()).raise_for_status()
-    assert worker.claimed.acquire(timeout=10)
+    assert worker.claimed.acquire(timeout=60)
     worker.play(play)
     running = submit(http)
-    assert worker.claimed.acquire(timeout=10)
+    assert worker.claimed.acquire(timeout=60)
     worker.pause()
     submit(http)
     queues = http.get("/v1/queue/stats").json()["queues"]

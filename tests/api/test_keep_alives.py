@@ -76,11 +76,11 @@ def test_a_stream_lives_while_its_job_waits(
 
     def play(run: Run) -> None:
         run.emit(EventType.DOWNLOADING, done=1, total=4)
-        assert go[0].wait(10)
+        assert go[0].wait(60)
         run.emit(EventType.LOADING, model="tiny")
-        assert go[1].wait(10)
+        assert go[1].wait(60)
         run.emit(EventType.STARTED, attempt=1)
-        assert go[2].wait(10)
+        assert go[2].wait(60)
         run.say("Hello")
         run.complete("Hello")
 
@@ -91,7 +91,7 @@ def test_a_stream_lives_while_its_job_waits(
         assert next(lines).startswith(door.begins), "it begins in the queue"
         some(lines, door.alive)
         worker.resume()
-        assert worker.claimed.acquire(timeout=10)
+        assert worker.claimed.acquire(timeout=60)
         for stage in go:
             some(lines, door.alive)
             stage.set()

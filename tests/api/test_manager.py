@@ -207,7 +207,7 @@ def test_priority_moves_what_waits(http: httpx.Client, held: ScriptedWorker, mod
     held.play(remember, remember, remember)
     held.resume()
     for _ in range(3):
-        assert held.claimed.acquire(timeout=10)
+        assert held.claimed.acquire(timeout=60)
     for body in ({}, {"priority": "high"}, {"priority": 1.5}, {"priority": 10**9}):
         assert http.post("/v1/manager/models/tiny/priority", json=body).status_code == 400
     assert [run.claim.model for run in held.runs] == ["org/other", "third", "tiny"]

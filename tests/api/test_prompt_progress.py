@@ -27,7 +27,7 @@ def reader(worker: ScriptedWorker, go_on: dict[int, threading.Event]) -> Scripte
         run.emit(EventType.PROGRESS, done=1_000, total=TOTAL, unit="prompt_tokens")
         for done, event in go_on.items():
             run.emit(EventType.PROGRESS, done=done, total=TOTAL, unit="prompt_tokens")
-            assert event.wait(10)
+            assert event.wait(60)
         run.say("word")
         run.complete("word")
 

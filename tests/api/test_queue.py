@@ -32,7 +32,7 @@ def job(http: httpx.Client, job_id: str) -> dict[str, Any]:
 def order_of(worker: ScriptedWorker, number: int) -> list[str]:
     """What the first jobs that were begun had to answer."""
     for _ in range(number):
-        assert worker.claimed.acquire(timeout=20)
+        assert worker.claimed.acquire(timeout=60)
     return [run.payload["messages"][-1]["content"] for run in worker.runs[:number]]
 
 
@@ -55,7 +55,7 @@ def test_a_chat_goes_before_a_hundred_background_jobs(wide: httpx.Client, worker
     assert row["waiting_by_class"] == {"interactive": 1, "normal": 0, "background": 100}
     worker.resume()
     assert order_of(worker, 3) == ["person", "background 0", "background 1"]
-    person.join(20)
+    person.join(60)
     assert answers[0].status_code == 200
 
 
@@ -151,7 +151,7 @@ def test_a_full_queue_displaces_a_background_job_whose_client_is_told(
             pass
         assert http.post(CHAT, json=chat("late", priority="background")).status_code == 429
         urgent = submit(http, "urgent")
-        patient.join(20)
+        patient.join(60)
         assert answers[0].status_code == 429
         assert code(answers[0].json())
         assert "make way" in answers[0].text

@@ -154,7 +154,7 @@ def test_the_log_of_the_server_obeys_at_once(
 
     monkeypatch.setattr(logging.getLogger(), "setLevel", listen)
     assert http.put("/v1/settings/log_level", json={"value": "error"}).json()["value"] == "ERROR"
-    assert heard.wait(10)
+    assert heard.wait(60)
 
 
 def test_threads_see_a_change_when_they_look(make_settings: MakeSettings, clean_redis: redis.Redis) -> None:

@@ -93,7 +93,7 @@ def test_a_large_prompt_that_fits_begins_its_stream_when_it_is_known_to(
 
     def play(run: Run) -> None:
         run.emit(EventType.PROGRESS, done=512, total=9000)
-        assert begun.wait(10)
+        assert begun.wait(60)
         run.complete("")
 
     worker.play(play)
@@ -144,9 +144,9 @@ def test_a_waiting_stream_says_what_it_waits_for(
 
     def play(run: Run) -> None:
         run.emit(EventType.LOADING, model="tiny")
-        assert stages["generating"].wait(10)
+        assert stages["generating"].wait(60)
         run.emit(EventType.STARTED, attempt=1)
-        assert stages["end"].wait(10)
+        assert stages["end"].wait(60)
         run.complete("")
 
     worker.play(play)

@@ -106,7 +106,7 @@ def test_an_answer_survives_the_loss_of_redis(
 
     def play(run: Run) -> None:
         run.say("before ")
-        assert restarted.wait(20)
+        assert restarted.wait(60)
         run.say("after")
         run.complete("before after")
 

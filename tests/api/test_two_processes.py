@@ -67,14 +67,14 @@ def test_the_last_client_of_all_processes_cancels(
     witness = Witness()
     worker.play(witness)
     first = same(processes[0])
-    assert worker.claimed.acquire(timeout=20)
+    assert worker.claimed.acquire(timeout=60)
     second = same(processes[1])
     wait_for(lambda: len(callers(clean_redis, worker.runs[0])) == 2)
     first.leave()
     wait_for(lambda: len(callers(clean_redis, worker.runs[0])) == 1)
     assert not clean_redis.hexists(keys.job(worker.runs[0].claim.job_id), "mlxq_cancel")
     second.leave()
-    assert witness.done.wait(20)
+    assert witness.done.wait(60)
     assert witness.saw == [True]
     assert len(worker.runs) == 1
 
@@ -85,13 +85,13 @@ def test_clients_of_both_processes_get_every_event(
     go_on = threading.Event()
 
     def play(run: Run) -> None:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         run.say("one ", "two ", "three")
         run.complete("one two three")
 
     worker.play(play)
     first = same(processes[0], stream=True)
-    assert worker.claimed.acquire(timeout=20)
+    assert worker.claimed.acquire(timeout=60)
     second = same(processes[1], stream=True)
     wait_for(lambda: len(callers(clean_redis, worker.runs[0])) == 2)
     go_on.set()
@@ -111,7 +111,7 @@ def test_a_process_that_was_killed_waits_for_nothing(
     saw = threading.Event()
 
     def play(run: Run) -> None:
-        assert killed.wait(20)
+        assert killed.wait(60)
         run.say("after the end")
         if run.until_cancelled(30):
             saw.set()
@@ -119,7 +119,7 @@ def test_a_process_that_was_killed_waits_for_nothing(
 
     worker.play(play)
     first = same(processes[0], stream=True)
-    assert worker.claimed.acquire(timeout=20)
+    assert worker.claimed.acquire(timeout=60)
     second = same(processes[1], stream=True)
     job_id = worker.runs[0].claim.job_id
     wait_for(lambda: len(callers(clean_redis, worker.runs[0])) == 2)
@@ -134,7 +134,7 @@ def test_a_process_that_was_killed_waits_for_nothing(
     wait_for(lambda: len(clean_redis.keys(keys.api_process("*"))) == 1)
     second.leave()
     first.leave()
-    assert saw.wait(20)
+    assert saw.wait(60)
     assert len(worker.runs) == 1
 
 

@@ -238,7 +238,7 @@ def test_private_addresses_are_refused_unless_allowed(
         receiver.usual = 500
         assert http.post(CHAT, json=chat(webhook=receiver.url)).status_code == 200
         until(http, "retrying")
-        receiver.came.get(timeout=10)
+        receiver.came.get(timeout=60)
         assert deliver(strict, later=10) == 1
         assert listed(http)[0]["attempts"][-1]["error"] == "its host has no public address"
     assert len(receiver.all) == 1

@@ -130,7 +130,7 @@ class Impostor:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         return self._heard
 

@@ -83,7 +83,7 @@ class ApiServer:
 
     def __enter__(self) -> "ApiServer":
         self._thread.start()
-        assert self._server.serves.wait(20)
+        assert self._server.serves.wait(60)
         return self
 
     @property
@@ -100,7 +100,7 @@ class ApiServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         # A test that has failed says more than that.
         assert kind is not None or not self._described.faults, self._described.faults

@@ -106,7 +106,7 @@ class Hub:
         self.go.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(60)
 
     def add(self, repo_id: str, files: dict[str, bytes]) -> None:
         self.models[repo_id] = {path: File(path, content) for path, content in files.items()}

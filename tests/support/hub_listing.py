@@ -70,7 +70,7 @@ class HubListing:
         self.go.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(60)
 
     def found(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         wanted = {tag for tags in query.get("filter", []) for tag in tags.split(",")}

@@ -78,7 +78,7 @@ class Receiver:
         handler.send_header("content-length", "0")
         handler.end_headers()
 
-    def next(self, timeout: float = 20) -> Received:
+    def next(self, timeout: float = 60) -> Received:
         return self.came.get(timeout=timeout)
 
     def __enter__(self) -> "Receiver":
@@ -91,4 +91,4 @@ class Receiver:
         self.go.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(60)

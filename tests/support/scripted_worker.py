@@ -189,7 +189,7 @@ class ScriptedWorker:
         self._idle.clear()
         self._going.clear()
         self._wake()
-        assert self._idle.wait(10)
+        assert self._idle.wait(60)
 
     def resume(self) -> None:
         self._going.set()
@@ -205,9 +205,9 @@ class ScriptedWorker:
         self._stopped.set()
         self._going.set()
         self._wake()
-        self._loop.join(10)
+        self._loop.join(60)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
         self._redis.close()
         if self.problem:
             raise self.problem

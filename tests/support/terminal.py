@@ -70,5 +70,5 @@ class Terminal:
         self._program.kill()
         self._program.wait()
         # The reader ends by itself, as nobody has the other side any more.
-        self._reader.join(10)
+        self._reader.join(60)
         os.close(self._own)

@@ -143,9 +143,9 @@ async def test_a_call_that_is_given_up_cancels_its_job(
     async with tool_client(api.url, era) as client:
         async with anyio.create_task_group() as calls:
             calls.start_soon(client.call_tool, "generate_image", CALL)
-            assert await anyio.to_thread.run_sync(lambda: painter.claimed.acquire(timeout=20))
+            assert await anyio.to_thread.run_sync(lambda: painter.claimed.acquire(timeout=60))
             calls.cancel_scope.cancel()
-        assert await anyio.to_thread.run_sync(done.wait, 20)
+        assert await anyio.to_thread.run_sync(done.wait, 60)
         assert saw == [True]
         assert not (await client.call_tool("generate_image", CALL)).is_error
 
@@ -167,7 +167,7 @@ async def test_any_process_cancels_a_call_of_its_session_alone(
     call = rpc("tools/call", 7, name="generate_image", arguments=CALL)
     caller = threading.Thread(target=lambda: answers.append(post(first, call, mcp_session_id=session)))
     caller.start()
-    assert await anyio.to_thread.run_sync(going.wait, 20)
+    assert await anyio.to_thread.run_sync(going.wait, 60)
     job = keys.job(painter.runs[0].claim.job_id)
     stop = rpc("notifications/cancelled", None, requestId=7)
     for headers in ({}, {"mcp_session_id": other}, {"mcp_session_id": "no token"}):
@@ -192,7 +192,7 @@ def test_a_connection_that_breaks_is_as_on_every_route(
     saw: list[bool] = []
 
     def wait(run: Run) -> None:
-        left.wait(20)
+        left.wait(60)
         saw.append(run.until_cancelled(30 if cancels else 0.3))
         run.cancelled()
         done.set()
@@ -201,7 +201,7 @@ def test_a_connection_that_breaks_is_as_on_every_route(
     call = rpc("tools/call", 7, name="generate_image", arguments=CALL)
     headers = {"accept": "*/*", "mcp-session-id": begin(api)}
     with httpx.stream("POST", f"{api.url}/mcp", json=call, headers=headers):
-        assert painter.claimed.acquire(timeout=20)
+        assert painter.claimed.acquire(timeout=60)
     left.set()
     assert done.wait(40)
     assert saw == [cancels]
@@ -262,13 +262,13 @@ async def test_a_long_job_is_left_in_the_queue_and_looked_at_later(
 
     def paint(run: Run) -> None:
         run.emit(EventType.PROGRESS, done=1, total=2)
-        go_on.wait(20)
+        go_on.wait(60)
         finish(run, blobs)
 
     painter.play(paint)
     async with tool_client(api.url) as client:
         accepted = texts(await client.call_tool("generate_image", {**CALL, "background": True}))
-        assert painter.claimed.acquire(timeout=20)
+        assert painter.claimed.acquire(timeout=60)
         job_id = painter.runs[0].claim.job_id
         assert job_id in accepted
         state = texts(await client.call_tool("queue_status", {"job_id": job_id}))

@@ -32,7 +32,7 @@ def test_a_job_in_the_background_shows_what_it_does(
     painter.play(step)
     accepted = paint(http, background=True)
     assert accepted.status_code == 202
-    assert painter.claimed.acquire(timeout=10)
+    assert painter.claimed.acquire(timeout=60)
     job_id = accepted.json()["id"]
     assert painter.runs[0].payload["previews"] is True
     events = []
@@ -207,5 +207,5 @@ def _leave(http: httpx.Client, painter: ScriptedWorker, fields: dict[str, Any]) 
     head = f"POST /v1/images/generations HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
     with socket.create_connection((http.base_url.host, http.base_url.port or 80)) as connection:
         connection.sendall(f"{head}content-type: application/json\r\n\r\n".encode() + body)
-        assert painter.claimed.acquire(timeout=10)
+        assert painter.claimed.acquire(timeout=60)
     return painter.runs[-1].claim.job_id

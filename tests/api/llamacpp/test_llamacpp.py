@@ -131,7 +131,7 @@ def test_slots_tell_what_runs(http: httpx.Client, worker: ScriptedWorker) -> Non
 
     worker.play(play)
     accepted = http.post("/completion", json={"prompt": "x"}, headers={"prefer": "respond-async"}).json()
-    assert worker.claimed.acquire(timeout=10)
+    assert worker.claimed.acquire(timeout=60)
     assert [each["is_processing"] for each in http.get("/slots").json()] == [True] + [False] * 31
     http.post(f"/v1/jobs/{accepted['id']}/cancel")
 

@@ -198,8 +198,9 @@ def test_log_probabilities(http: httpx.Client, worker: ScriptedWorker) -> None:
 
 
 def test_an_error_before_the_first_token_is_a_status(
-    http: httpx.Client, sdk: openai.OpenAI, worker: ScriptedWorker
+    http: httpx.Client, sdk: openai.OpenAI, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("api.dispatch.pump.PATIENCE", 20.0)
     worker.play(lambda run: run.fail(ContextLengthExceeded("Too long.")))
     with pytest.raises(openai.BadRequestError, match=r"Too long\.") as raised:
         sdk.responses.create(model="tiny", input="Hello", stream=True)
@@ -241,7 +242,7 @@ def test_keep_alives_are_events_with_the_number_of_the_last(
 
     def play(run: Run) -> None:
         run.say("So")
-        go.wait(10)
+        go.wait(60)
         run.complete("So")
 
     worker.play(play)

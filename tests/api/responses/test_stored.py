@@ -89,7 +89,7 @@ def test_so_is_one_that_did_not_end_well(http: httpx.Client, worker: ScriptedWor
     worker.play(play)
     response_id = post(http, stream=False, background=True)["id"]
     if ending == "cancelled":
-        assert started.wait(10)
+        assert started.wait(60)
         assert http.post(f"{PATH}/{response_id}/cancel").json()["status"] == "cancelled"
     whole = again(http, response_id)
     check_events([event(frame) for frame in whole])
@@ -107,7 +107,7 @@ def test_a_client_joins_a_stream_that_goes_on(http: httpx.Client, worker: Script
 
     def play(run: Run) -> None:
         run.say("one ")
-        assert go.wait(10)
+        assert go.wait(60)
         run.say("two")
         run.complete("one two")
 
@@ -152,14 +152,14 @@ def test_a_background_response_is_polled(http: httpx.Client, worker: ScriptedWor
     go = threading.Event()
 
     def play(run: Run) -> None:
-        assert go.wait(10)
+        assert go.wait(60)
         run.complete("Done.")
 
     worker.play(play)
     found = post(http, background=True, instructions="Be brief.")
     check_shape("Response", found)
     assert (found["status"], found["background"], found["output"]) == ("queued", True, [])
-    worker.claimed.acquire(timeout=10)
+    worker.claimed.acquire(timeout=60)
     assert http.get(f"{PATH}/{found['id']}").json()["status"] == "in_progress"
     go.set()
     assert http.get(f"/v1/jobs/{found['id']}", params={"wait": 10}).json()["status"] == "completed"
@@ -249,7 +249,7 @@ def test_only_an_answered_response_goes_on(http: httpx.Client, worker: ScriptedW
     go = threading.Event()
 
     def play(run: Run) -> None:
-        assert go.wait(10)
+        assert go.wait(60)
         run.complete("Done.")
 
     worker.play(play)
@@ -283,7 +283,7 @@ def test_a_response_is_deleted(http: httpx.Client, worker: ScriptedWorker) -> No
     done = post(http)["id"]
     worker.play(play)
     live = post(http, background=True)["id"]
-    assert running.wait(10)
+    assert running.wait(60)
     waiting = post(http, background=True)["id"]
     for each in (done, waiting, live):
         answer = http.delete(f"{PATH}/{each}")
@@ -359,7 +359,7 @@ def test_a_request_that_comes_again_has_its_own_answer(
     worker.play(play)
     with http.stream("POST", PATH, json=asked(stream=True, metadata={"a": "1"})) as first:
         head = next(chunk for chunk in first.iter_text() if "resp_" in chunk)
-    assert begun.wait(10)
+    assert begun.wait(60)
     left = event(head.split("\n\n")[0])["response"]["id"]
     other = http.post(PATH, json=asked(metadata={"a": "2"}, background=True)).json()
     assert (other["id"] != left, other["metadata"]) == (True, {"a": "2"})
