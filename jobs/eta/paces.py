@@ -27,7 +27,7 @@ ANYBODY = ""
 
 
 #: A number that machines may tell.
-Amount = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+Amount = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class Habit(msgspec.Struct, omit_defaults=True):

@@ -1,5 +1,6 @@
 """When jobs end, and when a place in a full queue may be free: `eta` and `Retry-After`."""
 
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +12,7 @@ from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import QueueFull
 from jobs.eta import next_place
+from jobs.eta.paces import field_of
 from jobs.eta.snapshot import take
 from jobs.eta.view import LOOK
 from jobs.gate import Emission, Ending, Gate
@@ -135,6 +137,21 @@ async def test_how_long_an_answer_is_is_what_the_app_usually_gets(
         job_id = (await client.enqueue(request(app=app, work=100, most_tokens=most))).job_id
         assert (await client.info(job_id)).eta == pytest.approx(seconds, rel=0.05)
         await client.cancel(job_id)
+
+
+async def test_figures_that_cannot_be_computed_with_are_as_good_as_none(
+    client: JobClient, clean_redis: redis.Redis
+) -> None:
+    """They may come from another machine."""
+    works(clean_redis)
+    learn(clean_redis, "org/tiny", read=0.001, write=0.1, answer=300)
+    field = field_of(HOST, "org/tiny")
+    told: Any = clean_redis.hget(keys.PACES, field)
+    figures = json.loads(told)
+    figures["habits"][""]["answer"] = 1e6
+    clean_redis.hset(keys.PACES, field, json.dumps(figures))
+    job_id = (await client.enqueue(request(work=100))).job_id
+    assert (await client.info(job_id)).eta is None
 
 
 async def test_estimates_that_were_wrong_are_corrected(
