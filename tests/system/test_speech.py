@@ -33,8 +33,8 @@ TEXT = "Hello."
 SEED = 11
 #: Tokens that the default model makes, and seconds of each.
 TOKENS, TOKEN = 16, 0.08
-#: Longer than any test waits.
-LONG = "This is a long story about a fox. " * 100
+#: Longer than any test waits, by far more than a busy machine is late.
+LONG = "This is a long story about a fox. " * 1000
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,9 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def system(root: Path, voices: Path) -> Iterator[System]:
-    running = System(root, "chat", TTS_MODEL=root / "say", VOICES_DIR=voices)
+    running = System(
+        root, "chat", TTS_MODEL=root / "say", VOICES_DIR=voices, MAX_SPEECH_CHARACTERS=2 * len(LONG)
+    )
     try:
         yield running.start()
     finally:
