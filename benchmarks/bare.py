@@ -72,7 +72,9 @@ def _serve(generator: BatchGenerator, tokenizer: object) -> None:
         asked = json.loads(line)
         name, words = f"stream at {asked['n']}", asked["words"]
         scenario = Scenario(name, asked["n"], 1, asked["tokens"], stream=True, words=words)
-        print(json.dumps(figures(measure(generator, tokenizer, scenario, asked["seed"]))), flush=True)
+        began = time.process_time()
+        found = figures(measure(generator, tokenizer, scenario, asked["seed"]))
+        print(json.dumps(found | {"CPU s": time.process_time() - began}), flush=True)
 
 
 def main() -> None:
