@@ -77,5 +77,6 @@ def _rebind(name: str, theirs: Any, ours: Any, below: tuple[str, ...] = ()) -> N
     for module in list(sys.modules.values()):
         if below and not getattr(module, "__name__", "").startswith(below):
             continue
-        if vars(module).get(name) is theirs:
+        # A module that can't be imported is None.
+        if getattr(module, "__dict__", {}).get(name) is theirs:
             setattr(module, name, ours)

@@ -1,0 +1,80 @@
+"""Imports libraries of models: by one thread at a time, and without what they would change in this process.
+
+This module knows transformers, which they all use. It does not know which library a model needs.
+"""
+
+import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from mlxq.catalog.extras import lacking
+from mlxq.launch.imports import without_collections
+
+#: The libraries import transformers, whose modules import one another on first use. Two threads at once fail.
+_IMPORTS = threading.Lock()
+#: set when the first library has been imported
+_settled = threading.Event()
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import by one thread at a time, and without changing this process' limits. NotSupported: an extra is missing.
+
+    Objects of the first import stay for ever and are excluded from Python's garbage collection: each unload collects,
+    and a collection that visits all of transformers would delay every other lane.
+    """
+    with _IMPORTS, _own_limits():
+        # No model has been loaded before the first import: nothing is frozen that has to be freed.
+        with nullcontext() if _settled.is_set() else without_collections():
+            try:
+                if not _settled.is_set():
+                    _import_transformers()
+                yield
+            except ModuleNotFoundError as error:
+                raise lacking(error) or error from error
+        _settled.set()
+
+
+@contextmanager
+def _own_limits() -> Iterator[None]:
+    """mlx-lm sets the limit of open files to (2048, 4096) when it is imported. That fails where the hard limit is
+    lower, and would lower a higher one for good.
+    """
+    real = resource.setrlimit
+
+    def setrlimit(which: int, limits: tuple[int, int]) -> None:
+        if which != resource.RLIMIT_NOFILE:
+            real(which, limits)
+
+    resource.setrlimit = setrlimit
+    try:
+        yield
+    finally:
+        resource.setrlimit = real
+
+
+def _import_transformers() -> None:
+    """Import transformers and what its models define, and disable its ways to load code of models.
+
+    It learns what they define by reading 2,500 files: once for itself, which it remembers by their folder, and once
+    more for its package `models`, which asks by a file of that folder. That took a seventh of a worker's start.
+    """
+    from transformers.utils import import_utils as utils
+
+    from worker.guard.libraries import disable_model_code
+
+    import_utils: Any = utils
+    read = import_utils.define_import_structure
+
+    def remembered(file: str) -> Any:
+        return read(Path(file).parent)
+
+    import_utils.define_import_structure = remembered
+    try:
+        import transformers.models  # noqa: F401
+    finally:
+        import_utils.define_import_structure = read
+    disable_model_code()
