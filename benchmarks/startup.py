@@ -4,7 +4,8 @@
 
 Both are started in turn, from their own folders with this Python, so that other load on the machine meets both alike.
 Times are seconds, memory MiB of PSS (Linux: /proc/PID/smaps_rollup) once the first chat has been answered and nothing
-runs. Medians are shown, and this checkout's as a ratio of the other's.
+runs; with `--rest 310` the process for chat templates has ended by then, too. Medians are shown, and this checkout's as
+a ratio of the other's.
 """
 
 import argparse
@@ -24,8 +25,6 @@ import psutil
 
 from benchmarks.server import REPO, free_port
 
-#: Seconds between the first answer and the weighing.
-REST = 3.0
 HONCHO = ("-m", "honcho", "start")
 SERVE = ("-m", "mlxq", "serve")
 
@@ -39,7 +38,7 @@ def pss(process: psutil.Process) -> float:
     return total / 1024
 
 
-def measure(folder: Path, command: tuple[str, ...]) -> tuple[float, float, int]:
+def measure(folder: Path, command: tuple[str, ...], rest: float) -> tuple[float, float, int]:
     """Seconds to the first answer, PSS, number of processes."""
     data = Path(tempfile.mkdtemp(prefix="mlxq-start-"))
     port = free_port()
@@ -68,7 +67,7 @@ def measure(folder: Path, command: tuple[str, ...]) -> tuple[float, float, int]:
                 raise RuntimeError(f"no answer:\n{(data / 'log').read_text()[-2000:]}")
             time.sleep(0.02)
         seconds = time.perf_counter() - began
-        time.sleep(REST)
+        time.sleep(rest)
         process = psutil.Process(popen.pid)
         return seconds, pss(process), 1 + len(process.children(recursive=True))
     finally:
@@ -95,6 +94,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--other", type=Path, help="another checkout, measured in turn")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--rest", type=float, default=3.0, help="seconds between the first answer and the weighing"
+    )
     parser.add_argument("--serve", action="store_true", help="also `mlxq serve` of this checkout")
     options = parser.parse_args()
     kinds = {"this": (REPO, HONCHO)}
@@ -105,7 +107,7 @@ def main() -> None:
     found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in kinds}
     for number in range(options.rounds + 1):
         for name, (folder, command) in kinds.items():
-            each = measure(folder, command)
+            each = measure(folder, command, options.rest)
             if number:  # the first round warms the caches of files
                 found[name].append(each)
                 print(f"{name}: {each[0]:.2f} s, {each[1]:.1f} MiB, {each[2]} processes", flush=True)
