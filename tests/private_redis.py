@@ -57,7 +57,10 @@ class PrivateRedis:
         self._server = None
 
     def remove(self) -> None:
+        """End it and delete its files. Nothing where that has been done."""
         self.kill()
+        if not self.data_dir.exists():
+            return
         clean(self.plan)
         os.close(self._lock.fd)
         shutil.rmtree(self.data_dir)

@@ -57,7 +57,6 @@ def facts(error: openai.APIError) -> tuple[str | None, str | None, str | None]:
         ({"messages": [{"role": "king", "content": "hi"}]}, "messages[0].role", "invalid_value"),
         ({"n": 9}, "n", "invalid_value"),
         ({"extra_body": {"stop": 7}}, "stop", "invalid_value"),
-        ({"logit_bias": {"999999": 1}}, "logit_bias", "invalid_request"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -69,13 +68,26 @@ def test_a_bad_request(counted: Counted, wrong: dict[str, Any], param: str, code
     assert refused.value.request_id
 
 
+@pytest.mark.parametrize(
+    ("wrong", "param", "code"),
+    [
+        ({"logit_bias": {"999999": 1}}, "logit_bias", "invalid_request"),
+        (
+            {"messages": [{"role": "user", "content": "x" * 200_000}]},
+            "messages",
+            "context_length_exceeded",
+        ),
+    ],
+    ids=["logit_bias", "long"],
+)
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_prompt_that_does_not_fit(counted: Counted, stream: bool) -> None:
-    """By status, or in the stream if that has begun before the tokens were counted."""
-    long = body(messages=[{"role": "user", "content": "x" * 200_000}])
+def test_what_the_worker_refuses(
+    sdk: openai.OpenAI, wrong: dict[str, Any], param: str, code: str, stream: bool
+) -> None:
+    """By status, or in the stream if that has begun before the worker has looked."""
     with pytest.raises(openai.APIError if stream else openai.BadRequestError) as refused:
-        list(counted.sdk.chat.completions.create(**long, stream=stream))
-    assert facts(refused.value) == ("invalid_request_error", "messages", "context_length_exceeded")
+        list(sdk.chat.completions.create(**body(wrong), stream=stream))
+    assert facts(refused.value) == ("invalid_request_error", param, code)
 
 
 def test_a_wrong_key(counted: Counted) -> None:

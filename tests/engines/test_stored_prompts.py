@@ -35,8 +35,10 @@ Engines = Callable[..., Any]
 
 
 @pytest.fixture
-def engine(models: Path, tmp_path: Path) -> Engines:
+def engine(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engines:
     """An engine as a process has it, for as long as the process lives."""
+    # A disk may be slow: all that waits is written at the end.
+    monkeypatch.setattr("worker.engines.llm.prefill.LAST_WRITES", 60.0)
 
     @contextmanager
     def made(model: str = "one", **settings: Any) -> Iterator[chat.ChatEngine]:

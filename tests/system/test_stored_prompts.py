@@ -9,6 +9,7 @@ import pytest
 from mlxq.catalog.stored_prompts import folder_of_prompts
 from tests.support.checkpoints import random_qwen3
 from tests.support.system import System
+from worker.engines.llm.prompt_cache.disk_pieces import BLOCK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -46,6 +47,11 @@ def text(answer: dict[str, Any]) -> str:
     return said
 
 
+def written(system: System) -> int:
+    """Tokens of prompts that are on the disk. What was read may be written a while later."""
+    return BLOCK * len([*folder_of_prompts(system.redis.data_dir).rglob("0*.safetensors")])
+
+
 @pytest.mark.chaos
 def test_a_worker_that_is_killed_in_mid_prefill_does_not_read_it_all_again(
     make_system: Callable[..., System],
@@ -65,7 +71,8 @@ def test_a_worker_that_is_killed_in_mid_prefill_does_not_read_it_all_again(
         progress = system.job(job)["progress"]
         return progress["done"] if progress else 0
 
-    system.wait_until(lambda: read() > LENGTH // 2, "the prompt is not read")
+    half = LENGTH // 2
+    system.wait_until(lambda: read() > half and written(system) >= half - BLOCK, "the prompt is not read")
     system.kill_worker()
     before = read()
     system.http.post(f"/v1/jobs/{beside}/cancel").raise_for_status()
@@ -82,6 +89,7 @@ def test_a_restart_and_a_change_of_the_model_keep_prompts(make_system: Callable[
     system = make_system()
     first = ask(system, long)
     assert cached(first) == 0
+    system.wait_until(lambda: written(system) >= len(long) - BLOCK, "the prompt is not written")
     system.http.post("/v1/models/first/unload").raise_for_status()
     ask(system, long, "org/second")
     assert cached(ask(system, long + "!")) > len(long) - 256
