@@ -101,6 +101,14 @@ def test_the_keyboard_is_enough(tab: Watched) -> None:
     expect(tab.page.get_by_role("dialog")).to_have_count(0)
 
 
+@pytest.mark.parametrize("file", ["views/usage.js", "parts/table.js"])
+def test_a_view_that_could_not_be_fetched_is_fetched_again(tab: Watched, file: str) -> None:
+    tab.forgive("ERR_FAILED")
+    tab.page.route(f"**/{file}*", lambda route: route.abort(), times=2)
+    tab.open("usage")
+    expect(tab.heading("Usage")).to_be_visible()
+
+
 @pytest.mark.parametrize("view", ["nix/<img src=x onerror=alert(1)>", "constructor", "__proto__/x"])
 def test_an_unknown_view_leads_back(tab: Watched, view: str) -> None:
     tab.open(view)

@@ -13,6 +13,7 @@ import { Spinner } from "./parts/progress.js";
 import { Button } from "./parts/controls.js";
 import { Toasts } from "./parts/toast.js";
 import { go, route } from "./router.js";
+import { recallHere, rememberHere } from "./storage.js";
 
 /** Each view is `export function View({path, query})` of its file, which is fetched when it is first shown. */
 const VIEWS = {
@@ -80,8 +81,14 @@ function TopBar({ title }) {
 /** The views that were fetched, by their names. */
 const loaded = signal({});
 
+/** How often the page is loaded again for a view that could not be fetched, and milliseconds before that. */
+const TRIES = 3;
+const PAUSE = 300;
+const MISSED = "missed";
+
 async function load(name, view) {
   const View = await view.load().then((module) => module.View, () => Missing);
+  if (View !== Missing) rememberHere(MISSED, null);
   loaded.value = { ...loaded.value, [name]: View };
 }
 
@@ -102,7 +109,16 @@ function Current() {
   return Shown ? html`<${Shown} key=${`${name}/${path.join("/")}`} path=${path} query=${query} />` : html`<${Spinner} />`;
 }
 
+/** Browsers do not fetch a module again that could not be fetched once: the network may just have changed. */
 function Missing() {
+  useEffect(() => {
+    const tries = recallHere(MISSED, 0);
+    if (!connected.value || tries >= TRIES) return undefined;
+    const timer = setTimeout(() => {
+      if (rememberHere(MISSED, tries + 1)) location.reload();
+    }, PAUSE);
+    return () => clearTimeout(timer);
+  }, [connected.value]);
   return html`<${Heading}>Not loaded<//><p>This view could not be fetched. <a href="">Load the page again.</a></p>`;
 }
 
