@@ -4,8 +4,8 @@
 
 Both are started in turn, from their own folders with this Python, so that other load on the machine meets both alike.
 Times are seconds, memory MiB of PSS (Linux: /proc/PID/smaps_rollup) once the first chat has been answered and nothing
-runs; with `--rest 310` the process for chat templates has ended by then, too. Medians are shown, and this checkout's as
-a ratio of the other's.
+runs; with `--rest 310` the process for chat templates has ended by then, too. Medians are shown, and this checkout's
+as a ratio of the other's.
 """
 
 import argparse
