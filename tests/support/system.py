@@ -74,7 +74,9 @@ class System:
         self.worker = self._spawn(self.worker_module)
 
     def start_downloads(self) -> None:
-        """Only stories of downloads need them."""
+        """Only stories of downloads need them. One that a story has left does not take the jobs of another."""
+        if self.downloads is not None:
+            self.kill_downloads()
         self.downloads = self._spawn("mlxq.downloads")
 
     def wait_healthy(self) -> None:
@@ -142,4 +144,4 @@ class System:
     def _end(process: subprocess.Popen[bytes] | None, signum: signal.Signals) -> int:
         assert process is not None, "it does not run"
         process.send_signal(signum)
-        return process.wait(30)
+        return process.wait(100)
