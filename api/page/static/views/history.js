@@ -42,7 +42,7 @@ export function View({ query }) {
     ${!page && !error && html`<${Spinner} />`}
     ${page &&
     html`<${Table} caption="Jobs" columns=${columnsOf(page.data)} rows=${page.data} rowKey=${(job) => job.id}
-        empty=${filtered ? "No job fits." : "There were no jobs yet."} />
+        empty=${filtered ? "No job fits." : "There are no jobs yet."} />
       <div class="pager">
         ${after && html`<${Button} onClick=${() => change({ after: "" })}>Newest<//>`}
         ${page.has_more && html`<${Button} onClick=${() => change({ after: page.last_id })}>Older<//>`}

@@ -103,7 +103,7 @@ function EndedJob({ id }) {
     <a class="job-app ellipsis" href=${jobLink(id)}>${appName(job)}</a>
     <span class="faint ellipsis what">${kindWord(job.kind)} · ${shortModel(job.model)}</span>
     <span class="error-text ellipsis grow">${errorText(job)}</span>
-    <span class="faint figures">${seconds(job.timings.run_seconds)}</span>
+    <span class="faint figures lasted">${seconds(job.timings.run_seconds)}</span>
     <span class="faint figures when">${clock(job.timings.ended_at)}</span>
     <span class="again">${!MACHINERY.has(job.kind) &&
     html`<${Button} look="quiet" icon="retry" label=${`Run again: ${kindWord(job.kind)} of ${appName(job)}`} onClick=${() => retry(id)} />`}</span>

@@ -107,7 +107,7 @@ function Answer({ message, beside, last, given }) {
     message.model,
     usage && `${number(usage.completion_tokens)} tokens`,
     message.speed && pace(message.speed),
-    usage?.prompt_tokens_details?.cached_tokens && `${number(usage.prompt_tokens_details.cached_tokens)} of ${number(usage.prompt_tokens)} read before`,
+    usage?.prompt_tokens_details?.cached_tokens && `${number(usage.prompt_tokens_details.cached_tokens)} of ${number(usage.prompt_tokens)} prompt tokens from the cache`,
     state === "stopped" && "stopped",
     finish === "length" && "cut at its longest",
   ];
