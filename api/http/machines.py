@@ -21,8 +21,8 @@ from jobs.worker_state import WorkerState
 from mlxq.catalog.disk_inventory import DiskInventory
 from mlxq.catalog.removal import Removal
 
-#: Seconds that workers have to look at their disks, and to delete or restore a model. What was just installed is there
-#: for who asks next, also where a worker is late.
+#: Seconds that workers have to look at their disks, and to delete or restore a model. A late look must not hide what
+#: was just installed.
 _LOOK, _CHANGE = 2.0, 60.0
 
 
