@@ -302,7 +302,10 @@ def test_a_job_can_be_polled_in_the_same_shape(http: httpx.Client, worker: Scrip
     assert Message.model_validate(job["result"]).content[0].to_dict()["text"] == "Later"
 
 
-def test_errors_have_anthropics_shape(claude: anthropic.Anthropic, worker: ScriptedWorker) -> None:
+def test_errors_have_anthropics_shape(
+    claude: anthropic.Anthropic, worker: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.dispatch.pump.PATIENCE", 20.0)
     with pytest.raises(anthropic.NotFoundError) as missing:
         claude.messages.create(model="nope", max_tokens=9, messages=[{"role": "user", "content": "Hi"}])
     body = missing.value.body

@@ -189,7 +189,7 @@ def test_a_conversation_goes_on_also_after_a_restart(
     worker.play(thinks)
     turn("Where?", instructions="Only for now.")
     assert turn([{"role": "user", "content": "Why?"}, {"role": "user", "content": "Really?"}])
-    clean_redis.expire(keys.job(ids[0]), 5)
+    clean_redis.expire(keys.job(ids[0]), 200)
     turn("x" * 5_000)
     turn("End")
     assert worker.runs[-1].payload["messages"] == [
