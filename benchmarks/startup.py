@@ -6,6 +6,9 @@ Both are started in turn, from their own folders with this Python, so that other
 Times are seconds, memory MiB of PSS (Linux: /proc/PID/smaps_rollup) once the first chat has been answered and nothing
 runs; with `--rest 310` the process for chat templates has ended by then, too. Medians are shown, and this checkout's
 as a ratio of the other's.
+
+Under other load compare the seconds of CPU time, of all processes up to the first answer: Linux divides the processor
+among sessions, and a checkout that starts more of them gets more of it.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -29,17 +33,35 @@ HONCHO = ("-m", "honcho", "start")
 SERVE = ("-m", "mlxq", "serve")
 
 
+class Start(NamedTuple):
+    """`seconds` and `cpu`: to the first answer. `memory`: MiB of PSS. `processes`: their number."""
+
+    seconds: float
+    cpu: float
+    memory: float
+    processes: int
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def cpu(process: psutil.Process) -> float:
+    """Seconds of the process and its descendants."""
+    times = [each.cpu_times() for each in family(process)]
+    return float(sum(each.user + each.system for each in times))
+
+
 def pss(process: psutil.Process) -> float:
     """MiB of the process and its descendants."""
     total = 0
-    for each in (process, *process.children(recursive=True)):
+    for each in family(process):
         text = Path(f"/proc/{each.pid}/smaps_rollup").read_text()
         total += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
     return total / 1024
 
 
-def measure(folder: Path, command: tuple[str, ...], rest: float) -> tuple[float, float, int]:
-    """Seconds to the first answer, PSS, number of processes."""
+def measure(folder: Path, command: tuple[str, ...], rest: float) -> Start:
     data = Path(tempfile.mkdtemp(prefix="mlxq-start-"))
     port = free_port()
     environment = {
@@ -67,9 +89,10 @@ def measure(folder: Path, command: tuple[str, ...], rest: float) -> tuple[float,
                 raise RuntimeError(f"no answer:\n{(data / 'log').read_text()[-2000:]}")
             time.sleep(0.02)
         seconds = time.perf_counter() - began
-        time.sleep(rest)
         process = psutil.Process(popen.pid)
-        return seconds, pss(process), 1 + len(process.children(recursive=True))
+        used = cpu(process)
+        time.sleep(rest)
+        return Start(seconds, used, pss(process), len(family(process)))
     finally:
         popen.send_signal(signal.SIGINT)
         popen.wait(30)
@@ -104,23 +127,31 @@ def main() -> None:
         kinds["serve"] = (REPO, SERVE)
     if options.other:
         kinds["other"] = (options.other.resolve(), HONCHO)
-    found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in kinds}
+    found: dict[str, list[Start]] = {name: [] for name in kinds}
     for number in range(options.rounds + 1):
         for name, (folder, command) in kinds.items():
             each = measure(folder, command, options.rest)
             if number:  # the first round warms the caches of files
                 found[name].append(each)
-                print(f"{name}: {each[0]:.2f} s, {each[1]:.1f} MiB, {each[2]} processes", flush=True)
-    medians = {
-        name: (statistics.median(each[0] for each in rows), statistics.median(each[1] for each in rows))
-        for name, rows in found.items()
-    }
-    for name, (seconds, memory) in medians.items():
+                print(
+                    f"{name}: {each.seconds:.2f} s, {each.cpu:.2f} s of CPU time, {each.memory:.1f} MiB, "
+                    f"{each.processes} processes",
+                    flush=True,
+                )
+    memory = {name: statistics.median(each.memory for each in rows) for name, rows in found.items()}
+    for name, rows in found.items():
         ratio = ""
-        if "other" in medians and name != "other":
-            ratios = [mine[0] / theirs[0] for mine, theirs in zip(found[name], found["other"], strict=True)]
-            ratio = f"; {statistics.median(ratios):.2f} of the time, {memory / medians['other'][1]:.2f} of the memory"
-        print(f"{name}: median {seconds:.2f} s, {memory:.1f} MiB{ratio}")
+        if "other" in found and name != "other":
+            pairs = list(zip(rows, found["other"], strict=True))
+            time_ratio = statistics.median(mine.seconds / theirs.seconds for mine, theirs in pairs)
+            cpu_ratio = statistics.median(mine.cpu / theirs.cpu for mine, theirs in pairs)
+            ratio = (
+                f"; {time_ratio:.2f} of the time, {cpu_ratio:.2f} of the CPU time, "
+                f"{memory[name] / memory['other']:.2f} of the memory"
+            )
+        seconds = statistics.median(each.seconds for each in rows)
+        used = statistics.median(each.cpu for each in rows)
+        print(f"{name}: median {seconds:.2f} s, {used:.2f} s of CPU time, {memory[name]:.1f} MiB{ratio}")
 
 
 if __name__ == "__main__":
