@@ -150,6 +150,10 @@ local function leaves(me, others, each)
   if not me.ready[each.model] then
     return is_ready_elsewhere(me, others, each) or only_elsewhere(me, others, each.model)
   end
+  if each.suspect then
+    -- Whoever has no jobs first takes it.
+    return false
+  end
   local before = each.prefix and call('GET', 'mlxq:prefix:' .. each.prefix)
   if before == me.name then
     return false

@@ -272,6 +272,27 @@ async def test_a_chat_waits_a_little_for_a_worker_that_is_full(
     assert other.look() == [more]
 
 
+async def test_a_suspect_has_its_turn_beside_chats_that_begin_like_it(
+    front: AsyncGate, machine: Make, clean_redis: redis.Redis
+) -> None:
+    """It runs alone: who sees it first of all makes room for it, whichever worker has read its beginning."""
+    machines = [machine(name, MODEL) for name in ("one", "two", "three")]
+    await submit(front, 60, 10, prefix="chat")
+    for each in machines:
+        assert len(each.look()) == 4
+    _, unlucky, _ = machines
+    suspect, _ = unlucky.running.popitem()
+    clean_redis.zadd(keys.started("llm"), {f"{suspect}:run-{suspect}": 1})
+    assert machines[0].gate.recover(3, (), {}, "elsewhere") == (1, 0)
+    clean_redis.hset(keys.job(suspect), "mlxq_suspect", "laptop")
+    alone = []
+    for each in 6 * machines:
+        each.end(*[job_id for job_id in each.running if job_id != suspect][:1])
+        each.look()
+        alone.append([suspect] == list(each.running))
+    assert any(alone)
+
+
 async def test_what_is_taken_over_is_that_job_and_no_other(front: AsyncGate, machine: Make) -> None:
     full, free, other = machine("full", MODEL, places=1), machine("free", MODEL), machine("other", MODEL)
     for each in (full, free, other):
