@@ -31,8 +31,14 @@ class _Server(uvicorn.Server):
         self._app = app
         self.serves = threading.Event()
         self._settles_at = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def still_runs(self) -> list[str]:
+        """The tasks that keep it from its end."""
+        return [] if self._loop is None else [repr(task) for task in asyncio.all_tasks(self._loop)]
 
     async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
         await self.on_tick(0)
         self._settles_at = time.monotonic() + _SETTLES
         self.serves.set()
@@ -101,6 +107,6 @@ class ApiServer:
     ) -> None:
         self.stop()
         self._thread.join(60)
-        assert not self._thread.is_alive()
+        assert not self._thread.is_alive(), self._server.still_runs()
         # A test that has failed says more than that.
         assert kind is not None or not self._described.faults, self._described.faults
