@@ -84,6 +84,8 @@ class Lane:
         self._clients: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._requests = SlotRequests(self._wake)
         self._waiting: deque[Task] = deque()
+        #: those that wait could begin
+        self._postponed = False
         self._paces = paces
         self._running = RunningTasks(slot, jobs, Meter(self._paces))
         self.occupant = LaneOccupant(
@@ -202,7 +204,8 @@ class Lane:
 
     def _take_in(self) -> None:
         """Serve the requests of other threads and start tasks. Blocks while there is nothing to do."""
-        block = not self._running.works and (not self._waiting or bool(self._running))
+        blocked = bool(self._running) and not self._postponed
+        block = not self._running.works and (not self._waiting or blocked)
         if block:
             self.occupant.rests()
             if self._scheduler is not None:
@@ -219,25 +222,32 @@ class Lane:
         self._requests.serve_evictions(self._empty)
         for order in self._requests.orders(lambda: not self._running):
             self._obey(order)
-        while self._waiting and not self._requests.has_orders:
+        self._postponed = False
+        while self._waiting and not self._requests.has_orders and not self._postponed:
             self._beginning = self._waiting[0]
             begun = self._begin(self._beginning)
             self._beginning = None
             if not begun:
                 break
             self.occupant.worked()
-            self._waiting.popleft()
-        if self._waiting or self._requests.has_orders:
+            task = self._waiting.popleft()
+            # One of the background at a time begins beside others, which go on.
+            self._postponed = task.is_background and bool(self._waiting) and not self._running.yields
+        # While the first task waits for the slot, further jobs stay visible in their queue.
+        holds = (bool(self._waiting) and not self._postponed) or self._requests.has_orders
+        if holds:
             # Tasks whose clients have left do not keep the slot from others.
             self._jobs.give_way([task.id for task in self._running.tasks])
-        # While the first task waits for the slot, further jobs stay visible in their queue.
-        holds = bool(self._waiting or self._requests.has_orders)
         if holds != self.holds:
             self.holds = holds
             self._on_hold()
 
     def _await(self, task: Task) -> None:
-        self._waiting.append(task)
+        """Let a task wait for its beginning; those of the background begin after others."""
+        place = len(self._waiting)
+        while not task.is_background and place and self._waiting[place - 1].is_background:
+            place -= 1
+        self._waiting.insert(place, task)
         self.occupant.took()
 
     def _gather(self) -> None:

@@ -1,10 +1,13 @@
 """Background tasks stand still for others, and go on as if nobody had come between."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mlx_lm.generate import BatchGenerator
 
 from config.settings import REPO, Settings
 from jobs.blobs import LocalBlobs
@@ -14,8 +17,9 @@ from tests.support.events import plain
 from tests.support.image_checkpoints import random_z_image
 from tests.support.payloads import typed
 from worker.engines import ENGINES
-from worker.engines.base import Alive, Done, Engine, Failed, YieldingEngine
-from worker.engines.llm import chat
+from worker.engines.base import Alive, Done, Engine, Failed, Output, Progress, YieldingEngine
+from worker.engines.llm import batch, chat
+from worker.engines.llm.reading import YIELD
 
 #: Rows of a batch.
 PLACES = 3
@@ -42,6 +46,11 @@ def asked(text: str = "Tell me a story.", tokens: int = 24, **fields: Any) -> An
     return typed({"messages": messages, "temperature": 0, "max_tokens": tokens, "ignore_eos": True, **fields})
 
 
+def _tells_length(output: Output) -> bool:
+    """Whether it says how long an answer is, which it does now and then also of one that stands still."""
+    return isinstance(output, Progress) and output.unit == "tokens"
+
+
 class Shown:
     """An engine, and what it says of each task, step by step."""
 
@@ -64,7 +73,7 @@ class Shown:
             assert not isinstance(output, Failed), output.error
             if isinstance(output, Done):
                 self.results[output.task_id] = plain(output.result)
-            if not isinstance(output, Alive):
+            if not isinstance(output, Alive) and not _tells_length(output):
                 self.made.setdefault(output.task_id, []).append(self.steps)
         self.engine.tidy()
 
@@ -212,6 +221,36 @@ def test_a_long_prompt_of_the_background_is_read_after_one_that_is_urgent(engine
     shown.until_done("urgent")
     assert "background" not in shown.results
     shown.until_done("background")
+
+
+def test_short_prompts_of_the_background_take_a_part_of_the_time_beside_others(
+    engine: chat.ChatEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step takes a second here."""
+    now = 0.0
+    step = BatchGenerator.next
+
+    def steps(generator: BatchGenerator) -> Any:
+        nonlocal now
+        now += 1
+        return step(generator)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(BatchGenerator, "next", steps)
+    monkeypatch.setattr(batch, "time", SimpleNamespace(monotonic=lambda: now))
+    shown = Shown(engine)
+    shown.add("urgent", asked("Now?", 40))
+    shown.until_made("urgent")
+    names = [f"background {number}" for number in range(4)]
+    for name in names:
+        shown.add(name, asked(name, 3), background=True)
+    shown.until_made(names[0])
+    shown.add("next", asked("And now?", 40))
+    began = shown.steps
+    shown.until_done("urgent", "next", *names)
+    assert shown.made["next"][0] - began <= 3, "others do not wait"
+    firsts = [shown.made[name][0] for name in names]
+    assert min(after - before for before, after in pairwise(firsts)) >= YIELD
+    assert firsts[-1] < shown.made["urgent"][-1], "the background goes on"
 
 
 def engine_of(category: str, root: Path, name: str, data: Path) -> tuple[Any, LocalBlobs]:

@@ -4,6 +4,7 @@ One thread owns an engine: the one that made it calls every method. An engine kn
 opaque id and a payload. A step returns `Output`s.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
@@ -148,6 +149,14 @@ class YieldingEngine(Protocol):
 
     def give_way(self, task_id: str) -> None:
         """The task that is added next, by its id, gives way to others."""
+
+
+@runtime_checkable
+class ReadingEngine(Protocol):
+    """An engine that reads prompts, some at a time."""
+
+    #: how many tokens of which tasks' prompts the last step has read
+    read: Counter[str]
 
 
 @runtime_checkable

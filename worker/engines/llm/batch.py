@@ -13,10 +13,10 @@ from mlx_lm.generate import BatchGenerator
 
 from worker.engines.llm.checkpoints import marked
 from worker.engines.llm.decoding import Decoding
-from worker.engines.llm.overtaking import end_step, overtake
+from worker.engines.llm.overtaking import end_step, move_first, overtake
 from worker.engines.llm.parked import Parked, Unbegun, lift, waits, withdraw
 from worker.engines.llm.prompt_cache import CachedPrompt, alias
-from worker.engines.llm.reading import Reading, Readings, TokenReading
+from worker.engines.llm.reading import YIELD, Reading, Readings, TokenReading
 from worker.engines.llm.row import Advance, Row, Token
 
 #: Tokens of a prompt that is short: such prompts are read together in one step, padded to the longest. A GPU takes
@@ -58,12 +58,15 @@ class Batch:
         #: tokens of short prompts read in a second, lately; 0 before the first
         self._speed = 0.0
         self._readings = Readings(self._begin)
+        #: when the next short prompt of the background is read beside rows that are none, on the monotonic clock
+        self._background_at = -math.inf
         #: when a row was here last that is no background
         self._urgent_at = -math.inf
         #: when the last step that decoded began, on the monotonic clock
         self._decoded = -math.inf
-        #: what the last step has read of long prompts
+        #: what the last step has read of long prompts, and of short ones
         self.advances: list[Advance] = []
+        self.short: list[Advance] = []
         self._generator = BatchGenerator(
             model,
             completion_batch_size=capacity,
@@ -156,6 +159,7 @@ class Batch:
     def step(self) -> list[Token]:
         """Decode one token of each row and read short prompts, then pieces of long ones."""
         resumed, self._resumed = self._resumed, []
+        self.short = []
         tokens = resumed + self._step()
         if not all(row.background for row in self._rows.values()):
             self._urgent_at = time.monotonic()
@@ -207,8 +211,16 @@ class Batch:
         else:
             self._generator.prefill_batch_size = self._prompts_to_read()
             read, responses = self._generator.next()
-        if tokens := sum(self._unread.pop(progress.uid, 0) for progress in read):
-            speed = tokens / max(time.monotonic() - began, 1e-6)
+        self.short = [
+            Advance(self._rows[progress.uid], 0, read=self._unread.pop(progress.uid))
+            for progress in read
+            if progress.uid in self._unread
+        ]
+        if tokens := sum(advance.read for advance in self.short):
+            seconds = time.monotonic() - began
+            if all(advance.row.background for advance in self.short):
+                self._background_at = began + (1 + YIELD) * seconds
+            speed = tokens / max(seconds, 1e-6)
             self._speed += (_NEWS if self._speed else 1.0) * (speed - self._speed)
         return [self._token(response) for response in responses]
 
@@ -246,7 +258,7 @@ class Batch:
 
     def _urgent(self) -> set[int]:
         """The rows to read before all others are read or decode, which are of the background."""
-        if not all(row.background for uid, row in self._rows.items() if uid not in self._unread):
+        if self._decodes_urgent:
             return set()
         urgent = [uid for uid in self._unread if not self._rows[uid].background]
         if len(urgent) == len(self._rows):
@@ -258,9 +270,16 @@ class Batch:
         """How many prompts may be read in this step.
 
         To read a few prompts costs a step of the whole batch nearly as much as to read many. While others decode,
-        newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps.
+        newcomers therefore gather for a moment: until they are a quarter of those, or for HOLD_STEPS steps. Beside
+        rows that are no background, prompts of the background take a part of the time.
         """
         decoding = len(self._rows) - len(self._unread)
+        urgent = [uid for uid in self._unread if not self._is_background(uid)]
+        if len(urgent) < len(self._unread) and self._decodes_urgent:
+            if urgent:
+                move_first(self._generator, urgent)
+                return min(len(urgent), self._read_together, self._capacity)
+            return int(time.monotonic() >= self._background_at)
         if 4 * len(self._unread) < decoding and self._held < HOLD_STEPS:
             self._held += 1
             return 0
@@ -268,6 +287,14 @@ class Batch:
         if self._attentive and all(self._rows[uid].background for uid in self._unread):
             return 1
         return min(self._read_together, self._capacity)
+
+    def _is_background(self, uid: int) -> bool:
+        return uid in self._rows and self._rows[uid].background
+
+    @property
+    def _decodes_urgent(self) -> bool:
+        """Whether a row decodes that is no background."""
+        return any(not row.background for uid, row in self._rows.items() if uid not in self._unread)
 
     @property
     def _attentive(self) -> bool:

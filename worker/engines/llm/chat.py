@@ -5,6 +5,7 @@ owns an engine: BatchGenerator and the streams of MLX cannot change threads.
 """
 
 import time
+from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, wait
 from typing import Any
 
@@ -77,6 +78,7 @@ class ChatEngine:
         self._aside = Aside(self.capacity)
         #: tasks whose grammars are being compiled
         self._compiling: dict[str, CompilingTask] = {}
+        self.read: Counter[str] = Counter()
         self._sound = True
         self._written = Written()
         #: outputs that need no step of a runner
@@ -217,12 +219,19 @@ class ChatEngine:
                 self.remove(sequence.task_id)
                 outputs.append(Failed(sequence.task_id, failure_of(error, "a request failed in its batch")))
         outputs += self._written.of(self._tasks.values())
+        self._note_read()
         for advance in self._batch.advances + self._drafts.advances:
             self._report(advance, outputs)
         if waiting and len(outputs) == len(waiting):
             # Nothing else works: those that have the memory are paused.
             time.sleep(PATIENCE)
         return outputs
+
+    def _note_read(self) -> None:
+        self.read.clear()
+        short = self._batch.short if isinstance(self._batch, Batch) else []
+        for advance in [*self._batch.advances, *self._drafts.advances, *short]:
+            self.read[advance.row.owner.task_id] += advance.read
 
     def _note_begun(self, begun: Begun, outputs: list[Output]) -> None:
         """A prompt has begun with what was stored on the disk, or can't begin."""

@@ -15,13 +15,18 @@ from mlx_lm.generate import GenerationBatch
 _STEPS = 3
 
 
+def move_first(generator: Any, uids: Collection[int]) -> None:
+    """Have these prompts, which wait, read before others."""
+    waiting = generator._unprocessed_sequences
+    generator._unprocessed_sequences = deque(sorted(waiting, key=lambda sequence: sequence[0] not in uids))
+
+
 def overtake(generator: Any, uids: Collection[int]) -> tuple[list[Any], list[Any]]:
     """Read these prompts, which are short, while the batch stands still, and have their rows join it.
 
     Returns what was read, and the first tokens, as the generator's `next` does.
     """
-    waiting = generator._unprocessed_sequences
-    generator._unprocessed_sequences = deque(sorted(waiting, key=lambda sequence: sequence[0] not in uids))
+    move_first(generator, uids)
     generator.prefill_batch_size = len(generator._prompt_batch) + len(uids)
     standing = generator._generation_batch
     generator._generation_batch = GenerationBatch.empty(generator.model, generator.sampler)

@@ -208,7 +208,7 @@ class Readings:
             spent += seconds
             if not entry.unread or before // _GROWTH != entry.reading.done // _GROWTH:
                 mx.clear_cache()
-            advances.append(Advance(entry.rows[0], entry.unread))
+            advances.append(Advance(entry.rows[0], entry.unread, read=read))
             if not entry.unread:
                 self._entries.remove(entry)
                 self._ready(entry.rows, entry.reading.tokens, entry.reading.cache)

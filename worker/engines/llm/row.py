@@ -53,8 +53,9 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """A piece of a row's prompt was read: `unread` of its tokens are left. `error`: it can't be read."""
+    """A piece of `read` tokens of a row's prompt was read: `unread` are left. `error`: it can't be read."""
 
     row: Row
     unread: int
     error: Exception | None = None
+    read: int = 0

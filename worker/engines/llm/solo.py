@@ -103,9 +103,9 @@ class Solo:
         return tokens
 
     def _step(self, run: "_Run") -> list[Token]:
-        if run.unread:
+        if unread := run.unread:
             run.read(CAREFUL if self._readings.careful else PIECE)
-            self.advances.append(Advance(run.row, run.unread))
+            self.advances.append(Advance(run.row, run.unread, read=unread - run.unread))
             return []
         if run.read_draft():
             return []
