@@ -4,7 +4,8 @@ Classes come one after the other; within a class apps have their turns by the ti
 supposes that all jobs take equally long, and that every model is at hand.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
@@ -12,16 +13,32 @@ from redis.exceptions import NoScriptError
 
 from jobs import keys
 from jobs.gate.scripts import script
-from jobs.service_class import CLASSES
+from jobs.service_class import CLASSES, ServiceClass
 
 #: The line of what goes before all others of its class (jobs/gate/lines.lua).
 FIRST = "~first"
+#: The app of jobs without one.
+NOBODY = "-"
 
 #: Apps of a class that are looked at where not all jobs are wanted.
 _MOST_APPS = 64
 
 #: An app and the virtual second in which its next job starts.
 _Line = tuple[str, float]
+
+#: A class and an app.
+LineName = tuple[ServiceClass, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The jobs that wait in a category, the next one first.
+
+    `starts`: the virtual second in which each line has its turn.
+    """
+
+    jobs: Sequence[str]
+    starts: Mapping[LineName, float]
 
 
 def read_waiting(pipe: Any, category: str) -> None:
@@ -33,7 +50,7 @@ def read_waiting(pipe: Any, category: str) -> None:
 
 async def order(connection: redis.asyncio.Redis, category: str) -> list[str]:
     """The jobs that wait to be taken, the next one first."""
-    return (await orders(connection, [category]))[category]
+    return list((await orders(connection, [category]))[category].jobs)
 
 
 async def orders(
@@ -41,7 +58,7 @@ async def orders(
     categories: Sequence[str],
     most: int | None = None,
     paused: Collection[str] = (),
-) -> dict[str, list[str]]:
+) -> dict[str, Order]:
     """The same of several categories, in two round trips; the first `most` jobs of each, without `paused` classes.
 
     With `most`, the time does not grow with the number of waiting jobs. `paused` are names such as `llm:background`.
@@ -70,11 +87,13 @@ async def orders(
                 pipe.lrange(keys.line(category, each, app), 0, last)
         ids = iter(await pipe.execute() if wanted else [])
     waiting: dict[str, tuple[list[Any], list[Any]]] = {category: ([], []) for category in categories}
-    for category, _, lines in wanted:
+    starts: dict[str, dict[LineName, float]] = {category: {} for category in categories}
+    for category, each, lines in wanted:
         waiting[category][0].append(lines)
         waiting[category][1].append([next(ids) for _ in lines])
+        starts[category] |= {(each, app): float(start) for app, start in lines}
     return {
-        category: ordered(*waiting[category], requeued, float(usual or 1))[:most]
+        category: Order(ordered(*waiting[category], requeued, float(usual or 1))[:most], starts[category])
         for category, (requeued, usual, *_) in told.items()
     }
 

@@ -71,6 +71,13 @@ class Rest(msgspec.Struct, frozen=True):
     until: Seconds | None = None
 
 
+class Periods(msgspec.Struct, frozen=True):
+    """Usual seconds in which there are jobs, and of the pause after them; 0 while none was seen."""
+
+    busy: Seconds = 0.0
+    idle: Seconds = 0.0
+
+
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     """One process. `engines` are the categories that it serves; times are ISO, UTC.
 
@@ -97,8 +104,8 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     slots: dict[str, tuple[SlotState, ...]] = {}
     #: jobs of each category that run at the same time
     capacity: dict[str, Places] = {}
-    #: the share of the last minutes in which each category had jobs
-    duty: dict[str, Share] = {}
+    #: how long each category has jobs at a time, and then has none
+    periods: dict[str, Periods] = {}
     #: the share of the device that chats have beside other work; None: all lanes have the same
     chat_share: Share | None = None
     memory: MlxMemory = MlxMemory()

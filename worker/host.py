@@ -34,7 +34,6 @@ from mlxq.catalog.check import Missing
 from mlxq.downloads import demand
 from worker.assertion import PowerAssertion
 from worker.device import chip, device, machine_bytes, memory_budget, memory_use, set_limits
-from worker.duty import Duty
 from worker.engines import ENGINES, Loader
 from worker.inventory import InventoryThread
 from worker.lanes import Lanes
@@ -106,7 +105,6 @@ class WorkerHost:
         )
         self._inventory = InventoryThread(settings, self._consumer.redis, self.name, self._tell_state)
         self.lanes = {category: self._lanes(category, loader) for category, loader in engines.items()}
-        self._duty = Duty({category.value: lanes.worked for category, lanes in self.lanes.items()})
 
     @property
     def asked(self) -> str | None:
@@ -314,7 +312,7 @@ class WorkerHost:
             seen_at=iso_now(),
             engines=tuple(category.value for category in self.lanes),
             slots={category.value: lanes.snapshot() for category, lanes in self.lanes.items()},
-            duty=self._duty.shares(),
+            periods={category.value: lanes.usual for category, lanes in self.lanes.items()},
             capacity={category.value: self._capacity(category) for category in self.lanes},
             chat_share=self._settings.chat_share if self._scheduler is not None else None,
             memory=memory_use(),

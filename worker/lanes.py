@@ -18,7 +18,7 @@ from jobs.eta import Paces
 from jobs.gate import Ending, Room
 from jobs.kinds import Category, Kind
 from jobs.results import LoadResult
-from jobs.worker_state import SlotState
+from jobs.worker_state import Periods, SlotState
 from worker.lane import Lane
 from worker.memory import Memory
 from worker.scheduler import DeviceScheduler
@@ -142,9 +142,10 @@ class Lanes:
         with self._routing:
             self._lane_for(model, needed).order(Order(kind, model), needed)
 
-    def worked(self) -> float:
-        """Seconds in which there were jobs, since the start."""
-        return self.queue.worked
+    @property
+    def usual(self) -> Periods:
+        """How long it has jobs at a time, and then has none."""
+        return self.queue.periods.usual
 
     def pins(self, model: str) -> bool:
         """Whether this model stays once it is loaded."""

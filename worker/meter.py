@@ -1,20 +1,33 @@
 """Measures how fast the model of a lane works: what is learned from each task that ends (jobs/eta).
 
 It counts seconds in steps of the engine, so that turns of other lanes do not count. Seconds of steps that many tasks
-share are parted: answers that are written together have those that such steps usually take, and what is read or made
-beside them has the rest. It belongs to the engine thread. It knows tasks and results; it does not know engines.
+share are parted: answers that are written together have those that such steps usually take, and the prompts of which
+something was read have the rest, by tokens. It belongs to the engine thread. It knows tasks and results; it does not
+know engines.
 """
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from jobs.eta import Paces
+from jobs.eta.demand import COMPANY
 from jobs.eta.work import work_done
 from jobs.results import Result, TextResult
 from worker.task import Task
 
-#: Tokens of an answer from which on it tells how fast answers are written.
-_FEW = 8
+#: Tokens of an answer, and steps without reading, from which on it tells how fast answers are written.
+_FEW, _FEW_STEPS = 8, 3
+
+
+@dataclass(slots=True)
+class _Written:
+    """Steps in which answers were written, and of those that read nothing: their number, seconds and answers."""
+
+    steps: int = 0
+    plain: int = 0
+    seconds: float = 0.0
+    answers: int = 0
 
 
 @dataclass(slots=True)
@@ -23,12 +36,11 @@ class _Marks:
 
     worked: float
     began: float
-    wrote: float | None = None
+    written: _Written | None = None
     #: seconds until then
     begins: float | None = None
-    #: seconds of work until then
+    #: seconds in which its prompt was read
     reading: float = 0.0
-    rows: float = 0.0
 
 
 class Meter:
@@ -38,44 +50,49 @@ class Meter:
         self._paces = paces
         self._marks: dict[str, _Marks] = {}
         self._writing = 0
-        #: seconds of work for each task that does not write, since ever
+        #: seconds of work for each task, where none writes, since ever
         self._worked = 0.0
-        #: seconds in which answers were written, and the same by the number of answers
-        self._wrote = self._rows = 0.0
+        self._written = _Written()
         #: seconds of the last step
         self._last = 0.0
 
     def begin(self, task: Task) -> None:
         self._marks[task.id] = _Marks(self._worked, time.monotonic())
 
-    def step(self, model: str, seconds: float) -> None:
-        """A step took so long, before what came of it is known."""
+    def step(self, model: str, seconds: float, read: Counter[str] | None = None) -> None:
+        """A step took so long, before what came of it is known.
+
+        `read`: tokens of the prompts that were read in it, of an engine whose tasks are read and then written.
+        """
         self._last = seconds
-        writing, others = self._writing, len(self._marks) - self._writing
-        if not writing:
-            self._worked += seconds / max(1, others)
+        if read is None:
+            self._worked += seconds / max(1, len(self._marks))
             return
-        part = seconds
-        if others:
-            usual = self._paces.of(model).write.at(writing, 0.5)
-            part = min(seconds, seconds * writing / (writing + others) if usual is None else usual)
-            self._worked += (seconds - part) / others
-        self._wrote += part
-        self._rows += part * writing
+        writing, tokens, part = self._writing, read.total(), 0.0
+        if writing:
+            self._written.steps += 1
+            if not tokens:
+                self._written.plain += 1
+                self._written.seconds += seconds
+                self._written.answers += writing
+            usual = self._paces.of(model).write.at(writing, COMPANY, COMPANY)
+            part = min(seconds, seconds * writing / (writing + len(read)) if usual is None else usual)
+        for task_id, number in read.items():
+            if tokens and (marks := self._marks.get(task_id)) is not None:
+                marks.reading += (seconds - part) * number / tokens
 
     def writes(self, task: Task) -> None:
         """The first of its answer has come."""
         marks = self._marks.get(task.id)
-        if marks is not None and marks.wrote is None:
-            marks.reading = self._worked - marks.worked
+        if marks is not None and marks.written is None:
             marks.begins = time.monotonic() - marks.began
-            marks.wrote, marks.rows = self._wrote, self._rows
+            marks.written = replace(self._written)
             self._writing += 1
 
     def forget(self, task: Task) -> _Marks | None:
         """It has ended, or was put back."""
         marks = self._marks.pop(task.id, None)
-        if marks is not None and marks.wrote is not None:
+        if marks is not None and marks.written is not None:
             self._writing -= 1
         return marks
 
@@ -101,9 +118,11 @@ class Meter:
                 limited=limited,
                 begins=marks.begins,
             )
-            if marks.wrote is not None:
+            if (before := marks.written) is not None:
                 paces.read.learn(usage.prompt_tokens - usage.cached_tokens, marks.reading)
-            if marks.wrote is not None and written >= _FEW and (wrote := self._wrote - marks.wrote) > 0:
-                # The first token came with the last of the prompt.
-                paces.write.learn((self._rows - marks.rows) / wrote, wrote / (written - 1))
+                if written >= _FEW and (plain := self._written.plain - before.plain) >= _FEW_STEPS:
+                    each = (self._written.seconds - before.seconds) / plain
+                    answers = (self._written.answers - before.answers) / plain
+                    # The first token came with the last of the prompt. A draft model makes steps of several.
+                    paces.write.learn(answers, each * (self._written.steps - before.steps) / (written - 1))
         self._paces.learned(model)

@@ -20,6 +20,7 @@ from worker.engines.base import (
     Failed,
     Output,
     PausingEngine,
+    ReadingEngine,
     YieldingEngine,
 )
 from worker.meter import Meter
@@ -110,7 +111,8 @@ class RunningTasks:
         began = time.monotonic()
         outputs = engine.step()
         self._ended = time.monotonic()
-        self._meter.step(self._slot.model or "", self._ended - began)
+        read = engine.read if isinstance(engine, ReadingEngine) else None
+        self._meter.step(self._slot.model or "", self._ended - began, read)
         self._report(outputs)
         engine.tidy()
 

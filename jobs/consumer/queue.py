@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from jobs.connection import connection
 from jobs.consumer.affinity import Affinity
+from jobs.consumer.busy_periods import BusyPeriods
 from jobs.consumer.execution import Execution
 from jobs.consumer.feeder import TAKE_TIMEOUT, Feeder, feeder_name
 from jobs.consumer.lingering import Lingering
@@ -98,8 +99,7 @@ class ConsumedQueue:
         self._lock = threading.Lock()
         self._executions: dict[str, Execution] = {}
         self._changed = threading.Condition()
-        self._idle_since = time.monotonic()
-        self._worked, self._works_since = 0.0, 0.0
+        self.periods = BusyPeriods(lambda: bool(self._executions))
         self.finished = self.failed = 0
 
     # -- what runs -------------------------------------------------------------------------------------------------
@@ -111,12 +111,7 @@ class ConsumedQueue:
     @property
     def idle_since(self) -> float | None:
         """Since when it has no executions, on the monotonic clock; None while it has some."""
-        return None if self._executions else self._idle_since
-
-    @property
-    def worked(self) -> float:
-        """Seconds in which it has had executions, since its start."""
-        return self._worked + (time.monotonic() - self._works_since if self._executions else 0.0)
+        return None if self._executions else self.periods.idle_since
 
     def executions(self) -> list[tuple[str, str]]:
         """(job, execution) of all executions, the oldest first."""
@@ -182,9 +177,7 @@ class ConsumedQueue:
         with self._lock:
             if not self._lingering.forget(execution_id):
                 self._feeder.lend()
-        if not self._executions:
-            self._idle_since = time.monotonic()
-            self._worked += self._idle_since - self._works_since
+        self.periods.changed()
         self._feeder.left(execution)
         with self._changed:
             self._changed.notify_all()
@@ -229,7 +222,7 @@ class ConsumedQueue:
             busy=bool(executions),
             finished=self.finished,
             failed=self.failed,
-            worked=self.worked,
+            worked=self.periods.worked,
         )
 
     def sweep(self) -> None:
@@ -295,9 +288,8 @@ class ConsumedQueue:
         return any(each.claim.suspect for each in list(self._executions.values()))
 
     def _accept(self, execution: Execution) -> None:
-        if not self._executions:
-            self._works_since = time.monotonic()
         self._executions[execution.id] = execution
+        self.periods.changed()
         self._worker.accept(execution)
         if execution.claim.lingers:
             self._note_client(execution.id, lingers=True)

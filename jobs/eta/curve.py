@@ -17,7 +17,7 @@ _NEWS = 0.2
 _SMALLEST, _LARGEST = -12.0, 24.0
 #: Classes whose sizes differ by less than this do not tell how the time grows beyond them.
 _APART = 0.5
-#: How fast times grow at most, as a power of the size.
+#: How fast times grow at most, as a power of the size, beyond the sizes that were seen.
 _STEEPEST = 1.5
 
 
@@ -53,8 +53,11 @@ class Curve(msgspec.Struct, omit_defaults=True):
         point.seconds += news * (y - point.seconds)
         point.seen = min(point.seen + 1, 1000)
 
-    def at(self, size: float, slope: float = 1.0) -> float | None:
-        """Seconds for this size; None while nothing is known. `slope`: how they grow where that was not seen."""
+    def at(self, size: float, slope: float = 1.0, steepest: float = _STEEPEST) -> float | None:
+        """Seconds for this size; None while nothing is known.
+
+        `slope`: how they grow where that was not seen, and `steepest` the most beyond what was seen.
+        """
         if not self.points or size <= 0:
             return None
         x = math.log(size)
@@ -65,7 +68,7 @@ class Curve(msgspec.Struct, omit_defaults=True):
             grows = min(_growth(points[:2], slope), slope)
         elif place == len(points):
             nearest = points[-1]
-            grows = min(max(_growth(points[-2:], slope), slope), _STEEPEST)
+            grows = min(max(_growth(points[-2:], slope), slope), steepest)
         else:
             nearest = points[place - 1]
             grows = _growth(points[place - 1 : place + 1], slope, apart=1e-6)

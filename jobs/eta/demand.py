@@ -11,6 +11,7 @@ from jobs.eta.curve import Curve
 from jobs.eta.paces import ModelPaces
 from jobs.events import ProgressState
 from jobs.kinds import TEXTS, Kind
+from jobs.order import NOBODY
 
 #: Fields of a job's hash that an estimate needs.
 FIELDS = (
@@ -23,11 +24,17 @@ FIELDS = (
     "mlxq_ran_ms",
     "mlxq_loading",
     "mlxq_class",
+    "mlxq_share",
+    "mlxq_first",
+    "mlxq_charged",
 )
 #: How the seconds of a token grow with the number of answers, where that was not seen.
-_COMPANY = 0.5
+COMPANY = 0.5
 #: What of its usual length an answer still has that is longer than usual.
 _LONGER = 0.25
+
+#: Tokens of a prompt that is read in one step (worker/engines/llm/batch.py).
+_SHORT = 128
 
 #: Units of which each one is told of.
 _COUNTED = ("steps", "sentences")
@@ -52,13 +59,18 @@ class Row:
     ran_at: float
     loading: bool
     service_class: str
+    #: the app that its time is charged to, whether it goes before all others of its class, and seconds charged so far
+    share: str
+    first: bool
+    charged: float
 
     @staticmethod
     def decode(job_id: str, values: Sequence[str | None]) -> "Row | None":
         """None for a job that is gone."""
-        kind, model, app, work, progress, progress_ms, ran_ms, loading, service_class = values
+        kind, model, app, work, progress, progress_ms, ran_ms, loading, *turn = values
         if not kind:
             return None
+        service_class, share, first, charged = turn
         amount, _, most = (work or "0").partition(" ")
         if int(progress_ms or 0) < int(ran_ms or 0):
             # It was so far before it began again.
@@ -75,6 +87,9 @@ class Row:
             int(ran_ms or 0) / 1000,
             bool(loading),
             service_class or "",
+            share or NOBODY,
+            bool(first),
+            float(charged or 0),
         )
 
     @property
@@ -100,7 +115,7 @@ class Demand:
 
     `part`: seconds of its work after which it would be known that it is further. `last`: seconds of its last step,
     which come after its work and are not shared: a step that has begun is not cut short. `begins`: seconds that it
-    usually runs before it writes, while nothing is told of it.
+    usually runs before it writes, while nothing is told of it. `short`: its prompt is read in one step.
     """
 
     load: float
@@ -110,12 +125,13 @@ class Demand:
     part: float = math.inf
     last: float = 0.0
     begins: float = 0.0
+    short: bool = False
     _seconds: dict[int, float] = field(default_factory=dict)
 
     def seconds(self, company: int) -> float:
         """Those of a token, beside so many answers, its own one among them."""
         if (known := self._seconds.get(company)) is None:
-            found = None if self.pace is None else self.pace.at(company, _COMPANY)
+            found = None if self.pace is None else self.pace.at(company, COMPANY, COMPANY)
             known = self._seconds[company] = 0.0 if found is None else found
         return known
 
@@ -144,11 +160,12 @@ def _of_text(row: Row, paces: ModelPaces, load: float) -> Demand | None:
     answer = _answer(row, paces)
     if not answer or not paces.write.points:
         return None
-    progress, begins = row.progress if row.ran_at else None, 0.0
+    progress, begins, short = row.progress if row.ran_at else None, 0.0, False
     if progress is None:
         habit = paces.habit(row.app)
         begins = math.exp(habit.begins) if habit else 0.0
-        reading = paces.read.at(max(1.0, row.work * habit.density * habit.unread)) if habit else 0.0
+        unread = max(1.0, row.work * habit.density * habit.unread) if habit else 0.0
+        reading, short = paces.read.at(unread) if unread else 0.0, unread <= _SHORT
     elif progress.unit == "tokens":
         left = max(answer - progress.done, _LONGER * answer)
         most = (row.most_tokens or progress.total) - progress.done
@@ -159,7 +176,7 @@ def _of_text(row: Row, paces: ModelPaces, load: float) -> Demand | None:
         # Reading takes longer the more is read: the rest takes what the whole takes beyond what is done.
         whole, done = paces.read.at(progress.total), paces.read.at(progress.done)
         reading = None if whole is None or done is None else max(0.0, whole - done)
-    return None if reading is None else Demand(load, reading, answer, paces.write, begins=begins)
+    return None if reading is None else Demand(load, reading, answer, paces.write, begins=begins, short=short)
 
 
 def _answer(row: Row, paces: ModelPaces) -> float:

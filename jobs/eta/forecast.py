@@ -6,15 +6,20 @@ written (`worker/engines/llm/reading.py`); answers are written together, and bes
 """
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 from jobs.eta.demand import Demand
+from jobs.eta.turns import Turns
+from jobs.service_class import ServiceClass
+from jobs.worker_state import Periods
 
 #: Reading beside answers, as a share of the time of the steps that write (worker/engines/llm/allowance.py).
 _READING = 0.8
+#: Prompts and answers of which one is of the background: how many times less or more is read
+#: (worker/engines/llm/reading.py).
+_YIELD = 4
 #: How often a prompt is read because it is the oldest, and not because the least of it is unread.
 _OLDEST = 0.25
 #: What of its demand a job still has that has run longer than it should have.
@@ -25,6 +30,7 @@ _MOST_CHANGES = 1500
 #: WRITTEN_EVERY).
 _UNREAD, _UNTOLD = 0.25, 0.75
 _NOTHING = 1e-9
+_NO_PERIODS = Periods()
 #: Seconds for which speeds are taken as constant: at least, and as a share of the time that has passed.
 _SHORTEST, _STEP = 0.2, 0.2
 
@@ -35,7 +41,8 @@ class Item:
 
     Where it is not `known`, the demand is a guess by other jobs, or is that of a job before it. `queued`: it did not
     run yet. `unit`: what its progress counts. `start`, `read` and `end` are seconds from now, and None where they are
-    not foreseen.
+    not foreseen. `ran`: seconds since it began. `unshared`: those of its last step. `share`, `first` and `charged`:
+    see `turns.py`.
     """
 
     id: str
@@ -47,10 +54,19 @@ class Item:
     queue: str = ""
     service_class: str = ""
     unit: str = ""
+    share: str = ""
+    first: bool = False
+    charged: float = 0.0
+    ran: float = 0.0
     start: float | None = None
     read: float | None = None
     end: float | None = None
     speed: float = 0.0
+    unshared: float = 0.0
+
+    @property
+    def is_background(self) -> bool:
+        return self.service_class == ServiceClass.BACKGROUND
 
     @property
     def reads(self) -> bool:
@@ -111,6 +127,7 @@ class Item:
         done = seconds * self.speed
         if self.ends:
             self.demand.last -= seconds
+            self.unshared += seconds
         elif self.reads:
             self.demand.work -= done
         else:
@@ -121,20 +138,21 @@ class Item:
 class Line:
     """A category: what runs, what waits in its order, how many may run together, and which models are in memory.
 
-    `duty`: the share of the time in which it has jobs, and `usual`: seconds that they run. So it is expected to have
-    some again after those at hand, which have ended at `idle_since`; the last answer was written at `wrote_at`.
+    By its usual `periods` it is expected to have some again after those at hand, which have ended at `idle_since`.
+    The last answer was written at `wrote_at`.
     """
 
     capacity: int
     running: list[Item] = field(default_factory=list)
-    waiting: deque[Item] = field(default_factory=deque)
+    waiting: Turns[Item] = field(default_factory=Turns)
     models: set[str] = field(default_factory=set)
-    duty: float = 0.0
-    usual: float = 1.0
+    periods: Periods = _NO_PERIODS
     idle_since: float = 0.0
     wrote_at: float = 0.0
     #: of the device, as it has it now
     share: float = 1.0
+    #: seconds that it had more than its share: the next job waits as much longer for its turn
+    debt: float = 0.0
 
     @property
     def busy(self) -> bool:
@@ -146,21 +164,38 @@ class Line:
 
     def _again(self, seconds: float) -> float:
         """How likely it has jobs again, so long after it had some."""
-        lasts = max(_SHORTEST, self.usual * (1 - self.duty))
-        return self.duty * (1 - math.exp(-seconds / lasts))
+        busy, idle = self.periods.busy, self.periods.idle
+        if busy < _NOTHING or idle < _NOTHING:
+            return 0.0
+        return busy / (busy + idle) * (1 - math.exp(-seconds * (1 / busy + 1 / idle)))
 
     def fill(self, now: float) -> None:
         """Start what has a place."""
         if not self.waiting or len(self.running) >= self.capacity:
+            self.debt *= bool(self.waiting)
             return
         while self.waiting and len(self.running) < self.capacity:
-            item = self.waiting.popleft()
+            item = self.waiting.take()
             item.start = now
+            item.demand.work += self.debt
+            self.debt = 0.0
             if item.model not in self.models:
                 item.demand.work += item.demand.load
                 self.models.add(item.model)
             self.running.append(item)
         self._take_turns()
+
+    def end(self, now: float) -> None:
+        """Let go what is over."""
+        for item in tuple(self.running):
+            ran = item.ran + now - (item.start or 0.0)
+            if item.over:
+                item.end = self.idle_since = now
+                self.running.remove(item)
+                self.debt += item.unshared * (1 - self.share)
+                self.waiting.ended(item, ran)
+            else:
+                self.waiting.runs(item, ran)
 
     def _take_turns(self) -> None:
         """Have the last steps of jobs that run together share the time, too."""
@@ -180,12 +215,13 @@ class Line:
         texts = [item for item in readers if item.demand.tokens]
         reading, writing = share, share
         if readers and (texts or writers):
-            apart = _parted(share, len(readers), max(1, len(writers)))[0]
+            prompts = sum(not item.demand.short for item in readers)
+            apart = _parted(share, max(1, prompts), max(1, len(writers)), _haste(readers, writers))[0]
             others = 1.0 if writers else self._again(now - self.wrote_at)
             reading, writing = apart * others + share * (1 - others), share - apart
         for item in readers:
             item.speed = 0.0 if item.demand.tokens else reading / len(readers)
-        if texts:
+        if texts := [item for item in texts if not item.is_background] or texts:
             texts[0].speed = _OLDEST * reading
             min(texts, key=lambda item: item.demand.work).speed += (1 - _OLDEST) * reading
         for item in writers:
@@ -215,11 +251,19 @@ class Line:
                 item.catch_up()
 
 
-def _parted(share: float, readers: int, writers: int) -> tuple[float, float]:
+def _haste(readers: Sequence[Item], writers: Sequence[Item]) -> float:
+    """How many times more is read than usual: prompts of the background give way to other answers."""
+    background = all(item.is_background for item in readers)
+    if all(item.is_background for item in writers):
+        return 1.0 if background or not writers else _YIELD
+    return 1 / _YIELD if background else 1.0
+
+
+def _parted(share: float, readers: int, writers: int, haste: float = 1.0) -> tuple[float, float]:
     """A share of the device, in what reads and what writes: the more prompts wait, the more is read."""
     if not readers or not writers:
         return (share, 0.0) if readers else (0.0, share)
-    weight = _READING * max(1.0, readers**2 / writers)
+    weight = _READING * haste * (1.0 if haste < 1 else max(1.0, readers**2 / writers))
     return share * weight / (1 + weight), share / (1 + weight)
 
 
@@ -251,9 +295,7 @@ def forecast(lines: Sequence[Line], first: Line | None, share: float | None) -> 
             if reads and not item.reads:
                 item.read = now
         for line in lines:
-            for item in [each for each in line.running if each.over]:
-                item.end = line.idle_since = now
-                line.running.remove(item)
+            line.end(now)
 
 
 def _share_out(lines: Sequence[Line], first: Line | None, share: float | None, now: float) -> None:

@@ -1,5 +1,6 @@
 """When the jobs of a view start and end. It knows workers. How they share a device, `forecast.py` knows."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,8 +8,10 @@ import redis.asyncio
 
 from jobs.eta.demand import Demand, Row, demand_of, unit_of
 from jobs.eta.forecast import Item, Line, forecast
+from jobs.eta.turns import Turns
 from jobs.eta.view import LOOK, View, look
 from jobs.kinds import QUEUES, Category
+from jobs.worker_state import Periods
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class Snapshot:
     at: float
     clock: float
     items: Mapping[str, Item]
-    #: of each category, what waits in its order, as far as it was looked at
+    #: of each category, what waits as far as it was looked at, what starts next first
     waiting: Mapping[str, Sequence[Item]]
     #: logarithms by which estimates are corrected
     corrections: Mapping[str, float]
@@ -51,13 +54,17 @@ async def take(connection: redis.asyncio.Redis) -> Snapshot:
 def foresee(view: View) -> Snapshot:
     """What is foreseen of the jobs of this view."""
     lines = {each: _line(each, view) for each in QUEUES}
-    waiting = {each: tuple(line.waiting) for each, line in lines.items()}
+    waiting = {each: list(line.waiting) for each, line in lines.items()}
     items = {item.id: item for line in lines.values() for item in (*line.running, *line.waiting)}
     forecast(
         [line for each, line in lines.items() if each in _ENGINES],
         lines[Category.LLM],
         next((state.chat_share for state in view.workers if state.engines), None),
     )
+    waiting = {
+        each: sorted(found, key=lambda item: math.inf if item.start is None else item.start)
+        for each, found in waiting.items()
+    }
     return Snapshot(view.at, view.clock, items, waiting, view.corrections)
 
 
@@ -69,8 +76,7 @@ def _line(category: str, view: View) -> Line:
     usual = view.usual[category]
     line = Line(
         capacity=max(1, sum(state.capacity.get(category, 1) for state in able)),
-        duty=max((state.duty.get(category, 0.0) for state in able), default=0.0),
-        usual=usual or 1.0,
+        periods=next((state.periods[category] for state in able if category in state.periods), Periods()),
         models={slot.present for state in able for slot in state.slots[category] if slot.present},
     )
     for row in view.running[category]:
@@ -80,12 +86,14 @@ def _line(category: str, view: View) -> Line:
         line.running.append(item)
         line.models.add(row.model)
     blind = usual is None and not all(item.known for item in line.running)
+    waiting: list[Item] = []
     for row in view.waiting[category]:
         item = _item(row, category, view, 0.0)
         item.queued = True
         blind = blind or (usual is None and not item.known)
         item.known = item.known and not blind
-        line.waiting.append(item)
+        waiting.append(item)
+    line.waiting = Turns(waiting, view.starts[category], usual or 1.0)
     return line
 
 
@@ -104,4 +112,8 @@ def _item(row: Row, category: str, view: View, age: float) -> Item:
         queue=category,
         service_class=row.service_class,
         unit=unit_of(row.progress),
+        share=row.share,
+        first=row.first,
+        charged=row.charged,
+        ran=max(0.0, view.at - row.ran_at) if row.ran_at else 0.0,
     )

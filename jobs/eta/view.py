@@ -14,7 +14,7 @@ from jobs import keys
 from jobs.eta.demand import FIELDS, Row
 from jobs.eta.paces import ModelPaces, decode_paces, field_of
 from jobs.kinds import QUEUES
-from jobs.order import orders
+from jobs.order import LineName, orders
 from jobs.service_class import CLASSES, ServiceClass
 from jobs.waits import EVERY_QUEUE, starts_at
 from jobs.worker_state import WorkerState, decode_state
@@ -33,6 +33,8 @@ class View:
     running: Mapping[str, Sequence[Row]]
     #: of each category, what waits in its order, as far as it was looked at
     waiting: Mapping[str, Sequence[Row]]
+    #: of each category, the virtual second in which each line has its turn
+    starts: Mapping[str, Mapping[LineName, float]]
     #: of each category, the seconds that its jobs usually run, where some have ended
     usual: Mapping[str, float | None]
     workers: Sequence[WorkerState]
@@ -65,7 +67,8 @@ async def look(connection: redis.asyncio.Redis) -> View:
     texts: Any = await connection.mget([keys.worker_state(str(name)) for name in names]) if names else []
     workers = [state for text in texts if text and (state := decode_state(text)) is not None]
     resting = {f"{each}:{ServiceClass.BACKGROUND}" for each in QUEUES if starts_at(each, workers) > now}
-    waiting = await orders(connection, QUEUES, LOOK, _closed(paused) | resting)
+    order = await orders(connection, QUEUES, LOOK, _closed(paused) | resting)
+    waiting = {each: order[each].jobs for each in QUEUES}
     ids = list(dict.fromkeys(each for part in (*running.values(), *waiting.values()) for each in part))
     async with connection.pipeline(transaction=False) as pipe:
         for job_id in ids:
@@ -78,6 +81,7 @@ async def look(connection: redis.asyncio.Redis) -> View:
         began,
         {each: [rows[job_id] for job_id in running[each] if job_id in rows] for each in QUEUES},
         {each: [rows[job_id] for job_id in waiting[each] if job_id in rows] for each in QUEUES},
+        {each: order[each].starts for each in QUEUES},
         usual,
         workers,
         await _paces(connection, rows.values(), workers),

@@ -1,12 +1,12 @@
 """How jobs share the device until they end, as it is foreseen."""
 
-from collections import deque
-
 import pytest
 
 from jobs.eta.curve import Curve
 from jobs.eta.demand import Demand
 from jobs.eta.forecast import Item, Line, forecast
+from jobs.eta.turns import Turns
+from jobs.worker_state import Periods
 
 
 def works(name: str, seconds: float, age: float = 0.0) -> Item:
@@ -22,7 +22,7 @@ def writes(name: str, tokens: float, reading: float = 0.0, pace: float = 0.01) -
 
 
 def line(*running: Item, waiting: tuple[Item, ...] = (), capacity: int = 1) -> Line:
-    return Line(capacity, list(running), deque(waiting), {"model"})
+    return Line(capacity, list(running), Turns(waiting), {"model"})
 
 
 def ends(*lines: Line, share: float | None = 0.8) -> dict[str, float | None]:
@@ -97,6 +97,14 @@ def test_a_step_that_has_begun_is_not_cut_short() -> None:
     )
 
 
+def test_the_next_job_waits_for_its_turn_where_the_last_step_took_more_than_its_share() -> None:
+    """However many jobs there are, and how many steps they have: together they have the share of their line."""
+    pictures = [Item(str(number), "model", Demand(0.0, 0.0, last=1.0)) for number in range(5)]
+    found = ends(line(writes("chat", 10_000)), line(waiting=tuple(pictures)))
+    assert found["0"] == pytest.approx(1)
+    assert found["4"] == pytest.approx(4 / 0.2 + 1)
+
+
 def test_a_job_is_not_farther_than_the_step_that_would_have_been_told() -> None:
     stalled = Item("a", "model", Demand(0.0, 8.0, part=1.0), age=100.0)
     assert ends(line(stalled))["a"] == pytest.approx(7.0)
@@ -131,3 +139,33 @@ def test_the_more_prompts_wait_the_more_of_the_time_they_are_read() -> None:
     few = ends(line(writes("a", 100), writes("b", 1, reading=10), capacity=4))
     many = ends(line(writes("a", 100), *(writes(str(each), 1, reading=10) for each in range(3)), capacity=4))
     assert (many["a"] or 0) > 3 * (few["a"] or 0)
+
+
+def test_the_app_that_had_less_time_is_next() -> None:
+    """Each of the first app's jobs is charged with what it ran; the other's are short."""
+    waiting = [
+        works(f"{app}{number}", 4 if app == "long" else 1) for app in ("long", "short") for number in range(3)
+    ]
+    for item in waiting:
+        item.share = item.id[:-1]
+    found = ends(line(waiting=tuple(waiting)))
+    order = sorted(found, key=lambda name: found[name] or 0)
+    assert order == ["long0", "short0", "short1", "short2", "long1", "long2"]
+
+
+def test_what_is_more_urgent_is_next() -> None:
+    items = [works(name, 1) for name in ("background", "normal", "interactive")]
+    for item in items:
+        item.service_class = item.id
+    assert ends(line(waiting=tuple(items))) == {"interactive": 1, "normal": 2, "background": 3}
+
+
+def test_a_category_that_has_jobs_now_and_then_is_expected_to_have_some_again() -> None:
+    """The longer its pauses are, the later."""
+    found = []
+    for idle in (1.0, 1000.0):
+        chats = line(writes("chat", 100))
+        chats.periods = Periods(busy=10.0, idle=idle)
+        found.append(ends(chats, line(works("picture", 10)))["picture"] or 0)
+    assert found[0] > 2 * found[1]
+    assert found[1] == pytest.approx(1.25 + 9.75, rel=0.05)
