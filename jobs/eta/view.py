@@ -47,33 +47,40 @@ class View:
 async def look(connection: redis.asyncio.Redis) -> View:
     """Raises RedisError."""
     began = time.monotonic()
+    found: list[Any]
     async with connection.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.hkeys(keys.PAUSED)
         pipe.smembers(keys.WORKER_STATES)
         pipe.hgetall(keys.CORRECTIONS)
         for category in QUEUES:
-            pipe.zrange(keys.started(category), 0, -1)
-            pipe.lrange(keys.intermediate(category), 0, -1)
             pipe.hget(keys.turns(category), "usual")
         clock, paused, names, corrections, *rest = await pipe.execute()
     now = clock[0] + clock[1] / 1e6
-    # What was taken is about to run.
-    running = {
-        each: [*_job_ids(ids), *map(str, taken)]
-        for each, ids, taken in zip(QUEUES, rest[::3], rest[1::3], strict=True)
-    }
-    usual = {each: float(told) if told else None for each, told in zip(QUEUES, rest[2::3], strict=True)}
+    usual = {each: float(told) if told else None for each, told in zip(QUEUES, rest, strict=True)}
     texts: Any = await connection.mget([keys.worker_state(str(name)) for name in names]) if names else []
     workers = [state for text in texts if text and (state := decode_state(text)) is not None]
     resting = {f"{each}:{ServiceClass.BACKGROUND}" for each in QUEUES if starts_at(each, workers) > now}
     order = await orders(connection, QUEUES, LOOK, _closed(paused) | resting)
-    waiting = {each: order[each].jobs for each in QUEUES}
+    # After what waits: a job that is taken meanwhile is seen.
+    async with connection.pipeline(transaction=False) as pipe:
+        for category in QUEUES:
+            pipe.lrange(keys.intermediate(category), 0, -1)
+            pipe.zrange(keys.started(category), 0, -1)
+        found = await pipe.execute()
+    # What was taken is about to run.
+    running = {
+        each: list(dict.fromkeys([*_job_ids(ids), *map(str, taken)]))
+        for each, taken, ids in zip(QUEUES, found[::2], found[1::2], strict=True)
+    }
+    waiting = {
+        each: [job_id for job_id in order[each].jobs if job_id not in running[each]] for each in QUEUES
+    }
     ids = list(dict.fromkeys(each for part in (*running.values(), *waiting.values()) for each in part))
     async with connection.pipeline(transaction=False) as pipe:
         for job_id in ids:
             pipe.hmget(keys.job(job_id), FIELDS)
-        found: list[Any] = await pipe.execute() if ids else []
+        found = await pipe.execute() if ids else []
     read = (Row.decode(job_id, values) for job_id, values in zip(ids, found, strict=True))
     rows = {row.id: row for row in read if row is not None}
     return View(
