@@ -7,8 +7,8 @@ Times are seconds, memory MiB of PSS (Linux: /proc/PID/smaps_rollup) once the fi
 runs; with `--rest 310` the process for chat templates has ended by then, too. Medians are shown, and this checkout's
 as a ratio of the other's.
 
-Under other load compare the seconds of CPU time, of all processes up to the first answer: Linux divides the processor
-among sessions, and a checkout that starts more of them gets more of it.
+Under other load compare the seconds of CPU time, of all processes up to the first answer: where Linux divides the
+processor among sessions (`sched_autogroup`), a checkout that starts more of them may get more of it.
 """
 
 import argparse
