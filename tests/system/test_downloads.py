@@ -166,6 +166,11 @@ class _Stream:
         return self.lines
 
     @property
+    def is_told(self) -> bool:
+        """Whether it has heard of the download."""
+        return any(line.startswith(": downloading ") for line in list(self.lines))
+
+    @property
     def said(self) -> str:
         """What all deltas together say."""
         chunks = [json.loads(line[5:]) for line in self.lines if line.startswith("data: {")]
@@ -175,12 +180,13 @@ class _Stream:
 def test_three_clients_ask_for_a_model_that_is_not_here(fetching: System, hub: Hub) -> None:
     """One download, three answers, and nobody waits in silence."""
     size = len(hub.models["org/chat-0"]["model.safetensors"].content)
-    hub.faults.slow = (size // 40, 0.14)
+    hub.faults.hold_at = size // 2
     streams = [_Stream(fetching, "org/chat-0") for _ in range(3)]
+    fetching.wait_until(lambda: all(stream.is_told for stream in streams), "somebody waits in silence")
+    hub.go.set()
     for stream in streams:
         lines = stream.result()
         assert lines[-1] == "data: [DONE]", lines
-        assert sum(line.startswith(": downloading ") for line in lines) > 1, lines
     assert hub.sent("model.safetensors") == size
     downloads = fetching.http.get("/v1/jobs?queue=download&limit=100").json()["data"]
     assert len([job for job in downloads if job["model"] == "org/chat-0"]) == 1
