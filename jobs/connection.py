@@ -35,6 +35,7 @@ class _Pool(redis.asyncio.BlockingConnectionPool):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._answered_at = float("-inf")
+        self._is_closed = False
 
     async def get_connection(self, command_name: str | None = None, *keys: Any, **options: Any) -> Any:
         while True:
@@ -51,6 +52,13 @@ class _Pool(redis.asyncio.BlockingConnectionPool):
         if connection.is_connected:
             self._answered_at = time.monotonic()
         await super().release(connection)
+        if self._is_closed:
+            # It was being connected meanwhile.
+            await connection.disconnect(nowait=True)
+
+    async def aclose(self) -> None:
+        self._is_closed = True
+        await super().aclose()
 
 
 def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asyncio.Redis:

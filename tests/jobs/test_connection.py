@@ -48,3 +48,13 @@ async def test_a_crowd_is_told_when_redis_does_not_answer(
         finally:
             os.kill(redis_server.pid, signal.SIGCONT)
         assert {isinstance(each, RedisError) for each in told} == {True}
+
+
+async def test_a_connection_that_comes_up_after_the_end_is_closed(redis_url: str) -> None:
+    client = async_connection(redis_url)
+    asked = asyncio.ensure_future(client.ping())
+    while not client.connection_pool._in_use_connections:
+        await asyncio.sleep(0)
+    await client.aclose()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert not [each for each in client.connection_pool._available_connections if each.is_connected]

@@ -54,8 +54,10 @@ class _Server(uvicorn.Server):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CONNECTS):
                 await asyncio.sleep(max(0.0, self._settles_at - time.monotonic()))
-                if jobs is not None:
+                if jobs is not None and not jobs.bus.connected.is_set():
                     await jobs.bus.connected.wait()
+                    # What hears of that looks into Redis.
+                    await asyncio.sleep(_SETTLES)
         end_streams(self._app)
         for listening in (*self.servers, *(sockets or ())):
             listening.close()
