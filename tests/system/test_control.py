@@ -73,9 +73,11 @@ def wait_until_up(program: Program) -> None:
         wanted -= {each for each in wanted if each in line}
 
 
-@pytest.mark.slow
 def servers(program: Program) -> set[int]:
-    """honcho, the supervisor and what that has started. What these start, such as a save of Redis, comes and goes."""
+    """honcho, the supervisor and what that has started.
+
+    What the servers start comes and goes, such as the program that keeps the machine awake.
+    """
     found = level = program.tree()[:1]
     for _ in ("honcho's own", "supervisor", "servers"):
         level = [child for process in level for child in process.children()]
@@ -83,6 +85,7 @@ def servers(program: Program) -> set[int]:
     return {process.pid for process in found}
 
 
+@pytest.mark.slow
 def test_restart_and_shutdown_under_honcho(honcho: tuple[Program, httpx.Client]) -> None:
     """Settings are taken, a job that ran goes on, nothing counts as a crash; then all of it ends."""
     program, http = honcho
