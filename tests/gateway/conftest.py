@@ -1,6 +1,6 @@
 """One gateway for all stories that leave it whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -8,9 +8,10 @@ import pytest
 import redis
 
 from config.settings import Settings
-from jobs.connection import connection
+from jobs.connection import async_connection, connection
+from jobs.gate import AsyncGate, Gate, Ttl
 from tests.support.api_server import ApiServer
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, session_of
 
 
 @pytest.fixture(scope="package")
@@ -30,6 +31,25 @@ def worker(joined: Settings) -> Iterator[redis.Redis]:
     """What that worker has instead of Redis."""
     with connection(joined.redis_address) as client:
         yield client
+
+
+@pytest.fixture
+def name(joined: Settings) -> str:
+    return session_of(joined).worker
+
+
+@pytest.fixture
+def gate(worker: redis.Redis, name: str) -> Gate:
+    """The worker's side, through the gateway."""
+    return Gate(worker, "llm", f"{name}.llm", Ttl.of(Settings()))
+
+
+@pytest.fixture
+async def front(gateway: Gateway) -> AsyncIterator[AsyncGate]:
+    """The API's side."""
+    client = async_connection(gateway.redis.url)
+    yield AsyncGate(client, Ttl.of(Settings()))
+    await client.aclose()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import socket
 import ssl
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,11 +11,10 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from config.settings import Settings
 from jobs import keys
-from jobs.connection import async_connection
 from jobs.gate import AsyncGate, Emission, Ending, Gate, Ttl
 from jobs.gate.scripts import script
 from tests.support.events import EventType, encode_event
-from tests.support.gateway import Gateway, session_of
+from tests.support.gateway import Gateway
 from tests.support.jobs import request
 from tests.support.payloads import made
 
@@ -24,25 +22,6 @@ pytestmark = pytest.mark.anyio
 
 TTL = Ttl.of(Settings())
 DONE = made({"text": "hello"})
-
-
-@pytest.fixture
-async def front(gateway: Gateway) -> AsyncIterator[AsyncGate]:
-    """The API's side."""
-    client = async_connection(gateway.redis.url)
-    yield AsyncGate(client, TTL)
-    await client.aclose()
-
-
-@pytest.fixture
-def name(joined: Settings) -> str:
-    return session_of(joined).worker
-
-
-@pytest.fixture
-def gate(worker: redis.Redis, name: str) -> Gate:
-    """The worker's side, through the gateway."""
-    return Gate(worker, "llm", f"{name}.llm", TTL)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import ssl
 import threading
 import uuid
 from base64 import b64encode
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from redis.exceptions import NoPermissionError
 
 from config.settings import Settings
 from jobs import keys
-from jobs.connection import async_connection
 from jobs.consumer.outbox import Outbox
 from jobs.errors import InvalidRequest
 from jobs.gate import AsyncGate, Ending, Gate, Ttl
@@ -29,23 +27,6 @@ pytestmark = pytest.mark.anyio
 TTL = Ttl.of(Settings())
 NO_TEXT = b"\xff\xfe"
 DONE = made({"text": "hello"})
-
-
-@pytest.fixture
-def name(joined: Settings) -> str:
-    return session_of(joined).worker
-
-
-@pytest.fixture
-def gate(worker: redis.Redis, name: str) -> Gate:
-    return Gate(worker, "llm", f"{name}.llm", TTL)
-
-
-@pytest.fixture
-async def front(gateway: Gateway) -> AsyncIterator[AsyncGate]:
-    client = async_connection(gateway.redis.url)
-    yield AsyncGate(client, TTL)
-    await client.aclose()
 
 
 def line(host: str) -> list[Any]:

@@ -17,7 +17,7 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.payloads import CompletionPayload, LanguagePayload
 from mlxq.catalog import Catalog, ModelRef
-from worker.engines.base import Alive, Delta, Done, Failed, Headroom, Output
+from worker.engines.base import Alive, Done, Failed, Headroom, Output
 from worker.engines.failures import failure_of
 from worker.engines.llm.admission import Admission
 from worker.engines.llm.answers import Answers
@@ -25,9 +25,9 @@ from worker.engines.llm.aside import Aside
 from worker.engines.llm.batch import SHORT, Batch
 from worker.engines.llm.compiling import PAUSE, CompilingTask
 from worker.engines.llm.drafts import DraftModels
+from worker.engines.llm.echo import echo
 from worker.engines.llm.footprint import measure
 from worker.engines.llm.loads import Begun
-from worker.engines.llm.logprobs import of_prompt
 from worker.engines.llm.prefill import Prefill, Runner, TextPrefill, text_prefill
 from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
@@ -45,8 +45,6 @@ DEFAULT_MAX_TOKENS = 16384
 PATIENCE = 0.005
 #: Tokens that a paused request may still make: a client that comes back for it gets them at once.
 PAUSED_TOKENS = 64
-#: Tokens of a prompt whose log-probabilities are made at once: each is a row as wide as the vocabulary.
-SCORED_STEP = 128
 
 
 class ChatEngine:
@@ -126,7 +124,7 @@ class ChatEngine:
                 task.sequences.append(sequence)
                 task.rows[sequence] = self._row(sequence, payload, prompt, sampling.of_choice(index))
         if isinstance(payload, CompletionPayload) and payload.echo:
-            self._echo(task, payload)
+            self._ready += echo(task, payload, self._language, self._answers.vocabulary)
         task.most = sum(row.max_tokens for row in task.rows.values())
         # The request is valid from here on.
         self._tasks[task_id] = task
@@ -371,21 +369,6 @@ class ChatEngine:
             boundaries=prompt.boundaries,
             background=sequence.task_id in self._aside,
         )
-
-    def _echo(self, task: TextRequest, payload: CompletionPayload) -> None:
-        """Put the prompts at the start of their answers."""
-        top = payload.logprobs
-        for number, (prompt, given) in enumerate(zip(task.prompts, payload.prompts, strict=True)):
-            text = given if isinstance(given, str) else self._language.tokenizer.decode(prompt.tokens)
-            entries = []
-            if top is not None:
-                vocabulary = self._answers.vocabulary
-                entries = of_prompt(self._language.model, prompt.tokens, top, vocabulary, SCORED_STEP)
-            for sequence in task.sequences[number * task.each : (number + 1) * task.each]:
-                sequence.text.append(text)
-                sequence.logprobs += entries
-                if task.each == task.n:
-                    self._ready.append(Delta(task.id, text, sequence.index, logprobs=entries or None))
 
     def _runner(self, payload: LanguagePayload) -> Runner:
         """The runner of a request: the batch, or one with a draft model."""
