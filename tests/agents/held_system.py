@@ -5,9 +5,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.support.held_worker import Hold
 from tests.support.system import System
 
-_MODULES = {"api": "tests.agents.quick_api", "worker": "tests.agents.held_worker"}
+_MODULES = {"api": "tests.agents.quick_api", "worker": "tests.support.held_worker"}
 #: Status and job of each request for a text: its line is written when it ends.
 _SENT = re.compile(r"POST /v1/(?:messages|responses|chat/completions) (\S+) \S+ id=(\S+)")
 
@@ -16,20 +17,18 @@ class HeldSystem(System):
     """One chat runs at a time, and two may wait."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "held"
+        self._hold = Hold(folder / "held")
         self._read = 0
         super().__init__(
-            folder / "models", "actor", HELD_BY=self._file, BATCH_SIZE=1, QUEUE_LIMIT=2, ACCESS_LOG="all"
+            folder / "models", "actor", HELD_BY=self._hold.file, BATCH_SIZE=1, QUEUE_LIMIT=2, ACCESS_LOG="all"
         )
 
     def hold(self, steps: int = 0) -> None:
         """Chats stand still after so many steps."""
-        new = self._file.with_suffix(".new")
-        new.write_text(str(steps))
-        new.rename(self._file)
+        self._hold.after(steps)
 
     def let_go(self) -> None:
-        self._file.unlink(missing_ok=True)
+        self._hold.let_go()
 
     def chat(self) -> str:
         """A chat of somebody else; its job's id."""

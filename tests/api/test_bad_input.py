@@ -229,7 +229,7 @@ def test_an_idempotency_key_has_a_length(http: httpx.Client) -> None:
 
 
 def test_what_is_no_http(api: ApiServer) -> None:
-    with socket.create_connection(("127.0.0.1", api.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=60) as connection:
         connection.sendall(b"GARBAGE\r\n\r\n")
         answer = connection.recv(65536)
     assert answer.startswith(b"HTTP/1.1 400")
@@ -237,7 +237,7 @@ def test_what_is_no_http(api: ApiServer) -> None:
 
 
 def test_an_endless_head_is_cut_off(api: ApiServer) -> None:
-    with socket.create_connection(("127.0.0.1", api.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=60) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nx: ")
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             connection.sendall(b"y" * 100_000_000)

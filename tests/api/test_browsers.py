@@ -79,7 +79,7 @@ def test_every_answer_is_what_it_says_it_is(
     for answer in answers:
         told = {name: answer.headers.get(name) for name in DEFENCE}
         assert told == DEFENCE, answer.request.url
-    with socket.create_connection(("127.0.0.1", api.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=60) as connection:
         connection.sendall(b"NONSENSE\r\n\r\n")
         assert b"x-content-type-options: nosniff" in connection.recv(65536)
 

@@ -327,9 +327,9 @@ def test_a_form_is_no_way_round(call: Call, make_settings: MakeSettings, held: S
         with pytest.raises(Exception, match="404"):
             connect(f"ws://127.0.0.1:{api.port}/ws/v1/nothing", origin=Origin(WEB))
         with connect(f"ws://127.0.0.1:{api.port}/ws/v1/tts", origin=Origin(WEB)) as socket:
-            socket.recv(20)
+            socket.recv(60)
             socket.send(json.dumps({"event": "task_continue", "text": "Hello", "model": ABSENT}))
-            told = json.loads(socket.recv(20))
+            told = json.loads(socket.recv(60))
             assert (told["event"], told["error"]["type"]) == ("error", "permission_error")
     assert held.runs == []
 

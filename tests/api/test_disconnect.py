@@ -37,7 +37,7 @@ class RawClient:
         raw = json.dumps(body).encode()
         lines = {"host": "localhost", "content-length": str(len(raw)), **headers}
         head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
-        self._socket = socket.create_connection(("127.0.0.1", api.port), timeout=20)
+        self._socket = socket.create_connection(("127.0.0.1", api.port), timeout=60)
         self._socket.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + raw)
 
     def read(self) -> bytes:

@@ -164,7 +164,7 @@ def test_nothing_is_read_while_nobody_listens(api: ApiServer, http: httpx.Client
     with server_events(http, EVENTS) as one, server_events(http, EVENTS) as other:
         assert one.next().name == other.next().name == "snapshot"
         assert (feed.listeners, feed.reads) == (2, True)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (feed.listeners, feed.reads) != (0, False):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -237,4 +237,4 @@ def test_others_are_told_nothing(http: httpx.Client, headers: dict[str, str]) ->
 
 def test_without_redis_it_is_a_503(make_settings: MakeSettings, clean_redis: redis.Redis) -> None:
     with ApiServer(make_settings(redis_url="redis://127.0.0.1:1")) as server:
-        assert httpx.get(f"{server.url}{EVENTS}", timeout=30).status_code == 503
+        assert httpx.get(f"{server.url}{EVENTS}", timeout=60).status_code == 503

@@ -102,10 +102,10 @@ def test_a_proxy_may_leave_the_sub_path_or_take_it_away(published: ApiServer, pr
     assert httpx.post(f"{url}/chat/completions", json=chat()).status_code == 200
     assert "'/mlxq/openapi.json'" in httpx.get(f"{url}/docs").text.replace('"', "'")
     assert httpx.get(f"{published.url}/mlxqx/health").status_code == 404
-    with connect(f"ws{url[4:]}/ws/v1/tts", open_timeout=20) as socket:
-        assert "connected_success" in socket.recv(20)
+    with connect(f"ws{url[4:]}/ws/v1/tts", open_timeout=60) as socket:
+        assert "connected_success" in socket.recv(60)
     with pytest.raises(InvalidStatus):
-        connect(f"ws{url[4:]}/elsewhere/ws/v1/tts", open_timeout=20)
+        connect(f"ws{url[4:]}/elsewhere/ws/v1/tts", open_timeout=60)
 
 
 @pytest.mark.parametrize(

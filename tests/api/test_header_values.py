@@ -64,7 +64,7 @@ def exchange(api: ApiServer, method: bytes, path: bytes, headers: list[tuple[byt
     usual = {b"host": b"127.0.0.1", b"content-type": b"application/json"}
     sent = {**usual, **dict(headers), b"content-length": str(len(body)).encode(), b"connection": b"close"}
     head = b"".join(b"%s: %s\r\n" % pair for pair in sent.items())
-    with socket.create_connection(("127.0.0.1", api.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=60) as connection:
         connection.sendall(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, path, head, body))
         answer = b""
         while data := connection.recv(65536):

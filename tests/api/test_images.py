@@ -308,7 +308,7 @@ def test_a_text_model_answers_without_the_images_and_says_so(
     assert answer.headers["warning"] == '299 mlxq "2 images were left out: the model takes text only"'
     assert worker.runs[0].payload["messages"][1] == {"role": "user", "content": "What is this?"}
     body = {"model": "tiny", "messages": [{"role": "user", "content": parts}], "stream": True, "sparkle": 1}
-    streamed = httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=30)
+    streamed = httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=60)
     assert streamed.headers["warning"] == (
         '299 mlxq "ignored fields: sparkle", 299 mlxq "2 images were left out: the model takes text only"'
     )

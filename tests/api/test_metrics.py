@@ -49,7 +49,7 @@ def apis(make_settings: MakeSettings) -> Iterator[list[ApiServer]]:
 
 
 def ask(api: ApiServer, text: str = "Hello", **options: object) -> httpx.Response:
-    return httpx.post(f"{api.url}/v1/chat/completions", json=chat(text, **options), timeout=30)
+    return httpx.post(f"{api.url}/v1/chat/completions", json=chat(text, **options), timeout=60)
 
 
 def fail(run: Run) -> None:

@@ -30,7 +30,7 @@ def test_one_server_listens_on_both(redis_url: str, clean_redis: redis.Redis, tm
         second = program.line("listening on").rpartition(" ")[2]
         assert second == f"http://127.0.0.1:{port}"
         for url in (first, second):
-            answer = httpx.get(f"{url}/api/version", timeout=30)
+            answer = httpx.get(f"{url}/api/version", timeout=60)
             assert answer.status_code == 200
             assert answer.json()["version"]
         assert program.stop() == 0

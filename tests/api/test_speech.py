@@ -298,7 +298,7 @@ def test_bad_input_never_reaches_the_queue(
 ) -> None:
     (voices / "link.wav").symlink_to(model_root / "speaks" / "config.json")
     url = make_api(max_reference_seconds=2).url
-    answer = httpx.post(f"{url}/v1/audio/speech", json={"input": "Hello.", **fields}, timeout=30)
+    answer = httpx.post(f"{url}/v1/audio/speech", json={"input": "Hello.", **fields}, timeout=60)
     error = answer.json()["error"]
     assert (answer.status_code, error["param"]) == (status, param), error
     assert words in error["message"]

@@ -81,7 +81,7 @@ def test_a_request_that_becomes_no_job_leaves_no_file(
 
     hearer.resume()
     job = f"{url}/v1/jobs/{waits.json()['id']}"
-    assert httpx.get(f"{job}?wait=20", timeout=30).json()["status"] == "completed"
+    assert httpx.get(f"{job}?wait=20", timeout=60).json()["status"] == "completed"
     refused = httpx.post(f"{job}/retry")
     assert refused.status_code == 409
     assert "send the request again" in refused.json()["error"]["message"]
@@ -93,7 +93,7 @@ def test_a_request_leaves_no_file_when_redis_is_short_of_memory(
     url = make_api()
     with memory_of(clean_redis, -counted_memory(clean_redis) // 2):
         assert send(url).status_code == 503
-        health = httpx.get(f"{url}/health", timeout=30)
+        health = httpx.get(f"{url}/health", timeout=60)
     assert files(tmp_path) == []
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
     assert "memory" in health.json()["reason"]

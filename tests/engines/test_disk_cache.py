@@ -102,7 +102,7 @@ def disk(tmp_path: Path) -> Any:
 def store(cache: DiskCache, make: Make, *prompts: list[int]) -> None:
     for tokens in prompts:
         cache.put(CachedPrompt(tokens, read(make(), tokens)))
-    assert cache.wait(30)
+    assert cache.wait(60)
 
 
 def load(cache: DiskCache, tokens: list[int], beyond: int = 0) -> tuple[list[Any] | None, int]:
@@ -159,7 +159,7 @@ def test_pieces_of_a_prompt_that_is_still_being_read(disk: Disk) -> None:
         assert begin == end // BLOCK * BLOCK
     # What is read next does not change what waits to be written.
     read(layers, [1] * 9)
-    assert cache.wait(30)
+    assert cache.wait(60)
     found, length = load(disk.cache(), PROMPT * 2)
     assert length == 6 * BLOCK
     assert found is not None
@@ -212,7 +212,7 @@ def test_a_large_state_is_written_where_it_saves_enough(disk: Disk) -> None:
         layers[0][1] = mx.zeros((1, 64 << 20), dtype=mx.uint8)
         mx.eval(layers[0].state)
         cache.put(CachedPrompt(tokens, layers))
-        assert cache.wait(30)
+        assert cache.wait(60)
 
     cache = disk.cache(large)
     for length in (1200, 1250, 1500):
@@ -225,7 +225,7 @@ def test_a_newer_state_of_a_reading_takes_the_place_of_the_older(disk: Disk) -> 
     cache = disk.cache(make)
     first = cache.put_part(CachedPrompt(PROMPT, read(make(), PROMPT)), 0)
     cache.put_part(CachedPrompt(PROMPT * 2, read(make(), PROMPT * 2)), first.length, first.state)
-    assert cache.wait(30)
+    assert cache.wait(60)
     assert len(disk.files) == 1
 
 
@@ -235,7 +235,7 @@ def test_earlier_points_of_a_prompt_can_be_returned_to(disk: Disk) -> None:
     point = 4 * BLOCK + 9
     earlier = read(make(), PROMPT[:point])
     cache.put(CachedPrompt(PROMPT, read(make(), PROMPT), {point: [earlier[0], None]}))
-    assert cache.wait(30)
+    assert cache.wait(60)
     layers, length = load(disk.cache(make), PROMPT[:-1])
     assert length == point
     assert layers is not None
@@ -341,7 +341,7 @@ def test_the_disk_is_bounded_and_the_ends_of_unused_prompts_go_first(disk: Disk)
         store(cache, plain, [number + 1000, *PROMPT[1:]])
         assert disk.nbytes <= limit
         assert load(cache, kept)[1] == 5 * BLOCK
-        assert cache.wait(10)
+        assert cache.wait(60)
     assert load(disk.cache(), [1007, *PROMPT[1:]])[1] == 5 * BLOCK
     assert load(disk.cache(), [1000, *PROMPT[1:]])[1] == 0
     # Whatever is left of a prompt is its beginning.
@@ -396,7 +396,7 @@ def test_the_folder_may_be_deleted_at_any_time(disk: Disk) -> None:
     for _ in range(20):
         store(cache, plain, PROMPT)
         assert load(cache, PROMPT)[1] == 5 * BLOCK
-        assert cache.wait(30)
+        assert cache.wait(60)
         shutil.rmtree(disk.folder)
         assert load(cache, PROMPT)[1] == 0
 

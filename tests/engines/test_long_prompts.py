@@ -44,7 +44,7 @@ def gate(engine: ChatEngine, monkeypatch: pytest.MonkeyPatch) -> threading.Event
 
     def held(text: str, **options: Any) -> list[int]:
         if threading.current_thread() is not owner:
-            assert opened.wait(30)
+            assert opened.wait(60)
         return encode(text, **options)
 
     monkeypatch.setattr(engine._reader, "_encode", held)

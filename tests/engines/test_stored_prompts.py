@@ -221,7 +221,7 @@ def test_what_a_process_had_read_when_it_was_killed_is_not_read_again(
             first.step()
             unread = sum(first._tasks["cut"].unread.values())
         disk = first._prefill._disk
-        assert disk.wait(10)
+        assert disk.wait(60)
         # A kill: nothing is kept of what runs, and nothing more is written.
         first._tasks.clear()
         disk.drop_waiting()

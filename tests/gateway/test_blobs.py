@@ -67,7 +67,7 @@ def files(folder: Path) -> list[str]:
 
 def until(condition: Callable[[], bool]) -> None:
     """Nothing tells of it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -177,7 +177,7 @@ def saying(answer: bytes) -> Iterator[int]:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
-            thread.join(30)
+            thread.join(60)
 
 
 def read_request(client: socket.socket) -> None:
@@ -212,7 +212,7 @@ def test_a_worker_that_lies_about_its_file_stores_nothing(door: BlobDoor, tmp_pa
 
 def putting(port: int, blob_id: str, length: int) -> socket.socket:
     """A connection on which a file of that length is about to come."""
-    raw = socket.create_connection(("127.0.0.1", port), timeout=30)
+    raw = socket.create_connection(("127.0.0.1", port), timeout=60)
     lines = (
         f"PUT /blobs/{blob_id} HTTP/1.1",
         "host: x",

@@ -63,7 +63,7 @@ async def test_a_watch_hears_everything_as_it_happens(client: JobClient, gate: G
         gate.write(
             [emission(job_id, 1), emission(job_id, 2)], [Ending(job_id, "execution-1", result=made({"n": 2}))]
         )
-        events = [await watch.next(20) for _ in range(4)]
+        events = [await watch.next(60) for _ in range(4)]
     told = [(e.type, data_of(e).get("text")) for e in events if e]
     assert told == [("started", None), ("delta", "1"), ("delta", "2"), ("completed", None)]
     assert events[3] is not None
@@ -79,7 +79,7 @@ async def test_a_late_watch_reads_what_it_missed_and_goes_on(client: JobClient, 
         gate.write(
             [emission(submission.job_id, 2)], [Ending(submission.job_id, "execution-1", result=made({}))]
         )
-        texts = [data_of(event).get("text") for _ in range(4) if (event := await watch.next(20))]
+        texts = [data_of(event).get("text") for _ in range(4) if (event := await watch.next(60))]
     assert texts == [None, "1", "2", None]
 
 
@@ -89,7 +89,7 @@ async def test_a_watch_resumes_after_any_event(client: JobClient, gate: Gate) ->
     gate.write([emission(submission.job_id, n) for n in range(1, 6)], [])
     gate.write([], [Ending(submission.job_id, "execution-1", result=made({}))])
     async with client.watch(submission.job_id) as watch:
-        story = [event for _ in range(7) if (event := await watch.next(20))]
+        story = [event for _ in range(7) if (event := await watch.next(60))]
     for place, seen in enumerate(story):
         async with client.watch(submission.job_id, after=seen.id) as watch:
             rest = []
@@ -103,16 +103,16 @@ async def test_events_published_while_the_bus_was_away_are_caught_up(
 ) -> None:
     async with client.submit(request()) as (_, watch):
         job_id = start(gate)
-        assert (await watch.next(20)) is not None
+        assert (await watch.next(60)) is not None
         gate.write([emission(job_id, 1)], [])
-        assert (await watch.next(20)) is not None
+        assert (await watch.next(60)) is not None
         redis_server.kill()
         redis_server.start()
         # Nobody may have been listening when these were published.
         gate.write(
             [emission(job_id, 2), emission(job_id, 3)], [Ending(job_id, "execution-1", result=made({}))]
         )
-        rest = [data_of(event).get("text") for _ in range(3) if (event := await watch.next(20))]
+        rest = [data_of(event).get("text") for _ in range(3) if (event := await watch.next(60))]
     assert rest == ["2", "3", None]
 
 
@@ -129,9 +129,9 @@ async def test_an_event_that_pubsub_lost_is_found_in_the_stream(
 ) -> None:
     async with client.submit(request()) as (_, watch):
         job_id = start(gate)
-        assert (await watch.next(20)) is not None
+        assert (await watch.next(60)) is not None
         connection.xadd(keys.events(job_id), {"e": encode_event(EventType.DELTA, index=0, text="silent")})
-        event = await watch.next(20)
+        event = await watch.next(60)
     assert event is not None
     assert data_of(event)["text"] == "silent"
 
@@ -143,7 +143,7 @@ async def test_a_job_that_vanishes_does_not_leave_its_watch_waiting(
     async with client.submit(request()) as (submission, watch):
         connection.delete(keys.job(submission.job_id))
         with pytest.raises(JobNotFound):
-            await watch.next(20)
+            await watch.next(60)
 
 
 async def test_a_job_that_is_not_accepted_yet_has_not_vanished(
@@ -153,7 +153,7 @@ async def test_a_job_that_is_not_accepted_yet_has_not_vanished(
     connection.client_pause(1000, all=False)
     connection.client_kill_filter(_type="pubsub")
     async with client.submit(request()) as (_, watch):
-        first = asyncio.create_task(watch.next(20))
+        first = asyncio.create_task(watch.next(60))
         await asyncio.sleep(0)
         job_id = start(gate)
         event = await first
@@ -201,7 +201,7 @@ async def test_a_live_event_does_not_overtake_those_that_a_new_watch_has_yet_to_
         gate.write([emission(submission.job_id, 1)], [])
         late = client.bus.watch(submission.job_id, "llm")
         gate.write([emission(submission.job_id, 2)], [])
-        assert [event.id for _ in range(3) if (event := await first.next(20))]
+        assert [event.id for _ in range(3) if (event := await first.next(60))]
         assert late.pending() is None
         await late.catch_up()
         numbers = [data_of(event).get("text") for _ in range(3) if (event := late.pending())]
@@ -215,13 +215,13 @@ async def test_a_process_that_was_dropped_catches_up_before_it_hears_more(
     submission = await client.enqueue(request())
     start(gate)
     async with client.watch(submission.job_id) as first:
-        assert await first.next(20) is not None
+        assert await first.next(60) is not None
         connection.delete(keys.watchers(submission.job_id))
         gate.write([emission(submission.job_id, 1)], [])
         # Another client of the process has it told of the job again.
         async with client.watch(submission.job_id):
             gate.write([emission(submission.job_id, 2)], [])
-            ids = [event.id for _ in range(2) if (event := await first.next(20))]
+            ids = [event.id for _ in range(2) if (event := await first.next(60))]
         stream: Any = connection.xrange(keys.events(submission.job_id))
     assert ids == [entry.decode() for entry, _ in stream[1:]]
 

@@ -18,7 +18,7 @@ async def test_a_crowd_waits_as_long_as_others_get_answers(redis_url: str) -> No
     async with async_connection(redis_url) as client:
         client.connection_pool.timeout = 1.5  # type: ignore[attr-defined]
         # All together take longer than that, and each of them less.
-        crowd = [client.blpop(["nothing"], 0.4) for _ in range(6 * API_CONNECTIONS)]
+        crowd = [client.blpop(["nothing"], 0.2) for _ in range(12 * API_CONNECTIONS)]
         assert await asyncio.gather(*crowd) == [None] * len(crowd)
 
 

@@ -48,7 +48,7 @@ class Process:
     async def until(self, true: Callable[[], bool]) -> None:
         def wait() -> bool:
             with self.changed:
-                return self.changed.wait_for(true, 20)
+                return self.changed.wait_for(true, 60)
 
         assert await asyncio.to_thread(wait)
 

@@ -31,7 +31,7 @@ for number in range(20):
     log.info("line %d", number)
 log.warning("the key is very-secret-key")
 client = connection(settings.redis_address)
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 60
 while not client.exists("mlxq:logs") and time.monotonic() < deadline:
     time.sleep(0.02)
 """

@@ -67,7 +67,7 @@ class Relay:
     def __exit__(self, *_: object) -> None:
         self._call(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     def cut(self, *, there: bool = True, back: bool = True) -> None:

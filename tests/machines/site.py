@@ -99,14 +99,14 @@ class Machine:
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
         assert self.process is not None
-        self.process.wait(30)
+        self.process.wait(60)
         self.process = None
 
     def stop(self) -> int:
         """SIGTERM, as a stop by hand; returns the exit code."""
         self._signal(signal.SIGTERM)
         assert self.process is not None
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         self.process = None
         return code
 

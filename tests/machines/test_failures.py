@@ -160,7 +160,7 @@ def test_random_kills_and_unplugs_lose_nothing(site: Site) -> None:
 def test_a_machine_of_another_version_says_so_and_takes_nothing(site: Site) -> None:
     odd = site.add("odd", OTHER_PROTOCOL=99)
     assert odd.process is not None
-    assert odd.process.wait(60) == WRONG_SETTING
+    assert odd.process.wait(200) == WRONG_SETTING
     told = site.log.read_text()
     assert "(protocol 99-" in told
     assert "install the same version on both" in told
@@ -181,6 +181,6 @@ def test_after_an_upgrade_of_the_server_a_machine_of_before_takes_nothing(site: 
     site.open_gateway("tests.machines.next_gateway")
     site.http.post("/v1/queue/resume").raise_for_status()
     assert machine.process is not None
-    assert machine.process.wait(60) == WRONG_SETTING
+    assert machine.process.wait(200) == WRONG_SETTING
     assert site.log.read_text().count("install the same version on both") > before
     assert site.job(job_id)["status"] == "queued"

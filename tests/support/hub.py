@@ -140,6 +140,12 @@ class Hub:
             self.requests.clear()
         self.faults, self.go = Faults(), threading.Event()
 
+    def go_on(self, place: int) -> None:
+        """Send what is held, up to this place of the file."""
+        before, self.go = self.go, threading.Event()
+        self.faults.hold_at = place
+        before.set()
+
     def note(self, asked: Asked) -> None:
         with self._lock:
             self.requests.append(asked)

@@ -97,7 +97,7 @@ def _handler(hub: HubListing) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             query = parse_qs(parts.query)
             hub.requests.append(Asked(parts.path, query, self.headers.get("authorization")))
-            hub.go.wait(30)
+            hub.go.wait(60)
             if hub.status is not None:
                 self._send({"error": "as told"}, hub.status)
             elif parts.path == "/api/models":

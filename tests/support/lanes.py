@@ -185,7 +185,7 @@ class Bench:
         """The job's events up to the one that `until` accepts, by default its last."""
         events = []
         async with self.client.watch(job_id) as watch:
-            while event := await watch.next(20):
+            while event := await watch.next(60):
                 events.append(event)
                 if event.terminal or (until and until(event)):
                     return events

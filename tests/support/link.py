@@ -36,7 +36,7 @@ class Link:
         self._listener.close()
         self._close(*list(self._open))
         for thread in self._threads:
-            thread.join(30)
+            thread.join(60)
 
     def cut_after(self, direction: Direction, size: int, then: Callable[[], None] = lambda: None) -> None:
         """Cut the connection that carries the last of so many bytes. `then` is called before anybody notices."""
@@ -49,7 +49,7 @@ class Link:
             except OSError:
                 return
             try:
-                server = socket.create_connection(("127.0.0.1", self.target), timeout=30)
+                server = socket.create_connection(("127.0.0.1", self.target), timeout=60)
             except OSError:
                 client.close()
                 continue

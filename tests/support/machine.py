@@ -60,6 +60,6 @@ class Commands:
         return self._calls.read_text().splitlines() if self._calls.exists() else []
 
     def wait_for(self, calls: int) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(self.calls) < calls and time.monotonic() < deadline:
             time.sleep(0.01)

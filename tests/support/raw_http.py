@@ -7,7 +7,7 @@ from typing import Any
 
 
 def connect(port: int, host: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection((host, port), timeout=20)
+    return socket.create_connection((host, port), timeout=60)
 
 
 def request(

@@ -36,10 +36,14 @@ class Received:
 
 
 class Receiver:
-    """Use as a context manager. `answers` are the statuses of the next requests, after which `usual` is."""
+    """Use as a context manager. `usual` is the status of what it answers.
+
+    `answers` are those of the next requests, `by_path` those of addresses that end so.
+    """
 
     def __init__(self) -> None:
         self.answers: list[int] = []
+        self.by_path: dict[str, int] = {}
         self.usual = 200
         self.headers: dict[str, str] = {}
         #: cleared: requests are not answered
@@ -71,8 +75,9 @@ class Receiver:
         received = Received(handler.path, headers, body)
         self.all.append(received)
         self.came.put(received)
-        self.go.wait(30)
-        handler.send_response(self.answers.pop(0) if self.answers else self.usual)
+        self.go.wait(60)
+        usual = self.by_path.get(handler.path.rpartition("/")[2], self.usual)
+        handler.send_response(self.answers.pop(0) if self.answers else usual)
         for name, value in self.headers.items():
             handler.send_header(name, value)
         handler.send_header("content-length", "0")

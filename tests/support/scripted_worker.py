@@ -88,7 +88,7 @@ class Run:
         """Give it back, as a draining worker does; the next claim begins with a reset."""
         self._gate.release(self.claim.job_id, self.claim.execution_id)
 
-    def until_cancelled(self, timeout: float = 30) -> bool:
+    def until_cancelled(self, timeout: float = 60) -> bool:
         """Wait until somebody wants this job cancelled."""
         channel: redis.client.PubSub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         channel.subscribe(keys.COMMANDS)

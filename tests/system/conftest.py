@@ -13,9 +13,9 @@ from tests.support.system import System
 
 @pytest.fixture(scope="package")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model root: two random-weight models, `first` and `org/second`, and one with a small context."""
+    """A model root: `first`, whose context is as good as endless, `org/second`, and one with a small context."""
     root = tmp_path_factory.mktemp("models")
-    random_qwen3(root / "first", seed=1)
+    random_qwen3(root / "first", seed=1, context=100_000)
     random_qwen3(root / "org" / "second", seed=2)
     random_qwen3(root / "short", seed=3, context=64)
     return root

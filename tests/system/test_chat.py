@@ -273,13 +273,13 @@ def test_an_answer_never_outgrows_the_context(system: System) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves_stops_the_engine(system: System, stream: bool) -> None:
-    """The job of a closed connection ends as cancelled, before its 4,000 tokens."""
+    """The job of a closed connection ends as cancelled, before its 50,000 tokens."""
     body = {
         "model": "first",
         "messages": [{"role": "user", "content": f"endless {stream}"}],
         "stream": stream,
         "ignore_eos": True,
-        "max_tokens": 4000,
+        "max_tokens": 50_000,
     }
     before = {job["id"] for job in jobs_of(system, set())}
     client = Impatient(system, SHAPES["sdk"], body)

@@ -15,6 +15,7 @@ import pytest
 from tests.program import Program, is_gone
 from tests.support.ports import free_port
 from tests.support.system import REPO, System
+from tests.support.waits import wait_for
 
 LONG: dict[str, Any] = {
     "model": "first",
@@ -37,7 +38,7 @@ def test_the_worker_hears_of_a_setting(system: System) -> None:
         changed = system.http.put("/v1/settings/log_level", json={"value": level})
         assert changed.json() == {"key": "log_level", "value": level, "updated": True}
         assert system.http.get("/v1/settings").json()["log_level"] == level
-        system.wait_until(lambda logs=logs: logs_a_load() is logs, "it does not obey", timeout=20)
+        system.wait_until(lambda logs=logs: logs_a_load() is logs, "it does not obey")
 
 
 @pytest.fixture
@@ -116,10 +117,11 @@ def test_restart_and_shutdown_under_honcho(honcho: tuple[Program, httpx.Client])
         )
         running.start()
         with httpx.Client(base_url=moved.base_url) as other:
+            wait_for(lambda: other.get("/v1/queue/stats").json()["queues"]["llm"]["running"])
             answer = other.post("/v1/system/shutdown")
         assert (answer.status_code, answer.json()) == (200, {"message": "Server shutting down"})
         tree = program.tree()
         assert program.wait() == 0
-        running.join(30)
+        running.join(60)
     assert answers[0].status_code in (200, 503), "it was told, one way or the other"
     assert all(is_gone(process.pid) for process in tree)

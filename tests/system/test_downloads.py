@@ -166,9 +166,9 @@ class _Stream:
         return self.lines
 
     @property
-    def is_told(self) -> bool:
-        """Whether it has heard of the download."""
-        return any(line.startswith(": downloading ") for line in list(self.lines))
+    def told(self) -> list[str]:
+        """What it has heard of the download."""
+        return [line for line in list(self.lines) if line.startswith(": downloading ")]
 
     @property
     def said(self) -> str:
@@ -180,9 +180,15 @@ class _Stream:
 def test_three_clients_ask_for_a_model_that_is_not_here(fetching: System, hub: Hub) -> None:
     """One download, three answers, and nobody waits in silence."""
     size = len(hub.models["org/chat-0"]["model.safetensors"].content)
-    hub.faults.hold_at = size // 2
+    hub.faults.hold_at = size // 4
     streams = [_Stream(fetching, "org/chat-0") for _ in range(3)]
-    fetching.wait_until(lambda: all(stream.is_told for stream in streams), "somebody waits in silence")
+    fetching.wait_until(lambda: all(stream.told for stream in streams), "somebody waits in silence")
+    first = [stream.told[-1] for stream in streams]
+    hub.go_on(size // 2)
+    fetching.wait_until(
+        lambda: all(stream.told[-1] != told for stream, told in zip(streams, first, strict=True)),
+        "nobody is told that it goes on",
+    )
     hub.go.set()
     for stream in streams:
         lines = stream.result()

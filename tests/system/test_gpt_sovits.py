@@ -124,7 +124,7 @@ def test_six_formats_of_the_same_length(system: System) -> None:
 
 def test_two_voices_on_one_connection(system: System) -> None:
     with connect(f"ws://127.0.0.1:{system.port}/ws/v1/tts") as socket:
-        socket.recv(20)
+        socket.recv(60)
 
         def hear(**fields: Any) -> bytes:
             socket.send(json.dumps({"event": "task_continue", "text": TEXT, "seed": SEED, **fields}))
@@ -185,7 +185,7 @@ def test_bad_recordings_are_told(name: str, system: System, bad: Path) -> None:
 
 def test_bad_recordings_are_told_on_a_connection_that_goes_on(system: System, bad: Path) -> None:
     with connect(f"ws://127.0.0.1:{system.port}/ws/v1/tts") as socket:
-        socket.recv(20)
+        socket.recv(60)
         for name, (_, words) in BAD.items():
             socket.send(json.dumps({"event": "task_continue", "text": TEXT, "voice_id": f"{name}.wav"}))
             told = json.loads(socket.recv(60))

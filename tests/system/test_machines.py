@@ -74,7 +74,7 @@ def chat(front: httpx.Client, model: str) -> httpx.Response:
     return front.post("/v1/chat/completions", json=body)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

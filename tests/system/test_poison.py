@@ -42,4 +42,4 @@ def test_seven_of_eight_are_answered_after_two_crashes(system: System) -> None:
     assert "crashed 2 times" in guilty["error"]["message"]
     assert len(crashes) == 2
     system.stop_worker()
-    supervisor.join(20)
+    supervisor.join(60)

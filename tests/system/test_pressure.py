@@ -73,7 +73,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     root = tmp_path_factory.mktemp("models")
-    random_qwen3(root / "first", seed=1)
+    random_qwen3(root / "first", seed=1, context=100_000)
     random_qwen3(root / "second", seed=2)
     random_encoder(root / "vectors", seed=3)
     own = PrivateRedis()
@@ -118,7 +118,7 @@ class Chat:
         body = {
             "model": "first",
             "messages": [{"role": "user", "content": "Go on."}],
-            "max_tokens": 3500,
+            "max_tokens": 50_000,
             "ignore_eos": True,
             "stream": True,
         }
@@ -133,15 +133,15 @@ class Chat:
 
     def __enter__(self) -> "Chat":
         self._thread.start()
-        assert self._spoke.acquire(timeout=30)
+        assert self._spoke.acquire(timeout=60)
         return self
 
     def __exit__(self, *_: object) -> None:
         while self._spoke.acquire(blocking=False):
             pass
-        assert self._spoke.acquire(timeout=30), "it says nothing any more"
+        assert self._spoke.acquire(timeout=60), "it says nothing any more"
         self._left.set()
-        self._thread.join(30)
+        self._thread.join(60)
         assert self._problem is None
 
 
@@ -284,4 +284,4 @@ def test_every_kind_of_request_says_how_long_its_model_stays(
 
     monkeypatch.setattr(engine, "close", closing)
     http.post(path, json={**body, "keep_alive": 0}).raise_for_status()
-    assert gone.wait(10)
+    assert gone.wait(60)

@@ -273,7 +273,7 @@ def test_a_chat_goes_on_beside_it(system: System, client: openai.OpenAI) -> None
 
 def test_two_voices_on_one_connection(system: System) -> None:
     with connect(f"ws://127.0.0.1:{system.port}/ws/v1/tts") as socket:
-        socket.recv(20)
+        socket.recv(60)
 
         def hear(**fields: Any) -> bytes:
             socket.send(json.dumps({"event": "task_continue", "text": TEXT, "seed": SEED, **fields}))

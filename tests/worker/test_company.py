@@ -41,9 +41,9 @@ async def test_jobs_whose_engine_hangs_go_back_to_run_alone(bench: Bench) -> Non
     bench.engine.hold.clear()
     bench.engine.stepped.clear()
     jobs = [await bench.submit(count=3) for _ in range(2)]
-    assert await asyncio.to_thread(bench.engine.stepped.wait, 20)
+    assert await asyncio.to_thread(bench.engine.stepped.wait, 60)
     bench.impatient()
-    assert await asyncio.to_thread(bench.host.hung.wait, 20)
+    assert await asyncio.to_thread(bench.host.hung.wait, 60)
     bench.host.abandon()
     for job_id in jobs:
         assert (await bench.client.info(job_id)).status is JobStatus.QUEUED

@@ -269,7 +269,7 @@ async def test_the_worker_says_what_it_holds(bench: Bench) -> None:
 
 
 async def _wait(event: threading.Event) -> bool:
-    return bool(await _in_thread(lambda: event.wait(20)))
+    return bool(await _in_thread(lambda: event.wait(60)))
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:
@@ -304,7 +304,7 @@ async def test_a_foreign_job_in_the_queue_fails_and_the_lane_goes_on(
     foreign = queue.enqueue("os.getcwd")
     assert (await bench.story(await bench.submit()))[-1].type == EventType.COMPLETED
     # Both may have been taken together, and nobody tells of the end of a foreign one.
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while foreign.get_status() != "failed":
             await anyio.sleep(0.01)
 

@@ -1,5 +1,7 @@
 """What ends a job that takes too long: no progress for a while, or, where it is set, the time of the whole run."""
 
+import time
+
 import pytest
 
 from jobs.errors import MlxqError
@@ -7,6 +9,7 @@ from jobs.kinds import Kind
 from jobs.status import JobStatus
 from tests.support.events import EventType
 from tests.support.lanes import Bench
+from worker.engines.base import Output
 
 pytestmark = pytest.mark.anyio
 
@@ -14,11 +17,30 @@ pytestmark = pytest.mark.anyio
 LIMIT, PACE, MANY = 0.2, 0.02, 40
 
 
+class Clock:
+    """Time that passes with the steps of an engine alone, however late their thread is."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-async def paced(bench: Bench) -> Bench:
+async def paced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """With a loaded model whose steps take a while."""
     await bench.story(await bench.submit())
-    bench.engine.pace = PACE
+    clock, step = Clock(), bench.engine.step
+    for module in ("running", "task"):
+        monkeypatch.setattr(f"worker.{module}.time", clock)
+
+    def paced() -> list[Output]:
+        outputs = step()
+        clock.now += PACE
+        return outputs
+
+    monkeypatch.setattr(bench.engine, "step", paced)
     return bench
 
 

@@ -87,7 +87,7 @@ async def lost(client: JobClient, request: JobRequest) -> str:
 
 
 async def hear(watch: Watch, kind: str) -> None:
-    while (entry := await watch.next(20)) is not None:
+    while (entry := await watch.next(60)) is not None:
         if entry.type == kind:
             return
     raise AssertionError(f"no {kind} came")
@@ -100,7 +100,7 @@ async def known(bench: Bench, *, left: bool) -> None:
 
 
 async def until(what: Callable[[], Any]) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not what():
             await anyio.sleep(0.01)
 

@@ -288,7 +288,7 @@ def test_a_command_that_does_not_stay_is_not_tried_with_each_job(
     for _ in range(5):
         assertion.settle(works=True)
         if assertion._process is not None:
-            assertion._process.wait(10)
+            assertion._process.wait(60)
         clock.now += 2
     assert len(commands.calls) == 1
     clock.now += 3600
@@ -318,5 +318,5 @@ def test_on_linux_the_inhibitor_ends_with_its_process(commands: Commands, clock:
         assert assertion._process is not None
         other.kill()
         other.wait()
-        assert assertion._process.wait(20) == 0
+        assert assertion._process.wait(60) == 0
     assertion.close()

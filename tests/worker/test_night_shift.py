@@ -133,7 +133,7 @@ async def submit(bench: Bench, service_class: ServiceClass = BACKGROUND, **paylo
 
 async def waiting(client: JobClient, job_id: str) -> JobInfo:
     """The job, once it is known why it waits."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while (info := await client.info(job_id)).waits_for != WaitsFor.POLICY:
             assert info.status is JobStatus.QUEUED
             await anyio.sleep(0.01)

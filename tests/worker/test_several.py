@@ -40,7 +40,7 @@ async def both(bench: Bench, other: Bench, client: JobClient) -> tuple[Bench, Be
         while not all(each.engines for each in (bench, other)):
             await asyncio.sleep(0.02)
     for each in (bench, other):
-        assert await asyncio.to_thread(each.host.lanes[Category.LLM].queue.wait_idle, 20)
+        assert await asyncio.to_thread(each.host.lanes[Category.LLM].queue.wait_idle, 60)
     return bench, other
 
 
@@ -117,7 +117,7 @@ async def test_rqs_tools_see_who_works_where_and_for_how_long(
     assert bench.host.lanes["llm"].queue.wait_idle(10)  # type: ignore[index]
     # Its own beat would tell of an earlier moment, if it were late.
     bench.host._consumer.stop()
-    bench.host._consumer._pulse.join(20)
+    bench.host._consumer._pulse.join(60)
     bench.host._consumer.beat()
     (lane,) = [each for each in Worker.all(connection=clean_redis) if each.key == key]
     worked = lane.total_working_time

@@ -131,7 +131,7 @@ async def test_a_model_that_is_kept_stays_and_is_loaded_again_at_the_start(
     again = Bench(settings, client)
     again.host.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not again.engines:
                 await asyncio.sleep(0.01)
         await again.change(kept_models=[])
@@ -167,7 +167,7 @@ async def test_each_model_stays_as_long_as_its_own_callers_say(bench: Bench) -> 
     await bench.story(await bench.submit("first", keep_alive=-1))
     await bench.story(await bench.submit("second", keep_alive=0))
     first, second = bench.engines
-    assert await asyncio.to_thread(second.closes.wait, 10)
+    assert await asyncio.to_thread(second.closes.wait, 60)
     assert not first.closed
 
 
@@ -192,10 +192,10 @@ async def test_an_engine_that_hangs_fails_only_its_own_jobs(settings: Settings, 
     engine.hold.clear()
     engine.stepped.clear()
     hung = await bench.submit("second", count=3)
-    assert await asyncio.to_thread(engine.stepped.wait, 20)
+    assert await asyncio.to_thread(engine.stepped.wait, 60)
     # The steps of the other engine may be late, too.
     bench.impatient(2.5)
-    assert await asyncio.to_thread(bench.host.hung.wait, 20)
+    assert await asyncio.to_thread(bench.host.hung.wait, 60)
     bench.host.abandon()
     assert "hung" in (await bench.error(hung)).message
     assert (await bench.client.info(running)).status is JobStatus.QUEUED

@@ -56,7 +56,7 @@ def test_it_stops_the_start_with_one_line(make: "Callable[..., System]") -> None
         system.redis.start()
         system.start_worker()
         assert system.worker is not None
-        assert system.worker.wait(30) == 2
+        assert system.worker.wait(60) == 2
         (line,) = system.log.read_text().splitlines()
         assert line == "mlxq: ASR_MODEL_DIR='/nope' is wrong; there is no such folder"
     finally:

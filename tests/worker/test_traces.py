@@ -65,7 +65,7 @@ class Collector:
             return [span for span in self._spans if span.trace_id.hex() == trace]
 
         with self._came:
-            assert self._came.wait_for(lambda: len(found()) >= spans, 20), [span.name for span in found()]
+            assert self._came.wait_for(lambda: len(found()) >= spans, 60), [span.name for span in found()]
             return {span.name: span for span in found()}
 
     def work(self, job_id: str) -> Span:
@@ -77,7 +77,7 @@ class Collector:
             ]
 
         with self._came:
-            assert self._came.wait_for(found, 20)
+            assert self._came.wait_for(found, 60)
             return found()[0]
 
     def __enter__(self) -> "Collector":

@@ -25,7 +25,7 @@ async def test_so_many_pixels_are_decoded_at_a_time_as_one_picture_may_have() ->
             going += 1
             most = max(most, going)
             names.add(threading.current_thread().name)
-        together.wait(30)
+        together.wait(60)
         with lock:
             going -= 1
 

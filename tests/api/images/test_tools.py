@@ -56,7 +56,7 @@ def rpc(method: str, number: int | None = 1, **params: Any) -> dict[str, Any]:
 def post(api: ApiServer, body: Any, **headers: str) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     named = {"accept": "application/json, text/event-stream", **named}
-    return httpx.post(f"{api.url}/mcp", json=body, headers=named, timeout=30)
+    return httpx.post(f"{api.url}/mcp", json=body, headers=named, timeout=60)
 
 
 def begin(api: ApiServer) -> str:
@@ -92,7 +92,7 @@ async def test_a_picture_is_made_by_a_job_whose_steps_are_told(
     async with tool_client(api.url, era) as client:
         result = await client.call_tool("generate_image", {**CALL, "n": 2}, progress_callback=note)
         # Notifications may be read after the result.
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await complete.wait()
     assert not result.is_error, result
     assert [base64.b64decode(each.data) for each in images(result)] == [made(0), made(1)]

@@ -1,6 +1,7 @@
-"""`python -m tests.agents.held_worker`: a worker whose chats stand still while a file says so.
+"""`python -m tests.support.held_worker`: a worker whose engines stand still while a file says so.
 
-`HELD_BY` names the file, which has the number of steps that are made before. The engines are the real ones.
+`HELD_BY` names the file, which has the number of steps with an output that an engine makes before. The engines are
+the real ones.
 """
 
 import os
@@ -20,6 +21,22 @@ from worker.engines.base import Output
 Load = Callable[[ModelRef, Settings], Any]
 
 
+class Hold:
+    """The other side: when engines stand still."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def after(self, steps: int) -> None:
+        """An engine stands still after so many steps with an output from now on."""
+        new = self.file.with_suffix(".new")
+        new.write_text(str(steps))
+        new.rename(self.file)
+
+    def let_go(self) -> None:
+        self.file.unlink(missing_ok=True)
+
+
 def held(load: Load, file: Path) -> Load:
     def limit() -> int | None:
         try:
@@ -35,8 +52,8 @@ def held(load: Load, file: Path) -> Load:
             nonlocal made
             while (steps := limit()) is not None and made >= steps:
                 time.sleep(0.01)
-            made = 0 if steps is None else made + 1
             outputs: list[Output] = step()
+            made = 0 if steps is None else made + bool(outputs)
             return outputs
 
         engine.step = stepping
@@ -47,5 +64,6 @@ def held(load: Load, file: Path) -> Load:
 
 if __name__ == "__main__":
     engines: dict[Category, Any] = ENGINES  # type: ignore[assignment]
-    engines[Category.LLM] = held(engines[Category.LLM], Path(os.environ["HELD_BY"]))
+    for category, load in engines.items():
+        engines[category] = held(load, Path(os.environ["HELD_BY"]))
     sys.exit(process.main())
