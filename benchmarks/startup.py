@@ -4,7 +4,7 @@
 
 Both are started in turn, from their own folders with this Python, so that other load on the machine meets both alike.
 Times are seconds, memory MiB of PSS (Linux: /proc/PID/smaps_rollup) once the first chat has been answered and nothing
-runs; with `--rest 310` the process for chat templates has ended by then, too. Medians are shown, and this checkout's
+runs; with `--rest 65` the process for chat templates has ended by then, too. Medians are shown, and this checkout's
 as a ratio of the other's.
 
 Under other load compare the seconds of CPU time, of all processes up to the first answer: where Linux divides the
@@ -72,6 +72,8 @@ def measure(folder: Path, command: tuple[str, ...], rest: float) -> Start:
         "PYTHONUNBUFFERED": "1",
         "LOG_LEVEL": "warning",
         "HF_HUB_OFFLINE": "1",
+        # The first round compiles, as the first start of an installation does.
+        "PYTHONDONTWRITEBYTECODE": "",
     }
     began = time.perf_counter()
     with (data / "log").open("wb") as log:
@@ -131,7 +133,7 @@ def main() -> None:
     for number in range(options.rounds + 1):
         for name, (folder, command) in kinds.items():
             each = measure(folder, command, options.rest)
-            if number:  # the first round warms the caches of files
+            if number:  # the first round compiles, and warms the caches of files
                 found[name].append(each)
                 print(
                     f"{name}: {each.seconds:.2f} s, {each.cpu:.2f} s of CPU time, {each.memory:.1f} MiB, "

@@ -3,10 +3,13 @@
 This module knows transformers, which they all use. It does not know which library a model needs.
 """
 
+import builtins
+import os
 import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,8 @@ def importing() -> Iterator[None]:
         with nullcontext() if _settled.is_set() else without_collections():
             try:
                 if not _settled.is_set():
-                    _import_transformers()
+                    with _without_torch_models():
+                        _import_transformers()
                 yield
             except ModuleNotFoundError as error:
                 raise lacking(error) or error from error
@@ -54,6 +58,27 @@ def _own_limits() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit = real
+
+
+@contextmanager
+def _without_torch_models() -> Iterator[None]:
+    """Have transformers read none of its models that need torch, where there is no torch.
+
+    It reads all files of its models to learn which names it has. These are two thirds of the text.
+    """
+    real = builtins.open
+
+    def readable(file: Any, *args: Any, **options: Any) -> Any:
+        place, name = os.path.split(file) if isinstance(file, str) else ("", "")
+        hidden = name.startswith("modeling_") and f"{os.sep}transformers{os.sep}models{os.sep}" in place
+        return real(os.devnull if hidden else file, *args, **options)
+
+    if find_spec("torch") is None:
+        builtins.open = readable
+    try:
+        yield
+    finally:
+        builtins.open = real
 
 
 def _import_transformers() -> None:

@@ -32,6 +32,7 @@ from worker.engines.llm.prefill import Prefill, Runner, TextPrefill, text_prefil
 from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
 from worker.engines.llm.prompt_cache import PromptCache, cache_limit
+from worker.engines.llm.rendering import JinjaProcess
 from worker.engines.llm.request import TextRequest, Written
 from worker.engines.llm.row import Advance, Row, Token
 from worker.engines.llm.sampling import Sampling, make_sampler
@@ -384,8 +385,12 @@ class ChatEngine:
 
 def load(ref: ModelRef, settings: Settings) -> ChatEngine:
     """Load a language model from its folder. Call it on the thread that will own it."""
+    jinja = JinjaProcess()
+    # It starts while the model is loaded.
+    jinja.start()
     language = load_language_model(ref)
-    return ChatEngine(language, settings, Catalog(settings), prefill=text_prefill(ref, settings, language))
+    reader = Prompts(language, jinja)
+    return ChatEngine(language, settings, Catalog(settings), reader, text_prefill(ref, settings, language))
 
 
 def _can_batch(model: Any) -> bool:

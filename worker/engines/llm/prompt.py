@@ -16,7 +16,7 @@ from worker.engines.llm.boundaries import Boundaries, opening_of
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.history import Histories, cut, opened, readable
 from worker.engines.llm.parts import CONTENT, REASONING
-from worker.engines.llm.rendering import ChatTemplate, TemplateLimit
+from worker.engines.llm.rendering import ChatTemplate, JinjaProcess, TemplateLimit
 from worker.engines.llm.traits import Refusal
 from worker.engines.llm.truncation import cut_off, cuts
 from worker.engines.loading import LanguageModel
@@ -72,13 +72,14 @@ class Prompt:
 class Prompts:
     """The prompts of one model."""
 
-    def __init__(self, language: LanguageModel) -> None:
+    def __init__(self, language: LanguageModel, jinja: JinjaProcess | None = None) -> None:
+        """`jinja`: what renders its template, if that has been started already."""
         self.limit = language.context_length or UNKNOWN_CONTEXT
         #: the longest prompt for which there is memory; None: any
         self.most_tokens: Callable[[], int | None] = lambda: None
         self._tokenizer = language.tokenizer
         self._vocabulary = language.vocabulary
-        self._template = ChatTemplate(language.tokenizer)
+        self._template = ChatTemplate(language.tokenizer, jinja or JinjaProcess())
         self._family = Family.of(language.tokenizer)
         # Mistral's templates refuse ids of calls that are not nine letters or digits.
         self._short_ids = parser_name(language.tokenizer) == "mistral"

@@ -26,7 +26,7 @@ CPU_SECONDS = 2.0
 #: Seconds of real time that a rendering may take, longer than its processor time, as the machine may be busy.
 PATIENCE = 20.0
 #: Seconds without a rendering after which the process ends. The next rendering waits until it has started again.
-QUIET = 300.0
+QUIET = 60.0
 _ROOT = Path(__file__).resolve().parents[3]
 _TOO_LONG = "it takes too long"
 
@@ -44,6 +44,11 @@ class JinjaProcess:
         self._processes: list[subprocess.Popen[bytes]] = []
         weakref.finalize(self, _end, self._processes)
         self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the process ahead of the first rendering."""
+        with self._lock:
+            self._running()
 
     def render(self, template: str, variables: dict[str, object]) -> str:
         """Raises Refusal and TemplateLimit."""
@@ -119,11 +124,11 @@ class JinjaProcess:
 class ChatTemplate:
     """The template of one tokenizer. Renderings of long conversations do not delay those of short ones."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        """`tokenizer` is mlx-lm's wrapper."""
+    def __init__(self, tokenizer: Any, jinja: JinjaProcess) -> None:
+        """`tokenizer` is mlx-lm's wrapper. `jinja` is this template's own."""
         self._wrapper = tokenizer
         self._tokenizer = tokenizer._tokenizer
-        self._short, self._long = JinjaProcess(), JinjaProcess()
+        self._short, self._long = jinja, JinjaProcess()
         # mlx-lm switches thinking on wherever the template knows the word; what the caller does not say is left to
         # the template's author instead. Templates that are Python code only the library can run.
         self._python = tokenizer._chat_template is not None or _renders_itself(self._tokenizer)
