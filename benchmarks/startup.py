@@ -12,6 +12,7 @@ processor among sessions (`sched_autogroup`), a checkout that starts more of the
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -48,16 +49,21 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 def cpu(process: psutil.Process) -> float:
     """Seconds of the process and its descendants."""
-    times = [each.cpu_times() for each in family(process)]
-    return float(sum(each.user + each.system for each in times))
+    total = 0.0
+    for each in family(process):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def pss(process: psutil.Process) -> float:
     """MiB of the process and its descendants."""
     total = 0
     for each in family(process):
-        text = Path(f"/proc/{each.pid}/smaps_rollup").read_text()
-        total += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it ended meanwhile
+            text = Path(f"/proc/{each.pid}/smaps_rollup").read_text()
+            total += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
     return total / 1024
 
 
