@@ -15,7 +15,7 @@ from tests.support.checkpoints import random_qwen3
 from tests.support.events import plain
 from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed, Output, Progress
-from worker.engines.llm import chat, reading, request, solo
+from worker.engines.llm import allowance, chat, reading, request, solo
 
 #: Tokens of the largest piece here.
 PIECE = 64
@@ -202,3 +202,27 @@ def test_pieces_are_as_large_as_their_time_allows() -> None:
     assert pieces.size(0.5) < speed * 0.5, "attention to a longer prompt takes longer"
     assert pieces.size(1e6) == reading.LARGEST
     assert pieces.size(0.0) == reading.SMALLEST
+
+
+def test_prompts_of_the_background_that_wait_do_not_slow_answers(
+    engine: chat.ChatEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The more prompts wait, the longer is read between two steps of the answers; these wait in any case."""
+    weights: list[float] = []
+    claim = allowance.Allowance.claim
+
+    def noted(self: allowance.Allowance, began: float, **how: Any) -> float | None:
+        weights.append(how["weight"])
+        return claim(self, began, **how)
+
+    monkeypatch.setattr(allowance.Allowance, "claim", noted)
+    ask(engine, "answer", "hi", max_tokens=500)
+    engine.step()
+    for name, text in zip(("one", "other"), LONG, strict=False):
+        engine.give_way(name)
+        ask(engine, name, text)
+    ask(engine, "urgent", LONG[2])
+    while not weights:
+        engine.step()
+    assert weights == [1.0]
+    assert answers(list(outputs(engine))).keys() == {"answer", "one", "other", "urgent"}

@@ -164,9 +164,10 @@ class Readings:
         Their step began at `began`; a plain one has read no prompts of theirs. `urgent`: some are no background.
         """
         # One prompt may nearly double the pauses of the others. Where many wait, and each for those before it, small
-        # pieces would keep most places of the batch empty.
-        weight = max(1.0, len(self._entries) ** 2 / decoding)
-        background = all(entry.background for entry in self._entries)
+        # pieces would keep most places of the batch empty. Prompts of the background wait for others in any case.
+        prompts = sum(not entry.background for entry in self._entries)
+        background = not prompts
+        weight = max(1.0, (prompts or len(self._entries)) ** 2 / decoding)
         if urgent and background:
             weight = 1 / YIELD
         elif not urgent and not background:
