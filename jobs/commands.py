@@ -10,5 +10,7 @@ DOWNLOAD = "download"
 QUESTION = "question"
 #: What runs of a queue goes back to it: `all`, a category or `category:class` (`jobs/queue_control.py`).
 GIVE_BACK = "give-back"
+#: An interactive job has come into this category, where others wait already.
+CAME = "came"
 #: What the models of each machine are asked (`jobs/orders.py`).
 ORDER = "order"

@@ -21,7 +21,7 @@ from redis.exceptions import AuthenticationError, RedisError
 from config.settings import Settings
 from jobs import keys
 from jobs.clock import set_clock
-from jobs.commands import GIVE_BACK, RESTART, SHUTDOWN
+from jobs.commands import CAME, GIVE_BACK, RESTART, SHUTDOWN
 from jobs.connection import WrongCertificate, connection
 from jobs.consumer.affinity import Affinity
 from jobs.consumer.joined import no_fault_of
@@ -321,6 +321,8 @@ class Consumer:
         if verb in ("linger", "return"):
             for queue in self._queues.values():
                 queue.told_of_client(argument, lingers=verb == "linger")
+        if verb == CAME and (came := self._queues.get(argument)) is not None:
+            came.look()
         if verb == GIVE_BACK:
             category, _, service_class = argument.partition(":")
             for name, queue in self._queues.items():

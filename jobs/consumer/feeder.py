@@ -61,7 +61,7 @@ class Feeder:
         #: executions beyond the capacity
         self._beyond = 0
         self._places = threading.Condition()
-        #: an execution has ended
+        #: an execution has ended, or an urgent job has come
         self._left = threading.Event()
         self._pause = _LOOK_AGAIN
         self._thread = threading.Thread(target=self._feed, name=f"{gate.queue}-feeder", daemon=True)
@@ -91,6 +91,10 @@ class Feeder:
         """This execution has ended."""
         if self._affinity is not None:
             self._affinity.left(execution.claim)
+        self._left.set()
+
+    def look(self) -> None:
+        """What waits may be taken by now: look at once."""
         self._left.set()
 
     def lend(self) -> None:

@@ -249,6 +249,10 @@ class ConsumedQueue:
             if job == job_id:
                 self._worker.cancel(execution_id)
 
+    def look(self) -> None:
+        """A job has come that may be taken before those that wait."""
+        self._feeder.look()
+
     def told_of_client(self, job_id: str, *, lingers: bool) -> None:
         """The last client of a job has left, or one is back."""
         for job, execution_id in self.executions():

@@ -41,12 +41,14 @@ local function turns_key(category)
   return 'mlxq:turns:' .. category
 end
 
--- There while jobs may wait that can be taken: those who take jobs block on it.
+-- There while jobs may wait that can be taken: those who take jobs block on it. Returns whether it was there.
 local function ring(category)
   local bell = 'mlxq:bell:' .. category
   if call('EXISTS', bell) == 0 then
     call('RPUSH', bell, '1')
+    return false
   end
+  return true
 end
 
 -- Where a job waits: its category, class and line.
@@ -79,7 +81,10 @@ local function enter(id, category, class, app, since, side)
   if length == 1 then
     open_line(category, class, app)
   end
-  ring(category)
+  if ring(category) and class == INTERACTIVE then
+    -- Others wait, but may not be taken now: this one may.
+    call('PUBLISH', COMMANDS, 'came ' .. category)
+  end
   return length
 end
 

@@ -12,10 +12,12 @@ from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
 from jobs.commands import SHUTDOWN
+from jobs.consumer import feeder
 from jobs.consumer.consumer import Consumer
 from jobs.consumer.execution import Execution
 from jobs.consumer.queue import ConsumedQueue
 from jobs.gate import Ending
+from jobs.service_class import ServiceClass
 from tests.support.jobs import TTL, request, waiting
 from tests.support.payloads import made
 
@@ -25,14 +27,14 @@ pytestmark = pytest.mark.anyio
 class Process:
     """Holds its jobs until it is told what to do with them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, yields: bool = False) -> None:
         self.running: list[Execution] = []
         self.cancelled: list[str] = []
         self.dropped: list[str] = []
         self.commands: list[tuple[str, str]] = []
         self.changed = threading.Condition()
         self.consumer = Consumer(settings, self, max_attempts=2)
-        self.queue: ConsumedQueue = self.consumer.consume("llm", 3, self)
+        self.queue: ConsumedQueue = self.consumer.consume("llm", 3, self, yields=yields)
 
     def start(self) -> None:
         assert self.consumer.connect(threading.Event())
@@ -147,6 +149,30 @@ async def test_a_cancellation_comes_at_once_and_a_lost_one_with_a_beat(
     clean_redis.zrem(keys.started("llm"), f"{second}:{by_job[second]}")
     await process.until(lambda: by_job[second] in process.dropped)
     assert by_job[third] not in [*process.dropped, *process.cancelled]
+
+
+async def test_an_interactive_job_is_taken_at_once_beside_a_background_that_is_full(
+    redis_url: str, client: JobClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However rarely it is looked at what else waits."""
+    monkeypatch.setattr(feeder, "_LOOK_AGAIN", 600.0)
+    rests, look_again = threading.Event(), feeder.Feeder._look_again
+
+    def noted(self: feeder.Feeder) -> list[Execution]:
+        rests.set()
+        return look_again(self)
+
+    monkeypatch.setattr(feeder.Feeder, "_look_again", noted)
+    process = Process(Settings(redis_url=redis_url), yields=True)
+    process.start()
+    for _ in range(5):
+        await client.enqueue(request(service_class=ServiceClass.BACKGROUND))
+    assert await asyncio.to_thread(rests.wait, 20)
+    assert len(process.running) == 3
+    await client.enqueue(request(service_class=ServiceClass.INTERACTIVE))
+    await process.until(lambda: len(process.running) == 4)
+    assert process.running[-1].claim.service_class is ServiceClass.INTERACTIVE
+    await asyncio.to_thread(process.stop)
 
 
 async def test_a_command_that_is_published_after_the_start_is_never_lost(
