@@ -11,7 +11,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from jobs.eta import Paces
-from jobs.eta.demand import COMPANY
 from jobs.eta.work import work_done
 from jobs.results import Result, TextResult
 from worker.task import Task
@@ -22,12 +21,16 @@ _FEW, _FEW_STEPS = 8, 3
 
 @dataclass(slots=True)
 class _Written:
-    """Steps in which answers were written, and of those that read nothing: their number, seconds and answers."""
+    """Steps in which answers were written, and of those that read nothing: their number, seconds and answers.
+
+    `places`: of the answers' caches together, all as long as the longest.
+    """
 
     steps: int = 0
     plain: int = 0
     seconds: float = 0.0
     answers: int = 0
+    places: int = 0
 
 
 @dataclass(slots=True)
@@ -59,10 +62,11 @@ class Meter:
     def begin(self, task: Task) -> None:
         self._marks[task.id] = _Marks(self._worked, time.monotonic())
 
-    def step(self, model: str, seconds: float, read: Counter[str] | None = None) -> None:
+    def step(self, model: str, seconds: float, read: Counter[str] | None = None, longest: int = 0) -> None:
         """A step took so long, before what came of it is known.
 
         `read`: tokens of the prompts that were read in it, of an engine whose tasks are read and then written.
+        `longest`: tokens of the longest that is written.
         """
         self._last = seconds
         if read is None:
@@ -75,7 +79,8 @@ class Meter:
                 self._written.plain += 1
                 self._written.seconds += seconds
                 self._written.answers += writing
-            usual = self._paces.of(model).write.at(writing, COMPANY, COMPANY)
+                self._written.places += writing * longest
+            usual = self._paces.of(model).write.at(writing, longest)
             part = min(seconds, seconds * writing / (writing + len(read)) if usual is None else usual)
         for task_id, number in read.items():
             if tokens and (marks := self._marks.get(task_id)) is not None:
@@ -123,6 +128,8 @@ class Meter:
                 if written >= _FEW and (plain := self._written.plain - before.plain) >= _FEW_STEPS:
                     each = (self._written.seconds - before.seconds) / plain
                     answers = (self._written.answers - before.answers) / plain
+                    places = (self._written.places - before.places) / plain
                     # The first token came with the last of the prompt. A draft model makes steps of several.
-                    paces.write.learn(answers, each * (self._written.steps - before.steps) / (written - 1))
+                    steps = (self._written.steps - before.steps) / (written - 1)
+                    paces.write.learn(answers, places, each * steps)
         self._paces.learned(model)

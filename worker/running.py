@@ -111,8 +111,8 @@ class RunningTasks:
         began = time.monotonic()
         outputs = engine.step()
         self._ended = time.monotonic()
-        read = engine.read if isinstance(engine, ReadingEngine) else None
-        self._meter.step(self._slot.model or "", self._ended - began, read)
+        read, longest = (engine.read, engine.longest) if isinstance(engine, ReadingEngine) else (None, 0)
+        self._meter.step(self._slot.model or "", self._ended - began, read, longest)
         self._report(outputs)
         engine.tidy()
 

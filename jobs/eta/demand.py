@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import UNSET
 
-from jobs.eta.curve import Curve
 from jobs.eta.paces import ModelPaces
+from jobs.eta.steps import Steps
 from jobs.events import ProgressState
 from jobs.kinds import TEXTS, Kind
 from jobs.order import NOBODY
@@ -28,8 +28,6 @@ FIELDS = (
     "mlxq_first",
     "mlxq_charged",
 )
-#: How the seconds of a token grow with the number of answers, where that was not seen.
-COMPANY = 0.5
 #: What of its usual length an answer still has that is longer than usual.
 _LONGER = 0.25
 
@@ -115,25 +113,28 @@ class Demand:
 
     `part`: seconds of its work after which it would be known that it is further. `last`: seconds of its last step,
     which come after its work and are not shared: a step that has begun is not cut short. `begins`: seconds that it
-    usually runs before it writes, while nothing is told of it. `short`: its prompt is read in one step.
+    usually runs before it writes, while nothing is told of it. `short`: its prompt is read in one step. `length`:
+    tokens of its prompt and its answer so far.
     """
 
     load: float
     work: float
     tokens: float = 0.0
-    pace: Curve | None = None
+    pace: Steps | None = None
     part: float = math.inf
     last: float = 0.0
     begins: float = 0.0
     short: bool = False
-    _seconds: dict[int, float] = field(default_factory=dict)
+    length: float = 0.0
 
-    def seconds(self, company: int) -> float:
-        """Those of a token, beside so many answers, its own one among them."""
-        if (known := self._seconds.get(company)) is None:
-            found = None if self.pace is None else self.pace.at(company, COMPANY, COMPANY)
-            known = self._seconds[company] = 0.0 if found is None else found
-        return known
+    def seconds(self, answers: int, longest: float) -> float:
+        """Those of a token where so many answers are written, with it, the longest of which has so many tokens."""
+        return (self.pace.at(answers, longest) if self.pace is not None else None) or 0.0
+
+    def write(self, tokens: float) -> None:
+        """It has so many more tokens."""
+        self.tokens -= tokens
+        self.length += tokens
 
 
 def demand_of(row: Row, paces: ModelPaces | None) -> Demand | None:
@@ -158,25 +159,31 @@ def demand_of(row: Row, paces: ModelPaces | None) -> Demand | None:
 
 def _of_text(row: Row, paces: ModelPaces, load: float) -> Demand | None:
     answer = _answer(row, paces)
-    if not answer or not paces.write.points:
+    if not answer or not paces.write.seen:
         return None
     progress, begins, short = row.progress if row.ran_at else None, 0.0, False
+    habit = paces.habit(row.app)
+    prompt = row.work * habit.density if habit else 0.0
     if progress is None:
-        habit = paces.habit(row.app)
         begins = math.exp(habit.begins) if habit else 0.0
-        unread = max(1.0, row.work * habit.density * habit.unread) if habit else 0.0
+        unread = max(1.0, prompt * habit.unread) if habit else 0.0
         reading, short = paces.read.at(unread) if unread else 0.0, unread <= _SHORT
     elif progress.unit == "tokens":
         left = max(answer - progress.done, _LONGER * answer)
         most = (row.most_tokens or progress.total) - progress.done
-        return Demand(load, 0.0, max(0.0, min(left, most)), paces.write)
+        tokens = max(0.0, min(left, most))
+        return Demand(load, 0.0, tokens, paces.write, length=prompt + progress.done)
     elif progress.done >= progress.total:
         reading = 0.0
     else:
         # Reading takes longer the more is read: the rest takes what the whole takes beyond what is done.
         whole, done = paces.read.at(progress.total), paces.read.at(progress.done)
         reading = None if whole is None or done is None else max(0.0, whole - done)
-    return None if reading is None else Demand(load, reading, answer, paces.write, begins=begins, short=short)
+    if reading is None:
+        return None
+    if progress is not None:
+        prompt = progress.total
+    return Demand(load, reading, answer, paces.write, begins=begins, short=short, length=prompt)
 
 
 def _answer(row: Row, paces: ModelPaces) -> float:

@@ -106,10 +106,10 @@ class Item:
                 demand.last - (self.age - work / self.speed), min(demand.last, _OVERDUE * whole)
             )
 
-    def catch_up_text(self, waited: float, reads: float, writes: float, company: int) -> None:
-        """The same of a text: it waited for prompts before it, was read, and then writes, `company` in all.
+    def catch_up_text(self, waited: float, reads: float, writes: float, answers: int, longest: float) -> None:
+        """The same of a text: it waited for prompts before it, was read, and then writes.
 
-        `reads` and `writes` are shares of the device.
+        `reads` and `writes` are shares of the device, `answers` those that are written together.
         """
         demand, age = self.demand, self.age
         if self.is_read_long:
@@ -119,9 +119,9 @@ class Item:
         demand.work *= max(0.0, 1 - age / begins) if begins else 1.0
         if not self.reads:
             self.read = 0.0
-            seconds = demand.seconds(company)
+            seconds = demand.seconds(answers, longest)
             written = min(age - begins, _UNTOLD) * writes / seconds if seconds > 0 else demand.tokens
-            demand.tokens = max(demand.tokens - written, demand.tokens * _OVERDUE)
+            demand.write(min(written, demand.tokens * (1 - _OVERDUE)))
 
     def advance(self, seconds: float) -> None:
         done = seconds * self.speed
@@ -131,7 +131,7 @@ class Item:
         elif self.reads:
             self.demand.work -= done
         else:
-            self.demand.tokens -= done
+            self.demand.write(done)
 
 
 @dataclass(slots=True, eq=False)
@@ -171,10 +171,10 @@ class Line:
 
     def fill(self, now: float) -> None:
         """Start what has a place."""
-        if not self.waiting or len(self.running) >= self.capacity:
+        if not self._has_room:
             self.debt *= bool(self.waiting)
             return
-        while self.waiting and len(self.running) < self.capacity:
+        while self._has_room:
             item = self.waiting.take()
             item.start = now
             item.demand.work += self.debt
@@ -184,6 +184,14 @@ class Line:
                 self.models.add(item.model)
             self.running.append(item)
         self._take_turns()
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether a job waits that has a place. Those of the background stand still for interactive ones."""
+        if not self.waiting or len(self.running) < self.capacity:
+            return bool(self.waiting)
+        still = sum(item.is_background for item in self.running) if self.waiting.is_interactive else 0
+        return len(self.running) < self.capacity + still
 
     def end(self, now: float) -> None:
         """Let go what is over."""
@@ -215,17 +223,24 @@ class Line:
         texts = [item for item in readers if item.demand.tokens]
         reading, writing = share, share
         if readers and (texts or writers):
-            prompts = sum(not item.demand.short for item in readers)
+            long = [item for item in readers if not item.demand.short]
+            prompts = sum(not item.is_background for item in long) or len(long)
             apart = _parted(share, max(1, prompts), max(1, len(writers)), _haste(readers, writers))[0]
             others = 1.0 if writers else self._again(now - self.wrote_at)
             reading, writing = apart * others + share * (1 - others), share - apart
+        # Other work is done in turns, that of the background after others.
+        work = [item for item in readers if not item.demand.tokens]
+        work = [item for item in work if not item.is_background] or work
         for item in readers:
-            item.speed = 0.0 if item.demand.tokens else reading / len(readers)
+            item.speed = 0.0
+        for item in work:
+            item.speed = reading / len(work)
         if texts := [item for item in texts if not item.is_background] or texts:
             texts[0].speed = _OLDEST * reading
             min(texts, key=lambda item: item.demand.work).speed += (1 - _OLDEST) * reading
+        longest = max((item.demand.length for item in writers), default=0.0)
         for item in writers:
-            seconds = item.demand.seconds(len(writers))
+            seconds = item.demand.seconds(len(writers), longest)
             item.speed = writing / seconds if seconds > 0 else float("inf")
 
     def catch_up(self) -> None:
@@ -243,8 +258,9 @@ class Line:
         )
         writers = max(1, len(texts) - readers)
         writes = _parted(self.share, readers, writers)[1]
+        longest = max((item.demand.length for item in texts if not item.reads), default=0.0)
         for item, seconds in zip(texts, until, strict=True):
-            item.catch_up_text(seconds - item.demand.work / reads, reads, writes, writers)
+            item.catch_up_text(seconds - item.demand.work / reads, reads, writes, writers, longest)
         for item in self.running:
             item.start = 0.0
             if not item.demand.tokens:

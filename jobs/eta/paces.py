@@ -13,6 +13,7 @@ import redis
 
 from jobs import keys
 from jobs.eta.curve import Curve, Logarithm
+from jobs.eta.steps import Steps
 
 #: Models of a machine, and apps of a model, that are remembered: those that were used last.
 MOST_MODELS = 128
@@ -67,15 +68,15 @@ class ModelPaces(msgspec.Struct, omit_defaults=True):
     """What is known of a model. Seconds are those of the device, without the work of others.
 
     `work`: of jobs that write no text, by their size; `last`: of their last steps. `read`: of prompts, by the tokens
-    that are in no cache. `write`: of a token, by the number of answers that are written together. `load`: of bringing
-    it into memory.
+    that are in no cache. `write`: of a token, by the answers that are written together. `load`: of bringing it into
+    memory.
     """
 
     at: float = 0.0
     work: Curve = msgspec.field(default_factory=Curve)
     last: Curve = msgspec.field(default_factory=Curve)
     read: Curve = msgspec.field(default_factory=Curve)
-    write: Curve = msgspec.field(default_factory=Curve)
+    write: Steps = msgspec.field(default_factory=Steps)
     load: Amount | None = None
     habits: dict[str, Habit] = {}
 

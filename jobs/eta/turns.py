@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from jobs.order import FIRST, LineName
-from jobs.service_class import CLASSES, service_class
+from jobs.service_class import CLASSES, ServiceClass, service_class
 
 #: How much the last run counts for what is supposed of a job (jobs/gate/states.lua), and how far ahead one that runs
 #: longer is charged (jobs/gate/beat.lua).
@@ -50,6 +50,11 @@ class Turns(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         for line in self._lines.values():
             yield from line
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether the next job is."""
+        return any(service is ServiceClass.INTERACTIVE for service, _ in self._lines)
 
     def take(self) -> T:
         """The next job, which begins to run."""

@@ -5,6 +5,7 @@ import pytest
 from jobs.eta.curve import Curve
 from jobs.eta.demand import Demand
 from jobs.eta.forecast import Item, Line, forecast
+from jobs.eta.steps import Seen, Steps
 from jobs.eta.turns import Turns
 from jobs.worker_state import Periods
 
@@ -15,10 +16,8 @@ def works(name: str, seconds: float, age: float = 0.0) -> Item:
 
 def writes(name: str, tokens: float, reading: float = 0.0, pace: float = 0.01) -> Item:
     """Each token takes as long whoever writes beside it."""
-    curve = Curve()
-    for number in (1, 64):
-        curve.learn(number, pace)
-    return Item(name, "model", Demand(0.0, reading, tokens, curve))
+    steps = Steps(seen={0: Seen(1, 1, 0, 1)}, fixed=pace)
+    return Item(name, "model", Demand(0.0, reading, tokens, steps))
 
 
 def line(*running: Item, waiting: tuple[Item, ...] = (), capacity: int = 1) -> Line:
@@ -151,6 +150,25 @@ def test_the_app_that_had_less_time_is_next() -> None:
     found = ends(line(waiting=tuple(waiting)))
     order = sorted(found, key=lambda name: found[name] or 0)
     assert order == ["long0", "short0", "short1", "short2", "long1", "long2"]
+
+
+def test_a_long_answer_makes_others_slower_while_it_is_written() -> None:
+    """All that are written together are padded to the longest."""
+    steps = Steps(seen={0: Seen(1, 1, 0, 1)}, answer=0.01, place=0.0001)
+
+    def answer(name: str, length: float, tokens: float) -> Item:
+        return Item(name, "model", Demand(0.0, 0.0, tokens, steps, length=length))
+
+    assert ends(line(answer("a", 1, 10)))["a"] == pytest.approx(0.1, rel=0.02)
+    found = ends(line(answer("a", 1, 20), answer("long", 1000, 10), capacity=2))
+    assert found["long"] == pytest.approx(2.2, rel=0.02)
+    assert found["a"] == pytest.approx(2.2 + 0.1, rel=0.02)
+
+
+def test_an_interactive_job_takes_the_place_of_one_of_the_background() -> None:
+    background, urgent = works("background", 4), works("urgent", 1)
+    background.service_class, urgent.service_class = "background", "interactive"
+    assert ends(line(background, waiting=(urgent,))) == pytest.approx({"urgent": 1, "background": 5})
 
 
 def test_what_is_more_urgent_is_next() -> None:

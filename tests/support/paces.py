@@ -29,7 +29,7 @@ def learn(
     for size in (1.0, 1000.0):
         paces.work.learn(size, step * size)
         paces.read.learn(size, read * size)
-    paces.write.learn(1, write)
+    paces.write.learn(1, 0, write)
     if answer:
         paces.note(app, 100, 100, 0, answer, limited=False)
     connection.hset(keys.PACES, field_of(HOST, model), msgspec.json.encode(paces))

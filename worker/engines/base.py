@@ -158,6 +158,10 @@ class ReadingEngine(Protocol):
     #: how many tokens of which tasks' prompts the last step has read
     read: Counter[str]
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row that decodes: all are as long in memory."""
+
 
 @runtime_checkable
 class GatheringEngine(Protocol):

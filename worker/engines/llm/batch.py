@@ -80,6 +80,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self._rows) + len(self._readings)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row that decodes, to which all are padded."""
+        return max(map(len, self._generator._generation_batch.tokens), default=0)
+
     def insert(self, rows: list[Row], prompt: list[int], cached: int, cache: list[Any] | None) -> None:
         """Rows of one prompt, of which `cache` holds the first `cached` tokens. It is read once for all."""
         rest = prompt[cached:]

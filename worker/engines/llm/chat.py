@@ -144,6 +144,10 @@ class ChatEngine:
             if (cached := self._prefill.start(task.runner, rows, prompt)) is not None:
                 self._count_cached(task, number, cached)
 
+    @property
+    def longest(self) -> int:
+        return self._batch.longest
+
     def give_way(self, task_id: str) -> None:
         self._aside.add(task_id)
 

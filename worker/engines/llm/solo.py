@@ -41,6 +41,11 @@ class Solo:
     def __len__(self) -> int:
         return len(self._rows) + len(self._readings)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the row that decodes."""
+        return next((run.length for run in self._rows if not run.paused), 0)
+
     def insert(self, rows: list[Row], prompt: list[int], cached: int, cache: list[Any] | None) -> None:
         """As Batch.insert; each row reads its prompt itself."""
         for row in rows:
@@ -138,6 +143,11 @@ class _Run:
         self._made: list[int] = []
         self._matcher = self.row.stops.matcher()
         self._drafting = None if self.draft is None else TokenReading(self.draft, self.reading.tokens)
+
+    @property
+    def length(self) -> int:
+        """Tokens of its prompt and its answer so far."""
+        return len(self.reading.tokens) + len(self._made)
 
     @property
     def begun(self) -> bool:
