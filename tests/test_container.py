@@ -31,7 +31,6 @@ def test_it_has_the_versions_of_the_lock() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_the_api_starts_from_what_the_container_holds(tmp_path: Path, redis_server: PrivateRedis) -> None:
     kept = {line[1:] for line in (REPO / ".dockerignore").read_text().split() if line.startswith("!")}
     app = tmp_path / "app"

@@ -19,7 +19,7 @@ from config.settings import REPO
 from tests.program import Program, is_gone
 from tests.support.ports import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 UV = str(Path(sys.executable).with_name("uv"))
 #: Libraries that weigh gigabytes or are not used at all: they come with an extra, if at all.

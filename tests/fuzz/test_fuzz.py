@@ -14,7 +14,6 @@ _STEADY = 25
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_no_request_hurts_the_server_or_another_request(tmp_path: Path) -> None:
     system = fuzzed_system(tmp_path)
     try:

@@ -12,7 +12,7 @@ from mlxq.launch.redis_binary import find_binary
 from tests.machines.relay import Relay
 from tests.machines.site import Site
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 PASSWORD = "secret of redis"
 

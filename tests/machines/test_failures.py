@@ -19,7 +19,7 @@ from tests.machines.site import Machine, Site
 from tests.machines.stand_in import counted
 from tests.support.stories import story
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 #: Jobs that a machine runs at the same time.
 PLACES = 2

@@ -9,7 +9,7 @@ from tests.machines import mixed
 from tests.machines.site import Site, client_of
 from tests.support.batches import CHAT, ENDED, chats, jsonl
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

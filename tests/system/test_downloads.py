@@ -54,7 +54,6 @@ def listed(system: System) -> list[str]:
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(900)
 def test_a_download_that_is_killed_at_every_tenth_goes_on_where_it_was(
     downloading: System, hub: Hub, cache: Path
 ) -> None:

@@ -120,7 +120,6 @@ def test_cancelled_between_two_steps_it_makes_room_at_once(system: System, hold:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_two_hundred_pictures_leave_nothing_behind(models: Path) -> None:
     system = System(models, "chat", IMAGE_MODEL="zimage", RESULT_TTL=2, EVENTS_TTL=1)
     try:

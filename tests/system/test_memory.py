@@ -35,7 +35,6 @@ def test_what_is_no_duration_is_refused(system: System, keep_alive: object) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_switching_two_hundred_times_leaves_nothing_behind(system: System) -> None:
     held = []
     for number in range(200):

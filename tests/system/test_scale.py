@@ -45,7 +45,6 @@ def _open_files() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_a_thousand_waiting_clients_are_all_answered(make_system: Callable[..., System]) -> None:
     system = make_system(QUEUE_LIMIT=2000)
     system.http.post("/v1/queue/pause").raise_for_status()

@@ -11,7 +11,7 @@ from tests.support.checkpoints import random_qwen3
 from tests.support.system import System
 from worker.engines.llm.prompt_cache.disk_pieces import BLOCK
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 LENGTH = 4500
 LONG = "".join(chr(97 + n * n % 26) for n in range(LENGTH))
