@@ -1,6 +1,6 @@
-"""Lists of jobs: all by age, queued ones, and the numbers of each queue. It only reads."""
+"""Lists of jobs: all by age, and queued ones. It only reads."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +9,13 @@ import redis.asyncio
 
 from jobs import keys
 from jobs.errors import JobNotFound
-from jobs.info import FIELDS, JobInfo, QueueStats, decode
+from jobs.info import FIELDS, JobInfo, decode
 from jobs.kinds import QUEUES
 from jobs.order import order
-from jobs.service_class import CLASSES
 from jobs.status import JobStatus
-from jobs.waits import EVERY_QUEUE
 
 #: Jobs looked at in one go.
 _PAGE = 100
-#: The last waits of a queue that its median is of.
-_WAITS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,44 +117,3 @@ async def waiting(connection: redis.asyncio.Redis) -> list[JobInfo]:
             if info is not None
         ]
     return found
-
-
-async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
-    """Every queue."""
-    async with connection.pipeline(transaction=False) as pipe:
-        pipe.hkeys(keys.PAUSED)
-        for queue in QUEUES:
-            for each in CLASSES:
-                pipe.zcard(keys.waiting(queue, each))
-            pipe.llen(keys.queue(queue))
-            pipe.zcard(keys.deferred(queue))
-            pipe.zcard(keys.started(queue))
-            pipe.zcard(keys.lingering(queue))
-            pipe.zcard(keys.finished(queue))
-            pipe.zcard(keys.failed(queue))
-            pipe.zcard(keys.cancelled(queue))
-            pipe.lrange(keys.waits(queue), 0, _WAITS - 1)
-        paused, *answers = await pipe.execute()
-    size = len(answers) // len(QUEUES)
-    return {
-        queue: _stats(queue, answers[number * size : (number + 1) * size], paused)
-        for number, queue in enumerate(QUEUES)
-    }
-
-
-def _stats(queue: str, answers: Sequence[Any], paused: Collection[str]) -> QueueStats:
-    *counts, waits = answers
-    *classes, requeued, deferred, running, lingering, finished, failed, cancelled = map(int, counts)
-    lasted = sorted(map(int, waits))
-    return QueueStats(
-        waiting=sum(classes) + requeued + deferred,
-        running=running,
-        lingering=lingering,
-        finished=finished,
-        failed=failed,
-        cancelled=cancelled,
-        median_wait=lasted[len(lasted) // 2] / 1000 if lasted else None,
-        classes=dict(zip(CLASSES, classes, strict=True)),
-        paused=queue in paused or EVERY_QUEUE in paused,
-        paused_classes=[each for each in CLASSES if f"{queue}:{each}" in paused],
-    )

@@ -7,7 +7,7 @@ import msgspec
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from jobs import keys, listing
+from jobs import keys, listing, queue_stats
 from jobs.errors import JobNotFound
 from jobs.eta import Estimator, Foreseen
 from jobs.info import FIELDS, JobInfo, QueueStats, decode
@@ -79,7 +79,7 @@ class JobReader:
     async def stats(self) -> dict[str, QueueStats]:
         """Every category's queue."""
         with told():
-            return await listing.stats(self.redis)
+            return await queue_stats.stats(self.redis)
 
     async def waiting(self) -> list[JobInfo]:
         """Every job that waits, each queue in its order; `position` is the place in its queue."""

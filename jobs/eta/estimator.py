@@ -54,7 +54,7 @@ class Estimator:
 
     async def of(self, infos: Sequence[JobInfo]) -> list[Foreseen]:
         """What is foreseen of these jobs; their `position` and what they wait for are known."""
-        wanted = [info for info in infos if _can_be_foreseen(info)]
+        wanted = [info for info in infos if can_be_foreseen(info)]
         if not wanted:
             return [_NOTHING] * len(infos)
         snapshot = await self.snapshot(wanted)
@@ -109,7 +109,8 @@ class Estimator:
             await self._redis.eval(text, 0, *told)
 
 
-def _can_be_foreseen(info: JobInfo) -> bool:
+def can_be_foreseen(info: JobInfo) -> bool:
+    """Whether its end can be known at all; what it waits for is known."""
     return not info.status.terminal and info.queue != DOWNLOADS and info.waits_for not in _ENDLESS
 
 

@@ -93,6 +93,7 @@ class Overview:
         self._ended: frozenset[str] = frozenset()
         self.workers: Sequence[WorkerState] = ()
         self._reasons: object = None
+        self._told_paused: frozenset[str] | None = None
         #: seconds until jobs have ended, as far as they are known
         self._ends: Mapping[str, float | None] = {}
         #: seconds of Redis' clock at the last look, and what was paused then
@@ -232,15 +233,17 @@ class Overview:
 
     def _explain(self, seen: Look, first: set[str], changes: Changes) -> None:
         """What the jobs wait for: all of them where pauses or workers have changed, else those that have changed."""
-        reasons = (
-            seen.paused,
-            [(worker.name, worker.slots.keys(), _present(worker), _rest(worker)) for worker in self.workers],
-        )
         changed = {info.id: place for place, info in enumerate(changes.jobs)}
         affected: Iterable[str] = {*changed, *first}
-        if reasons != self._reasons:
-            affected = tuple(self.jobs)
-        self._reasons = reasons
+        # Workers that were not looked at are as they were.
+        if seen.workers is not None or seen.paused != self._told_paused:
+            reasons = (
+                seen.paused,
+                [(each.name, each.slots.keys(), _present(each), _rest(each)) for each in self.workers],
+            )
+            if reasons != self._reasons:
+                affected = tuple(self.jobs)
+            self._reasons, self._told_paused = reasons, seen.paused
         heads = {order.jobs[0] for order in self.orders.values() if order.jobs}
         for job_id in affected:
             info = self.jobs.get(job_id)

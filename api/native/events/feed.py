@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import chain
 
 import orjson
 from redis.exceptions import RedisError
@@ -23,6 +24,7 @@ from api.native.events.render import live_job, live_order, live_progress, live_w
 from api.native.queue.schema import queue_stats
 from jobs.client import JobClient
 from jobs.errors import MlxqError
+from jobs.eta import LOOK, can_be_foreseen
 from jobs.info import JobInfo
 from jobs.overview import Changes, Order, Overview
 from jobs.tasks import end
@@ -34,6 +36,8 @@ TICK = 0.4
 #: Looks between two orders of a queue, two states of workers, two looks at the ends of jobs, and at the figures of
 #: queues. Each of the last two costs as much as a few looks.
 ORDERS, WORKERS, ENDS, QUEUES = 2, 4, 6, 12
+#: Seconds for which a job has run before its end is looked at: most chats are over by then.
+BRIEF = 1.0
 #: Seconds without an event after which a comment is sent.
 HEARTBEAT = 4.0
 #: Seconds that events are kept after the last client has left.
@@ -189,13 +193,14 @@ class Feed:
             self._log.append(LoggedEvent("progress", orjson.dumps(live_progress(now)), now.owner))
 
     def _tell_orders(self) -> None:
+        """Those whose jobs have changed, or of which something else was foreseen."""
+        foreseen = self._looks % ENDS == 0
         for queue, order in self._overview.orders.items():
-            before, now = self._orders.get(queue), self._with_etas(order)
-            if (
-                before is None
-                or before.jobs != now.jobs
-                or (self._looks % ENDS == 0 and _differ(before, now))
-            ):
+            before = self._orders.get(queue)
+            if before is not None and before.jobs == order.jobs and not foreseen:
+                continue
+            now = self._with_etas(order)
+            if before is None or before.jobs != now.jobs or _differ(before, now):
                 self._orders[queue] = now
                 self._log.append(LoggedEvent("order", order=now))
 
@@ -203,13 +208,17 @@ class Feed:
         return replace(order, etas=tuple(self._ends.get(job_id) for job_id in order.jobs))
 
     async def _foresee(self) -> dict[str, float | None]:
-        """Seconds until the jobs have ended that run or are the next ones."""
-        overview = self._overview
-        ids = [*overview.running, *(job_id for order in overview.orders.values() for job_id in order.jobs)]
-        if ids:
+        """Seconds until the jobs have ended that run for a while, or are among the next ones."""
+        jobs, orders = self._overview.jobs, self._overview.orders.values()
+        wanted = chain(self._overview.running, *(order.jobs[:LOOK] for order in orders))
+        infos = (info for job_id in wanted if (info := jobs.get(job_id)) is not None)
+        if ids := [info.id for info in infos if not self._is_brief(info) and can_be_foreseen(info)]:
             with contextlib.suppress(RedisError, OSError):
                 return dict(zip(ids, await self.jobs.estimator.ends(ids), strict=True))
         return {}
+
+    def _is_brief(self, info: JobInfo) -> bool:
+        return info.ran_at is not None and self._overview.time - info.ran_at < BRIEF
 
     def _say(self, name: str, value: object) -> None:
         data = orjson.dumps(value)
