@@ -78,6 +78,17 @@ def test_a_model_is_loaded_and_unloaded(tab: Watched, tidy: System) -> None:
     assert tidy.http.get("/v1/settings").json()["kept_models"] == []
 
 
+def test_a_models_link_begins_a_chat_with_it(tab: Watched) -> None:
+    chosen = tab.open("chat").page.get_by_label("Model", exact=True)
+    chosen.select_option("talker")
+    tab.go("models")
+    row = tab.page.get_by_role("region", name="On this machine").get_by_role("row").filter(has_text="rambler")
+    row.get_by_role("link", name="Chat").click()
+    expect(chosen).to_have_value("rambler")
+    tab.page.reload()
+    expect(chosen).to_have_value("rambler")
+
+
 def test_a_model_is_deleted_after_a_question(tab: Watched, tidy: System) -> None:
     tidy.http.post("/v1/models/download", json={"repo_id": ABSENT}).raise_for_status()
     tab.open("models").connected()

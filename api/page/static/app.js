@@ -119,6 +119,9 @@ function Missing() {
     }, PAUSE);
     return () => clearTimeout(timer);
   }, [connected.value]);
+  if (!connected.value) {
+    return html`<${Heading}>Not loaded<//><p>The server can't be reached. This view is shown as soon as it is back.</p>`;
+  }
   return html`<${Heading}>Not loaded<//><p>This view could not be fetched. <a href="">Load the page again.</a></p>`;
 }
 

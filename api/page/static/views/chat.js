@@ -15,7 +15,7 @@ import { Dialog } from "../parts/dialog.js";
 import { Heading } from "../parts/heading.js";
 import { chosen, ModelHint, ModelSelect, useModels } from "../parts/model_select.js";
 import { fileName, save } from "../parts/save.js";
-import { failed } from "../parts/toast.js";
+import { failed, toast } from "../parts/toast.js";
 
 export function View({ query }) {
   const models = useModels("llm");
@@ -26,17 +26,20 @@ export function View({ query }) {
   const path = branch(conversation);
   const going = path.findLast(({ id }) => running.value.has(id));
   const model = chosen(models, conversation.model);
-  const job = query.get("job");
+  const [job, wanted] = [query.get("job"), query.get("model")];
 
   useEffect(() => {
     begin()
       .then(() => job && join(job))
-      .then(() => job && setQuery({}))
+      .then(() => wanted && (startNew(), setModel(wanted)))
+      .then(() => (job || wanted) && setQuery({}))
       .catch(failed);
-  }, [job]);
+  }, [job, wanted]);
   useEffect(() => {
-    if (model && conversation.model !== model.id) setModel(model.id);
-  }, [model?.id, conversation.id]);
+    if (!model || conversation.model === model.id) return;
+    if (path.length && conversation.model) toast(`${conversation.model} can't be used any more: ${model.id} answers from now on.`);
+    setModel(model.id);
+  }, [model?.id, conversation.id, conversation.model]);
   useEscape(going?.id, stop);
   useKeys([{ keys: "N", text: "New chat", run: () => startNew() }], []);
 

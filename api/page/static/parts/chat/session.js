@@ -2,6 +2,7 @@
 // another view is shown, and after a reload.
 
 import { batch, signal } from "../../lib.js";
+import { refresh as refreshModels } from "../../models.js";
 import { recall, remember } from "../../storage.js";
 import { cancel, followPlace, submit, watch } from "../job.js";
 import { failed, say } from "../toast.js";
@@ -227,6 +228,8 @@ async function run(conversation, message) {
     await follow(going);
   } catch (error) {
     take(going.answer, "failed", { error: { message: lost(error) } });
+    // Its model may have been deleted without a word.
+    if (error.code === "model_not_found") refreshModels();
   }
   // Of an answer that another browser has asked for, only its end says which model it is of.
   const model = message.model || (going.answer.by ?? "");
