@@ -40,6 +40,7 @@ class System:
         self.api: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None
         self.downloads: subprocess.Popen[bytes] | None = None
+        self._others: list[subprocess.Popen[bytes]] = []
         self._clients: list[openai.OpenAI] = []
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}", timeout=60, event_hooks={"response": [check_described]}
@@ -69,6 +70,14 @@ class System:
     def start_api(self) -> None:
         self.api = self._spawn("api")
         self.wait_until(self._answers, "the API does not answer")
+
+    def start_another_api(self) -> str:
+        """The address of one more API process, which ends with the system."""
+        port = free_port()
+        self._others.append(self._spawn("api", PORT=port))
+        url = f"http://127.0.0.1:{port}"
+        self.wait_until(lambda: self._answers(url), "another API process does not answer")
+        return url
 
     def start_worker(self) -> None:
         self.worker = self._spawn(self.worker_module)
@@ -107,7 +116,7 @@ class System:
         return code
 
     def stop(self) -> None:
-        for process in (self.api, self.worker, self.downloads):
+        for process in (self.api, self.worker, self.downloads, *self._others):
             if process is not None:
                 self._end(process, signal.SIGKILL)
         for client in self._clients:
@@ -127,17 +136,18 @@ class System:
                 raise AssertionError(f"{complaint}\n{self.log.read_text()[-4000:]}")
             time.sleep(0.01)
 
-    def _answers(self) -> bool:
+    def _answers(self, url: str = "") -> bool:
         try:
-            self.http.get("/")
+            self.http.get(f"{url}/")
         except httpx.TransportError:
             return False
         return True
 
-    def _spawn(self, module: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, module: str, **settings: object) -> subprocess.Popen[bytes]:
+        environment = self._environment | {name: str(value) for name, value in settings.items()}
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", module], cwd=REPO, env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", module], cwd=REPO, env=environment, stdout=log, stderr=log
             )
 
     @staticmethod
