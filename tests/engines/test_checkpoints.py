@@ -8,10 +8,9 @@ import pytest
 
 from config.settings import Settings
 from mlxq.catalog import ModelRef
-from tests.support.events import plain
 from tests.support.payloads import typed
 from tests.support.stateful_checkpoints import FAMILIES, stateful_checkpoint
-from worker.engines.base import Done, Failed
+from tests.support.steps import results
 from worker.engines.llm import chat
 
 #: Longer than what is read in one go with other prompts.
@@ -40,15 +39,7 @@ FIRST = [message("system", SYSTEM), message("user", QUESTION)]
 
 def answer(engine: chat.ChatEngine, messages: list[dict[str, str]]) -> dict[str, Any]:
     payload = {"messages": messages, "temperature": 0, "max_tokens": 16, "ignore_eos": True}
-    engine.add("asked", typed(payload), seed=1)
-    while True:
-        for output in engine.step():
-            assert not isinstance(output, Failed), output
-            if isinstance(output, Done):
-                engine.tidy()
-                result: dict[str, Any] = plain(output.result)
-                return result
-        engine.tidy()
+    return results(engine, {"asked": payload})["asked"]
 
 
 def cold(engine: chat.ChatEngine, messages: list[dict[str, str]]) -> Any:

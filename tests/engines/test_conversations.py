@@ -10,9 +10,7 @@ import pytest
 from config.settings import Settings
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
-from tests.support.events import plain
-from tests.support.payloads import typed
-from worker.engines.base import Done, Failed
+from tests.support.steps import results
 from worker.engines.llm import chat
 
 Make = Callable[..., chat.ChatEngine]
@@ -40,16 +38,9 @@ def take_turn(engine: chat.ChatEngine, history: list[dict[str, str]], question: 
     """Ask and put the answer into the history. Returns how many tokens the prompt had, and how many were cached."""
     history.append({"role": "user", "content": question})
     payload = {"messages": history, "temperature": 0, "max_tokens": 8, "ignore_eos": True}
-    engine.add("turn", typed(payload), seed=1)
-    while True:
-        for output in engine.step():
-            assert not isinstance(output, Failed), output
-            if isinstance(output, Done):
-                engine.tidy()
-                result = plain(output.result)
-                history.append({"role": "assistant", "content": result["choices"][0]["text"]})
-                return result["usage"]["prompt_tokens"], result["usage"]["cached_tokens"]
-        engine.tidy()
+    result = results(engine, {"turn": payload})["turn"]
+    history.append({"role": "assistant", "content": result["choices"][0]["text"]})
+    return result["usage"]["prompt_tokens"], result["usage"]["cached_tokens"]
 
 
 def test_the_second_turn_of_each_of_several_conversations_is_cached(make: Make) -> None:

@@ -11,9 +11,7 @@ from mlx_lm.models import activations
 from config.settings import Settings
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
-from tests.support.events import plain
-from tests.support.payloads import typed
-from worker.engines.base import Done, Failed
+from tests.support.steps import results
 from worker.engines.llm import batch, chat
 from worker.engines.llm.cpu_swiglu import swiglu
 from worker.engines.llm.decoding import Decoding
@@ -40,16 +38,7 @@ def payload(text: str, **options: Any) -> dict[str, Any]:
 
 def run(engine: chat.ChatEngine, tasks: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The choices of each task."""
-    for task_id, task in tasks.items():
-        engine.add(task_id, typed(task), seed=1)
-    ends: dict[str, Any] = {}
-    while len(ends) < len(tasks):
-        for output in engine.step():
-            assert not isinstance(output, Failed), output.error
-            if isinstance(output, Done):
-                ends[output.task_id] = plain(output.result)["choices"]
-        engine.tidy()
-    return ends
+    return {task: result["choices"] for task, result in results(engine, tasks).items()}
 
 
 GREEDY = {f"greedy {i}": payload(f"Story {i}.", max_tokens=8 * i) for i in range(1, 4)}

@@ -16,8 +16,8 @@ from jobs.errors import InvalidRequest
 from jobs.kinds import Category
 from mlxq.catalog import Catalog
 from tests.support.encoders import FAMILIES, POISON, random_encoder
-from tests.support.events import plain
 from tests.support.payloads import typed
+from tests.support.steps import result_of, until_ended
 from worker.engines.base import Done, Failed, Output, Progress
 from worker.engines.embedding.cpu_gelu import gelu
 from worker.engines.embedding.engine import TextEngine
@@ -37,16 +37,8 @@ def vector(encoded: str) -> Any:
     return np.frombuffer(base64.b64decode(encoded), "<f4")
 
 
-def until_ended(engine: TextEngine, *task_ids: str) -> dict[str, Done | Failed]:
-    ended: dict[str, Done | Failed] = {}
-    while not ended.keys() >= set(task_ids):
-        ended |= {each.task_id: each for each in engine.step() if isinstance(each, Done | Failed)}
-    return ended
-
-
 def vectors(output: Output) -> list[Any]:
-    assert isinstance(output, Done), output
-    return [vector(encoded) for encoded in plain(output.result)["embeddings"]]
+    return [vector(encoded) for encoded in result_of(output)["embeddings"]]
 
 
 def test_the_model_of_a_package_is_what_services_names_mean_without_a_hub(tmp_path: Path) -> None:

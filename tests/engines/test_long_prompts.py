@@ -12,9 +12,9 @@ from config.settings import Settings
 from jobs.errors import ContextLengthExceeded
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
-from tests.support.events import plain
 from tests.support.payloads import typed
-from worker.engines.base import Delta, Done, Failed, Output
+from tests.support.steps import result_of, until_ended
+from worker.engines.base import Delta, Done, Failed
 from worker.engines.llm import prompt as prompts
 from worker.engines.llm.chat import ChatEngine, load
 
@@ -55,17 +55,6 @@ def chat(text: str, **fields: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 4, **fields}
 
 
-def until_ended(engine: ChatEngine, *tasks: str) -> dict[str, Output]:
-    """The last output of each of these tasks."""
-    ended: dict[str, Output] = {}
-    while not ended.keys() >= set(tasks):
-        for output in engine.step():
-            if isinstance(output, Done | Failed):
-                ended[output.task_id] = output
-        engine.tidy()
-    return ended
-
-
 def test_others_decode_while_a_long_prompt_is_read(engine: ChatEngine, gate: threading.Event) -> None:
     engine.add("long", typed(chat("x" * (LONG + 1))), 1)
     engine.add("short", typed(chat("hi", max_tokens=12)), 1)
@@ -73,8 +62,7 @@ def test_others_decode_while_a_long_prompt_is_read(engine: ChatEngine, gate: thr
     assert "long" not in outputs
     gate.set()
     done = until_ended(engine, "long")["long"]
-    assert isinstance(done, Done)
-    assert plain(done.result)["usage"]["prompt_tokens"] > LONG
+    assert result_of(done)["usage"]["prompt_tokens"] > LONG
 
 
 def test_one_that_is_cancelled_while_it_is_read_never_begins(
@@ -103,9 +91,7 @@ def test_a_long_prompt_is_answered_as_a_short_one_is(
     monkeypatch.setattr(prompts, "LONG", 10**6)
     engine.add("short", typed(payload), 1)
     short = until_ended(engine, "short")["short"]
-    assert isinstance(long, Done)
-    assert isinstance(short, Done)
-    assert plain(long.result)["choices"] == plain(short.result)["choices"]
+    assert result_of(long)["choices"] == result_of(short)["choices"]
 
 
 @pytest.mark.parametrize("payload", [chat("x" * 4_000_000), {"prompts": ["x" * 4_000_000], "max_tokens": 1}])

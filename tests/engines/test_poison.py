@@ -9,9 +9,9 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
-from tests.support.events import plain
 from tests.support.payloads import typed
-from worker.engines.base import Done, Failed
+from tests.support.steps import result_of, until_ended
+from worker.engines.base import Failed
 from worker.engines.llm import answers, chat
 
 
@@ -34,15 +34,10 @@ def run(engine: chat.ChatEngine, tasks: dict[str, dict[str, Any]]) -> dict[str, 
     """How each task ended: its choices, or its failure."""
     for task_id, task in tasks.items():
         engine.add(task_id, typed(task), seed=1)
-    ends: dict[str, Any] = {}
-    while len(ends) < len(tasks):
-        for output in engine.step():
-            if isinstance(output, Done):
-                ends[output.task_id] = plain(output.result)["choices"]
-            elif isinstance(output, Failed):
-                ends[output.task_id] = output
-        engine.tidy()
-    return ends
+    ended = until_ended(engine, *tasks)
+    return {
+        task: end if isinstance(end, Failed) else result_of(end)["choices"] for task, end in ended.items()
+    }
 
 
 @pytest.mark.parametrize("part", ["make_sampler", "make_processors"])

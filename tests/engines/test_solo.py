@@ -10,9 +10,8 @@ from config.settings import Settings
 from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
-from tests.support.events import plain
 from tests.support.payloads import typed
-from worker.engines.base import Done, Failed
+from tests.support.steps import results
 from worker.engines.llm import chat
 
 TEXTS = ["hello", "x" * 700, "what?"]
@@ -42,16 +41,7 @@ def payload(text: str, **options: Any) -> dict[str, Any]:
 
 def answers(engine: chat.ChatEngine, *tasks: dict[str, Any]) -> list[dict[str, Any]]:
     """The results of tasks that are in hand at the same time."""
-    for number, task in enumerate(tasks):
-        engine.add(str(number), typed(task), seed=1)
-    ended: dict[str, dict[str, Any]] = {}
-    while len(ended) < len(tasks):
-        for output in engine.step():
-            assert not isinstance(output, Failed), output
-            if isinstance(output, Done):
-                ended[output.task_id] = plain(output.result)
-        engine.tidy()
-    return [ended[str(number)] for number in range(len(tasks))]
+    return list(results(engine, {str(number): task for number, task in enumerate(tasks)}).values())
 
 
 def texts(results: list[dict[str, Any]]) -> list[str]:

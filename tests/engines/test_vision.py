@@ -10,11 +10,11 @@ import pytest
 from config.settings import Settings
 from jobs.blobs import LocalBlobs
 from mlxq.catalog import ModelRef
-from tests.support.events import plain
 from tests.support.images import encoded, picture
 from tests.support.payloads import typed
+from tests.support.steps import result_of, until_ended
 from tests.support.vision_checkpoints import random_gemma3, random_qwen3_vl
-from worker.engines.base import Delta, Done, Failed, Output, Progress
+from worker.engines.base import Delta, Failed, Output, Progress
 from worker.engines.llm import reading, request, vision
 from worker.engines.llm.chat import ChatEngine
 
@@ -59,17 +59,8 @@ def prefill_of(engine: ChatEngine) -> vision.ImagePrefill:
     return engine._prefill
 
 
-def until_done(engine: ChatEngine, *tasks: str) -> dict[str, Output]:
-    ends: dict[str, Output] = {}
-    while not ends.keys() >= set(tasks):
-        ends |= {each.task_id: each for each in engine.step() if isinstance(each, Done | Failed)}
-        engine.tidy()
-    return ends
-
-
 def answer(end: Output) -> str:
-    assert isinstance(end, Done)
-    said: str = plain(end.result)["choices"][0]["text"]
+    said: str = result_of(end)["choices"][0]["text"]
     return said
 
 
@@ -89,18 +80,18 @@ def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
     assert steps > 4
     assert decoding.tokens == before + steps
     assert not isinstance(news[0], Failed)
-    assert until_done(engine, "short").keys() >= {"short"}
+    assert until_ended(engine, "short").keys() >= {"short"}
 
 
 def test_who_leaves_while_it_is_read_leaves_nothing_behind(engine: ChatEngine, image: dict[str, str]) -> None:
     story = payload([text("What is this?"), image])
     engine.add("first", typed(story), 0)
-    alone = answer(until_done(engine, "first")["first"])
+    alone = answer(until_ended(engine, "first")["first"])
     engine.add("leaves", typed(payload([image, text("x" * 1500)])), 0)
     engine.add("stays", typed(story), 0)
     engine.step()
     engine.remove("leaves")
-    assert answer(until_done(engine, "stays")["stays"]) == alone
+    assert answer(until_ended(engine, "stays")["stays"]) == alone
     prefill = prefill_of(engine)
     assert not prefill._keys
 
@@ -110,7 +101,7 @@ def test_a_prompt_with_a_picture_goes_on_where_it_was_cut(
 ) -> None:
     long = payload([image, text("x" * 600)])
     engine.add("whole", typed(long), 0)
-    expected = answer(until_done(engine, "whole")["whole"])
+    expected = answer(until_ended(engine, "whole")["whole"])
     engine.clear_cache()
     monkeypatch.setattr(reading, "LARGEST", 100)
     monkeypatch.setattr(request, "REPORT_EVERY", 0.0)
@@ -119,10 +110,9 @@ def test_a_prompt_with_a_picture_goes_on_where_it_was_cut(
         pass
     engine.remove("cut")
     engine.add("again", typed(long), 0)
-    end = until_done(engine, "again")["again"]
+    end = until_ended(engine, "again")["again"]
     assert answer(end) == expected
-    assert isinstance(end, Done)
-    assert plain(end.result)["usage"]["cached_tokens"] >= 300
+    assert result_of(end)["usage"]["cached_tokens"] >= 300
 
 
 def test_a_cache_that_can_not_be_cut_goes_on_after_a_picture(
@@ -131,18 +121,17 @@ def test_a_cache_that_can_not_be_cut_goes_on_after_a_picture(
     engine = vision.load(ModelRef("window", random_gemma3(tmp_path / "window", seed=3)), settings)
     turns = [{"role": "user", "content": [image, text("What " * 60)]}]
     engine.add("first", typed({**payload(""), "messages": turns}), 0)
-    until_done(engine, "first")
+    until_ended(engine, "first")
     # The answer is not what the model has said.
     turns += [{"role": "assistant", "content": "It is red."}, {"role": "user", "content": "Why? " * 40}]
     ends = []
     for _ in range(2):
         engine.add("second", typed({**payload(""), "messages": turns}), 0)
-        ends.append(until_done(engine, "second")["second"])
+        ends.append(until_ended(engine, "second")["second"])
         engine.clear_cache()
     warm, cold = ends
     assert answer(warm) == answer(cold)
-    assert isinstance(warm, Done)
-    assert plain(warm.result)["usage"]["cached_tokens"] > 250
+    assert result_of(warm)["usage"]["cached_tokens"] > 250
     engine.close()
 
 
@@ -151,17 +140,16 @@ def test_a_prompt_with_a_picture_is_stored_for_the_next_process(
 ) -> None:
     stored = settings.model_copy(update={"prompt_cache_disk_gb": 1.0})
 
-    def ask(words: str, settings: Settings) -> Done:
+    def ask(words: str, settings: Settings) -> Output:
         engine = vision.load(ModelRef("eyes", folder), settings)
         engine.add("asked", typed(payload([image, text("x" * 1200 + words)])), 0)
-        end = until_done(engine, "asked")["asked"]
+        end = until_ended(engine, "asked")["asked"]
         engine.close()
-        assert isinstance(end, Done)
         return end
 
     ask("", stored)
     found = ask(" and more", stored)
-    assert plain(found.result)["usage"]["cached_tokens"] >= 1024
+    assert result_of(found)["usage"]["cached_tokens"] >= 1024
     assert answer(found) == answer(ask(" and more", settings))
 
 
@@ -169,7 +157,7 @@ def test_pictures_that_the_model_fails_on_fail_their_request_alone(
     engine: ChatEngine, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.add("neighbour", typed(payload("hello", tokens=40)), 0)
-    alone = answer(until_done(engine, "neighbour")["neighbour"])
+    alone = answer(until_ended(engine, "neighbour")["neighbour"])
 
     def poisoned(*_: Any, **__: Any) -> Any:
         raise FloatingPointError("a poisoned picture")
@@ -179,12 +167,12 @@ def test_pictures_that_the_model_fails_on_fail_their_request_alone(
         engine.add("neighbour", typed(payload("hello", tokens=40)), 0)
         engine.step()
         engine.add("poisoned", typed(payload([image])), 0)
-        ends = until_done(engine, "neighbour", "poisoned")
+        ends = until_ended(engine, "neighbour", "poisoned")
     assert isinstance(ends["poisoned"], Failed)
     assert ends["poisoned"].error.code == "engine_error"
     assert answer(ends["neighbour"]) == alone
     engine.add("healthy", typed(payload([image])), 0)
-    assert answer(until_done(engine, "healthy")["healthy"])
+    assert answer(until_ended(engine, "healthy")["healthy"])
 
 
 def test_the_weights_of_the_sight_count_too(engine: ChatEngine, folder: Path) -> None:
