@@ -3,8 +3,7 @@
 Resources register both (api/dispatch/resource.py); this module knows none.
 """
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from starlette.requests import HTTPConnection
 
@@ -26,13 +25,8 @@ class Batching:
         self.dialects: Mapping[str, BatchDialect] = {
             resource.batches.name: resource.batches for resource in resources if resource.batches is not None
         }
-        #: set when there is something to drive; the driver is on another event loop in some tests
-        self.news: asyncio.Event | None = None
-
-    def tell(self) -> None:
-        """A batch was accepted or cancelled. Drivers of other processes look from time to time."""
-        if self.news is not None:
-            self.news.set()
+        #: call it when a batch was accepted or cancelled; the driver of this process says what comes of it
+        self.tell: Callable[[], None] = lambda: None
 
 
 def batching_of(connection: HTTPConnection) -> Batching:

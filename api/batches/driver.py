@@ -19,7 +19,7 @@ from jobs.batches import BatchStore, Lost
 from jobs.batches.store import LEASE
 from jobs.client import JobClient
 from jobs.files import FileStore
-from jobs.tasks import end
+from jobs.tasks import Lookout, end
 
 log = logging.getLogger(__name__)
 
@@ -43,40 +43,24 @@ class BatchDriver:
         self._token = secrets.token_hex(8)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._swept = time.monotonic()
-        self._looking: asyncio.Task[None] | None = None
+        self._lookout = Lookout(self._look, "batches", soon=_LOOK)
 
     def start(self) -> None:
-        self._looking = asyncio.create_task(self._look_on())
+        self._batching.tell = self._lookout.tell
+        self._jobs.bus.on_news("batches", self._lookout.tell)
+        self._lookout.start()
 
     async def stop(self) -> None:
         """Another process may drive these batches at once."""
-        if self._looking is not None:
-            await end(self._looking)
+        await self._lookout.stop()
         held = dict(self._tasks)
         await end(*held.values())
         for batch_id in held:
             with contextlib.suppress(RedisError, OSError):
                 await self._store.release(batch_id, self._token)
 
-    async def _look_on(self) -> None:
-        news = self._batching.news = asyncio.Event()
-        self._jobs.bus.on_news("batches", news.set)
-        while True:
-            news.clear()
-            pause = _LOOK
-            try:
-                pause = _LOOK if await self._look() else _RARELY
-                await self._sweep()
-            except (RedisError, OSError):
-                pass
-            except Exception:  # one batch must not end the others
-                log.exception("a look for batches failed")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await news.wait()
-
-    async def _look(self) -> bool:
-        """Drive what nobody drives. Whether any batches are open."""
+    async def _look(self) -> float:
+        """Drive what nobody drives. Seconds until the next look."""
         open_batches = await self._store.open()
         for batch_id in open_batches:
             if len(self._tasks) >= _MOST:
@@ -85,11 +69,12 @@ class BatchDriver:
                 task = asyncio.create_task(self._drive(batch_id))
                 self._tasks[batch_id] = task
                 task.add_done_callback(partial(self._over, batch_id))
-        return bool(open_batches)
+        await self._sweep()
+        return _LOOK if open_batches else _RARELY
 
     def _over(self, batch_id: str, _: "asyncio.Task[None]") -> None:
         self._tasks.pop(batch_id, None)
-        self._batching.tell()
+        self._lookout.tell()
 
     async def _drive(self, batch_id: str) -> None:
         """Drive a batch until it has ended, or another process has it."""

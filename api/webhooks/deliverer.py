@@ -6,7 +6,6 @@ when the time of one has come.
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from config.settings import Settings
-from jobs.tasks import end
+from jobs.tasks import Lookout, end
 from jobs.webhooks.store import DeliveryStore, Due
 
 if TYPE_CHECKING:
@@ -44,20 +43,18 @@ class Deliverer:
         self._lease = settings.webhook_timeout + _MARGIN
         self._sender: Sender | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looking: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
+        self._lookout = Lookout(self._look, "deliveries", soon=_SOON)
 
     def tell(self) -> None:
         """There may be something to deliver."""
-        self._news.set()
+        self._lookout.tell()
 
     def start(self) -> None:
-        self._looking = asyncio.create_task(self._look_on())
+        self._lookout.start()
 
     async def stop(self) -> None:
         """What is not sent by then, another process sends after its lease."""
-        if self._looking is not None:
-            await end(self._looking)
+        await self._lookout.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_GRACE)
         await end(*self._tasks)
@@ -71,20 +68,6 @@ class Deliverer:
                 return made
             made += len(self._tasks)
             await asyncio.wait(set(self._tasks))
-
-    async def _look_on(self) -> None:
-        while True:
-            self._news.clear()
-            pause = _SOON
-            try:
-                pause = await self._look()
-            except (RedisError, OSError):
-                pass
-            except Exception:  # one delivery must not end the others
-                log.exception("a look for deliveries failed")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._news.wait()
 
     async def _look(self) -> float:
         """Begin the attempts whose time has come, as far as there are places. Seconds until the next look."""
