@@ -42,11 +42,3 @@ async def model_records(client: redis.asyncio.Redis, ids: Sequence[str]) -> dict
         )
         for model_id, count, when, error in zip(ids, uses, used, errors, strict=True)
     }
-
-
-async def forget_model(client: redis.asyncio.Redis, model_id: str) -> None:
-    """For a model that was deleted. If it comes back it is another one, with another number."""
-    async with client.pipeline(transaction=True) as pipe:
-        for key in (keys.MODEL_NUMBERS, keys.MODEL_USES, keys.MODEL_USED, keys.MODEL_ERRORS):
-            pipe.hdel(key, model_id)
-        await pipe.execute()

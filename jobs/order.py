@@ -123,20 +123,6 @@ def _by_turns(lines: Sequence[_Line], jobs: Sequence[Sequence[str]], usual: floa
     return [job_id for *_, job_id in sorted(turns)]
 
 
-async def next_job(connection: redis.asyncio.Redis, category: str) -> str | None:
-    """The job that starts next, if one waits."""
-    async with connection.pipeline(transaction=False) as pipe:
-        for each in CLASSES:
-            pipe.zrange(keys.lines(category, each), 0, 0)
-        pipe.lindex(keys.queue(category), 0)
-        *classes, requeued = await pipe.execute()
-    for each, apps in zip(CLASSES, classes, strict=True):
-        if apps:
-            found: Any = await connection.lindex(keys.line(category, each, apps[0]), 0)
-            return None if found is None else str(found)
-    return None if requeued is None else str(requeued)
-
-
 async def place_of(connection: redis.asyncio.Redis, job_id: str) -> int | None:
     """The job's place in its queue, 1 is next; None where it has none."""
     text, sha = script("place")
