@@ -80,11 +80,51 @@ class AsyncGate:
         Returns the verdict and its detail: an id, a position (0 while it waits for that job) or a depth.
         """
         now = CLOCK.now()
-        iso = iso_of(now)
         data = request.encode()
         idempotency = keys.idempotency(request.idempotency_scope) if request.idempotency_scope else ""
         same = keys.same(request.fingerprint) if request.fingerprint else ""
-        fields: dict[str, Any] = {
+        fields = self._fields(request, data, now) | _given(
+            mlxq_callers=process,
+            # The records that lead to the job go with it.
+            mlxq_same=same,
+            mlxq_linger=same and request.linger,
+            mlxq_idempotency=idempotency,
+        )
+        self._bytes_since += len(data) + len(request.kept)
+        looks = self._looks_at_memory()
+        arguments: list[Any] = [
+            request.id,
+            request.queue,
+            limit,
+            request.fingerprint or "",
+            request.attach.value,
+            self._ttl.result,
+            "" if request.expires_in is None else request.expires_in,
+            MEMORY_MARK if looks else "",
+            after,
+            process,
+            iso_of(now),
+            self._ttl.events,
+            request.service_class.value,
+            request.share,
+            request.priority,
+            *itertools.chain.from_iterable(fields.items()),
+        ]
+        verdict = await self._run("admit", [keys.job(request.id), idempotency, same], arguments)
+        admission = Admission(verdict[0])
+        evicted = int(verdict[2]) if len(verdict) > 2 else 0
+        self.evicted += evicted
+        if looks and admission is Admission.OK and not evicted:
+            self._looked_at, self._bytes_since = time.monotonic(), 0
+        if len(verdict) > 3 and verdict[3]:
+            log_end(str(verdict[3]), JobStatus.FAILED, error=Displaced())
+        detail = verdict[1] if len(verdict) > 1 else ""
+        return admission, str(detail)
+
+    def _fields(self, request: JobRequest, data: bytes, now: float) -> dict[str, object]:
+        """Of the job's hash, as the request has them."""
+        iso = iso_of(now)
+        fields: dict[str, object] = {
             "status": "queued",
             "data": data,
             "created_at": iso,
@@ -105,76 +145,22 @@ class AsyncGate:
             "mlxq_share": request.share,
             "mlxq_submitted_ms": int(now * 1000),
         }
-        if KINDS[request.kind].uses_model:
-            fields["mlxq_use"] = 1
-        if request.dialect != DEFAULT_DIALECT:
-            fields["mlxq_dialect"] = request.dialect
-        if request.owner:
-            fields["mlxq_owner"] = request.owner
-        if request.priority:
-            fields["mlxq_priority"] = request.priority
-        if request.work or request.most_tokens:
-            fields["mlxq_work"] = f"{request.work:.6g} {request.most_tokens}"
-        if len(data) <= self._keep_bytes:
-            fields["mlxq_keep"] = 1
-        if request.kept:
-            fields["mlxq_kept"] = request.kept
-        if request.trace:
-            fields["mlxq_trace"] = request.trace
-        if request.webhook is not None:
-            fields["mlxq_webhook"] = request.webhook.encode()
-        if request.prefix:
-            fields["mlxq_prefix"] = request.prefix
-        if request.worker:
-            fields["mlxq_worker"] = request.worker
-        if request.inputs:
-            fields["mlxq_inputs"] = " ".join(request.inputs)
-        if process:
-            fields["mlxq_callers"] = process
-        # The records that lead to the job go with it.
-        if same:
-            fields["mlxq_same"] = same
-        if same and request.linger:
-            fields["mlxq_linger"] = request.linger
-        if request.seeded:
-            fields["mlxq_seeded"] = 1
-        if idempotency:
-            fields["mlxq_idempotency"] = idempotency
-        self._bytes_since += len(data) + len(request.kept)
-        looks = self._looks_at_memory()
-        arguments: list[Any] = [
-            request.id,
-            request.queue,
-            limit,
-            request.fingerprint or "",
-            request.attach.value,
-            self._ttl.result,
-            "" if request.expires_in is None else request.expires_in,
-            MEMORY_MARK if looks else "",
-            after,
-            process,
-            iso,
-            self._ttl.events,
-            request.service_class.value,
-            request.share,
-            request.priority,
-            *itertools.chain.from_iterable(fields.items()),
-        ]
-        names = [
-            keys.job(request.id),
-            idempotency,
-            same,
-        ]
-        verdict = await self._run("admit", names, arguments)
-        admission = Admission(verdict[0])
-        evicted = int(verdict[2]) if len(verdict) > 2 else 0
-        self.evicted += evicted
-        if looks and admission is Admission.OK and not evicted:
-            self._looked_at, self._bytes_since = time.monotonic(), 0
-        if len(verdict) > 3 and verdict[3]:
-            log_end(str(verdict[3]), JobStatus.FAILED, error=Displaced())
-        detail = verdict[1] if len(verdict) > 1 else ""
-        return admission, str(detail)
+        has_work = request.work or request.most_tokens
+        return fields | _given(
+            mlxq_use=int(KINDS[request.kind].uses_model),
+            mlxq_dialect=request.dialect if request.dialect != DEFAULT_DIALECT else "",
+            mlxq_owner=request.owner,
+            mlxq_priority=request.priority,
+            mlxq_work=f"{request.work:.6g} {request.most_tokens}" if has_work else "",
+            mlxq_keep=int(len(data) <= self._keep_bytes),
+            mlxq_kept=request.kept,
+            mlxq_trace=request.trace,
+            mlxq_webhook=request.webhook.encode() if request.webhook is not None else "",
+            mlxq_prefix=request.prefix,
+            mlxq_worker=request.worker,
+            mlxq_inputs=" ".join(request.inputs),
+            mlxq_seeded=int(request.seeded),
+        )
 
     def _looks_at_memory(self) -> bool:
         """It takes Redis longer than all the rest of most admissions."""
@@ -220,3 +206,8 @@ class AsyncGate:
             return await self._redis.evalsha(sha, len(names), *names, *arguments)
         except NoScriptError:
             return await self._redis.eval(text, len(names), *names, *arguments)
+
+
+def _given(**fields: object) -> dict[str, object]:
+    """The fields that have a value: others are not written."""
+    return {name: value for name, value in fields.items() if value}
