@@ -26,8 +26,7 @@ from jobs.connection import WrongCertificate, connection
 from jobs.consumer.affinity import Affinity
 from jobs.consumer.joined import no_fault_of
 from jobs.consumer.machine import machine_of
-from jobs.consumer.notifier import Notifier
-from jobs.consumer.queue import ConsumedQueue, Worker
+from jobs.consumer.queue import ConsumedQueue, Process, Worker
 from jobs.consumer.registration import dead_workers
 from jobs.consumer.step_record import StepRecord, last_steps, remove_left_behind
 from jobs.gate import BEAT, PATIENCE, Ttl
@@ -90,11 +89,20 @@ class Consumer:
         self.ttl = Ttl.of(settings)
         self.redis: redis.Redis = connection(settings.redis_address)
         self.asked: str | None = None
+        self._process = Process(
+            self.name,
+            self.machine,
+            settings.redis_address,
+            self.redis,
+            self.ttl,
+            settings.aging_time,
+            rests,
+            settings.notify_after,
+        )
         self._settings = settings
         self._host = host
         self._max_attempts = max_attempts
         self._steps = steps
-        self._rests = rests
         self._records: list[StepRecord] = []
         self._queues: dict[str, ConsumedQueue] = {}
         self._patient_until = float("-inf")
@@ -121,21 +129,7 @@ class Consumer:
 
         `yields`: background jobs stand still for interactive ones.
         """
-        consumed = ConsumedQueue(
-            self._settings.redis_address,
-            self.redis,
-            queue,
-            self.name,
-            self.machine,
-            self.ttl,
-            capacity,
-            worker,
-            affinity,
-            self._settings.aging_time,
-            yields=yields,
-            rests=self._rests,
-            notifier=Notifier(self._settings.notify_after) if self._settings.notify_after else None,
-        )
+        consumed = ConsumedQueue(self._process, queue, capacity, worker, affinity, yields=yields)
         self._queues[queue] = consumed
         return consumed
 

@@ -8,6 +8,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import redis
@@ -23,7 +24,7 @@ from jobs.consumer.notifier import Notifier
 from jobs.consumer.outbox import Message, Outbox
 from jobs.consumer.registration import Registration
 from jobs.events import ProgressState
-from jobs.gate import AGING, Ending, Gate, LastStep, Seat, Ttl
+from jobs.gate import Ending, Gate, LastStep, Seat, Ttl
 from jobs.service_class import ServiceClass
 
 
@@ -46,44 +47,55 @@ class Worker(Protocol):
         """The end of this execution has been written."""
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What all queues of a process have in common."""
+
+    name: str
+    #: where it runs
+    machine: str
+    #: of Redis; and the process' connection
+    address: str
+    redis: redis.Redis
+    ttl: Ttl
+    #: seconds after which what waits takes turns with what is more urgent
+    aging: float
+    #: whether no background jobs are taken now
+    rests: Callable[[], bool]
+    #: seconds that a job must have run for a notification at its end; 0: none is shown
+    notify_after: float
+
+
 class ConsumedQueue:
     """Call `start`, then `stop_taking`, `wait_idle` and `close`; `release` puts back what did not end in time."""
 
     def __init__(
         self,
-        address: str,
-        shared: redis.Redis,
+        process: Process,
         queue: str,
-        process: str,
-        machine: str,
-        ttl: Ttl,
         capacity: int,
         worker: Worker,
         affinity: Affinity | None = None,
-        aging: float = AGING,
         *,
         yields: bool = False,
-        rests: Callable[[], bool] = lambda: False,
-        notifier: Notifier | None = None,
     ) -> None:
-        """`shared`: the process' connection. `process`, `machine`: its name, and that of where it runs.
+        """`capacity`: executions at the same time.
 
-        `capacity`: executions at the same time.
-
-        `aging`: seconds after which what waits takes turns with what is more urgent. `yields`: beyond the capacity
-        interactive jobs are taken, for which background jobs stand still. `rests`: no background jobs are taken now.
+        `yields`: beyond the capacity interactive jobs are taken, for which background jobs stand still.
         """
         self.name = queue
-        name = f"{process}.{queue}"
+        name = f"{process.name}.{queue}"
         self._worker = worker
-        self._machine = machine
-        self._notifier = notifier
+        self._machine = process.machine
+        self._notifier = Notifier(process.notify_after) if process.notify_after else None
         # Writing and taking may block: each has a connection of its own, and the heartbeat waits for neither.
+        address, ttl = process.address, process.ttl
         self._gate = Gate(connection(address), queue, name, ttl)
-        self._lease_gate = Gate(shared, queue, name, ttl)
-        seat = None if affinity is None else Seat(process, capacity)
-        feeder_gate = Gate(connection(address, name=feeder_name(name)), queue, name, ttl, aging, rests, seat)
-        self._registration = Registration(shared, queue, name, machine)
+        self._lease_gate = Gate(process.redis, queue, name, ttl)
+        seat = None if affinity is None else Seat(process.name, capacity)
+        taking = connection(address, name=feeder_name(name))
+        feeder_gate = Gate(taking, queue, name, ttl, process.aging, process.rests, seat)
+        self._registration = Registration(process.redis, queue, name, process.machine)
         self._outbox = Outbox(self._gate, on_lost=worker.drop, on_ended=self._ended)
         self._feeder = Feeder(
             feeder_gate,
