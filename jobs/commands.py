@@ -12,5 +12,5 @@ QUESTION = "question"
 GIVE_BACK = "give-back"
 #: An interactive job has come into this category, where others wait already.
 CAME = "came"
-#: What the models of each machine are asked (`jobs/orders.py`).
+#: What the models of each machine are asked (`jobs/model_orders.py`).
 ORDER = "order"

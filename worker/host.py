@@ -25,7 +25,7 @@ from jobs.gate import iso_now
 from jobs.housekeeping import Housekeeping
 from jobs.kinds import Category, Kind
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
-from jobs.orders import decode_order
+from jobs.model_orders import decode_order
 from jobs.service_class import ServiceClass
 from jobs.session import Session
 from jobs.worker_state import WorkerState
@@ -36,6 +36,7 @@ from worker.assertion import PowerAssertion
 from worker.device import chip, device, machine_bytes, memory_budget, memory_use, set_limits
 from worker.engines import ENGINES, Loader
 from worker.inventory import InventoryThread
+from worker.lane_context import LaneContext
 from worker.lanes import Lanes
 from worker.machine import Machine, this_machine
 from worker.memory import CACHE_SHARE, GB, Limits, Memory
@@ -87,11 +88,10 @@ class WorkerHost:
             give_back=self._give_back,
         )
         self.memory = Memory(self._limits, memory_budget(self._settings), lambda: memory_use().active)
-        self._scheduler = (
-            DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
-        )
         self._session = Session.of(settings)
         self._paces = Paces(self._session.host if self._session is not None else socket.gethostname())
+        turns = DeviceScheduler(Category.LLM, settings.chat_share) if settings.lanes == "turns" else None
+        self._context = LaneContext(settings, self.memory, self._paces, turns, lambda: self.night.slows)
         self._tokenizers = Tokenizers(settings, self._catalog)
         self._publishing = threading.Lock()
         # Another machine's files are that machine's business.
@@ -217,14 +217,10 @@ class WorkerHost:
             category,
             slot,
             self._capacity(category),
-            self.memory,
-            self._settings,
-            self._paces,
-            self._scheduler,
+            self._context,
             preload=self._preload(category),
             kept=lambda: self.live.current.kept_models,
             tell_others=lambda kind, model: self._tell_others(category, kind, model),
-            slows=lambda: self.night.slows,
         )
 
     def _capacity(self, category: Category) -> int:
@@ -314,7 +310,7 @@ class WorkerHost:
             slots={category.value: lanes.snapshot() for category, lanes in self.lanes.items()},
             periods={category.value: lanes.usual for category, lanes in self.lanes.items()},
             capacity={category.value: self._capacity(category) for category in self.lanes},
-            chat_share=self._settings.chat_share if self._scheduler is not None else None,
+            chat_share=self._settings.chat_share if self._context.scheduler is not None else None,
             memory=memory_use(),
             device=device(),
             trouble=tuple(self._trouble()),

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from jobs.errors import EngineFailure, MlxqError
 from jobs.inventory import InventoryWriter
-from jobs.orders import Answer, Order, send_answer
+from jobs.model_orders import Answer, Order, send_answer
 from mlxq.catalog.disk_inventory import DiskInventory
 from mlxq.catalog.removal import Removal
 

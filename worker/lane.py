@@ -15,20 +15,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from config.logs import CONCERNED
-from config.settings import Settings
 from jobs import events
 from jobs.consumer.queue import ConsumedQueue
 from jobs.consumer.step_record import StepRecord
 from jobs.errors import EngineFailure, JobTimeout, MlxqError, OutOfMemory, disk_full, is_disk_full
-from jobs.eta import Paces
 from jobs.kinds import Kind
 from jobs.results import LoadResult
 from worker.engines.base import GatheringEngine
-from worker.memory import Memory, is_out_of_memory
+from worker.lane_context import LaneContext
+from worker.memory import is_out_of_memory
 from worker.meter import Meter
 from worker.occupant import LaneOccupant
 from worker.running import RunningTasks
-from worker.scheduler import DeviceScheduler
 from worker.slot_requests import Order, SlotRequests
 from worker.slots import Slot
 from worker.task import Task
@@ -51,19 +49,13 @@ class Lane:
         slot: Slot,
         jobs: ConsumedQueue,
         record: StepRecord,
-        memory: Memory,
-        settings: Settings,
-        paces: Paces,
-        scheduler: DeviceScheduler | None = None,
-        pins: Callable[[str], bool] = lambda _: False,
-        on_hold: Callable[[], None] = lambda: None,
-        slows: Callable[[], bool] = lambda: False,
+        context: LaneContext,
+        pins: Callable[[str], bool],
+        on_hold: Callable[[], None],
     ) -> None:
         """`jobs`: the queue of its tasks. `record`: where it notes what it works on.
 
-        `scheduler`: where it waits for its turn on the device; without, it never waits. `pins`: whether a model
-        stays once it is loaded. `on_hold` is called when `holds` has changed. `paces`: what is learned of how
-        fast models are. `slows`: whether work of the background is slowed down.
+        `pins`: whether a model stays once it is loaded. `on_hold` is called when `holds` has changed.
         """
         self.name = name
         self.slot = slot
@@ -72,11 +64,10 @@ class Lane:
         #: seconds that the last load took
         self.load_seconds: float | None = None
         self._jobs = jobs
-        self._memory = memory
-        self._scheduler = scheduler
+        self._context = context
+        self._memory = context.memory
         self._on_hold = on_hold
-        self._slows = slows
-        self._watchdog = Watchdog(settings.load_timeout)
+        self._watchdog = Watchdog(context.settings.load_timeout)
         self._record = record
         self._closing = threading.Event()
         self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
@@ -86,8 +77,7 @@ class Lane:
         self._waiting: deque[Task] = deque()
         #: those that wait could begin
         self._postponed = False
-        self._paces = paces
-        self._running = RunningTasks(slot, jobs, Meter(self._paces))
+        self._running = RunningTasks(slot, jobs, Meter(context.paces))
         self.occupant = LaneOccupant(
             slot,
             self._requests,
@@ -192,13 +182,13 @@ class Lane:
         finally:
             self.occupant.settled()
         self.load_seconds = time.monotonic() - began
-        self._paces.loaded(model_id, self.load_seconds)
+        self._context.paces.loaded(model_id, self.load_seconds)
 
     def _turn(self) -> AbstractContextManager[None]:
-        if self._scheduler is None:
+        if (scheduler := self._context.scheduler) is None:
             return contextlib.nullcontext()
         running = self._running
-        return self._scheduler.turn(
+        return scheduler.turn(
             self.name, self.slot.category, urgent=running.urgent, yields=bool(running) and running.yields
         )
 
@@ -208,8 +198,8 @@ class Lane:
         block = not self._running.works and (not self._waiting or blocked)
         if block:
             self.occupant.rests()
-            if self._scheduler is not None:
-                self._scheduler.rest(self.name)
+            if self._context.scheduler is not None:
+                self._context.scheduler.rest(self.name)
         while block or not self._inbox.empty():
             task = self._inbox.get()
             block = False
@@ -333,7 +323,7 @@ class Lane:
             return
         self._running.expire()
         self.occupant.worked()
-        if self._slows() and self._running and self._running.yields and not self._waiting:
+        if self._context.slows() and self._running and self._running.yields and not self._waiting:
             # Jobs that others wait for begin at once; those that run end, on a machine that stays cooler.
             self._hear(min(SLOWNESS * took, LONGEST_REST))
 

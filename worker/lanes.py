@@ -9,19 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from config.settings import Settings
 from jobs.consumer.affinity import Affinity, Prospect
 from jobs.consumer.consumer import Consumer
 from jobs.consumer.execution import Execution
 from jobs.errors import EngineFailure, MlxqError, ModelNotFound, WorkerNotFound
-from jobs.eta import Paces
 from jobs.gate import Ending, Room
 from jobs.kinds import Category, Kind
 from jobs.results import LoadResult
 from jobs.worker_state import Periods, SlotState
 from worker.lane import Lane
-from worker.memory import Memory
-from worker.scheduler import DeviceScheduler
+from worker.lane_context import LaneContext
 from worker.slot_requests import Order
 from worker.slots import Slot
 from worker.task import Task
@@ -41,37 +38,31 @@ class Lanes:
         category: Category,
         make_slot: Callable[[], Slot],
         capacity: int,
-        memory: Memory,
-        settings: Settings,
-        paces: Paces,
-        scheduler: DeviceScheduler | None = None,
-        preload: str | None = None,
-        kept: Callable[[], Collection[str]] = tuple,
-        tell_others: Callable[[Kind, str], None] = lambda *_: None,
-        slows: Callable[[], bool] = lambda: False,
+        context: LaneContext,
+        *,
+        preload: str | None,
+        kept: Callable[[], Collection[str]],
+        tell_others: Callable[[Kind, str], None],
     ) -> None:
-        """`capacity`: jobs at the same time, of all models. `scheduler`, `paces`: see `Lane`.
+        """`capacity`: jobs at the same time, of all models.
 
         `preload`: the id of a model to load before the first job, which then stays. `kept`: ids of others that stay
-        once they are loaded. `tell_others` is called with a load or an unload that was a job. `slows`: see `Lane`.
+        once they are loaded. `tell_others` is called with a load or an unload that was a job.
         """
         self.category = category
         self._consumer = consumer
         self._make_slot = make_slot
-        self._memory = memory
-        self._settings = settings
-        self._scheduler = scheduler
-        self._paces = paces
+        self._context = context
+        self._memory = context.memory
         self.preload = preload
         self._kept = kept
         self._tell_others = tell_others
-        self._slows = slows
         #: one decision at a time: which lane gets a model
         self._routing = threading.Lock()
         self._holding = threading.Lock()
         #: model, its bytes, and when that was found out
         self._asked: tuple[str, int, float] = ("", 0, float("-inf"))
-        affinity = Affinity(settings.switch_patience, self)
+        affinity = Affinity(context.settings.switch_patience, self)
         self.queue = consumer.consume(category, capacity, self, affinity, yields=True)
         self.lanes: Sequence[Lane] = (self._new_lane(1),)
 
@@ -252,13 +243,9 @@ class Lanes:
             self._make_slot(),
             self.queue,
             self._consumer.record(self.queue),
-            self._memory,
-            self._settings,
-            self._paces,
-            self._scheduler,
+            self._context,
             self.pins,
             self._hold,
-            self._slows,
         )
         self._memory.watch([lane.occupant])
         return lane

@@ -16,7 +16,7 @@ from jobs.client import JobClient
 from jobs.errors import MlxqError, ServiceUnavailable
 from jobs.inventory import read_inventory
 from jobs.model_card import Inventory
-from jobs.orders import Answer, Verb, ask
+from jobs.model_orders import Answer, Verb, ask
 from jobs.worker_state import WorkerState
 from mlxq.catalog.disk_inventory import DiskInventory
 from mlxq.catalog.removal import Removal
