@@ -4,10 +4,12 @@ Each task has random state of its own, so that its result does not depend on who
 by their ids. It belongs to the thread of its engine.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 import mlx.core as mx
+
+from worker.engines.base import Alive, Output
 
 
 class Turn(Protocol):
@@ -58,8 +60,15 @@ class Turns(Generic[T]):
             self._current = None
         return task
 
-    def next(self) -> T | None:
-        """The task whose step is next."""
+    def step(self, advance: Callable[[T], list[Output]]) -> list[Output]:
+        """The outputs of a step: those of the task whose turn it is, and a sign of life of the others."""
+        task = self._next()
+        if task is None:
+            return []
+        outputs = advance(task)
+        return [*outputs, *(Alive(other.id) for other in self._tasks.values() if other is not self._current)]
+
+    def _next(self) -> T | None:
         if self._current is not None and not self._current.rests:
             return self._current
         urgent = (task for task in self._tasks.values() if task.id not in self._background)
@@ -71,8 +80,3 @@ class Turns(Generic[T]):
             random[0][:] = self._random.pop(chosen.id)
             self._current = chosen
         return chosen
-
-    @property
-    def still(self) -> list[str]:
-        """The tasks that stand still, by their ids."""
-        return [task.id for task in self._tasks.values() if task is not self._current]

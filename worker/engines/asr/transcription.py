@@ -18,7 +18,7 @@ from jobs.blobs import job_blobs
 from jobs.payloads import TranscriptionPayload
 from jobs.results import TranscriptionResult, TranscriptionUsage
 from worker.audio import Samples, decode
-from worker.engines.base import Alive, Delta, Done, Failed, Output, Progress
+from worker.engines.base import Delta, Done, Failed, Output, Progress
 from worker.engines.failures import failure_of
 from worker.engines.turns import Turns
 from worker.timeline import Timeline
@@ -185,11 +185,7 @@ class TranscriptionEngine:
             task.files.close()
 
     def step(self) -> list[Output]:
-        task = self._tasks.next()
-        if task is None:
-            return []
-        outputs = self._step(task)
-        return [*outputs, *(Alive(task_id) for task_id in self._tasks.still)]
+        return self._tasks.step(self._step)
 
     def _step(self, task: _Task) -> list[Output]:
         try:

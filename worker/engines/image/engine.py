@@ -23,7 +23,7 @@ from jobs.payloads import ImagePayload
 from jobs.results import ImageResult, ImageTokens, ImageUsage, MadeImage
 from mlxq.catalog import UnknownAdapter
 from mlxq.media.formats import GRID, IMAGE_TYPES
-from worker.engines.base import Alive, Done, Failed, Output, Preview, Progress
+from worker.engines.base import Done, Failed, Output, Preview, Progress
 from worker.engines.failures import failure_of
 from worker.engines.image.diffusion import (
     DenoiseState,
@@ -54,7 +54,7 @@ class _Task:
     payload: ImagePayload
     params: ImageParams
     seed: int
-    work: Iterator[list[Output]] | None = None
+    work: Generator[list[Output], None, None] | None = None
     done: int = 0
     #: number of the next preview's file; the images themselves have the first numbers
     artifact: int = 0
@@ -104,11 +104,7 @@ class ImageEngine:
             self._end(task)
 
     def step(self) -> list[Output]:
-        task = self._tasks.next()
-        if task is None:
-            return []
-        outputs = self._step(task)
-        return [*outputs, *(Alive(task_id) for task_id in self._tasks.still)]
+        return self._tasks.step(self._step)
 
     def _step(self, task: _Task) -> list[Output]:
         assert task.work is not None
@@ -178,7 +174,7 @@ class ImageEngine:
             editable=self._mask(mask, width, height) if mask and sources else None,
         )
 
-    def _work(self, task: _Task) -> Iterator[list[Output]]:
+    def _work(self, task: _Task) -> Generator[list[Output], None, None]:
         """Encode the prompt, then make one image after the other. It can be closed after each yield."""
         model, params, began = self._model, task.params, time.monotonic()
         images: list[MadeImage] = []
@@ -321,7 +317,7 @@ class ImageEngine:
         """Drop its latents."""
         self._adapted = None if self._adapted is task else self._adapted
         if task.work is not None:
-            task.work.close()  # type: ignore[attr-defined]
+            task.work.close()
             task.work = None
 
 

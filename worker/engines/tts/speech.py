@@ -129,15 +129,11 @@ class SpeechEngine:
     def remove(self, task_id: str) -> None:
         if (task := self._tasks.remove(task_id)) is not None:
             if task.chunks is not None:
-                task.chunks.close()  # type: ignore[attr-defined]
+                task.chunks.close()  # type: ignore[attr-defined]  # families yield
             task.scratch.close()
 
     def step(self) -> list[Output]:
-        task = self._tasks.next()
-        if task is None:
-            return []
-        outputs = self._step(task)
-        return [*outputs, *(Alive(task_id) for task_id in self._tasks.still)]
+        return self._tasks.step(self._step)
 
     def _step(self, task: _Task) -> list[Output]:
         try:

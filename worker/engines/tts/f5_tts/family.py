@@ -38,7 +38,7 @@ class F5TTS(SpeechModel):
             with opened_folder(vocoder, VOCODER, settings) as viewed:
                 return load(path, viewed, settings.data_dir)
         except ValueError as error:
-            raise EngineFailure(f"The F5-TTS could not be loaded: {str(error)[:200]}.") from error
+            raise EngineFailure(f"F5-TTS could not be loaded: {str(error)[:200]}.") from error
 
     def check_text(self, text: str) -> None:
         if not self.model.knows(text):

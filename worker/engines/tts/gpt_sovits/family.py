@@ -46,7 +46,7 @@ class GptSoVITS(SpeechModel):
         try:
             return load(path, FrontEnd(settings.data_dir, dictionary_of(path)))
         except ValueError as error:
-            raise EngineFailure(f"The GPT-SoVITS could not be loaded: {str(error)[:200]}.") from error
+            raise EngineFailure(f"GPT-SoVITS could not be loaded: {str(error)[:200]}.") from error
 
     def check_text(self, text: str) -> None:
         if not self.model.front_end.knows(text):
