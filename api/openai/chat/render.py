@@ -20,11 +20,11 @@ from api.openai.chat.completion import (
     FinishReason,
     FunctionPart,
 )
-from api.openai.text_frames import OpenAiText
+from api.openai.text_frames import OpenAiChunks
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import CallPart, TokenLogprob
 from jobs.meta import Meta
-from jobs.results import Choice, TextResult, TranscriptionResult
+from jobs.results import Choice, TextResult
 
 
 class ChatMeta(Meta, frozen=True, kw_only=True):
@@ -101,27 +101,21 @@ def _token(entry: TokenLogprob) -> ChatLogprob:
     }
 
 
-class ChatFrames(OpenAiText):
+class ChatFrames(OpenAiChunks):
     """The chunks of one stream as server-sent events. All but the text of a plain delta is serialised once."""
 
     #: whether some keep-alives are chunks without content
     keep_alive_chunks = False
 
     def __init__(self, job_id: str, meta: ChatMeta, *, choices: int) -> None:
-        super().__init__()
-        head = orjson.dumps(
-            {
-                "id": job_id,
-                "object": "chat.completion.chunk",
-                "created": meta.created,
-                "model": meta.model,
-                "system_fingerprint": FINGERPRINT,
-            }
-        )
-        # With include_usage OpenAI puts `usage` on every chunk, null on all but the last.
-        self._head = b"data: " + head[:-1]
-        self._tail = (b',"usage":null' if meta.include_usage else b"") + b"}\n\n"
-        self._include_usage = meta.include_usage
+        head = {
+            "id": job_id,
+            "object": "chat.completion.chunk",
+            "created": meta.created,
+            "model": meta.model,
+            "system_fingerprint": FINGERPRINT,
+        }
+        super().__init__(head, include_usage=meta.include_usage)
         self._choices = choices
         self._legacy = meta.legacy
         self._kept_alive = 0
@@ -154,11 +148,6 @@ class ChatFrames(OpenAiText):
     def finish(self, index: int, reason: str) -> bytes:
         return self._choice(index, {}, _reason(reason, legacy=self._legacy))
 
-    def usage(self, result: TextResult | TranscriptionResult) -> bytes:
-        if not self._include_usage or not isinstance(result, TextResult):
-            return b""
-        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(result.usage)) + b"}\n\n"
-
     def _choice(
         self,
         index: int,
@@ -172,7 +161,7 @@ class ChatFrames(OpenAiText):
             "logprobs": logprobs,
             "finish_reason": reason,
         }
-        return self._head + b',"choices":' + orjson.dumps([choice]) + self._tail
+        return self.chunk(choice)
 
 
 def _call(call: CallPart, arguments: str) -> ChatToolCallPart:

@@ -3,7 +3,6 @@
 import codecs
 from typing import Literal, cast
 
-import orjson
 from msgspec import UNSET
 from typing_extensions import TypedDict
 
@@ -15,11 +14,11 @@ from api.openai.completions.completion import (
     CompletionLogprobs,
     CompletionReason,
 )
-from api.openai.text_frames import OpenAiText
+from api.openai.text_frames import OpenAiChunks
 from api.openai.usage import FINGERPRINT, usage
 from jobs.events import TokenLogprob
 from jobs.meta import Meta
-from jobs.results import TextResult, TranscriptionResult
+from jobs.results import TextResult
 
 
 class CompletionMeta(Meta, frozen=True, kw_only=True):
@@ -96,14 +95,11 @@ def _alternatives(entry: TokenLogprob) -> dict[str, float | None] | None:
     return found
 
 
-class CompletionFrames(OpenAiText):
+class CompletionFrames(OpenAiChunks):
     """The chunks of one stream as server-sent events."""
 
     def __init__(self, job_id: str, meta: CompletionMeta, *, choices: int) -> None:
-        super().__init__()
-        self._include_usage = meta.include_usage
-        self._head = b"data: " + orjson.dumps(_head(job_id, meta))[:-1]
-        self._tail = (b',"usage":null' if meta.include_usage else b"") + b"}\n\n"
+        super().__init__(_head(job_id, meta), include_usage=meta.include_usage)
         self._offsets = [Offsets() for _ in range(choices)]
 
     def piece(self, piece: AnswerPiece) -> bytes:
@@ -112,11 +108,6 @@ class CompletionFrames(OpenAiText):
 
     def finish(self, index: int, reason: str) -> bytes:
         return self._choice(index, "", cast(CompletionReason, reason), None)
-
-    def usage(self, result: TextResult | TranscriptionResult) -> bytes:
-        if not self._include_usage or not isinstance(result, TextResult):
-            return b""
-        return self._head + b',"choices":[],"usage":' + orjson.dumps(usage(result.usage)) + b"}\n\n"
 
     def _choice(
         self,
@@ -131,4 +122,4 @@ class CompletionFrames(OpenAiText):
             "logprobs": logprobs,
             "finish_reason": reason,
         }
-        return self._head + b',"choices":' + orjson.dumps([choice]) + self._tail
+        return self.chunk(choice)
