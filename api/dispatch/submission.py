@@ -16,10 +16,10 @@ from api.http.context import Context, context_of, jobs_of
 from api.http.dialect import Dialect
 from api.http.prefer import Preference, is_retry, read_timeout, wants_fresh
 from api.http.security import caller_key
-from api.http.service_class import class_of
+from api.http.service_class import Ranked, class_of
 from api.http.uploads import uploads_of
 from api.http.warning import warn
-from api.http.webhook import Hook, webhook_of
+from api.http.webhook import webhook_of
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest
 from jobs.eta.work import most_tokens, work_of
@@ -28,7 +28,6 @@ from jobs.meta import Meta
 from jobs.payloads import Payload
 from jobs.prefix import beginning_of
 from jobs.request import Attach, JobRequest, new_job_id
-from jobs.service_class import ServiceClass
 from mlxq.catalog import ModelRef
 from mlxq.downloads.request import download_request
 
@@ -77,12 +76,10 @@ def job_request(
     meta: Meta,
     preference: Preference,
     category: Category | None = None,
+    asked: Ranked | None = None,
     stream: bool = False,
-    service_class: ServiceClass | None = None,
-    session: str | None = None,
     priority: int = 0,
     kept: str = "",
-    webhook: Hook | None = None,
     identity: bytes = b"",
     worker: str = "",
 ) -> JobRequest:
@@ -91,8 +88,8 @@ def job_request(
     Requests that ask for the same have the same payload, and the same `identity` where that is not all; in which form
     they want the answer does not count.
     `category` is that of the model, for kinds that have no queue of their own. `meta` is noted with the time of now.
-    `webhook` and `service_class` are what the body says of them; without it, headers, settings and the kind decide.
-    `session` is that of the program, as far as the body names one. `worker` is the only one that may take it.
+    `asked` is the body, for its class, its webhook and its session; what it leaves out, headers, settings and the
+    kind decide. `worker` is the only one that may take it.
 
     A model that is only on a hub is fetched first, by a job that this one waits for.
     """
@@ -111,9 +108,9 @@ def job_request(
     caller = caller_key(headers) or (request.client.host if request.client else "")
     # A stream's heartbeats keep its client: only a silent wait can outlast a read timeout.
     patience = read_timeout(headers) if preference.synchronous and not stream else None
-    hook = webhook_of(request, webhook, renderer.family)
+    hook = webhook_of(request, None if asked is None else asked.hook, renderer.family)
     uploads = uploads_of(request)
-    asked = uploads.by_content(msgspec.json.encode(payload))
+    encoded = uploads.by_content(msgspec.json.encode(payload))
     beginning = beginning_of(payload)
     return JobRequest(
         id=new_job_id(kind, renderer.prefix),
@@ -131,7 +128,7 @@ def job_request(
         idempotency_scope=_idempotency_scope(headers.get("idempotency-key"), caller),
         fingerprint=_digest(
             *(part.encode() for part in (caller, dialect.name, kind, queue, model)),
-            asked,
+            encoded,
             identity,
             *([hook.encode().encode()] if hook else []),
         ),
@@ -139,12 +136,14 @@ def job_request(
         linger=linger,
         seeded=getattr(payload, "seed", None) is not None,
         needs=needs,
-        service_class=class_of(headers, kind, preference, stream=stream, asked=service_class),
-        share=share_name(request, owner, session),
+        service_class=class_of(
+            headers, kind, preference, stream=stream, asked=None if asked is None else asked.service_class
+        ),
+        share=share_name(request, owner, None if asked is None else asked.prompt_cache_key),
         priority=priority,
-        work=work_of(payload, len(asked)),
+        work=work_of(payload, len(encoded)),
         most_tokens=most_tokens(payload),
-        size=len(asked),
+        size=len(encoded),
         meta=msgspec.structs.replace(meta, created=int(time.time())),
         kept=kept,
         trace=getattr(request.state, "trace", ""),

@@ -79,9 +79,11 @@ def test_sessions_of_a_program_take_turns(wide: httpx.Client, worker: ScriptedWo
     for number in range(20):
         ask(f"first {number}", "a")
     ask("second", "b")
-    wide.post(CHAT, json=chat("third", prompt_cache_key="c"), headers={**ASYNC, "x-app": "cli"})
+    for path, text, key in ((CHAT, "third", "c"), ("/api/chat", "fourth", "d")):
+        body = chat(text, prompt_cache_key=key)
+        wide.post(path, json=body, headers={**ASYNC, "x-app": "cli"}).raise_for_status()
     worker.resume()
-    assert {"second", "third"} < set(order_of(worker, 4))
+    assert {"second", "third", "fourth"} < set(order_of(worker, 5))
 
 
 def test_a_paused_queue(http: httpx.Client, worker: ScriptedWorker) -> None:

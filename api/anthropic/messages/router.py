@@ -72,9 +72,7 @@ async def prepare(request: Request) -> Prepared[MessagesRequest]:
         payload=payload,
         meta=meta,
         preference=preferred,
-        service_class=asked.service_class,
-        webhook=asked.hook,
-        session=asked.prompt_cache_key,
+        asked=asked,
         stream=bool(asked.stream),
     )
     return Prepared(asked, job, preferred, headers)

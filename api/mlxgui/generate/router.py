@@ -46,8 +46,7 @@ async def generate(request: Request, name: str) -> Response:
         payload=wanted.payload(),
         meta=GenerateMeta(model=name, prompt=wanted.prompt),
         preference=preferred,
-        service_class=wanted.service_class,
-        webhook=wanted.hook,
+        asked=wanted,
     )
     return await run(request, job, preferred, body.headers)
 

@@ -86,8 +86,7 @@ async def _answered(
         payload=payload,
         meta=AskedMeta(model=asked.model, chat=chat, thoughts=asked.think is not False),
         preference=preferred,
-        service_class=asked.service_class,
-        webhook=asked.hook,
+        asked=asked,
         stream=asked.stream,
     )
     if asked.stream and preferred.wait != 0:

@@ -125,8 +125,7 @@ async def _run(
         payload=payload,
         meta=meta,
         preference=preferred,
-        service_class=asked.service_class,
-        webhook=asked.hook,
+        asked=asked,
     )
     return await run(request, job, preferred, headers)
 

@@ -61,9 +61,7 @@ async def prepare_chat(
         payload=payload,
         meta=note(chat, ref),
         preference=preferred,
-        service_class=chat.service_class,
-        webhook=chat.hook,
-        session=chat.prompt_cache_key,
+        asked=chat,
         stream=bool(chat.stream),
     )
     return Prepared(chat, job, preferred, headers)

@@ -55,9 +55,7 @@ async def prepare_completion(
         payload=payload,
         meta=note(wanted, ref),
         preference=preferred,
-        service_class=wanted.service_class,
-        webhook=wanted.hook,
-        session=wanted.prompt_cache_key,
+        asked=wanted,
         stream=bool(wanted.stream),
     )
     return Prepared(wanted, job, preferred, body.headers)

@@ -24,6 +24,5 @@ async def embedding_job(
         payload=wanted.payload(),
         meta=EmbeddingMeta(model=wanted.model, encoding_format=wanted.encoding_format or "float"),
         preference=preference,
-        service_class=wanted.service_class,
-        webhook=wanted.hook,
+        asked=wanted,
     )

@@ -59,12 +59,8 @@ async def image_job(
     await asyncio.to_thread(
         context.blobs.check_room, wanted.count * width * height * _PIXEL + sum(map(len, sources))
     )
-    settings = context.settings
     steps = wanted.wanted_steps(bounds.steps)
     images, mask = await asyncio.to_thread(_stored, uploads_of(request), sources)
-    strength = wanted.strength if images else None
-    if strength is None and mode == "generate" and len(images) == 1:
-        strength = _USUAL_STRENGTH
     payload = ImagePayload(
         prompt=wanted.text,
         mode=mode,
@@ -79,9 +75,9 @@ async def image_job(
         keep_alive=wanted.keep_alive,
         images=images or None,
         mask=mask,
-        strength=strength,
+        strength=_strength(wanted, mode, len(images)),
         previews=wanted.previews if wanted.previews is not None else not preference.synchronous,
-        metadata=settings.image_metadata and wanted.metadata is not False,
+        metadata=context.settings.image_metadata and wanted.metadata is not False,
         steps=steps or None,
         loras=loras or None,
         seed=wanted.wanted_seed,
@@ -92,18 +88,9 @@ async def image_job(
         kind=Kind.IMAGE,
         model=ref,
         payload=payload,
-        meta=ImageMeta(
-            model=wanted.model or "default",
-            prompt=wanted.text,
-            mode=mode,
-            size=f"{width}x{height}",
-            format=wanted.form,
-            quality=wanted.told_quality,
-            response_format=wanted.response_format,
-        ),
+        meta=_meta(wanted, mode, f"{width}x{height}"),
         preference=preference,
-        service_class=wanted.service_class,
-        webhook=wanted.hook,
+        asked=wanted,
         stream=bool(wanted.stream),
     )
     kept = keeps(context, wanted)
@@ -116,6 +103,27 @@ async def image_job(
         work=wanted.count * (steps or bounds.steps) * width * height / 1e6,
     )
     return job, warnings
+
+
+def _strength(wanted: ImageRequest, mode: Mode, images: int) -> float | None:
+    """How much of the input images is changed; None: the model decides."""
+    if not images:
+        return None
+    if wanted.strength is None and mode == "generate" and images == 1:
+        return _USUAL_STRENGTH
+    return wanted.strength
+
+
+def _meta(wanted: ImageRequest, mode: Mode, size: str) -> ImageMeta:
+    return ImageMeta(
+        model=wanted.model or "default",
+        prompt=wanted.text,
+        mode=mode,
+        size=size,
+        format=wanted.form,
+        quality=wanted.told_quality,
+        response_format=wanted.response_format,
+    )
 
 
 def _limits(ref: ModelRef) -> Limits:

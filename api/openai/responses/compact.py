@@ -103,8 +103,6 @@ async def compact(request: Request) -> Response:
         payload=payload,
         meta=Meta(model=body.value.model),
         preference=preferred,
-        service_class=body.value.service_class,
-        webhook=body.value.hook,
-        session=body.value.prompt_cache_key,
+        asked=body.value,
     )
     return await run(request, job, preferred, headers)

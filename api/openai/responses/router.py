@@ -83,9 +83,7 @@ async def prepare(request: Request) -> Prepared[ResponseRequest]:
         payload=payload,
         meta=meta,
         preference=Preference(0.0) if asked.background else preferred,
-        service_class=asked.service_class,
-        webhook=asked.hook,
-        session=asked.prompt_cache_key,
+        asked=asked,
         stream=bool(asked.stream),
         kept=kept,
         # What a response repeats, and whether it is stored, is told by its job.

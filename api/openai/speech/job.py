@@ -71,8 +71,7 @@ async def speech_job(
         payload=wanted.payload(voice, live=live),
         meta=Meta(model=wanted.model),
         preference=preference,
-        service_class=wanted.service_class,
-        webhook=wanted.hook,
+        asked=wanted,
         stream=live,
     )
     # Who stops listening does not want to hear the rest.

@@ -40,8 +40,7 @@ async def transcription_job(
             task="translate" if translate else "transcribe",
         ),
         preference=preference,
-        service_class=wanted.service_class,
-        webhook=wanted.hook,
+        asked=wanted,
         stream=bool(wanted.stream),
     )
     return job, without_effect(ref, wanted)
