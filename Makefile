@@ -10,9 +10,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 run: .venv/run.stamp
 	@[ "$$PORT" != 5000 ] || export MLX_GUI_PORT=5000; exec env PYTHONUNBUFFERED=1 PATH="$(CURDIR)/$(BIN):$$PATH" python -m mlxq.launch.start
 
-# make mlxq ARGS="pull org/name", and list, rm, ps
+# make mlxq ARGS="pull org/name" is .venv/bin/mlxq pull org/name
 mlxq: .venv/run.stamp
-	@$(BIN)/python -m mlxq $(ARGS)
+	@$(BIN)/mlxq $(ARGS)
 
 # Files of tests run beside each other; JOBS=0 runs all in one process.
 JOBS ?= 3
@@ -60,7 +60,13 @@ lock: .venv/dev.stamp
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/run.stamp: requirements.lock | .venv/bin/python
+# The command runs in any folder, and nothing that lies there is imported (mlxq/launch/roots.py).
+$(BIN)/mlxq: | $(BIN)/python
+	@printf '#!/bin/sh\nPYTHONSAFEPATH=1 PYTHONPATH="%s$${PYTHONPATH:+:$$PYTHONPATH}" exec "%s" -m mlxq "$$@"\n' \
+		"$(CURDIR)" "$(abspath $(BIN)/python)" > $@
+	@chmod +x $@
+
+.venv/run.stamp: requirements.lock | .venv/bin/python .venv/bin/mlxq
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements.lock
 	@touch $@
 

@@ -10,6 +10,7 @@ from mlxq.cli.agents import AGENTS
 from mlxq.cli.queue_verbs import add_verbs
 from mlxq.cli.serve import serve
 from mlxq.cli.usage_verb import add_usage
+from mlxq.cli.verbs import add_verb
 from mlxq.cli.webhook_verbs import add_webhook_verbs
 from mlxq.cli.worker_verbs import add_join_option, add_worker_verbs
 from mlxq.launch.names import NAMES
@@ -28,37 +29,41 @@ def parser() -> argparse.ArgumentParser:
     )
     program.add_argument("--version", action="version", version=f"mlxq {VERSION}")
     verbs = program.add_subparsers(dest="verb", required=True, metavar="VERB")
-    one = verbs.add_parser("serve", help="start Redis, the API and the worker; Ctrl-C ends them")
-    one.add_argument("part", nargs="*", choices=[*NAMES, []], help="only these: redis, api, worker")
+    one = add_verb(verbs, "serve", "start Redis, the API and the worker; Ctrl-C ends them")
+    one.add_argument(
+        "part", nargs="*", choices=[*NAMES, []], metavar="PART", help=f"only these: {', '.join(NAMES)}"
+    )
     one.add_argument("--host", help="address to listen on, instead of HOST")
     one.add_argument("--port", type=int, help="port to listen on, instead of PORT")
     add_join_option(one)
-    one = verbs.add_parser("pull", help="fetch a model from its hub", parents=[address])
+    one = add_verb(verbs, "pull", "download a model from its hub", address)
     one.add_argument("model", help="its name on the hub, org/name")
-    one.add_argument("--name", help="what it shall be called, too")
-    one = verbs.add_parser("rm", help="delete a model", parents=[address])
-    one.add_argument("model")
-    one.add_argument("--keep-files", action="store_true", help="only forget it")
-    verbs.add_parser(
-        "list", aliases=["ls"], help="what is installed; works without a server, too", parents=[address]
-    )
-    verbs.add_parser(
-        "clear-cache", help="delete the prompts of the cache on the disk; works without a server, too"
-    )
-    one = verbs.add_parser(
+    one.add_argument("--name", help="another name for it")
+    one = add_verb(verbs, "rm", "delete a model", address)
+    one.add_argument("model", help="its name, as `mlxq list` shows it")
+    one.add_argument("--keep-files", action="store_true", help="remove it from the list only")
+    add_verb(verbs, "list", "list the installed models; works without a server, too", address, aliases=["ls"])
+    add_verb(verbs, "clear-cache", "delete the prompts that are kept on the disk; needs no server")
+    one = add_verb(
+        verbs,
         "launch",
-        help="start a coding agent that uses the server; without a name, list the agents",
+        "start a coding agent that uses the server; without a name, list the agents",
+        address,
         usage="mlxq launch [AGENT] [--model MODEL] [--print [--with-key]] [--url URL] [-- ARGUMENTS]",
         epilog="ARGUMENTS are those of the agent.",
-        parents=[address],
     )
     one.add_argument("agent", nargs="?", choices=list(AGENTS), metavar="AGENT", help=", ".join(AGENTS))
     one.add_argument("--model", help="the chat model, instead of the server's default")
-    one.add_argument("--print", action="store_true", dest="shown", help="only show what would be set")
-    one.add_argument("--with-key", action="store_true", help="show the key, too")
-    verbs.add_parser("top", help="what runs and waits, live; keys change it", parents=[address])
-    verbs.add_parser("ps", help="what is in memory, and what is being fetched", parents=[address])
-    one = verbs.add_parser("convert", help="make a model of the files of GPT-SoVITS; needs no server")
+    one.add_argument(
+        "--print",
+        action="store_true",
+        dest="shown",
+        help="start nothing; print what would be set, as lines of a shell",
+    )
+    one.add_argument("--with-key", action="store_true", help="print the key, too")
+    add_verb(verbs, "top", "show what runs and waits, live; keys change it", address)
+    add_verb(verbs, "ps", "list what is in memory, and what is being downloaded", address)
+    one = add_verb(verbs, "convert", "make a model of the files of GPT-SoVITS; needs no server")
     one.add_argument("family", choices=["gpt-sovits"])
     one.add_argument("folder", type=Path, help="the folder that is made, in one of the model roots")
     one.add_argument("--gpt", type=Path, required=True, help="its GPT weights, a .ckpt")
@@ -77,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 1 when something went wrong, 130 after Ctrl-C."""
     own, rest = _split(sys.argv[1:] if arguments is None else arguments)
     reading = parser()
+    if not own:
+        reading.print_help(sys.stderr)
+        return 2
     wanted = reading.parse_args(own)
     if rest and wanted.verb != "launch":
         reading.error(f"{wanted.verb} takes no arguments behind --")

@@ -3,15 +3,17 @@
 import argparse
 from typing import Any
 
+from mlxq.cli.verbs import add_verb
+
 _QUEUES = ("llm", "asr", "tts", "image", "embedding", "download")
 _CLASSES = ("interactive", "normal", "background")
 
 
 def add_verbs(verbs: Any, address: argparse.ArgumentParser) -> None:
     """Add them to the command's parser."""
-    verbs.add_parser("queue", help="what waits, in its order", parents=[address])
+    add_verb(verbs, "queue", "list what waits, in its order", address)
     for name, words in (("pause", "start no more jobs"), ("resume", "start jobs again")):
-        one = verbs.add_parser(name, help=words, parents=[address])
+        one = add_verb(verbs, name, words, address)
         one.add_argument("queue", nargs="?", choices=_QUEUES, help="only of this queue")
         one.add_argument("--class", dest="service_class", choices=_CLASSES, help="only of this class")
         if name == "pause":
@@ -22,11 +24,11 @@ def add_verbs(verbs: Any, address: argparse.ArgumentParser) -> None:
         ("move", "let a waiting job go before all others of its class"),
         ("rank", "change the class of a waiting job"),
     ):
-        one = verbs.add_parser(name, help=words, parents=[address])
+        one = add_verb(verbs, name, words, address)
         one.add_argument("job", help="its id")
         if name == "move":
             one.add_argument(
                 "--up", action="store_true", help="only before the job of its app that is before it"
             )
         if name == "rank":
-            one.add_argument("service_class", choices=_CLASSES, metavar="class")
+            one.add_argument("service_class", choices=_CLASSES, metavar="class", help=", ".join(_CLASSES))

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from mlxq.cli.verbs import add_verb
+
 #: Where workers join unless JOIN_PORT says otherwise.
 _PORT = 8081
 
@@ -21,14 +23,14 @@ def add_join_option(serve: argparse.ArgumentParser) -> None:
 
 def add_worker_verbs(verbs: Any, address: argparse.ArgumentParser) -> None:
     """Add them to the command's parser."""
-    one = verbs.add_parser("worker", help="run a worker: of the server here, or of another machine's")
+    one = add_verb(verbs, "worker", "run a worker of the server on this machine, or on another one")
     one.add_argument(
         "--join", metavar="URL", nargs="?", const="", help="the server; without URL, one is looked for"
     )
     one.add_argument("--key", help="what `mlxq join-key` printed there, instead of MLXQ_JOIN_KEY")
-    one = verbs.add_parser("join-key", help="make a key for a worker of another machine, at the server")
+    one = add_verb(verbs, "join-key", "make a key for a worker of another machine; run it at the server")
     one.add_argument("--name", default="", help="what the key is called in lists")
     what = one.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", dest="listed", help="list the keys instead")
     what.add_argument("--revoke", metavar="ID", help="end a key, and the sessions of those who have it")
-    verbs.add_parser("workers", help="the machines that work for the server", parents=[address])
+    add_verb(verbs, "workers", "list the machines that work for the server", address)

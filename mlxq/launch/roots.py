@@ -1,6 +1,6 @@
 """Where the packages `api`, `config`, `jobs` and `worker` are, and the models that come with mlxq.
 
-In a checkout they lie beside mlxq, and the working folder leads to them. An installed mlxq has them in
+In a checkout they lie beside mlxq, where whatever imports mlxq finds them too. An installed mlxq has them in
 `mlxq/_roots`, which only its own processes put on their path: a program that imports mlxq can have an `api` or a
 `config` of its own, and so can the folder in which mlxq is started.
 """
@@ -9,12 +9,14 @@ import os
 import sys
 from pathlib import Path
 
-ROOTS = Path(__file__).resolve().parent.parent / "_roots"
+_PACKAGE = Path(__file__).resolve().parent.parent
+_INSTALLED = _PACKAGE / "_roots"
+ROOTS = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent
 
 
 def use_roots() -> None:
     """Let this process, and those that it starts, import the packages."""
-    if not ROOTS.is_dir() or str(ROOTS) in sys.path:
+    if str(ROOTS) in sys.path:
         return
     sys.path.insert(0, str(ROOTS))
     more = os.environ.get("PYTHONPATH")
@@ -24,7 +26,7 @@ def use_roots() -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment without what `use_roots` has added: for programs of others."""
+    """The environment without what `use_roots`, or the command of a checkout, has added: for programs of others."""
     kept = dict(os.environ)
     paths = kept.get("PYTHONPATH", "").split(os.pathsep)
     if str(ROOTS) in paths:

@@ -81,11 +81,14 @@ def environment(system: System, tmp_path_factory: pytest.TempPathFactory) -> dic
     home = tmp_path_factory.mktemp("home")
     (home / ".mlxq").symlink_to(system.redis.data_dir)
     (home / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
+    command = home / "mlxq"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlxq "$@"\n')
+    command.chmod(0o755)
     return {
         **os.environ,
         "HOME": str(home),
         "CURL_HOME": str(home),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(home), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "REDIS_URL": system.redis.url,
         "PORT": str(system.port),
         "LLM_MODEL": str(REPO / "models" / "tiny-chat"),
