@@ -1,4 +1,4 @@
-"""The table of settings for docs/settings.md: `python -m config.document` writes it.
+"""The tables of settings for docs/settings.md, one for each group: `python -m config.document` writes them.
 
 It knows how a setting is shown; the settings say everything else themselves. A test compares the file.
 """
@@ -6,6 +6,7 @@ It knows how a setting is shown; the settings say everything else themselves. A 
 from pathlib import Path
 
 from config.settings import REPO, Settings, variables
+from config.settings.group import Group
 from config.values import bounds
 
 DOCUMENT = REPO / "docs" / "settings.md"
@@ -37,19 +38,28 @@ def _default(name: str) -> str:
     return f"`{shown:g}`" if isinstance(shown, int | float) else f"`{shown}`"
 
 
-def table() -> str:
-    """All settings as a Markdown table, in the order of `Settings`."""
-    rows = ["| Variable | Default | Allowed | Meaning |", "|---|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        names = ", ".join(f"`{variable}`" for variable in variables(name))
-        rows.append(f"| {names} | {_default(name)} | {bounds(field)} | {field.description} |")
-    return "\n".join(rows) + "\n"
+def tables() -> str:
+    """All settings in Markdown, in the order of `Settings`. A group's heading is what its class says of it."""
+    parts = []
+    groups = [group for group in reversed(Settings.__bases__) if issubclass(group, Group)]
+    for group in groups:
+        heading = (group.__doc__ or "").partition(".")[0]
+        rows = [f"## {heading}", "", "| Variable | Default | Allowed | Meaning |", "|---|---|---|---|"]
+        rows += [_row(name) for name in Settings.model_fields if name in group.model_fields]
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(name: str) -> str:
+    field = Settings.model_fields[name]
+    names = ", ".join(f"`{variable}`" for variable in variables(name))
+    return f"| {names} | {_default(name)} | {bounds(field)} | {field.description} |"
 
 
 def document(text: str) -> str:
-    """A document with its table made anew."""
+    """A document with its tables made anew."""
     before, _, rest = text.partition(BEGIN)
-    return before + BEGIN + table() + END + rest.partition(END)[2]
+    return before + BEGIN + tables() + END + rest.partition(END)[2]
 
 
 def write(path: Path = DOCUMENT) -> None:
