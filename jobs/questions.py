@@ -159,7 +159,7 @@ def take_question(connection: redis.Redis, place: str = keys.QUESTIONS) -> Quest
     while (data := connection.lpop(place)) is not None:
         # What another version asks is of no use.
         with contextlib.suppress(msgspec.MsgspecError):
-            question = _QUESTION.decode(data)  # type: ignore[arg-type]
+            question = _QUESTION.decode(data)  # type: ignore[arg-type]  # no list without a count
             if question.until > CLOCK.now():
                 return question
     return None

@@ -54,7 +54,7 @@ class Dictionary:
 class Generation(jinja2.ext.Extension):
     """`{% generation %}`, which marks the assistant's text: renders its contents."""
 
-    tags = {"generation"}  # noqa: RUF012
+    tags = {"generation"}  # noqa: RUF012 as jinja2 declares it
 
     def parse(self, parser: Any) -> jinja2.nodes.Node:
         line = next(parser.stream).lineno

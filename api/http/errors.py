@@ -88,7 +88,7 @@ def to_error(error: Exception) -> MlxqError:
         case RequestValidationError():
             # FastAPI puts the place ("query", "path") before the name.
             errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
-            return invalid(errors)  # type: ignore[arg-type]
+            return invalid(errors)  # type: ignore[arg-type]  # FastAPI hands on pydantic's
         case HTTPException():
             return _from_starlette(error)
         case ClientDisconnect():

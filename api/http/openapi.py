@@ -40,7 +40,7 @@ class Operation(dict[str, object]):
         self.given = given
         self.choices = choices
 
-    def __or__(self, other: "Operation") -> "Operation":  # type: ignore[override]
+    def __or__(self, other: "Operation") -> "Operation":  # type: ignore[override]  # of operations only
         merged = _merged(self, other)
         return Operation(
             merged,

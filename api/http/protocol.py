@@ -72,7 +72,7 @@ class Protocol(HttpToolsProtocol):
         #: unsent bytes, and since when none was sent
         self._unsent, self._stuck = 0, 0.0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._began = self._heard = self._checked = self.loop.time()
         self._admission = self._doors.add(self, self.client[0] if self.client else None)
@@ -83,7 +83,7 @@ class Protocol(HttpToolsProtocol):
         self._doors.remove(self)
         super().connection_lost(exc)
 
-    def eof_received(self) -> bool:  # type: ignore[override]
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's gives None
         """A client that has sent its request may close its side, and still gets the answer."""
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             return False
@@ -167,10 +167,10 @@ class Protocol(HttpToolsProtocol):
             app = _Unchunked(app, cycle)
         # A connection that is not kept is closed behind the answer.
         tell_arrival(
-            cycle.scope,  # type: ignore[arg-type]
+            cycle.scope,  # type: ignore[arg-type]  # a type of uvicorn's
             lambda: cycle.response_complete and not (cycle.keep_alive and self.transport.is_closing()),
         )
-        super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
+        super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]  # a type of uvicorn's
 
     def _should_upgrade(self) -> bool:
         """Only to a WebSocket, where there is one: other requests are answered as if they had not asked."""

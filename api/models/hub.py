@@ -115,7 +115,7 @@ class Hub:
             if error is not None:
                 future.set_exception(error)
             else:
-                future.set_result(answer)  # type: ignore[arg-type]
+                future.set_result(answer)  # type: ignore[arg-type]  # it is there without an error
 
         def work() -> None:
             answer, failure = None, None

@@ -42,7 +42,7 @@ class _Ranged(io.RawIOBase):
         self._place += len(data)
         return data
 
-    def readinto(self, buffer: "memoryview | bytearray", /) -> int:  # type: ignore[override]
+    def readinto(self, buffer: "memoryview | bytearray", /) -> int:  # type: ignore[override]  # what io passes
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)

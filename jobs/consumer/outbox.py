@@ -90,7 +90,7 @@ class Outbox:
                 try:
                     self._write(_failures(pending))
                 except Exception:  # their leases end
-                    log.exception("nor could their failures")
+                    log.exception("nor could the failures of their jobs be written")
 
     def _write(self, pending: list[Message | Ending]) -> None:
         messages = _merge([item for item in pending if isinstance(item, Message)])

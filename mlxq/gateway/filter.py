@@ -70,5 +70,5 @@ def _are_texts(arguments: Iterable[bytes]) -> bool:
 
 def pack(*words: bytes) -> bytes:
     """A command as it is sent."""
-    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # bytes, too
     return packed

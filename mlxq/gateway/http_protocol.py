@@ -22,7 +22,7 @@ class Protocol(HttpToolsProtocol):
     _open: ClassVar[Counter[str]] = Counter()
     _late: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._address = str((transport.get_extra_info("peername") or ("",))[0])
         self._open[self._address] += 1

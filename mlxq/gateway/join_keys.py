@@ -70,7 +70,7 @@ def make(connection: redis.Redis, name: str, fingerprint: str) -> JoinKey:
 
 def listed(connection: redis.Redis) -> dict[str, Record]:
     """All keys by their ids, the oldest first. Raises RedisError."""
-    found: dict[bytes, bytes] = connection.hgetall(keys.JOIN_KEYS)  # type: ignore[assignment]
+    found: dict[bytes, bytes] = connection.hgetall(keys.JOIN_KEYS)  # type: ignore[assignment]  # not decoded
     records = {key.decode(): record for key, text in found.items() if (record := decode(text)) is not None}
     return dict(sorted(records.items(), key=lambda each: each[1].made))
 

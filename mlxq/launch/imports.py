@@ -22,7 +22,7 @@ def without_collections() -> Iterator[None]:
     left_out = [name for name in _LEFT_OUT if name not in sys.modules]
     for name in left_out:
         # What is None here can't be imported.
-        sys.modules[name] = None  # type: ignore[assignment]
+        sys.modules[name] = None  # type: ignore[assignment]  # documented
     gc.disable()
     try:
         with _models_unbuilt():

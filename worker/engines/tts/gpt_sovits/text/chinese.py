@@ -3,7 +3,7 @@
 The rules of tones and numbers are PaddleSpeech's, as misaki has them; pypinyin knows the readings of words.
 """
 
-# ruff: noqa: RUF001
+# ruff: noqa: RUF001 (marks of Chinese)
 
 import re
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 With CMU's own dictionary words are read as it has them, which is what the original does.
 """
 
-# ruff: noqa: RUF001
+# ruff: noqa: RUF001 (apostrophes of texts)
 
 import re
 from difflib import SequenceMatcher

@@ -4,7 +4,7 @@ The pitch is read from its labels as in Kurihara, Seiyama and Kumano, "Prosodic 
 of Sequence-to-Sequence Acoustic Modeling for Neural TTS" (2021).
 """
 
-# ruff: noqa: RUF001
+# ruff: noqa: RUF001 (marks of Japanese)
 
 import re
 from dataclasses import dataclass
