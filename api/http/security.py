@@ -123,3 +123,12 @@ async def at_the_machine(request: Request) -> None:
     Neither other machines nor pages of other origins may, unless there are keys.
     """
     caller_of(request).need(Rights.ADMINISTER)
+
+
+async def listed_owner(request: Request) -> str | None:
+    """Whose rows the caller may list; None: everybody's. Raises Forbidden where only the user of the machine may."""
+    caller = caller_of(request)
+    if not caller.sees_all:
+        return caller.owner
+    await at_the_machine(request)
+    return None

@@ -11,9 +11,8 @@ from mlx_lm.models import qwen3
 from config.settings import Settings
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
-from tests.support.events import plain
 from tests.support.payloads import typed
-from worker.engines.base import Done, Failed
+from tests.support.steps import results
 from worker.engines.llm import chat, reading, solo
 
 #: Tokens of a prompt that are read in a step here.
@@ -59,15 +58,7 @@ def chat_of(text: str, **fields: Any) -> dict[str, Any]:
 
 
 def answer(engine: chat.ChatEngine, payload: dict[str, Any]) -> dict[str, Any]:
-    engine.add("asked", typed(payload), seed=1)
-    while True:
-        for output in engine.step():
-            assert not isinstance(output, Failed), output
-            if isinstance(output, Done) and output.task_id == "asked":
-                engine.tidy()
-                result: dict[str, Any] = plain(output.result)
-                return result
-        engine.tidy()
+    return results(engine, {"asked": payload})["asked"]
 
 
 @pytest.mark.parametrize("engine", ["batch", "solo"], indirect=True)

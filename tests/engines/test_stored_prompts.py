@@ -11,10 +11,10 @@ from config.settings import Settings
 from mlxq.catalog import ModelRef
 from mlxq.catalog.stored_prompts import folder_of_prompts, forget_prompts
 from tests.support.checkpoints import random_qwen3
-from tests.support.events import plain
 from tests.support.family_checkpoints import family_checkpoint
 from tests.support.payloads import typed
-from worker.engines.base import Delta, Done, Failed
+from tests.support.steps import results
+from worker.engines.base import Delta
 from worker.engines.llm import chat, reading
 
 LENGTH = 1700
@@ -57,15 +57,7 @@ def chat_of(text: str, **fields: Any) -> dict[str, Any]:
 
 
 def answer(engine: chat.ChatEngine, payload: dict[str, Any]) -> dict[str, Any]:
-    engine.add("asked", typed(payload), seed=1)
-    while True:
-        for output in engine.step():
-            assert not isinstance(output, Failed), output
-            if isinstance(output, Done) and output.task_id == "asked":
-                engine.tidy()
-                result: dict[str, Any] = plain(output.result)
-                return result
-        engine.tidy()
+    return results(engine, {"asked": payload})["asked"]
 
 
 def cached(result: dict[str, Any]) -> int:

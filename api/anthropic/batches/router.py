@@ -18,12 +18,11 @@ from api.anthropic.dialect import ANTHROPIC
 from api.batches.creation import accept, cancelled_batch, may_store, visible_batch
 from api.dispatch.resource import Resource
 from api.dispatch.stored_content import content_response
-from api.http.caller import caller_of
 from api.http.context import context_of, jobs_of
 from api.http.forwarded import base_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, streams_lines, takes
-from api.http.security import at_the_machine
+from api.http.security import listed_owner
 from jobs.batches import Batch, BatchStore
 from jobs.blobs import STORED
 from jobs.errors import InvalidRequest, NotFound
@@ -92,10 +91,7 @@ async def list_batches(
 ) -> Response:
     """Newest first. `after_id`: older ones than that; `before_id`: newer ones."""
     _named(request)
-    caller = caller_of(request)
-    if caller.sees_all:
-        await at_the_machine(request)
-    owner = None if caller.sees_all else caller.owner
+    owner = await listed_owner(request)
     newer = before_id is not None
     try:
         found, more = await BatchStore(jobs_of(request).redis).page(

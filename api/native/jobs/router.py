@@ -15,12 +15,11 @@ from api.dispatch.job_object import shown
 from api.dispatch.job_schema import JobEvent, JobObject
 from api.dispatch.ownership import cancellable_job, visible_job
 from api.dispatch.resource import Resource
-from api.http.caller import caller_of
 from api.http.context import jobs_of
 from api.http.disconnect import while_connected
 from api.http.json_response import json_response
 from api.http.openapi import gives, gives_nothing, streams
-from api.http.security import at_the_machine
+from api.http.security import listed_owner
 from api.http.sse import HEADERS
 from api.http.stream import StreamResponse
 from api.models.renderers import model_renderers
@@ -55,10 +54,7 @@ async def list_jobs(
     after: Annotated[str | None, Query(max_length=100, description="The last id of the page before.")] = None,
 ) -> Response:
     """Newest first. Rows have neither requests nor results."""
-    caller = caller_of(request)
-    if caller.sees_all:
-        await at_the_machine(request)
-    owner = None if caller.sees_all else caller.owner
+    owner = await listed_owner(request)
     wanted = Wanted(status, queue, app, owner, kind, model, part)
     try:
         page, more = await jobs_of(request).jobs(wanted, limit=limit, after=after)

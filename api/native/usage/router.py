@@ -11,11 +11,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from api.dispatch.resource import Resource
-from api.http.caller import caller_of
 from api.http.context import context_of, jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, gives_text
-from api.http.security import at_the_machine
+from api.http.security import listed_owner
 from api.native.dialect import NATIVE
 from api.native.usage.csv_text import csv_text
 from api.native.usage.prices import prices
@@ -58,15 +57,12 @@ async def usage(
     form: Annotated[Literal["json", "csv"] | None, Query(alias="format")] = None,
 ) -> Response:
     """The newest day first. Days are those of the server's time zone. CSV has all rows, without pages."""
-    caller = caller_of(request)
-    if caller.sees_all:
-        await at_the_machine(request)
+    owner = await listed_owner(request)
     if kind is not None and kind not in _KINDS:
         raise InvalidRequest(f"'kind' is one of {', '.join(_KINDS)}.", param="kind")
     begin, end = _days(first, last)
     groups = _groups(group_by)
-    owner = None if caller.sees_all else caller.owner[:KEY_HASH]
-    wanted = Wanted(owner, app, key, model, kind)
+    wanted = Wanted(None if owner is None else owner[:KEY_HASH], app, key, model, kind)
     found = await asyncio.to_thread(prices, context_of(request).settings.usage_prices)
     report = Report(wanted, groups, found)
     with told():

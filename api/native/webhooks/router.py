@@ -12,7 +12,7 @@ from api.http.caller import caller_of
 from api.http.context import jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives
-from api.http.security import at_the_machine
+from api.http.security import listed_owner
 from api.native.dialect import NATIVE
 from api.native.webhooks.schema import DeliveryId, DeliveryList, DeliveryObject, DeliveryState, shown
 from jobs.errors import InvalidRequest, NotFound
@@ -38,13 +38,11 @@ async def list_deliveries(
     after: Annotated[str | None, Query(max_length=200, description="The last id of the page before.")] = None,
 ) -> Response:
     """Newest first. Ended ones are listed for seven days, the last thousand of each kind of end."""
-    caller = caller_of(request)
-    if caller.sees_all:
-        await at_the_machine(request)
+    owner = await listed_owner(request)
     try:
         with told():
             page, more = await _store(request).page(
-                None if caller.sees_all else caller.owner,
+                owner,
                 subject=job,
                 status=None if status is None else DeliveryStatus(status),
                 limit=limit,

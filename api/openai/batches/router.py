@@ -12,7 +12,7 @@ from api.http.caller import caller_of
 from api.http.context import jobs_of
 from api.http.json_response import json_response
 from api.http.openapi import gives, takes
-from api.http.security import at_the_machine
+from api.http.security import listed_owner
 from api.openai.batches.render import OpenAiBatches, batch_object
 from api.openai.batches.schema import BatchList, BatchObject, CreateBatch, window_seconds
 from api.openai.dialect import OPENAI
@@ -88,10 +88,7 @@ async def list_batches(
     after: Annotated[str | None, Query(max_length=100, description="The last id of the page before.")] = None,
 ) -> Response:
     """Newest first."""
-    caller = caller_of(request)
-    if caller.sees_all:
-        await at_the_machine(request)
-    owner = None if caller.sees_all else caller.owner
+    owner = await listed_owner(request)
     store = BatchStore(jobs_of(request).redis)
     try:
         found, more = await store.page(OPENAI.name, owner, limit=limit, after=after)

@@ -21,7 +21,7 @@ from api.http.context import context_of, jobs_of
 from api.http.form import FormLimits, is_form, read_form
 from api.http.json_response import json_response
 from api.http.openapi import gives, gives_bytes, takes_form
-from api.http.security import at_the_machine
+from api.http.security import listed_owner
 from api.openai.dialect import OPENAI
 from api.openai.files.schema import DeletedFile, FileList, FileObject, FileRequest, shown
 from jobs.batches import BatchStore
@@ -108,10 +108,7 @@ async def list_files(
     order: Literal["asc", "desc"] = "desc",
     after: Annotated[str | None, Query(max_length=100, description="The last id of the page before.")] = None,
 ) -> Response:
-    caller = caller_of(request)
-    if caller.sees_all:
-        await at_the_machine(request)
-    owner = None if caller.sees_all else caller.owner
+    owner = await listed_owner(request)
     files = FileStore(jobs_of(request).redis)
     try:
         found, more = await files.page(owner, purpose, limit=limit, after=after, oldest_first=order == "asc")
