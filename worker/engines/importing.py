@@ -87,6 +87,8 @@ def _import_transformers() -> None:
     It learns what they define by reading 2,500 files: once for itself, which it remembers by their folder, and once
     more for its package `models`, which asks by a file of that folder. That took a seventh of a worker's start.
     """
+    # It would advise to install torch, which nothing here needs.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     from transformers.utils import import_utils as utils
 
     from worker.guard.libraries import disable_model_code
