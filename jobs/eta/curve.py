@@ -60,7 +60,7 @@ class Curve(msgspec.Struct, omit_defaults=True):
         """
         if not self.points or size <= 0:
             return None
-        x = math.log(size)
+        x, near = math.log(size), 0.0
         points = sorted(self.points.values(), key=lambda point: point.size)
         place = bisect_left(points, x, key=lambda point: point.size)
         if place == 0:
@@ -68,11 +68,16 @@ class Curve(msgspec.Struct, omit_defaults=True):
             grows = min(_growth(points[:2], slope), slope)
         elif place == len(points):
             nearest = points[-1]
-            grows = min(max(_growth(points[-2:], slope), slope), steepest)
+            growth = _growth(points[-2:], slope)
+            grows = min(max(growth, slope), steepest)
+            if growth < slope and len(points) > 1:
+                # As far as it was seen that they grow less, they do so further on, and no farther.
+                near = min(x - nearest.size, nearest.size - points[-2].size)
+                near *= growth - grows
         else:
             nearest = points[place - 1]
             grows = _growth(points[place - 1 : place + 1], slope, apart=1e-6)
-        return math.exp(min(nearest.seconds + grows * (x - nearest.size), 300.0))
+        return math.exp(min(nearest.seconds + grows * (x - nearest.size) + near, 300.0))
 
     def usual(self) -> float | None:
         """Seconds that the last ones took, whatever their size; None while nothing is known."""

@@ -13,7 +13,7 @@ import msgspec
 #: How much a class follows its last steps, and how many times it counts at most.
 _NEWS, _MOST = 0.2, 20
 #: Seconds of an answer for each of the fixed ones where that was not seen, and how much this counts.
-_GROWTH, _BELIEF = 0.1, 0.1
+_GROWTH, _BELIEF = 0.1, 1.0
 #: So many lessons change the rates at once, later ones each so many of them.
 _FIRST, _EVERY = 32, 16
 #: Rounds in which the rates are found.

@@ -70,11 +70,12 @@ def test_a_size_between_two_others_takes_a_time_between_theirs() -> None:
         curve.learn(1000, 100.0)
     assert curve.at(100) == pytest.approx(10, rel=0.01)
     assert curve.at(10_000) == pytest.approx(1000, rel=0.01)
-    # What small ones take at least is no reason to think that large ones take no more.
+    # What small ones take at least is no reason to think that much larger ones take no more.
     flat = Curve()
     for size in (1, 10):
         flat.learn(size, 1.0)
-    assert flat.at(1000) == pytest.approx(100, rel=0.01)
+    assert flat.at(100) == pytest.approx(1.0, rel=0.01)
+    assert flat.at(1000) == pytest.approx(10, rel=0.01)
     assert flat.at(0.1) == pytest.approx(1.0, rel=0.01)
 
 
