@@ -117,6 +117,13 @@ def test_the_process_ends_when_it_is_quiet_and_starts_again_when_it_is_needed() 
             assert process.wait(60) == 0
 
 
+def test_a_process_that_was_started_ahead_is_the_one_that_renders(jinja: JinjaProcess) -> None:
+    jinja.start()
+    ahead = list(jinja._processes)
+    assert jinja.render("{{ messages[0].content }}", variables([said("user", "one")])) == "one"
+    assert jinja._processes == ahead
+
+
 def test_a_template_that_runs_away_is_a_400_and_others_are_answered(tmp_path: Path) -> None:
     template = (
         "{% if messages[0].content == 'boom' %}{{ 'x' * (10 ** 11) }}{% endif %}{{ messages[0].content }}"

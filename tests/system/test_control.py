@@ -1,5 +1,6 @@
 """Settings, restart and shutdown with the processes that `make run` starts: honcho, supervisors and all."""
 
+import json
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.app import create_app
 from tests.program import Program, is_gone
 from tests.support.ports import free_port
 from tests.support.system import REPO, System
@@ -23,6 +25,11 @@ LONG: dict[str, Any] = {
     "max_tokens": 1500,
     "ignore_eos": True,
 }
+
+
+def test_a_process_describes_itself_as_an_application_does(system: System) -> None:
+    """The process builds pydantic's models when they are first used."""
+    assert system.http.get("/openapi.json").json() == json.loads(json.dumps(create_app().openapi()))
 
 
 def test_the_worker_hears_of_a_setting(system: System) -> None:
