@@ -60,6 +60,23 @@ def test_a_page_that_lost_the_server_goes_on(tab: Watched, tidy: System, submit:
     expect(tab.page.locator(f'[data-job="{job_id}"]')).to_be_visible()
 
 
+def test_a_page_says_that_the_queue_is_out_of_reach(
+    tab: Watched, tidy: System, submit: Callable[..., str]
+) -> None:
+    tab.forgive("503")
+    tab.open()
+    tab.connected()
+    notice = tab.page.get_by_text("There is no connection to the queue")
+    expect(notice).to_have_count(0)
+    tidy.redis.stop()
+    expect(notice).to_be_visible()
+    tidy.redis.start()
+    expect(notice).to_have_count(0)
+    tidy.wait_healthy()
+    tidy.http.post("/v1/queue/pause")
+    expect(tab.page.locator(f'[data-job="{submit("after the pause")}"]')).to_be_visible()
+
+
 def test_closed_tabs_leave_nothing_behind(browser: Browser, tidy: System) -> None:
     assert tidy.api is not None
     api = psutil.Process(tidy.api.pid)

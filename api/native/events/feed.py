@@ -38,6 +38,8 @@ TICK = 0.4
 ORDERS, WORKERS, ENDS, QUEUES = 2, 4, 6, 12
 #: Seconds for which a job has run before its end is looked at: most chats are over by then.
 BRIEF = 1.0
+#: Seconds without a look that clients need not be told of: a Redis that is started again is back by then.
+PATIENCE = 3.0
 #: Seconds without an event after which a comment is sent.
 HEARTBEAT = 4.0
 #: Seconds that events are kept after the last client has left.
@@ -57,6 +59,8 @@ class Feed:
         self._forgetting: asyncio.TimerHandle | None = None
         self._looking = asyncio.Lock()
         self._stopped = False
+        #: the last look on the loop's clock, and whether it is too long ago
+        self._looked_at, self._away = 0.0, False
         self._forget()
 
     def _forget(self) -> None:
@@ -88,7 +92,7 @@ class Feed:
                 await write(self._frame(number, "resumed", b"{}"))
             clock = asyncio.get_running_loop().time
             due = clock() + HEARTBEAT
-            while not self._stopped:
+            while not self._stopped and not self._away:
                 news, events = self._news, self._log.after(number)
                 if events is None:
                     await write(self._frame(number, "end", b'{"reason":"slow"}'))
@@ -110,7 +114,8 @@ class Feed:
                         await news.wait()
                 except TimeoutError:
                     pass
-            await write(self._frame(number, "end", b'{"reason":"stopping"}'))
+            reason = b"stopping" if self._stopped else b"unavailable"
+            await write(self._frame(number, "end", b'{"reason":"%s"}' % reason))
 
     def stop(self) -> None:
         """End all streams: the server stops."""
@@ -125,8 +130,9 @@ class Feed:
             self._forgetting = None
         try:
             async with self._looking:
-                if self._task is None:
+                if self._task is None or self._away:
                     await self._look()
+                if self._task is None:
                     self._task = asyncio.create_task(self._keep_looking())
             yield
         finally:
@@ -153,6 +159,9 @@ class Feed:
                     await self._look()
                 except (MlxqError, RedisError, OSError) as error:
                     log.debug("Redis can't be read: %s", error)
+                    if asyncio.get_running_loop().time() - self._looked_at > PATIENCE:
+                        self._away = True
+                        self._wake()
                 except Exception:  # the feed is that of all clients
                     log.exception("a look at what runs failed")
 
@@ -176,6 +185,7 @@ class Feed:
             self._say("queues", queue_stats(stats, self._overview.paused, workers))
         # After a pause the figures are looked at at once.
         self._looks = 1 + (self._looks if self._overview.paused == paused else QUEUES - 1)
+        self._looked_at, self._away = asyncio.get_running_loop().time(), False
         if self._log.last != last:
             self._wake()
 

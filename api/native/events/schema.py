@@ -122,9 +122,9 @@ class Resumed(TypedDict):
 
 
 class StreamEnd(TypedDict):
-    """Connect again, with the id of this event."""
+    """Connect again, with the id of this event. `unavailable`: the queue is out of reach."""
 
-    reason: Literal["slow", "stopping"]
+    reason: Literal["slow", "stopping", "unavailable"]
 
 
 #: The data of an event, by the event's name.

@@ -12,9 +12,13 @@ const FLUSH = 20;
 const SILENCE = 12_000;
 /** Milliseconds after which a tab that is not looked at lets its connection go: browsers have few for one server. */
 const DOZES = 60_000;
+/** Milliseconds without a connection that nobody needs to be told of. */
+const SHORT = 2000;
 
 /** Whether the store is up to date. */
 export const connected = signal(false);
+/** Whether there has been no connection for a while: what is shown is how it was. */
+export const lost = signal(false);
 /** Why there are no events, where it is no matter of the connection: an ApiError. */
 export const refused = signal(null);
 /** True as soon as there was a snapshot. */
@@ -272,6 +276,14 @@ document.addEventListener("visibilitychange", () => {
       asleep.value = true;
       current?.abort();
     }, DOZES);
+});
+
+let losing = 0;
+
+effect(() => {
+  clearTimeout(losing);
+  if (connected.value || asleep.value) lost.value = false;
+  else losing = setTimeout(() => (lost.value = true), SHORT);
 });
 
 key.subscribe(() => started && restart());

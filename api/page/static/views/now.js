@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "../lib.js";
 import { base, call } from "../api.js";
-import { ended, entryOf, learn, more, now, queues, ready, refused, running, until, waiting, workers } from "../events.js";
+import { ended, entryOf, learn, lost, more, now, queues, ready, refused, running, until, waiting, workers } from "../events.js";
 import { about, clock, number, seconds, shortModel } from "../format.js";
 import { useKeys } from "../keys.js";
 import { Button, Checkbox, CopyButton, Select } from "../parts/controls.js";
@@ -67,6 +67,7 @@ function Summary() {
 
 function Troubles() {
   const found = [];
+  if (lost.value) found.push("There is no connection to the queue. This is how it was; it goes on by itself.");
   if (!workers.value.length) found.push("No worker is running. Jobs wait until one is there.");
   if (queues.value?.paused) found.push("Everything is paused. Requests are accepted and wait.");
   for (const worker of workers.value) found.push(...worker.trouble);
