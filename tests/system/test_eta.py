@@ -67,8 +67,8 @@ def test_each_kind_says_how_far_it_is_and_when_it_ends_also_after_a_restart(
     assert system.stop_worker() == 0
     system.start_worker()
     system.wait_healthy()
-    # What a job is told may be half a second old, of a moment without a worker.
-    first = chat(system, "write", 1000)
+    # What a job is told may be half a second old, of a moment without a worker: this one runs on.
+    first = chat(system, "write", 50_000)
     system.wait_until(lambda: system.job(first["id"])["eta"] is not None, "nothing is expected")
     jobs = jobs_of_every_kind(system, recording)
     for job in (first, *jobs.values()):
