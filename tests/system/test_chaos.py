@@ -115,10 +115,7 @@ MOMENTS = ["queued", "prefilling", "streaming", "finishing"]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("round", range(2))
-def test_the_worker_is_killed(
-    system: System, expected: Callable[[str, int], str], moment: str, round: int
-) -> None:
+def test_the_worker_is_killed(system: System, expected: Callable[[str, int], str], moment: str) -> None:
     job_id, prompt, tokens = getattr(Moments(system), moment)()
     system.kill_worker()
     system.start_worker()
@@ -140,9 +137,8 @@ def test_the_worker_is_killed_while_two_models_generate(system: System) -> None:
     assert [end["attempts"] for end in ends] == [2, 2]
 
 
-@pytest.mark.parametrize("round", range(2))
 def test_the_worker_is_killed_while_it_loads(
-    make_system: Callable[..., System], expected: Callable[[str, int], str], round: int
+    make_system: Callable[..., System], expected: Callable[[str, int], str]
 ) -> None:
     system = make_system(LLM_MODEL="nothing/to-preload")
     job_id = submit(system, "load me", max_tokens=20)

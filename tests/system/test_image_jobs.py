@@ -20,7 +20,7 @@ from tests.support.stories import outcome, story
 from tests.support.system import System
 
 SIZE = "64x48"
-COUNT, PICTURES_OF_A_JOB = 200, 10
+COUNT, PICTURES_OF_A_JOB = 100, 10
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_cancelled_between_two_steps_it_makes_room_at_once(system: System, hold:
 
 
 @pytest.mark.slow
-def test_two_hundred_pictures_leave_nothing_behind(models: Path) -> None:
+def test_a_hundred_pictures_leave_nothing_behind(models: Path) -> None:
     system = System(models, "chat", IMAGE_MODEL="zimage", RESULT_TTL=2, EVENTS_TTL=1)
     try:
         system.start()
