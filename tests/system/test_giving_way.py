@@ -57,8 +57,8 @@ def test_a_picture_of_the_background_stands_still_for_another(crowded: System) -
     def done() -> int:
         return int((crowded.job(slow)["progress"] or {}).get("done", 0))
 
-    # As many steps, and as long ones, as the story could last.
-    slow = paint(crowded, size="512x512", steps=100, priority="background")
+    # As many steps as there may be: the story ends before them.
+    slow = paint(crowded, steps=100, priority="background")
     crowded.wait_until(lambda: done() > 1, "it does not start")
     fast = outcome(crowded, paint(crowded, steps=1, priority="interactive"))
     before = done()
