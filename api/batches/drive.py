@@ -175,6 +175,8 @@ class Drive:
                     self._waiting.append(number)
                 else:
                     await self._take(number, info, why)
+                    # Requests of clients are served between two outcomes.
+                    await asyncio.sleep(0)
             if self._output.due:
                 await self._output.write()
         return bool(look.ended or look.gone)
