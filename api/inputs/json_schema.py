@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
 
+from api.inputs.one_of import exclude_each_other
 from api.inputs.patterns import size, without_looks
+from api.inputs.references import resolve
 
 Schema = Any
 
@@ -79,6 +81,8 @@ LARGEST_PATTERN = 20_000
 LARGEST_MULTIPLE, LARGEST_BOUNDED = 10_000, 1_000
 #: Multiples between two bounds that are written out instead.
 _MOST_WRITTEN_OUT = 500
+#: Cases of a `oneOf` that are looked up by their names, within each other and in all: they may name themselves.
+_DEEPEST_NAMED, _MOST_NAMED = 16, 1_000
 #: Bounds beyond which no number is written anyway.
 _FARTHEST = 1e100
 _LARGEST = 9 * 10**18
@@ -101,6 +105,9 @@ class Rewriting:
         self._loose = loose or simple
         self._left_out = _BEYOND | _DELICATE if simple else _BEYOND
         self._factors: set[int] = set()
+        #: names of cases that are being looked up, and how many were
+        self._within: list[str] = []
+        self._looked_up = 0
         self.result = self._of(schema)
 
     def _of(self, schema: Schema) -> Schema:
@@ -131,9 +138,12 @@ class Rewriting:
         return self._of(value) if key in _SINGLE else value
 
     def _oneof(self, said: dict[str, object]) -> None:
-        """Cases that are named are looked up: only so can they be seen to exclude each other."""
+        """Cases that exclude each other are those of `anyOf`."""
         cases = said.get("oneOf")
         if not isinstance(cases, list):
+            return
+        if exclude_each_other(cases, self._root) and "anyOf" not in said:
+            said["anyOf"] = said.pop("oneOf")
             return
         said["oneOf"] = [self._named(case) for case in cases]
         if self._loose:
@@ -142,13 +152,25 @@ class Rewriting:
             said.setdefault("anyOf", others)
 
     def _named(self, case: Schema) -> Schema:
+        """What a case names, in its place: only so can the library see that cases exclude each other."""
         if not isinstance(case, dict) or case.keys() != {"$ref"} or not str(case["$ref"]).startswith("#/"):
             return case
-        found = self._root
-        for part in str(case["$ref"])[2:].split("/"):
-            found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
+        name = str(case["$ref"])
+        found = resolve(self._root, name)
         whole = isinstance(found, dict) and not {"oneOf", "anyOf", "allOf", "$ref"}.intersection(found)
-        return self._of(found) if whole else case
+        if (
+            not whole
+            or name in self._within
+            or len(self._within) >= _DEEPEST_NAMED
+            or self._looked_up >= _MOST_NAMED
+        ):
+            return case
+        self._looked_up += 1
+        self._within.append(name)
+        try:
+            return self._of(found)
+        finally:
+            self._within.pop()
 
     def _pattern(self, said: dict[str, object]) -> None:
         names = said.get("patternProperties")

@@ -17,7 +17,7 @@ def is_too_deep(schema: Any) -> bool:
     _measure(schema, depths, targets)
     if len(targets) > DEEPEST:
         return True
-    found = [_resolve(schema, target) for target in targets]
+    found = [resolve(schema, target) for target in targets]
     return sum(depths.get(id(each), 1) for each in found) > DEEPEST
 
 
@@ -35,7 +35,7 @@ def _measure(value: Any, depths: dict[int, int], targets: dict[str, None]) -> in
     return depth
 
 
-def _resolve(schema: Any, target: str) -> Any:
+def resolve(schema: Any, target: str) -> Any:
     """What a pointer leads to; None where it leads nowhere."""
     found = schema
     for part in unquote(target.removeprefix("#")).split("/")[1:]:

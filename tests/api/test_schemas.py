@@ -71,6 +71,19 @@ TOO_LARGE = {
             "1200": {"type": "null"},
         },
     },
+    "cases that name cases": {
+        "$defs": {
+            **{
+                str(number): {
+                    "type": "object",
+                    "properties": {"it": {"oneOf": [{"$ref": f"#/$defs/{number + 1}"}] * 2}},
+                }
+                for number in range(40)
+            },
+            "40": {"type": "null"},
+        },
+        **one({"oneOf": [{"$ref": "#/$defs/0"}] * 2}),
+    },
     "letters": one({"enum": ["x" * 1000 + str(number) for number in range(150)]}),
 }
 

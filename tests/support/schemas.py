@@ -112,6 +112,40 @@ TAKEN: dict[str, dict[str, Any]] = {
         },
         "$ref": "#/$defs/Node",
     },
+    "zod and OpenAPI recursive": {
+        "$defs": {
+            "Node": {
+                **_OBJECT,
+                "properties": {"next": {"oneOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]}},
+                "required": ["next"],
+            }
+        },
+        **one({"oneOf": [{"$ref": "#/$defs/Node"}]}),
+    },
+    "pydantic expressions": {
+        "$defs": {
+            "Leaf": {
+                **_OBJECT,
+                "properties": {"kind": {"const": "leaf"}, "value": {"type": "integer"}},
+                "required": ["kind", "value"],
+            },
+            "Sum": {
+                **_OBJECT,
+                "properties": {
+                    "kind": {"const": "sum"},
+                    "of": {
+                        "type": "array",
+                        "items": {"oneOf": [{"$ref": "#/$defs/Leaf"}, {"$ref": "#/$defs/Sum"}]},
+                    },
+                },
+                "required": ["kind", "of"],
+            },
+        },
+        **one({"oneOf": [{"$ref": "#/$defs/Leaf"}, {"$ref": "#/$defs/Sum"}]}),
+    },
+    "cases of other types": one(
+        {"oneOf": [{"type": ["integer", "null"]}, {"type": "boolean"}, {"const": "x"}]}
+    ),
     "pydantic formats": one({"type": "string", "format": "path", "writeOnly": True}),
     "pydantic bytes": one(
         {"type": "string", "format": "binary", "contentEncoding": "base64", "maxLength": 8}
