@@ -17,11 +17,11 @@ from api.inputs.opaque import sealed
 from api.inputs.settling import settle
 from api.openai.dialect import OpenAi
 from api.openai.responses.answer import ResponseUsage
+from api.openai.responses.before import ask_of
 from api.openai.responses.dialect import PREFIX
 from api.openai.responses.output import item_id
 from api.openai.responses.render import used
 from api.openai.responses.schema import Asked
-from api.openai.responses.store import ask_of
 from jobs.kinds import Kind
 from jobs.meta import Meta
 from jobs.results import TextResult

@@ -46,6 +46,7 @@ class Conversation:
         self.tools: list[tuple[str, ToolParam]] = []
         self.unread: dict[str, None] = {}
         self._turn: Message | None = None
+        self._thoughts: list[str] = []
         self._open_calls: dict[str, None] = {}
         #: images of results, until all results of the turn are told
         self._images: list[dict[str, str]] = []
@@ -113,9 +114,8 @@ class Conversation:
             return
         turn = self._turn
         if turn is None or turn["content"] or turn.get("tool_calls"):
-            turn = self._begin_turn()
-        before = turn.get("reasoning_content")
-        turn["reasoning_content"] = f"{before}\n\n{text}" if before else text
+            self._begin_turn()
+        self._thoughts.append(text)
 
     def _call(self, call_id: str | None, name: str, arguments: str) -> str:
         call_id = call_id or f"call_{self._number}"
@@ -160,7 +160,10 @@ class Conversation:
     def _end_turn(self) -> None:
         turn, self._turn = self._turn, None
         if turn is not None:
+            if self._thoughts:
+                turn["reasoning_content"] = "\n\n".join(self._thoughts)
             self.messages.append(turn)
+        self._thoughts = []
 
     def _show_images(self) -> None:
         if self._images:

@@ -23,12 +23,13 @@ from api.http.prefer import Preference, preference
 from api.http.warning import with_noted
 from api.inputs.settling import settle
 from api.openai.responses import answer, compact, stored
+from api.openai.responses.before import ask_of
 from api.openai.responses.dialect import PREFIX, RESPONSES
 from api.openai.responses.events import ResponseEvent
 from api.openai.responses.frames import ResponseFrames
 from api.openai.responses.render import Rendered, ResponseMeta, noted, response_body
 from api.openai.responses.schema import Asked, ResponseRequest
-from api.openai.responses.store import ask_of, packed
+from api.openai.responses.store import packed
 from jobs.client import Submission
 from jobs.errors import InvalidRequest
 from jobs.kinds import Kind

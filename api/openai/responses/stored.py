@@ -21,7 +21,7 @@ from api.openai.responses.events import ResponseEvent
 from api.openai.responses.frames import ResponseFrames
 from api.openai.responses.input_list import ResponseInputList, listed
 from api.openai.responses.render import Rendered
-from api.openai.responses.store import Stored, asked_with, sent_items, stored
+from api.openai.responses.store import Stored, input_of, stored
 from jobs.bus import Watch
 from jobs.errors import Conflict, InvalidRequest, MlxqError
 from jobs.info import ending
@@ -104,7 +104,7 @@ async def input_items(
 ) -> Response:
     """Its own, without those of the responses before it."""
     await stored(request, response_id)
-    items = sent_items(await asked_with(request, response_id), response_id)
+    items = await input_of(request, response_id)
     return json_response(listed(items, limit=limit, newest_first=order == "desc", after=after))
 
 

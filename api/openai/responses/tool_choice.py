@@ -94,9 +94,14 @@ def choose(offers: Offers, choice: ToolChoice | None) -> Chosen:
                 return Chosen(list(offers), unserved=choice.type)
             return Chosen(list(offers), ForcedFunction(found.function.name))
         case AllowedTools():
-            allowed = [found for each in choice.tools if (found := _named(offers, each)) is not None]
+            # Who names a tool twice is offered it once.
+            allowed = {
+                found.function.name: found
+                for each in choice.tools
+                if (found := _named(offers, each)) is not None
+            }
             held: Literal["required"] | None = "required" if choice.mode == "required" and allowed else None
-            return Chosen(allowed, held)
+            return Chosen(list(allowed.values()), held)
         case _:
             return Chosen(list(offers))
 

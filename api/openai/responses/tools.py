@@ -163,6 +163,8 @@ class Offers:
     def __init__(self, tools: Iterable[tuple[str, "ToolParam"]]) -> None:
         """`tools`: each with its place in the request."""
         self._offers: dict[str, Offer] = {}
+        #: the same by what a client calls them: kind and name
+        self._called: dict[tuple[str, str], dict[str | None, Offer]] = {}
         self.unserved: dict[str, None] = {}
         for param, tool in tools:
             match tool:
@@ -189,7 +191,11 @@ class Offers:
 
     def _put(self, offer: Offer) -> None:
         """A later tool of the same name takes the place of an earlier one, as a client adds tools on its way."""
+        earlier, called = self._offers.get(offer.function.name), offer.called
+        if earlier is not None:
+            self._called[earlier.called.kind, earlier.called.name].pop(earlier.called.namespace, None)
         self._offers[offer.function.name] = offer
+        self._called.setdefault((called.kind, called.name), {})[called.namespace] = offer
 
     def __len__(self) -> int:
         return len(self._offers)
@@ -199,13 +205,10 @@ class Offers:
 
     def find(self, kind: str, name: str, namespace: str | None = None) -> Offer | None:
         """The tool that a client calls so; without a namespace, also the only one of that name in any."""
-        found = [
-            each for each in self._offers.values() if each.called.name == name and each.called.kind == kind
-        ]
-        exact = [each for each in found if each.called.namespace == namespace]
-        if exact:
-            return exact[0]
-        return found[0] if namespace is None and len(found) == 1 else None
+        found = self._called.get((kind, name), {})
+        if namespace is None and None not in found and len(found) == 1:
+            return next(iter(found.values()))
+        return found.get(namespace)
 
     @property
     def special(self) -> dict[str, Called]:
