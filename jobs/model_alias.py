@@ -16,7 +16,7 @@ _LARGEST = 2**31 - 1
 Count = Annotated[int, Meta(ge=1, le=_LARGEST)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-StopText = Annotated[str, Meta(min_length=1)]
+StopText = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
 class ModelAlias(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

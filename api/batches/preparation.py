@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from api.batches.batching import Batching
+from api.http.body import parse_object
 from api.http.caller import Caller, Limit, Rights
 from api.http.context import Context
 from api.http.uploads import discard
@@ -71,7 +72,7 @@ class Preparation:
 
     def _request(self, body: bytes, uploads: Uploads) -> Request:
         if self._batched.fixed:
-            body = orjson.dumps({**orjson.loads(body), **self._batched.fixed})
+            body = orjson.dumps({**parse_object(body), **self._batched.fixed})
         headers = {"content-type": "application/json", "x-app": self._asked.app, "cache-control": "no-cache"}
         scope = {
             "type": "http",

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from api.http.caller import caller_of
 from api.http.fields import RequestModel
 from api.http.json_size import check_size
+from api.http.nesting import is_deeper_than
 from api.http.warning import warned
 from jobs.errors import InvalidRequest
 
@@ -34,8 +35,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 #: that other requests continue. More threads would not be faster, because parsers hold the GIL, and need more memory.
 _SMALL = 1 << 15
 _reader = ThreadPoolExecutor(1, "body")
-#: Fields of a body, known or not.
-_MOST_FIELDS = 1_000
+#: Fields of a body, known or not, and levels of its lists and objects: parsers and writers differ beyond 254.
+_MOST_FIELDS, _DEEPEST = 1_000, 200
 #: Ignored fields that are named in the warning; the rest is counted.
 _NAMED = 10
 
@@ -110,6 +111,8 @@ def parse_object(raw: bytes) -> dict[str, object]:
         raise InvalidRequest("The body must be a JSON object.", code="invalid_json")
     if len(data) > _MOST_FIELDS:
         raise InvalidRequest(f"The body has more than {_MOST_FIELDS} fields.", code="invalid_json")
+    if raw.count(b"[") + raw.count(b"{") > _DEEPEST and is_deeper_than(_DEEPEST, data):
+        raise InvalidRequest(f"The body is nested deeper than {_DEEPEST} levels.", code="invalid_json")
     return data
 
 

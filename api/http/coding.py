@@ -16,6 +16,8 @@ CODINGS = ("gzip", "deflate")
 _NAMES = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
 #: Decoded bytes of a piece, and encoded ones that the event loop decodes itself.
 _PIECE, _LITTLE = 1 << 18, 1 << 12
+#: Encoded bytes that the decoder gets at a time: it copies what it leaves, and may have to begin anew every 20 bytes.
+_BITE = 1 << 12
 #: Window bits for zlib: a gzip header, a zlib header, none.
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 
@@ -66,6 +68,8 @@ class _Body:
         self._coding = coding
         self._decoder: zlib._Decompress | None = None
         self._encoded = b""
+        #: how much of it was decoded
+        self._at = 0
         #: whether the decoder may have more than it has given, whether more is to come, whether all has been given
         self._holds, self._more, self._ended = False, True, False
 
@@ -95,11 +99,14 @@ class _Body:
             if self._decoder is None or (self._decoder.eof and self._coding == "gzip"):
                 # A file in gzip may have several parts.
                 self._decoder = zlib.decompressobj(self._window())
+            bite = self._encoded[self._at : self._at + _BITE]
             try:
-                piece = self._decoder.decompress(self._encoded, _PIECE)
+                piece = self._decoder.decompress(bite, _PIECE)
             except zlib.error:
                 raise self._broken("it is not valid") from None
-            self._encoded = self._decoder.unconsumed_tail or self._decoder.unused_data
+            self._at += len(bite) - len(self._decoder.unconsumed_tail or self._decoder.unused_data)
+            if self._at == len(self._encoded):
+                self._encoded, self._at = b"", 0
             self._holds = len(piece) == _PIECE and not self._decoder.eof
             if self._encoded and self._decoder.eof and self._coding != "gzip":
                 raise self._broken("something follows it")
@@ -110,7 +117,7 @@ class _Body:
         """`deflate` means zlib's format (RFC 9110, 8.4.1.2); some clients leave out its header."""
         if self._coding == "gzip":
             return _GZIP
-        first = self._encoded[0]
+        first = self._encoded[self._at]
         return _ZLIB if first & 0x0F == 8 and first >> 4 <= 7 else _RAW
 
     def _broken(self, reason: str) -> InvalidRequest:

@@ -27,20 +27,24 @@ Penalty = Annotated[float, Field(ge=-2, le=2)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 
-#: A duration as Ollama's clients write it: seconds, or a number with its unit.
-_DURATION = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+#: A duration as Ollama's clients write it: seconds, or numbers with their units, as Go has them ("1h30m").
+_DURATION = re.compile(r"([+-]?)((?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|ms|s|m|h))+|[0-9]+(?:\.[0-9]+)?)")
+_PART = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h)?")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_LONGEST_DURATION = 64
 
 
 def _duration(value: object) -> object:
     if not isinstance(value, str):
         return value
-    found = _DURATION.fullmatch(value.strip())
+    text = value.strip()
+    found = _DURATION.fullmatch(text) if len(text) <= _LONGEST_DURATION else None
     if found is None:
         raise PydanticCustomError(
-            "duration", "must be a number of seconds, or a duration such as '5m' or '24h'"
+            "duration", "must be a number of seconds, or a duration such as '5m', '24h' or '1h30m'"
         )
-    return float(found[1]) * _SECONDS[found[2]]
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(found[2]))
+    return -seconds if found[1] == "-" else seconds
 
 
 #: Seconds that the model stays in memory after the answer: 0 unloads it at once, less than 0 keeps it.

@@ -1,6 +1,7 @@
 """Documents in chats: `file` parts become text, with the file's name before it."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from api.http.base64_text import base64_in, from_base64
@@ -10,8 +11,8 @@ from jobs.errors import InvalidRequest
 from jobs.payloads import Message
 from mlxq.media.documents import UnreadableDocument, document_text
 
-#: Documents of a request.
-MOST_DOCUMENTS = 50
+#: Documents of a request, characters of their texts together, and seconds that it takes to read all of them.
+MOST_DOCUMENTS, MOST_TEXT, LONGEST = 50, 8_000_000, 60.0
 _SCHEMES = ("http://", "https://")
 #: As many PDFs are read at the same time, each by a process.
 _POOL = ThreadPoolExecutor(2, thread_name_prefix="documents")
@@ -28,8 +29,14 @@ async def settle_documents(settings: Settings, messages: list[Message]) -> None:
     ]
     if len(found) > MOST_DOCUMENTS:
         raise InvalidRequest(f"A request may have {MOST_DOCUMENTS} files at most.", param=found[-1][2])
+    room, patience = MOST_TEXT, LONGEST
     for _, part, place in found:
-        text = await _text(part["data"], place, settings)
+        if patience <= 0:
+            raise _refused("it takes too long to read the files before it", place)
+        text, seconds = await _text(part["data"], place, settings)
+        room, patience = room - len(text), patience - seconds
+        if room < 0:
+            raise _refused(f"the files have more than {MOST_TEXT:,} characters together", place)
         name = part.get("name")
         part.clear()
         part.update(type="text", text=f"{name}:\n\n{text}\n\n" if name else f"{text}\n\n")
@@ -39,14 +46,22 @@ async def settle_documents(settings: Settings, messages: list[Message]) -> None:
             message["content"] = "".join(part["text"] for part in content)
 
 
-async def _text(source: str, place: str, settings: Settings) -> str:
+async def _text(source: str, place: str, settings: Settings) -> tuple[str, float]:
+    """The text, and the seconds that it took to read it."""
     try:
         data = await _bytes(source, settings)
-        return await asyncio.get_running_loop().run_in_executor(_POOL, document_text, data)
+        return await asyncio.get_running_loop().run_in_executor(_POOL, _timed, data)
     except (FetchError, UnreadableDocument) as error:
-        raise InvalidRequest(
-            f"The file at {place} can't be used: {error}.", param=place, code="invalid_file"
-        ) from error
+        raise _refused(str(error), place) from error
+
+
+def _timed(data: bytes) -> tuple[str, float]:
+    began = time.monotonic()
+    return document_text(data), time.monotonic() - began
+
+
+def _refused(reason: str, place: str) -> InvalidRequest:
+    return InvalidRequest(f"The file at {place} can't be used: {reason}.", param=place, code="invalid_file")
 
 
 async def _bytes(source: str, settings: Settings) -> bytes:

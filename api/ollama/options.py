@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from api.http.fields import MAX_COUNT, Penalty, Probability, RequestModel, Seed
-from api.openai.sampling import SMALLEST_TOP_P
+from api.openai.sampling import SMALLEST_TOP_P, StopText
 
 Texts = Annotated[
-    list[Annotated[str, Field(min_length=1)]],
+    list[StopText],
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
     Field(max_length=16),
 ]

@@ -34,7 +34,8 @@ TopK = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 RepetitionPenalty = Annotated[float, Field(gt=0, le=2)]
 TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 Bias = Annotated[float, Field(ge=-100, le=100)]
-StopText = Annotated[str, Field(min_length=1)]
+#: It is compared with the end of a text after each token.
+StopText = Annotated[str, Field(min_length=1, max_length=4_096)]
 
 
 class StreamOptions(RequestModel):

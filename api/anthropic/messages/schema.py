@@ -18,7 +18,7 @@ from api.http.service_class import Ranked
 from api.inputs.answer_schema import without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
 from api.inputs.grammar import Wanted
-from api.openai.sampling import SMALLEST_TOP_P
+from api.openai.sampling import SMALLEST_TOP_P, StopText
 from jobs.payloads import ChatPayload, ForcedFunction, Grammar
 
 #: Fields that have no meaning for a model on the own machine.
@@ -175,7 +175,7 @@ class MessagesRequest(Conversation):
     """A message to answer. `max_tokens` 0 reads the prompt into the cache, and answers nothing."""
 
     max_tokens: CountOrNone
-    stop_sequences: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)] | None = None
+    stop_sequences: Annotated[list[StopText], Field(max_length=16)] | None = None
     stream: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Probability | None = None

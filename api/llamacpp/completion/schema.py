@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from api.http.fields import MAX_COUNT, Penalty, Probability, RequestModel
 from api.llamacpp.dialect import USUAL_MODEL, ModelName
-from api.openai.sampling import SMALLEST_TOP_P, Bias, TokenId
+from api.openai.sampling import SMALLEST_TOP_P, Bias, StopText, TokenId
 from jobs.payloads import CompletionPayload
 
 #: A seed that is drawn: -1, also as llama.cpp's own 32 bits.
@@ -72,7 +72,7 @@ class LlamaCompletionRequest(RequestModel):
     ]
     n_predict: Number | None = None
     stream: bool = False
-    stop: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=16)] | None = None
+    stop: Annotated[list[StopText], Field(max_length=16)] | None = None
     temperature: Annotated[float, Field(ge=-1, le=2)] | None = None
     top_k: Annotated[int, Field(ge=-1, le=MAX_COUNT)] | None = None
     top_p: Probability | None = None

@@ -67,7 +67,9 @@ async def create(request: Request) -> Response:
     base, system, parameters = asked.from_, asked.system, asked.parameters
     if asked.modelfile is not None:
         # What the request says itself counts more.
-        written = validate(CreateRequest, {"model": asked.said, **read_modelfile(asked.modelfile)})
+        modelfile = asked.modelfile
+        read = await body.work(lambda: read_modelfile(modelfile))
+        written = validate(CreateRequest, {"model": asked.said, **read})
         base, system, parameters = (
             base or written.from_,
             system or written.system,

@@ -13,8 +13,11 @@ import orjson
 from jobs.errors import InvalidRequest
 from jobs.model_alias import ModelAlias
 
-#: An instruction and its value: a text in three quotes over any number of lines, or the rest of the line.
-_INSTRUCTION = re.compile(r'[ \t]*([A-Za-z]+)[ \t]+(?:"""(.*?)"""[ \t]*|([^\n]*))(?:\n|\Z)', re.DOTALL)
+#: An instruction and its value: a text in three quotes over any number of lines, or the rest of the line. The text
+#: ends at the first three quotes, so that nothing is read twice.
+_INSTRUCTION = re.compile(
+    r'[ \t]*([A-Za-z]+)[ \t]+(?:"""((?:(?!""").)*+)"""[ \t]*|([^\n]*))(?:\n|\Z)', re.DOTALL
+)
 #: What is passed over between them.
 _BLANK = re.compile(r"[ \t\r]*(?:#[^\n]*)?(?:\n|\Z)")
 #: Names of parameters that are others in Ollama's words.

@@ -127,6 +127,24 @@ def test_options_reach_the_engine(http: httpx.Client, worker: ScriptedWorker) ->
     assert "max_tokens" not in heard(http, worker, options={"num_predict": -1}, format="", tools=[])
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("1h30m", 5400.0),
+        ("1.5h", 5400.0),
+        ("-1m", -60.0),
+        ("250ms", 0.25),
+        (".5s", 0.5),
+        ("-1", -1.0),
+        (90, 90.0),
+    ],
+)
+def test_durations_are_those_of_go(
+    http: httpx.Client, worker: ScriptedWorker, said: object, seconds: float
+) -> None:
+    assert heard(http, worker, keep_alive=said)["keep_alive"] == seconds
+
+
 def test_formats_are_enforced(http: httpx.Client, worker: ScriptedWorker) -> None:
     assert heard(http, worker, format="json")["grammar"]["json_schema"]["type"] == "object"
     schema = {"title": "A", "type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
