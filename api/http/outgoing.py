@@ -4,8 +4,10 @@ A name is resolved once, and the connection goes to an address that was checked.
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Mapping
 from functools import cache
 from types import TracebackType
@@ -14,6 +16,10 @@ import httpx
 
 from api.http.fetch_errors import FetchError
 from api.http.public_address import is_public
+
+#: Names whose addresses are asked for at a time. Who answers decides how long that takes: neither what needs threads
+#: of the event loop waits for it, nor the end of the process.
+_ROOM = threading.BoundedSemaphore(32)
 
 
 class Outgoing:
@@ -58,10 +64,7 @@ class Outgoing:
     async def _addresses(self, url: httpx.URL) -> list[str]:
         """The addresses of the host, each of them allowed."""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                url.host, url.port or url.scheme, type=socket.SOCK_STREAM
-            )
-            addresses = [str(each[4][0]) for each in found]
+            addresses = await _resolved(url.host, url.port or url.scheme)
         except (OSError, UnicodeError):
             addresses = []
         if not addresses or not (self._private or all(map(is_public, addresses))):
@@ -73,3 +76,35 @@ class Outgoing:
 @cache
 def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
+
+
+async def _resolved(host: str, port: int | str) -> list[str]:
+    """The addresses of a name. Raises OSError, UnicodeError, and FetchError where too many are asked for."""
+    if not _ROOM.acquire(blocking=False):
+        raise FetchError("too many addresses are being fetched")
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[str]] = loop.create_future()
+
+    def settle(addresses: list[str], error: Exception | None) -> None:
+        if found.done():
+            return
+        if error is None:
+            found.set_result(addresses)
+        else:
+            found.set_exception(error)
+
+    def ask() -> None:
+        addresses: list[str] = []
+        failure: Exception | None = None
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = [str(row[4][0]) for row in rows]
+        except Exception as error:  # it is raised where it is waited for
+            failure = error
+        finally:
+            _ROOM.release()
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, addresses, failure)
+
+    threading.Thread(target=ask, name="names", daemon=True).start()
+    return await found
