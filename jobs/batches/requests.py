@@ -146,7 +146,7 @@ def _shapeless(data: bytes, error: msgspec.ValidationError, number: int) -> Batc
     """Of a line that is JSON: what is missing, or of the wrong type."""
     try:
         fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return BatchProblem("invalid_json_line", "The line must be a JSON object.", number)
     for name in _FIELDS:
         if name not in fields:

@@ -79,7 +79,7 @@ async def _join(request: Request) -> Response:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     try:
         asked = _requests.decode(await _body(request))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidRequest("This is no request to join.") from None
     opened = await guard.open(key, asked.host, asked.pid) if scheme.lower() == "bearer" else None
     if opened is None:

@@ -147,7 +147,15 @@ def test_another_version_is_told_in_one_sentence(gateway: Gateway, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("content", "status"), [(b"", 400), (b"[]", 400), (b'{"host": 1}', 400), (b"x" * 5000, 413)]
+    ("content", "status"),
+    [
+        (b"", 400),
+        (b"[]", 400),
+        (b'{"host": 1}', 400),
+        (b'{"host": "\xff"}', 400),
+        (b'{"x": ' + b"[" * 4000, 400),
+        (b"x" * 5000, 413),
+    ],
 )
 def test_what_is_no_request_to_join_is_refused(
     gateway: Gateway, tmp_path: Path, content: bytes, status: int
