@@ -231,17 +231,21 @@ def _one_call_each(messages: list[Message]) -> Iterator[Message]:
 def _systems(messages: list[Message], traits: Traits) -> Iterator[Message]:
     """System messages at the beginning as one, or as the user's; later ones as the user's, in their place."""
     first: Message | None = None
+    contents: list[Any] = []
     leading = True
-    for message in messages:
-        if message["role"] == "system" and leading:
+    for message in [*messages, None]:
+        if message is not None and message["role"] == "system" and leading:
             if traits.system and traits.several_systems:
                 yield message
-            elif first is None:
-                first = message
             else:
-                first = {**first, "content": _joined(first["content"], message["content"])}
+                first = first or message
+                contents.append(message["content"])
             continue
+        if leading and first is not None:
+            first = {**first, "content": _joined(*contents)}
         leading = False
+        if message is None:
+            break
         if first is not None:
             if traits.system:
                 yield first
@@ -259,19 +263,23 @@ def _systems(messages: list[Message], traits: Traits) -> Iterator[Message]:
 
 def _merged(messages: list[Message], role: str) -> Iterator[Message]:
     """Messages of that role which follow each other as one. Calls end a message."""
-    held: Message | None = None
+    held: list[Message] = []
     for message in messages:
-        if held is not None and message["role"] == role and not held.get("tool_calls"):
-            held = {**held, **message, "content": _joined(held["content"], message["content"])}
+        if held and message["role"] == role and not held[-1].get("tool_calls"):
+            held.append(message)
             continue
-        if held is not None:
-            yield held
-        held = message
+        yield from _as_one(held)
+        held = [message]
         if message["role"] != role:
             yield message
-            held = None
-    if held is not None:
-        yield held
+            held = []
+    yield from _as_one(held)
+
+
+def _as_one(messages: list[Message]) -> Iterator[Message]:
+    if messages:
+        fields = {name: value for message in messages for name, value in message.items()}
+        yield {**fields, "content": _joined(*(message["content"] for message in messages))}
 
 
 def _answered(messages: list[Message]) -> Iterator[Message]:
@@ -284,13 +292,15 @@ def _answered(messages: list[Message]) -> Iterator[Message]:
         before = message["role"]
 
 
-def _joined(one: Any, other: Any) -> Any:
-    """Joins two contents; with images they are lists of parts."""
-    if isinstance(one, str) and isinstance(other, str):
-        return _GAP.join(filter(None, (one, other)))
-    if not one or not other:
-        return one or other
-    return [*_parts(one), {"type": "text", "text": _GAP}, *_parts(other)]
+def _joined(*contents: Any) -> Any:
+    """Contents as one; with images they are lists of parts."""
+    some = [content for content in contents if content]
+    if len(some) < 2:
+        return some[0] if some else contents[-1]
+    if all(isinstance(content, str) for content in some):
+        return _GAP.join(some)
+    gap = {"type": "text", "text": _GAP}
+    return [part for content in some for part in (gap, *_parts(content))][1:]
 
 
 def _parts(content: Any) -> list[Any]:
