@@ -7,6 +7,8 @@ import zlib
 from random import Random
 from typing import Any
 
+from tests.fuzz.schemas import schema
+
 CHAT, IMAGE, EAR = "tiny-chat", "tiny-image", "tiny-whisper"
 #: A good chat, whose answer is known.
 GOOD_CHAT: dict[str, Any] = {
@@ -71,8 +73,17 @@ def chat(rng: Random) -> dict[str, Any]:
         {
             "response_format": {
                 "type": "json_schema",
-                "json_schema": {"name": "s", "schema": SCHEMA, "strict": True},
+                "json_schema": {"name": "s", "schema": rng.choice((SCHEMA, schema(rng))), "strict": True},
             }
+        },
+        {
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {**FUNCTION, "parameters": {**schema(rng), "type": "object"}},
+                }
+            ],
+            "tool_choice": "required",
         },
         {"response_format": {"type": "json_object"}},
         {"logprobs": True, "top_logprobs": 2},

@@ -2,12 +2,17 @@
 
 Right is: an answer to every request, no status from 500 on but those that docs/errors.md names, errors in the shape
 of docs/errors.md, a good request answered after every 50, the same processes at the end, and memory that is flat.
+
+How long an answer may take depends on what else the machine does: what takes long is held against a good request that
+is sent then.
 """
 
 import http.client
 import json
+import select
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,7 +26,9 @@ from tests.fuzz.shots import Shot, draw, shown
 
 #: What docs/errors.md says that this server or a service behind it can't do now: no defect.
 DOCUMENTED = {501, 503, 504, 507}
-_TIMEOUT = 60
+#: Seconds without a byte after which a good request is sent, how many times as long as that one an answer may take,
+#: and the most that any may.
+_TIMEOUT, _TIMES, _LONGEST = 60, 20, 900.0
 #: A good request after as many.
 _EACH = 50
 
@@ -93,14 +100,15 @@ class Fuzzer:
     def _answer(self, shot: Shot) -> tuple[int, str]:
         """The status, 0 where there is none, and what is wrong with the answer."""
         try:
-            with socket.create_connection((self._address.host, self._address.port or 80), _TIMEOUT) as link:
+            with socket.create_connection((self._address.host, self._address.port or 80), _LONGEST) as link:
                 link.sendall(shot.data)
+                self._wait_for(link)
                 response = http.client.HTTPResponse(link, method=shot.method)
                 response.begin()
                 if response.status == 101:
                     return 101, ""
                 body = response.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, httpx.TransportError) as error:
             # What is no HTTP may be answered by a closed connection.
             return 0, "" if shot.malformed else f"no answer ({error!r})"
         status = response.status
@@ -110,10 +118,36 @@ class Fuzzer:
             return status, f"status {status} without the shape of an error, {body[:300]!r}"
         return status, ""
 
+    def _wait_for(self, link: socket.socket) -> None:
+        """Wait for an answer to begin. Raises TimeoutError where good requests are answered far sooner."""
+        if select.select([link], [], [], _TIMEOUT)[0]:
+            return
+        began = time.monotonic()
+        self._good()
+        patience = _TIMES * (time.monotonic() - began)
+        if not select.select([link], [], [], min(patience, _LONGEST))[0]:
+            raise TimeoutError(
+                f"none in {_TIMEOUT + patience:.0f} s, while a good request took {patience / _TIMES:.1f}"
+            )
+
+    def _good(self) -> httpx.Response:
+        return httpx.post(self._address.join("/v1/chat/completions"), json=GOOD_CHAT, timeout=_LONGEST)
+
+    def _health(self) -> httpx.Response:
+        """Where the processes were late to tell of themselves, it is asked again when a good request was answered."""
+        health = httpx.get(self._address.join("/health"), timeout=_LONGEST)
+        if health.status_code != 200 and self._good().status_code == 200:
+            health = httpx.get(self._address.join("/health"), timeout=_LONGEST)
+        return health
+
     def _look_around(self, told: Callable[[str], None]) -> None:
         """A good request, and what the processes weigh."""
-        good = httpx.post(self._address.join("/v1/chat/completions"), json=GOOD_CHAT, timeout=_TIMEOUT)
-        health = httpx.get(self._address.join("/health"), timeout=_TIMEOUT)
+        try:
+            good, health = self._good(), self._health()
+        except httpx.TransportError as error:
+            with self._lock:
+                self.report.faults.append(f"a good request after {self.report.sent}: no answer ({error!r})")
+            return
         with self._lock:
             report = self.report
             if good.status_code != 200 or "Paris" not in good.text:
@@ -170,6 +204,11 @@ def _is_llamas(found: Any) -> bool:
     return isinstance(error["code"], int) and bool(error["message"]) and isinstance(error["type"], str)
 
 
+def _is_rpc(found: Any) -> bool:
+    error = found["error"]
+    return found["jsonrpc"] == "2.0" and isinstance(error["code"], int) and isinstance(error["message"], str)
+
+
 def _is_rerankers(found: Any) -> bool:
     return bool(found["error"]) and found["error"] == found["message"] == found["detail"]
 
@@ -181,6 +220,7 @@ _SHAPES = (
     *((path, _is_openais) for path in ("/api/v0/", "/api/v1/")),
     ("/api/", _is_ollamas),
     *((path, _is_rerankers) for path in ("/v1/rerank", "/rerank", "/v2/rerank")),
+    ("/mcp", _is_rpc),
     ("/completions", _is_openais),
     *((path, _is_llamas) for path in ("/completion", "/tokenize", "/detokenize", "/apply-template")),
     *((path, _is_llamas) for path in ("/props", "/slots")),

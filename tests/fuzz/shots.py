@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from tests.fuzz import bodies, dialects, servers, values
+from tests.fuzz import bodies, dialects, servers, stores, values
 
 #: Routes that take a body. The two that end the server are left out.
 POSTS: dict[str, Callable[[Random], dict[str, Any]]] = {
@@ -48,12 +48,19 @@ POSTS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "/v1/models/download": bodies.download,
     "/v1/models/install": bodies.download,
     "/v1/manager/models/tiny-chat/priority": bodies.priority,
+    "/v1/messages/batches": stores.message_batch,
+    "/v1/batches": stores.batch,
+    "/v1/files": stores.file,
+    "/api/create": stores.alias,
+    "/api/copy": stores.copied,
+    "/mcp": stores.rpc,
 }
 _FILES = {
     "/v1/images/edits": "image",
     "/v1/images/variations": "image",
     "/v1/audio/transcriptions": "file",
     "/v1/audio/translations": "file",
+    "/v1/files": "file",
 }
 GETS = (
     "/",
@@ -89,6 +96,27 @@ GETS = (
     "/v1/discover/categories",
     "/v1/system/status",
     "/v1/voices",
+    "/v1/jobs/{}/request",
+    "/v1/jobs/{}/hold",
+    "/v1/jobs/{}/move",
+    "/v1/jobs/{}/class",
+    "/v1/jobs/{}/retry",
+    "/v1/files",
+    "/v1/files/{}",
+    "/v1/files/{}/content",
+    "/v1/batches",
+    "/v1/batches/{}",
+    "/v1/messages/batches/{}",
+    "/v1/messages/batches/{}/results",
+    "/v1/webhooks/deliveries",
+    "/v1/webhooks/deliveries/{}",
+    "/v1/usage",
+    "/v1/logs",
+    "/v1/checks",
+    "/v1/workers",
+    "/v1/hub/models",
+    "/v1/hub/recommended",
+    "/page/{}/{}",
     "/openapi.json",
     "/ws/v1/tts",
     "/metrics",
@@ -114,6 +142,16 @@ _QUERIES = (
     "fail_on_no_slot",
     "order",
     "after_id",
+    "from",
+    "to",
+    "group_by",
+    "format",
+    "kind",
+    "id",
+    "lines",
+    "purpose",
+    "service_class",
+    "category",
     "x",
 )
 _METHODS = (b"GET", b"HEAD", b"OPTIONS", b"PUT", b"PATCH", b"DELETE", b"POST", b"TRACE", b"get", b"X" * 40)
@@ -197,7 +235,7 @@ def _post(rng: Random) -> Shot:
         body.pop(file, None)
         for _ in range(changes):
             body = values.change(rng, body)
-        data = bodies.PNG if file == "image" else bodies.WAV
+        data = bodies.PNG if file == "image" else stores.lines() if path == "/v1/files" else bodies.WAV
         if rng.random() < 0.4:
             data = bodies.bent(rng, data)
         fields = body if isinstance(body, dict) else {"x": body}
@@ -253,6 +291,11 @@ def _bounded(path: str, body: Any) -> Any:
         body[bound] = 2
     if path.startswith("/api/v0/") and body.get("max_tokens") == -1:
         body["max_tokens"] = 2
+    if path == "/v1/messages/batches" and isinstance(body.get("requests"), list):
+        for each in body["requests"]:
+            if isinstance(each, dict):
+                _bounded("/v1/messages", each.get("params"))
+        return body
     if path.startswith("/v1/responses"):
         body.setdefault("max_output_tokens", 2)
     for name, most in (
