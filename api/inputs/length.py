@@ -37,6 +37,8 @@ async def check_length(request: Request, ref: ModelRef, payload: ChatPayload) ->
             return
         async with asyncio.timeout(_PATIENCE):
             tokens = await tokens_of(request, ref, payload)
+    except ContextLengthExceeded:
+        raise
     except (MlxqError, TimeoutError):
         return
     if tokens >= limit:

@@ -116,6 +116,10 @@ def test_counts_models_and_errors(system: System) -> None:
     version = {"anthropic-version": "2023-06-01"}
     counted = system.http.post(f"{PATH}/count_tokens", json={"model": "tiny-chat", "messages": SAY})
     check_type(MessageTokensCount, counted.json())
+    far_too_long = [{"role": "user", "content": "word " * 200_000}]
+    refused = system.http.post(f"{PATH}/count_tokens", json={"model": "tiny-chat", "messages": far_too_long})
+    check_type(ErrorResponse, refused.json())
+    assert (refused.status_code, "prompt is too long" in refused.text) == (400, True), refused.text
     for model in system.http.get("/v1/models", headers=version).json()["data"]:
         check_type(ModelInfo, model)
     missing = system.http.post(PATH, json={"model": "nobody", "messages": SAY, "max_tokens": 1})

@@ -192,3 +192,15 @@ def test_without_tools_there_are_no_calls(wire: Wire) -> None:
 def test_one_call_is_enough_where_several_are_not_wanted(wire: Wire) -> None:
     result = read(family(*wire.signs), list(wire.text), TOOLS, wire.start, several=False)
     assert [(name, json.loads(arguments)) for name, arguments in result.calls] == wire.calls[:1]
+
+
+@pytest.mark.parametrize("gap", [" ", "\n", "x"])
+def test_a_head_without_an_end_is_text(gap: str) -> None:
+    """A name is short: what goes on for thousands of characters is not looked for again with each token."""
+    text = f"[TOOL_CALLS]noop[CALL_ID]{gap * 3_000}[ARGS]{{}}"
+    of = family("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
+    whole = read(of, [text], TOOLS)
+    assert (whole.calls, gap * 3_000 in whole.content) == ([], True)
+    for size in (1, 7, 1_500):
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+        assert read(of, pieces, TOOLS).parts == whole.parts, size

@@ -83,7 +83,7 @@ def describe(path: Path, model: Any, tokenizer: Any, config: JsonObject, weights
         tokenizer=tokenizer,
         config=config,
         defaults=read_object(path / "generation_config.json"),
-        context_length=_context_length(config),
+        context_length=known_context(config),
         memory_bytes=weight_bytes(weights),
         vocabulary=_vocabulary(model),
         needs_checkpoints=needs_checkpoints(make_prompt_cache(model)),
@@ -104,7 +104,7 @@ def _adapt(model: Any, ref: ModelRef) -> None:
     mx.eval(model.parameters())
 
 
-def _context_length(config: JsonObject) -> int | None:
+def known_context(config: JsonObject) -> int | None:
     """The length in config.json, or else the default of transformers' class for its type."""
     if (said := context_length(config)) is not None:
         return said

@@ -2,15 +2,15 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from api.http.fields import MAX_COUNT, RequestModel
+from api.http.fields import MAX_COUNT, RequestModel, wrong
 from api.llamacpp.dialect import USUAL_MODEL, ModelName
 from api.openai.chat.schema import HARMLESS, ChatRequest
 
-#: Characters of a text, and tokens: their answers pass through Redis.
-MOST_CHARACTERS, MOST_TOKENS = 1_000_000, 250_000
+#: Characters of a text, of one whose pieces are wanted, and tokens: their answers pass through Redis.
+MOST_CHARACTERS, MOST_IN_PIECES, MOST_TOKENS = 250_000, 50_000, 250_000
 
 Token = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 
@@ -21,6 +21,12 @@ class TokenizeRequest(RequestModel):
     add_special: bool = False
     parse_special: bool = True
     with_pieces: bool = False
+
+    @model_validator(mode="after")
+    def _not_too_long_for_pieces(self) -> "TokenizeRequest":
+        if self.with_pieces and len(self.content) > MOST_IN_PIECES:
+            raise wrong("content", f"should have at most {MOST_IN_PIECES} characters where pieces are wanted")
+        return self
 
 
 class DetokenizeRequest(RequestModel):

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlx_lm.utils import load_tokenizer
 
-from jobs.errors import InvalidRequest
+from jobs.errors import ContextLengthExceeded, InvalidRequest
 from jobs.questions import (
     Answer,
     Asked,
@@ -21,19 +21,19 @@ from jobs.questions import (
 )
 from mlxq.catalog import ModelRef
 from mlxq.catalog.model_config import config_in
-from worker.engines.llm.prompt import Prompts
+from worker.engines.llm.prompt import UNKNOWN_CONTEXT, Prompts
 from worker.engines.llm.vocabulary import Vocabulary
-from worker.engines.loading import LanguageModel, folder
+from worker.engines.loading import LanguageModel, folder, known_context
 
-#: No prompt is too long to be counted.
-_ENDLESS = 1 << 40
+#: A prompt is counted up to so many times the context of its model: one that is longer takes too long.
+_CONTEXTS = 4
 
 
 class TokenReader(Prompts):
-    """The prompts of one model, to be counted and shown."""
+    """The prompts of one model, to be counted and shown. `limit` is that of what is counted, not of the model."""
 
     def answer(self, asked: Asked) -> Answer:
-        """Raises InvalidRequest."""
+        """Raises InvalidRequest, and ContextLengthExceeded for what is far too long to be counted."""
         match asked:
             case Count(payload):
                 return Counted(sum(len(prompt.tokens) for prompt in self.read(payload)))
@@ -54,9 +54,10 @@ class TokenReader(Prompts):
             verbose=False,
         )
         tokens: list[int] = list(encoded["input_ids"])
-        return Tokens(
-            tokens, [_piece(self._spelling.bytes_of(each)) for each in tokens] if asked.pieces else []
-        )
+        if not asked.pieces:
+            return Tokens(tokens)
+        pieces = {each: _piece(self._spelling.bytes_of(each)) for each in set(tokens)}
+        return Tokens(tokens, [pieces[each] for each in tokens])
 
     def _written(self, tokens: list[int]) -> str:
         size = len(self._fast)
@@ -73,6 +74,11 @@ class TokenReader(Prompts):
         if isinstance(template, dict):
             template = template.get("default")
         return Template(template or "", self._fast.bos_token or "", self._fast.eos_token or "")
+
+    def _too_long(self, param: str, tokens: int, *, more: bool = False) -> ContextLengthExceeded:
+        context, have = self.limit // _CONTEXTS, "more than " if more else ""
+        reason = f"This model's maximum context length is {context} tokens, but {have}{tokens} were counted"
+        return ContextLengthExceeded.told(reason, tokens, context - 1, param)
 
     @property
     def _fast(self) -> Any:
@@ -101,7 +107,7 @@ def load(ref: ModelRef) -> TokenReader:
             tokenizer=tokenizer,
             config=config,
             defaults={},
-            context_length=_ENDLESS,
+            context_length=_CONTEXTS * (known_context(config) or UNKNOWN_CONTEXT),
             memory_bytes=0,
             vocabulary=0,
         )

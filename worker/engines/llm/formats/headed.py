@@ -65,7 +65,7 @@ def known(name: str, tools: Tools) -> str | None:
 
 
 _MISTRAL = Headed(
-    regex.compile(r"\s*(?P<name>[\w.-]{1,128})\s{0,64}(?:\[CALL_ID\]\s*[\w-]+\s*)?(?:\[ARGS\]|(?=\{))")
+    regex.compile(r"\s*+(?P<name>[\w.-]{1,128})\s{0,64}(?:\[CALL_ID\]\s*+[\w-]++\s*+)?(?:\[ARGS\]|(?=\{))")
 )
 _LIST = objects()
 

@@ -14,6 +14,8 @@ T = TypeVar("T")
 Wait = Generator[None, None, T]
 
 _BLANK = regex.compile(r"\s*")
+#: Characters of the head of a call or an argument, which holds a name. It is looked for again with each token.
+_LONGEST = 1_024
 
 
 class Source:
@@ -81,10 +83,12 @@ class Source:
         return False
 
     def match(self, pattern: Any, place: int) -> Wait[Any]:
-        """The match of a pattern at a position; None if no further text can make one."""
+        """The match of a pattern at a position; None if no further text can make one, or only a very long one."""
         while True:
             found = pattern.match(self.text, place, partial=not self.ended)
-            if found is None or not found.partial:
+            if found is None or found.end() - place > _LONGEST:
+                return None
+            if not found.partial:
                 return found
             yield
 
