@@ -1,6 +1,7 @@
 """The addresses that the application answers at: methods, WebSockets, and forms with and without `/v1`."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
@@ -22,7 +23,7 @@ class Addresses:
     """Of these routes, in the order in which they are tried, each with its dialect.
 
     A route below `/v1` is also answered without it, unless another route has that address. `default` is the dialect
-    of addresses that no route has.
+    of addresses that begin like none of them.
     """
 
     def __init__(self, routes: Iterable[tuple[BaseRoute, Dialect]], default: Dialect) -> None:
@@ -30,6 +31,9 @@ class Addresses:
         self.default = default
         every = [route for route, _ in self._spoken]
         self._routes = tuple(route for route in every if isinstance(route, Route))
+        self._paths = tuple(
+            (route.path, dialect) for route, dialect in self._spoken if isinstance(route, Route)
+        )
         self._literals = frozenset(route.path for route in self._routes if "{" not in route.path)
         #: paths of WebSockets
         self.sockets = tuple(route.path for route in every if isinstance(route, WebSocketRoute))
@@ -76,6 +80,16 @@ class Addresses:
             for route, dialect in self._spoken:
                 if route.matches(scope)[0] is wanted:
                     return dialect
+        return self._nearest(path)
+
+    def _nearest(self, path: str) -> Dialect:
+        """That of most addresses which begin in the same way: clients misspell addresses of their own API."""
+        parts = path.split("/")
+        for length in range(len(parts), 1, -1):
+            beginning = "/".join((*parts[:length], ""))
+            found = Counter(dialect for path, dialect in self._paths if f"{path}/".startswith(beginning))
+            if found:
+                return self.default if self.default in found else found.most_common(1)[0][0]
         return self.default
 
     def allow(self, path: str) -> str:

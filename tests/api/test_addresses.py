@@ -21,6 +21,25 @@ def test_posts_without_a_version(http: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "members"),
+    [
+        ("/v1/messages/nope", {"type", "error", "request_id"}),
+        ("/v1/messages/batches/a%2Fb", {"type", "error", "request_id"}),
+        ("/api/nope", {"error"}),
+        ("/api/v0/nope", {"error", "detail"}),
+        ("/mcp/nope", {"jsonrpc", "id", "error"}),
+        ("/v1/nope", {"error", "detail"}),
+        ("/nope", {"error", "detail"}),
+    ],
+)
+def test_an_address_that_is_not_there_is_refused_as_its_neighbours(
+    http: httpx.Client, path: str, members: set[str]
+) -> None:
+    answer = http.post(path, json={})
+    assert (answer.status_code, answer.json().keys()) == (404, members), answer.text
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "jobs",

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import orjson
+from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -146,9 +147,14 @@ def _close(schema: Any) -> None:
 
 
 @cache
+def _app() -> FastAPI:
+    """What it describes is the same under all settings."""
+    return create_app(Settings())
+
+
+@cache
 def description() -> dict[str, Any]:
-    """It is the same under all settings."""
-    return create_app(Settings()).openapi()
+    return _app().openapi()
 
 
 def _operation(method: str, path: str) -> dict[str, Any] | None:
@@ -161,13 +167,14 @@ def _operation(method: str, path: str) -> dict[str, Any] | None:
 
 
 def _errors(path: str) -> dict[str, Any]:
-    """The schema of errors at an address that does not know a method: that of its other methods."""
+    """The schema of errors at an address that does not know a method: that of its others, or of its neighbours."""
     for pattern, template in _templates():
         if pattern.fullmatch(path):
             operation: Any = next(iter(description()["paths"][template].values()))
             schema: dict[str, Any] = operation["responses"]["default"]["content"][_JSON]["schema"]
             return schema
-    return {"$ref": "#/components/schemas/ErrorBody"}
+    addresses: Addresses = _app().state.addresses
+    return {"$ref": f"#/components/schemas/{addresses.dialect(path, 'GET').error_type.__name__}"}
 
 
 @cache
