@@ -13,6 +13,7 @@ from starlette.requests import Request
 from api.http.body import apart, parse_object
 from api.http.caller import caller_of
 from config.values import JsonObject
+from jobs.errors import InvalidRequest
 from jobs.tool_calls import call_name
 
 #: The header that names the session of a client, and the method that begins one.
@@ -48,9 +49,9 @@ async def read_message(request: Request) -> Message:
 
 def _read(raw: bytes, owner: str) -> Message:
     sent = parse_object(raw)
-    method, params = sent.get("method"), sent.get("params")
-    if not isinstance(method, str) or not isinstance(params, dict):
-        return Message(method if isinstance(method, str) else "", raw, {})
+    method, params = _checked(sent)
+    if params is None:
+        return Message(method, raw, {})
     if method == _CANCELS:
         return Message(method, raw, {}, cancels=_name(owner, params.get("requestId")))
     arguments = params.get("arguments")
@@ -58,6 +59,29 @@ def _read(raw: bytes, owner: str) -> Message:
         return Message(method, raw, {}, call=_name(owner, sent.get("id")))
     body = orjson.dumps({**sent, "params": {**params, "arguments": {}}})
     return Message(method, body, arguments, call=_name(owner, sent.get("id")))
+
+
+def _checked(sent: JsonObject) -> tuple[str, JsonObject | None]:
+    """The method, and its parameters if it has any; '' for a response. Raises InvalidRequest for no message.
+
+    What has an id that is none would be taken for a notification, and its client wait for an answer without end.
+    """
+    method, params, request_id = sent.get("method"), sent.get("params"), sent.get("id")
+    if sent.get("jsonrpc") != "2.0":
+        raise _wrong("jsonrpc", "it must be '2.0'")
+    if method is None and ("result" in sent or "error" in sent):
+        return "", None
+    if not isinstance(method, str):
+        raise _wrong("method", "it must be a text")
+    if "id" in sent and (isinstance(request_id, bool) or not isinstance(request_id, int | str)):
+        raise _wrong("id", "it must be a text or a whole number")
+    if params is not None and not isinstance(params, dict):
+        raise _wrong("params", "it must be an object")
+    return method, params
+
+
+def _wrong(param: str, reason: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid '{param}': {reason}.", param=param, code="invalid_value")
 
 
 def _name(owner: str, request_id: object) -> str | None:

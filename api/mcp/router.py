@@ -133,10 +133,13 @@ class _Exchange(Response):
 
 
 def _headers(scope: Scope, body: bytes) -> list[tuple[bytes, bytes]]:
-    """Those of the request, for the body that the SDK gets."""
-    kept = [pair for pair in scope["headers"] if pair[0] not in (b"accept", b"content-length")]
-    accept = ", ".join(_ANSWERS).encode()
-    return [*kept, (b"accept", accept), (b"content-length", b"%d" % len(body))]
+    """Those of the request, for the body that the SDK gets: JSON, whatever it was called."""
+    told = {
+        b"accept": ", ".join(_ANSWERS).encode(),
+        b"content-type": b"application/json",
+        b"content-length": b"%d" % len(body),
+    }
+    return [*(pair for pair in scope["headers"] if pair[0] not in told), *told.items()]
 
 
 def _files(settings: Settings) -> int:

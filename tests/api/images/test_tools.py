@@ -71,6 +71,32 @@ def begin(api: ApiServer) -> str:
     return str(answer.headers["mcp-session-id"])
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"id": None}, "Invalid 'id'"),
+        ({"id": 1.5}, "Invalid 'id'"),
+        ({"id": True}, "Invalid 'id'"),
+        ({"id": {}}, "Invalid 'id'"),
+        ({"jsonrpc": "1.0"}, "Invalid 'jsonrpc'"),
+        ({"method": 5}, "Invalid 'method'"),
+        ({"method": None}, "Invalid 'method'"),
+        ({"params": []}, "Invalid 'params'"),
+    ],
+)
+def test_what_is_no_message_is_refused_and_not_left_without_an_answer(
+    api: ApiServer, changes: dict[str, Any], reason: str
+) -> None:
+    answer = post(api, {**rpc("tools/list"), **changes})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["message"].startswith(reason)
+
+
+def test_a_message_is_json_whatever_it_is_called(api: ApiServer) -> None:
+    answer = post(api, rpc("ping"), content_type="text/plain")
+    assert (answer.status_code, '"result"' in answer.text) == (200, True), answer.text
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_picture_is_made_by_a_job_whose_steps_are_told(
     api: ApiServer, painter: ScriptedWorker, blobs: BlobStore, era: str
