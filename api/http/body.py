@@ -25,7 +25,9 @@ Result = TypeVar("Result")
 
 _CODES = {"missing": "missing_required_parameter", "not_supported": "unsupported_value"}
 #: Prefixes of pydantic's messages that do not help a client.
-_NOISE = re.compile(r"^(Value error|Assertion failed), |^Input ")
+_NOISE = re.compile(
+    r"^(Value error|Assertion failed), |^(Input|Value|String|List|Dictionary|Tuple) (?=should)| after validation"
+)
 #: Pydantic's words for these are Python's.
 _NO_OBJECT, _OBJECT = ("dict_type", "model_type", "model_attributes_type"), "should be an object"
 #: Stands for a field of a location that the data does not have.

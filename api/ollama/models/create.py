@@ -1,7 +1,7 @@
 """`POST /api/create` and `/api/copy`: aliases of models, with parameters and a system prompt."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
@@ -35,7 +35,7 @@ class CreateRequest(NamedModel):
     harmless = NamedModel.harmless | {"from", "license", "path"}
 
     from_: Name | None = Field(default=None, alias="from")
-    system: str | None = None
+    system: Annotated[str, Field(max_length=1_000_000)] | None = None
     parameters: Options | None = None
     modelfile: str | None = None
     stream: bool = True
