@@ -1,9 +1,11 @@
 """The step of rows that decode together: it writes what mlx-lm's own step writes."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import mlx.core as mx
+import mlx.nn as nn
 import pytest
 from mlx_lm.generate import GenerationBatch
 from mlx_lm.models import activations
@@ -13,8 +15,9 @@ from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
 from tests.support.steps import results
 from worker.engines.llm import batch, chat
-from worker.engines.llm.cpu_swiglu import swiglu
+from worker.engines.llm.cpu_layers import QuickRMSNorm, QuickRoPE, quicken, swiglu
 from worker.engines.llm.decoding import Decoding
+from worker.engines.loading import load_language_model
 
 PLACES = 8
 
@@ -73,10 +76,33 @@ def test_the_best_of_several_is_the_likeliest(engine: chat.ChatEngine, temperatu
 
 
 @pytest.mark.parametrize(("dtype", "error"), [(mx.float32, 1e-5), (mx.bfloat16, 0.0)])
-def test_the_cpus_swiglu_is_that_of_mlx_lm(dtype: mx.Dtype, error: float) -> None:
-    gate = mx.linspace(-30, 30, 100_001).astype(dtype)
+@pytest.mark.parametrize("shape", [(100_001,), (1, 100_001), (3, 1, 33_333)], ids=["plain", "prompt", "rows"])
+def test_the_cpus_swiglu_is_that_of_mlx_lm(dtype: mx.Dtype, error: float, shape: tuple[int, ...]) -> None:
+    gate = mx.linspace(-30, 30, math.prod(shape)).reshape(shape).astype(dtype)
     x = mx.ones_like(gate)
     assert float(mx.abs(swiglu(gate, x) - activations.swiglu(gate, x)).max()) <= error
+
+
+@pytest.mark.parametrize("rows", [1, 3, 65])
+@pytest.mark.parametrize("tokens", [1, 5])
+def test_the_cpus_layers_compute_what_mlxs_do(rows: int, tokens: int) -> None:
+    """Rows that decode and prompts alike, to the last bit."""
+    model: Any = nn.Module()
+    model.norm, model.rope = nn.RMSNorm(64), nn.RoPE(32, traditional=False, base=100_000)
+    hidden = mx.random.normal((rows, tokens, 64), key=mx.random.key(1))
+    heads = mx.random.normal((rows, 4, tokens, 32), key=mx.random.key(2))
+    places = [mx.arange(rows) + 7, 7]
+    expected = [model.norm(hidden), *(model.rope(heads, offset=place) for place in places)]
+    quicken(model)
+    found = [model.norm(hidden), *(model.rope(heads, offset=place) for place in places)]
+    assert all(mx.array_equal(*pair) for pair in zip(found, expected, strict=True))
+
+
+@pytest.mark.skipif(mx.default_device() != mx.Device(mx.cpu), reason="a GPU has kernels for them")
+def test_a_model_on_a_cpu_has_these_layers(model: ModelRef) -> None:
+    layers = {type(layer) for layer in load_language_model(model).model.modules()}
+    assert {QuickRMSNorm, QuickRoPE} <= layers
+    assert not {nn.RMSNorm, nn.RoPE} & layers
 
 
 def decoding(engine: chat.ChatEngine) -> Any:

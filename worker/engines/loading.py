@@ -19,7 +19,7 @@ from mlxq.catalog import ModelRef
 from mlxq.catalog.context import context_length, text_configs
 from mlxq.catalog.foreign_json import read_object
 from mlxq.catalog.model_config import config_in
-from worker.engines.llm.cpu_swiglu import quicken
+from worker.engines.llm.cpu_layers import quicken
 from worker.engines.llm.models import provide
 from worker.engines.llm.prompt_cache.layers import needs_checkpoints
 from worker.engines.precision import keeps_halves, widen
