@@ -80,5 +80,5 @@ class HeldSystem(System):
         self.wait_healthy()
         self.sent()
 
-    def _spawn(self, module: str) -> subprocess.Popen[bytes]:
-        return super()._spawn(_MODULES.get(module, module))
+    def _spawn(self, module: str, **settings: object) -> subprocess.Popen[bytes]:
+        return super()._spawn(_MODULES.get(module, module), **settings)
