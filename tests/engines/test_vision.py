@@ -67,7 +67,7 @@ def answer(end: Output) -> str:
 def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
     engine: ChatEngine, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "LARGEST", 100)
+    monkeypatch.setattr(reading, "LARGEST", 50)
     engine.add("short", typed(payload("hello", tokens=100)), 0)
     while not any(isinstance(each, Delta) for each in engine.step()):
         pass
@@ -103,7 +103,7 @@ def test_a_prompt_with_a_picture_goes_on_where_it_was_cut(
     engine.add("whole", typed(long), 0)
     expected = answer(until_ended(engine, "whole")["whole"])
     engine.clear_cache()
-    monkeypatch.setattr(reading, "LARGEST", 100)
+    monkeypatch.setattr(reading, "LARGEST", 50)
     monkeypatch.setattr(request, "REPORT_EVERY", 0.0)
     engine.add("cut", typed(long), 0)
     while not any(isinstance(each, Progress) and each.done >= 300 for each in engine.step()):

@@ -40,14 +40,13 @@ def machine(tmp_path: Path) -> dict[str, str]:
         "MLXQ_DATA_DIR": str(tmp_path / "data"),
         "ANTHROPIC_API_KEY": "sk-the-users-own",
         "HTTP_PROXY": "http://proxy.example:3128",
-        "PYTHONPATH": str(REPO),
     }
 
 
 def started(system: System, machine: dict[str, str], *arguments: str) -> tuple[list[str], dict[str, str]]:
     """What an agent gets that is launched: its arguments and its environment."""
     command = [sys.executable, "-m", "mlxq", "launch", "--url", system.url, *arguments]
-    done = subprocess.run(command, env=machine, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=REPO, env=machine, capture_output=True, text=True, timeout=60)
     assert done.returncode == 7, done.stderr
     found = json.loads(done.stdout)
     return found[0], found[1]

@@ -7,7 +7,7 @@ export const blank = () => ({
   reasoning: "",
   calls: [],
   pieces: 0,
-  firstAt: null,
+  beganAt: null,
   lastAt: null,
   progress: null,
   model: null,
@@ -24,6 +24,7 @@ export const blank = () => ({
  * `at` is the server's time of the event in milliseconds. A `reset` makes the answer blank again: the job begins anew.
  */
 export function take(answer, type, data, at) {
+  if (type !== "delta" && !answer.pieces) answer.beganAt = at;
   switch (type) {
     case "started":
       answer.state = "starting";
@@ -77,7 +78,7 @@ export function take(answer, type, data, at) {
 
 function takeDelta(answer, { index, text, field = "content", call }, when) {
   if (index !== 0) return;
-  answer.firstAt ??= when;
+  answer.beganAt ??= when;
   answer.lastAt = when;
   answer.pieces += 1;
   answer.progress = null;
@@ -115,10 +116,13 @@ function end(answer, state) {
   answer.ended = true;
 }
 
-/** Tokens a second: exact where the number of tokens is known, else by the pieces that have come. */
-export function speed({ firstAt, lastAt, usage, pieces }) {
-  const seconds = (lastAt - firstAt) / 1000;
-  const tokens = (usage?.completion_tokens ?? pieces) - 1;
+/**
+ * Tokens a second since the prompt was read: exact where the number of tokens is known, else by the pieces that have
+ * come. A short answer comes in one piece, so that the time between the first and the last tells nothing.
+ */
+export function speed({ beganAt, lastAt, usage, pieces }) {
+  const seconds = (lastAt - beganAt) / 1000;
+  const tokens = usage?.completion_tokens ?? pieces;
   return seconds > 0 && tokens > 0 ? tokens / seconds : null;
 }
 
