@@ -3,6 +3,7 @@
 An address may end with `#` and the SHA-256 of a certificate: then nothing is sent to a server that has another one.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -51,10 +52,17 @@ class _Pool(redis.asyncio.BlockingConnectionPool):
         # One that has failed was closed.
         if connection.is_connected:
             self._answered_at = time.monotonic()
-        await super().release(connection)
-        if self._is_closed:
-            # It was being connected meanwhile.
-            await connection.disconnect(nowait=True)
+        try:
+            await super().release(connection)
+        except asyncio.CancelledError:
+            # Cancelled while others changed the pool: it would count as used for ever.
+            if connection in self._in_use_connections:
+                await super().release(connection)
+            raise
+        finally:
+            if self._is_closed:
+                # It was being connected meanwhile.
+                await connection.disconnect(nowait=True)
 
     async def aclose(self) -> None:
         self._is_closed = True

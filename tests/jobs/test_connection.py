@@ -58,3 +58,20 @@ async def test_a_connection_that_comes_up_after_the_end_is_closed(redis_url: str
     await client.aclose()
     await asyncio.gather(asked, return_exceptions=True)
     assert not [each for each in client.connection_pool._available_connections if each.is_connected]
+
+
+async def test_a_caller_that_leaves_while_others_change_the_pool_takes_no_connection_along(
+    redis_url: str,
+) -> None:
+    async with async_connection(redis_url, blocking_reads=True) as client:
+        pool = client.connection_pool
+        only = await pool.get_connection()  # type: ignore[no-untyped-call]
+        async with pool._condition:  # type: ignore[attr-defined]
+            leaves = asyncio.ensure_future(pool.release(only))
+            await asyncio.sleep(0)
+            leaves.cancel()
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await leaves
+        async with asyncio.timeout(60):
+            assert await client.ping()
