@@ -37,9 +37,12 @@ async def check_length(request: Request, ref: ModelRef, payload: ChatPayload) ->
             return
         async with asyncio.timeout(_PATIENCE):
             tokens = await tokens_of(request, ref, payload)
-    except ContextLengthExceeded:
-        raise
-    except (MlxqError, TimeoutError):
+    except MlxqError as error:
+        # One that is far too long was not counted to its end.
+        if error.code == ContextLengthExceeded.code:
+            raise
+        return
+    except TimeoutError:
         return
     if tokens >= limit:
         reason = (
