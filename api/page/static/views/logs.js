@@ -52,8 +52,8 @@ function Lines({ lines, follows, onLeave }) {
   useEffect(() => {
     if (follows && ref.current) ref.current.scrollTop = ref.current.scrollHeight;
   }, [lines, follows]);
-  const scrolled = () => {
-    const box = ref.current;
+  // An event of before may come when the lines are gone.
+  const scrolled = ({ currentTarget: box }) => {
     if (follows && box.scrollHeight - box.scrollTop - box.clientHeight > 60) onLeave();
   };
   if (!lines.length) return html`<p class="empty">No such lines.</p>`;
