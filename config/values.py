@@ -24,6 +24,25 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+def json_type(value: object) -> str:
+    """The name that JSON schemas have for the type of a value: of a whole number `integer`."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
 def _duration(value: object) -> object:
     """`30m` or `24h` as seconds; whatever has no unit is left to the field's own type."""
     found = _DURATION.fullmatch(value.strip().lower()) if isinstance(value, str) else None

@@ -3,12 +3,14 @@
 It looks at types, constants and named members of the cases themselves. It does not look into members of members.
 """
 
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
 import orjson
 
 from api.inputs.references import resolve
+from config.values import JsonObject, json_type
 
 #: Cases that are compared with each other.
 _MOST = 200
@@ -50,46 +52,33 @@ def _are_apart(one: Any, other: Any, root: Any) -> bool:
     return any(_have_other_values(one, other, name, root) for name in required)
 
 
-def _have_other_values(one: dict[str, Any], other: dict[str, Any], name: str, root: Any) -> bool:
+def _have_other_values(one: JsonObject, other: JsonObject, name: str, root: Any) -> bool:
     """Whether a member that both need has no value in common."""
     values = _values_of_member(one, name, root), _values_of_member(other, name, root)
     return values[0] is not None and values[1] is not None and not values[0] & values[1]
 
 
-def _values_of_member(case: dict[str, Any], name: str, root: Any) -> frozenset[bytes] | None:
+def _values_of_member(case: JsonObject, name: str, root: Any) -> frozenset[bytes] | None:
     members = case.get("properties")
     found = _followed(members.get(name), root) if isinstance(members, dict) else None
     return _values(found) if isinstance(found, dict) else None
 
 
-def _types(case: dict[str, Any]) -> frozenset[str]:
+def _types(case: JsonObject) -> frozenset[str]:
     """The types of values that it allows, as far as its own words tell."""
     said = case.get("type")
     names = [said] if isinstance(said, str) else said if isinstance(said, list) else None
-    found = _TYPES
-    if names is not None:
-        found = frozenset("number" if name == "integer" else name for name in names if isinstance(name, str))
+    found = _TYPES if names is None else _numbers(name for name in names if isinstance(name, str))
     named = [case["const"]] if "const" in case else case.get("enum")
-    return found & frozenset(map(_type, named)) if isinstance(named, list) else found
+    return found & _numbers(map(json_type, named)) if isinstance(named, list) else found
 
 
-def _type(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+def _numbers(types: Iterable[str]) -> frozenset[str]:
+    """An integer is a number: 1 and 1.0 are the same."""
+    return frozenset("number" if each == "integer" else each for each in types)
 
 
-def _values(case: dict[str, Any]) -> frozenset[bytes] | None:
+def _values(case: JsonObject) -> frozenset[bytes] | None:
     """The values that it names; None: any."""
     if "const" in case:
         return frozenset({_written(case["const"])})
@@ -107,7 +96,7 @@ def _written(value: Any) -> bytes:
         return repr(value).encode()
 
 
-def _required(case: dict[str, Any]) -> frozenset[str]:
+def _required(case: JsonObject) -> frozenset[str]:
     names = case.get("required")
     return (
         frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()

@@ -12,7 +12,7 @@ from tests.support.checkpoints import random_qwen3
 from tests.support.events import plain
 from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed, Output
-from worker.engines.llm import chat
+from worker.engines.llm import chat, paused
 
 BUFFER = 5
 CITY = {"type": "object", "properties": {"city": {"type": "string"}, "n": {"type": "integer"}}}
@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engine(
     model: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[chat.ChatEngine]:
-    monkeypatch.setattr(chat, "PAUSED_TOKENS", BUFFER)
+    monkeypatch.setattr(paused, "PAUSED_TOKENS", BUFFER)
     if getattr(request, "param", "batch") == "solo":
         monkeypatch.setattr(chat, "_can_batch", lambda model: False)
     made = chat.load(ModelRef("model", model), Settings())

@@ -28,6 +28,7 @@ from worker.engines.llm.drafts import DraftModels
 from worker.engines.llm.echo import echo
 from worker.engines.llm.footprint import measure
 from worker.engines.llm.loads import Begun
+from worker.engines.llm.paused import Paused
 from worker.engines.llm.prefill import Prefill, Runner, TextPrefill, text_prefill
 from worker.engines.llm.preparation import Preparation
 from worker.engines.llm.prompt import Prompt, Prompts
@@ -44,8 +45,6 @@ from worker.engines.loading import LanguageModel, load_language_model
 DEFAULT_MAX_TOKENS = 16384
 #: Seconds that a step of an idle engine waits for a prompt in preparation.
 PATIENCE = 0.005
-#: Tokens that a paused request may still make: a client that comes back for it gets them at once.
-PAUSED_TOKENS = 64
 
 
 class ChatEngine:
@@ -72,8 +71,7 @@ class ChatEngine:
         self._stop_tokens = StopSequences([[token] for token in language.tokenizer.eos_token_ids])
         self._prefill = prefill or TextPrefill(PromptCache(cache_limit(settings)))
         self._tasks: dict[str, TextRequest] = {}
-        #: tokens that paused tasks may still make
-        self._paused: dict[str, int] = {}
+        self._paused = Paused()
         self._aside = Aside(self.capacity)
         #: tasks whose grammars are being compiled
         self._compiling: dict[str, CompilingTask] = {}
@@ -152,10 +150,10 @@ class ChatEngine:
         self._aside.add(task_id)
 
     def pause(self, task_id: str) -> None:
-        self._paused.setdefault(task_id, PAUSED_TOKENS)
+        self._paused.add(task_id)
 
     def resume(self, task_id: str) -> None:
-        self._paused.pop(task_id, None)
+        self._paused.remove(task_id)
         if (task := self._tasks.get(task_id)) is not None and task_id not in self._aside.still:
             for row in task.rows.values():
                 task.runner.resume(row)
@@ -170,7 +168,7 @@ class ChatEngine:
         )
 
     def remove(self, task_id: str) -> None:
-        self._paused.pop(task_id, None)
+        self._paused.remove(task_id)
         self._compiling.pop(task_id, None)
         self._preparation.remove(task_id)
         self._admission.remove(task_id)
@@ -208,7 +206,7 @@ class ChatEngine:
         self._join()
         for released in self._admission.released(self._tasks.values()):
             self._start(released)
-        self._aside.settle(self._tasks, [each for each, tokens in self._paused.items() if tokens <= 0])
+        self._aside.settle(self._tasks, self._paused.still)
         waiting: list[Output] = [Alive(task_id) for task_id in (*self._admission.waiting, *self._aside.still)]
         outputs, self._ready = failed + self._ready + waiting, []
         for token in self._batch.step() + self._drafts.step():
@@ -337,18 +335,12 @@ class ChatEngine:
         if token.kept is not None:
             self._prefill.keep(sequence, token.kept)
         if sequence.reason is None:
-            if task.id in self._paused:
-                self._hold_back(task, token.row)
+            if self._paused.spend(task.id):
+                task.runner.pause(token.row)
             return
         if token.reason is None and (kept := task.runner.take(token.row)) is not None:
             self._prefill.keep(sequence, kept)
         self._end(task, sequence, sequence.reason, outputs)
-
-    def _hold_back(self, task: TextRequest, row: Row) -> None:
-        """A row of a paused task has made a token."""
-        self._paused[task.id] -= 1
-        if self._paused[task.id] <= 0:
-            task.runner.pause(row)
 
     def _end(self, task: TextRequest, sequence: Sequence, reason: str, outputs: list[Output]) -> None:
         sequence.reason = reason
@@ -356,7 +348,7 @@ class ChatEngine:
         del task.rows[sequence]
         if not task.rows:
             del self._tasks[task.id]
-            self._paused.pop(task.id, None)
+            self._paused.remove(task.id)
             self._aside.remove(task.id)
             outputs.append(Done(task.id, task.result()))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from config.values import JsonObject
+from config.values import JsonObject, json_type
 from worker.engines.llm.formats.near_json import read_all
 
 _TYPES = frozenset({"string", "integer", "number", "boolean", "object", "array", "null"})
@@ -129,7 +129,7 @@ def kind_of(schema: JsonObject, root: JsonObject) -> Kind:
             types |= _own_types(part)
         if part.get("nullable") is True:
             types.add("null")
-    types |= {_type_of(constant) for constant in constants}
+    types |= {json_type(constant) for constant in constants}
     return Kind(frozenset(types), tuple(constants))
 
 
@@ -174,24 +174,6 @@ def _own_types(schema: JsonObject) -> set[str]:
     if not types and "items" in schema:
         types.add("array")
     return types
-
-
-def _type_of(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
 
 
 @lru_cache(maxsize=256)
