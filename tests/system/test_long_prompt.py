@@ -50,8 +50,16 @@ def test_a_prompt_that_is_too_long_for_its_model_is_refused_although_the_queue_i
         system.start()
         running, waiting = (submit(system, "run", max_tokens=16_000) for _ in range(2))
         system.wait_until(lambda: system.job(running)["status"] == "in_progress", "it does not start")
-        system.wait_until(lambda: ask(system, 20_000, stream=True).status_code == 400, "it is not counted")
-        tokens, most = figures(ask(system, 20_000, stream=True))
+        # Counting has a moment only: on a busy machine one request may be told that the queue is full.
+        answers = list[httpx.Response]()
+
+        def counted() -> bool:
+            answers.append(ask(system, 20_000, stream=True))
+            return answers[-1].status_code == 400
+
+        system.wait_until(counted, "it is not counted")
+        assert {each.status_code for each in answers[:-1]} <= {429}
+        tokens, most = figures(answers[-1])
         assert tokens > most == (1 << 14) - 1
         assert system.job(waiting)["status"] == "queued"
     finally:
