@@ -13,9 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.http.caller import is_loopback, is_within
-from api.http.connections import Connections, Limits
-from api.http.protocol import Protocol, ServerConfig
-from api.http.socket_protocol import SocketProtocol
+from api.http.server.connections import Connections, Limits
+from api.http.server.http_protocol import Protocol, ServerConfig
+from api.http.server.socket_protocol import SocketProtocol
 from api.native.events.feed import Feed
 from config.settings import Settings
 

@@ -17,8 +17,8 @@ from statistics import median
 import redis
 
 from config.settings import Settings
-from jobs.connection import async_connection, connection
 from jobs.gate import AsyncGate, Emission, Gate, Ttl
+from jobs.redis.connection import async_connection, connection
 from tests.support.events import EventType, encode_event
 from tests.support.gateway import Gateway, session_of
 from tests.support.jobs import request

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jobs.connection import async_connection, connection
 from jobs.events import Delta, encode_event
 from jobs.gate import AsyncGate, Emission, Ending, Gate, Ttl
 from jobs.kinds import Category, Kind
 from jobs.payloads import ChatPayload
+from jobs.redis.connection import async_connection, connection
 from jobs.request import JobRequest, new_job_id
 from jobs.results import Choice, TextResult, TextUsage, Timings
 

@@ -22,14 +22,14 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from jobs import keys
-from jobs.clock import set_clock_async
 from jobs.errors import JobNotFound, MlxqError, RedisDenied
 from jobs.eta import Estimator
 from jobs.events import Entry, decode_event, decode_frames
 from jobs.gate.scripts import script
-from jobs.order import order
-from jobs.permissions import check_async
-from jobs.standing import standing
+from jobs.queue.order import order
+from jobs.queue.standing import standing
+from jobs.redis.clock import set_clock_async
+from jobs.redis.permissions import check_async
 from jobs.tasks import end
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """JobClient: everything the API does with jobs. It knows Redis, not HTTP and not MLX.
 
-What it only reads is in `reader.py`, what users change of the order of jobs in `queue_control.py`.
+What it only reads is in `reader.py`, what users change of the order of jobs in `queue/control.py`.
 """
 
 import asyncio
@@ -22,9 +22,7 @@ from config.settings import Settings
 from jobs import keys, live_settings
 from jobs.bus import ResultBus, Watch
 from jobs.callers import Callers
-from jobs.clock import CLOCK, set_clock_async
 from jobs.commands import DOWNLOAD
-from jobs.connection import async_connection
 from jobs.deliveries import Deliveries
 from jobs.errors import (
     MAX_RETRY_AFTER,
@@ -40,10 +38,12 @@ from jobs.job_log import log_end
 from jobs.kinds import DOWNLOADS
 from jobs.live_settings import LiveSettings
 from jobs.meta import NOTHING_NOTED, Meta, decode_meta
-from jobs.permissions import check_async
-from jobs.queue_control import QueueControl
+from jobs.queue.control import QueueControl
 from jobs.reader import JobReader
-from jobs.redis_errors import no_memory, told
+from jobs.redis.clock import CLOCK, set_clock_async
+from jobs.redis.connection import async_connection
+from jobs.redis.errors import no_memory, told
+from jobs.redis.permissions import check_async
 from jobs.request import JobRequest
 from jobs.status import JobStatus
 

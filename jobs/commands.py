@@ -8,9 +8,9 @@ RESTART = "restart"
 DOWNLOAD = "download"
 #: Somebody asks what a tokenizer knows (`jobs/questions.py`).
 QUESTION = "question"
-#: What runs of a queue goes back to it: `all`, a category or `category:class` (`jobs/queue_control.py`).
+#: What runs of a queue goes back to it: `all`, a category or `category:class` (`jobs/queue/control.py`).
 GIVE_BACK = "give-back"
 #: An interactive job has come into this category, where others wait already.
 CAME = "came"
-#: What the models of each machine are asked (`jobs/model_orders.py`).
+#: What the models of each machine are asked (`jobs/models/orders.py`).
 ORDER = "order"

@@ -11,10 +11,10 @@ from redis.exceptions import RedisError
 
 from jobs import keys
 from jobs.blobs import BlobStore
-from jobs.clock import CLOCK
 from jobs.errors import MlxqError
 from jobs.kinds import QUEUES
-from jobs.order import read_waiting
+from jobs.queue.order import read_waiting
+from jobs.redis.clock import CLOCK
 from jobs.service_class import CLASSES
 
 #: Listed jobs looked at, and files deleted, in one go.

@@ -77,7 +77,7 @@ class JobInfo(msgspec.Struct, frozen=True):
     deferred: bool = False
     #: whether somebody holds it
     held: bool = False
-    #: see `jobs.waits`: what it waits for, and that in words
+    #: see `jobs.queue.waits`: what it waits for, and that in words
     waits_for: str | None = None
     wait_reason: str | None = None
     #: what was foreseen of it (jobs/eta)

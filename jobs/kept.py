@@ -9,8 +9,8 @@ from typing import Any
 import redis.asyncio
 
 from jobs import keys
-from jobs.clock import CLOCK
 from jobs.info import JobInfo
+from jobs.redis.clock import CLOCK
 
 
 async def kept(connection: redis.asyncio.Redis, job_id: str) -> str:

@@ -15,7 +15,7 @@ from jobs.errors import MlxqError, NotFound
 from jobs.kinds import Kind
 from jobs.payloads import Payload
 from jobs.reader import JobReader
-from jobs.redis_errors import told
+from jobs.redis.errors import told
 from jobs.request import NOBODY, Claim
 from jobs.webhooks import Webhook
 

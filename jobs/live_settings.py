@@ -24,8 +24,8 @@ from redis.exceptions import RedisError
 from config.settings import LOG_LEVELS, Settings
 from config.settings.background import checked_hours
 from jobs import keys
-from jobs.connection import async_connection, connection
 from jobs.errors import InvalidRequest, NotFound
+from jobs.redis.connection import async_connection, connection
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import redis.asyncio
 from jobs import keys
 from jobs.errors import ErrorFields, MlxqError
 from jobs.info import JobInfo
-from jobs.listing import read
+from jobs.queue.listing import read
 
 
 async def outcomes(connection: redis.asyncio.Redis, ids: Sequence[str]) -> list[JobInfo | None]:

@@ -17,12 +17,12 @@ import redis.asyncio
 
 from jobs import keys
 from jobs.bus import ResultBus
-from jobs.clock import CLOCK
 from jobs.commands import QUESTION
 from jobs.errors import MlxqError, ServiceUnavailable
 from jobs.events import Completed, Event, Failed, encode_event
-from jobs.inventory import holders
+from jobs.models.inventory import holders
 from jobs.payloads import ChatPayload
+from jobs.redis.clock import CLOCK
 
 #: Seconds that an answer is waited for: a tokenizer may have to be loaded.
 PATIENCE = 30.0

@@ -7,17 +7,19 @@ import msgspec
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from jobs import keys, listing, queue_stats
+from jobs import keys
 from jobs.errors import JobNotFound
 from jobs.eta import Estimator, Foreseen
 from jobs.info import FIELDS, JobInfo, QueueStats, decode
-from jobs.listing import Wanted
-from jobs.order import place_of
 from jobs.outcomes import with_outcome
-from jobs.redis_errors import told
-from jobs.standing import live_workers
+from jobs.queue import listing
+from jobs.queue import stats as queue_stats
+from jobs.queue.listing import Wanted
+from jobs.queue.order import place_of
+from jobs.queue.standing import live_workers
+from jobs.queue.waits import wait_of
+from jobs.redis.errors import told
 from jobs.status import JobStatus
-from jobs.waits import wait_of
 from jobs.worker_state import WorkerState
 
 #: All jobs.

@@ -9,7 +9,7 @@ import msgspec
 import redis.asyncio
 
 from jobs import keys
-from jobs.clock import CLOCK
+from jobs.redis.clock import CLOCK
 
 #: Seconds for which they are remembered, and how many are.
 _REMEMBERED, _MOST = 3600, 32

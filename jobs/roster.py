@@ -9,12 +9,13 @@ from typing import Any
 
 import redis.asyncio
 
-from jobs import keys, listing
-from jobs.clock import CLOCK
+from jobs import keys
 from jobs.gate import LEASE
 from jobs.info import JobInfo
-from jobs.inventory import held_models
 from jobs.kinds import Category
+from jobs.models.inventory import held_models
+from jobs.queue import listing
+from jobs.redis.clock import CLOCK
 from jobs.worker_state import WorkerState, decode_state
 
 

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 from config.logs import listen_to_lines
 from config.settings import Settings
 from jobs import keys
-from jobs.connection import connection
-from jobs.redis_errors import told
+from jobs.redis.connection import connection
+from jobs.redis.errors import told
 
 #: Lines of all processes that are kept, of one that are collected, and characters of a line.
 MOST, _COLLECTED, _LONGEST = 2000, 500, 4000

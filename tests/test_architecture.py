@@ -129,6 +129,38 @@ def test_no_arrow_points_upward() -> None:
     assert not wrong, f"arrows that point upward: {sorted(wrong)}"
 
 
+#: The rooms of the chat engine, in the same way. "" are its own modules, which put the others together.
+CHAT_ENGINE = (
+    ("formats", "grammars", "models", "prompt_cache"),
+    ("prompts", "rows"),
+    ("answers",),
+    ("",),
+    ("vision",),
+)
+
+
+def test_no_arrow_points_upward_in_the_chat_engine() -> None:
+    engine = "worker.engines.llm."
+    levels = {name: level for level, names in enumerate(CHAT_ENGINE) for name in names}
+    folders = {
+        path.name for path in (REPO / engine.replace(".", "/")).iterdir() if (path / "__init__.py").exists()
+    }
+    assert folders == levels.keys() - {""}
+
+    def inner(module: str) -> str:
+        name = module.removeprefix(engine).partition(".")[0]
+        return name if name in levels else ""
+
+    wrong = {
+        (module, target)
+        for module, targets in all_imports().items()
+        for target in targets
+        if module.startswith(engine) and target.startswith(engine)
+        if inner(target) != inner(module) and levels[inner(target)] >= levels[inner(module)]
+    }
+    assert not wrong, f"arrows that point upward: {sorted(wrong)}"
+
+
 def test_only_the_application_knows_all_resources() -> None:
     routers = {
         (module, target)

@@ -25,7 +25,7 @@ from jobs.gate import iso_now
 from jobs.housekeeping import Housekeeping
 from jobs.kinds import Category, Kind
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, apply_log_level
-from jobs.model_orders import decode_order
+from jobs.models.orders import decode_order
 from jobs.service_class import ServiceClass
 from jobs.session import Session
 from jobs.worker_state import WorkerState

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from jobs.errors import EngineFailure, MlxqError
-from jobs.inventory import InventoryWriter
-from jobs.model_orders import Answer, Order, send_answer
+from jobs.models.inventory import InventoryWriter
+from jobs.models.orders import Answer, Order, send_answer
 from mlxq.catalog.disk_inventory import DiskInventory
 from mlxq.catalog.removal import Removal
 

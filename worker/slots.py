@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from config.settings import Settings
-from jobs.clock import CLOCK
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError, ModelNotFound, OutOfMemory
 from jobs.kinds import Category
+from jobs.redis.clock import CLOCK
 from jobs.worker_state import SlotState
 from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.catalog.size import model_size

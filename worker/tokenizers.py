@@ -12,10 +12,10 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from jobs import keys
-from jobs.connection import connection
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound
 from jobs.kinds import Category
 from jobs.questions import Answer, Question, reply, take_question
+from jobs.redis.connection import connection
 from jobs.session import Session
 from mlxq.catalog import Catalog, UnknownModel
 from worker.engines import Reader, load_reader

@@ -12,8 +12,8 @@ from api.http.context import context_of, jobs_of
 from api.http.forwarded import base_of
 from api.http.webhook import Hook, webhook_of
 from jobs.batches import Asked, Batch, BatchStore
-from jobs.clock import CLOCK
 from jobs.errors import NotFound, QueueFull
+from jobs.redis.clock import CLOCK
 
 #: Seconds after which a client that was refused asks again.
 _LATER = 60

@@ -24,7 +24,6 @@ from jobs.batches import Batch, BatchProblem, BatchRequest, BatchStatus, BatchSt
 from jobs.batches.requests import sent
 from jobs.batches.store import ForgottenJob
 from jobs.client import JobClient
-from jobs.clock import CLOCK
 from jobs.errors import (
     BlobGone,
     Conflict,
@@ -38,6 +37,7 @@ from jobs.errors import (
 from jobs.files import FileStore
 from jobs.info import JobInfo
 from jobs.outcomes import outcomes
+from jobs.redis.clock import CLOCK
 from jobs.status import JobStatus
 
 log = logging.getLogger(__name__)

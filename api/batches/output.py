@@ -14,8 +14,8 @@ import msgspec
 from api.dispatch.batch_dialect import Outcome
 from jobs.batches import Batch, BatchStore, Begun, Commit, FileGrowth, ForgottenJob, Lost
 from jobs.blobs import STORED, BlobStore
-from jobs.clock import CLOCK
 from jobs.files import FileStore, Part, StoredFile, new_file_id
+from jobs.redis.clock import CLOCK
 
 #: Bytes up to which the last part of a file is written anew.
 _PART = 256 << 10

@@ -3,8 +3,8 @@
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 
-from api.http.arrival import arrived
 from api.http.context import jobs_of
+from api.http.server.arrival import arrived
 from jobs.bus import Watch
 from jobs.gate import Parting
 

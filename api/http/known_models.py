@@ -16,7 +16,7 @@ from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import MlxqError
 from jobs.kinds import Category
-from jobs.model_card import Inventory
+from jobs.models.card import Inventory
 from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.catalog.published import PublishedModels
 

@@ -14,9 +14,9 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import MlxqError, ServiceUnavailable
-from jobs.inventory import read_inventory
-from jobs.model_card import Inventory
-from jobs.model_orders import Answer, Verb, ask
+from jobs.models.card import Inventory
+from jobs.models.inventory import read_inventory
+from jobs.models.orders import Answer, Verb, ask
 from jobs.worker_state import WorkerState
 from mlxq.catalog.disk_inventory import DiskInventory
 from mlxq.catalog.removal import Removal

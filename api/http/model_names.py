@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import Conflict, ServiceUnavailable
-from jobs.model_alias import ModelAlias
-from jobs.model_names import give_aliases, give_names, given_aliases, given_names, take_alias, take_names
+from jobs.models.alias import ModelAlias
+from jobs.models.names import give_aliases, give_names, given_aliases, given_names, take_alias, take_names
 from mlxq.catalog.alias_file import AliasFile
 from mlxq.catalog.records import Records
 

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from api.http.caller import Rights, caller_of
 from api.http.context import context_of
 from api.http.fields import RequestModel
-from api.http.public_address import is_public
+from api.http.outgoing.public_address import is_public
 from config.settings.webhooks import is_webhook_url
 from config.webhook_events import ALLOWED, EVENTS, named
 from jobs.errors import InvalidRequest

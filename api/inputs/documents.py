@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from api.http.base64_text import base64_in, from_base64
-from api.http.fetch_errors import FetchError
+from api.http.outgoing.errors import FetchError
 from config.settings import Settings
 from jobs.errors import InvalidRequest
 from jobs.payloads import Message
@@ -67,7 +67,7 @@ def _refused(reason: str, place: str) -> InvalidRequest:
 async def _bytes(source: str, settings: Settings) -> bytes:
     """Base64, a data: URL, or what lies at an address."""
     if source[:8].lower().startswith(_SCHEMES):
-        from api.http.fetch import fetch
+        from api.http.outgoing.fetch import fetch
 
         return await fetch(
             source,

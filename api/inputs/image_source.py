@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from starlette.datastructures import UploadFile
 
 from api.http.base64_text import base64_in, from_base64, is_data_url
-from api.http.fetch_errors import FetchError, TooLarge
+from api.http.outgoing.errors import FetchError, TooLarge
 from config.settings import Settings
 from jobs.errors import InvalidRequest, PayloadTooLarge
 from mlxq.media.unreadable import UnreadableImage
@@ -50,7 +50,7 @@ async def from_address(url: str, settings: Settings) -> bytes:
     limit = settings.max_image_bytes
     if is_data_url(url):
         return await asyncio.to_thread(decode, url, limit)
-    from api.http.fetch import fetch
+    from api.http.outgoing.fetch import fetch
 
     try:
         return await fetch(

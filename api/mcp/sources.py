@@ -13,8 +13,8 @@ from starlette.requests import Request
 from api.dispatch.job_file import job_file
 from api.http.base64_text import is_data_url
 from api.http.context import context_of
-from api.http.fetch_errors import FetchError, TooLarge
 from api.http.forwarded import base_of
+from api.http.outgoing.errors import FetchError, TooLarge
 from jobs.errors import InvalidRequest, PayloadTooLarge
 
 #: Bytes of a recording that is fetched: it is held in memory.
@@ -40,7 +40,7 @@ async def recording_source(request: Request, text: str, param: str) -> UploadFil
     if not text[:8].lower().startswith(_SCHEMES):
         return text
     # Like the route for images, whose settings these are.
-    from api.http.fetch import fetch
+    from api.http.outgoing.fetch import fetch
 
     settings = context_of(request).settings
     limit = min(_FETCHED, settings.max_audio_bytes)

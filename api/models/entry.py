@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jobs.model_alias import ModelAlias
-from jobs.model_card import ModelCard
-from jobs.model_records import ModelRecord
+from jobs.models.alias import ModelAlias
+from jobs.models.card import ModelCard
+from jobs.models.records import ModelRecord
 from mlxq.catalog import is_hub_id
 from mlxq.catalog.families.reranker import RERANKERS
 

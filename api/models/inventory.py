@@ -11,9 +11,9 @@ from api.models.entry import ModelEntry
 from jobs.client import JobClient
 from jobs.errors import ModelNotFound, ServiceUnavailable
 from jobs.kinds import Category
-from jobs.model_alias import ModelAlias
-from jobs.model_card import ModelCard
-from jobs.model_records import ModelRecord, model_records
+from jobs.models.alias import ModelAlias
+from jobs.models.card import ModelCard
+from jobs.models.records import ModelRecord, model_records
 from jobs.worker_state import SlotState
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.vision import sees

@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import Conflict, ModelElsewhere, WorkerNotFound
-from jobs.inventory import holders
 from jobs.kinds import Category
-from jobs.redis_errors import told
+from jobs.models.inventory import holders
+from jobs.redis.errors import told
 from jobs.worker_state import WorkerState
 from mlxq.catalog import ModelRef
 

@@ -15,7 +15,7 @@ from jobs.client import JobClient
 from jobs.errors import Conflict, Forbidden, InvalidRequest
 from jobs.kinds import KINDS, Category, Kind
 from jobs.meta import LoadMeta
-from jobs.model_jobs import jobs_for
+from jobs.models.needed_by import jobs_for
 from jobs.payloads import NoPayload
 from jobs.request import NATIVE_DIALECT, JobRequest, new_job_id
 from mlxq.catalog import Catalog, UnknownModel

@@ -1,6 +1,6 @@
 """What a card tells of a model's weights: their format and about how many they are. It knows no dialect."""
 
-from jobs.model_card import ModelCard
+from jobs.models.card import ModelCard
 
 _TYPES = {"float16": "F16", "bfloat16": "BF16", "float32": "F32"}
 _UNITS = ((10**9, "B"), (10**6, "M"), (10**3, "K"))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from api.http.fetch_errors import FetchError
-from api.http.outgoing import Outgoing
+from api.http.outgoing.errors import FetchError
+from api.http.outgoing.requests import Outgoing
 from config import VERSION
 from config.settings import Settings
 from config.settings.webhooks import secret_bytes

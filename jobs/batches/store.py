@@ -13,12 +13,12 @@ import redis.asyncio
 
 from jobs import keys
 from jobs.batches.record import Asked, Batch, BatchProblem, BatchStatus, Begun
-from jobs.clock import CLOCK
 from jobs.files.store import REFERENCES
 from jobs.gate import iso_now
 from jobs.gate.scripts import ANNOUNCE
-from jobs.lua import Script
 from jobs.pages import page
+from jobs.redis.clock import CLOCK
+from jobs.redis.script import Script
 
 _HERE = Path(__file__).parent
 _CREATE, _LEASE, _RELEASE, _ADVANCE, _CANCEL, _COMMIT, _DROP = (

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobs.clock import CLOCK
 from jobs.consumer.rhythm import LONGEST, Rhythm
 from jobs.gate import ModelAffinity, Room
 from jobs.kinds import KINDS, Kind
+from jobs.redis.clock import CLOCK
 from jobs.request import Claim
 
 #: Seconds that a switch there and back costs at least.

@@ -20,9 +20,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from config.settings import Settings
 from jobs import keys
-from jobs.clock import set_clock
 from jobs.commands import CAME, GIVE_BACK, RESTART, SHUTDOWN
-from jobs.connection import WrongCertificate, connection
 from jobs.consumer.affinity import Affinity
 from jobs.consumer.joined import no_fault_of
 from jobs.consumer.machine import machine_of
@@ -30,9 +28,11 @@ from jobs.consumer.queue import ConsumedQueue, Process, Worker
 from jobs.consumer.registration import dead_workers
 from jobs.consumer.step_record import StepRecord, last_steps, remove_left_behind
 from jobs.gate import BEAT, PATIENCE, Ttl
-from jobs.permissions import Denied, check
+from jobs.queue.waits import EVERY_QUEUE
+from jobs.redis.clock import set_clock
+from jobs.redis.connection import WrongCertificate, connection
+from jobs.redis.permissions import Denied, check
 from jobs.session import Session
-from jobs.waits import EVERY_QUEUE
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any
 import redis
 
 from jobs import keys
-from jobs.clock import CLOCK
 from jobs.gate import LastStep
+from jobs.redis.clock import CLOCK
 
 
 def no_fault_of(connection: redis.Redis, queues: Iterable[str]) -> dict[str, LastStep]:

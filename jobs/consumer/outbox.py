@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from jobs.errors import EngineFailure
 from jobs.events import AudioChunk, Delta, Event, encode_event
 from jobs.gate import Emission, Ending, Gate
-from jobs.permissions import is_denied, is_refused
+from jobs.redis.permissions import is_denied, is_refused
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from typing import Protocol
 import redis
 from redis.exceptions import RedisError
 
-from jobs.connection import connection
 from jobs.consumer.affinity import Affinity
 from jobs.consumer.busy_periods import BusyPeriods
 from jobs.consumer.execution import Execution
@@ -25,6 +24,7 @@ from jobs.consumer.outbox import Message, Outbox
 from jobs.consumer.registration import Registration
 from jobs.events import ProgressState
 from jobs.gate import Ending, Gate, LastStep, Seat, Ttl
+from jobs.redis.connection import connection
 from jobs.service_class import ServiceClass
 
 

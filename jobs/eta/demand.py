@@ -11,7 +11,7 @@ from jobs.eta.paces import ModelPaces
 from jobs.eta.steps import Steps
 from jobs.events import ProgressState
 from jobs.kinds import TEXTS, Kind
-from jobs.order import NOBODY
+from jobs.queue.order import NOBODY
 
 #: Fields of a job's hash that an estimate needs.
 FIELDS = (
@@ -31,7 +31,7 @@ FIELDS = (
 #: What of its usual length an answer still has that is longer than usual.
 _LONGER = 0.25
 
-#: Tokens of a prompt that is read in one step (worker/engines/llm/batch.py).
+#: Tokens of a prompt that is read in one step (worker/engines/llm/rows/batch.py).
 _SHORT = 128
 
 #: Units of which each one is told of.

@@ -19,8 +19,8 @@ from jobs.eta.view import LOOK
 from jobs.gate.scripts import script
 from jobs.info import JobInfo
 from jobs.kinds import DOWNLOADS
+from jobs.queue.waits import WaitsFor
 from jobs.status import JobStatus
-from jobs.waits import WaitsFor
 
 #: Seconds for which a snapshot is good, and how many times longer than it took.
 _FRESH, _SHARE = 0.5, 20

@@ -2,7 +2,8 @@
 
 Each category is a line: jobs that run, and jobs that wait for one of its places. Lines share the device as the
 worker's scheduler has it. Within a line, work is done one piece after the other, the shortest first where answers are
-written (`worker/engines/llm/reading.py`); answers are written together, and beside reading in the rest of the time.
+written (`worker/engines/llm/rows/reading.py`); answers are written together, and beside reading in the rest of the
+time.
 """
 
 import math
@@ -15,10 +16,10 @@ from jobs.eta.turns import Turns
 from jobs.service_class import ServiceClass
 from jobs.worker_state import Periods
 
-#: Reading beside answers, as a share of the time of the steps that write (worker/engines/llm/allowance.py).
+#: Reading beside answers, as a share of the time of the steps that write (worker/engines/llm/rows/allowance.py).
 _READING = 0.8
 #: Prompts and answers of which one is of the background: how many times less or more is read
-#: (worker/engines/llm/reading.py).
+#: (worker/engines/llm/rows/reading.py).
 _YIELD = 4
 #: How often a prompt is read because it is the oldest, and not because the least of it is unread.
 _OLDEST = 0.25

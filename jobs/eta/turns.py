@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from jobs.order import FIRST, LineName
+from jobs.queue.order import FIRST, LineName
 from jobs.service_class import CLASSES, ServiceClass, service_class
 
 #: How much the last run counts for what is supposed of a job (jobs/gate/states.lua), and how far ahead one that runs

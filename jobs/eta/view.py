@@ -14,9 +14,9 @@ from jobs import keys
 from jobs.eta.demand import FIELDS, Row
 from jobs.eta.paces import ModelPaces, decode_paces, field_of
 from jobs.kinds import QUEUES
-from jobs.order import LineName, orders
+from jobs.queue.order import LineName, orders
+from jobs.queue.waits import EVERY_QUEUE, starts_at
 from jobs.service_class import CLASSES, ServiceClass
-from jobs.waits import EVERY_QUEUE, starts_at
 from jobs.worker_state import WorkerState, decode_state
 
 #: Waiting jobs of a category that are looked at one by one.

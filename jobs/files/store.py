@@ -8,10 +8,10 @@ import msgspec
 import redis.asyncio
 
 from jobs import keys
-from jobs.clock import CLOCK
 from jobs.files.record import Part, StoredFile
-from jobs.lua import Script
 from jobs.pages import page
+from jobs.redis.clock import CLOCK
+from jobs.redis.script import Script
 
 _HERE = Path(__file__).parent
 REFERENCES = _HERE / "refs.lua"

@@ -12,7 +12,6 @@ import orjson
 import redis
 
 from jobs import keys
-from jobs.clock import CLOCK
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound, OutputTooLarge, RequestGone, WorkerDied
 from jobs.events import (
     Cancelled,
@@ -33,6 +32,7 @@ from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now
 from jobs.gate.taker import AGING, Taker
 from jobs.job_log import log_end
 from jobs.metrics import counted
+from jobs.redis.clock import CLOCK
 from jobs.request import Claim
 from jobs.results import Result
 from jobs.service_class import service_class

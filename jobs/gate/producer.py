@@ -10,12 +10,12 @@ import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from jobs import keys
-from jobs.clock import CLOCK, iso_of
 from jobs.errors import Displaced
 from jobs.gate.scripts import MEMORY_MARK, Ttl, iso_now, script
 from jobs.job_log import log_end
 from jobs.kinds import KINDS
 from jobs.meta import encode_meta
+from jobs.redis.clock import CLOCK, iso_of
 from jobs.request import DEFAULT_DIALECT, JobRequest
 from jobs.status import JobStatus
 

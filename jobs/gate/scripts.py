@@ -7,7 +7,7 @@ from hashlib import sha1
 from pathlib import Path
 
 from config.settings import Settings
-from jobs.clock import CLOCK
+from jobs.redis.clock import CLOCK
 
 #: Share of Redis' maxmemory above which ended jobs are deleted, and no job is accepted if that does not help.
 MEMORY_MARK = 0.8

@@ -11,9 +11,9 @@ import redis.asyncio
 from jobs import keys
 from jobs.info import FIELDS, JobInfo, decode
 from jobs.kinds import QUEUES
-from jobs.lua import Script
-from jobs.order import ordered
 from jobs.outcomes import error_of
+from jobs.queue.order import ordered
+from jobs.redis.script import Script
 from jobs.service_class import CLASSES
 from jobs.status import JobStatus
 from jobs.worker_state import WorkerState, decode_state

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from jobs.events import ProgressState
 from jobs.info import JobInfo
 from jobs.overview.look import Execution, Look, Waiting, info_of, look, read
+from jobs.queue.waits import wait_of
 from jobs.reader import JobReader
-from jobs.redis_errors import told
-from jobs.waits import wait_of
+from jobs.redis.errors import told
 from jobs.worker_state import WorkerState
 
 #: Seconds over which the speed of a text is measured.

@@ -15,8 +15,8 @@ import redis.asyncio
 
 from jobs import keys
 from jobs.gate import iso_now
-from jobs.lua import Script
 from jobs.pages import page
+from jobs.redis.script import Script
 from jobs.webhooks.delivery import (
     FIELDS,
     MOST_ATTEMPTS,

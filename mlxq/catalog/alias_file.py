@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from jobs.model_alias import ModelAlias
+from jobs.models.alias import ModelAlias
 from mlxq.catalog import foreign_json
 from mlxq.catalog.foreign_json import UnsoundJson
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.model_card import Fault, Kept, ModelCard, Place
+from jobs.models.card import Fault, Kept, ModelCard, Place
 from mlxq.catalog import foreign_json
 from mlxq.catalog.context import context_length
 from mlxq.catalog.families.image import ImageFamily

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.settings import Settings
-from jobs.model_card import Inventory, ModelCard, Place
+from jobs.models.card import Inventory, ModelCard, Place
 from mlxq.catalog.cards import Location, card_of
 from mlxq.catalog.defaults import Defaults
 from mlxq.catalog.installed import Installed, read_model

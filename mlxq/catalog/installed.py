@@ -11,7 +11,7 @@ from typing import Protocol
 from config.settings import REPO
 from config.values import JsonObject
 from jobs.kinds import Category
-from jobs.model_card import Fault
+from jobs.models.card import Fault
 from mlxq.catalog.families.family import Candidate, Family
 from mlxq.catalog.families.table import family_by_files, family_of
 from mlxq.catalog.foreign_json import UnsoundJson

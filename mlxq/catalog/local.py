@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from config.settings import Settings
-from jobs.model_alias import ModelAlias
+from jobs.models.alias import ModelAlias
 from mlxq.catalog.adapters import Adapter, find_adapter
 from mlxq.catalog.alias_file import AliasFile
 from mlxq.catalog.installed import (

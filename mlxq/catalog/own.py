@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from config.settings import Settings
-from jobs.model_card import Fault
+from jobs.models.card import Fault
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.families.table import families
 from mlxq.catalog.installed import Installed, Read, read_model

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from config.settings import Settings
-from jobs.model_alias import ModelAlias
-from jobs.model_card import Inventory, ModelCard, Place, RootContents
+from jobs.models.alias import ModelAlias
+from jobs.models.card import Inventory, ModelCard, Place, RootContents
 from mlxq.catalog.adapters import Adapter, find_adapter
 from mlxq.catalog.cards import text_of
 from mlxq.catalog.installed import SHIPPED

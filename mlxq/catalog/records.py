@@ -14,7 +14,7 @@ from typing import Any, TypedDict, cast
 import msgspec
 
 from config.values import JsonObject
-from jobs.model_alias import ModelAlias
+from jobs.models.alias import ModelAlias
 from mlxq.catalog import foreign_json
 
 #: Of a file that is not there or that mlxq did not write.

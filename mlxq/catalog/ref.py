@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from jobs.kinds import Category
-from jobs.model_alias import ModelAlias
-from jobs.model_card import Fault, ModelCard
+from jobs.models.alias import ModelAlias
+from jobs.models.card import Fault, ModelCard
 from mlxq.catalog.adapters import Adapter
 from mlxq.catalog.installed import Installed
 

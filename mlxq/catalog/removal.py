@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config.settings import Settings
 from jobs.errors import MlxqError
-from jobs.model_card import Kept
+from jobs.models.card import Kept
 from mlxq.catalog.installed import SHIPPED, TRASH, repository_folder
 from mlxq.catalog.local import LocalModels
 from mlxq.catalog.stored_prompts import forget_prompts

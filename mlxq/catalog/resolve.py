@@ -12,7 +12,7 @@ from pathlib import Path
 
 from config.settings import Settings
 from jobs.kinds import Category
-from jobs.model_alias import ModelAlias
+from jobs.models.alias import ModelAlias
 from mlxq.catalog.aliases import DEFAULT, aliases, default_names, own_names, short_names
 from mlxq.catalog.defaults import Defaults
 from mlxq.catalog.families.family import Family

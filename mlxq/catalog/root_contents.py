@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from jobs.model_card import RootContents
+from jobs.models.card import RootContents
 from mlxq.catalog.adapters import is_adapter
 from mlxq.catalog.cards import text_of
 from mlxq.catalog.installed import DEPTH, REPOSITORY, folders, snapshot_folder

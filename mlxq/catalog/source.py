@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from jobs.model_alias import ModelAlias
+from jobs.models.alias import ModelAlias
 from mlxq.catalog.adapters import Adapter
 from mlxq.catalog.ref import Model, ModelRef
 

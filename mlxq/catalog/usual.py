@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from config.settings import Settings
 from jobs.kinds import Category
-from jobs.model_card import ModelCard
+from jobs.models.card import ModelCard
 from mlxq.catalog.ref import Model
 
 #: The models that a category falls back on. That of vectors comes with a package that may be installed; the one that

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from config.settings import Settings
-from jobs.connection import connection
+from jobs.redis.connection import connection
 from mlxq.cli.serve import supervise
 from mlxq.cli.server import Problem, Server
 from mlxq.cli.table import show

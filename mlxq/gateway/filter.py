@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import hiredis
 
 from config.settings import Settings
-from jobs.permissions import NOT_JOINED
+from jobs.redis.permissions import NOT_JOINED
 from mlxq.gateway.command_rules import Rules
 from mlxq.gateway.script_rules import ScriptRules
 from mlxq.gateway.sessions import Joined

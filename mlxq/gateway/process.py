@@ -14,8 +14,8 @@ from starlette.routing import Route
 from config.logs import configure_logging
 from config.settings import Settings, load_settings
 from jobs.blobs import blob_store
-from jobs.connection import async_connection
 from jobs.live_settings import at_start
+from jobs.redis.connection import async_connection
 from jobs.shared_log import SharedLog
 from mlxq.gateway.app import create_app, session_of
 from mlxq.gateway.blobs import blob_routes, claimed_inputs

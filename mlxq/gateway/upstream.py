@@ -7,7 +7,7 @@ from typing import Any
 import hiredis
 from redis.connection import SSLConnection, parse_url
 
-from jobs.connection import ANSWER_TIMEOUT, CONNECT_TIMEOUT
+from jobs.redis.connection import ANSWER_TIMEOUT, CONNECT_TIMEOUT
 from mlxq.gateway.filter import pack
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

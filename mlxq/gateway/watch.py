@@ -18,13 +18,13 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from jobs import keys
 from jobs.blobs import blob_store
-from jobs.clock import CLOCK, set_clock_async
-from jobs.connection import async_connection, connection
 from jobs.consumer.joined import no_fault_of
 from jobs.consumer.machine import machine_of
 from jobs.consumer.step_record import last_steps
 from jobs.gate import BEAT, PATIENCE, Gate, LastStep, Ttl
 from jobs.housekeeping import Housekeeping
+from jobs.redis.clock import CLOCK, set_clock_async
+from jobs.redis.connection import async_connection, connection
 from jobs.tasks import end
 from mlxq.gateway.command_rules import CATEGORIES
 from mlxq.gateway.commands import pass_on

@@ -5,7 +5,7 @@ import sys
 import redis
 
 from config.settings import Settings, load_settings
-from jobs.permissions import check, is_denied
+from jobs.redis.permissions import check, is_denied
 from mlxq.launch.process import WRONG_SETTING, say
 from mlxq.launch.redis_binary import OLDEST, RedisUnusableError
 from mlxq.launch.supervisor import SignalWaiter

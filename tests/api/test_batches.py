@@ -217,7 +217,7 @@ def test_what_is_not_answered_in_time_expires(
     batch = start(sdk, chats(50), output_expires_after={"anchor": "created_at", "seconds": 3600})
     until(sdk, batch, lambda _: waiting(clean_redis) == 4)
     late = time.time() + 86_401
-    monkeypatch.setattr("jobs.clock.SharedClock.now", lambda _: late)
+    monkeypatch.setattr("jobs.redis.clock.SharedClock.now", lambda _: late)
     batch = ended(sdk, batch)
     monkeypatch.undo()
     assert (batch.status, batch.expired_at is None, batch.output_file_id) == ("expired", False, None)

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.http.fetch import fetch
-from api.http.fetch_errors import FetchError
+from api.http.outgoing.errors import FetchError
+from api.http.outgoing.fetch import fetch
 from api.inputs import documents
 from api.inputs.opaque import opened, sealed
 from tests.api.conftest import MakeSettings

@@ -155,7 +155,7 @@ def test_blobs_go_with_their_files_and_not_before(
 def test_an_expired_file_is_not_there(sdk: openai.OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
     file_id = stored(sdk)
     late = time.time() + 31 * 86_400
-    monkeypatch.setattr("jobs.clock.SharedClock.now", lambda _: late)
+    monkeypatch.setattr("jobs.redis.clock.SharedClock.now", lambda _: late)
     with pytest.raises(openai.NotFoundError):
         sdk.files.retrieve(file_id)
     assert list(sdk.files.list()) == []

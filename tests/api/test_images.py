@@ -11,8 +11,8 @@ import httpx
 import pytest
 from PIL import Image
 
-import api.http.outgoing
-from api.http.public_address import is_public
+import api.http.outgoing.requests
+from api.http.outgoing.public_address import is_public
 from config.settings import Settings
 from jobs.blobs import BlobStore, LocalBlobs
 from mlxq.media.images import open_image
@@ -230,7 +230,7 @@ def test_a_redirect_does_not_lead_into_the_private_network(
     make_api: Callable[..., ApiServer], worker: ScriptedWorker, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """127.0.0.1 stands for the internet here, and everything else is private."""
-    monkeypatch.setattr(api.http.outgoing, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(api.http.outgoing.requests, "is_public", lambda address: address == "127.0.0.1")
     web.serve("/cat.png", PICTURE)
     server = make_api()
     assert show(server, part(web.redirect("/good", "/cat.png"))).status_code == 200

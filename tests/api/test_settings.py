@@ -13,8 +13,8 @@ import redis
 
 from config.settings import hub_home
 from jobs import keys
-from jobs.connection import async_connection, connection
 from jobs.live_settings import CHANGED, LiveSettings, LiveSource, at_start, follow, write
+from jobs.redis.connection import async_connection, connection
 from tests.api.conftest import MakeSettings
 from tests.private_redis import PrivateRedis
 from tests.support.api_server import ApiServer

@@ -20,8 +20,8 @@ from rq.serializers import JSONSerializer
 from api.webhooks.deliverer import Deliverer
 from config.settings import Settings
 from jobs import keys
-from jobs.connection import async_connection
 from jobs.errors import EngineFailure
+from jobs.redis.connection import async_connection
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.program import Program

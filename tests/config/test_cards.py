@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
-from jobs import inventory as published
-from jobs.inventory import LONGEST_CARD
 from jobs.kinds import Category
-from jobs.model_card import Inventory
+from jobs.models import inventory as published
+from jobs.models.card import Inventory
+from jobs.models.inventory import LONGEST_CARD
 from mlxq.catalog import Catalog, disk_inventory
 from mlxq.catalog.disk_inventory import DiskInventory
 from mlxq.catalog.published import PublishedModels

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.engines.llm.allowance import HOLD_STEPS, SHARE, STEPS, Allowance
+from worker.engines.llm.rows.allowance import HOLD_STEPS, SHARE, STEPS, Allowance
 
 STEP = 0.01
 

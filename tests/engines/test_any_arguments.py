@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.written import family, read, tool
+from worker.engines.llm.answers.splitter import Splitter
+from worker.engines.llm.formats.parts import CONTENT, REASONING
 from worker.engines.llm.formats.table import ROWS
 from worker.engines.llm.formats.typed import Tools
-from worker.engines.llm.parts import CONTENT, REASONING
-from worker.engines.llm.splitter import Splitter
 
 Arguments = dict[str, Any]
 

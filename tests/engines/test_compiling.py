@@ -13,9 +13,10 @@ from jobs.errors import InvalidRequest
 from mlxq.catalog import ModelRef
 from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed, Output
-from worker.engines.llm import chat, compiling, grammar
-from worker.engines.llm.compiling import COMPILE_TIMEOUT
-from worker.engines.llm.grammar import Written, json_grammar, size_of
+from worker.engines.llm import chat
+from worker.engines.llm.grammars import compiling, grammar
+from worker.engines.llm.grammars.compiling import COMPILE_TIMEOUT
+from worker.engines.llm.grammars.grammar import Written, json_grammar, size_of
 
 TINY_CHAT = Path(__file__).parents[2] / "models" / "tiny-chat"
 

@@ -13,9 +13,9 @@ from api.inputs.json_schema import Rewriting
 from mlxq.catalog import ModelRef
 from tests.support.payloads import typed
 from tests.support.schemas import TAKEN
-from worker.engines.llm.answers import Answers
-from worker.engines.llm.prompt import Prompt
-from worker.engines.llm.splitter import CONTENT, REASONING
+from worker.engines.llm.answers.answers import Answers
+from worker.engines.llm.answers.splitter import CONTENT, REASONING
+from worker.engines.llm.prompts.prompt import Prompt
 from worker.engines.loading import load_language_model
 
 TINY_CHAT = Path(__file__).parents[2] / "models" / "tiny-chat"

@@ -14,9 +14,10 @@ from config.settings import Settings
 from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
 from tests.support.steps import results
-from worker.engines.llm import batch, chat
+from worker.engines.llm import chat
 from worker.engines.llm.cpu_layers import QuickRMSNorm, QuickRoPE, quicken, swiglu
-from worker.engines.llm.decoding import Decoding
+from worker.engines.llm.rows import batch
+from worker.engines.llm.rows.decoding import Decoding
 from worker.engines.loading import load_language_model
 
 PLACES = 8

@@ -22,7 +22,7 @@ from worker.engines.base import Alive, Delta, Done, Output
 from worker.engines.llm import chat
 from worker.engines.llm.footprint import measure
 from worker.engines.llm.prompt_cache.layers import leaves
-from worker.engines.llm.reading import LARGEST, TokenReading
+from worker.engines.llm.rows.reading import LARGEST, TokenReading
 
 TOKENS = 1280
 
@@ -152,7 +152,7 @@ def test_a_suspect_is_read_in_small_pieces_and_answered_as_ever(
 
     monkeypatch.setattr(TokenReading, "read", recorded)
     # The speed of reading is known: pieces take a second.
-    monkeypatch.setattr("worker.engines.llm.reading.Pieces.size", lambda *_: LARGEST)
+    monkeypatch.setattr("worker.engines.llm.rows.reading.Pieces.size", lambda *_: LARGEST)
     answers, largest = [], []
     for careful in (False, True):
         engine.be_careful(careful)

@@ -8,9 +8,9 @@ from mlx_lm.generate import StopSequences
 from mlx_lm.sample_utils import greedy_sampler
 
 from tests.support.checkpoints import random_qwen3
-from worker.engines.llm import batch
-from worker.engines.llm.batch import Batch
-from worker.engines.llm.row import Row
+from worker.engines.llm.rows import batch
+from worker.engines.llm.rows.batch import Batch
+from worker.engines.llm.rows.row import Row
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_a_prompt_waits_a_small_part_of_the_time_that_it_takes_to_read(
     finish(running)
     assert running.gather_time() == 0, "nobody is there"
     now = 1000.0
-    monkeypatch.setattr("worker.engines.llm.batch.time.monotonic", lambda: now)
+    monkeypatch.setattr("worker.engines.llm.rows.batch.time.monotonic", lambda: now)
     running._speed = 100.0
     start(running, length=50)
     assert running.gather_time() == pytest.approx(0.5 * batch.NEXT_SHARE)

@@ -18,8 +18,9 @@ from tests.support.image_checkpoints import random_z_image
 from tests.support.payloads import typed
 from worker.engines import ENGINES
 from worker.engines.base import Alive, Done, Engine, Failed, Output, Progress, YieldingEngine
-from worker.engines.llm import batch, chat
-from worker.engines.llm.reading import YIELD
+from worker.engines.llm import chat
+from worker.engines.llm.rows import batch
+from worker.engines.llm.rows.reading import YIELD
 
 #: Rows of a batch.
 PLACES = 3

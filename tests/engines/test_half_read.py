@@ -13,7 +13,8 @@ from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
 from tests.support.payloads import typed
 from tests.support.steps import results
-from worker.engines.llm import chat, reading, solo
+from worker.engines.llm import chat
+from worker.engines.llm.rows import reading, solo
 
 #: Tokens of a prompt that are read in a step here.
 STEP = 64

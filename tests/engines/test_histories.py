@@ -13,8 +13,8 @@ from jobs.errors import InvalidRequest
 from tests.support.checkpoints import byte_tokenizer
 from tests.support.payloads import typed
 from tests.support.templates import STYLES
-from worker.engines.llm.parts import CONTENT, REASONING
-from worker.engines.llm.prompt import Prompts
+from worker.engines.llm.formats.parts import CONTENT, REASONING
+from worker.engines.llm.prompts.prompt import Prompts
 from worker.engines.loading import LanguageModel
 
 TOOL: dict[str, Any] = {

@@ -15,8 +15,8 @@ from tests.support.checkpoints import random_qwen3
 from tests.support.payloads import typed
 from tests.support.steps import result_of, until_ended
 from worker.engines.base import Delta, Done, Failed
-from worker.engines.llm import prompt as prompts
 from worker.engines.llm.chat import ChatEngine, load
+from worker.engines.llm.prompts import prompt as prompts
 
 #: Characters that are long here, so that the tests are quick.
 LONG = 200

@@ -12,7 +12,8 @@ from tests.support.checkpoints import random_qwen3
 from tests.support.payloads import typed
 from tests.support.steps import result_of, until_ended
 from worker.engines.base import Failed
-from worker.engines.llm import answers, chat
+from worker.engines.llm import chat
+from worker.engines.llm.answers import answers
 
 
 @pytest.fixture(scope="module")

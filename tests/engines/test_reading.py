@@ -15,7 +15,8 @@ from tests.support.checkpoints import random_qwen3
 from tests.support.events import plain
 from tests.support.payloads import typed
 from worker.engines.base import Delta, Done, Failed, Output, Progress
-from worker.engines.llm import allowance, chat, reading, request, solo
+from worker.engines.llm import chat, request
+from worker.engines.llm.rows import allowance, reading, solo
 
 #: Tokens of the largest piece here.
 PIECE = 64

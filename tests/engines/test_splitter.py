@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.support.written import family, read, splits, tool
+from worker.engines.llm.answers.splitter import Splitter
+from worker.engines.llm.formats.parts import ARGUMENTS, CALL, CLOSED, CONTENT, REASONING
 from worker.engines.llm.formats.typed import Tools
-from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED, CONTENT, REASONING
-from worker.engines.llm.splitter import Splitter
 
 CALLED = '<tool_call>{"name": "noop", "arguments": {}}</tool_call>'
 TOOLS = [tool("noop"), tool("write_file", {"content": {"type": "string"}})]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.engines.llm.stops import StopMatcher
+from worker.engines.llm.answers.stops import StopMatcher
 
 
 def read(stops: list[str], pieces: list[str]) -> tuple[str, bool]:

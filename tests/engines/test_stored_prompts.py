@@ -15,7 +15,8 @@ from tests.support.family_checkpoints import family_checkpoint
 from tests.support.payloads import typed
 from tests.support.steps import results
 from worker.engines.base import Delta
-from worker.engines.llm import chat, reading
+from worker.engines.llm import chat
+from worker.engines.llm.rows import reading
 
 LENGTH = 1700
 LONG = "".join(chr(97 + n * n % 26) for n in range(LENGTH))
@@ -203,7 +204,7 @@ def test_a_prompt_that_a_stop_cuts_short_goes_on_in_the_next_process(
 def test_what_a_process_had_read_when_it_was_killed_is_not_read_again(
     engine: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.engines.llm.reading.LARGEST", 128)
+    monkeypatch.setattr("worker.engines.llm.rows.reading.LARGEST", 128)
     with engine(prompt_cache_disk_gb=0) as without:
         expected = answer(without, chat_of(LONG))
     with engine() as first:
@@ -230,7 +231,7 @@ def test_no_request_fails_because_of_the_disk(
     def fail(*_: Any) -> Any:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("worker.engines.llm.reading.LARGEST", 600)
+    monkeypatch.setattr("worker.engines.llm.rows.reading.LARGEST", 600)
     with engine() as first:
         expected = answer(first, chat_of(LONG))
     monkeypatch.setattr(f"worker.engines.llm.prompt_cache.disk_layers.{broken}", fail)

@@ -13,9 +13,9 @@ from jobs.errors import InvalidRequest
 from tests.engines.test_histories import HISTORIES, reader, said
 from tests.support.payloads import typed
 from tests.support.templates import STYLES
-from worker.engines.llm.history import readable
-from worker.engines.llm.rendering import JinjaProcess, TemplateLimit
-from worker.engines.llm.traits import Refusal
+from worker.engines.llm.prompts.history import readable
+from worker.engines.llm.prompts.rendering import JinjaProcess, TemplateLimit
+from worker.engines.llm.prompts.traits import Refusal
 
 #: What templates on the hub use beside loops and conditions.
 FEATURES = {

@@ -1,8 +1,8 @@
 """The calls of one answer: their ids, and when there are enough of them."""
 
 from jobs.events import CallPart
-from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED
-from worker.engines.llm.tools import ToolCalls
+from worker.engines.llm.answers.tools import ToolCalls
+from worker.engines.llm.formats.parts import ARGUMENTS, CALL, CLOSED
 
 
 def made(**options: bool) -> ToolCalls:

@@ -12,7 +12,7 @@ from mlxq.catalog import ModelRef
 from tests.support.checkpoints import random_qwen3
 from tests.support.payloads import typed
 from worker.engines.llm.chat import ChatEngine, load
-from worker.engines.llm.truncation import cut_off, cuts
+from worker.engines.llm.prompts.truncation import cut_off, cuts
 
 CONTEXT = 256
 

@@ -15,8 +15,10 @@ from tests.support.payloads import typed
 from tests.support.steps import result_of, until_ended
 from tests.support.vision_checkpoints import random_gemma3, random_qwen3_vl
 from worker.engines.base import Delta, Failed, Output, Progress
-from worker.engines.llm import reading, request, vision
+from worker.engines.llm import request
 from worker.engines.llm.chat import ChatEngine
+from worker.engines.llm.rows import reading
+from worker.engines.llm.vision import engine as vision
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from config.settings import Settings
-from jobs.connection import async_connection, connection
 from jobs.gate import AsyncGate, Gate, Ttl
+from jobs.redis.connection import async_connection, connection
 from tests.support.api_server import ApiServer
 from tests.support.gateway import Gateway, session_of
 

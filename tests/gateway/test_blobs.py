@@ -18,10 +18,10 @@ from jobs.blobs import MADE, SENT, STORED, LocalBlobs, Scratch, Uploads, job_blo
 from jobs.blobs.door import HttpBlobs
 from jobs.blobs.ids import new_id
 from jobs.client import JobClient
-from jobs.connection import connection
 from jobs.errors import BlobGone, EngineFailure, InsufficientStorage, MlxqError, ServiceUnavailable
 from jobs.gate import Ending, Gate
 from jobs.kinds import Category
+from jobs.redis.connection import connection
 from jobs.request import JobRequest
 from tests.support.blob_door import ACCOUNT, BlobDoor
 from tests.support.gateway import Gateway, session_of

@@ -10,10 +10,10 @@ import pytest
 
 from jobs.blobs import Scratch, Uploads, job_blobs
 from jobs.blobs.bucket import S3Blobs
-from jobs.connection import connection
 from jobs.errors import BlobGone
 from jobs.gate import Gate
 from jobs.kinds import Category
+from jobs.redis.connection import connection
 from tests.gateway.test_blobs import enqueue
 from tests.support.bucket import bucket_server, make_bucket
 from tests.support.gateway import Gateway, session_of

@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from config.settings import Settings
 from jobs import keys
-from jobs.connection import WrongCertificate, connection
 from jobs.protocol import protocol
+from jobs.redis.connection import WrongCertificate, connection
 from mlxq.cli.program import main
 from mlxq.gateway import shapes
 from mlxq.gateway.certificate import certificate_of
@@ -87,7 +87,7 @@ def test_nothing_is_sent_to_a_server_with_another_certificate(
     gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The impostor is a thread of this process, and may be slow to greet.
-    monkeypatch.setattr("jobs.connection.CONNECT_TIMEOUT", 60.0)
+    monkeypatch.setattr("jobs.redis.connection.CONNECT_TIMEOUT", 60.0)
     key = gateway.key()
     with pytest.raises(CannotJoin, match="another certificate than the server that made this key"):
         gateway.joined(wrong(key, fingerprint="0" * 64), tmp_path)

@@ -17,10 +17,10 @@ from config.settings import Settings
 from jobs import keys
 from jobs.blobs import LocalBlobs
 from jobs.client import JobClient
-from jobs.connection import async_connection, connection
 from jobs.consumer.consumer import REFUSED
 from jobs.events import Completed
 from jobs.gate import AsyncGate, Gate, Ttl
+from jobs.redis.connection import async_connection, connection
 from mlxq.gateway.join_keys import JoinKey
 from tests.program import Program
 from tests.support.checkpoints import random_qwen3

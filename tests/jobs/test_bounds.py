@@ -15,7 +15,6 @@ from rq.serializers import JSONSerializer
 from jobs import keys
 from jobs.blobs import BlobStore, LocalBlobs, Uploads
 from jobs.client import JobClient
-from jobs.connection import async_connection
 from jobs.errors import (
     BlobGone,
     Conflict,
@@ -26,6 +25,7 @@ from jobs.errors import (
 )
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
 from jobs.kinds import Category, Kind
+from jobs.redis.connection import async_connection
 from jobs.status import JobStatus
 from tests.support.events import EventType, encode_event, plain
 from tests.support.jobs import TTL, counted_memory, memory_of, request

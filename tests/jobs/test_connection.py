@@ -8,7 +8,7 @@ import time
 import pytest
 from redis.exceptions import RedisError
 
-from jobs.connection import API_CONNECTIONS, async_connection
+from jobs.redis.connection import API_CONNECTIONS, async_connection
 from tests.private_redis import PrivateRedis
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ async def test_a_crowd_waits_as_long_as_others_get_answers(redis_url: str) -> No
 async def test_an_event_loop_that_is_busy_is_no_redis_that_is_gone(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.connection.CONNECT_TIMEOUT", 0.05)
+    monkeypatch.setattr("jobs.redis.connection.CONNECT_TIMEOUT", 0.05)
     async with async_connection(redis_url) as client:
         asked = [asyncio.ensure_future(client.ping()) for _ in range(API_CONNECTIONS)]
         for _ in range(10):
@@ -37,7 +37,7 @@ async def test_an_event_loop_that_is_busy_is_no_redis_that_is_gone(
 async def test_a_crowd_is_told_when_redis_does_not_answer(
     redis_server: PrivateRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.connection.ANSWER_TIMEOUT", 0.3)
+    monkeypatch.setattr("jobs.redis.connection.ANSWER_TIMEOUT", 0.3)
     async with async_connection(redis_server.url) as client:
         os.kill(redis_server.pid, signal.SIGSTOP)
         try:

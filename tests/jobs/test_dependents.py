@@ -19,7 +19,7 @@ from jobs.errors import Forbidden, InsufficientStorage, MlxqError, QueueFull
 from jobs.events import ProgressState
 from jobs.gate import Ending, Gate
 from jobs.kinds import DOWNLOADS, Category
-from jobs.model_jobs import jobs_for
+from jobs.models.needed_by import jobs_for
 from jobs.status import JobStatus
 from mlxq.downloads.request import download_request
 from tests.support.events import plain

@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from jobs import keys
-from jobs.connection import async_connection
 from jobs.gate import Admission, AsyncGate, Emission, Ending, Gate
 from jobs.gate.scripts import script
 from jobs.payloads import TranscriptionPayload
+from jobs.redis.connection import async_connection
 from jobs.request import Attach
 from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, memory_of, request, waiting

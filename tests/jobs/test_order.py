@@ -16,9 +16,9 @@ from jobs.client import JobClient
 from jobs.errors import Conflict, EngineFailure, JobNotFound, QueueFull
 from jobs.gate import Change, Ending, Gate, ModelAffinity, Room
 from jobs.kinds import QUEUES
-from jobs.order import order
+from jobs.queue.order import order
+from jobs.queue.waits import WaitsFor
 from jobs.service_class import CLASSES, ServiceClass
-from jobs.waits import WaitsFor
 from mlxq.downloads.request import download_request
 from tests.support.jobs import TTL, request, waiting
 from tests.support.payloads import made

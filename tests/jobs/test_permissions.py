@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from jobs import bus, keys, permissions
+from jobs import bus, keys
 from jobs.client import JobClient
-from jobs.connection import connection
 from jobs.errors import RedisDenied
 from jobs.gate import Ending, Gate
-from jobs.permissions import PROBES, check, is_denied
+from jobs.redis import permissions
+from jobs.redis.connection import connection
+from jobs.redis.permissions import PROBES, check, is_denied
 from tests.support.jobs import TTL, request, waiting
 from tests.support.payloads import made
 

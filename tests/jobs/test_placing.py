@@ -10,11 +10,11 @@ import pytest
 import redis
 
 from jobs import keys
-from jobs.connection import async_connection
 from jobs.gate import AsyncGate, Ending, Gate, ModelAffinity, Room, Seat
 from jobs.kinds import Kind
 from jobs.payloads import ChatPayload, NoPayload
 from jobs.prefix import beginning_of
+from jobs.redis.connection import async_connection
 from jobs.request import Claim
 from jobs.service_class import ServiceClass
 from tests.support.jobs import TTL, request, waiting

@@ -15,10 +15,10 @@ from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegis
 from rq.results import Result
 from rq.serializers import JSONSerializer
 
-from jobs.connection import async_connection
 from jobs.consumer.registration import Registration
 from jobs.errors import EngineFailure
 from jobs.gate import AsyncGate, Ending, Gate
+from jobs.redis.connection import async_connection
 from tests.support.events import plain
 from tests.support.jobs import TTL, request
 from tests.support.payloads import made

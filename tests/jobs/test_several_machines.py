@@ -11,12 +11,12 @@ import pytest
 import redis
 
 from jobs import keys
-from jobs.clock import CLOCK, SharedClock, set_clock
-from jobs.connection import async_connection
 from jobs.consumer.machine import machine_of
 from jobs.consumer.registration import Registration, dead_workers
 from jobs.gate import AsyncGate, Ending, Gate, LastStep
 from jobs.housekeeping import sweep
+from jobs.redis.clock import CLOCK, SharedClock, set_clock
+from jobs.redis.connection import async_connection
 from tests.support.jobs import TTL, request
 from tests.support.payloads import made
 
@@ -155,7 +155,7 @@ def test_a_clock_that_is_off_is_corrected_and_another_one_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = SharedClock()
-    monkeypatch.setattr("jobs.clock.time.time", lambda: 5000.0)
+    monkeypatch.setattr("jobs.redis.clock.time.time", lambda: 5000.0)
     clock.learn(4999.0, 5000.5, 5000.0)
     assert clock.now() == 5000.0
     clock.learn(4999.0, 91_400.0, 5000.0)
@@ -172,7 +172,7 @@ def test_a_sweep_by_a_clock_that_is_a_day_early_deletes_nothing(
 ) -> None:
     clean_redis.zadd(keys.finished("llm"), {"job": time.time() + 600})
     real = time.time
-    monkeypatch.setattr("jobs.clock.time.time", lambda: real() + 86_400)
+    monkeypatch.setattr("jobs.redis.clock.time.time", lambda: real() + 86_400)
     set_clock(clean_redis)
     sweep(clean_redis)
     monkeypatch.undo()

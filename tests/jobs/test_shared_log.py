@@ -8,7 +8,7 @@ import redis
 
 from config.settings import REPO
 from jobs import shared_log
-from jobs.connection import async_connection
+from jobs.redis.connection import async_connection
 from jobs.shared_log import last_lines, lines_after
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +19,7 @@ import logging, time
 from config.logs import configure_logging
 from config.settings import load_settings
 from jobs import shared_log
-from jobs.connection import connection
+from jobs.redis.connection import connection
 from jobs.shared_log import SharedLog
 
 shared_log.MOST = 5

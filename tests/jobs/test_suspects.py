@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from jobs import keys
-from jobs.connection import async_connection
 from jobs.consumer.step_record import StepRecord, last_steps
 from jobs.gate import AsyncGate, Emission, Gate, LastStep, ModelAffinity
+from jobs.redis.connection import async_connection
 from tests.support.events import EventType, encode_event
 from tests.support.jobs import TTL, request
 

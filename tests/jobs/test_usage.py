@@ -13,11 +13,11 @@ import redis.asyncio
 
 from jobs import gate as the_gate
 from jobs import keys
-from jobs.connection import async_connection
 from jobs.errors import EngineFailure
 from jobs.gate import AsyncGate, Ending, Gate
 from jobs.kinds import KINDS, Kind
 from jobs.payloads import NoPayload, RerankPayload
+from jobs.redis.connection import async_connection
 from jobs.results import (
     EmbeddingResult,
     EmbeddingUsage,

@@ -16,10 +16,10 @@ import redis
 from msgspec import convert, to_builtins
 
 from jobs import keys
-from jobs.connection import connection
 from jobs.errors import MlxqError
 from jobs.gate import Emission, Ending, Gate, Ttl
 from jobs.kinds import KINDS, Category, Kind
+from jobs.redis.connection import connection
 from jobs.request import Claim
 from jobs.worker_state import Rest
 from tests.support.events import EventType, encode_event, plain

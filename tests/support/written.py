@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.engines.llm.answers.splitter import Splitter
 from worker.engines.llm.formats.family import Family
+from worker.engines.llm.formats.parts import ARGUMENTS, CALL, CLOSED, CONTENT, REASONING
 from worker.engines.llm.formats.typed import Tools
-from worker.engines.llm.parts import ARGUMENTS, CALL, CLOSED, CONTENT, REASONING
-from worker.engines.llm.splitter import Splitter
 
 Call = tuple[str, str]
 

@@ -19,7 +19,7 @@ from openai.types.chat import ChatCompletion
 from tests.support.images import Web, data_url, encoded, part, picture
 from tests.support.system import System
 from tests.support.vision_checkpoints import random_gemma3, random_qwen2_vl, random_qwen3_vl
-from worker.engines.llm.vision import knows
+from worker.engines.llm.vision.engine import knows
 
 FAMILIES = {"qwen2-vl": random_qwen2_vl, "qwen3-vl": random_qwen3_vl, "gemma-3": random_gemma3}
 #: The pictures of each story, in order.

@@ -16,9 +16,9 @@ from jobs.client import JobClient
 from jobs.events import Delta, Requeued
 from jobs.info import JobInfo
 from jobs.kinds import Kind
+from jobs.queue.waits import WaitsFor, starts_at
 from jobs.service_class import ServiceClass
 from jobs.status import JobStatus
-from jobs.waits import WaitsFor, starts_at
 from tests.support.lanes import Bench
 from tests.support.machine import FakeMachine
 from worker.background_policy import Policy

@@ -31,7 +31,7 @@ def _load_chat(ref: ModelRef, settings: Settings) -> Engine[Any]:
     config = config_in(ref.path)
     if sees(ref.base_id, config):
         with importing():
-            from worker.engines.llm import vision
+            from worker.engines.llm.vision import engine as vision
 
             known = vision.knows(config)
         if known:
@@ -104,7 +104,7 @@ def load_reader(ref: ModelRef, settings: Settings) -> Reader:
 
     def load(viewed: ModelRef) -> Reader:
         with importing():
-            from worker.engines.llm import tokenizer
+            from worker.engines.llm.prompts import tokenizer
 
             # Transformers imports the module of a tokenizer when it is first loaded.
             return tokenizer.load(viewed)

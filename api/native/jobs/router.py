@@ -29,7 +29,7 @@ from api.native.jobs.events import JobEvents
 from api.native.jobs.schema import JobId, JobList
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.kinds import Kind
-from jobs.listing import Wanted
+from jobs.queue.listing import Wanted
 from jobs.status import JobStatus
 
 router = APIRouter(tags=["jobs"])

@@ -6,7 +6,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from jobs.info import QueueStats
-from jobs.waits import EVERY_QUEUE
+from jobs.queue.waits import EVERY_QUEUE
 from jobs.worker_state import Rest, RestReason, WorkerState
 
 QueueName = Literal["llm", "asr", "tts", "image", "embedding", "download"]

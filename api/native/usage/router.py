@@ -22,7 +22,7 @@ from api.native.usage.report import GROUPS, Report, Wanted
 from api.native.usage.schema import UsageList
 from jobs.errors import InvalidRequest
 from jobs.kinds import KINDS
-from jobs.redis_errors import told
+from jobs.redis.errors import told
 from jobs.usage import KEPT_DAYS, KEY_HASH, read, today
 
 router = APIRouter(tags=["usage"])

@@ -17,7 +17,7 @@ from api.native.dialect import NATIVE
 from api.native.webhooks.schema import DeliveryId, DeliveryList, DeliveryObject, DeliveryState, shown
 from jobs.errors import InvalidRequest, NotFound
 from jobs.pages import UnknownCursor
-from jobs.redis_errors import told
+from jobs.redis.errors import told
 from jobs.webhooks.delivery import Delivery, DeliveryStatus
 from jobs.webhooks.store import DeliveryStore
 

@@ -12,7 +12,7 @@ from api.http.security import at_the_machine
 from api.native.dialect import NATIVE
 from api.native.workers.render import refused_row, worker_row
 from api.native.workers.schema import Workers
-from jobs.redis_errors import told
+from jobs.redis.errors import told
 from jobs.refused import refusals
 from jobs.roster import roster
 

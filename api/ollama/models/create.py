@@ -19,7 +19,7 @@ from api.ollama.models.modelfile import REFUSED, read_modelfile
 from api.ollama.models.request import Name, NamedModel
 from api.ollama.options import Options
 from jobs.errors import Conflict, InvalidRequest, ModelNotFound
-from jobs.model_alias import ModelAlias
+from jobs.models.alias import ModelAlias
 from mlxq.catalog.alias_file import check_name
 
 router = APIRouter(tags=["ollama"])

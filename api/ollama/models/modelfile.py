@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from jobs.errors import InvalidRequest
-from jobs.model_alias import ModelAlias
+from jobs.models.alias import ModelAlias
 
 #: An instruction and its value: a text in three quotes over any number of lines, or the rest of the line. The text
 #: ends at the first three quotes, so that nothing is read twice.

@@ -26,10 +26,10 @@ from api.openai.dialect import OPENAI
 from api.openai.files.schema import DeletedFile, FileList, FileObject, FileRequest, shown
 from jobs.batches import BatchStore
 from jobs.blobs import STORED
-from jobs.clock import CLOCK
 from jobs.errors import Conflict, InsufficientStorage, InvalidRequest, NotFound, PayloadTooLarge
 from jobs.files import FileStore, Part, StoredFile, new_file_id
 from jobs.pages import UnknownCursor
+from jobs.redis.clock import CLOCK
 
 router = APIRouter(tags=["files"])
 

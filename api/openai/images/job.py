@@ -22,7 +22,7 @@ from api.openai.images.upload import ImageUpload, InputImages
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
-from jobs.model_card import Limits
+from jobs.models.card import Limits
 from jobs.payloads import ImagePayload, Lora, Mode
 from jobs.request import JobRequest
 from mlxq.catalog import Catalog, ModelRef, UnknownAdapter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.kinds import Category
-from jobs.model_card import Guidance, Limits
+from jobs.models.card import Guidance, Limits
 from mlxq.catalog.families.family import Family
 from mlxq.catalog.foreign_json import read_object
 from mlxq.catalog.model_config import LONGEST

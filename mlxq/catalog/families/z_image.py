@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jobs.model_card import Guidance, Limits
+from jobs.models.card import Guidance, Limits
 from mlxq.catalog.families.image import ImageFamily
 from mlxq.catalog.foreign_json import read_object
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from jobs.blobs import JobBlobs
 from jobs.errors import InsufficientStorage, InvalidRequest, ServiceUnavailable
-from jobs.model_card import Limits
+from jobs.models.card import Limits
 from jobs.payloads import ImagePayload
 from jobs.results import ImageResult, ImageTokens, ImageUsage, MadeImage
 from mlxq.catalog import UnknownAdapter

@@ -7,7 +7,7 @@ It does not know tokens or payloads. It belongs to its model's thread.
 from collections.abc import Collection, Iterable, Mapping
 
 from worker.engines.llm.request import TextRequest
-from worker.engines.llm.solo import Solo
+from worker.engines.llm.rows.solo import Solo
 
 
 class Aside:

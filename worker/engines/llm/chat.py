@@ -20,25 +20,25 @@ from mlxq.catalog import Catalog, ModelRef
 from worker.engines.base import Alive, Done, Failed, Headroom, Output
 from worker.engines.failures import failure_of
 from worker.engines.llm.admission import Admission
-from worker.engines.llm.answers import Answers
+from worker.engines.llm.answers.answers import Answers
+from worker.engines.llm.answers.sequence import Sequence
 from worker.engines.llm.aside import Aside
-from worker.engines.llm.batch import SHORT, Batch
-from worker.engines.llm.compiling import PAUSE, CompilingTask
 from worker.engines.llm.drafts import DraftModels
 from worker.engines.llm.echo import echo
 from worker.engines.llm.footprint import measure
-from worker.engines.llm.loads import Begun
+from worker.engines.llm.grammars.compiling import PAUSE, CompilingTask
 from worker.engines.llm.paused import Paused
 from worker.engines.llm.prefill import Prefill, Runner, TextPrefill, text_prefill
-from worker.engines.llm.preparation import Preparation
-from worker.engines.llm.prompt import Prompt, Prompts
 from worker.engines.llm.prompt_cache import PromptCache, cache_limit
-from worker.engines.llm.rendering import JinjaProcess
+from worker.engines.llm.prompts.preparation import Preparation
+from worker.engines.llm.prompts.prompt import Prompt, Prompts
+from worker.engines.llm.prompts.rendering import JinjaProcess
 from worker.engines.llm.request import TextRequest, Written
-from worker.engines.llm.row import Advance, Row, Token
-from worker.engines.llm.sampling import Sampling, make_sampler
-from worker.engines.llm.sequence import Sequence
-from worker.engines.llm.solo import Solo
+from worker.engines.llm.rows.batch import SHORT, Batch
+from worker.engines.llm.rows.loads import Begun
+from worker.engines.llm.rows.row import Advance, Row, Token
+from worker.engines.llm.rows.sampling import Sampling, make_sampler
+from worker.engines.llm.rows.solo import Solo
 from worker.engines.loading import LanguageModel, load_language_model
 
 #: max_tokens when neither the request nor the model's generation_config.json (`max_new_tokens`) names any.

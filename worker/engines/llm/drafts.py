@@ -3,8 +3,8 @@
 from config.settings import Settings
 from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog import Catalog, UnknownModel
-from worker.engines.llm.row import Advance, Token
-from worker.engines.llm.solo import Solo
+from worker.engines.llm.rows.row import Advance, Token
+from worker.engines.llm.rows.solo import Solo
 from worker.engines.loading import LanguageModel, load_language_model
 from worker.guard import opened
 

@@ -2,9 +2,9 @@
 
 from jobs.payloads import CompletionPayload
 from worker.engines.base import Delta
-from worker.engines.llm.logprobs import of_prompt
+from worker.engines.llm.answers.logprobs import of_prompt
+from worker.engines.llm.grammars.vocabulary import Vocabulary
 from worker.engines.llm.request import TextRequest
-from worker.engines.llm.vocabulary import Vocabulary
 from worker.engines.loading import LanguageModel
 
 #: Tokens of a prompt whose log-probabilities are made at once: each is a row as wide as the vocabulary.

@@ -10,16 +10,16 @@ from mlx_lm.models.cache import make_prompt_cache
 
 from config.settings import Settings
 from mlxq.catalog import ModelRef
-from worker.engines.llm.batch import Batch
-from worker.engines.llm.loads import Begun, Loads, Start
-from worker.engines.llm.prompt import Prompt
+from worker.engines.llm.answers.sequence import Sequence
 from worker.engines.llm.prompt_cache import Beginning, CachedPrompt, PromptCache, cache_limit
 from worker.engines.llm.prompt_cache.disk import SHORTEST_STORED, DiskCache
 from worker.engines.llm.prompt_cache.disk_model import disk_cache
-from worker.engines.llm.row import Row
-from worker.engines.llm.saving import Saving
-from worker.engines.llm.sequence import Sequence
-from worker.engines.llm.solo import Solo
+from worker.engines.llm.prompts.prompt import Prompt
+from worker.engines.llm.rows.batch import Batch
+from worker.engines.llm.rows.loads import Begun, Loads, Start
+from worker.engines.llm.rows.row import Row
+from worker.engines.llm.rows.saving import Saving
+from worker.engines.llm.rows.solo import Solo
 from worker.engines.loading import LanguageModel
 
 Runner = Batch | Solo

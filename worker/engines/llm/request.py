@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from jobs.results import TextResult, TextUsage, Timings
 from worker.engines.base import Progress
+from worker.engines.llm.answers.sequence import Sequence
 from worker.engines.llm.prefill import Runner
-from worker.engines.llm.prompt import Prompt
-from worker.engines.llm.row import Row
-from worker.engines.llm.sequence import Sequence
-from worker.engines.llm.solo import Solo
+from worker.engines.llm.prompts.prompt import Prompt
+from worker.engines.llm.rows.row import Row
+from worker.engines.llm.rows.solo import Solo
 
 #: Seconds between two reports of how far a prompt is read. One that is read sooner has none.
 REPORT_EVERY = 0.25

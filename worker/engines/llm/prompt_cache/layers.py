@@ -16,7 +16,7 @@ Layers = list[Any]
 #: What can't be trimmed, at one point: for each leaf of the layers a copy of it, or None if it can be trimmed.
 State = list[Any]
 
-#: Leaves that can always be trimmed: those of mlx-lm and mlx-vlm, and `vision_model.RopeShift`. Others, such as
+#: Leaves that can always be trimmed: those of mlx-lm and mlx-vlm, and `vision.model.RopeShift`. Others, such as
 #: RotatingKVCache, claim it only while they are short.
 _TRIMMABLE = frozenset({"KVCache", "ConcatenateKVCache", "QuantizedKVCache", "RopeShift"})
 

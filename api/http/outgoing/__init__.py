@@ -1,0 +1,1 @@
+"""Requests to addresses that clients named, without giving them access to this machine's networks."""

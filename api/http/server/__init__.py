@@ -1,0 +1,1 @@
+"""uvicorn's protocols with bounds, and clients that have left."""

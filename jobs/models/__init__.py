@@ -1,0 +1,1 @@
+"""What machines and users say of models, in Redis: inventories, names, records."""

@@ -1,0 +1,1 @@
+"""Connections to Redis, the permissions and scripts they need, and Redis' clock."""

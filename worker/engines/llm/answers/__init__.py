@@ -1,0 +1,1 @@
+"""How tokens become an answer: text, reasoning, tool calls, log-probabilities."""

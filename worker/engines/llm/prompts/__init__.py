@@ -1,0 +1,1 @@
+"""How a request becomes the tokens of its prompts: conversations, templates, tokenizers."""
