@@ -6,7 +6,8 @@ time of one rendering and the length of its output. It imports nothing but jinja
 It ends when nothing was asked for a while, too: its 11 MB are a part of what an idle server takes.
 
 A request is JSON `{"template", "variables"}`, an answer one letter and text: T the rendered text, R what the template
-raised, L which limit it met. Both are preceded by their length in four bytes.
+raised, L which limit it met. Both are preceded by their length in four bytes. Before
+the first answer there is one byte, which tells that the process has started.
 """
 
 import contextlib
@@ -144,6 +145,8 @@ def main(cpu_seconds: float, quiet_seconds: float) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(BrokenPipeError):
+        sys.stdout.buffer.write(b"+")
+        sys.stdout.buffer.flush()
         serve(cpu_seconds, quiet_seconds)
 
 

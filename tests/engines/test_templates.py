@@ -1,7 +1,11 @@
 """Chat templates are rendered as transformers renders them, by a process that ends where they run away."""
 
 import resource
+import shutil
+import signal
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,14 +13,16 @@ from typing import Any
 import pytest
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, ServiceUnavailable
 from tests.engines.test_histories import HISTORIES, reader, said
 from tests.support.payloads import typed
 from tests.support.templates import STYLES
+from worker.engines.llm.prompts import rendering
 from worker.engines.llm.prompts.history import readable
 from worker.engines.llm.prompts.rendering import JinjaProcess, TemplateLimit
 from worker.engines.llm.prompts.traits import Refusal
 
+ECHO = "{{ messages[0].content }}"
 #: What templates on the hub use beside loops and conditions.
 FEATURES = {
     "namespace": "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}"
@@ -106,13 +112,13 @@ def test_a_template_that_runs_away_is_ended(jinja: JinjaProcess, name: str) -> N
     assert isinstance(caught.value, TemplateLimit), caught.value
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 50_000, f"the worker took {grown} kB"
-    assert jinja.render("{{ messages[0].content }}", variables([said("user", "still here")])) == "still here"
+    assert jinja.render(ECHO, variables([said("user", "still here")])) == "still here"
 
 
 def test_the_process_ends_when_it_is_quiet_and_starts_again_when_it_is_needed() -> None:
     with closing(JinjaProcess(quiet_seconds=0.01)) as jinja:
         for text in ("one", "two", "three"):
-            assert jinja.render("{{ messages[0].content }}", variables([said("user", text)])) == text
+            assert jinja.render(ECHO, variables([said("user", text)])) == text
             [process] = jinja._processes
             assert process.wait(60) == 0
 
@@ -120,8 +126,46 @@ def test_the_process_ends_when_it_is_quiet_and_starts_again_when_it_is_needed() 
 def test_a_process_that_was_started_ahead_is_the_one_that_renders(jinja: JinjaProcess) -> None:
     jinja.start()
     ahead = list(jinja._processes)
-    assert jinja.render("{{ messages[0].content }}", variables([said("user", "one")])) == "one"
+    assert jinja.render(ECHO, variables([said("user", "one")])) == "one"
     assert jinja._processes == ahead
+
+
+def test_a_process_that_is_killed_fails_no_rendering(jinja: JinjaProcess) -> None:
+    jinja.start()
+    [process] = jinja._processes
+    process.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor() as threads:
+        answer = threads.submit(jinja.render, ECHO, variables([said("user", "still here")]))
+        while jinja._lock.acquire(blocking=False):  # until it is asked
+            jinja._lock.release()
+        process.kill()
+        assert answer.result(60) == "still here"
+
+
+def test_a_machine_that_is_too_busy_is_no_fault_of_the_template(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as busy:
+        busy.setattr(rendering, "PATIENCE", 0.0)
+        prompts = reader(tmp_path, "plain", ECHO)
+        with pytest.raises(ServiceUnavailable, match="too busy"):
+            prompts.read(typed({"messages": [said("user", "hi")]}))
+    with closing(prompts):
+        [prompt] = prompts.read(typed({"messages": [said("user", "hi")]}))
+        assert prompts._tokenizer.decode(prompt.tokens) == "hi"
+
+
+def test_a_process_that_does_not_start_is_no_fault_of_the_template(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", shutil.which("false"))
+        prompts = reader(tmp_path, "plain", ECHO)
+        with pytest.raises(ServiceUnavailable, match="does not start"):
+            prompts.read(typed({"messages": [said("user", "hi")]}))
+    with closing(prompts):
+        [prompt] = prompts.read(typed({"messages": [said("user", "hi")]}))
+        assert prompts._tokenizer.decode(prompt.tokens) == "hi"
 
 
 def test_a_template_that_runs_away_is_a_400_and_others_are_answered(tmp_path: Path) -> None:

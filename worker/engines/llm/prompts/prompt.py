@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import structs
 
-from jobs.errors import ContextLengthExceeded, InvalidRequest
+from jobs.errors import ContextLengthExceeded, InvalidRequest, ServiceUnavailable
 from jobs.payloads import ChatPayload, LanguagePayload, Message, Tool
 from worker.engines.llm.formats.family import Family
 from worker.engines.llm.formats.parts import CONTENT, REASONING
@@ -84,12 +84,13 @@ class Prompts:
         # Mistral's templates refuse ids of calls that are not nine letters or digits.
         self._short_ids = parser_name(language.tokenizer) == "mistral"
         self._boundaries = Boundaries(self._encoded) if language.needs_checkpoints else None
+        #: None: the template could not be probed yet
         self._histories: Histories | None = None
         #: why the template cannot be used at all
         self._exceeded: TemplateLimit | None = None
         #: whether it has exceeded a limit: it is not used any more
         self._suspicious = False
-        self._probe()
+        self._try_to_probe()
 
     def close(self) -> None:
         """End the process that renders templates."""
@@ -214,8 +215,8 @@ class Prompts:
                 closed = self._rendered(messages, payload, images, begins=False)
             if (other := opening_of(messages)) is not None:
                 opening = self._rendered(other, payload, 0, begins=False)
-        except Refusal:
-            log.debug("the chat template refuses a part of a chat that it renders")
+        except (Refusal, ServiceUnavailable) as error:
+            log.debug("the chat template does not render a part of a chat that it renders: %s", error)
         except TemplateLimit as error:
             log.warning(
                 "only ends of prompts are kept: the chat template fails on a part of a chat: %s", error
@@ -246,30 +247,40 @@ class Prompts:
     def _rendered(self, messages: list[Message], payload: ChatPayload, images: int, *, begins: bool) -> str:
         """Messages with the options of a payload. `begins`: with the beginning of the answer.
 
-        Raises Refusal and TemplateLimit.
+        Raises Refusal, TemplateLimit and ServiceUnavailable.
         """
-        if self._histories is None:
-            raise self._exceeded or TemplateLimit()
+        histories = self._histories or self._probe()
         options = {**self._options(payload), "add_generation_prompt": begins}
         long = self.is_long(payload)
 
         def render(messages: list[Message], tools: list[Tool] | None) -> str:
             return self._render(messages, tools, images, long=long, **options)
 
-        return self._histories.render(messages, payload.tools, render)
+        return histories.render(messages, payload.tools, render)
 
-    def _probe(self) -> None:
-        """Determine what the template accepts."""
+    def _try_to_probe(self) -> None:
+        try:
+            self._probe()
+        except TemplateLimit as error:
+            log.error("the chat template fails: %s", error)
+        except ServiceUnavailable as error:
+            log.warning("the chat template is probed with the next chat: %s", error)
+
+    def _probe(self) -> Histories:
+        """Determine what the template accepts. Raises TemplateLimit and ServiceUnavailable."""
+        if self._exceeded is not None:
+            raise self._exceeded
         try:
             self._histories = Histories(
                 lambda messages, tools: self._render(messages, tools, 0, add_generation_prompt=True)
             )
         except TemplateLimit as error:
-            log.error("the chat template fails: %s", error)
             self._exceeded = error
+            raise
+        return self._histories
 
     def _render(self, messages: list[Message], tools: list[Tool] | None, images: int, **options: Any) -> str:
-        """Raises Refusal and TemplateLimit."""
+        """Raises Refusal, TemplateLimit and ServiceUnavailable."""
         return self._template.render(messages, tools, **options)
 
     def _options(self, payload: ChatPayload) -> dict[str, object]:

@@ -8,27 +8,29 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
 import time
 import weakref
-from pathlib import Path
 from typing import Any
 
 import orjson
 
+from config.settings import REPO
+from jobs.errors import ServiceUnavailable
 from jobs.payloads import Message, Tool
 from worker.engines.llm.prompts.traits import Refusal
 
 #: Seconds of processor time that one rendering may take.
 CPU_SECONDS = 2.0
-#: Seconds of real time that a rendering may take, longer than its processor time, as the machine may be busy.
+#: Seconds of real time that a rendering, and the start of the process, may take on a machine that is busy.
 PATIENCE = 20.0
 #: Seconds without a rendering after which the process ends. The next rendering waits until it has started again.
 QUIET = 60.0
-_ROOT = Path(__file__).resolve().parents[3]
-_TOO_LONG = "it takes too long"
+#: Processes that may end under a rendering, one after the other, before the fault is taken to be the template's.
+_TRIES = 2
 
 
 class TemplateLimit(Exception):
@@ -43,6 +45,8 @@ class JinjaProcess:
         #: at most one; it ends with this object, even without `close`
         self._processes: list[subprocess.Popen[bytes]] = []
         weakref.finalize(self, _end, self._processes)
+        #: whether it has started, which it tells by one byte
+        self._ready = False
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -51,7 +55,7 @@ class JinjaProcess:
             self._running()
 
     def render(self, template: str, variables: dict[str, object]) -> str:
-        """Raises Refusal and TemplateLimit."""
+        """Raises Refusal, TemplateLimit, and ServiceUnavailable where the machine is too busy to tell."""
         request = {"template": template, "variables": variables}
         try:
             data = orjson.dumps(request)
@@ -73,20 +77,34 @@ class JinjaProcess:
             _end(self._processes)
 
     def _ask(self, data: bytes) -> bytes:
-        while True:
+        died = 0
+        while died < _TRIES:
             process = self._running()
             try:
                 return self._exchange(process, data)
-            except (OSError, EOFError) as error:
-                # Without an error it ended because it had been quiet, just when it was asked.
-                was_quiet = not isinstance(error, TimeoutError) and _exit_code(process) == 0
+            except TimeoutError as error:
+                # Had the template used that time, the kernel would have ended the process.
                 _end(self._processes)
-                if not was_quiet:
-                    raise TemplateLimit(_TOO_LONG) from error
+                raise ServiceUnavailable(
+                    "The machine is too busy to render the model's chat template."
+                ) from error
+            except (OSError, EOFError) as error:
+                code = _exit_code(process)
+                _end(self._processes)
+                if code == -signal.SIGPROF:
+                    raise TemplateLimit("it takes too long") from error
+                # Without an error it ended because it had been quiet, just when it was asked.
+                died += code != 0 or not self._ready
+        if not self._ready:
+            raise ServiceUnavailable("The process that renders chat templates does not start.")
+        raise TemplateLimit("it ends the process that renders it")
 
     def _exchange(self, process: subprocess.Popen[bytes], data: bytes) -> bytes:
         assert process.stdin is not None
         assert process.stdout is not None
+        if not self._ready:
+            self._read(process.stdout.fileno(), 1, time.monotonic() + PATIENCE)
+            self._ready = True
         until = time.monotonic() + PATIENCE
         process.stdin.write(len(data).to_bytes(4, "big") + data)
         process.stdin.flush()
@@ -97,13 +115,14 @@ class JinjaProcess:
         if self._processes and self._processes[0].poll() is not None:
             _end(self._processes)
         if not self._processes:
+            self._ready = False
             self._processes.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "worker.template_process", *self._options],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    cwd=_ROOT,
+                    cwd=REPO,
                 )
             )
         return self._processes[0]
