@@ -17,6 +17,7 @@ from jobs.payloads import (
     DownloadPayload,
     EmbeddingPayload,
     ImagePayload,
+    LoadPayload,
     NoPayload,
     Payload,
     RerankPayload,
@@ -122,7 +123,7 @@ KINDS: dict[Kind, Row] = {
     ),
     Kind.SPEECH: Row(SpeechPayload, SpeechResult, "spch", Category.TTS, "SPEECH_TIMEOUT"),
     Kind.IMAGE: Row(ImagePayload, ImageResult, "img", Category.IMAGE, "IMAGE_TIMEOUT"),
-    Kind.LOAD: Row(NoPayload, LoadResult, "load", None, "LOAD_TIMEOUT", uses_model=False),
+    Kind.LOAD: Row(LoadPayload, LoadResult, "load", None, "LOAD_TIMEOUT", uses_model=False),
     Kind.UNLOAD: Row(NoPayload, LoadResult, "unload", None, "LOAD_TIMEOUT", uses_model=False),
     Kind.DOWNLOAD: Row(DownloadPayload, DownloadResult, "dl", DOWNLOADS, None, uses_model=False),
 }

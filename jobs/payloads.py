@@ -22,7 +22,13 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class NoPayload(Payload, frozen=True):
-    """Loading and unloading need nothing beyond the model."""
+    """Unloading needs nothing beyond the model."""
+
+
+class LoadPayload(Payload, frozen=True, kw_only=True):
+    """`stand_in`: whether another worker may load the model when the one that was chosen for it has ended."""
+
+    stand_in: bool = False
 
 
 class TextPayload(Payload, frozen=True, kw_only=True):

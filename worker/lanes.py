@@ -15,6 +15,8 @@ from jobs.consumer.execution import Execution
 from jobs.errors import EngineFailure, MlxqError, ModelNotFound, WorkerNotFound
 from jobs.gate import Ending, Room
 from jobs.kinds import Category, Kind
+from jobs.payloads import LoadPayload
+from jobs.request import Claim
 from jobs.results import LoadResult
 from jobs.worker_state import Periods, SlotState
 from worker.lane import Lane
@@ -76,7 +78,7 @@ class Lanes:
 
     def accept(self, execution: Execution) -> None:
         task = Task(execution)
-        if task.claim.worker not in ("", self._consumer.name):
+        if not self._may_run(task.claim):
             gone = WorkerNotFound(f"The worker '{task.claim.worker}' has ended.", param="worker")
             self.queue.put([task.ending(error=gone)])
             return
@@ -95,6 +97,12 @@ class Lanes:
         else:
             with self._routing:
                 self._lane_for(model, needed).accept(task, needed)
+
+    def _may_run(self, claim: Claim) -> bool:
+        """Whether it is for any worker, for this one, or for one that has ended and whose place it may take."""
+        if claim.worker in ("", self._consumer.name):
+            return True
+        return isinstance(claim.payload, LoadPayload) and claim.payload.stand_in
 
     def cancel(self, execution_id: str) -> None:
         """End an execution as cancelled, within one step."""

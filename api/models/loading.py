@@ -25,7 +25,7 @@ from jobs.client import JobClient
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
 from jobs.meta import LoadMeta
-from jobs.payloads import NoPayload
+from jobs.payloads import LoadPayload, NoPayload, Payload
 from jobs.request import JobRequest
 from jobs.results import LoadResult
 from mlxq.catalog import ModelRef
@@ -64,8 +64,11 @@ async def load(
 ) -> Response:
     """The answer of a load. `worker`: its name, that of its machine, or `all`; None: the one that it fits best."""
     one = await loading_worker(jobs_of(request), category, ref, worker)
-    job = _job(request, dialect, Kind.LOAD, category, ref, meta, preference, priority, one)
+    payload = LoadPayload(stand_in=worker is None)
+    job = _job(request, dialect, Kind.LOAD, category, ref, payload, meta, preference, priority, one)
     response = await run(request, job, preference, headers)
+    if one and worker is None and one not in {each.name for each in await jobs_of(request).workers()}:
+        return response  # another one has stood in for it
     return await _told(request, response, Kind.LOAD, category, ref.id, [], one)
 
 
@@ -82,7 +85,7 @@ async def unload(
     """The answer of an unload of this model. `worker`: its name, or that of its machine; None: all of them."""
     one = await named_worker(jobs_of(request), worker)
     before = await held(jobs_of(request))
-    job = _job(request, dialect, Kind.UNLOAD, category, model, meta, preference, worker=one)
+    job = _job(request, dialect, Kind.UNLOAD, category, model, NoPayload(), meta, preference, worker=one)
     response = await run(request, job, preference)
     return await _told(request, response, Kind.UNLOAD, category, model, before, one)
 
@@ -115,7 +118,9 @@ async def unload_types(
     for each in categories:
         model = freed[each][0] if len(freed[each]) == 1 and not everything else None
         meta = LoadMeta(message=message, model_type=model_type, model=model)
-        job = _job(request, dialect, Kind.UNLOAD, Category(each), "", meta, preference, worker=one)
+        job = _job(
+            request, dialect, Kind.UNLOAD, Category(each), "", NoPayload(), meta, preference, worker=one
+        )
         response = await run(request, job, preference, headers)
         if response.status_code == HTTPStatus.OK:
             told = await obeyed(jobs, Kind.UNLOAD, each, "", before, worker=one)
@@ -134,6 +139,7 @@ def _job(
     kind: Kind,
     category: Category,
     model: str | ModelRef,
+    payload: Payload,
     meta: LoadMeta,
     preference: Preference,
     priority: int = 0,
@@ -145,7 +151,7 @@ def _job(
         category=category,
         kind=kind,
         model=model,
-        payload=NoPayload(),
+        payload=payload,
         meta=meta,
         preference=preference,
         priority=priority,

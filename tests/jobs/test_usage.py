@@ -16,7 +16,7 @@ from jobs import keys
 from jobs.errors import EngineFailure
 from jobs.gate import AsyncGate, Ending, Gate
 from jobs.kinds import KINDS, Kind
-from jobs.payloads import NoPayload, RerankPayload
+from jobs.payloads import LoadPayload, RerankPayload
 from jobs.redis.connection import async_connection
 from jobs.results import (
     EmbeddingResult,
@@ -214,7 +214,7 @@ async def test_a_job_that_runs_again_counts_once_and_by_its_last_run(
 async def test_the_load_of_a_model_is_neither_a_request_nor_the_time_of_one(
     front: AsyncGate, gate: Gate, clean_redis: redis.Redis, connection: redis.asyncio.Redis
 ) -> None:
-    await front.admit(request(kind=Kind.LOAD, payload=NoPayload()), 9)
+    await front.admit(request(kind=Kind.LOAD, payload=LoadPayload()), 9)
     gate.write([], [Ending(run(gate), "execution-1", result=LoadResult(status="loaded"))])
     assert await rows(connection) == []
     await front.admit(request(), 9)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import mlx_lm
 import openai
 import pytest
@@ -305,6 +306,29 @@ def test_a_second_worker_takes_over_from_a_dead_one(
     first.wait()
     for number, job_id in enumerate(job_ids):
         check_whole(system, job_id, expected(f"shared {number}", 150))
+
+
+def test_a_load_goes_on_where_the_worker_that_was_chosen_for_it_has_died(system: System) -> None:
+    """The one that has the model is chosen as long as nobody knows that it is dead; another one stands in for it."""
+
+    def workers() -> list[str]:
+        return [row["id"] for row in system.http.get("/v1/workers").json()["data"]]
+
+    def load(**fields: Any) -> httpx.Response:
+        return system.http.post("/v1/models/load", json={"model": "org/second", **fields})
+
+    holder = system.worker
+    assert holder is not None
+    system.wait_until(lambda: len(workers()) == 1, "a dead worker is still listed")
+    [name] = workers()
+    system.start_worker()
+    system.wait_until(lambda: len(workers()) == 2, "no second worker")
+    assert load(worker=name).status_code == 200
+    holder.kill()
+    holder.wait()
+    answer = load()
+    assert (answer.status_code, answer.json().get("status")) == (200, "loaded"), answer.text
+    assert load(worker=name).status_code == 404
 
 
 def test_an_sdk_retry_after_a_lost_connection_attaches_to_the_live_job(system: System) -> None:
