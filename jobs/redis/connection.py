@@ -30,50 +30,65 @@ CONNECT_TIMEOUT = 2.0
 ANSWER_TIMEOUT = 10.0
 
 
-class _Pool(redis.asyncio.BlockingConnectionPool):
-    """Waits for a free connection as long as others get answers: Redis is not gone because all are busy."""
+class _Pool(redis.asyncio.ConnectionPool):
+    """So many connections at most. A command waits for a free one as long as others get answers.
 
-    def __init__(self, **options: Any) -> None:
+    That all are busy does not mean that Redis is gone. redis-py's own BlockingConnectionPool does not know that, and
+    takes as long for its bookkeeping as all the rest of a command.
+    """
+
+    def __init__(self, *, timeout: float, **options: Any) -> None:
         super().__init__(**options)
+        #: seconds without an answer after which nobody waits any longer
+        self.timeout = timeout
+        self._free = asyncio.Semaphore(self.max_connections)
         self._answered_at = float("-inf")
         self._is_closed = False
 
     async def get_connection(self, command_name: str | None = None, *keys: Any, **options: Any) -> Any:
-        while True:
-            began = time.monotonic()
-            try:
-                return await super().get_connection()  # type: ignore[no-untyped-call]
-            except ConnectionError as error:
-                # Only a wait that was too long has this cause.
-                if not isinstance(error.__cause__, TimeoutError) or self._answered_at < began:
-                    raise
+        """Raises redis-py's ConnectionError."""
+        await self._wait()
+        connection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
 
     async def release(self, connection: AbstractConnection) -> None:
         # One that has failed was closed.
         if connection.is_connected:
             self._answered_at = time.monotonic()
-        try:
-            await super().release(connection)
-        except asyncio.CancelledError:
-            # Cancelled while others changed the pool: it would count as used for ever.
-            if connection in self._in_use_connections:
-                await super().release(connection)
-            raise
-        finally:
-            if self._is_closed:
-                # It was being connected meanwhile.
-                await connection.disconnect(nowait=True)
+        self._in_use_connections.remove(connection)
+        self._available_connections.append(connection)
+        self._free.release()
+        if self._is_closed:
+            # It was being connected meanwhile.
+            await connection.disconnect(nowait=True)
 
     async def aclose(self) -> None:
         self._is_closed = True
         await super().aclose()
+
+    async def _wait(self) -> None:
+        while self._free.locked():
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(self.timeout):
+                    await self._free.acquire()
+                return
+            except TimeoutError as error:
+                if self._answered_at < began:
+                    raise ConnectionError("No connection to Redis is free.") from error
+        await self._free.acquire()
 
 
 def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asyncio.Redis:
     """A client for an event loop, speaking str. `blocking_reads`: for pub/sub, where silence is no error."""
     # A socket of this machine connects at once. Where it takes longer, the event loop is busy.
     local = urlsplit(address).scheme == "unix"
-    pool: redis.asyncio.BlockingConnectionPool = _Pool.from_url(
+    pool = _Pool.from_url(
         address,
         decode_responses=True,
         # What is no text in one value must not take the others along.
