@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 from starlette.requests import HTTPConnection
 
-from api.dispatch.job_schema import JobError, JobObject, JobProgress, JobResult, JobUrls, Waits
+from api.dispatch.job_schema import JobError, JobObject, JobProgress, JobResult, JobUrls, LiveJob, Waits
 from api.dispatch.renderers import Renderers, renderers_of
 from api.http.forwarded import base_of
 from jobs.client import Submission
@@ -55,16 +55,30 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
 
     Result and error are written in the dialect that the job was asked in.
     """
+    result, progress = None, info.progress
+    if info.result is not None:
+        renderer = renderers.find(info.dialect, info.kind)
+        meta = renderer.noted(info.meta)
+        answered = renderer.answered(info.id, meta, info.result, base, _seconds(info.ended_at))
+        result = renderer.body(answered)
+    return {
+        **live_job(renderers, info),
+        "position": info.position,
+        "eta": _eta(info),
+        "progress": None if progress is None else cast(JobProgress, msgspec.to_builtins(progress)),
+        "result": cast("JobResult | None", result),
+        "urls": urls(base, info.id),
+    }
+
+
+def live_job(renderers: Renderers, info: JobInfo) -> LiveJob:
+    """The part of it that changes seldom."""
     renderer = renderers.find(info.dialect, info.kind)
     created, started, ended = map(_seconds, (info.created_at, info.started_at, info.ended_at))
     ran_at = info.ran_at
     if ran_at is not None and ended is not None:
         # Redis notes the one as it is told, the worker the other before it tells.
         ran_at = min(ran_at, ended)
-    result, progress = None, info.progress
-    meta = renderer.noted(info.meta)
-    if info.result is not None:
-        result = renderer.body(renderer.answered(info.id, meta, info.result, base, ended))
     error = None if info.error is None else renderer.dialect.error_body(info.error, info.id)["error"]
     return {
         "id": info.id,
@@ -72,15 +86,12 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
         "status": info.status.value,
         "kind": renderer.name or info.kind,
         "queue": info.queue,
-        "model": meta.model,
+        "model": renderer.noted(info.meta).model,
         "app": info.app,
         "service_class": info.service_class.value,
         "created_at": None if created is None else int(created),
-        "position": info.position,
         "waits_for": cast("Waits | None", info.waits_for),
         "wait_reason": info.wait_reason,
-        "eta": _eta(info),
-        "progress": None if progress is None else cast(JobProgress, msgspec.to_builtins(progress)),
         "worker": info.worker or None,
         "attempts": info.attempts,
         "loading": info.loading and info.status is JobStatus.IN_PROGRESS,
@@ -94,9 +105,7 @@ def job_object(base: str, renderers: Renderers, info: JobInfo) -> JobObject:
             "loading_seconds": _between(started, ended if info.loading else ran_at),
             "run_seconds": None if info.loading else _between(ran_at or started, ended),
         },
-        "result": cast("JobResult | None", result),
         "error": cast("JobError | str | None", error),
-        "urls": urls(base, info.id),
     }
 
 

@@ -61,8 +61,8 @@ class JobError(TypedDict):
 JobResult = TypeAliasType("JobResult", JsonObject)
 
 
-class JobObject(TypedDict):
-    """A job as its owner sees it."""
+class LiveJob(TypedDict):
+    """A job without what changes all the time, its result and its addresses, as `/v1/events` tells it."""
 
     id: str
     object: Literal["job"]
@@ -73,12 +73,9 @@ class JobObject(TypedDict):
     app: str
     service_class: Class
     created_at: int | None
-    position: int | None
     waits_for: Waits | None
     #: the same in words
     wait_reason: str | None
-    eta: float | None
-    progress: JobProgress | None
     #: the worker process that runs it, or ran it last
     worker: str | None
     attempts: int
@@ -86,8 +83,16 @@ class JobObject(TypedDict):
     cancelling: bool
     lingers_until: float | None
     timings: JobTimings
-    result: JobResult | None
     error: JobError | str | None
+
+
+class JobObject(LiveJob):
+    """A job as its owner sees it."""
+
+    position: int | None
+    eta: float | None
+    progress: JobProgress | None
+    result: JobResult | None
     urls: JobUrls
 
 

@@ -66,14 +66,19 @@ class _Ending:
 
     def __init__(self, made_by: MadeBy, choices: int, *, with_usage: bool) -> None:
         self._made_by, self._last, self._with_usage = made_by, choices - 1, with_usage
-        self.result: TextResult | None = None
+        self._result: TextResult | None = None
+
+    def noted(self, result: TextResult | TranscriptionResult) -> TextResult | TranscriptionResult:
+        assert isinstance(result, TextResult)
+        self._result = result
+        return result
 
     def end(self, index: int, chunk: bytes) -> bytes:
-        if index != self._last or self.result is None:
+        if index != self._last or self._result is None:
             return chunk
-        told = orjson.dumps(_more(self._made_by, self.result))[:-1]
+        told = orjson.dumps(_more(self._made_by, self._result))[:-1]
         if self._with_usage:
-            told += b',"usage":' + orjson.dumps(usage(self.result.usage))
+            told += b',"usage":' + orjson.dumps(usage(self._result.usage))
         return chunk.removesuffix(b"}\n\n") + b"," + told[1:] + b"}\n\n"
 
 
@@ -83,10 +88,7 @@ class LmStudioChatFrames(ChatFrames):
         self._ending = _Ending(meta.made_by, choices, with_usage=not meta.include_usage)
 
     def result(self, data: msgspec.Raw) -> TextResult | TranscriptionResult:
-        result = super().result(data)
-        assert isinstance(result, TextResult)
-        self._ending.result = result
-        return result
+        return self._ending.noted(super().result(data))
 
     def finish(self, index: int, reason: str) -> bytes:
         return self._ending.end(index, super().finish(index, reason))
@@ -98,10 +100,7 @@ class LmStudioCompletionFrames(CompletionFrames):
         self._ending = _Ending(meta.made_by, choices, with_usage=not meta.include_usage)
 
     def result(self, data: msgspec.Raw) -> TextResult | TranscriptionResult:
-        result = super().result(data)
-        assert isinstance(result, TextResult)
-        self._ending.result = result
-        return result
+        return self._ending.noted(super().result(data))
 
     def finish(self, index: int, reason: str) -> bytes:
         return self._ending.end(index, super().finish(index, reason))

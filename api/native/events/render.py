@@ -7,39 +7,12 @@ from typing import cast
 import msgspec
 
 from api.dispatch.artifacts import file_url
-from api.dispatch.job_object import job_object
 from api.dispatch.job_schema import JobProgress
-from api.dispatch.renderers import Renderers
 from api.http.caller import Caller
-from api.native.events.schema import LiveJob, LiveOrder, LiveProgress, LiveSlot, LiveWorker
+from api.native.events.schema import LiveOrder, LiveProgress, LiveSlot, LiveWorker
 from api.native.queue.schema import QueueName
-from jobs.info import JobInfo
 from jobs.overview import Order, Running
 from jobs.worker_state import SlotState, WorkerState
-
-
-def live_job(renderers: Renderers, info: JobInfo) -> LiveJob:
-    job = job_object("", renderers, info)
-    return {
-        "id": job["id"],
-        "object": "job",
-        "status": job["status"],
-        "kind": job["kind"],
-        "queue": job["queue"],
-        "model": job["model"],
-        "app": job["app"],
-        "service_class": job["service_class"],
-        "created_at": job["created_at"],
-        "waits_for": job["waits_for"],
-        "wait_reason": job["wait_reason"],
-        "worker": job["worker"],
-        "attempts": job["attempts"],
-        "loading": job["loading"],
-        "cancelling": job["cancelling"],
-        "lingers_until": job["lingers_until"],
-        "timings": job["timings"],
-        "error": job["error"],
-    }
 
 
 def live_progress(now: Running) -> LiveProgress:

@@ -4,31 +4,8 @@ from typing import Literal
 
 from typing_extensions import TypeAliasType, TypedDict
 
-from api.dispatch.job_schema import Class, JobError, JobProgress, JobTimings, Status, Waits
+from api.dispatch.job_schema import JobProgress, LiveJob
 from api.native.queue.schema import QueueName, Queues
-
-
-class LiveJob(TypedDict):
-    """A job of `/v1/jobs` without what changes all the time, its result and its addresses."""
-
-    id: str
-    object: Literal["job"]
-    status: Status
-    kind: str
-    queue: str
-    model: str
-    app: str
-    service_class: Class
-    created_at: int | None
-    waits_for: Waits | None
-    wait_reason: str | None
-    worker: str | None
-    attempts: int
-    loading: bool
-    cancelling: bool
-    lingers_until: float | None
-    timings: JobTimings
-    error: JobError | str | None
 
 
 class LiveProgress(TypedDict):
