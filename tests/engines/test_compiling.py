@@ -83,12 +83,26 @@ def test_a_task_may_leave_before_its_grammar_is_there(engine: chat.ChatEngine) -
 def test_a_grammar_has_its_time(engine: chat.ChatEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert COMPILE_TIMEOUT <= 60, "a step may last a minute"
     monkeypatch.setattr(compiling, "COMPILE_TIMEOUT", 0.0)
-    with no_thread_free(engine):
+    ended = threading.Event()
+    monkeypatch.setattr(engine._answers._grammars, "_compile", lambda _: ended.wait(60))
+    try:
         engine.add("held", typed(held()), seed=1)
         [failed] = run(engine, "held")
+    finally:
+        ended.set()
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, InvalidRequest)
     assert failed.error.code == "invalid_json_schema"
+
+
+def test_the_time_of_a_grammar_begins_when_those_before_it_are_compiled(
+    engine: chat.ChatEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as short, no_thread_free(engine):
+        short.setattr(compiling, "COMPILE_TIMEOUT", 0.0)
+        engine.add("held", typed(held()), seed=1)
+        assert not any(isinstance(output, Failed) for _ in range(5) for output in engine.step())
+    assert isinstance(run(engine, "held")[-1], Done)
 
 
 def test_what_is_remembered_has_a_size(engine: chat.ChatEngine, monkeypatch: pytest.MonkeyPatch) -> None:

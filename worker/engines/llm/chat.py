@@ -315,7 +315,7 @@ class ChatEngine:
         """Start the tasks whose grammars are compiled. An idle engine waits for one for a moment."""
         if not self._tasks and not self._preparation:
             wait([task.compiling for task in self._compiling.values()], PAUSE, FIRST_COMPLETED)
-        for task in [task for task in self._compiling.values() if task.is_settled]:
+        for task in [task for task in self._compiling.values() if task.is_settled()]:
             del self._compiling[task.id]
             try:
                 task.check()

@@ -21,10 +21,12 @@ class CompilingTask:
     compiling: "Future[None]"
     since: float = field(default_factory=time.monotonic)
 
-    @property
     def is_settled(self) -> bool:
-        """Whether its grammar is compiled, has failed or takes too long."""
-        return self.compiling.done() or time.monotonic() - self.since > COMPILE_TIMEOUT
+        """Whether its grammar is compiled, has failed or takes too long: its time begins when those before it end."""
+        if self.compiling.running():
+            return time.monotonic() - self.since > COMPILE_TIMEOUT
+        self.since = time.monotonic()
+        return self.compiling.done()
 
     def check(self) -> None:
         """Raises the error of the compilation, and InvalidRequest if it takes too long."""
