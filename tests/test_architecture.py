@@ -219,6 +219,10 @@ def test_the_api_loads_what_few_clients_need_for_the_first_of_them() -> None:
     assert not loaded_by("api.app") & {"mcp", "mcp_types", "sse_starlette", "prometheus_client", *traces}
 
 
+def test_the_chat_engine_loads_what_grammars_need_for_the_first_of_them() -> None:
+    assert "llguidance" not in loaded_by("worker.engines.llm.chat")
+
+
 @pytest.mark.parametrize("module", ["mlxq.downloads.__main__", "mlxq.downloads.download", "mlxq.__main__"])
 def test_what_serves_no_model_loads_no_mlx(module: str) -> None:
     assert not loaded_by(module) & {"mlx", "mlx_lm", "transformers", "torch", "numpy"}

@@ -6,12 +6,16 @@ of the matcher, so that the grammar accepts every end that is found.
 
 import string
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from llguidance import LLMatcher
 
 from worker.engines.llm.grammars.json_text import JsonText
 from worker.engines.llm.grammars.vocabulary import Vocabulary
+
+# It is loaded where the first request asks for a grammar.
+if TYPE_CHECKING:
+    from llguidance import LLMatcher
 
 #: Tokens of the longest end that is searched.
 LONGEST = 1024
@@ -48,17 +52,17 @@ class Closer:
         # What opens and closes: in a text only its end does.
         self._structural = {False: self._holding(b'"{}[],:'), True: self._holding(b'"')}
 
-    def end(self, matcher: LLMatcher, text: JsonText, most: int) -> list[int] | None:
+    def end(self, matcher: "LLMatcher", text: JsonText, most: int) -> list[int] | None:
         """Tokens that end the answer, without the end token; None where no end of at most `most` is found."""
         return self._end(matcher.deep_copy(), text.copy(), min(most, LONGEST))
 
-    def stays(self, end: list[int], matcher: LLMatcher, token: int) -> bool:
+    def stays(self, end: list[int], matcher: "LLMatcher", token: int) -> bool:
         """Whether an end still is one after a token of a text: the end begins with that of the text."""
         inside = end[:1] == [self._quote] and self._letters[token]
         return bool(inside) and bool(matcher.validate_tokens(end[:1]))
 
     def fitting(
-        self, matcher: LLMatcher, text: JsonText, allowed: np.ndarray, end: list[int], left: int
+        self, matcher: "LLMatcher", text: JsonText, allowed: np.ndarray, end: list[int], left: int
     ) -> np.ndarray:
         """Of the allowed tokens those after which `left - 1` tokens suffice to end. `end`: the shortest end now."""
         chosen, structural = allowed.copy(), self._structural[text.in_string]
@@ -79,14 +83,14 @@ class Closer:
     def _holding(self, some: bytes) -> np.ndarray:
         return np.array([not set(some).isdisjoint(raw) for raw in self._tokens], dtype=bool)
 
-    def _fits(self, matcher: LLMatcher, text: JsonText, token: int, left: int) -> bool:
+    def _fits(self, matcher: "LLMatcher", text: JsonText, token: int, left: int) -> bool:
         after, text = matcher.deep_copy(), text.copy()
         if not after.consume_token(token):
             return False
         text.feed(self._tokens[token])
         return self._end(after, text, min(left - 1, LONGEST)) is not None
 
-    def _end(self, matcher: LLMatcher, text: JsonText, most: int) -> list[int] | None:
+    def _end(self, matcher: "LLMatcher", text: JsonText, most: int) -> list[int] | None:
         end: list[int] = []
         letters = 0
         while not matcher.is_accepting():
@@ -101,13 +105,13 @@ class Closer:
                 text.feed(self._tokens[token])
         return end
 
-    def _forced(self, matcher: LLMatcher) -> list[int]:
+    def _forced(self, matcher: "LLMatcher") -> list[int]:
         forced = matcher.compute_ff_tokens()
         if not forced and (raw := matcher.compute_ff_bytes()):
             forced = self._view.tokenize_bytes(raw)
         return forced
 
-    def _choice(self, matcher: LLMatcher, text: JsonText, letters: int) -> list[int]:
+    def _choice(self, matcher: "LLMatcher", text: JsonText, letters: int) -> list[int]:
         candidates: Iterable[int] = self._outside
         if text.in_string:
             turned = letters // _PATIENCE % 2

@@ -7,17 +7,20 @@ a tool call. Masks are made on the CPU and applied by MLX, so that it works on a
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlx.core as mx
 import numpy as np
-from llguidance import LLMatcher
 
 from jobs.errors import EngineFailure, InvalidRequest, MlxqError
 from worker.engines.llm.grammars.closing import LONGEST, Closer
 from worker.engines.llm.grammars.json_text import JsonText
 from worker.engines.llm.grammars.loop import Loop
 from worker.engines.llm.grammars.vocabulary import Vocabulary
+
+# It is loaded where the first request asks for a grammar.
+if TYPE_CHECKING:
+    from llguidance import LLMatcher
 
 #: Line breaks that may come before what the grammar describes.
 _MOST_BREAKS = 2
@@ -79,7 +82,7 @@ class Constraint:
 
     def __init__(
         self,
-        grammar: LLMatcher,
+        grammar: "LLMatcher",
         limits: Limits,
         start: Start | None = None,
         *,
@@ -127,7 +130,7 @@ class Constraint:
             allowed = allowed | wished
         return mx.where(allowed, logits, -mx.inf)
 
-    def _allowed(self, matcher: LLMatcher, width: int) -> np.ndarray:
+    def _allowed(self, matcher: "LLMatcher", width: int) -> np.ndarray:
         bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
         if matcher.is_error():
             raise _broken(matcher)
@@ -150,7 +153,7 @@ class Constraint:
             allowed = self._closing(matcher, allowed, self._left)
         return allowed
 
-    def _closing(self, matcher: LLMatcher, allowed: np.ndarray, left: int) -> np.ndarray:
+    def _closing(self, matcher: "LLMatcher", allowed: np.ndarray, left: int) -> np.ndarray:
         """The tokens after which the answer can still be ended; it may have `left` more, its end among them."""
         assert self._look_at is not None
         if left > self._look_at:
@@ -210,7 +213,7 @@ class Constraint:
         self._tail = self._limits.tokens[token]
         self._breaks = 0
 
-    def _consume(self, matcher: LLMatcher, token: int) -> None:
+    def _consume(self, matcher: "LLMatcher", token: int) -> None:
         if not matcher.is_stopped() and not matcher.consume_token(token):
             raise _broken(matcher)
         raw = self._limits.tokens[token]
@@ -235,7 +238,7 @@ def _continued(allowed: mx.array, ends: mx.array, logits: mx.array) -> mx.array:
     return allowed & (ends | (further >= forbidden))
 
 
-def _broken(matcher: LLMatcher) -> MlxqError:
+def _broken(matcher: "LLMatcher") -> MlxqError:
     reason = first_line(matcher.get_error())
     if any(sign in reason for sign in ("too many", "too complex", "; max is ", "fuel")):
         return InvalidRequest(

@@ -7,18 +7,21 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from llguidance import LLMatcher, LLParserLimits
 
 from config.values import JsonObject
 from jobs.errors import InvalidRequest
 from worker.engines.llm.grammars.constraint import Constraint, Limits, Start, first_line
 from worker.engines.llm.grammars.vocabulary import Vocabulary
 
-#: Limits of a grammar and of each of its steps: states of about a kilobyte, and the library's own defaults.
-LIMITS = LLParserLimits(max_lexer_states=20_000, verbose_errors=False)
+# It is loaded where the first request asks for a grammar.
+if TYPE_CHECKING:
+    from llguidance import LLMatcher
+
+#: States of a grammar, of about a kilobyte each; its other limits are the library's own.
+_STATES = 20_000
 #: Bytes of all compiled grammars in the cache.
 MOST_BYTES = 64 << 20
 _SMALLEST_BYTES, _BYTES_PER_LETTER, _BYTES_PER_STATE = 128 << 10, 150, 400
@@ -49,6 +52,8 @@ class Written:
 
 def json_grammar(schema: JsonObject) -> str:
     """The grammar of one JSON value of this schema."""
+    from llguidance import LLMatcher
+
     return LLMatcher.grammar_from_json_schema(orjson.dumps(closed(schema)).decode(), overrides=PLAIN_JSON)
 
 
@@ -127,12 +132,15 @@ class Grammars:
             self._compile(wanted)
             _ = self._limits
 
-    def _compile(self, wanted: Written) -> LLMatcher:
+    def _compile(self, wanted: Written) -> "LLMatcher":
+        from llguidance import LLMatcher, LLParserLimits
+
         with self._lock:
             if (known := self._compiled.get(wanted.text)) is not None:
                 self._compiled.move_to_end(wanted.text)
                 return known
-        matcher = LLMatcher(self._vocabulary.grammars, wanted.text, log_level=0, limits=LIMITS)
+        limits = LLParserLimits(max_lexer_states=_STATES, verbose_errors=False)
+        matcher = LLMatcher(self._vocabulary.grammars, wanted.text, log_level=0, limits=limits)
         if not matcher.is_error():
             matcher.compute_bitmask()
         if matcher.is_error():
@@ -142,7 +150,7 @@ class Grammars:
             self._remember(wanted.text, matcher)
         return matcher
 
-    def _remember(self, text: str, matcher: LLMatcher) -> None:
+    def _remember(self, text: str, matcher: "LLMatcher") -> None:
         if text in self._compiled:
             return
         self._compiled[text] = matcher

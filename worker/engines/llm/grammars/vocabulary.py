@@ -2,10 +2,13 @@
 
 import re
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llguidance import LLTokenizer, TokenizerWrapper
-from llguidance.hf import from_tokenizer
+from worker.engines.importing import importing
+
+# It is loaded where the first request asks for a grammar or for log-probabilities.
+if TYPE_CHECKING:
+    from llguidance import LLTokenizer
 
 
 class Vocabulary:
@@ -16,11 +19,13 @@ class Vocabulary:
         self._tokenizer = tokenizer
 
     @cached_property
-    def grammars(self) -> LLTokenizer:
+    def grammars(self) -> "LLTokenizer":
         """The tokenizer for llguidance. It takes a second for 150,000 tokens, and is made when it is needed.
 
         Text that a grammar requires is spelled in ordinary tokens, even if it is the name of a special token.
         """
+        from llguidance import LLTokenizer, TokenizerWrapper
+
         return LLTokenizer(TokenizerWrapper(self._speller), eos_token=list(self.ends) or None)
 
     @property
@@ -43,6 +48,8 @@ class Vocabulary:
 
     @cached_property
     def _speller(self) -> "_Speller":
+        with importing():
+            from llguidance.hf import from_tokenizer
         fast = getattr(self._tokenizer, "_tokenizer", self._tokenizer)
         return _Speller(from_tokenizer(fast, n_vocab=self.size, slices=[]))
 
@@ -56,7 +63,7 @@ class _Speller:
 
     bos_token_id: int | None = None
 
-    def __init__(self, view: LLTokenizer) -> None:
+    def __init__(self, view: "LLTokenizer") -> None:
         self._view = view
         self.eos_token_id = view.eos_token
         self.tokens = [view.decode_bytes([token]) for token in range(view.vocab_size)]
