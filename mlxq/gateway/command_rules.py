@@ -95,7 +95,6 @@ def _rules(joined: Joined) -> Iterator[tuple[str, Pattern, bool]]:
         bell = _one(keys.bell(category))
         yield once("BLMOVE", bell, bell, _one("LEFT"), _one("LEFT"), _number)
         yield once("RPUSH", bell, _one("1"))
-        yield once("EXISTS", _one(keys.queue(category)))
     # Questions that only it can answer.
     yield once("LPOP", _one(keys.questions(joined.worker)))
     yield once("PUBLISH", _is_bus, _is_reply)
