@@ -401,6 +401,19 @@ def test_the_folder_may_be_deleted_at_any_time(disk: Disk) -> None:
         assert load(cache, PROMPT)[1] == 0
 
 
+def test_what_writes_leaves_the_device_of_other_threads_alone(disk: Disk) -> None:
+    """MLX has one default device for all threads: where it is a GPU, models would go on on the CPU."""
+    cache = disk.cache()
+    store(cache, plain, PROMPT)
+    other, before = mx.Device(mx.cpu, 1), mx.default_device()
+    mx.set_default_device(other)
+    try:
+        cache.close(60)
+        assert mx.default_device() == other
+    finally:
+        mx.set_default_device(before)
+
+
 def test_a_full_disk_is_no_error(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
+import psutil
 import pytest
 
 from config.settings import Settings
@@ -14,6 +16,7 @@ from tests.support.checkpoints import random_qwen3
 from tests.support.family_checkpoints import family_checkpoint
 from tests.support.payloads import typed
 from tests.support.steps import results
+from tests.support.waits import wait_for
 from worker.engines.base import Delta
 from worker.engines.llm import chat
 from worker.engines.llm.rows import reading
@@ -94,6 +97,24 @@ def test_a_model_whose_cache_can_not_be_cut_goes_on_where_it_was(engine: Engines
         found = answer(second, ask(more))
     assert found["choices"] == expected["choices"]
     assert cached(found) == LENGTH + 1
+
+
+def test_a_model_that_leaves_takes_its_threads_along(engine: Engines) -> None:
+    def threads() -> int:
+        # MLX starts the thread of every stream by then, also of one whose user has ended.
+        mx.clear_cache()
+        count: int = psutil.Process().num_threads()
+        return count
+
+    def use() -> None:
+        with engine() as loaded:
+            answer(loaded, chat_of(LONG))
+
+    use()
+    before = threads()
+    for _ in range(3):
+        use()
+    wait_for(lambda: threads() <= before)
 
 
 def test_models_that_take_turns_keep_their_prompts(engine: Engines) -> None:

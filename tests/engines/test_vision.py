@@ -5,6 +5,8 @@ from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
+import psutil
 import pytest
 
 from config.settings import Settings
@@ -14,6 +16,7 @@ from tests.support.images import encoded, picture
 from tests.support.payloads import typed
 from tests.support.steps import result_of, until_ended
 from tests.support.vision_checkpoints import random_gemma3, random_qwen3_vl
+from tests.support.waits import wait_for
 from worker.engines.base import Delta, Failed, Output, Progress
 from worker.engines.llm import request
 from worker.engines.llm.chat import ChatEngine
@@ -83,6 +86,28 @@ def test_others_decode_while_a_long_prompt_with_a_picture_is_read(
     assert decoding.tokens == before + steps
     assert not isinstance(news[0], Failed)
     assert until_ended(engine, "short").keys() >= {"short"}
+
+
+def test_a_vision_model_that_leaves_takes_its_threads_along(
+    folder: Path, settings: Settings, image: dict[str, str]
+) -> None:
+    def threads() -> int:
+        # MLX starts the thread of every stream by then, also of one whose user has ended.
+        mx.clear_cache()
+        count: int = psutil.Process().num_threads()
+        return count
+
+    def use() -> None:
+        engine = vision.load(ModelRef("eyes", folder), settings)
+        engine.add("asked", typed(payload([image, text("What is this?")])), 0)
+        answer(until_ended(engine, "asked")["asked"])
+        engine.close()
+
+    use()
+    before = threads()
+    for _ in range(3):
+        use()
+    wait_for(lambda: threads() <= before)
 
 
 def test_who_leaves_while_it_is_read_leaves_nothing_behind(engine: ChatEngine, image: dict[str, str]) -> None:

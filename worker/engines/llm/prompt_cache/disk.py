@@ -8,13 +8,11 @@ storing and loading. It belongs to the thread of its model, except where a metho
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-import mlx.core as mx
-
 from worker.engines.llm.prompt_cache.disk_files import PieceFiles
+from worker.engines.llm.prompt_cache.disk_format import Stored
 from worker.engines.llm.prompt_cache.disk_layers import Format, snapshot
 from worker.engines.llm.prompt_cache.disk_loading import Loading, Part
 from worker.engines.llm.prompt_cache.disk_pieces import BLOCK, Key, Kind, digests
@@ -101,21 +99,20 @@ class DiskCache:
         tokens, layers = prompt.tokens, prompt.layers
         if len(tokens) < SHORTEST_STORED or not self._format.fits(layers):
             return Put(begin, replaces)
-        # Another thread can't compute them.
-        mx.eval([leaf.state for leaf in leaves(layers)])
+        by_token = self._format.by_token(layers)
         blocks = self._blocks(tokens)
         if not begin:
             self._writer.note_use(blocks)
         if self._format.has_blocks:
             for key in blocks[begin // BLOCK :]:
-                if not self._files.has(key) and not self._add_block(key, layers, begin):
+                if not self._files.has(key) and not self._add_block(key, by_token, begin):
                     return Put(key.length - BLOCK, replaces)
             # Once more, as those that are written now are the newest at their end.
             self._writer.note_use(blocks[begin // BLOCK :])
         if self._format.has_state:
             points = {**prompt.checkpoints, len(tokens): leaves(layers)}
             points = {point: points[point] for point in sorted(points)}
-            for key in self._add_states(tokens, points, layers, begin, replaces):
+            for key in self._add_states(tokens, points, by_token, begin, replaces):
                 replaces = key if key.length == len(tokens) else replaces
         return Put(BLOCK * len(blocks), replaces)
 
@@ -132,16 +129,15 @@ class DiskCache:
         self._writer.close(seconds)
         self._pool.shutdown(cancel_futures=True)
 
-    def _add_block(self, key: Key, layers: list[Any], begin: int) -> bool:
+    def _add_block(self, key: Key, by_token: Mapping[str, Stored], begin: int) -> bool:
         start = key.length - BLOCK - begin
-        make = partial(self._format.block, key, layers, start, start + BLOCK)
-        return self._writer.add(Work(key, self._format.block_bytes(layers), make))
+        return self._writer.add(Work(key, self._format.block(key, by_token, start, start + BLOCK)))
 
     def _add_states(
         self,
         tokens: list[int],
         points: Mapping[int, Sequence[Any]],
-        layers: Layers,
+        by_token: Mapping[str, Stored],
         begin: int,
         replaces: Key | None,
     ) -> Iterator[Key]:
@@ -159,8 +155,10 @@ class DiskCache:
                 continue
             nbytes = self._format.state_bytes(states)
             saved = length - max((each for each in stored if each < length), default=0)
-            make = partial(self._format.state, key, states, layers, tail, length - begin)
-            if nbytes <= BYTES_FOR_A_TOKEN * saved and self._writer.add(Work(key, nbytes, make, replaces)):
+            if nbytes > BYTES_FOR_A_TOKEN * saved:
+                continue
+            piece = self._format.state(key, states, by_token, tail, length - begin)
+            if self._writer.add(Work(key, piece, replaces)):
                 stored.append(length)
                 yield key
 

@@ -1,11 +1,12 @@
 """The content of a file of the disk cache: arrays by their names, and what was written about them.
 
 The format is safetensors. Files are read here, not by MLX, whose threads can't report an error: bytes are checked
-before there is an array. This module does not know layers.
+before there is an array. They are written here, too: a thread that computes with MLX on the CPU changes the device of
+all other threads, and MLX keeps a thread for it for ever. This module does not know layers.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -34,6 +35,7 @@ _TYPES: dict[str, tuple[str, mx.Dtype]] = {
     "BF16": ("<u2", mx.bfloat16),
     "F32": ("<f4", mx.float32),
 }
+_NAMES = {dtype: name for name, (_, dtype) in _TYPES.items()}
 
 
 class Unreadable(ValueError):
@@ -59,10 +61,18 @@ class _Tensor(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An array in the bytes of a file."""
+    """The bytes of an array. numpy does not know all types of MLX."""
 
     data: np.ndarray[Any, Any]
     dtype: mx.Dtype
+
+    @staticmethod
+    def views(arrays: Sequence[mx.array]) -> "list[Stored]":
+        """The arrays' own bytes, which nothing may write into. Call it on the thread that has computed them."""
+        # An array of its own: that of the layers may get other bytes.
+        shared = [array.view(mx.uint16 if array.dtype == mx.bfloat16 else array.dtype) for array in arrays]
+        mx.eval(shared)
+        return [Stored(np.asarray(view), array.dtype) for view, array in zip(shared, arrays, strict=True)]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,9 +95,18 @@ class Content:
         return sum(stored.data.nbytes for stored in self.arrays.values())
 
 
-def save(path: Path, arrays: dict[str, mx.array], about: About) -> None:
-    """Write a file, which must exist: MLX keeps its permissions."""
-    mx.save_safetensors(str(path), arrays, {_ABOUT: msgspec.json.encode(about).decode()})
+def save(path: Path, arrays: Mapping[str, Stored], about: About) -> None:
+    """Write a file, which must exist: it keeps its permissions."""
+    entries: dict[str, object] = {"__metadata__": {_ABOUT: msgspec.json.encode(about).decode()}}
+    end = 0
+    for name, stored in arrays.items():
+        begin, end = end, end + stored.data.nbytes
+        entries[name] = _Tensor(_NAMES[stored.dtype], list(stored.shape), (begin, end))
+    head = msgspec.json.encode(entries)
+    with path.open("r+b") as file:
+        file.write(struct.pack("<Q", len(head)) + head)
+        for stored in arrays.values():
+            file.write(np.ascontiguousarray(stored.data).data)
 
 
 def parse(data: bytes) -> Content:

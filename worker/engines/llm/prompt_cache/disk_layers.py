@@ -5,15 +5,15 @@ windows, states of recurrent layers) only hold what they need at one point and a
 knows layers. It does not know files.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
 from mlx.utils import tree_flatten, tree_unflatten
 
-from worker.engines.llm.prompt_cache.disk_format import About, Content, Unreadable
-from worker.engines.llm.prompt_cache.disk_pieces import BLOCK, Key
+from worker.engines.llm.prompt_cache.disk_format import About, Content, Stored, Unreadable
+from worker.engines.llm.prompt_cache.disk_pieces import Key
 from worker.engines.llm.prompt_cache.layers import Layers, leaves, returned, state_of
 
 
@@ -21,12 +21,12 @@ from worker.engines.llm.prompt_cache.layers import Layers, leaves, returned, sta
 class Piece:
     """What is written into one file."""
 
-    arrays: dict[str, mx.array]
+    arrays: dict[str, Stored]
     about: About
 
     @property
     def nbytes(self) -> int:
-        return sum(array.nbytes for array in self.arrays.values())
+        return sum(stored.data.nbytes for stored in self.arrays.values())
 
 
 def by_token(leaf: Any) -> bool:
@@ -90,38 +90,42 @@ class Format:
             for index in self._whole
         )
 
-    def block_bytes(self, layers: Sequence[Any]) -> int:
-        """Bytes of a block of these layers."""
-        found = leaves(layers)
-        arrays = [array for index in self._cut for array in (found[index].keys, found[index].values)]
-        bytes_of_a_token: int = sum(array.nbytes // max(1, array.shape[2]) for array in arrays)
-        return bytes_of_a_token * BLOCK
-
     def state_bytes(self, states: Sequence[Any]) -> int:
         """Bytes of the layers that are not cut into blocks."""
         return sum(int(states[index].nbytes) for index in self._whole)
 
-    def block(self, key: Key, layers: Sequence[Any], begin: int, end: int) -> Piece:
-        """Keys and values of positions in the layers. They are slices that are not computed yet."""
+    def by_token(self, layers: Sequence[Any]) -> dict[str, Stored]:
+        """Keys and values of single tokens, which pieces are cut from."""
         found = leaves(layers)
-        arrays = {}
-        for index in self._cut:
-            leaf = found[index]
-            arrays[f"{index}.keys"] = mx.contiguous(leaf.keys[..., begin:end, :])
-            arrays[f"{index}.values"] = mx.contiguous(leaf.values[..., begin:end, :])
+        return _stored(
+            {
+                f"{index}.{name}": array
+                for index in self._cut
+                for name, array in (("keys", found[index].keys), ("values", found[index].values))
+            }
+        )
+
+    def block(self, key: Key, by_token: Mapping[str, Stored], begin: int, end: int) -> Piece:
+        """Keys and values of positions in the layers."""
+        arrays = {
+            name: Stored(stored.data[..., begin:end, :], stored.dtype) for name, stored in by_token.items()
+        }
         return Piece(arrays, About(key.digest, key.length, self._classes))
 
-    def state(self, key: Key, states: Sequence[Any], layers: Sequence[Any], begin: int, end: int) -> Piece:
+    def state(
+        self, key: Key, states: Sequence[Any], by_token: Mapping[str, Stored], begin: int, end: int
+    ) -> Piece:
         """All other layers, by leaves, at one point, with the keys and values since the last full block."""
-        arrays = self.block(key, layers, begin, end).arrays if end > begin else {}
+        tail = self.block(key, by_token, begin, end).arrays if end > begin else {}
+        arrays: dict[str, mx.array] = {}
         values: dict[str, int | float | bool | str | None] = {}
         for index in self._whole:
             for path, value in _state(states[index]):
                 if isinstance(value, mx.array):
-                    arrays[f"{index}.{path}"] = mx.contiguous(value)
+                    arrays[f"{index}.{path}"] = value
                 else:
                     values[f"{index}.{path}"] = value
-        return Piece(arrays, About(key.digest, key.length, self._classes, values))
+        return Piece(tail | _stored(arrays), About(key.digest, key.length, self._classes, values))
 
     def check(self, key: Key, content: Content) -> None:
         """Raises Unreadable for a file of another prompt or of another kind of model."""
@@ -189,6 +193,10 @@ class Assembly:
             leaf.values = self._arrays[f"{index}.values"]
             leaf.offset = length
         return self._layers
+
+
+def _stored(arrays: Mapping[str, mx.array]) -> dict[str, Stored]:
+    return dict(zip(arrays, Stored.views(list(arrays.values())), strict=True))
 
 
 def _state(leaf: Any) -> list[tuple[str, Any]]:

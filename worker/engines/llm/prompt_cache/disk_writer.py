@@ -1,17 +1,13 @@
 """Writes pieces of cached prompts on a thread of its own, one after the other.
 
-Arrays must have been computed by the thread of their model. Here they are only cut and copied, on a CPU stream of
-this thread: that holds up neither the model's thread nor the GPU. This module does not know what is worth writing.
+That holds up neither the model's thread nor the GPU. This module does not know what is worth writing.
 """
 
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-
-import mlx.core as mx
 
 from worker.engines.llm.prompt_cache.disk_files import PieceFiles
 from worker.engines.llm.prompt_cache.disk_format import save
@@ -28,12 +24,15 @@ _PAUSE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A file to write. `make` cuts its arrays; `replaces`: a file that is not needed when this one is written."""
+    """A file to write. `replaces`: a file that is not needed when this one is written."""
 
     key: Key
-    nbytes: int
-    make: Callable[[], Piece]
+    piece: Piece
     replaces: Key | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return self.piece.nbytes
 
 
 class Writer:
@@ -102,21 +101,17 @@ class Writer:
             thread.join()
 
     def _run(self) -> None:
-        with mx.stream(mx.new_stream(mx.cpu)):
-            while (item := self._next()) is not None:
-                try:
-                    self._do(item)
-                except OSError as error:
-                    self._paused_until = time.monotonic() + _PAUSE
-                    log.warning("prompts are not written for %.0f s: %s", _PAUSE, error.strerror)
-                except Exception:
-                    log.exception("a piece of a prompt could not be written")
-                finally:
-                    self._done(item)
-                    del item
-            mx.synchronize()
-        # Without it the process may abort at its end.
-        mx.clear_streams()
+        while (item := self._next()) is not None:
+            try:
+                self._do(item)
+            except OSError as error:
+                self._paused_until = time.monotonic() + _PAUSE
+                log.warning("prompts are not written for %.0f s: %s", _PAUSE, error.strerror)
+            except Exception:
+                log.exception("a piece of a prompt could not be written")
+            finally:
+                self._done(item)
+                del item
 
     def _next(self) -> Work | list[Key] | None:
         with self._changed:
@@ -141,7 +136,7 @@ class Writer:
             return
         if self._files.has(item.key) or time.monotonic() < self._paused_until:
             return
-        piece = item.make()
+        piece = item.piece
         written = self._files.write(
             item.key, piece.nbytes, lambda path: save(path, piece.arrays, piece.about)
         )

@@ -3,15 +3,13 @@
 This module knows payloads and readers. It does not know batches. Prompts are read one after another, in their order.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import mlx.core as mx
-
 from jobs.payloads import LanguagePayload
+from worker.engines.streams import kept_stream
 
 Read = TypeVar("Read")
 
@@ -38,7 +36,7 @@ class Preparation(Generic[Read]):
         return len(self._asked)
 
     def add(self, task_id: str, payload: LanguagePayload, seed: int) -> None:
-        self._asked[task_id] = (payload, seed, self._pool.submit(self._read, payload))
+        self._asked[task_id] = (payload, seed, self._pool.submit(self._prepare, payload))
 
     def remove(self, task_id: str) -> None:
         if (asked := self._asked.pop(task_id, None)) is not None:
@@ -57,12 +55,8 @@ class Preparation(Generic[Read]):
     def close(self) -> None:
         for task_id in list(self._asked):
             self.remove(task_id)
-        with contextlib.suppress(CancelledError):
-            # A thread that has used MLX must not end with its streams.
-            self._pool.submit(_free_streams).result()
         self._pool.shutdown()
 
-
-def _free_streams() -> None:
-    mx.synchronize()
-    mx.clear_streams()
+    def _prepare(self, payload: LanguagePayload) -> Read:
+        with kept_stream():
+            return self._read(payload)
