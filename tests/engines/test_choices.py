@@ -111,3 +111,21 @@ def test_the_best_of_several_are_the_likeliest(engine: chat.ChatEngine) -> None:
     assert [choice["index"] for choice in best["choices"]] == [0, 1]
     assert told == {}
     assert best["usage"]["completion_tokens"] == 48
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what is loaded")
+def test_new_numbers_of_sampling_need_no_new_kernels(engine: chat.ChatEngine) -> None:
+    """MLX compiles kernels for numbers in compiled functions: each takes a second of all rows, and stays."""
+
+    def kernels() -> set[str]:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        return {line.split()[-1] for line in lines if "/mlx/" in line and line.endswith(".so")}
+
+    def sample(top_p: float, min_p: float) -> None:
+        answer(engine, payload(temperature=1, top_p=top_p, min_p=min_p, top_k=int(100 * top_p)))
+
+    sample(0.9, 0.1)
+    before = kernels()
+    for step in range(1, 4):
+        sample(0.9 - step / 70, 0.1 + step / 70)
+    assert kernels() == before

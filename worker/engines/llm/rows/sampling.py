@@ -4,19 +4,14 @@ Each request draws from its own PRNG key, so that its text depends on its seed, 
 batch, and is the same when the job is run again.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.sample_utils import (
-    apply_min_p,
-    apply_top_k,
-    apply_top_p,
-    greedy_sampler,
-    make_logits_processors,
-)
+from mlx_lm.sample_utils import apply_top_p, greedy_sampler, make_logits_processors
 
 from jobs.errors import InvalidRequest
 from jobs.payloads import TextPayload
@@ -83,13 +78,15 @@ class _KeyedSampler:
         self._scale = 1.0 / sampling.temperature
         self._filters: list[Sampler] = []
         if 0 < sampling.top_p < 1:
-            self._filters.append(partial(apply_top_p, top_p=sampling.top_p))
+            # As an array: for each number MLX would compile kernels, and keep them.
+            top_p: Any = mx.array(sampling.top_p)
+            self._filters.append(partial(apply_top_p, top_p=top_p))
         if sampling.min_p > 0:
-            self._filters.append(partial(apply_min_p, min_p=sampling.min_p))
+            self._filters.append(partial(_min_p, sampling.min_p))
         if sampling.xtc_probability > 0:
             self._filters.append(partial(self._xtc, sampling.xtc_probability, sampling.xtc_threshold))
         if 0 < sampling.top_k < vocabulary:
-            self._filters.append(partial(apply_top_k, top_k=sampling.top_k))
+            self._filters.append(partial(_top_k, sampling.top_k))
 
     def __call__(self, logprobs: mx.array) -> mx.array:
         for narrow in self._filters:
@@ -106,6 +103,18 @@ class _KeyedSampler:
         least = mx.where(probabilities > threshold, probabilities, mx.inf).min(axis=-1, keepdims=True)
         excluded = mx.where(probabilities > least, -mx.inf, logprobs)
         return mx.where(mx.random.uniform(key=self._draw()) < probability, excluded, logprobs)
+
+
+def _min_p(share: float, logprobs: mx.array) -> mx.array:
+    """mlx-lm's `apply_min_p`, which is compiled for each number."""
+    least = logprobs.max(axis=-1, keepdims=True) + math.log(share)
+    return mx.where(logprobs < least, -mx.inf, logprobs)
+
+
+def _top_k(count: int, logprobs: mx.array) -> mx.array:
+    """mlx-lm's `apply_top_k`, which is compiled for each number."""
+    others = mx.argpartition(-logprobs, kth=count - 1, axis=-1)[..., count:]
+    return mx.put_along_axis(logprobs, others, mx.array(-mx.inf, logprobs.dtype), axis=-1)
 
 
 class Guard:
