@@ -18,6 +18,7 @@ from mlxq.gateway.joining import CannotJoin, join
 from mlxq.launch.code_wall import close_to_models
 from mlxq.launch.open_files import allow_many_files
 from mlxq.launch.process import WRONG_SETTING, say, start_again, stop_with_parent
+from worker import heap
 from worker.guard.view import remove_left_behind
 from worker.host import WorkerHost
 
@@ -34,6 +35,7 @@ def main() -> int:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
     stop_with_parent()
+    heap.share()
     settings = load_settings()
     configure_logging(settings.log_level, "worker")
     if settings.join_url:

@@ -18,6 +18,7 @@ from jobs.redis.clock import CLOCK
 from jobs.worker_state import SlotState
 from mlxq.catalog import Catalog, ModelRef, UnknownModel
 from mlxq.catalog.size import model_size
+from worker import heap
 from worker.device import device
 from worker.engines import Loader
 from worker.engines.base import BoundedEngine, CachingEngine, Engine
@@ -185,9 +186,10 @@ class Slot:
 
     @staticmethod
     def _free() -> None:
-        """Return freed buffers to the system: Python's cycles first, then MLX' cache."""
+        """Return freed buffers to the system: Python's cycles first, then MLX' cache, then the heap."""
         gc.collect()
         _clear_cache()
+        heap.trim()
 
 
 def _clear_cache() -> None:

@@ -1,15 +1,17 @@
 """Room for models: the least recently used goes, who generates stays, and running out of memory is survived."""
 
 import asyncio
+import ctypes
 import shutil
 import time
 
 import mlx.core as mx
+import psutil
 import pytest
 
 from config.settings import Settings
 from jobs.client import JobClient
-from jobs.kinds import Category
+from jobs.kinds import Category, Kind
 from jobs.worker_state import Device, MlxMemory
 from tests.support.events import EventType, data_of
 from tests.support.lanes import Bench
@@ -188,6 +190,23 @@ async def test_a_model_leaves_when_the_clock_says_so(bench: Bench, monkeypatch: 
     bench.host.memory.sweep()
     assert await asyncio.to_thread(engines[0].closes.wait, 60)
     assert not engines[1].closed
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="its C library returns memory itself"
+)
+async def test_what_a_model_had_on_the_heap_returns_to_the_system(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.story(await bench.send(Kind.LOAD, "first"))
+    held = [bytes(2_000) for _ in range(50_000)]
+    newest = bytes(2_000)
+    monkeypatch.setattr(bench.engine, "close", held.clear)
+    before = psutil.Process().memory_info().rss
+    await bench.story(await bench.send(Kind.UNLOAD, "first"))
+    assert not held
+    assert newest
+    assert before - psutil.Process().memory_info().rss > 50e6
 
 
 def test_metal_is_held_to_its_limits_and_nothing_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
