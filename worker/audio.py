@@ -5,8 +5,10 @@ This module knows PyAV and numpy. It does not know jobs. A recording of any leng
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
+import av.filter
 import numpy as np
 import numpy.typing as npt
 from av.audio.stream import AudioStream
@@ -47,7 +49,7 @@ class _Decoder:
         #: samples to skip, because they repeat earlier ones
         self._skipped = 0
         self._whole = self._damaged = 0
-        self._resampler: av.AudioResampler | None = None
+        self._mixer: _Mixer | None = None
         self._form: tuple[str, str, int] | None = None
 
     def run(self) -> Iterator[Samples]:
@@ -95,31 +97,28 @@ class _Decoder:
 
     def _mix(self, frame: av.AudioFrame) -> Iterator[Samples]:
         form = frame.format.name, frame.layout.name, frame.sample_rate
-        if self._resampler is None or form != self._form:
+        if self._mixer is None or form != self._form:
             # The samples that the last one still holds have another format.
             yield from self._rest()
-            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self._rate)
-            self._form = form
+            self._mixer, self._form = _Mixer(frame, self._rate), form
         frame.pts = None
-        yield from self._resample(self._resampler, frame)
+        yield from self._mixed(self._mixer, frame)
 
     def _rest(self) -> Iterator[Samples]:
-        resampler, self._resampler = self._resampler, None
-        if resampler is not None:
-            yield from self._resample(resampler, None)
+        mixer, self._mixer = self._mixer, None
+        if mixer is not None:
+            yield from self._mixed(mixer, None)
 
-    def _resample(self, resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Samples]:
+    def _mixed(self, mixer: "_Mixer", frame: av.AudioFrame | None) -> Iterator[Samples]:
         try:
-            resampled = resampler.resample(frame)
+            pieces = mixer.mix(frame)
         except (av.FFmpegError, ValueError):
             self._damaged += 1
             self._whole -= 1
             return
-        for piece in resampled:
-            samples = piece.to_ndarray().reshape(-1)
-            yield from self._out(
-                np.nan_to_num(samples.astype(np.float32, copy=False), posinf=0.0, neginf=0.0)
-            )
+        for samples in pieces:
+            # Samples of floats may be anything.
+            yield from self._out(np.clip(np.nan_to_num(samples, posinf=0.0, neginf=0.0), -1.0, 1.0))
 
     def _out(self, samples: Samples) -> Iterator[Samples]:
         skipped = min(self._skipped, len(samples))
@@ -129,6 +128,48 @@ class _Decoder:
             raise too_long(self._longest)
         if skipped < len(samples):
             yield samples[skipped:]
+
+
+class _Mixer:
+    """Mixes the channels of frames like the first one, and changes their rate. Raises FFmpegError and ValueError."""
+
+    def __init__(self, frame: av.AudioFrame, rate: int) -> None:
+        try:
+            self._graph = _graph(frame, rate)
+        except av.FFmpegError:
+            # Channels whose places are unknown, or fit no layout of speakers: all count alike.
+            channels = "+".join(f"c{number}" for number in range(frame.layout.nb_channels))
+            self._graph = _graph(frame, rate, ("pan", f"mono|c0<{channels}"))
+
+    def mix(self, frame: av.AudioFrame | None) -> list[Samples]:
+        """The samples [n] that are ready. None: there are no more frames."""
+        self._graph.push(frame)
+        ready: list[Samples] = []
+        while True:
+            try:
+                ready.append(self._graph.pull().to_ndarray().reshape(-1))
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return ready
+
+
+def _graph(frame: av.AudioFrame, rate: int, *mixing: tuple[str, str]) -> Any:
+    """libav's filters from frames like this one to mono samples. The mix is as loud as its channels, not louder."""
+    graph = av.filter.Graph()
+    source = graph.add(
+        "abuffer",
+        sample_rate=str(frame.sample_rate),
+        sample_fmt=frame.format.name,
+        channel_layout=frame.layout.name,
+    )
+    graph.link_nodes(
+        source,
+        *(graph.add(*each) for each in mixing),
+        graph.add("aresample", rematrix_maxval="1"),
+        graph.add("aformat", sample_rates=str(rate), sample_fmts="flt", channel_layouts="mono"),
+        graph.add("abuffersink"),
+    )
+    graph.configure()
+    return graph
 
 
 def _start(container: InputContainer) -> float | None:
