@@ -3,8 +3,10 @@
 import base64
 import io
 import json
+import threading
 import wave
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import redis
 
 from config.settings import Settings
 from jobs.kinds import Category
+from mlxq.media import audio
 from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
 from tests.support.scripted_worker import Run, ScriptedWorker
@@ -264,3 +267,23 @@ def test_files_that_cannot_be_used_leave_nothing_behind(
         assert answer.json()["error"]["param"] == "file"
     assert hearer.runs == []
     assert not any(each.is_file() for each in (tmp_path / "blobs").rglob("*"))
+
+
+def test_recordings_that_take_long_to_open_delay_nothing_else(
+    http: httpx.Client, hearer: ScriptedWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, probe = threading.Semaphore(0), threading.Event(), audio.probe
+
+    def slow(path: Path, longest: float) -> audio.Sound:
+        begun.release()
+        assert go_on.wait(60)
+        return probe(path, longest)
+
+    monkeypatch.setattr(audio, "probe", slow)
+    with ThreadPoolExecutor(30) as clients:
+        answers = [clients.submit(send, http, seed=number) for number in range(30)]
+        assert begun.acquire(timeout=60)
+        assert begun.acquire(timeout=60)
+        assert http.get("/v1/voices").status_code == 200
+        go_on.set()
+        assert {answer.result().status_code for answer in answers} == {200}

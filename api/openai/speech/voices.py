@@ -1,6 +1,5 @@
 """Whose voice a request means: a name of voices.json, a recording, or one of the model's own."""
 
-import asyncio
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from msgspec import structs
 
 from api.http.base64_text import from_base64, is_data_url
 from api.http.context import Context
+from api.inputs.recordings import opening
 from api.openai.speech.schema import SettledVoice, SpeechRequest
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
@@ -32,7 +32,7 @@ async def settle_voice(
 
     `loaded`: the path of the recording that was loaded as a voice.
     """
-    return await asyncio.to_thread(_Speaker(context, ref).settle, uploads, wanted, loaded)
+    return await opening(lambda: _Speaker(context, ref).settle(uploads, wanted, loaded))
 
 
 async def loadable_voice(context: Context, ref: ModelRef, path: str) -> str:
@@ -44,7 +44,7 @@ async def loadable_voice(context: Context, ref: ModelRef, path: str) -> str:
         speaker.heard(found, "the voice")
         return str(found)
 
-    return await asyncio.to_thread(check)
+    return await opening(check)
 
 
 def voices_of(ref: ModelRef) -> tuple[str, ...]:

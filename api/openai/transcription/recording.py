@@ -16,6 +16,7 @@ from api.http.body import Body, read_body
 from api.http.caller import caller_of
 from api.http.context import Context
 from api.http.form import Form, FormLimits, is_form, read_form
+from api.inputs.recordings import opening
 from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest
 from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest, PayloadTooLarge
@@ -61,7 +62,7 @@ class Upload:
             async for chunk in self._chunks(settings.max_audio_bytes):
                 await asyncio.to_thread(draft.write, chunk)
             try:
-                sound = await asyncio.to_thread(probe, draft.file, settings.max_audio_seconds)
+                sound = await opening(lambda: probe(draft.file, settings.max_audio_seconds))
             except UnreadableAudio as error:
                 raise InvalidRequest(
                     f"The audio can't be used: {error}.", param="file", code="invalid_audio"
