@@ -38,7 +38,15 @@ class RawClient:
         lines = {"host": "localhost", "content-length": str(len(raw)), **headers}
         head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
         self._socket = socket.create_connection(("127.0.0.1", api.port), timeout=60)
-        self._socket.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + raw)
+        self._request = f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + raw
+        self.send(self._request)
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def send_again(self) -> None:
+        """The same request, without having read the answer."""
+        self.send(self._request)
 
     def read(self) -> bytes:
         """What comes next, be it a part of the answer."""
@@ -103,6 +111,22 @@ def test_a_running_job_is_cancelled(connect: Connect, worker: ScriptedWorker, st
     client.leave()
     assert witness.done.wait(60)
     assert witness.saw == [True]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_client_that_asks_on_before_its_answer_may_leave_too(
+    connect: Connect, worker: ScriptedWorker, streams: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    witness = Witness()
+    worker.play(witness)
+    client = connect(chat(stream=streams))
+    assert worker.claimed.acquire(timeout=60)
+    client.send_again()
+    client.send(b"GET /health HTTP/1.1\r\n")
+    client.leave()
+    assert witness.done.wait(60)
+    assert witness.saw == [True]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("streams", [False, True])

@@ -244,3 +244,29 @@ def test_a_page_on_the_net_may_ask_for_the_private_network(make_settings: MakeSe
         assert ("access-control-allow-origin" in answer.headers) is (status == 200)
         if status == 200:
             assert answer.headers["access-control-allow-private-network"] == "true"
+
+
+def test_requests_that_do_not_wait_for_answers_get_them_in_order(
+    api: ApiServer, worker: ScriptedWorker
+) -> None:
+    go_on = threading.Event()
+
+    def play(run: Run) -> None:
+        assert go_on.wait(60)
+        run.complete("first")
+
+    worker.play(play)
+    with connect(api.port) as client:
+        first, second = request(CHAT, chat("one")), request(CHAT, chat("second " * 20_000))
+        client.sendall(first + second[:300])
+        assert worker.claimed.acquire(timeout=60)
+        sender = threading.Thread(
+            target=client.sendall, args=(second[300:] + request(headers={"connection": "close"}),)
+        )
+        sender.start()
+        go_on.set()
+        answers = read_all(client)
+        sender.join(60)
+    contents = [answers.index(said) for said in (b"first", b"second second", b"healthy")]
+    assert contents == sorted(contents)
+    assert answers.count(b"HTTP/1.1 200 OK") == 3

@@ -62,6 +62,9 @@ class Protocol(HttpToolsProtocol):
         self._addresses = config.addresses
         self._admission = Admission.OPEN
         self._phase = _Phase.BETWEEN
+        #: the request that is answered now, and what came behind the head of the one after it
+        self._answered: RequestResponseCycle | None = None
+        self._later = b""
         #: the head of a request for an unsupported protocol, without that request
         self._again: bytes | None = None
         #: bytes of this head or body, and when it began
@@ -82,10 +85,14 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._doors.remove(self)
         super().connection_lost(exc)
+        # uvicorn tells only the last request, which may wait for this one.
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's gives None
         """A client that has sent its request may close its side, and still gets the answer."""
-        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+        if self.cycle is None or self.cycle.response_complete or (self.cycle.more_body and not self.pipeline):
             return False
         self.cycle.keep_alive = False
         drop_if_nobody_reads(self.transport)
@@ -107,6 +114,9 @@ class Protocol(HttpToolsProtocol):
             return
         self._phase, self._size, self._began = _Phase.BODY, 0, self.loop.time()
         super().on_headers_complete()
+        if self.pipeline:
+            # uvicorn stops to read, and would not notice that the client leaves.
+            self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -121,6 +131,11 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._heard = self.loop.time()
+        if self.pipeline:
+            self._later += data
+            if len(self._later) > _LONGEST_HEAD:
+                self.flow.pause_reading()
+            return
         # What came with the first line may belong to the request before: it is not counted.
         counts = self._phase is _Phase.HEAD
         self._unset_keepalive_if_required()
@@ -170,7 +185,11 @@ class Protocol(HttpToolsProtocol):
             cycle.scope,  # type: ignore[arg-type]  # a type of uvicorn's
             lambda: cycle.response_complete and not (cycle.keep_alive and self.transport.is_closing()),
         )
+        self._answered = cycle
         super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]  # a type of uvicorn's
+        if self._later and not self.pipeline:
+            later, self._later = self._later, b""
+            self.data_received(later)
 
     def _should_upgrade(self) -> bool:
         """Only to a WebSocket, where there is one: other requests are answered as if they had not asked."""
@@ -201,7 +220,7 @@ class Protocol(HttpToolsProtocol):
         if self._is_stuck(now):
             self.transport.abort()
         elif self._phase is _Phase.BODY:
-            if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+            if self.pipeline or self.flow.read_paused or self.cycle.waiting_for_100_continue:
                 # The client is waiting for the server: this time does not count.
                 self._began += elapsed
                 self._heard = now
