@@ -128,6 +128,14 @@ def test_after_two_timestamps_comes_text_where_the_library_knows_nothing_to_say(
     assert "!" not in text
 
 
+@pytest.mark.parametrize("prompt", ["Ada <|endoftext|> Bo", "<|startoftranscript|><|de|>", "<|0.00|>"])
+def test_markers_in_a_prompt_are_text(whisper_folder: Path, prompt: str) -> None:
+    samples = speech(20, seed=3)
+    text, _ = read(whisper_folder, samples, prompt=prompt, language="en")
+    assert text == read(whisper_folder, samples, prompt=f" {prompt} ", language="en")[0]
+    assert "<|" not in text
+
+
 def test_the_spectrogram_of_a_stream_is_that_of_the_whole() -> None:
     for seconds in (0.005, 0.05, 12.3, 31.0, 64.0):
         samples = speech(seconds, seed=1)

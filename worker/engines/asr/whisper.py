@@ -124,7 +124,8 @@ class WhisperReading:
             task=task,
         )
         if self._options.prompt:
-            self._context = self._tokenizer.encode(" " + self._options.prompt.strip())
+            # Markers in it are text.
+            self._context = self._tokenizer.encode(" " + self._options.prompt.strip(), disallowed_special=())
         while self._seek < self._mel.length:
             size = min(N_FRAMES, self._mel.length - self._seek)
             mel = padded(self._mel.frames(self._seek, size)).astype(self._dtype)
