@@ -383,7 +383,9 @@ def test_what_does_not_count_is_told(
         assert each in warning
 
 
-@pytest.mark.parametrize("text", ["🎉", "😀🎉 …", "*", "~~~", "。", "؟", "—!?", "️⃣", "「」", "- - -\n***"])
+@pytest.mark.parametrize(
+    "text", ["🎉", "😀🎉 …", "*", "~~~", "。", "؟", "—!?", "️⃣", "「」", "- - -\n***", "\u3164"]
+)
 def test_a_text_without_words_is_refused(text: str, http: httpx.Client, speaker: ScriptedWorker) -> None:
     answer = say(http, text)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "input")
