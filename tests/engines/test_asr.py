@@ -136,6 +136,12 @@ def test_markers_in_a_prompt_are_text(whisper_folder: Path, prompt: str) -> None
     assert "<|" not in text
 
 
+@pytest.mark.parametrize("language", ["yue", "Cantonese", "yue-HK"])
+def test_a_language_of_newer_models_is_none_of_this_one(whisper_folder: Path, language: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"none of the model's languages: .*jw, su\.$"):
+        read(whisper_folder, speech(1), language=language)
+
+
 def test_the_spectrogram_of_a_stream_is_that_of_the_whole() -> None:
     for seconds in (0.005, 0.05, 12.3, 31.0, 64.0):
         samples = speech(seconds, seed=1)

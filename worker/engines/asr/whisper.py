@@ -68,7 +68,9 @@ class Whisper:
         self._dtype = dtype
 
     def read(self, audio: Iterator[Samples], options: Options) -> "WhisperReading":
-        language = options.language and choose(options.language, LANGUAGES)
+        # Cantonese came with large-v3.
+        known = list(LANGUAGES)[: self._model.num_languages]
+        language = options.language and choose(options.language, known)
         if not self._model.is_multilingual and (options.translate or language not in (None, "en")):
             raise InvalidRequest("This model hears English only.", param="language", code="unsupported_value")
         return WhisperReading(self._model, self._dtype, audio, options, language)
