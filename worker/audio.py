@@ -3,7 +3,7 @@
 This module knows PyAV and numpy. It does not know jobs. A recording of any length takes the same memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ _BROADCAST = ("mpeg", "mpegts")
 
 def decode(
     path: Path, rate: int, longest: float = float("inf"), timeline: Timeline | None = None
-) -> Iterator[Samples]:
+) -> Generator[Samples, None, None]:
     """The samples [n] of a recording between -1 and 1, `rate` of them a second, all channels mixed.
 
     With a `timeline`, silence is inserted for a late start and for gaps. Damaged packets are left out, as players do.

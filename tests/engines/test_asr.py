@@ -1,7 +1,8 @@
 """Speech-to-text by itself: each family hears what its library hears, in pieces and in little steps."""
 
+import gc
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,31 @@ def test_a_recording_is_told_as_it_is_understood(tmp_path: Path) -> None:
         raise _failure(
             run(speaker, audio=blobs.put(write(tmp_path / "a.wav", speech(2)).read_bytes()), words=True)[-1]
         )
+    speaker.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "steps"), [(random_whisper, 1), (random_whisper, 3), (random_sensevoice, 1)]
+)
+def test_a_recording_that_is_left_half_heard_leaves_no_file_open(
+    tmp_path: Path, make: Callable[[Path], Path], steps: int
+) -> None:
+    make(tmp_path / "models" / "model")
+    speaker, blobs = loaded(tmp_path / "models", "model")
+    clip = blobs.put(write(tmp_path / "clip.wav", speech(70)).read_bytes())
+    process = psutil.Process()
+    gc.collect()
+    gc.disable()
+    try:
+        before = process.num_fds()
+        speaker.add("task", typed({"audio": clip, "language": "en"}), 0)
+        for _ in range(steps):
+            speaker.step()
+        assert process.num_fds() > before
+        speaker.remove("task")
+        assert process.num_fds() == before
+    finally:
+        gc.enable()
     speaker.close()
 
 

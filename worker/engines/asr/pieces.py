@@ -1,7 +1,7 @@
 """Long recordings for models of short ones: cuts them where they are quiet, and joins the texts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 
@@ -55,8 +55,11 @@ class PieceReading:
         self._last = text or self._last
         return Piece(space + text, piece.segments, piece.words, piece.language)
 
+    def close(self) -> None:
+        self._cuts.close()
 
-def cut(audio: Iterator[Samples], rate: int, longest: float) -> Iterator[Samples]:
+
+def cut(audio: Iterator[Samples], rate: int, longest: float) -> Generator[Samples, None, None]:
     """The samples in pieces of at most `longest` seconds, each but the last ending at a quiet place."""
     size = int(longest * rate)
     held: list[Samples] = []

@@ -92,6 +92,9 @@ class Reading(Protocol):
     def step(self) -> Piece | None:
         """Read at most half a minute of audio. None when there is no result yet."""
 
+    def close(self) -> None:
+        """Give up what it holds, also before its end."""
+
 
 @runtime_checkable
 class Reader(Protocol):
@@ -112,7 +115,7 @@ class _Task:
     total: float
     clock: "_Clock"
     timeline: Timeline
-    #: holds the recording
+    #: holds the recording, and what is read of it
     files: contextlib.ExitStack
     #: the progress that was reported last
     told: tuple[int, int] = (0, 0)
@@ -165,7 +168,8 @@ class TranscriptionEngine:
         with contextlib.ExitStack() as files:
             path = files.enter_context(self._blobs.local(payload.audio))
             rate, timeline = self._reader.sample_rate, Timeline()
-            clock = _Clock(decode(path, rate, self._longest, timeline), rate)
+            audio = files.enter_context(contextlib.closing(decode(path, rate, self._longest, timeline)))
+            clock = _Clock(audio, rate)
             options = Options(
                 language=payload.language,
                 prompt=payload.prompt,
@@ -174,7 +178,7 @@ class TranscriptionEngine:
                 translate=payload.translate,
                 seed=seed if payload.seed is None else payload.seed,
             )
-            reading = self._reader.read(iter(clock), options)
+            reading = files.enter_context(contextlib.closing(self._reader.read(iter(clock), options)))
             total = payload.seconds or 0.0
             task = _Task(task_id, reading, total, clock, timeline, files.pop_all())
             self._tasks.add(task, options.seed)

@@ -104,10 +104,14 @@ class WhisperReading:
             return next(self._steps)
         except StopIteration:
             self.ended = True
-            self._mel.close()
+            self.close()
             return Piece(self._utf8.decode(b"", final=True), language=self._language)
 
-    def _run(self) -> Iterator[Piece | None]:
+    def close(self) -> None:
+        self._steps.close()
+        self._mel.close()
+
+    def _run(self) -> Generator[Piece | None, None, None]:
         read = 0
         for samples in self._audio:
             self._mel.write(samples)
