@@ -15,6 +15,9 @@ with importing():
     import mlx_lm.utils
 print("huggingface_hub.hf_api" in sys.modules)
 print(mlx_lm.utils.snapshot_download("org/name", cache_dir=sys.argv[1], local_files_only=True))
+from huggingface_hub import ModelCard
+card = ModelCard("---\\nlicense: mit\\n---\\n")
+print(ModelCard.from_template.__name__, isinstance(card, ModelCard), isinstance("card", ModelCard))
 """
 
 
@@ -26,4 +29,5 @@ def test_the_client_of_the_hub_is_imported_when_a_library_calls_it(tmp_path: Pat
     run = subprocess.run(
         [sys.executable, "-c", _PROGRAM, str(tmp_path)], capture_output=True, text=True, cwd=REPO
     )
-    assert run.stdout.split() == ["False", str(stored / "snapshots" / revision)], run.stderr
+    found = str(stored / "snapshots" / revision)
+    assert run.stdout.split() == ["False", found, "from_template", "True", "False"], run.stderr

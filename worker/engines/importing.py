@@ -84,19 +84,30 @@ def _without_torch_models() -> Iterator[None]:
         builtins.open = real
 
 
+class _OnCall(type):
+    """The type of what stands in for a name of huggingface_hub until it is used. A class, as annotations name it."""
+
+    def __call__(cls, *arguments: Any, **options: Any) -> Any:
+        return cls._real()(*arguments, **options)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls._real(), name)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, cls._real())
+
+    def _real(cls) -> Any:
+        import huggingface_hub
+
+        return huggingface_hub.__getattr__(cls.__name__)
+
+
 def _import_hub_client_on_call() -> None:
     """Have the hub's client imported where it is called after all: it is a tenth of the import, and 4 MB."""
     import huggingface_hub
 
-    def stand_in(name: str) -> type:
-        def call(cls: type, *arguments: Any, **options: Any) -> Any:
-            return huggingface_hub.__getattr__(name)(*arguments, **options)
-
-        # A class, because annotations name it.
-        return type(name, (), {"__new__": call})
-
     for name in _HUB_CLIENT:
-        setattr(huggingface_hub, name, stand_in(name))
+        setattr(huggingface_hub, name, _OnCall(name, (), {}))
 
 
 def _import_transformers() -> None:
