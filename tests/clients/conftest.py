@@ -6,6 +6,7 @@ from pathlib import Path
 import openai
 import pytest
 
+from benchmarks.model import endless
 from tests.support.checkpoints import random_qwen3
 from tests.support.minilm import NAME as MINILM
 from tests.support.minilm import put_minilm
@@ -22,9 +23,11 @@ collect_ignore = ["suites"]
 
 @pytest.fixture(scope="package")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`first`, whose context is as good as endless, `org/second`, an embedding model, and one that ranks."""
+    """`first`, whose context is as good as endless, `endless`, which cannot write its end token, `org/second`, an
+    embedding model, and one that ranks."""
     root = tmp_path_factory.mktemp("models")
     random_qwen3(root / "first", seed=1, context=100_000)
+    endless(root / "first", root / "endless")
     random_qwen3(root / "org" / "second", seed=2)
     put_minilm(root)
     random_cross_encoder(root / "ranker")

@@ -10,7 +10,7 @@ const MOST = 50_000;
 
 test("Anthropic's stream helper", async () => {
   const sdk = new Anthropic({ baseURL: url, apiKey, maxRetries: 0 });
-  const stream = sdk.messages.stream({ model: "first", max_tokens: MOST, temperature: 0, messages });
+  const stream = sdk.messages.stream({ model: "endless", max_tokens: MOST, temperature: 0, messages });
   stream.on("text", () => stream.abort());
   await assert.rejects(stream.done(), Anthropic.APIUserAbortError);
   assert.equal((await outcome((await newest()).id)).status, "cancelled");
@@ -19,7 +19,7 @@ test("Anthropic's stream helper", async () => {
 test("Ollama's stream", async () => {
   const client = new Ollama({ host: url });
   const options = { temperature: 0, num_predict: MOST };
-  const stream = await client.chat({ model: "first", stream: true, options, messages });
+  const stream = await client.chat({ model: "endless", stream: true, options, messages });
   const reading = (async () => {
     for await (const part of stream) if (part.message.content) stream.abort();
   })();
