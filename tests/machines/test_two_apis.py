@@ -47,7 +47,8 @@ def test_what_a_killed_api_began_ends_at_the_other_one(site: Site, other: int) -
         ).raise_for_status()
         body = {"input_file_id": file.json()["id"], "endpoint": CHAT, "completion_window": "24h"}
         batch = there.post("/v1/batches", json=body).raise_for_status().json()["id"]
-        stream = mixed.chat_body(900, stream=True, max_tokens=400)
+        # It must not have ended, and its answer not have gone out, when the process is killed.
+        stream = mixed.chat_body(900, stream=True, max_tokens=3000)
         waiting = mixed.chat_body(901, background=True)
         job_id = there.post("/v1/chat/completions", json=waiting).raise_for_status().json()["id"]
         with there.stream("POST", "/v1/chat/completions", json=stream) as answer:
@@ -57,7 +58,7 @@ def test_what_a_killed_api_began_ends_at_the_other_one(site: Site, other: int) -
     whole = {**stream, "stream": False}
     again = site.http.post("/v1/chat/completions", json=whole, headers=mixed.RETRY).raise_for_status().json()
     assert again["id"] == streamed
-    assert again["usage"]["completion_tokens"] == 400
+    assert again["usage"]["completion_tokens"] == 3000
     assert site.job(streamed)["attempts"] == 1
     site.wait_until(lambda: site.job(job_id)["status"] == "completed", "it does not end")
 
