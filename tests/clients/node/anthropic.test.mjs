@@ -95,7 +95,8 @@ test("the stream helper puts a call's input together", async () => {
   const call = message.content.at(-1);
   assert.equal(message.stop_reason, "tool_use");
   assert.deepEqual([call.name, call.input], ["get_weather", { location: "Tokyo" }]);
-  assert.ok(pieces.length > 1);
+  // A busy server may send the few letters at once.
+  assert.deepEqual(JSON.parse(pieces.join("")), call.input);
 });
 
 for (const stream of [false, true]) {
