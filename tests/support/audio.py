@@ -1,5 +1,6 @@
 """Recordings made by numpy, and written by PyAV in the formats that users send."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy.typing as npt
 RATE = 16_000
 
 Samples = npt.NDArray[np.float32]
+#: Writes a recording, and says where.
+Keep = Callable[[bytes], Path]
 
 #: How a recording is written, by the ending of its name: container, codec, and the rate where the codec has its own.
 ENCODINGS: dict[str, tuple[str, str, int | None]] = {

@@ -9,6 +9,7 @@ import redis
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.gate import Ttl
+from tests.support.audio import Keep
 from tests.support.checkpoints import random_qwen3
 from tests.support.lanes import Bench
 
@@ -54,3 +55,15 @@ def bench(settings: Settings, client: JobClient) -> Iterator[Bench]:
     for engine in bench.engines:
         engine.hold.set()
     bench.host.drain()
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Keep:
+    """Writes a recording, and says where."""
+
+    def keep(content: bytes) -> Path:
+        path = tmp_path / "recording"
+        path.write_bytes(content)
+        return path
+
+    return keep

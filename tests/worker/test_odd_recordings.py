@@ -10,25 +10,13 @@ from jobs.errors import InvalidRequest
 from mlxq.media import audio
 from mlxq.media.audio import UnreadableAudio, open_audio, parts_of, probe
 from tests.fuzz.bodies import png
-from tests.support.audio import RATE, Samples
+from tests.support.audio import RATE, Keep, Samples
 from tests.support.films import recording, tone
 from tests.support.odd_audio import FLOAT, aiff, chunk, extensible, one_block, packed_index, pcm, tag, wav
 from worker.audio import decode
 
 HOUR = 3600.0
 TONE = tone(400, 1, RATE)
-
-Keep = Callable[[bytes], Path]
-
-
-@pytest.fixture
-def keep(tmp_path: Path) -> Keep:
-    def keep(content: bytes) -> Path:
-        path = tmp_path / "recording"
-        path.write_bytes(content)
-        return path
-
-    return keep
 
 
 def hear(path: Path) -> Samples:

@@ -1,6 +1,5 @@
 """Recordings as other programs leave them: each is heard to its end, and its words stand where they are said."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from jobs.errors import InvalidRequest
 from mlxq.media.audio import UnreadableAudio, probe
-from tests.support.audio import RATE, Samples, write
+from tests.support.audio import RATE, Keep, Samples, write
 from tests.support.films import recording, tone
 from worker.audio import decode
 from worker.timeline import Timeline
@@ -17,18 +16,6 @@ from worker.timeline import Timeline
 #: Seconds by which codecs and containers may miss.
 NEAR = 0.12
 HOUR = 3600.0
-
-Keep = Callable[[bytes], Path]
-
-
-@pytest.fixture
-def keep(tmp_path: Path) -> Keep:
-    def keep(content: bytes) -> Path:
-        path = tmp_path / "recording"
-        path.write_bytes(content)
-        return path
-
-    return keep
 
 
 def hear(path: Path, longest: float = HOUR) -> tuple[Samples, Timeline]:
