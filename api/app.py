@@ -20,19 +20,20 @@ from api.batches.batching import Batching
 from api.batches.driver import BatchDriver
 from api.dispatch.renderers import Renderers
 from api.dispatch.resource import Resource
-from api.http.access_log import AccessLog
-from api.http.addresses import Addresses, greed
-from api.http.coding import Decoding
+from api.http.answers.errors import ErrorBoundary, handle
+from api.http.bodies.uploads import OwnUploads
 from api.http.context import Context, OwnClient
-from api.http.cors import Cors, Defence
-from api.http.errors import ErrorBoundary, handle
-from api.http.forwarded import Forwarded
-from api.http.middleware import BodyLimit, Heads, Paths, RequestIds
+from api.http.middleware.access_log import AccessLog
+from api.http.middleware.body_limit import BodyLimit
+from api.http.middleware.coding import Decoding
+from api.http.middleware.cors import Cors, Defence
+from api.http.middleware.first import Heads, Paths, RequestIds
+from api.http.middleware.forwarded import Forwarded
+from api.http.middleware.request_counts import Counted
+from api.http.middleware.security import CallerGuard, HostGuard, host_name, listens_everywhere
+from api.http.middleware.tracing import Traced
 from api.http.openapi import Api
-from api.http.request_counts import Counted
-from api.http.security import CallerGuard, HostGuard, host_name, listens_everywhere
-from api.http.tracing import Traced
-from api.http.uploads import OwnUploads
+from api.http.routes.addresses import Addresses, greed
 from api.llamacpp.completion import router as llama_completion
 from api.llamacpp.prompts import router as llama_prompts
 from api.llamacpp.state import router as llama_state

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from api.app import create_app
-from api.http.caller import accepted_keys, address_of
+from api.http.callers.caller import accepted_keys, address_of
 from api.server import listen, server
 from config.logs import configure_logging
 from config.settings import Settings, load_settings

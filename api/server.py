@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from api.http.caller import is_loopback, is_within
+from api.http.callers.caller import is_loopback, is_within
 from api.http.server.connections import Connections, Limits
 from api.http.server.http_protocol import Protocol, ServerConfig
 from api.http.server.socket_protocol import SocketProtocol

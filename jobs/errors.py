@@ -1,7 +1,7 @@
 """Every error a caller can see, as data: HTTP status, OpenAI type and code, and whether a retry can help.
 
 Raised where the fact is known (API, gate or worker), carried through Redis as plain values, and rendered to
-HTTP in one place (`api/http/errors.py`).
+HTTP in one place (`api/http/answers/errors.py`).
 """
 
 import errno

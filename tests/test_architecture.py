@@ -129,33 +129,42 @@ def test_no_arrow_points_upward() -> None:
     assert not wrong, f"arrows that point upward: {sorted(wrong)}"
 
 
-#: The rooms of the chat engine, in the same way. "" are its own modules, which put the others together.
-CHAT_ENGINE = (
-    ("formats", "grammars", "models", "prompt_cache"),
-    ("prompts", "rows"),
-    ("answers",),
-    ("",),
-    ("vision",),
-)
+#: The inner rooms of large rooms, in the same way. "" are a room's own modules.
+INNER = {
+    "worker.engines.llm": (
+        ("formats", "grammars", "models", "prompt_cache"),
+        ("prompts", "rows"),
+        ("answers",),
+        ("",),
+        ("vision",),
+    ),
+    "api.http": (
+        ("outgoing", "routes"),
+        ("answers",),
+        ("callers",),
+        ("bodies",),
+        ("middleware", "models"),
+        ("",),
+        ("job_options", "server"),
+    ),
+}
 
 
-def test_no_arrow_points_upward_in_the_chat_engine() -> None:
-    engine = "worker.engines.llm."
-    levels = {name: level for level, names in enumerate(CHAT_ENGINE) for name in names}
-    folders = {
-        path.name for path in (REPO / engine.replace(".", "/")).iterdir() if (path / "__init__.py").exists()
-    }
-    assert folders == levels.keys() - {""}
+@pytest.mark.parametrize("outer", INNER)
+def test_no_arrow_points_upward_within_a_large_room(outer: str) -> None:
+    levels = {name: level for level, names in enumerate(INNER[outer]) for name in names}
+    folder = REPO / outer.replace(".", "/")
+    assert {path.name for path in folder.iterdir() if (path / "__init__.py").exists()} == levels.keys() - {""}
 
     def inner(module: str) -> str:
-        name = module.removeprefix(engine).partition(".")[0]
+        name = module.removeprefix(f"{outer}.").partition(".")[0]
         return name if name in levels else ""
 
     wrong = {
         (module, target)
         for module, targets in all_imports().items()
         for target in targets
-        if module.startswith(engine) and target.startswith(engine)
+        if module.startswith(f"{outer}.") and target.startswith(f"{outer}.")
         if inner(target) != inner(module) and levels[inner(target)] >= levels[inner(module)]
     }
     assert not wrong, f"arrows that point upward: {sorted(wrong)}"
@@ -187,7 +196,8 @@ def test_the_api_asks_cards_and_no_folder() -> None:
         (module, target)
         for module, targets in all_imports().items()
         for target in targets & FOLDERS
-        if module.startswith("api.") and module not in ("api.http.machines", "api.http.model_names")
+        if module.startswith("api.")
+        and module not in ("api.http.models.machines", "api.http.models.model_names")
     }
     assert not imported
     api = modules("api")

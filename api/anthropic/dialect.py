@@ -5,8 +5,8 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from api.http.dialect import Dialect, told
-from api.http.sse import named_frame
+from api.http.answers.sse import named_frame
+from api.http.routes.dialect import Dialect, told
 from jobs.errors import ContextLengthExceeded, InvalidRequest, MlxqError
 
 ErrorType = Literal[

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from starlette.requests import Request
 
 from api.batches.batching import batching_of
-from api.http.app_name import app_name
-from api.http.caller import Rights, caller_of
+from api.http.callers.app_name import app_name
+from api.http.callers.caller import Rights, caller_of
 from api.http.context import context_of, jobs_of
-from api.http.forwarded import base_of
-from api.http.webhook import Hook, webhook_of
+from api.http.job_options.webhook import Hook, webhook_of
+from api.http.middleware.forwarded import base_of
 from jobs.batches import Asked, Batch, BatchStore
 from jobs.errors import NotFound, QueueFull
 from jobs.redis.clock import CLOCK

@@ -18,8 +18,8 @@ from api.batches.answers import Answers
 from api.batches.output import Output
 from api.batches.preparation import Preparation
 from api.dispatch.batch_dialect import Line, Unanswered
+from api.http.answers.errors import to_error
 from api.http.context import Context
-from api.http.errors import to_error
 from jobs.batches import Batch, BatchProblem, BatchRequest, BatchStatus, BatchStore, Begun, Problems, Reader
 from jobs.batches.requests import sent
 from jobs.batches.store import ForgottenJob

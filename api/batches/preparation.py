@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from api.batches.batching import Batching
-from api.http.body import parse_object
-from api.http.caller import Caller, Limit, Rights
+from api.http.bodies.body import parse_object
+from api.http.bodies.uploads import discard
+from api.http.callers.caller import Caller, Limit, Rights
 from api.http.context import Context
-from api.http.uploads import discard
 from jobs.batches import Asked, Begun
 from jobs.batches.requests import sent
 from jobs.blobs import Uploads

@@ -8,7 +8,7 @@ import msgspec
 from starlette.types import Receive
 
 from api.dispatch.delivery import Delivery
-from api.http.disconnect import ClientGone, while_connected
+from api.http.answers.disconnect import ClientGone, while_connected
 from config.logs import CONCERNED
 from jobs.bus import Watch
 from jobs.client import JobClient, Submission

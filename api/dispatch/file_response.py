@@ -8,9 +8,9 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api.dispatch.artifacts import Artifact
+from api.http.answers.errors import error_response
 from api.http.context import context_of
-from api.http.cors import EMBEDDABLE
-from api.http.errors import error_response
+from api.http.middleware.cors import EMBEDDABLE
 from jobs.blobs.response import BlobResponse
 from jobs.errors import InvalidRequest
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar
 
 from api.dispatch.progress import JobProgress
-from api.http import sse
+from api.http.answers import sse
 from jobs.errors import MlxqError
 from jobs.events import Entry
 

@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 
 from api.dispatch.job_schema import JobError, JobObject, JobProgress, JobResult, JobUrls, LiveJob, Waits
 from api.dispatch.renderers import Renderers, renderers_of
-from api.http.forwarded import base_of
+from api.http.middleware.forwarded import base_of
 from jobs.client import Submission
 from jobs.info import JobInfo
 from jobs.meta import encode_meta

@@ -4,8 +4,8 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypeAliasType, TypedDict
 
-from api.http.dialect import Named
 from api.http.openapi import Operation, gives, one_of
+from api.http.routes.dialect import Named
 from config.values import JsonObject
 
 Class = Literal["interactive", "normal", "background"]

@@ -10,9 +10,9 @@ from api.dispatch.call import call
 from api.dispatch.delivery import Delivery
 from api.dispatch.frames import Frames
 from api.dispatch.pump import Pump
+from api.http.answers.stream import StreamResponse, Write
+from api.http.answers.warning import with_noted
 from api.http.context import jobs_of
-from api.http.stream import StreamResponse, Write
-from api.http.warning import with_noted
 from jobs.client import Submission
 from jobs.errors import MlxqError
 from jobs.gate import Parting

@@ -6,7 +6,7 @@ Downloads are shared: every key that asked for a model waits for the same one. T
 from msgspec.structs import replace
 from starlette.requests import Request
 
-from api.http.caller import caller_of
+from api.http.callers.caller import caller_of
 from api.http.context import jobs_of
 from jobs.errors import Forbidden, JobNotFound
 from jobs.info import JobInfo

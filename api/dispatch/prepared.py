@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 from starlette.requests import Request
 
 from api.dispatch.renderers import Renderer
-from api.http.fields import RequestModel
-from api.http.prefer import Preference
+from api.http.bodies.fields import RequestModel
+from api.http.job_options.prefer import Preference
 from jobs.kinds import KINDS, Kind
 from jobs.request import JobRequest
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from api.dispatch.call import next_event
 from api.dispatch.frames import Frames
 from api.dispatch.progress import JobProgress
-from api.http.stream import Write
+from api.http.answers.stream import Write
 from jobs.bus import Watch
 from jobs.errors import MlxqError
 from jobs.events import Entry, Event, Requeued, Reset, Started

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from starlette.requests import HTTPConnection
 
-from api.http.dialect import Dialect
+from api.http.routes.dialect import Dialect
 from jobs.kinds import read_result
 from jobs.meta import Meta, decode_meta
 from jobs.webhooks import Family

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from api.dispatch.batch_dialect import BatchDialect
 from api.dispatch.prepared import Batched
 from api.dispatch.renderers import Renderer
-from api.http.dialect import Dialect
+from api.http.routes.dialect import Dialect
 from config.settings import Settings
 
 #: Bytes that a body may have under these settings.

@@ -15,11 +15,11 @@ from api.dispatch.job_object import accepted_job, shown, urls
 from api.dispatch.job_schema import JobObject
 from api.dispatch.ownership import visible_job
 from api.dispatch.renderers import Answered, renderers_of
+from api.http.answers.json_response import json_response
+from api.http.answers.warning import with_noted
 from api.http.context import jobs_of
-from api.http.forwarded import base_of
-from api.http.json_response import json_response
-from api.http.prefer import Preference
-from api.http.warning import with_noted
+from api.http.job_options.prefer import Preference
+from api.http.middleware.forwarded import base_of
 from jobs.client import Submission
 from jobs.gate import Parting
 from jobs.request import JobRequest

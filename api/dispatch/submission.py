@@ -10,16 +10,16 @@ from starlette.requests import HTTPConnection
 
 from api.dispatch.renderers import renderers_of
 from api.dispatch.slots import present
-from api.http.app_name import app_name, share_name
-from api.http.caller import Rights, caller_of
+from api.http.answers.warning import warn
+from api.http.bodies.uploads import uploads_of
+from api.http.callers.app_name import app_name, share_name
+from api.http.callers.caller import Rights, caller_of
 from api.http.context import Context, context_of, jobs_of
-from api.http.dialect import Dialect
-from api.http.prefer import Preference, is_retry, read_timeout, wants_fresh
-from api.http.security import caller_key
-from api.http.service_class import Ranked, class_of
-from api.http.uploads import uploads_of
-from api.http.warning import warn
-from api.http.webhook import webhook_of
+from api.http.job_options.prefer import Preference, is_retry, read_timeout, wants_fresh
+from api.http.job_options.service_class import Ranked, class_of
+from api.http.job_options.webhook import webhook_of
+from api.http.middleware.security import caller_key
+from api.http.routes.dialect import Dialect
 from jobs.client import JobClient
 from jobs.errors import InvalidRequest
 from jobs.eta.work import most_tokens, work_of

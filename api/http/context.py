@@ -7,10 +7,10 @@ import anyio
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.known_models import KnownModels
-from api.http.machines import Machines
-from api.http.model_names import ModelNames
-from api.http.request_counts import RequestCounts
+from api.http.middleware.request_counts import RequestCounts
+from api.http.models.known_models import KnownModels
+from api.http.models.machines import Machines
+from api.http.models.model_names import ModelNames
 from config.settings import Settings
 from jobs.blobs import blob_store
 from jobs.client import JobClient

@@ -12,9 +12,9 @@ from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from api.http.addresses import Addresses
-from api.http.dialect import Named
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
+from api.http.routes.addresses import Addresses
+from api.http.routes.dialect import Named
 from config.values import JsonObject
 
 #: Where the description keeps a body.

@@ -2,8 +2,8 @@
 
 from pydantic import Field, field_validator
 
-from api.http.fields import RequestModel
-from api.http.nesting import not_deeper_than
+from api.http.bodies.fields import RequestModel
+from api.http.bodies.nesting import not_deeper_than
 from api.inputs.functions import DEEPEST_SCHEMA, Name
 
 

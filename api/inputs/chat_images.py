@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from api.http.answers.warning import warned
 from api.http.context import Context
-from api.http.warning import warned
 from api.inputs.image_decoding import decoding
 from api.inputs.image_source import from_address, refusals
 from config.settings import Settings

@@ -4,7 +4,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from api.http.base64_text import base64_in, from_base64
+from api.http.bodies.base64_text import base64_in, from_base64
 from api.http.outgoing.errors import FetchError
 from config.settings import Settings
 from jobs.errors import InvalidRequest

@@ -6,8 +6,8 @@ import orjson
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import RequestModel
-from api.http.nesting import not_deeper_than
+from api.http.bodies.fields import RequestModel
+from api.http.bodies.nesting import not_deeper_than
 
 #: Levels of objects and lists that the JSON of a schema may have.
 DEEPEST_SCHEMA = 64

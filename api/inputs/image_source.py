@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from starlette.datastructures import UploadFile
 
-from api.http.base64_text import base64_in, from_base64, is_data_url
+from api.http.bodies.base64_text import base64_in, from_base64, is_data_url
 from api.http.outgoing.errors import FetchError, TooLarge
 from config.settings import Settings
 from jobs.errors import InvalidRequest, PayloadTooLarge

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from msgspec import structs
 from starlette.requests import Request
 
+from api.http.answers.warning import warned
+from api.http.bodies.uploads import uploads_of
 from api.http.context import context_of
-from api.http.uploads import uploads_of
-from api.http.warning import warned
 from api.inputs.chat_images import settle_images
 from api.inputs.documents import settle_documents
 from api.inputs.grammar import Wanted, settle_schemas

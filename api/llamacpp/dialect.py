@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.http.dialect import Dialect
-from api.http.sse import data_frame
+from api.http.answers.sse import data_frame
+from api.http.routes.dialect import Dialect
 from jobs.errors import ContextLengthExceeded, MlxqError
 from mlxq.catalog.aliases import DEFAULT
 

@@ -1,6 +1,6 @@
 """`transcribe`, `speak` and `embed`: the jobs of OpenAI's routes for recordings, speech and vectors."""
 
-from api.http.body import Body, validate
+from api.http.bodies.body import Body, validate
 from api.mcp.arguments import string, strings
 from api.mcp.call import ToolCall
 from api.mcp.content import Content

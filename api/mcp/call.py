@@ -16,8 +16,8 @@ from api.dispatch.call import call as waiting_call
 from api.dispatch.call import next_event, result_of
 from api.dispatch.renderers import renderers_of
 from api.http.context import jobs_of
-from api.http.forwarded import base_of
-from api.http.prefer import SYNCHRONOUS, Preference
+from api.http.job_options.prefer import SYNCHRONOUS, Preference
+from api.http.middleware.forwarded import base_of
 from api.mcp.content import Content, Text, contents
 from api.mcp.progress import Notifier, Tell
 from config.values import JsonObject

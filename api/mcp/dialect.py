@@ -4,7 +4,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from api.http.dialect import Dialect
+from api.http.routes.dialect import Dialect
 from jobs.errors import MlxqError
 
 #: JSON-RPC's codes for what is not JSON, for what is no valid request, and for errors of the server.

@@ -1,6 +1,6 @@
 """`generate_image` and `edit_image`: the jobs of `/v1/images/generations` and `/v1/images/edits`."""
 
-from api.http.body import Body, validate
+from api.http.bodies.body import Body, validate
 from api.http.context import context_of
 from api.mcp.arguments import string, strings
 from api.mcp.call import ToolCall

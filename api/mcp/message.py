@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import orjson
 from starlette.requests import Request
 
-from api.http.body import apart, parse_object
-from api.http.caller import caller_of
+from api.http.bodies.body import apart, parse_object
+from api.http.callers.caller import caller_of
 from config.values import JsonObject
 from jobs.errors import InvalidRequest
 from jobs.tool_calls import call_name

@@ -16,7 +16,7 @@ from starlette.types import Message as AsgiMessage
 from starlette.types import Receive, Scope, Send
 
 from api.dispatch.resource import Resource
-from api.http.caller import Rights, caller_of
+from api.http.callers.caller import Rights, caller_of
 from api.http.context import context_of, jobs_of
 from api.http.openapi import gives, gives_nothing, streams, takes
 from api.mcp.call import ToolCall

@@ -4,7 +4,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 from api.mcp.dialect import RpcError
 from config.values import JsonObject
 

@@ -31,7 +31,7 @@ from mcp_types import (
 )
 from starlette.types import Receive, Scope, Send
 
-from api.http.errors import to_error
+from api.http.answers.errors import to_error
 from api.mcp.content import Content, Link, Media
 from api.mcp.progress import Tell
 from api.mcp.tools import TOOLS

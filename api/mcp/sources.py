@@ -11,9 +11,9 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from api.dispatch.job_file import job_file
-from api.http.base64_text import is_data_url
+from api.http.bodies.base64_text import is_data_url
 from api.http.context import context_of
-from api.http.forwarded import base_of
+from api.http.middleware.forwarded import base_of
 from api.http.outgoing.errors import FetchError, TooLarge
 from jobs.errors import InvalidRequest, PayloadTooLarge
 

@@ -6,9 +6,9 @@ from api.dispatch.call import next_event
 from api.dispatch.job_object import shown
 from api.dispatch.ownership import visible_job
 from api.dispatch.renderers import renderers_of
+from api.http.answers.disconnect import while_connected
 from api.http.context import context_of, jobs_of
-from api.http.disconnect import while_connected
-from api.http.forwarded import base_of
+from api.http.middleware.forwarded import base_of
 from api.mcp.arguments import string
 from api.mcp.call import ToolCall
 from api.mcp.content import Content, Text, as_json, contents

@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from api.dispatch.call import call, outcome
 from api.dispatch.run import accepted
-from api.http.app_name import app_name
-from api.http.caller import caller_of
+from api.http.answers.json_response import json_response
+from api.http.callers.app_name import app_name
+from api.http.callers.caller import caller_of
 from api.http.context import Context, context_of, jobs_of
-from api.http.dialect import Dialect
-from api.http.json_response import json_response
-from api.http.prefer import Preference
-from api.http.webhook import webhook_of
+from api.http.job_options.prefer import Preference
+from api.http.job_options.webhook import webhook_of
+from api.http.routes.dialect import Dialect
 from api.models.downloaded import downloaded
 from jobs.client import JobClient
 from jobs.errors import Conflict, InvalidRequest, ModelNotFound

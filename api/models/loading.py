@@ -13,10 +13,10 @@ from starlette.responses import Response
 from api.dispatch.run import run
 from api.dispatch.slots import Held, held
 from api.dispatch.submission import job_request
+from api.http.answers.json_response import json_response
 from api.http.context import jobs_of
-from api.http.dialect import Dialect
-from api.http.json_response import json_response
-from api.http.prefer import Preference
+from api.http.job_options.prefer import Preference
+from api.http.routes.dialect import Dialect
 from api.models.changed import UnloadedModel, WorkerChange, model_changed
 from api.models.inventory import engines
 from api.models.placement import loading_worker, named_worker

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.dispatch.renderers import Answered, Renderer
-from api.http.dialect import Dialect
+from api.http.routes.dialect import Dialect
 from api.models.changed import ModelChanged, model_changed
 from api.models.downloaded import Downloaded, downloaded
 from jobs.kinds import Kind

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from typing_extensions import TypedDict
 
 from api.dispatch.submission import model_of
-from api.http.dialect import Dialect, told
+from api.http.routes.dialect import Dialect, told
 from jobs.errors import MlxqError, ModelNotFound
 from jobs.kinds import Category
 from mlxq.catalog import ModelRef

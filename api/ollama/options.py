@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from api.http.fields import MAX_COUNT, Penalty, Probability, RequestModel, Seed
+from api.http.bodies.fields import MAX_COUNT, Penalty, Probability, RequestModel, Seed
 from api.openai.sampling import SMALLEST_TOP_P, StopText
 
 Texts = Annotated[

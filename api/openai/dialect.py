@@ -2,8 +2,8 @@
 
 from typing_extensions import TypedDict
 
-from api.http.dialect import Dialect, told
-from api.http.sse import data_frame
+from api.http.answers.sse import data_frame
+from api.http.routes.dialect import Dialect, told
 from jobs.errors import MlxqError
 
 #: The last frame of a stream of text.

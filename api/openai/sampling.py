@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from api.http.fields import MAX_COUNT, Count, KeepAlive, Penalty, Probability, RequestModel, Seed
-from api.http.service_class import Ranked
+from api.http.bodies.fields import MAX_COUNT, Count, KeepAlive, Penalty, Probability, RequestModel, Seed
+from api.http.job_options.service_class import Ranked
 
 #: What is handed to the engine as it is, when the client said it.
 _AS_SAID = (

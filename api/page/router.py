@@ -11,10 +11,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from api.dispatch.resource import Resource
-from api.http.caller import Rights, caller_of
-from api.http.json_response import json_response
+from api.http.answers.json_response import json_response
+from api.http.callers.caller import Rights, caller_of
+from api.http.middleware.security import KEY_NEEDED, wants_page
 from api.http.openapi import gives, gives_nothing, gives_text
-from api.http.security import KEY_NEEDED, wants_page
 from api.openai.dialect import OPENAI
 from api.page.files import PageFile, page_files
 from api.page.schema import Server

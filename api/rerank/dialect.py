@@ -4,7 +4,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from api.http.dialect import Dialect
+from api.http.routes.dialect import Dialect
 from jobs.errors import MlxqError
 
 ErrorType = Literal["Validation", "Overloaded", "Unhealthy", "Backend"]

@@ -7,10 +7,10 @@ from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request
-from api.http.body import read_body
+from api.http.bodies.body import read_body
 from api.http.context import jobs_of
+from api.http.job_options.prefer import preference
 from api.http.openapi import takes
-from api.http.prefer import preference
 from api.rerank.dialect import RERANK
 from api.rerank.model import ranking_model
 from api.rerank.render import RerankNote, ranked

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType, TypedDict
 
-from api.http.fields import Count, KeepAlive, RequestModel, wrong
+from api.http.bodies.fields import Count, KeepAlive, RequestModel, wrong
 from jobs.payloads import RerankPayload
 from mlxq.catalog.aliases import DEFAULT
 

@@ -12,7 +12,7 @@ from tests.support.scripted_worker import ScriptedWorker
 
 
 def lines(make_settings: MakeSettings, caplog: pytest.LogCaptureFixture, which: str) -> list[str]:
-    caplog.set_level(logging.INFO, "api.http.access_log")
+    caplog.set_level(logging.INFO, "api.http.middleware.access_log")
     with (
         ApiServer(make_settings(access_log=which)) as server,
         httpx.Client(base_url=server.url, timeout=30) as http,
@@ -20,7 +20,7 @@ def lines(make_settings: MakeSettings, caplog: pytest.LogCaptureFixture, which: 
         http.get("/health", headers={"x-app": "monitor"})
         http.get("/v1/models/no%0AERROR fake?key=secret", headers={"user-agent": "curl/8.1 secret"})
         answer = http.post("/v1/chat/completions", json=chat("a prompt"))
-    told = [each.getMessage() for each in caplog.records if each.name == "api.http.access_log"]
+    told = [each.getMessage() for each in caplog.records if each.name == "api.http.middleware.access_log"]
     assert all("secret" not in line and "prompt" not in line for line in told)
     if which == "all":
         assert f"id={answer.headers['x-request-id']}" in told[-1]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import redis
 
-from api.http.caller import Caller
+from api.http.callers.caller import Caller
 from api.native.events import log as event_log
 from api.native.events.log import EventLog, LoggedEvent
 from jobs.errors import InvalidRequest

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.http.header_text import header_text
+from api.http.answers.header_text import header_text
 from config.settings import REPO
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat

@@ -12,11 +12,12 @@ from pydantic import AfterValidator
 from starlette.requests import Request
 
 import api.app  # noqa: F401  (every request model is defined)
-from api.http.body import invalid, read_body
-from api.http.caller import Caller
-from api.http.early import MAX_ENTRIES, stop_early
-from api.http.fields import RequestModel
-from api.http.json_size import MAX_CONTAINERS, MAX_VALUES, check_size
+from api.http.answers.validation import invalid
+from api.http.bodies.body import read_body
+from api.http.bodies.early import MAX_ENTRIES, stop_early
+from api.http.bodies.fields import RequestModel
+from api.http.bodies.json_size import MAX_CONTAINERS, MAX_VALUES, check_size
+from api.http.callers.caller import Caller
 from jobs.errors import InvalidRequest
 from tests.api.requests import chat
 from tests.support.scripted_worker import ScriptedWorker
@@ -62,7 +63,7 @@ def test_one_error_is_made_of_many(
         counts.append(len(errors))
         return invalid(errors, data)
 
-    monkeypatch.setattr("api.http.body.invalid", count)
+    monkeypatch.setattr("api.http.bodies.body.invalid", count)
     answer = http.post(path, json=body)
     assert answer.status_code == 400
     assert len(answer.content) < 1_000

@@ -23,11 +23,11 @@ from api.dispatch.run import run
 from api.dispatch.sent_answer import AnswerPiece
 from api.dispatch.submission import job_request, model_of
 from api.dispatch.text_stream import TextFrames
-from api.http.body import read_body
-from api.http.dialect import Dialect
-from api.http.fields import RequestModel
+from api.http.bodies.body import read_body
+from api.http.bodies.fields import RequestModel
+from api.http.job_options.prefer import preference
 from api.http.openapi import takes
-from api.http.prefer import preference
+from api.http.routes.dialect import Dialect
 from api.openai.completions.schema import CompletionRequest
 from api.openai.dialect import OPENAI
 from config.settings import Settings

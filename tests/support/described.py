@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
-from api.http.addresses import Addresses
+from api.http.routes.addresses import Addresses
 from config.settings import Settings
 
 #: Bytes of a body that is looked at. Vectors are many numbers.

@@ -18,11 +18,11 @@ from api.anthropic.dialect import ANTHROPIC
 from api.batches.creation import accept, cancelled_batch, may_store, visible_batch
 from api.dispatch.resource import Resource
 from api.dispatch.stored_content import content_response
+from api.http.answers.json_response import json_response
 from api.http.context import context_of, jobs_of
-from api.http.forwarded import base_of
-from api.http.json_response import json_response
+from api.http.middleware.forwarded import base_of
+from api.http.middleware.security import listed_owner
 from api.http.openapi import gives, streams_lines, takes
-from api.http.security import listed_owner
 from jobs.batches import Batch, BatchStore
 from jobs.blobs import STORED
 from jobs.errors import InvalidRequest, NotFound

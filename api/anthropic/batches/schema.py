@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from api.anthropic.dialect import AnthropicError
 from api.anthropic.messages.answer import AnthropicMessage
 from api.anthropic.messages.schema import MessagesRequest
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 
 
 class BatchedMessage(RequestModel):

@@ -7,8 +7,8 @@ from pydantic import Discriminator, Field, Tag, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from api.http.fields import RequestModel
-from api.http.nesting import not_deeper_than
+from api.http.bodies.fields import RequestModel
+from api.http.bodies.nesting import not_deeper_than
 
 #: Levels of objects and lists that the input of a call may have.
 _DEEPEST_INPUT = 64

@@ -19,7 +19,7 @@ from api.anthropic.messages.render import MessageMeta, stop_reason, usage
 from api.dispatch.progress import JobProgress
 from api.dispatch.sent_answer import AnswerPiece
 from api.dispatch.text_stream import TextFrames
-from api.http.sse import named_frame
+from api.http.answers.sse import named_frame
 from api.inputs.opaque import sealed
 from jobs.errors import MlxqError
 from jobs.results import TextResult, TextUsage, TranscriptionResult

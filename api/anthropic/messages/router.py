@@ -16,11 +16,11 @@ from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
-from api.http.body import read_body
+from api.http.answers.json_response import json_response
+from api.http.bodies.body import read_body
 from api.http.context import context_of
-from api.http.json_response import json_response
+from api.http.job_options.prefer import preference
 from api.http.openapi import gives, streams, takes
-from api.http.prefer import preference
 from api.inputs.settling import settle
 from api.inputs.volatile import without_volatile
 from jobs.client import Submission

@@ -12,9 +12,9 @@ from api.anthropic.dialect import UnsupportedFeature
 from api.anthropic.messages.blocks import TEXT_OR_BLOCKS, InputMessage, TextBlock, ToolUseBlock
 from api.anthropic.messages.history import plain_messages
 from api.anthropic.messages.tools import AnthropicTool, NamedChoice, NoChoice, ToolChoice, held, one_call
-from api.http.fields import CountOrNone, KeepAlive, Probability, RequestModel, Seed
-from api.http.nesting import not_deeper_than
-from api.http.service_class import Ranked
+from api.http.bodies.fields import CountOrNone, KeepAlive, Probability, RequestModel, Seed
+from api.http.bodies.nesting import not_deeper_than
+from api.http.job_options.service_class import Ranked
 from api.inputs.answer_schema import without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
 from api.inputs.grammar import Wanted

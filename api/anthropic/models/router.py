@@ -10,8 +10,8 @@ from api.anthropic.dialect import ANTHROPIC
 from api.anthropic.models.schema import ModelInfo, ModelPage
 from api.anthropic.route import AnthropicRoute
 from api.dispatch.resource import Resource
+from api.http.answers.json_response import json_response
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.models.entry import ModelEntry
 from api.models.inventory import find, inventory

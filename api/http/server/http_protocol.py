@@ -15,9 +15,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from api.http.addresses import Addresses
-from api.http.errors import written
-from api.http.security import OPEN_PATHS
+from api.http.answers.errors import written
+from api.http.middleware.security import OPEN_PATHS
+from api.http.routes.addresses import Addresses
 from api.http.server.arrival import tell_arrival
 from api.http.server.connections import SLOWEST_BODY, Admission, Connections
 from api.http.server.half_closed import drop_if_nobody_reads

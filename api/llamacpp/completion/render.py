@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from api.dispatch.renderers import Answered
 from api.dispatch.sent_answer import AnswerPiece
 from api.dispatch.text_stream import TextFrames
-from api.http.sse import data_frame
+from api.http.answers.sse import data_frame
 from api.llamacpp.dialect import LLAMACPP
 from jobs.errors import MlxqError
 from jobs.meta import Meta

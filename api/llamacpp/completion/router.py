@@ -8,9 +8,9 @@ from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
-from api.http.body import read_body
+from api.http.bodies.body import read_body
+from api.http.job_options.prefer import preference
 from api.http.openapi import streams, takes
-from api.http.prefer import preference
 from api.llamacpp.completion.render import LlamaCompletion, LlamaFrames, llama_completion
 from api.llamacpp.completion.schema import LlamaCompletionRequest
 from api.llamacpp.dialect import LLAMACPP

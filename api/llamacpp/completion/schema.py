@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import MAX_COUNT, Penalty, Probability, RequestModel
+from api.http.bodies.fields import MAX_COUNT, Penalty, Probability, RequestModel
 from api.llamacpp.dialect import USUAL_MODEL, ModelName
 from api.openai.sampling import SMALLEST_TOP_P, Bias, StopText, TokenId
 from jobs.payloads import CompletionPayload

@@ -6,8 +6,8 @@ from api.dispatch.counting import plain_chat
 from api.dispatch.resource import Resource
 from api.dispatch.submission import model_of
 from api.dispatch.tokenizers import ask_tokenizer
-from api.http.body import read_body
-from api.http.json_response import json_response
+from api.http.answers.json_response import json_response
+from api.http.bodies.body import read_body
 from api.http.openapi import gives, takes
 from api.llamacpp.dialect import LLAMACPP
 from api.llamacpp.prompts.schema import (

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
-from api.http.fields import MAX_COUNT, RequestModel, wrong
+from api.http.bodies.fields import MAX_COUNT, RequestModel, wrong
 from api.llamacpp.dialect import USUAL_MODEL, ModelName
 from api.openai.chat.schema import HARMLESS, ChatRequest
 

@@ -8,8 +8,8 @@ from typing_extensions import TypeAliasType, TypedDict
 from api.dispatch.resource import Resource
 from api.dispatch.submission import model_of
 from api.dispatch.tokenizers import ask_tokenizer
+from api.http.answers.json_response import json_response
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.llamacpp.dialect import LLAMACPP, USUAL_MODEL
 from api.models.inventory import find

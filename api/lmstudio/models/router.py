@@ -6,12 +6,12 @@ from api.dispatch.job_schema import by_job
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.submission import model_of
-from api.http.body import read_body
+from api.http.answers.json_response import json_response
+from api.http.bodies.body import read_body
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.job_options.prefer import preference
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives, takes
-from api.http.prefer import preference
-from api.http.security import at_the_machine
 from api.lmstudio.dialect import LMSTUDIO
 from api.lmstudio.models.render import (
     LmStudioLoadMeta,

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from api.dispatch.job_schema import by_job
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
-from api.http.body import Body, read_body
+from api.http.bodies.body import Body, read_body
 from api.http.openapi import streams, takes
 from api.lmstudio.dialect import LMSTUDIO
 from api.lmstudio.text.answer import (

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.dispatch.resource import Resource
-from api.http.caller import Rights, caller_of
-from api.http.json_response import json_response
+from api.http.answers.json_response import json_response
+from api.http.callers.caller import Rights, caller_of
 from api.http.openapi import gives
 from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.discover.render import hub_categories, hub_compatible, hub_details, hub_list

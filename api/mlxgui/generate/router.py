@@ -6,10 +6,10 @@ from api.dispatch.job_schema import by_job
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request
-from api.http.body import read_body
+from api.http.bodies.body import read_body
 from api.http.context import context_of, jobs_of
+from api.http.job_options.prefer import preference
 from api.http.openapi import takes
-from api.http.prefer import preference
 from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.generate.render import GENERATE, GenerateMeta
 from api.mlxgui.generate.schema import Generated, GenerateRequest

@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.http.fields import Count, KeepAlive, Probability, Seed
-from api.http.service_class import Ranked
+from api.http.bodies.fields import Count, KeepAlive, Probability, Seed
+from api.http.job_options.service_class import Ranked
 from api.openai.sampling import SMALLEST_TOP_P, RepetitionPenalty, Temperature, TopK
 from jobs.payloads import CompletionPayload
 

@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.dispatch.resource import Resource
-from api.http.body import read_body
+from api.http.answers.json_response import json_response
+from api.http.bodies.body import read_body
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives, takes
-from api.http.security import at_the_machine
 from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.manager.render import managed_models, manager_model, manager_status, priority_updated
 from api.mlxgui.manager.schema import (

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 from api.mlxgui.system.schema import ManagerState
 from api.models.row import ModelRow
 

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.dispatch.job_schema import by_job
 from api.dispatch.resource import Resource
-from api.http.body import read_body
+from api.http.answers.json_response import json_response
+from api.http.bodies.body import read_body
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.job_options.prefer import preference
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives, takes
-from api.http.prefer import preference
-from api.http.security import at_the_machine
 from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.models.render import model_health
 from api.mlxgui.models.schema import InstallRequest, ModelHealth

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 from typing_extensions import TypedDict
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 
 #: A name that a user gives: it has no slash, so that it never looks like a hub's.
 GivenName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}$")]

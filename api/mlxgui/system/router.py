@@ -6,10 +6,10 @@ from collections.abc import Callable
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.dispatch.resource import Resource
+from api.http.answers.json_response import json_response
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives
-from api.http.security import at_the_machine
 from api.mlxgui.dialect import MLXGUI
 from api.mlxgui.system.render import system_status, told
 from api.mlxgui.system.schema import SystemStatus, Told

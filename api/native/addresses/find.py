@@ -3,8 +3,8 @@
 import socket
 from ipaddress import ip_address
 
-from api.http.caller import address_of
-from api.http.security import listens_everywhere
+from api.http.callers.caller import address_of
+from api.http.middleware.security import listens_everywhere
 from config.settings import Settings
 
 

@@ -5,10 +5,10 @@ import asyncio
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.dispatch.resource import Resource
+from api.http.answers.json_response import json_response
 from api.http.context import context_of
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives
-from api.http.security import at_the_machine
 from api.native.addresses.find import reached_at
 from api.native.addresses.schema import AddressList
 from api.native.dialect import NATIVE

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
-from api.http.caller import accepted_keys, address_of
+from api.http.callers.caller import accepted_keys, address_of
 from api.http.context import Context
 from api.native.checks.schema import Check
 from config.settings import Settings

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.dispatch.resource import Resource
+from api.http.answers.json_response import json_response
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives
-from api.http.security import at_the_machine
 from api.native.checks.find import find
 from api.native.checks.schema import Checks
 from api.native.dialect import NATIVE

@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 
 from api.dispatch.job_object import live_job
 from api.dispatch.renderers import Renderers
-from api.http.caller import Caller
-from api.http.sse import comment
-from api.http.stream import Write
+from api.http.answers.sse import comment
+from api.http.answers.stream import Write
+from api.http.callers.caller import Caller
 from api.native.events.log import EventLog, LoggedEvent
 from api.native.events.render import live_order, live_progress, live_workers, revision
 from api.native.queue.schema import queue_stats

@@ -7,7 +7,7 @@ from itertools import islice
 
 import orjson
 
-from api.http.caller import Caller
+from api.http.callers.caller import Caller
 from api.native.events.render import live_order
 from jobs.overview import Order
 

@@ -8,7 +8,7 @@ import msgspec
 
 from api.dispatch.artifacts import file_url
 from api.dispatch.job_schema import JobProgress
-from api.http.caller import Caller
+from api.http.callers.caller import Caller
 from api.native.events.schema import LiveOrder, LiveProgress, LiveSlot, LiveWorker
 from api.native.queue.schema import QueueName
 from jobs.overview import Order, Running

@@ -8,13 +8,13 @@ from starlette.types import Receive
 
 from api.dispatch.renderers import renderers_of
 from api.dispatch.resource import Resource
-from api.http.caller import Caller, caller_of
+from api.http.answers.disconnect import while_connected
+from api.http.answers.sse import HEADERS
+from api.http.answers.stream import StreamResponse, Write
+from api.http.callers.caller import Caller, caller_of
 from api.http.context import jobs_of
-from api.http.disconnect import while_connected
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import streams
-from api.http.security import at_the_machine
-from api.http.sse import HEADERS
-from api.http.stream import StreamResponse, Write
 from api.native.dialect import NATIVE
 from api.native.events.feed import Feed
 from api.native.events.schema import ServerEvent

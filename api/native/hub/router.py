@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.dispatch.resource import Resource
-from api.http.caller import Rights, caller_of
+from api.http.answers.json_response import json_response
+from api.http.callers.caller import Rights, caller_of
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.models.hub import Hub
 from api.models.hub_size import memory_bytes, weight_bytes

@@ -10,11 +10,11 @@ from api.dispatch.job_schema import JobObject
 from api.dispatch.ownership import cancellable_job, visible_job
 from api.dispatch.renderers import renderers_of
 from api.dispatch.submission import model_of
-from api.http.caller import Rights, caller_of
+from api.http.answers.json_response import json_response
+from api.http.callers.caller import Rights, caller_of
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.job_options.webhook import webhook_of
 from api.http.openapi import gives
-from api.http.webhook import webhook_of
 from api.native.jobs.asked import body_of, path_of
 from api.native.jobs.schema import JobId, RequestOfJob
 from jobs.errors import Conflict, Forbidden, JobNotFound

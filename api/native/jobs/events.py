@@ -13,10 +13,10 @@ from api.dispatch.call import result_of
 from api.dispatch.frames import Frames
 from api.dispatch.pump import Pump
 from api.dispatch.renderers import renderers_of
+from api.http.answers.disconnect import while_connected
+from api.http.answers.stream import Write
 from api.http.context import jobs_of
-from api.http.disconnect import while_connected
-from api.http.forwarded import base_of
-from api.http.stream import Write
+from api.http.middleware.forwarded import base_of
 from api.native.dialect import NATIVE
 from jobs.bus import Watch
 from jobs.errors import MlxqError

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 from api.dispatch.job_object import shown
 from api.dispatch.job_schema import Class, JobObject
 from api.dispatch.ownership import cancellable_job, visible_job
+from api.http.answers.json_response import json_response
 from api.http.context import jobs_of
-from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.native.jobs.schema import JobId
 from jobs.gate import Change

@@ -15,13 +15,13 @@ from api.dispatch.job_object import shown
 from api.dispatch.job_schema import JobEvent, JobObject
 from api.dispatch.ownership import cancellable_job, visible_job
 from api.dispatch.resource import Resource
+from api.http.answers.disconnect import while_connected
+from api.http.answers.json_response import json_response
+from api.http.answers.sse import HEADERS
+from api.http.answers.stream import StreamResponse
 from api.http.context import jobs_of
-from api.http.disconnect import while_connected
-from api.http.json_response import json_response
+from api.http.middleware.security import listed_owner
 from api.http.openapi import gives, gives_nothing, streams
-from api.http.security import listed_owner
-from api.http.sse import HEADERS
-from api.http.stream import StreamResponse
 from api.models.renderers import model_renderers
 from api.native.dialect import NATIVE
 from api.native.jobs import again, order

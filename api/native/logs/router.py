@@ -12,13 +12,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.types import Receive
 
 from api.dispatch.resource import Resource
+from api.http.answers.disconnect import while_connected
+from api.http.answers.json_response import json_response
+from api.http.answers.sse import HEADERS, comment
+from api.http.answers.stream import StreamResponse, Write
 from api.http.context import jobs_of
-from api.http.disconnect import while_connected
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives, streams
-from api.http.security import at_the_machine
-from api.http.sse import HEADERS, comment
-from api.http.stream import StreamResponse, Write
 from api.native.dialect import NATIVE
 from api.native.logs.schema import LogEntries, LogEntry
 from jobs.client import JobClient

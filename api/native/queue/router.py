@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.dispatch.job_schema import Class
 from api.dispatch.resource import Resource
+from api.http.answers.json_response import json_response
 from api.http.context import jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives
-from api.http.security import at_the_machine
 from api.native.dialect import NATIVE
 from api.native.queue.schema import QueueName, Queues, queue_stats
 from jobs.service_class import ServiceClass

@@ -5,8 +5,8 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.resource import Resource
+from api.http.answers.json_response import json_response
 from api.http.context import jobs_of
-from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.native.dialect import NATIVE
 from api.native.system.schema import Health

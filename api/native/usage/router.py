@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from api.dispatch.resource import Resource
+from api.http.answers.json_response import json_response
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import listed_owner
 from api.http.openapi import gives, gives_text
-from api.http.security import listed_owner
 from api.native.dialect import NATIVE
 from api.native.usage.csv_text import csv_text
 from api.native.usage.prices import prices

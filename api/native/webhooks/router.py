@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.dispatch.resource import Resource
-from api.http.caller import caller_of
+from api.http.answers.json_response import json_response
+from api.http.callers.caller import caller_of
 from api.http.context import jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import listed_owner
 from api.http.openapi import gives
-from api.http.security import listed_owner
 from api.native.dialect import NATIVE
 from api.native.webhooks.schema import DeliveryId, DeliveryList, DeliveryObject, DeliveryState, shown
 from jobs.errors import InvalidRequest, NotFound

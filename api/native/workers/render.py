@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from api.dispatch.renderers import Renderers
-from api.http.caller import Caller
+from api.http.callers.caller import Caller
 from api.native.workers.schema import WorkerJob, WorkerModel, WorkerRow, WorkerStatus
 from jobs.info import JobInfo
 from jobs.refused import Refusal

@@ -4,11 +4,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.dispatch.renderers import renderers_of
 from api.dispatch.resource import Resource
-from api.http.caller import caller_of
+from api.http.answers.json_response import json_response
+from api.http.callers.caller import caller_of
 from api.http.context import jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives
-from api.http.security import at_the_machine
 from api.native.dialect import NATIVE
 from api.native.workers.render import refused_row, worker_row
 from api.native.workers.schema import Workers

@@ -8,9 +8,9 @@ from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request
-from api.http.body import Body, read_body
+from api.http.bodies.body import Body, read_body
+from api.http.job_options.prefer import preference
 from api.http.openapi import streams_lines, takes
-from api.http.prefer import preference
 from api.inputs.settling import settle
 from api.models.loading import load, unload
 from api.ollama.chat.answer import OllamaChat, OllamaGenerated

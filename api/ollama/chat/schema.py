@@ -8,9 +8,9 @@ import orjson
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import KeepAlive
-from api.http.nesting import not_deeper_than
-from api.http.service_class import Ranked
+from api.http.bodies.fields import KeepAlive
+from api.http.bodies.nesting import not_deeper_than
+from api.http.job_options.service_class import Ranked
 from api.inputs.answer_schema import without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
 from api.inputs.grammar import Wanted

@@ -11,11 +11,11 @@ from api.dispatch.renderers import Answered, Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request
-from api.http.body import read_body
-from api.http.fields import Count, KeepAlive
+from api.http.bodies.body import read_body
+from api.http.bodies.fields import Count, KeepAlive
+from api.http.job_options.prefer import preference
+from api.http.job_options.service_class import Ranked
 from api.http.openapi import takes
-from api.http.prefer import preference
-from api.http.service_class import Ranked
 from api.ollama.dialect import OLLAMA, named
 from api.openai.embeddings.render import floats
 from jobs.kinds import Category, Kind

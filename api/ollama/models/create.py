@@ -7,12 +7,12 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from api.http.body import read_body, validate
+from api.http.answers.json_response import json_response
+from api.http.bodies.body import read_body, validate
+from api.http.bodies.fields import RequestModel
 from api.http.context import context_of, jobs_of
-from api.http.fields import RequestModel
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives, gives_text, streams_lines, takes
-from api.http.security import at_the_machine
 from api.ollama.dialect import LINES, line, not_found, plain_name
 from api.ollama.models.answer import Pulling
 from api.ollama.models.modelfile import REFUSED, read_modelfile

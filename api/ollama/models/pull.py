@@ -13,12 +13,12 @@ from api.dispatch.job_stream import stream
 from api.dispatch.progress import JobProgress
 from api.dispatch.renderers import Answered
 from api.dispatch.run import run
-from api.http.app_name import app_name
-from api.http.caller import caller_of
+from api.http.answers.json_response import json_response
+from api.http.callers.app_name import app_name
+from api.http.callers.caller import caller_of
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
-from api.http.prefer import SYNCHRONOUS
-from api.http.webhook import webhook_of
+from api.http.job_options.prefer import SYNCHRONOUS
+from api.http.job_options.webhook import webhook_of
 from api.ollama.dialect import LINES, OLLAMA, line, not_found, plain_name
 from api.ollama.models.answer import Pulling
 from jobs.client import Submission

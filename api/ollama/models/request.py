@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 
 Name = Annotated[str, Field(min_length=1)]
 

@@ -5,11 +5,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.dispatch.job_schema import by_job
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
-from api.http.body import read_body
+from api.http.answers.json_response import json_response
+from api.http.bodies.body import read_body
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives, gives_text, streams_lines, takes
-from api.http.security import at_the_machine
 from api.models.entry import ModelEntry
 from api.models.inventory import find, inventory
 from api.models.removal import remove

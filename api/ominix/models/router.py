@@ -4,12 +4,12 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.dispatch.job_schema import by_job
 from api.dispatch.resource import Resource
-from api.http.body import read_body
+from api.http.answers.json_response import json_response
+from api.http.bodies.body import read_body
 from api.http.context import Context, context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.job_options.prefer import preference
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives, takes
-from api.http.prefer import preference
-from api.http.security import at_the_machine
 from api.models.changed import ModelChanged
 from api.models.downloaded import Downloaded
 from api.models.install import install

@@ -5,7 +5,7 @@ from typing import Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 from api.models.types import ModelType, WorkerName
 
 

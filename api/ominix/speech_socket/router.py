@@ -20,11 +20,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.dispatch.call import call
 from api.dispatch.resource import Resource
-from api.http.body import parse_object, validate
+from api.http.answers.disconnect import ClientGone
+from api.http.answers.errors import to_error
+from api.http.bodies.body import parse_object, validate
 from api.http.context import context_of, jobs_of
-from api.http.disconnect import ClientGone
-from api.http.errors import to_error
-from api.http.prefer import SYNCHRONOUS
+from api.http.job_options.prefer import SYNCHRONOUS
 from api.ominix.dialect import OMINIX
 from api.openai.speech.job import speech_job
 from api.openai.speech.render import SPEECH

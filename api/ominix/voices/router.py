@@ -5,8 +5,8 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from api.dispatch.resource import Resource
+from api.http.answers.json_response import json_response
 from api.http.context import Context, context_of, jobs_of
-from api.http.json_response import json_response
 from api.http.openapi import gives
 from api.ominix.dialect import OMINIX
 from api.ominix.voices.schema import VoiceList, VoiceRow

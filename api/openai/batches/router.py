@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from api.batches.batching import batching_of
 from api.batches.creation import accept, cancelled_batch, may_store, visible_batch
 from api.dispatch.resource import Resource
-from api.http.body import read_body
-from api.http.caller import caller_of
+from api.http.answers.json_response import json_response
+from api.http.bodies.body import read_body
+from api.http.callers.caller import caller_of
 from api.http.context import jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import listed_owner
 from api.http.openapi import gives, takes
-from api.http.security import listed_owner
 from api.openai.batches.render import OpenAiBatches, batch_object
 from api.openai.batches.schema import BatchList, BatchObject, CreateBatch, window_seconds
 from api.openai.dialect import OPENAI

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from api.http.webhook import Notifying
+from api.http.job_options.webhook import Notifying
 from api.openai.files.schema import USUAL_TTL, FileExpiry
 
 _WINDOW = re.compile(r"([1-9][0-9]{0,4})([mhd])")

@@ -15,10 +15,10 @@ from api.dispatch.prepared import Prepared
 from api.dispatch.renderers import Renderer
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
-from api.http.body import Body
+from api.http.bodies.body import Body
 from api.http.context import context_of, jobs_of
-from api.http.dialect import Dialect
-from api.http.prefer import preference
+from api.http.job_options.prefer import preference
+from api.http.routes.dialect import Dialect
 from api.inputs.settling import settle
 from api.openai.chat.render import ChatFrames, ChatMeta
 from api.openai.chat.schema import ChatRequest

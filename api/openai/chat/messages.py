@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 from api.inputs.content import Content, invalid_message
 from api.inputs.functions import Arguments
 from jobs.payloads import Message as PlainMessage

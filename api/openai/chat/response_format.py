@@ -6,8 +6,8 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from api.http.fields import RequestModel
-from api.http.nesting import not_deeper_than
+from api.http.bodies.fields import RequestModel
+from api.http.bodies.nesting import not_deeper_than
 from api.inputs.answer_schema import JsonSchema, without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
 

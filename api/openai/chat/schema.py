@@ -7,8 +7,8 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from api.http.fields import CountOrNone
-from api.http.nesting import not_deeper_than
+from api.http.bodies.fields import CountOrNone
+from api.http.bodies.nesting import not_deeper_than
 from api.inputs.functions import FunctionTool, distinct
 from api.inputs.grammar import Wanted
 from api.openai.chat.messages import Message, plain_messages

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 from api.inputs.functions import FunctionTool
 from jobs.payloads import ForcedFunction
 

@@ -14,9 +14,9 @@ from api.dispatch.prepared import Prepared
 from api.dispatch.renderers import Renderer
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
-from api.http.body import Body
-from api.http.dialect import Dialect
-from api.http.prefer import preference
+from api.http.bodies.body import Body
+from api.http.job_options.prefer import preference
+from api.http.routes.dialect import Dialect
 from api.openai.completions.render import CompletionFrames, CompletionMeta
 from api.openai.completions.schema import CompletionRequest
 from jobs.client import Submission

@@ -6,7 +6,7 @@ from api.dispatch.job_schema import by_job
 from api.dispatch.prepared import Batched, Prepared
 from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
-from api.http.body import read_body
+from api.http.bodies.body import read_body
 from api.http.openapi import streams, takes
 from api.openai.completions.answer import answer_completion, prepare_completion
 from api.openai.completions.completion import Completion, CompletionChunk

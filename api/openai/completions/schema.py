@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from api.http.fields import MAX_COUNT
+from api.http.bodies.fields import MAX_COUNT
 from api.openai.sampling import Sampling
 from jobs.payloads import CompletionPayload
 

@@ -5,10 +5,10 @@ from starlette.responses import Response
 
 from api.dispatch.prepared import Prepared
 from api.dispatch.run import run
-from api.http.body import read_body
+from api.http.bodies.body import read_body
 from api.http.context import jobs_of
-from api.http.dialect import Dialect
-from api.http.prefer import preference
+from api.http.job_options.prefer import preference
+from api.http.routes.dialect import Dialect
 from api.openai.embeddings.job import embedding_job
 from api.openai.embeddings.schema import EmbeddingRequest
 

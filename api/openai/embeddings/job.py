@@ -3,8 +3,8 @@
 from starlette.requests import Request
 
 from api.dispatch.submission import job_request, model_of
-from api.http.dialect import Dialect
-from api.http.prefer import Preference
+from api.http.job_options.prefer import Preference
+from api.http.routes.dialect import Dialect
 from api.openai.dialect import OPENAI
 from api.openai.embeddings.render import EmbeddingMeta
 from api.openai.embeddings.schema import EmbeddingRequest

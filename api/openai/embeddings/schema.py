@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PlainValidator
 from typing_extensions import TypedDict
 
-from api.http.fields import MAX_COUNT, Count, KeepAlive
-from api.http.service_class import Ranked
+from api.http.bodies.fields import MAX_COUNT, Count, KeepAlive
+from api.http.job_options.service_class import Ranked
 from jobs.payloads import EmbeddingPayload
 
 #: Inputs of one request, as in OpenAI's API.

@@ -16,12 +16,12 @@ from starlette.datastructures import UploadFile
 from api.batches.creation import may_store
 from api.dispatch.resource import Resource
 from api.dispatch.stored_content import content_response
-from api.http.caller import caller_of
+from api.http.answers.json_response import json_response
+from api.http.bodies.form import FormLimits, is_form, read_form
+from api.http.callers.caller import caller_of
 from api.http.context import context_of, jobs_of
-from api.http.form import FormLimits, is_form, read_form
-from api.http.json_response import json_response
+from api.http.middleware.security import listed_owner
 from api.http.openapi import gives, gives_bytes, takes_form
-from api.http.security import listed_owner
 from api.openai.dialect import OPENAI
 from api.openai.files.schema import DeletedFile, FileList, FileObject, FileRequest, shown
 from jobs.batches import BatchStore

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 from jobs.files import StoredFile
 
 #: What a file may be uploaded for.

@@ -10,9 +10,9 @@ from msgspec import structs
 from starlette.requests import Request
 
 from api.dispatch.submission import job_request, model_of
+from api.http.bodies.uploads import uploads_of
 from api.http.context import Context, context_of, jobs_of
-from api.http.prefer import Preference
-from api.http.uploads import uploads_of
+from api.http.job_options.prefer import Preference
 from api.openai.dialect import OPENAI
 from api.openai.images.effect import without_effect
 from api.openai.images.render import ImageMeta

@@ -8,12 +8,12 @@ from api.dispatch.prepared import Batched, Prepared
 from api.dispatch.renderers import Answered
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
+from api.http.answers.json_response import json_response
+from api.http.answers.warning import warned
 from api.http.context import context_of
-from api.http.forwarded import base_of
-from api.http.json_response import json_response
+from api.http.job_options.prefer import preference
+from api.http.middleware.forwarded import base_of
 from api.http.openapi import streams, takes, takes_files
-from api.http.prefer import preference
-from api.http.warning import warned
 from api.openai.dialect import OPENAI
 from api.openai.images.answer import ImageEvent, ImagesResponse
 from api.openai.images.job import image_job, keeps

@@ -18,8 +18,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import KeepAlive, Seed
-from api.http.service_class import Ranked
+from api.http.bodies.fields import KeepAlive, Seed
+from api.http.job_options.service_class import Ranked
 from mlxq.media.formats import GRID, ImageFormat
 
 Quality = Literal["low", "medium", "high", "auto", "standard", "hd"]

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from api.dispatch.call import result_of
 from api.dispatch.frames import Frames
 from api.dispatch.renderers import Answered
+from api.http.answers.sse import named_frame
 from api.http.context import Context
-from api.http.sse import named_frame
 from api.openai.dialect import OPENAI
 from api.openai.images.answer import CompletedImage, PartialImage
 from api.openai.images.render import IMAGES, ImageMeta, completed_image, partial_image

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from api.http.body import Body, read_body
-from api.http.caller import caller_of
-from api.http.form import Form, FormLimits, is_form, read_form
+from api.http.bodies.body import Body, read_body
+from api.http.bodies.form import Form, FormLimits, is_form, read_form
+from api.http.callers.caller import caller_of
 from api.inputs.image_decoding import decoding
 from api.inputs.image_source import image_bytes, refusals
 from api.openai.images.schema import ImageReference, ImageRequest

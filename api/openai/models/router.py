@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from typing_extensions import TypeAliasType
 
 from api.dispatch.resource import Resource
+from api.http.answers.json_response import json_response
 from api.http.context import context_of, jobs_of
-from api.http.json_response import json_response
+from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives
-from api.http.security import at_the_machine
 from api.models.inventory import find, inventory
 from api.models.removal import remove
 from api.openai.dialect import OPENAI

@@ -12,7 +12,7 @@ import orjson
 from pydantic import TypeAdapter
 from starlette.requests import Request
 
-from api.http.body import Body, apart
+from api.http.bodies.body import Body, apart
 from api.http.context import context_of, jobs_of
 from api.openai.responses.ask import Ask
 from api.openai.responses.dialect import PREFIX, ResponseNotFound

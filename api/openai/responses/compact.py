@@ -10,9 +10,9 @@ from api.dispatch.job_schema import by_job
 from api.dispatch.renderers import Answered, Renderer
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
-from api.http.body import read_body
+from api.http.bodies.body import read_body
+from api.http.job_options.prefer import preference
 from api.http.openapi import takes
-from api.http.prefer import preference
 from api.inputs.opaque import sealed
 from api.inputs.settling import settle
 from api.openai.dialect import OpenAi

@@ -13,7 +13,7 @@ from api.dispatch.frames import EVENT_EVERY
 from api.dispatch.progress import JobProgress
 from api.dispatch.sent_answer import AnswerPiece
 from api.dispatch.text_stream import TextFrames
-from api.http.sse import comment
+from api.http.answers.sse import comment
 from api.openai.responses.answer import Response, ResponseOutputItem, Status
 from api.openai.responses.open_items import OpenCall, OpenItem, OpenMessage, OpenReasoning
 from api.openai.responses.output import has_message

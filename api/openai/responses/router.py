@@ -15,12 +15,12 @@ from api.dispatch.renderers import Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request, model_of
-from api.http.body import read_body
+from api.http.answers.json_response import json_response
+from api.http.answers.warning import with_noted
+from api.http.bodies.body import read_body
 from api.http.context import jobs_of
-from api.http.json_response import json_response
+from api.http.job_options.prefer import Preference, preference
 from api.http.openapi import gives, streams, takes
-from api.http.prefer import Preference, preference
-from api.http.warning import with_noted
 from api.inputs.settling import settle
 from api.openai.responses import answer, compact, stored
 from api.openai.responses.before import ask_of

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import Count, RequestModel
+from api.http.bodies.fields import Count, RequestModel
 from api.inputs.answer_schema import JsonSchema, without_switches
 from api.openai.responses.items import Items
 from api.openai.responses.tool_choice import ToolChoice

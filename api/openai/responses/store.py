@@ -14,7 +14,7 @@ import orjson
 from starlette.requests import Request
 
 from api.dispatch.ownership import visible_job
-from api.http.body import apart
+from api.http.bodies.body import apart
 from api.http.context import jobs_of
 from api.openai.responses.dialect import PREFIX, RESPONSES, ResponseNotFound
 from api.openai.responses.render import ResponseMeta

@@ -10,12 +10,12 @@ from typing_extensions import TypedDict
 
 from api.dispatch.call import ending_error, next_event
 from api.dispatch.pump import Pump
+from api.http.answers.disconnect import while_connected
+from api.http.answers.json_response import json_response
+from api.http.answers.sse import HEADERS
+from api.http.answers.stream import StreamResponse, Write
 from api.http.context import jobs_of
-from api.http.disconnect import while_connected
-from api.http.json_response import json_response
 from api.http.openapi import gives, streams
-from api.http.sse import HEADERS
-from api.http.stream import StreamResponse, Write
 from api.openai.responses import answer
 from api.openai.responses.events import ResponseEvent
 from api.openai.responses.frames import ResponseFrames

@@ -6,7 +6,7 @@ import msgspec
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 from api.openai.responses.tools import Offer, Offers
 from jobs.errors import InvalidRequest
 from jobs.payloads import ForcedFunction

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from api.http.fields import RequestModel
-from api.http.nesting import not_deeper_than
+from api.http.bodies.fields import RequestModel
+from api.http.bodies.nesting import not_deeper_than
 from api.inputs.functions import DEEPEST_SCHEMA, FunctionTool, Name
 from api.openai.responses.client_tools import CLIENT_TOOLS
 

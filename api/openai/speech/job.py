@@ -6,10 +6,10 @@ from dataclasses import replace
 from starlette.requests import HTTPConnection
 
 from api.dispatch.submission import job_request, model_of
+from api.http.bodies.uploads import uploads_of
 from api.http.context import context_of, jobs_of
-from api.http.dialect import Dialect
-from api.http.prefer import Preference
-from api.http.uploads import uploads_of
+from api.http.job_options.prefer import Preference
+from api.http.routes.dialect import Dialect
 from api.openai.speech.schema import SpeechRequest
 from api.openai.speech.voices import settle_voice
 from jobs.errors import HubUnavailable, InvalidRequest, ModelNotFound, NotSupported

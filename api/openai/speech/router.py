@@ -9,11 +9,11 @@ from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Answered
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
-from api.http.body import read_body
+from api.http.answers.warning import warned
+from api.http.bodies.body import read_body
 from api.http.context import context_of
+from api.http.job_options.prefer import preference
 from api.http.openapi import gives_bytes, streams, takes
-from api.http.prefer import preference
-from api.http.warning import warned
 from api.openai.dialect import OPENAI
 from api.openai.speech.answer import Speech, SpeechEvent
 from api.openai.speech.job import speech_job

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from api.http.fields import KeepAlive, Language, Seed
-from api.http.service_class import Ranked
+from api.http.bodies.fields import KeepAlive, Language, Seed
+from api.http.job_options.service_class import Ranked
 from jobs.payloads import SpeechPayload, VoiceReference
 from mlxq.catalog.families.speech import OPENAI_VOICES
 from mlxq.media.formats import SpeechFormat

@@ -10,8 +10,8 @@ import msgspec
 from api.dispatch.call import next_event, result_of
 from api.dispatch.frames import Frames
 from api.dispatch.progress import JobProgress
+from api.http.answers.sse import data_frame
 from api.http.context import Context
-from api.http.sse import data_frame
 from api.openai.dialect import OPENAI
 from api.openai.speech.render import usage
 from jobs.bus import Watch

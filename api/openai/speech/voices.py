@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from api.http.base64_text import from_base64, is_data_url
+from api.http.bodies.base64_text import from_base64, is_data_url
 from api.http.context import Context
 from api.inputs.recordings import opening
 from api.openai.speech.schema import SettledVoice, SpeechRequest

@@ -3,7 +3,7 @@
 import msgspec
 
 from api.dispatch.sent_answer import AnswerPiece
-from api.http.sse import data_frame
+from api.http.answers.sse import data_frame
 from api.openai.text_frames import OpenAiText
 from jobs.results import TranscriptionResult
 

@@ -3,9 +3,9 @@
 from starlette.requests import Request
 
 from api.dispatch.submission import job_request, model_of
+from api.http.bodies.uploads import uploads_of
 from api.http.context import context_of
-from api.http.prefer import Preference
-from api.http.uploads import uploads_of
+from api.http.job_options.prefer import Preference
 from api.openai.dialect import OPENAI
 from api.openai.transcription.effect import without_effect
 from api.openai.transcription.recording import Upload

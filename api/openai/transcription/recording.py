@@ -11,11 +11,11 @@ from typing import Any
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from api.http.base64_text import base64_in, from_base64
-from api.http.body import Body, read_body
-from api.http.caller import caller_of
+from api.http.bodies.base64_text import base64_in, from_base64
+from api.http.bodies.body import Body, read_body
+from api.http.bodies.form import Form, FormLimits, is_form, read_form
+from api.http.callers.caller import caller_of
 from api.http.context import Context
-from api.http.form import Form, FormLimits, is_form, read_form
 from api.inputs.recordings import opening
 from api.openai.transcription.schema import JsonTranscriptionRequest, TranscriptionRequest
 from jobs.blobs import Uploads

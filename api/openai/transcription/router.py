@@ -8,9 +8,9 @@ from api.dispatch.job_stream import stream
 from api.dispatch.renderers import Answered, Renderer
 from api.dispatch.resource import Resource
 from api.dispatch.run import run
+from api.http.answers.warning import warned
+from api.http.job_options.prefer import preference
 from api.http.openapi import gives_text, streams, takes_files
-from api.http.prefer import preference
-from api.http.warning import warned
 from api.openai.dialect import OPENAI
 from api.openai.transcription.answer import (
     PlainTranscript,

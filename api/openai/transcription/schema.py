@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from api.http.fields import KeepAlive, Language, Seed, wrong
-from api.http.service_class import Ranked
+from api.http.bodies.fields import KeepAlive, Language, Seed, wrong
+from api.http.job_options.service_class import Ranked
 from jobs.payloads import TranscriptionPayload
 
 Format = Literal["json", "text", "verbose_json", "srt", "vtt"]

@@ -13,7 +13,7 @@ import redis
 from mcp.shared.exceptions import MCPError
 from PIL import Image
 
-from api.http.fields import RequestModel
+from api.http.bodies.fields import RequestModel
 from api.mcp.arguments import Arguments
 from api.mcp.tools import TOOLS
 from api.openai.embeddings.schema import EmbeddingRequest

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.errors import error_response
-from api.http.middleware import BodyLimit
+from api.http.answers.errors import error_response
+from api.http.middleware.body_limit import BodyLimit
 from jobs.errors import InvalidRequest, MlxqError
 
 #: Accepted codings, in the order of `Accept-Encoding`.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from starlette.requests import HTTPConnection
 
-from api.http.header_text import header_text
+from api.http.answers.header_text import header_text
 
 #: Notes of one request: it may name many models.
 _MOST = 8

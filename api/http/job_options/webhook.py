@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.requests import HTTPConnection
 
-from api.http.caller import Rights, caller_of
+from api.http.bodies.fields import RequestModel
+from api.http.callers.caller import Rights, caller_of
 from api.http.context import context_of
-from api.http.fields import RequestModel
 from api.http.outgoing.public_address import is_public
 from config.settings.webhooks import is_webhook_url
 from config.webhook_events import ALLOWED, EVENTS, named

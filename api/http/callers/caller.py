@@ -79,7 +79,7 @@ class Caller:
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
-    """The caller that `api.http.security.CallerGuard` has found."""
+    """The caller that `api.http.middleware.security.CallerGuard` has found."""
     caller: Caller = connection.state.caller
     return caller
 

@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.addresses import addresses_of
+from api.http.routes.addresses import addresses_of
 from jobs import tracing
 
 #: What programs ask all the time.

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 from starlette.datastructures import Headers
 
-from api.http.fields import MAX_COUNT
-from api.http.prefer import Preference
-from api.http.webhook import Notifying
+from api.http.bodies.fields import MAX_COUNT
+from api.http.job_options.prefer import Preference
+from api.http.job_options.webhook import Notifying
 from jobs.errors import InvalidRequest
 from jobs.kinds import Kind
 from jobs.service_class import CLASSES, ServiceClass

@@ -5,7 +5,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.errors import Unsupported, error_response
+from api.http.answers.errors import Unsupported, error_response
 from jobs.errors import Forbidden, MlxqError
 
 #: Nothing is run that is not meant to be, no address of a job goes to other sites, and no page embeds what it may not

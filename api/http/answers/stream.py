@@ -13,7 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.http.errors import stopping, to_error
+from api.http.answers.errors import stopping, to_error
 from jobs.errors import MlxqError
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.addresses import addresses_of
+from api.http.routes.addresses import addresses_of
 from jobs.metrics import add_requests
 
 #: Seconds between two writes. A process that is killed loses the counts of that time.

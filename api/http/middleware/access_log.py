@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.app_name import app_name
+from api.http.callers.app_name import app_name
 from jobs.job_log import word
 
 log = logging.getLogger(__name__)

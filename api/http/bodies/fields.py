@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from api.http.early import stop_early
+from api.http.bodies.early import stop_early
 from mlxq.media.languages import language_tag
 
 #: The largest number that every engine supports.
@@ -65,7 +65,7 @@ def wrong(param: str, message: str) -> PydanticCustomError:
 
 
 class RequestModel(BaseModel):
-    """A request body. Fields that it does not know are ignored; `api/http/body.py` names them to the client.
+    """A request body. Fields that it does not know are ignored; `api/http/bodies/body.py` names them to the client.
 
     Its validator is built when it is used for the first time: most are never used in the life of a process.
     """

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 from starlette.types import Scope
 
-from api.http.dialect import Dialect
+from api.http.routes.dialect import Dialect
 
 #: As ASGI has them.
 Headers = Iterable[tuple[bytes, bytes]]

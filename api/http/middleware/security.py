@@ -1,11 +1,11 @@
-"""Checks Host names (against DNS rebinding), then keys and origins by `api.http.caller`."""
+"""Checks Host names (against DNS rebinding), then keys and origins by `api.http.callers.caller`."""
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.caller import IN_PROCESS, Caller, Limit, Rights, address_of, caller_of, identify
-from api.http.errors import error_response
+from api.http.answers.errors import error_response
+from api.http.callers.caller import IN_PROCESS, Caller, Limit, Rights, address_of, caller_of, identify
 from config.settings import Settings
 from jobs.errors import Forbidden, Unauthorized
 

@@ -17,7 +17,7 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from api.http.body import Body, Model, known_fields, validate, withhold
+from api.http.bodies.body import Body, Model, known_fields, validate, withhold
 from jobs.errors import InvalidRequest
 
 #: Bytes that one byte of an urlencoded field may take.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from api.http.machines import Machines
-from api.http.model_names import Given, ModelNames
+from api.http.models.machines import Machines
+from api.http.models.model_names import Given, ModelNames
 from config.settings import Settings
 from jobs.client import JobClient
 from jobs.errors import MlxqError

@@ -2,7 +2,7 @@
 
 What a proxy says is believed of `TRUSTED_PROXIES` only, and only for these two: a page of the web can make a browser
 on this machine send the same headers. Which Host is answered, and whether a request comes from this machine, is
-judged by the connection itself (`api.http.security`, `api.http.caller`).
+judged by the connection itself (`api.http.middleware.security`, `api.http.callers.caller`).
 """
 
 import re
@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.caller import address_of, is_within
+from api.http.callers.caller import address_of, is_within
 
 _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){0,8}")

@@ -1,6 +1,6 @@
 """Server-sent events: their headers and frames. It does not know what is streamed.
 
-The format is a dozen lines, and the response begins late (`api.http.stream`): a library for it would do less.
+The format is a dozen lines, and the response begins late (`api.http.answers.stream`): a library for it would do less.
 """
 
 import orjson

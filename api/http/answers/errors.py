@@ -17,10 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.addresses import addresses_of
-from api.http.body import invalid
-from api.http.dialect import Dialect
-from api.http.disconnect import ClientGone
+from api.http.answers.disconnect import ClientGone
+from api.http.answers.validation import invalid
+from api.http.routes.addresses import addresses_of
+from api.http.routes.dialect import Dialect
 from jobs.errors import (
     MAX_RETRY_AFTER,
     InvalidRequest,

@@ -1,0 +1,1 @@
+"""Who sends a request: the caller and its rights, and the program."""

@@ -1,0 +1,1 @@
+"""What a request says about its job: how long its client waits, its class, who is told of its end."""

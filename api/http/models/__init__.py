@@ -1,0 +1,1 @@
+"""Whose models are served, and by which names, in memory."""

@@ -1,0 +1,1 @@
+"""The addresses of all routes, and the dialect of each."""
