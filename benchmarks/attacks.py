@@ -1,9 +1,10 @@
 """How long another's chat waits while an attack runs in a loop: the slowest and p95, against those of an idle server.
 
-    python -m benchmarks.attacks [--seconds 15] [--senders 1] [--only NAME …]
+    python -m benchmarks.attacks [--seconds 15] [--senders 1] [--only NAME …] [--model FOLDER] [--tokens 1]
 
 Each attack is a request that takes as much of one bounded resource as it may (docs/operations.md, "Bounds"). The
-probe asks for one token of `models/tiny-chat`, one request after another. Run it on a machine that is quiet.
+probe asks for one token of `models/tiny-chat`, one request after another: that is the sharpest probe, and most of
+its time is the way through the queue. `--model` and `--tokens` make it the chat of a user. Run it on a quiet machine.
 """
 
 import argparse
@@ -20,6 +21,8 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.load import percentile
@@ -156,8 +159,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--senders", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--model", type=Path, default=REPO / "models" / "tiny-chat")
+    parser.add_argument("--tokens", type=int, default=1)
     args = parser.parse_args()
-    with running(MLXQ, REPO / "models" / "tiny-chat", {"AUTO_DOWNLOAD": "0"}) as server:
+    PROBE["max_tokens"] = args.tokens
+    with running(MLXQ, args.model, {"AUTO_DOWNLOAD": "0"}) as server:
         place = urlsplit(server.base_url).netloc
         probe(place, 2)
         idle = probe(place, args.seconds)
@@ -210,27 +216,27 @@ def ask(place: str, path: str, body: bytes, headers: dict[str, str]) -> int:
 def _under(place: str, attack: Attack, seconds: float, senders: int) -> tuple[str, list[float]]:
     """The senders are processes of their own: to make their bodies must not hold the probe up."""
     context = multiprocessing.get_context("fork")
-    said = context.Queue()
-    processes = [context.Process(target=_send, args=(place, attack, said)) for _ in range(senders)]
+    stop, said = context.Event(), context.Queue()
+    processes = [context.Process(target=_send, args=(place, attack, stop, said)) for _ in range(senders)]
     for process in processes:
         process.start()
     times = probe(place, seconds)
+    stop.set()
+    counts = sum((said.get() for _ in processes), Counter())
     for process in processes:
-        process.kill()
         process.join()
-    counts: Counter[object] = Counter()
-    while not said.empty():
-        counts[said.get()] += 1
     return ", ".join(f"{status} x{count}" for status, count in counts.items()), times
 
 
-def _send(place: str, attack: Attack, said: "multiprocessing.Queue[object]") -> None:
-    while True:
+def _send(place: str, attack: Attack, stop: Event, said: "multiprocessing.Queue[Counter[object]]") -> None:
+    counts: Counter[object] = Counter()
+    while not stop.is_set():
         try:
-            said.put(ask(place, attack.path, attack.body(), attack.headers))
+            counts[ask(place, attack.path, attack.body(), attack.headers)] += 1
         except OSError as error:
             # A body that is refused while it is sent.
-            said.put(type(error).__name__)
+            counts[type(error).__name__] += 1
+    said.put(counts)
 
 
 def _beside_half_open(place: str, seconds: float) -> tuple[str, list[float]]:
