@@ -222,7 +222,7 @@ def _under(place: str, attack: Attack, seconds: float, senders: int) -> tuple[st
         process.start()
     times = probe(place, seconds)
     stop.set()
-    counts = sum((said.get() for _ in processes), Counter())
+    counts: Counter[object] = sum((said.get() for _ in processes), Counter())
     for process in processes:
         process.join()
     return ", ".join(f"{status} x{count}" for status, count in counts.items()), times
