@@ -79,9 +79,10 @@ class Watch:
         self._order = _order(after)
         self._events: deque[Entry] = deque()
         self._wakeup = asyncio.Event()
-        #: A job that was accepted before has a past: live events wait until it was read.
-        self._paused = self._behind = accepted
-        self.missed_live = False
+        #: Its stream may hold events that it lacks: live ones wait until those were read. A job that was accepted
+        #: before has a past.
+        self.behind = accepted
+        self._being_read = False
         self._gone = False
         #: whether the job's last event was seen
         self.ended = False
@@ -117,40 +118,41 @@ class Watch:
 
     def deliver(self, event: Entry) -> None:
         """An event from the bus."""
-        if self._paused:
-            self.missed_live = True
-            return
-        self._append(event)
+        if self.behind or self._being_read:
+            self.behind = True
+        else:
+            self._append(event)
 
     async def catch_up(self) -> None:
         """Read what the stream holds after the last event that was seen."""
         await self._bus.catch_up(self.job_id, [self])
 
     def pause(self) -> bool:
-        """Let live events wait for `read_on`. False where somebody else reads already."""
-        if self._paused and not self._behind:
+        """Let live events wait until `resume`. False where somebody else has them wait, and reads on if need be."""
+        if self._being_read:
             return False
-        self._paused, self._behind, self.missed_live = True, False, False
+        self._being_read = True
         return True
 
-    def resume(self, *, behind: bool) -> None:
-        """Take live events again, or, where it is still `behind`, not before the next `read_on`."""
-        self._paused, self._behind = behind, behind
+    def resume(self) -> None:
+        """Take live events again, unless it is still behind."""
+        self._being_read = False
 
     async def read_on(self) -> None:
         """Read the stream until nothing was published meanwhile."""
-        while True:
-            self.missed_live = False
-            accepted = self.accepted
-            entries, alive = await self._bus.read(self.job_id, self.last_id)
-            for entry_id, fields in entries:
-                if (event := _parse(entry_id, fields["e"])) is not None:
-                    self._append(event)
-            if accepted and not alive and not entries:
-                self._gone = True
-                self._wakeup.set()
-            if not self.missed_live:
-                return
+        while self.behind:
+            self.behind = False
+            await self._read()
+
+    async def _read(self) -> None:
+        accepted = self.accepted
+        entries, alive = await self._bus.read(self.job_id, self.last_id)
+        for entry_id, fields in entries:
+            if (event := _parse(entry_id, fields["e"])) is not None:
+                self._append(event)
+        if accepted and not alive and not entries:
+            self._gone = True
+            self._wakeup.set()
 
     def _append(self, event: Entry) -> None:
         order = _order(event.id)
@@ -240,18 +242,21 @@ class ResultBus:
         Others of the job read too where its events were not published to this process before: an event that comes
         live must not overtake one that did not.
         """
+        for watch in wanted:
+            watch.behind = True
         paused = [watch for watch in self._watches.get(job_id, ()) if watch.pause()]
         try:
-            added = await self._register(job_id)
+            if await self._register(job_id):
+                for watch in paused:
+                    watch.behind = True
             while paused:
-                watch = paused[0]
-                if added or watch in wanted or watch.missed_live:
-                    await watch.read_on()
-                watch.resume(behind=False)
-                paused.pop(0)
+                await paused[0].read_on()
+                paused.pop(0).resume()
         finally:
+            # Of a failure: the next look at the queues reads them.
             for watch in paused:
-                watch.resume(behind=True)
+                watch.behind, watch.heard_at = True, float("-inf")
+                watch.resume()
 
     async def _register(self, job_id: str) -> bool:
         """Have the job's events published to this process. Whether they were not before."""

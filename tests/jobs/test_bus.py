@@ -8,8 +8,10 @@ import pytest
 import redis
 
 from jobs import bus, keys
+from jobs.bus import Watch
 from jobs.client import JobClient
 from jobs.errors import JobNotFound, ServiceUnavailable
+from jobs.events import Entry
 from jobs.gate import Emission, Ending, Gate
 from jobs.status import JobStatus
 from tests.private_redis import PrivateRedis
@@ -207,6 +209,28 @@ async def test_a_live_event_does_not_overtake_those_that_a_new_watch_has_yet_to_
         numbers = [data_of(event).get("text") for _ in range(3) if (event := late.pending())]
     client.bus.forget(late)
     assert numbers == [None, "1", "2"]
+
+
+async def test_watches_that_are_opened_at_once_all_read_what_they_missed(
+    client: JobClient, gate: Gate
+) -> None:
+    submission = await client.enqueue(request())
+    start(gate)
+    gate.write([emission(submission.job_id, 1)], [])
+    async with client.watch(submission.job_id):
+        late = [client.bus.watch(submission.job_id, "llm") for _ in range(3)]
+        await asyncio.gather(*(watch.catch_up() for watch in late))
+        told = [[data_of(event).get("text") async for event in heard(watch, 2)] for watch in late]
+    for watch in late:
+        client.bus.forget(watch)
+    assert told == [[None, "1"]] * 3
+
+
+async def heard(watch: Watch, number: int) -> AsyncIterator[Entry]:
+    """So many events, as far as they come."""
+    for _ in range(number):
+        if (event := await watch.next(60)) is not None:
+            yield event
 
 
 async def test_a_process_that_was_dropped_catches_up_before_it_hears_more(
