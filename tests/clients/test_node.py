@@ -1,5 +1,7 @@
 """What SDKs for Node see of the whole product: the stories are told in `node/*.test.mjs`."""
 
+import subprocess
+
 from tests.clients.conftest import KEY
 from tests.support.node import run_node
 from tests.support.system import System
@@ -7,14 +9,18 @@ from tests.support.system import System
 
 def play(story: str, system: System, key: str) -> None:
     assert system.worker is not None
-    told = run_node(
-        "--test",
-        "--test-reporter=spec",
-        f"{story}.test.mjs",
-        MLXQ_URL=system.url,
-        MLXQ_KEY=key,
-        MLXQ_WORKER_PID=str(system.worker.pid),
-    )
+    try:
+        told = run_node(
+            "--test",
+            "--test-reporter=spec",
+            f"{story}.test.mjs",
+            MLXQ_URL=system.url,
+            MLXQ_KEY=key,
+            MLXQ_WORKER_PID=str(system.worker.pid),
+        )
+    except subprocess.TimeoutExpired as hung:
+        jobs = system.http.get("/v1/jobs").text
+        raise AssertionError(f"{hung.output!r}\n{jobs}\n{system.log.read_text()[-4000:]}") from hung
     assert "pass 0" not in told
 
 
