@@ -262,3 +262,12 @@ def test_files_of_others_have_one_reader() -> None:
         if re.search(r"\bloads?\([^)\n]*(read_bytes|read_text|open)\(|json\.load\(", path.read_text())
     }
     assert not readers
+
+
+def test_no_simple_queue_is_waited_for_with_a_timeout() -> None:
+    """In Python 3.11 and 3.12 such a wait may never end: a chat stood still until the next one came."""
+    for package in ("api", "jobs", "mlxq", "worker"):
+        for path in modules(package):
+            text = path.read_text()
+            simple = re.findall(r"(\w+)(?:: queue\.SimpleQueue\[.*)? = (?:queue\.)?SimpleQueue\(", text)
+            assert not [name for name in simple if f"{name}.get(timeout" in text], path

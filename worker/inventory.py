@@ -39,7 +39,7 @@ class InventoryThread:
         self._disk = DiskInventory(settings)
         self._removal = Removal(settings)
         self._on_change = on_change
-        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._orders: queue.Queue[Order | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="inventory", daemon=True)
 
     @property

@@ -70,7 +70,8 @@ class Lane:
         self._watchdog = Watchdog(context.settings.load_timeout)
         self._record = record
         self._closing = threading.Event()
-        self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        # No SimpleQueue: where a short timeout is over before it is looked at, it waits for ever (Python 3.11, 3.12).
+        self._inbox: queue.Queue[Task | None] = queue.Queue()
         self._cancels: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._clients: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._requests = SlotRequests(self._wake)
