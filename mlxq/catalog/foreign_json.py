@@ -10,9 +10,11 @@ import math
 import os
 import re
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
@@ -111,14 +113,21 @@ def read_object(path: Path, most: int = LONGEST) -> dict[str, object]:
 
 def read_bytes(path: Path, most: int = LONGEST) -> bytes:
     """The content of a regular file of at most so many bytes. Raises UnsoundJson, and OSError."""
-    # Opening a pipe would block.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise UnsoundJson("is no regular file")
+    with open_regular(path) as file:
         data = file.read(most + 1)
     if len(data) > most:
         raise UnsoundJson(f"is longer than {most >> 20} MB")
     return data
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """The file, to be read. Raises UnsoundJson for a pipe or a device, and OSError."""
+    # Opening a pipe would block.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UnsoundJson("is no regular file")
+        yield file
 
 
 def write(value: object) -> bytes:

@@ -121,7 +121,7 @@ def header_of(file: Path) -> Header:
 def _header(file: Path, changed: int, size: int) -> Header:
     """`changed` is part of the cache's key."""
     try:
-        with file.open("rb") as opened:
+        with foreign_json.open_regular(file) as opened:
             (length,) = struct.unpack("<Q", opened.read(8))
             if length > min(size, _LONGEST_HEADER):
                 return Header(size, 0, 0)

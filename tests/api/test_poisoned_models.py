@@ -134,11 +134,14 @@ def test_names_and_kinds_of_files_that_are_no_models(http: httpx.Client, model_r
     (model_root / "pipe").mkdir()
     (model_root / "pipe" / "model.safetensors").write_bytes(EMPTY)
     os.mkfifo(model_root / "pipe" / "config.json")
+    (model_root / "pipes").mkdir()
+    (model_root / "pipes" / "config.json").write_bytes(QWEN)
+    os.mkfifo(model_root / "pipes" / "model.safetensors")
     put(model_root / "voices", {**config(b'{"model_type": "kokoro"}'), "voices/af.safetensors": EMPTY})
     with open(os.fsencode(model_root) + b"/voices/voices/\xff.safetensors", "wb") as file:
         file.write(EMPTY)
     rows = well(http)
-    assert rows.keys() >= {"tiny", "org/other", "voices"}
+    assert rows.keys() >= {"tiny", "org/other", "voices", "pipes"}
     assert not [each for each in rows if "bad" in each or "org/refs" in each or "org/bytes" in each]
     assert http.get("/v1/models/voices").status_code == 200
     assert http.get("/v1/audio/voices", params={"model": "voices"}).status_code in (200, 404)
