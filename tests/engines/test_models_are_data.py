@@ -170,6 +170,15 @@ def test_a_log_of_a_training_is_left_out(
     assert load("llm", folder, settings) is None
 
 
+def test_a_text_that_is_far_too_long_is_left_out(
+    made: Callable[[str, Path], Path], root: Path, settings: Settings
+) -> None:
+    folder = made("chat", root)
+    with (folder / "chat_template.jinja").open("wb") as template:
+        template.truncate(1 << 40)
+    assert load("llm", folder, settings) is None
+
+
 @pytest.mark.parametrize("family", ["chat", "vision qwen2_vl"])
 def test_a_network_of_the_models_own_is_refused(
     family: str, made: Callable[[str, Path], Path], root: Path, marker: Path, settings: Settings

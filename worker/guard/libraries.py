@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 from mlxq.launch.code_wall import ForeignCode
+from worker.guard.tokenizers import panics_are_errors
 
 _lock = threading.Lock()
 _closed = False
@@ -22,6 +23,7 @@ def disable_model_code() -> None:
         if not _closed:
             _close_transformers()
             _close_templates()
+            panics_are_errors()
             _closed = True
 
 

@@ -16,29 +16,18 @@ from pathlib import Path
 from mlxq.catalog import foreign_json
 from mlxq.catalog.model_json import UnfitFolder, is_read, read_json, shown
 from mlxq.media.formats import RECORDING_SUFFIXES
+from worker.guard.tokenizers import check_tokenizer
 
 log = logging.getLogger(__name__)
 
 #: Weights: their readers run no code.
 _WEIGHTS = frozenset({".safetensors", ".npz", ".gguf"})
-#: Other plain data: texts, tokenizers, templates, voices.
-_DATA = frozenset(
-    {
-        ".bpe",
-        ".jinja",
-        ".jsonl",
-        ".model",
-        ".mvn",
-        ".npy",
-        ".spm",
-        ".tiktoken",
-        ".txt",
-        ".vocab",
-        ".yaml",
-        ".yml",
-    }
-    | set(RECORDING_SUFFIXES)
+#: What libraries read whole: tokenizers, templates, settings. A longer one than any JSON file is left out.
+_TEXTS = frozenset(
+    {".bpe", ".jinja", ".jsonl", ".model", ".mvn", ".spm", ".tiktoken", ".txt", ".vocab", ".yaml", ".yml"}
 )
+#: Other plain data.
+_DATA = frozenset({".npy", *_TEXTS, *RECORDING_SUFFIXES})
 #: Bytes above which a JSON file is linked instead of rewritten, if nothing has to be removed.
 _SMALL = 1 << 20
 #: Such files that were found valid and without code, by their state: a tokenizer takes half a second to read.
@@ -97,18 +86,18 @@ def _fill(
             raise UnfitFolder(f"has more than {_MOST_FILES} files")
         try:
             real = entry.resolve(strict=True)
-            mode = real.stat().st_mode
+            status = real.stat()
         except (OSError, RuntimeError):
             continue
         name = entry.relative_to(view.source).as_posix()
         suffix = entry.suffix.lower()
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(status.st_mode):
             if entry.name.startswith(".") or not levels:
                 continue
             _refuse_outside(name, real, allowed)
             (target / entry.name).mkdir()
             _fill(view, entry, target / entry.name, allowed, levels - 1, count)
-        elif not stat.S_ISREG(mode):
+        elif not stat.S_ISREG(status.st_mode) or (suffix in _TEXTS and status.st_size > foreign_json.LONGEST):
             continue
         elif suffix in _WEIGHTS:
             (target / entry.name).symlink_to(real)
@@ -128,6 +117,7 @@ def _take_json(view: View, name: str, real: Path, target: Path) -> None:
         return
     try:
         parsed = read_json(name, real)
+        check_tokenizer(parsed.value)
     except UnfitFolder as error:
         if is_read(target):
             raise
