@@ -55,6 +55,7 @@ class Preparation:
             if made.job.stream:
                 raise InvalidRequest("A request of a batch can't be streamed.", param="stream")
         except BaseException:
+            uploads.end()
             await discard(uploads)
             raise
         return replace(

@@ -42,13 +42,14 @@ async def settle_images(
         )
     try:
         async with asyncio.TaskGroup() as group:
-            files = [group.create_task(_file(part["url"], place, settings)) for part, place in images]
+            files = [
+                group.create_task(_file(part["url"], place, settings, uploads)) for part, place in images
+            ]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     for (part, _), file in zip(images, files, strict=True):
-        blob = await asyncio.to_thread(uploads.put, file.result())
         part.clear()
-        part.update(type="image", blob=blob)
+        part.update(type="image", blob=file.result())
     return dict(headers)
 
 
@@ -86,12 +87,12 @@ def _leave_out(
     return warned(headers, [f"{len(images)} images were left out: the model takes text only"])
 
 
-async def _file(url: str, place: str, settings: Settings) -> bytes:
-    """The image behind an address, as a file that can be opened."""
+async def _file(url: str, place: str, settings: Settings, uploads: Uploads) -> str:
+    """The blob of the image behind an address, a file that can be opened. It does not stay in memory."""
     with refusals(f"The image at {place}", place):
-        data = await from_address(url, settings)
-        await decoding(_check, data, settings.max_image_megapixels * 1e6)
-    return data
+        async with from_address(url, settings) as data:
+            await decoding(_check, data, settings.max_image_megapixels * 1e6)
+            return await asyncio.to_thread(uploads.put, data)
 
 
 def _check(data: bytes, most: float) -> None:

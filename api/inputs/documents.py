@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 
 from api.http.bodies.base64_text import base64_in, from_base64
 from api.http.outgoing.errors import FetchError
@@ -49,8 +51,8 @@ async def settle_documents(settings: Settings, messages: list[Message]) -> None:
 async def _text(source: str, place: str, settings: Settings) -> tuple[str, float]:
     """The text, and the seconds that it took to read it."""
     try:
-        data = await _bytes(source, settings)
-        return await asyncio.get_running_loop().run_in_executor(_POOL, _timed, data)
+        async with _bytes(source, settings) as data:
+            return await asyncio.get_running_loop().run_in_executor(_POOL, _timed, data)
     except (FetchError, UnreadableDocument) as error:
         raise _refused(str(error), place) from error
 
@@ -64,18 +66,22 @@ def _refused(reason: str, place: str) -> InvalidRequest:
     return InvalidRequest(f"The file at {place} can't be used: {reason}.", param=place, code="invalid_file")
 
 
-async def _bytes(source: str, settings: Settings) -> bytes:
+@asynccontextmanager
+async def _bytes(source: str, settings: Settings) -> AsyncIterator[bytes]:
     """Base64, a data: URL, or what lies at an address."""
     if source[:8].lower().startswith(_SCHEMES):
         from api.http.outgoing.fetch import fetch
 
-        return await fetch(
+        async with fetch(
             source,
             limit=settings.max_body_bytes,
             timeout=settings.image_fetch_timeout,
             private=settings.allow_private_urls,
-        )
+        ) as data:
+            yield data
+        return
     try:
-        return await asyncio.to_thread(lambda: from_base64(base64_in(source)))
+        data = await asyncio.to_thread(lambda: from_base64(base64_in(source)))
     except ValueError:
         raise UnreadableDocument("it is not in base64") from None
+    yield data

@@ -4,8 +4,8 @@ It does not decode the image.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from starlette.datastructures import UploadFile
 
@@ -29,8 +29,9 @@ def refusals(what: str, param: str) -> Iterator[None]:
         raise PayloadTooLarge(f"{what} can't be used: {error}.", param=param) from None
 
 
-async def image_bytes(source: UploadFile | str, settings: Settings) -> bytes:
-    """Read the image. Text that is neither a data: URL nor an address is base64.
+@asynccontextmanager
+async def image_bytes(source: UploadFile | str, settings: Settings) -> AsyncIterator[bytes]:
+    """The bytes of the image. Text that is neither a data: URL nor an address is base64.
 
     Raises FetchError, UnreadableImage and PayloadTooLarge, whose messages are for the user.
     """
@@ -39,23 +40,28 @@ async def image_bytes(source: UploadFile | str, settings: Settings) -> bytes:
         data = await source.read(limit + 1)
         if len(data) > limit:
             raise _too_large(limit)
-        return data
-    if source[:8].lower().startswith(_SCHEMES):
-        return await from_address(source, settings)
-    return await asyncio.to_thread(decode, source, limit)
+        yield data
+    elif source[:8].lower().startswith(_SCHEMES):
+        async with from_address(source, settings) as data:
+            yield data
+    else:
+        yield await asyncio.to_thread(decode, source, limit)
 
 
-async def from_address(url: str, settings: Settings) -> bytes:
+@asynccontextmanager
+async def from_address(url: str, settings: Settings) -> AsyncIterator[bytes]:
     """The bytes of a data: URL or of a web address. Raises the same."""
     limit = settings.max_image_bytes
     if is_data_url(url):
-        return await asyncio.to_thread(decode, url, limit)
+        yield await asyncio.to_thread(decode, url, limit)
+        return
     from api.http.outgoing.fetch import fetch
 
     try:
-        return await fetch(
+        async with fetch(
             url, limit=limit, timeout=settings.image_fetch_timeout, private=settings.allow_private_urls
-        )
+        ) as data:
+            yield data
     except TooLarge:
         raise _too_large(limit) from None
 

@@ -45,20 +45,20 @@ async def recording_source(request: Request, text: str, param: str) -> UploadFil
     settings = context_of(request).settings
     limit = min(_FETCHED, settings.max_audio_bytes)
     try:
-        data = await fetch(
+        async with fetch(
             text,
             limit=limit,
             timeout=settings.image_fetch_timeout,
             private=settings.allow_private_urls,
             accept="audio/*, video/*",
-        )
+        ) as data:
+            return _file(data)
     except TooLarge:
         raise PayloadTooLarge(f"The recording is larger than {limit / 2**20:g} MB.", param=param) from None
     except FetchError as error:
         raise InvalidRequest(
             f"The recording in '{param}' can't be used: {error}.", param=param, code="invalid_audio"
         ) from error
-    return _file(data)
 
 
 async def _made(request: Request, text: str, param: str) -> UploadFile | None:

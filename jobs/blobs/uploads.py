@@ -1,5 +1,6 @@
 """The blobs that one request brings along, until a job takes them over."""
 
+import threading
 from contextlib import AbstractContextManager
 
 from jobs.blobs.ids import SENT, digest_of
@@ -13,6 +14,7 @@ class Uploads:
         self._blobs = blobs
         self._ids: list[str] = []
         self._shared: list[str] = []
+        self._lock, self._over = threading.Lock(), False
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -31,7 +33,11 @@ class Uploads:
         return self._own(draft.keep())
 
     def _own(self, blob_id: str) -> str:
-        self._ids.append(blob_id)
+        with self._lock:
+            if not self._over:
+                self._ids.append(blob_id)
+                return blob_id
+        self._blobs.delete_all([blob_id])
         return blob_id
 
     def by_content(self, text: bytes) -> bytes:
@@ -49,6 +55,11 @@ class Uploads:
         """They are a job's from now on."""
         self._ids.clear()
         self._shared.clear()
+
+    def end(self) -> None:
+        """The request has ended. What a thread of it is still storing is deleted at once."""
+        with self._lock:
+            self._over = True
 
     def discard(self) -> None:
         """The request became no job. It waits for the store where there are any: call it off the event loop."""

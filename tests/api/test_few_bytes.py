@@ -19,6 +19,7 @@ from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.api.responses.requests import FUNCTION, PATH, asked, post
 from tests.support.api_server import ApiServer
+from tests.support.images import Web
 from tests.support.scripted_worker import ScriptedWorker
 
 #: Tells a model nothing, and may be long.
@@ -141,6 +142,29 @@ def test_nesting_that_only_some_readers_take_is_refused_at_every_door(http: http
         )
 
 
+async def fetched(address: str, limit: int = 1) -> bytes:
+    async with fetch(address, limit=limit, timeout=60, private=True) as data:
+        return data
+
+
+def test_what_is_fetched_is_counted_while_it_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.http.outgoing.fetch._MOST_HELD", 1000)
+    with Web() as web:
+        address = web.serve("/large", bytes(800))
+
+        async def story() -> None:
+            async with fetch(address, limit=900, timeout=60, private=True) as data:
+                assert len(data) == 800
+                with pytest.raises(FetchError, match="too much is being fetched"):
+                    await fetched(address, 900)
+            for _ in range(2):
+                with pytest.raises(FetchError, match="larger"):
+                    await fetched(address, 700)
+            assert len(await fetched(address, 900)) == 800
+
+        asyncio.run(story())
+
+
 def test_a_name_that_nobody_tells_the_address_of_holds_nothing_else_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -154,10 +178,7 @@ def test_a_name_that_nobody_tells_the_address_of_holds_nothing_else_up(
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
     async def story() -> list[BaseException | bytes]:
-        waiting = [
-            asyncio.create_task(fetch("http://slow.example/", limit=1, timeout=60, private=True))
-            for _ in range(40)
-        ]
+        waiting = [asyncio.create_task(fetched("http://slow.example/")) for _ in range(40)]
         try:
             assert await asyncio.wait_for(asyncio.to_thread(asked_for.wait, 60), 60)
             assert await asyncio.wait_for(asyncio.to_thread(lambda: "still"), 60) == "still"

@@ -100,6 +100,40 @@ def test_images_become_files_in_their_order(
     assert [blobs.read(each["blob"]) for each in user["content"][1::2]] == [PICTURE, other]
 
 
+def test_a_file_that_is_stored_when_the_request_is_over_is_deleted(
+    make_api: Callable[..., ApiServer], web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other image of the chat is refused in the meantime."""
+    put = LocalBlobs.put
+    begun, over, done = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(blobs: LocalBlobs, data: bytes, kind: str) -> str:
+        begun.set()
+        assert over.wait(30)
+        return put(blobs, data, kind)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        assert begun.wait(30)
+        handler.send_error(404)
+
+    delete = LocalBlobs.delete_all
+
+    def deleted(blobs: LocalBlobs, ids: list[str]) -> None:
+        delete(blobs, ids)
+        done.set()
+
+    monkeypatch.setattr(LocalBlobs, "put", slow)
+    monkeypatch.setattr(LocalBlobs, "delete_all", deleted)
+    web.answers["/gone"] = answer
+    refused(
+        show(make_api(allow_private_urls=True), part(data_url(PICTURE)), part(web.url("/gone"))),
+        place="messages[1].content[1]",
+    )
+    over.set()
+    assert done.wait(30)
+    assert list((tmp_path / "blobs").iterdir()) == []
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP"])
 def test_each_format_is_taken_whatever_it_calls_itself(
     form: str, make_api: Callable[..., ApiServer], worker: ScriptedWorker, blobs: BlobStore

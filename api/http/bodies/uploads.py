@@ -41,4 +41,5 @@ class OwnUploads:
         try:
             await self.app(scope, receive, answer)
         finally:
+            uploads.end()
             await discard(uploads)

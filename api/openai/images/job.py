@@ -18,8 +18,7 @@ from api.openai.images.effect import without_effect
 from api.openai.images.render import ImageMeta
 from api.openai.images.schema import ImageRequest
 from api.openai.images.schema import Lora as WantedLora
-from api.openai.images.upload import ImageUpload, InputImages
-from jobs.blobs import Uploads
+from api.openai.images.upload import ImageUpload
 from jobs.errors import InvalidRequest
 from jobs.kinds import Category, Kind
 from jobs.models.card import Limits
@@ -51,16 +50,13 @@ async def image_job(
     if wanted.sides is not None:
         _check_size(wanted.sides, bounds)
     loras = await _loras(request, wanted)
-    sources = await upload.input_images(context.settings)
+    sources = await upload.input_images(context.settings, uploads_of(request))
     # The included model makes noise: a small image is enough.
     width, height = wanted.sides or _suiting(
         sources.size, bounds, _SMALL_SIDE if ref.makeshift else _USUAL_SIDE
     )
-    await asyncio.to_thread(
-        context.blobs.check_room, wanted.count * width * height * _PIXEL + sum(map(len, sources))
-    )
+    await asyncio.to_thread(context.blobs.check_room, wanted.count * width * height * _PIXEL)
     steps = wanted.wanted_steps(bounds.steps)
-    images, mask = await asyncio.to_thread(_stored, uploads_of(request), sources)
     payload = ImagePayload(
         prompt=wanted.text,
         mode=mode,
@@ -73,9 +69,9 @@ async def image_job(
         negative_prompt=wanted.negative_prompt or None,
         partial_images=wanted.partial_images or None,
         keep_alive=wanted.keep_alive,
-        images=images or None,
-        mask=mask,
-        strength=_strength(wanted, mode, len(images)),
+        images=sources.images or None,
+        mask=sources.mask,
+        strength=_strength(wanted, mode, len(sources.images)),
         previews=wanted.previews if wanted.previews is not None else not preference.synchronous,
         metadata=context.settings.image_metadata and wanted.metadata is not False,
         steps=steps or None,
@@ -187,14 +183,6 @@ async def _loras(request: Request, wanted: ImageRequest) -> list[Lora]:
 def _named(catalog: Catalog, loras: Sequence[WantedLora]) -> list[Lora]:
     """Raises UnknownAdapter."""
     return [Lora(catalog.lora_name(each.path), each.scale) for each in loras]
-
-
-def _stored(uploads: Uploads, sources: InputImages) -> tuple[list[str], str | None]:
-    """The blobs of the input images, and of the mask."""
-    if not sources.images:
-        return [], None
-    images = [uploads.put(file) for file in sources.images]
-    return images, None if sources.mask is None else uploads.put(sources.mask)
 
 
 def _seed_of(job_id: str) -> int:

@@ -4,7 +4,7 @@ It knows HTTP and image files; it does not know models.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from api.inputs.image_decoding import decoding
 from api.inputs.image_source import image_bytes, refusals
 from api.openai.images.schema import ImageReference, ImageRequest
 from config.settings import Settings
+from jobs.blobs import Uploads
 from jobs.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -43,19 +44,14 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class InputImages:
-    """The input images of a request, converted to PNG files: upright, and without metadata.
+    """The blobs of the input images of a request, converted to PNG files: upright, and without metadata.
 
     `size` is that of the first.
     """
 
-    images: tuple[bytes, ...]
-    mask: bytes | None
+    images: list[str]
+    mask: str | None
     size: tuple[int, int] | None
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self.images
-        if self.mask is not None:
-            yield self.mask
 
 
 class ImageUpload:
@@ -78,16 +74,16 @@ class ImageUpload:
     def masked(self) -> bool:
         return self._mask is not None
 
-    async def input_images(self, settings: Settings) -> InputImages:
+    async def input_images(self, settings: Settings, uploads: Uploads) -> InputImages:
         """Raises InvalidRequest for a file that is no image, for a mask that does not fit, and PayloadTooLarge."""
         images, sizes = [], []
         for sent in self.images:
-            file, size = await _read(sent, settings)
+            file, size = await _read(sent, settings, uploads, _picture)
             images.append(file)
             sizes.append(size)
         mask = None
         if self._mask is not None:
-            mask, size = await _read(self._mask, settings, mask=True)
+            mask, size = await _read(self._mask, settings, uploads, _opacity)
             if not sizes:
                 raise InvalidRequest("A mask needs an image.", param=_MASK)
             if size != sizes[0]:
@@ -97,7 +93,7 @@ class ImageUpload:
                     param=_MASK,
                     code="invalid_image",
                 )
-        return InputImages(tuple(images), mask, sizes[0] if sizes else None)
+        return InputImages(images, mask, sizes[0] if sizes else None)
 
 
 async def read_images(
@@ -152,30 +148,37 @@ def _placed(sources: list[Any]) -> list[Sent]:
     return [Sent(source, f"image[{place}]") for place, source in enumerate(sources)]
 
 
-async def _read(sent: Sent, settings: Settings, *, mask: bool = False) -> tuple[bytes, tuple[int, int]]:
+async def _read(
+    sent: Sent, settings: Settings, uploads: Uploads, make: Callable[[bytes, float], "Image.Image"]
+) -> tuple[str, tuple[int, int]]:
+    """The blob of the picture, and its size. Files of many megabytes do not stay in memory."""
+
+    def stored(data: bytes, most: float) -> tuple[str, tuple[int, int]]:
+        image = make(data, most)
+        return uploads.put(_png(image)), image.size
+
     with refusals(f"The picture in '{sent.place}'", sent.place):
-        data = await image_bytes(sent.source, settings)
-        make = _mask_file if mask else _image_file
-        return await decoding(make, data, settings.max_image_megapixels * 1e6)
+        async with image_bytes(sent.source, settings) as data:
+            return await decoding(stored, data, settings.max_image_megapixels * 1e6)
 
 
-def _image_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
+def _picture(data: bytes, most: float) -> "Image.Image":
     from mlxq.media.images import open_image
 
-    return _png(open_image(data, most))
+    return open_image(data, most)
 
 
-def _mask_file(data: bytes, most: float) -> tuple[bytes, tuple[int, int]]:
+def _opacity(data: bytes, most: float) -> "Image.Image":
     from PIL import Image
 
     from mlxq.media.images import open_mask
 
     opacity = open_mask(data, most)
-    return _png(Image.merge("LA", (Image.new("L", opacity.size), opacity)))
+    return Image.merge("LA", (Image.new("L", opacity.size), opacity))
 
 
-def _png(image: "Image.Image") -> tuple[bytes, tuple[int, int]]:
+def _png(image: "Image.Image") -> bytes:
     image.info.clear()
     file = io.BytesIO()
     image.save(file, format="PNG", compress_level=_LITTLE_WORK)
-    return file.getvalue(), image.size
+    return file.getvalue()
