@@ -3,10 +3,13 @@
 import httpx
 import pytest
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from api.app import RESOURCES, create_app
 from api.dispatch.resource import Resource
+from api.http.routes.addresses import Addresses
+from api.ollama.dialect import OLLAMA
 from api.openai.dialect import OPENAI
 from tests.api.conftest import MakeSettings
 
@@ -37,6 +40,23 @@ def test_an_address_that_is_not_there_is_refused_as_its_neighbours(
 ) -> None:
     answer = http.post(path, json={})
     assert (answer.status_code, answer.json().keys()) == (404, members), answer.text
+
+
+def test_a_path_of_many_parts_is_compared_as_often_as_one_of_few() -> None:
+    class Compared(str):
+        times = 0
+
+        def __format__(self, spec: str) -> str:
+            Compared.times += 1
+            return str(self)
+
+    route = APIRoute("/api/chat", lambda: None)
+    route.path = Compared(route.path)
+    addresses = Addresses([(route, OLLAMA)], OPENAI)
+    assert addresses.dialect("/api/chat/nope", "POST") is OLLAMA
+    few, Compared.times = Compared.times, 0
+    assert addresses.dialect("/api/chat" + "/nope" * 10_000, "POST") is OLLAMA
+    assert Compared.times <= few
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ class Addresses:
         self._paths = tuple(
             (route.path, dialect) for route, dialect in self._spoken if isinstance(route, Route)
         )
+        #: slashes of the longest address: more parts of a path have no likeness to any
+        self._longest = max((path.count("/") for path, _ in self._paths), default=0) + 1
         self._literals = frozenset(route.path for route in self._routes if "{" not in route.path)
         #: paths of WebSockets
         self.sockets = tuple(route.path for route in every if isinstance(route, WebSocketRoute))
@@ -84,7 +86,7 @@ class Addresses:
 
     def _nearest(self, path: str) -> Dialect:
         """That of most addresses which begin in the same way: clients misspell addresses of their own API."""
-        parts = path.split("/")
+        parts = path.split("/", self._longest)
         for length in range(len(parts), 1, -1):
             beginning = "/".join((*parts[:length], ""))
             found = Counter(dialect for path, dialect in self._paths if f"{path}/".startswith(beginning))
