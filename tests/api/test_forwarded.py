@@ -1,6 +1,9 @@
 """Behind a proxy: which addresses answers name, whom a proxy may speak for, and what nobody gains by its headers."""
 
+import asyncio
+import signal
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
@@ -10,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from api.app import create_app
+from api.http.middleware.forwarded import Forwarded
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.support.api_server import ApiServer
@@ -191,3 +195,25 @@ def test_a_container_reaches_its_host_by_the_name_it_has_for_it(
     assert "ALLOWED_HOSTS" in refused.json()["error"]["message"]
     page = {"host": name, "origin": f"http://{name}"}
     assert http.post(LOAD[0], json=LOAD[1], headers=page).status_code == 403
+
+
+@pytest.mark.parametrize("text", ["\t", "a", "=", ";", 'for="', "for=a,"])
+def test_a_long_header_of_whoever_is_behind_the_proxy_stops_nobody(text: str) -> None:
+    """Which an expression that looks for pairs reads for a minute."""
+
+    def too_long(*_: object) -> None:
+        raise TimeoutError
+
+    async def app(*_: object) -> None:
+        pass
+
+    header = b"a" + text.encode() * (60_000 // len(text)) + b"!"
+    scope = {"type": "http", "scheme": "http", "path": "/", "client": ("127.0.0.1", 1), "state": {}}
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(10)
+    try:
+        guard: Any = Forwarded(app, [ip_network("127.0.0.1")])
+        asyncio.run(guard({**scope, "headers": [(b"forwarded", header)]}, None, None))
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

@@ -22,8 +22,6 @@ _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _USUAL_PORTS = {"http": "80", "https": "443"}
 #: The description of the API, which names the sub-path.
 _PAGES = ("/docs", "/openapi.json")
-#: A pair of the header `Forwarded` (RFC 7239, 4).
-_PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"\\]*)"|([^\s";,]*))\s*')
 
 
 class Forwarded:
@@ -80,7 +78,10 @@ def base_of(connection: HTTPConnection) -> str:
 
 
 def _told(headers: Headers) -> dict[str, tuple[str, ...]]:
-    """The values from proxies: `for`, `proto`, `host`, `port` and `prefix`, each with the client's side first."""
+    """The values from proxies: `for`, `proto`, `host`, `port` and `prefix`, each with the client's side first.
+
+    The pairs of `Forwarded` (RFC 7239, 4) are found without an expression: who is behind the proxy writes them, too.
+    """
     told = {
         name: values
         for name in ("for", "proto", "host", "port", "prefix")
@@ -88,10 +89,14 @@ def _told(headers: Headers) -> dict[str, tuple[str, ...]]:
     }
     if told.keys() & {"for", "proto", "host"}:
         return told
-    for element in _values(headers, "forwarded"):
-        for name, quoted, plain in _PAIR.findall(element):
-            if name.lower() in ("for", "proto", "host"):
-                told[name.lower()] = (*told.get(name.lower(), ()), quoted or plain)
+    pairs = [
+        (name.strip().lower(), value.strip().strip('"'))
+        for element in _values(headers, "forwarded")
+        for name, _, value in (pair.partition("=") for pair in element.split(";"))
+    ]
+    for wanted in ("for", "proto", "host"):
+        if values := tuple(value for name, value in pairs if name == wanted):
+            told[wanted] = values
     return told
 
 
