@@ -22,6 +22,7 @@ from worker.engines.llm import request
 from worker.engines.llm.chat import ChatEngine
 from worker.engines.llm.rows import reading
 from worker.engines.llm.vision import engine as vision
+from worker.guard import pictures
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +216,17 @@ def test_images_that_have_too_many_pixels_together_are_made_smaller(engine: Chat
     small = reader._images(files)
     assert sum(each.width * each.height for each in small) <= reader._max_pixels
     assert len({each.tobytes() for each in small}) == 3
+
+
+def test_pictures_are_not_scaled_to_any_size_that_a_model_names(
+    settings: Settings, tmp_path: Path, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = vision.load(ModelRef("window", random_gemma3(tmp_path / "window", seed=3)), settings)
+    seen = [text("What is it?"), image]
+    monkeypatch.setattr(pictures, "MOST_SCALED", 2 * 56 * 56)
+    engine.add("one", typed(payload(seen, tokens=2)), seed=1)
+    engine.add("many", typed(payload([*seen, image, image], tokens=2)), seed=1)
+    engine.add("next", typed(payload(seen, tokens=2)), seed=1)
+    ended = until_ended(engine, "one", "many", "next")
+    engine.close()
+    assert [name for name, end in ended.items() if isinstance(end, Failed)] == ["many"]

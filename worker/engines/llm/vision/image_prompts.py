@@ -22,6 +22,7 @@ from worker.engines.llm.prompts.prompt import Prompt, Prompts, no_images
 from worker.engines.llm.prompts.traits import Refusal
 from worker.engines.llm.vision.model import VisionInputs
 from worker.engines.loading import LanguageModel
+from worker.guard.pictures import bounded_scaling
 
 log = logging.getLogger(__name__)
 
@@ -120,13 +121,14 @@ class ImagePrompts(Prompts):
     def _inputs(self, text: str, images: list[Image.Image]) -> VisionInputs:
         prepare: Any = prepare_inputs
         try:
-            inputs = prepare(
-                self._processor,
-                images=images,
-                prompts=text,
-                image_token_index=self._placeholder,
-                add_special_tokens=self._unmarked(text),
-            )
+            with bounded_scaling():
+                inputs = prepare(
+                    self._processor,
+                    images=images,
+                    prompts=text,
+                    image_token_index=self._placeholder,
+                    add_special_tokens=self._unmarked(text),
+                )
         except Exception as error:  # processors may raise any error
             log.warning("a processor refused %d images: %s", len(images), error)
             raise InvalidRequest(
