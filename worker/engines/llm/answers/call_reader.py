@@ -24,7 +24,10 @@ class CallReader:
         source, inner = self._source, self._source.pos
         verdict = yield from calls.read(source, self._tools, self._parts)
         if verdict is Verdict.READ:
-            if calls.end and not self._parts.full and not (yield from source.take(calls.end)) and source.cut:
+            ends = 0
+            while calls.end and not self._parts.full and (yield from source.take(calls.end)):
+                ends += 1
+            if calls.end and not self._parts.full and not ends and source.cut:
                 # Text that was cut belongs to the call.
                 source.pos = len(source.text)
             return

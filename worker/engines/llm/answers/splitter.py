@@ -208,6 +208,12 @@ class Splitter:
                 source.pos = place + len(start)
                 yield from self._reasoning((end,))
                 return True
+        for end in family.thinking.values():
+            # It ends what the prompt or the model itself has ended before.
+            if end[0] == char and (yield from source.at(end, place)):
+                source.pos = place + len(end)
+                self._parts.content_begins_anew()
+                return True
         if self._held:
             for start in family.calls if self._tools is not None else ():
                 if start[0] == char and (yield from source.at(start, place)):
@@ -216,7 +222,7 @@ class Splitter:
         elif self._tools is not None and char in "[{`" and not self._parts.opened:
             begin, source.pos = source.pos, place
             verdict = yield from bare(source, self._tools, self._parts)
-            if verdict is not Verdict.READ and char == "[":
+            if verdict is not Verdict.READ and char in "[`":
                 source.pos = place
                 verdict = yield from _BARE_LIST(source, self._tools, self._parts)
             if verdict is Verdict.READ:

@@ -41,14 +41,18 @@ class Gemma:
 
 @dataclass(frozen=True, slots=True)
 class Pythonic:
-    """`[name(key=value, …), …]`. `listed`: brackets are required. `end`: a marker that may follow."""
+    """`[name(key=value, …), …]`. `ends`: markers that may follow.
+
+    `listed`: brackets are required, or a block of code as Gemma 3 writes it.
+    """
 
     listed: bool = False
     ends: tuple[str, ...] = ()
 
     def __call__(self, source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
+        fenced = yield from source.take("```tool_code")
         listed = yield from source.take("[")
-        if self.listed and not listed:
+        if self.listed and not (listed or fenced):
             return Verdict.NONE
         verdict = Verdict.NONE
         while not report.full:
@@ -65,8 +69,9 @@ class Pythonic:
             verdict = Verdict.READ
             while (yield from source.skip_space()) in tuple(",;"):
                 source.pos += 1
-        if listed and verdict is Verdict.READ:
-            yield from source.take("]")
+        if verdict is Verdict.READ:
+            yield from source.take("]" if listed else "")
+            yield from source.take("```" if fenced else "")
         return verdict
 
 
@@ -83,6 +88,8 @@ class _Arguments:
     ) -> None:
         self._source, self._report, self._ends = source, report, ends
         self._rest = tools.arguments(name)
+        #: what stands around the next value, see NearJson
+        self._inside = ""
 
     def read(self) -> Wait[None]:
         source, report = self._source, self._report
@@ -100,7 +107,7 @@ class _Arguments:
                 break
             report.add(("" if first else ", ") + json.dumps(key, ensure_ascii=False) + ": ")
             first = False
-            if not (yield from NearJson(source, report.add, self._ends).value()):
+            if not (yield from NearJson(source, report.add, self._ends, inside=self._inside).value()):
                 yield from self._leave()
                 return
         if source.cut and source.pos >= len(source.text):
@@ -114,6 +121,7 @@ class _Arguments:
         if found is None and self._source.cut:
             self._source.pos = len(self._source.text)
             return None
+        self._inside = "" if found else "("
         if found is None:
             return self._rest.pop(0) if self._rest else None
         self._source.pos = found.end()

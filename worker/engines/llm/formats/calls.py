@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+import regex
+
 from worker.engines.llm.formats.near_json import NearJson, read_all
 from worker.engines.llm.formats.source import Source, Wait
 from worker.engines.llm.formats.typed import Tools
 
 _NAMES = frozenset({"name", "tool_name", "function", "function_name", "tool"})
 _ARGUMENTS = frozenset({"arguments", "parameters", "args"})
+_FENCE = regex.compile(r"\s*```(?:json|xml|tool_call)?(?=\W)")
 
 
 class Verdict(Enum):
@@ -72,24 +75,33 @@ def objects(*ends: str) -> Reader:
     """A reader of `{"name", "arguments"}`, one or several, in a list or not."""
 
     def read(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-        return (yield from _objects(source, tools, report, ends))
+        return (yield from _fenced(source, tools, report, ends))
 
     return read
 
 
 def bare(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """Objects without a marker, possibly fenced as code: certain when name and arguments have been read."""
-    fenced = yield from source.take("```")
-    if fenced:
-        yield from source.take("json")
-    verdict = yield from _objects(source, tools, report, ("```",) if fenced else (), bare=True)
-    if fenced and verdict is Verdict.READ:
-        yield from source.take("```")
+    """Objects without a marker: certain when name and arguments have been read."""
+    verdict = yield from _fenced(source, tools, report, (), bare=True)
     return verdict if verdict is Verdict.READ else Verdict.NONE
 
 
-def _objects(
+def _fenced(
     source: Source, tools: Tools, report: Report, ends: tuple[str, ...], *, bare: bool = False
+) -> Wait[Verdict]:
+    """Objects that may be fenced as code."""
+    fence = yield from source.match(_FENCE, source.pos)
+    if fence is None:
+        return (yield from _objects(source, tools, report, ends, bare))
+    source.pos = fence.end()
+    verdict = yield from _objects(source, tools, report, ("```", *ends), bare)
+    if verdict is Verdict.READ:
+        yield from source.take("```")
+    return verdict
+
+
+def _objects(
+    source: Source, tools: Tools, report: Report, ends: tuple[str, ...], bare: bool
 ) -> Wait[Verdict]:
     listed = yield from source.take("[")
     verdict = Verdict.NONE
@@ -118,6 +130,8 @@ class _Object:
         self._ends, self._bare = ends, bare
         self._name: str | None = None
         self._waiting: str | None = None
+        #: other members: arguments, where the object has none by that name
+        self._others: dict[str, str] = {}
         self._done = False
 
     def read(self) -> Wait[Verdict]:
@@ -168,7 +182,10 @@ class _Object:
         elif self._bare and self._name is None and self._waiting is None and key not in ("type", "id"):
             return False
         else:
-            return (yield from NearJson(self._source, _ignore, self._ends, inside="}").value())
+            written: list[str] = []
+            whole = yield from NearJson(self._source, written.append, self._ends, inside="}").value()
+            self._others[key] = "".join(written)
+            return whole
         return True
 
     def _arguments(self, char: str) -> Wait[bool]:
@@ -201,9 +218,15 @@ class _Object:
                 return Verdict.NONE
             self._open()
             cut = self._source.cut and self._waiting is None
-            self._report.add("" if cut else self._waiting or "{}")
+            self._report.add("" if cut else self._waiting or self._flat())
         self._report.close()
         return Verdict.READ
+
+    def _flat(self) -> str:
+        """The arguments that stand beside the name."""
+        known = self._tools.arguments(self._name or "")
+        members = (f"{json.dumps(key)}: {text}" for key, text in self._others.items() if key in known)
+        return "{" + ", ".join(members) + "}"
 
     def _open(self) -> None:
         assert self._name is not None
@@ -253,17 +276,13 @@ def _short_string(source: Source, quote: str, written: list[str]) -> Wait[bool]:
 
 
 def _as_object(text: str) -> str | None:
-    """Arguments as the JSON text of an object: they may be JSON text themselves, or null."""
+    """Arguments as the JSON text of an object: they may be JSON text themselves, or null or empty."""
     try:
         value = json.loads(text)
         if isinstance(value, str):
             value = read_all(value) if value.strip() else None
     except (ValueError, RecursionError):
         return None
-    if value is None:
+    if value is None or value == []:
         return "{}"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else None
-
-
-def _ignore(text: str) -> None:
-    pass

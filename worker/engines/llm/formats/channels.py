@@ -20,9 +20,10 @@ HEADERS_START, FINAL = "<|channel|>", "<|channel|>final<|message|>"
 #: The end of a prompt that has opened a message of reasoning.
 THINKING = ("<|channel|>analysis<|message|>", "to=self<|message|>")
 
+#: The last of several channels counts: gpt-oss repeats a header that it has begun.
 HEADER = regex.compile(
     r"(?:\s*<\|(?:end|call|return|eom|eot)\|>)*\s*(?:<\|start\|>\s*\w+\s*)?(?:to=[^\s<]+\s*)?"
-    r"(?:<\|channel\|>\s*(?P<channel>\w*)[^<]*(?:<\|constrain\|>[^<]*)?)?<\|message\|>"
+    r"(?:<\|channel\|>[^\w<]*(?P<channel>\w*)[^<]*(?:<\|constrain\|>[^<]*)?)*<\|message\|>"
 )
 _TO = regex.compile(r"to=([^\s<]+)")
 

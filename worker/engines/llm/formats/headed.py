@@ -78,14 +78,14 @@ def mistral(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
 
 KIMI_K2 = Headed(
     regex.compile(
-        r"\s*<\|tool_call_begin\|>\s*(?P<name>[^<{]{1,128}?)\s{0,64}<\|tool_call_argument_begin\|>"
+        r"\s*(?:<\|tool_call_begin\|>)?\s*(?P<name>[^<{]{1,128}?)\s{0,64}<\|tool_call_argument_begin\|>"
     ),
     "<|tool_call_end|>",
 )
 #: V3 and R1 write the type before the name, V3.1 the name alone.
 DEEPSEEK = Headed(
     regex.compile(
-        r"\s*<｜tool▁call▁begin｜>\s*(?:function\s*<｜tool▁sep｜>\s*(?P<name>[^<\n]{1,128}?)\s{0,64}\n"
+        r"\s*(?:<｜tool▁call▁begin｜>)?\s*(?:function\s*<｜tool▁sep｜>\s*(?P<name>[^<\n]{1,128}?)\s{0,64}\n"
         r"|(?!function\s*<)(?P<name>[^<\n]{1,128}?)\s{0,64}<｜tool▁sep｜>)"
     ),
     "<｜tool▁call▁end｜>",

@@ -26,6 +26,7 @@ _AFTER = {
     "}": regex.compile(r"""\s*(?:[}\]]|,\s*(?:["'}]|[\w$.-]+\s*:))"""),
     "]": regex.compile(r"""\s*(?:[\]})]|,\s*(?:["'\[{(\])\-\d]|true|false|null|True|False|None|NaN))"""),
     ")": regex.compile(r"""\s*(?:[\])}]|,\s*(?:["'\[{(\])\-\d]|true|false|null|True|False|None|NaN))"""),
+    "(": regex.compile(r"""\s*(?:\)|,\s*(?:["'\[{()\-\d]|\w+\s*=|true|false|null|True|False|None|NaN))"""),
     "": regex.compile(r"\s*(?:\)|,\s*(?:\)|\w+\s*=))"),
 }
 _LITERALS = {"true": "true", "false": "false", "null": "null", "none": "null", "nan": "null"}
@@ -36,7 +37,8 @@ class NearJson:
     """Copies one value from a source, as JSON.
 
     `ends`: markers that may come where brackets are missing. `quote`: a family's own quotation mark. `inside`: what
-    closes the object or list that the value is a member of; without it the value is a keyword argument.
+    closes the object or list that the value is a member of; "(": it is an argument by its place; without it the value
+    is a keyword argument.
     """
 
     def __init__(

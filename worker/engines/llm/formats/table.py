@@ -8,7 +8,7 @@ import regex
 
 from worker.engines.llm.formats import tags
 from worker.engines.llm.formats.bracketed import Gemma, Pythonic
-from worker.engines.llm.formats.calls import Calls, Report, Verdict, objects
+from worker.engines.llm.formats.calls import Calls, Reader, Report, Verdict, objects
 from worker.engines.llm.formats.headed import DEEPSEEK, FUNCTION, KIMI_K2, NAMED, mistral
 from worker.engines.llm.formats.source import Source, Wait
 from worker.engines.llm.formats.typed import Tools
@@ -31,32 +31,39 @@ class Row:
 
 def _tool_call(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
     """After <tool_call>: JSON of Hermes and Qwen, tags of Qwen3-Coder or GLM, or a name and JSON."""
+    while (yield from source.take("<tool_call>")):
+        pass
     char = yield from source.skip_space()
-    if char and char in "{[":
+    if char and char in "{[`":
         return (yield from _HERMES(source, tools, report))
     if char == "<":
-        return (yield from tags.QWEN_CODER(source, tools, report))
+        if (yield from source.take("<function=")):
+            return (yield from _coder(source, tools, report))
+        return Verdict.NONE
     if (yield from source.match(tags.GLM.call, source.pos)) is not None:
         return (yield from tags.GLM(source, tools, report))
     return (yield from NAMED(source, tools, report))
 
 
-def _function(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """After <function=: JSON of Llama 3.1, or the tags of a Qwen3-Coder that has left out <tool_call>."""
+def _coder(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
+    """After <function=: JSON of Llama 3.1, or the tags of Qwen3-Coder."""
     if (yield from source.match(FUNCTION.head, source.pos)) is not None:
-        verdict = yield from FUNCTION(source, tools, report)
-    else:
-        source.pos -= len("<function=")
-        verdict = yield from tags.QWEN_CODER(source, tools, report)
-    # Without a marker of its own it is a call only if it names a tool.
-    return verdict if verdict is Verdict.READ else Verdict.NONE
+        return (yield from FUNCTION(source, tools, report))
+    source.pos -= len("<function=")
+    return (yield from tags.QWEN_CODER(source, tools, report))
 
 
-def _named_function(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
-    """After <function name=."""
-    source.pos -= len("<function name=")
-    verdict = yield from tags.MINICPM5(source, tools, report)
-    return verdict if verdict is Verdict.READ else Verdict.NONE
+def _uncertain(reader: Reader, again: int = 0) -> Reader:
+    """A reader after a marker that may be text: a call has to name a tool. `again`: characters of the marker that
+    the reader reads.
+    """
+
+    def read(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
+        source.pos -= again
+        verdict = yield from reader(source, tools, report)
+        return verdict if verdict is Verdict.READ else Verdict.NONE
+
+    return read
 
 
 def _lfm(source: Source, tools: Tools, report: Report) -> Wait[Verdict]:
@@ -94,7 +101,9 @@ ROWS: tuple[Row, ...] = (
         thinking=(("<think>", "</think>"),),
         calls=(
             Calls(("<tool_call>",), "</tool_call>", _tool_call),
-            Calls(("<function=",), "</tool_call>", _function),
+            Calls(("<function=",), "</tool_call>", _uncertain(_coder)),
+            Calls(("<tools>",), "</tools>", _uncertain(objects("</tools>"))),
+            Calls(("<function_call>",), "</function_call>", _uncertain(objects("</function_call>"))),
         ),
     ),
     Row(
@@ -115,7 +124,13 @@ ROWS: tuple[Row, ...] = (
     Row(
         "DeepSeek V3, V3.1, R1",
         ("<｜tool▁calls▁begin｜>",),
-        calls=(Calls(("<｜tool▁calls▁begin｜>",), "<｜tool▁calls▁end｜>", DEEPSEEK),),
+        calls=(
+            Calls(
+                ("<｜tool▁calls▁begin｜>", "<｜tool▁calls｜>", "<｜tool▁call▁begin｜>"),
+                "<｜tool▁calls▁end｜>",
+                DEEPSEEK,
+            ),
+        ),
     ),
     Row(
         "DeepSeek V3.2",
@@ -129,7 +144,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         "Kimi K2",
         ("<|tool_calls_section_begin|>",),
-        calls=(Calls(("<|tool_calls_section_begin|>",), "<|tool_calls_section_end|>", KIMI_K2),),
+        calls=(
+            Calls(
+                ("<|tool_calls_section_begin|>", "<|tool_call_begin|>"),
+                "<|tool_calls_section_end|>",
+                KIMI_K2,
+            ),
+            Calls(("<|tool_call_section_begin|>",), "<|tool_call_section_end|>", KIMI_K2),
+        ),
     ),
     Row(
         "Kimi K3",
@@ -164,7 +186,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "MiniCPM5",
         ('<function name="',),
-        calls=(Calls(("<function name=",), "", _named_function),),
+        calls=(Calls(("<function name=",), "", _uncertain(tags.MINICPM5, len("<function name="))),),
     ),
     Row(
         "LongCat",
@@ -194,6 +216,12 @@ ROWS: tuple[Row, ...] = (
         ("<|tool_call|>",),
         calls=(Calls(("<|tool_call|>",), "<|/tool_call|>", objects("<|/tool_call|>")),),
     ),
+    Row(
+        "Phi 4 mini, FireFunction",
+        ("<|tool_call|>", "functools"),
+        calls=(Calls(("functools[",), "", _uncertain(objects(), len("["))),),
+    ),
+    Row("Hunyuan", ("<answer>",), frames=("<answer>", "</answer>")),
     Row("Granite 3.3", ("<response>",), frames=("<response>", "</response>")),
     Row(
         "Command A",
