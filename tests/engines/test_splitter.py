@@ -146,3 +146,19 @@ def test_an_enforced_call_is_read_whatever_the_family() -> None:
         for pieces in splits(text + text):
             calls = read(family(*signs), pieces, TOOLS, held=True).calls
             assert calls == [("write_file", '{"content": "</tool_call>"}')] * 2
+
+
+@pytest.mark.parametrize(
+    ("signs", "begun"),
+    [
+        ((), '<tool_call>\n{"name": "no'),
+        ((), "<tool_call>\n<function=no"),
+        ((), "<tool_call>no"),
+        (("[TOOL_CALLS]",), "[TOOL_CALLS]no"),
+        (("<|tool_calls_section_begin|>",), "<|tool_calls_section_begin|><|tool_call_begin|>functions.no"),
+    ],
+)
+def test_a_call_that_is_cut_within_its_name_is_no_content(signs: tuple[str, ...], begun: str) -> None:
+    for pieces in splits(f"I look.\n{begun}"):
+        result = read(family(*signs), pieces, TOOLS, cut=True)
+        assert (result.content.rstrip(), result.calls) == ("I look.", [])

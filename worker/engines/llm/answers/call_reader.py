@@ -31,8 +31,12 @@ class CallReader:
                 # Text that was cut belongs to the call.
                 source.pos = len(source.text)
             return
+        if source.cut:
+            # The text ended before it was certain: the beginning of a call is no content.
+            source.pos = len(source.text)
+            return
         source.pos = inner
-        if verdict is Verdict.NONE and not source.cut:
+        if verdict is Verdict.NONE:
             source.pos = start
             self._parts.show(CONTENT, inner)
         elif calls.end:
