@@ -6,9 +6,13 @@ import re
 _LEADING = re.compile(r"\^\(\?(?P<kind>[!=])")
 #: A look-ahead for any text of certain characters, or for one without any other: what is left has some other.
 _ONLY = re.compile(r"\^?(?P<set>\[(?:\\.|[^\]\\])+\]|\\[sSdDwW])[*+]?\$")
-#: … for a character anywhere.
-_ANYWHERE = re.compile(r"\.\*(?P<set>\[(?:\\.|[^\]\\^])+\]|\\[sSdDwW]|[^\\\[(.*+?{|^$])")
-_LITERAL = re.compile(r"\^?(?P<text>[\w@:/ #-]{1,16})", re.UNICODE)
+#: A character that stands for itself.
+_CHAR = r"(?:[\w@:/ #-]|\\[^\w\s])"
+#: … for a character anywhere, and for two.
+_ANYWHERE = re.compile(r"\.\*(?P<set>\[(?:\\.|[^\]\\^])+\]|\\(?:[sSdDwW]|[^\w\s])|[^\\\[(.*+?{|^$])")
+_PAIR = re.compile(rf"\.\*(?P<one>{_CHAR})(?P<other>{_CHAR})")
+_FIRST = re.compile(r"\^?(?P<set>\[(?:\\.|[^\]\\])+\]|\\[sSdDwW])")
+_LITERAL = re.compile(rf"\^?(?P<text>{_CHAR}{{1,16}})")
 #: Pydantic's: of a number with so many digits before its point and behind it, not more of both. `\d` or `[0-9]`.
 _DIGITS = re.compile(
     r"\(\?=\[\\d\.\]\{1,(?P<both>\d+)\}0\*\$\)(?P<rest>\\d\{0,(?P<before>\d+)\}\\\.\\d\{0,(?P<behind>\d+)\}0\*\$)"
@@ -82,14 +86,25 @@ def _negated(inner: str) -> str | None:
         return _other(only["set"])
     if anywhere := _ANYWHERE.fullmatch(inner):
         return f"^{_other(anywhere['set'])}*$"
+    if pair := _PAIR.fullmatch(inner):
+        return _without(*(re.escape(each.removeprefix("\\")) for each in pair.groups()))
+    if first := _FIRST.fullmatch(inner):
+        return f"^(?:$|{_other(first['set'])})"
     if literal := _LITERAL.fullmatch(inner):
-        return "^" + _not_beginning(literal["text"])
+        return "^" + _not_beginning(re.sub(r"\\(.)", r"\1", literal["text"]))
     return None
+
+
+def _without(one: str, other: str) -> str:
+    """A text in which these two characters do not follow each other."""
+    if one == other:
+        return f"^(?:{one}?[^{one}])*{one}?$"
+    return f"^(?:[^{one}]|{one}+[^{one}{other}])*{one}*$"
 
 
 def _other(characters: str) -> str:
     """The complement of a set of characters."""
-    if characters.startswith("\\"):
+    if re.fullmatch(r"\\[sSdDwW]", characters):
         return "\\" + characters[1].swapcase()
     if not characters.startswith("["):
         return f"[^{characters}]"

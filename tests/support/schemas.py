@@ -196,6 +196,25 @@ TAKEN: dict[str, dict[str, Any]] = {
     # patterns
     "not blank": one({"type": "string", "pattern": r"^(?!\s*$).+", "maxLength": 5}),
     "without a character": one({"type": "string", "pattern": r"^(?!.*[<>])\w*$", "maxLength": 5}),
+    "without two characters": one({"type": "string", "pattern": r"^(?!.*--)[a-]{4}$"}),
+    "without a digit at first": one({"type": "string", "pattern": r"^(?!\d)\w{1,4}$"}),
+    "zod email": one(
+        {
+            "type": "string",
+            "format": "email",
+            "pattern": r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+"
+            r"[A-Za-z]{2,}$",
+            "maxLength": 20,
+        }
+    ),
+    "zod time": one(
+        {
+            "type": "string",
+            "format": "time",
+            "pattern": r"^(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?$",
+            "maxLength": 8,
+        }
+    ),
     "without a prefix": one({"type": "string", "pattern": r"^(?!no)[a-z]{1,4}$"}),
     "with a look at its beginning": one({"type": "string", "pattern": r"^(?=ab)\w{3}$"}),
 }
