@@ -224,3 +224,36 @@ def test_what_nothing_mends_is_refused_with_the_templates_words(tmp_path: Path) 
     ):
         strict.read(typed({"messages": [user("ask-1"), user("ask-2")]}))
     assert (caught.value.status, caught.value.param) == (400, "messages")
+
+
+#: Mistral Nemo shows the system message only with a last message of the user, DeepSeek R1 only the last of several.
+NEMO = (
+    "{{ bos_token }}{% if messages[0].role == 'system' %}{% set system = messages[0].content %}"
+    "{% set messages = messages[1:] %}{% endif %}{% for m in messages %}{% if m.role == 'user' %}[INST]"
+    "{% if loop.last and system is defined %}{{ system }}\n\n{% endif %}{{ m.content }}[/INST]"
+    "{% elif m.tool_calls %}[TOOL_CALLS]{{ m.tool_calls|tojson }}{{ eos_token }}"
+    "{% elif m.role == 'tool' %}[TOOL_RESULTS]{{ m.content }}[/TOOL_RESULTS]"
+    "{% elif m.role == 'assistant' %}{{ m.content }}{{ eos_token }}"
+    "{% else %}{{ raise_exception('an unknown role') }}{% endif %}{% endfor %}"
+)
+R1 = (
+    "{% set ns = namespace(system='') %}{% for m in messages %}{% if m.role == 'system' %}"
+    "{% set ns.system = m.content %}{% endif %}{% endfor %}{{ bos_token }}{{ ns.system }}"
+    "{% for m in messages if m.role != 'system' %}<|{{ m.role }}|>{{ m.content }}{{ eos_token }}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("template", [NEMO, R1], ids=["nemo", "r1"])
+def test_no_system_message_is_lost(tmp_path: Path, template: str) -> None:
+    prompts = reader(tmp_path, "mistral", template)
+    try:
+        for history in (
+            [system("rule-1")],
+            [system("rule-1"), *ONE],
+            [system("rule-1"), *ONE, assistant("answer-1"), user("ask-2")],
+            [system("rule-1"), user("ask-1"), assistant("answer-1"), system("rule-2"), user("ask-2")],
+        ):
+            text = rendered(prompts, history)
+            assert all(text.count(message["content"]) == 1 for message in history if message["content"]), text
+    finally:
+        prompts.close()

@@ -10,6 +10,7 @@ a growing conversation.
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypedDict
 
 from jobs.payloads import Message, Tool
@@ -111,6 +112,8 @@ def adapt(messages: list[Message], traits: Traits) -> list[Message]:
         adapted = [_with_arguments(message, traits.arguments) for message in adapted]
     if not traits.parallel_calls:
         adapted = list(_one_call_each(adapted))
+    if not traits.system_anywhere and adapted[-1]["role"] != "user":
+        traits = replace(traits, system=False)
     adapted = list(_systems(adapted, traits))
     if not traits.users_in_a_row:
         adapted = list(_merged(adapted, "user"))

@@ -25,6 +25,7 @@ class Traits:
     system: bool = False
     several_systems: bool = False
     late_system: bool = False
+    system_anywhere: bool = False
     users_in_a_row: bool = False
     assistants_in_a_row: bool = False
     assistant_first: bool = False
@@ -61,7 +62,8 @@ def traits_of(probe: Render) -> tuple[Traits, Traits]:
     later, system = _said("user", "probe_c"), _said("system", "probe_s")
     ask("system", [system, user], "probe_s", "probe_a")
     ask("several_systems", [system, _said("system", "probe_t"), user], "probe_s", "probe_t")
-    ask("late_system", [user, assistant, _said("system", "probe_t"), later], "probe_t", "probe_c")
+    late = [system, user, assistant, _said("system", "probe_t"), later]
+    ask("late_system", late, "probe_s", "probe_t", "probe_c")
     ask("users_in_a_row", [user, later], "probe_a", "probe_c")
     ask("assistants_in_a_row", [user, assistant, _said("assistant", "probe_d"), later], "probe_b", "probe_d")
     ask("assistant_first", [assistant, user], "probe_b", "probe_a")
@@ -84,6 +86,8 @@ def traits_of(probe: Render) -> tuple[Traits, Traits]:
         del shown["call"], likely["call"]
     two = [user, _calls(given, "probe_1", "probe_2"), one, other]
     ask_calls("parallel_calls", two, "probe_1", "probe_2", "probe_r", "probe_t")
+    # Mistral's older templates show the system message only with a user's message that is the last of all.
+    ask_calls("system_anywhere", [system, user, _calls(given, "probe_1"), one], "probe_s")
     ask_calls("user_after_result", [user, _calls(given, "probe_1"), one, later], "probe_r", "probe_c")
     return Traits(**shown, arguments=form), Traits(**likely, arguments=form)
 
