@@ -2,28 +2,23 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from api.http.bodies.fields import MAX_COUNT, Penalty, Probability, RequestModel, Seed
-from api.openai.sampling import SMALLEST_TOP_P, StopText
+from api.openai.sampling import SMALLEST_TOP_P, StopTexts, TopK
 
-Texts = Annotated[
-    list[StopText],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-    Field(max_length=16),
-]
 #: -1 means without a bound.
 Number = Annotated[int, Field(ge=-2, le=MAX_COUNT)]
 
 
 class Options(RequestModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_k: Annotated[int, Field(ge=0, le=MAX_COUNT)] | None = None
+    top_k: TopK | None = None
     top_p: Probability | None = None
     min_p: Probability | None = None
     seed: Seed | None = None
     num_predict: Number | None = None
-    stop: Texts | None = None
+    stop: StopTexts | None = None
     repeat_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
     repeat_last_n: Number | None = None
     presence_penalty: Penalty | None = None

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from api.http.bodies.fields import MAX_COUNT, Count, KeepAlive, Penalty, Probability, RequestModel, Seed
 from api.http.job_options.service_class import Ranked
@@ -30,12 +30,19 @@ _AS_SAID = (
 SMALLEST_TOP_P = 1e-6
 
 Temperature = Annotated[float, Field(ge=0, le=2)]
-TopK = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+#: -1 means off too, as it does for vLLM.
+TopK = Annotated[int, Field(ge=-1, le=MAX_COUNT), AfterValidator(lambda value: max(0, value))]
 RepetitionPenalty = Annotated[float, Field(gt=0, le=2)]
 TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 Bias = Annotated[float, Field(ge=-100, le=100)]
 #: It is compared with the end of a text after each token.
 StopText = Annotated[str, Field(min_length=1, max_length=4_096)]
+#: OpenAI takes four of them; editors that complete code send more.
+StopTexts = Annotated[
+    list[StopText],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    Field(max_length=16),
+]
 
 
 class StreamOptions(RequestModel):
@@ -59,7 +66,7 @@ class Sampling(Ranked):
     frequency_context_size: Count | None = None
     logit_bias: dict[TokenId, Bias] | None = None
     seed: Seed | None = None
-    stop: Annotated[list[StopText], Field(max_length=4)] | None = None
+    stop: StopTexts | None = None
     ignore_eos: bool | None = None
     keep_alive: KeepAlive | None = None
 
@@ -74,11 +81,6 @@ class Sampling(Ranked):
         if not isinstance(value, dict):
             return value
         return {token: bias for token, bias in value.items() if bias != 0 or str(token).isdecimal()}
-
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _one_stop_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @property
     def include_usage(self) -> bool:

@@ -145,3 +145,18 @@ def test_what_may_work_later_is_tried_again(sdk: openai.OpenAI, worker: Scripted
     answer = sdk.with_options(max_retries=1).chat.completions.create(**chat("again"))
     assert answer.choices[0].message.content == "again"
     assert len(worker.runs) == 2
+
+
+def test_bounds_are_read_as_other_local_servers_read_them(http: httpx.Client, worker: ScriptedWorker) -> None:
+    """LM Studio's example has no bound of tokens, vLLM's clients no top_k, and editors have many stop texts."""
+    stops = [f"<{number}>" for number in range(10)]
+    more: dict[str, Any] = {"max_tokens": -1, "top_k": -1, "stop": stops}
+    for path, body in (
+        ("chat/completions", chat(**more)),
+        ("chat/completions", chat(**more, max_completion_tokens=-1)),
+        ("completions", {"model": "tiny", "prompt": "a", **more}),
+    ):
+        assert http.post(f"/v1/{path}", json=body).status_code == 200
+        payload = worker.runs[-1].payload
+        assert "max_tokens" not in payload
+        assert (payload["top_k"], payload["stop"]) == (0, stops)

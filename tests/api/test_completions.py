@@ -207,10 +207,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"logprobs": -1}, "logprobs"),
     ({"logprobs": True}, "logprobs"),
     ({"max_tokens": 0}, "max_tokens"),
-    ({"max_tokens": -1, "echo": True}, "max_tokens"),
+    ({"max_tokens": -2, "echo": True}, "max_tokens"),
     ({"echo": "yes"}, "echo"),
     ({"temperature": 2.1}, "temperature"),
-    ({"stop": ["a"] * 5}, "stop"),
+    ({"stop": ["a"] * 17}, "stop"),
     ({"logit_bias": {"a": 1}}, "logit_bias.a"),
     ({"stream_options": []}, "stream_options"),
 ]

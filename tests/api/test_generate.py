@@ -96,7 +96,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"max_tokens": 0}, "max_tokens"),
     ({"temperature": -1}, "temperature"),
     ({"top_p": 1.5}, "top_p"),
-    ({"top_k": -1}, "top_k"),
+    ({"top_k": -2}, "top_k"),
     ({"repetition_penalty": 0}, "repetition_penalty"),
     ({"repetition_context_size": 0}, "repetition_context_size"),
     ({"seed": "a"}, "seed"),

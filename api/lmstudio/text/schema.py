@@ -14,16 +14,13 @@ _NAMES = {"repeat_penalty": "repetition_penalty", "ttl": "keep_alive"}
 
 
 def _renamed(data: Any) -> Any:
-    """With OpenAI's names, and without a bound of tokens that is -1, which means none."""
+    """With OpenAI's names."""
     if not isinstance(data, dict):
         return data
     data = {**data}
     for theirs, ours in _NAMES.items():
         if (value := data.pop(theirs, None)) is not None:
             data.setdefault(ours, value)
-    for bound in ("max_tokens", "max_completion_tokens"):
-        if type(data.get(bound)) is int and data[bound] == -1:
-            del data[bound]
     return data
 
 
@@ -49,6 +46,5 @@ class LmStudioCompletionRequest(CompletionRequest):
         return _renamed(data)
 
     def payload(self, usual: int | None = None) -> CompletionPayload:
-        return structs.replace(
-            super().payload(), max_tokens=usual if self.max_tokens is None else self.max_tokens
-        )
+        payload = super().payload(usual)
+        return structs.replace(payload, max_tokens=usual) if self.max_tokens is None else payload

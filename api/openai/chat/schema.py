@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from api.http.bodies.fields import CountOrNone
+from api.http.bodies.fields import MAX_COUNT
 from api.http.bodies.nesting import not_deeper_than
 from api.inputs.functions import FunctionTool, distinct
 from api.inputs.grammar import Wanted
@@ -43,6 +43,12 @@ HARMLESS = frozenset(
 _DEEPEST = 32
 
 
+#: -1 means without a bound, as it does for LM Studio.
+Bound = Annotated[
+    int, Field(ge=-1, le=MAX_COUNT), AfterValidator(lambda value: None if value == -1 else value)
+]
+
+
 class ChatRequest(Sampling):
     """A chat to complete."""
 
@@ -53,8 +59,8 @@ class ChatRequest(Sampling):
     add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
 
-    max_completion_tokens: CountOrNone | None = None
-    max_tokens: CountOrNone | None = None
+    max_completion_tokens: Bound | None = None
+    max_tokens: Bound | None = None
     n: Annotated[int, Field(ge=1, le=8)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None

@@ -72,7 +72,8 @@ class CompletionRequest(Sampling):
     prompt: Annotated[list[Prompt], BeforeValidator(_read_prompts), WithJsonSchema(_PROMPT_SCHEMA)]
 
     echo: bool | None = None
-    max_tokens: Annotated[int, Field(ge=0, le=MAX_COUNT)] | None = None
+    #: -1: without a bound
+    max_tokens: Annotated[int, Field(ge=-1, le=MAX_COUNT)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
     n: Annotated[int, Field(ge=1, le=MOST)] | None = None
     best_of: Annotated[int, Field(ge=0, le=20)] | None = None
@@ -110,10 +111,12 @@ class CompletionRequest(Sampling):
 
     def payload(self, usual: int | None = None) -> CompletionPayload:
         """The job's payload. `usual`: the tokens of an answer whose request bounds none."""
-        n = self.n or 1
+        n, most = self.n or 1, self.max_tokens
+        if most is None:
+            most = usual or _MAX_TOKENS
         return CompletionPayload(
             prompts=self.prompt,
-            max_tokens=(usual or _MAX_TOKENS) if self.max_tokens is None else self.max_tokens,
+            max_tokens=usual if most == -1 else most,
             n=n,
             best_of=self.best_of if self.best_of is not None and self.best_of > n else None,
             echo=bool(self.echo),

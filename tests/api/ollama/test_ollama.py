@@ -255,7 +255,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "temperature": ("chat", {"options": {"temperature": -1}}),
     "temperature is text": ("chat", {"options": {"temperature": "hot"}}),
     "top_p": ("chat", {"options": {"top_p": 2}}),
-    "top_k": ("chat", {"options": {"top_k": -1}}),
+    "top_k": ("chat", {"options": {"top_k": -2}}),
     "num_predict": ("chat", {"options": {"num_predict": 1.5}}),
     "num_predict below -2": ("chat", {"options": {"num_predict": -3}}),
     "stop is a number": ("chat", {"options": {"stop": 3}}),
