@@ -153,6 +153,30 @@ def test_logprobs_of_an_answer_with_a_call_are_those_of_its_text(tmp_path: Path)
     assert (unread.content, unread.tokens) == ("".join(pieces), pieces)
 
 
+def test_a_required_call_of_gpt_oss_ends_its_answer(tmp_path: Path) -> None:
+    """It writes the call in a message of its own, instead of the one that the grammar waits for."""
+    pieces = [
+        "<|channel|>",
+        "analysis",
+        "<|message|>",
+        "Hm.",
+        "<|end|>",
+        "<|start|>assistant<|channel|>commentary to=functions.write_file json<|message|>",
+        '{"path": ',
+        '"a"}',
+    ]
+    told = ask(
+        saying(tmp_path / "model", pieces, markers=HARMONY, opening="assistant"),
+        tools=[TOOL],
+        tool_choice="required",
+    )
+    assert (told.content, told.reasoning, told.choice["finish_reason"]) == ("", "Hm.", "tool_calls")
+    assert ([call["name"] for call in told.calls], "".join(told.arguments)) == (
+        ["write_file"],
+        '{"path": "a"}',
+    )
+
+
 WORDS = [f"word {number}, " for number in range(20)]
 CODER = [
     "<tool_call>\n",

@@ -99,13 +99,16 @@ class Answers:
             _continue(sequence.detokenizer)
             return sequence
         calls = _Calls.read(payload)
+        # Before an enforced call, gpt-oss may write one in a message of its own, and nothing after it.
+        alone = calls is not None and calls.enforced and self._family.channels
+        several = calls is None or (calls.several and not alone)
         if calls is not None:
-            sequence.calls = ToolCalls(seed, index, several=calls.several, distinct=calls.enforced)
+            sequence.calls = ToolCalls(seed, index, several=several, distinct=calls.enforced)
         sequence.splitter = Splitter(
             self._family,
             prompt.state,
             Tools(calls.tools) if calls is not None else None,
-            several=calls is None or calls.several,
+            several=several,
             held=payload.grammar is not None or (calls is not None and calls.enforced),
             begun=bool(payload.continue_final_message and payload.messages[-1].get("content")),
         )
