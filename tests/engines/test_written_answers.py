@@ -177,6 +177,27 @@ def test_a_required_call_of_gpt_oss_ends_its_answer(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("opening", ["assistant", "assistant\n<think>\n"])
+def test_a_required_call_in_a_thought_without_end_is_made(tmp_path: Path, opening: str) -> None:
+    """Qwen3.5 leaves out </think> before a call."""
+    thought = ["<think>", "Hm", ".\n"][opening != "assistant" :]
+    pieces = [
+        *thought,
+        "<tool_call>",
+        '\n{"name": "write_file", ',
+        '"arguments": {"path": ',
+        '"a"}}',
+        "\n</tool_call>",
+    ]
+    told = ask(
+        saying(tmp_path / "model", pieces, markers=("<think>", "</think>"), opening=opening),
+        tools=[TOOL],
+        tool_choice="required",
+    )
+    assert (told.content, told.reasoning, told.choice["finish_reason"]) == ("", "Hm.", "tool_calls")
+    assert "".join(told.arguments) == '{"path": "a"}'
+
+
 WORDS = [f"word {number}, " for number in range(20)]
 CODER = [
     "<tool_call>\n",

@@ -155,9 +155,11 @@ class Answers:
         """Where the grammar begins. Reasoning is free, whether the prompt or the model opens it."""
         if written.repeat:
             return Start(after=(self._tokenizer.tool_call_start.encode(),), end=True)
+        calls = self._family.calls.values() if written.param == "tools" else ()
+        ends = tuple({each.end.encode() for each in calls if each.end})
         if prompt.state == REASONING:
-            return Start(after=tuple({opening.closing for opening in self._openings.values()}))
-        return Start() if self._silent(payload, prompt) else Start(openings=self._openings)
+            return Start(after=tuple({opening.closing for opening in self._openings.values()}), ends=ends)
+        return Start() if self._silent(payload, prompt) else Start(openings=self._openings, ends=ends)
 
     def _silent(self, payload: LanguagePayload, prompt: Prompt) -> bool:
         """Whether reasoning is off: by the request, or because the prompt has closed it already."""

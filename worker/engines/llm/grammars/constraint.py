@@ -5,7 +5,7 @@ a tool call. Masks are made on the CPU and applied by MLX, so that it works on a
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +43,14 @@ class Start:
     """Where a grammar begins.
 
     `after`: bytes one of which has to be written first. `openings`: tokens by which the model itself may begin to
-    think; the grammar then begins after that. `end`: whether the answer may end before the grammar begins.
+    think; the grammar then begins after that. `end`: whether the answer may end before the grammar begins. `ends`:
+    bytes after which it may: of a call that the model makes before it has ended its reasoning.
     """
 
     after: tuple[bytes, ...] = ()
     openings: Mapping[int, Opening] = field(default_factory=dict)
     end: bool = False
+    ends: tuple[bytes, ...] = ()
 
 
 class Limits:
@@ -121,7 +123,8 @@ class Constraint:
             return mx.where(self._limits.mask([self._forced[0]]), logits, -mx.inf)
         matcher = self._matcher
         if matcher is None:
-            return logits if self._start.end else mx.where(self._limits.ends, -mx.inf, logits)
+            may_end = self._start.end or self._tail.rstrip().endswith(self._start.ends)
+            return logits if may_end else mx.where(self._limits.ends, -mx.inf, logits)
         allowed = mx.array(self._allowed(matcher, logits.shape[-1]))
         if not matcher.is_stopped() and matcher.is_accepting():
             allowed = _continued(allowed, self._limits.ends, logits)
@@ -208,7 +211,7 @@ class Constraint:
             return
         opening = self._start.openings[token]
         self._forced = list(opening.rest)
-        self._start = Start(after=(opening.closing,))
+        self._start = replace(self._start, after=(opening.closing,), openings={})
         self._matcher, self._awaited = None, self._start.after
         self._tail = self._limits.tokens[token]
         self._breaks = 0
