@@ -275,6 +275,12 @@ def test_strength_says_how_much_of_the_source_is_left(studio: Studio, source: Im
     assert studio.result(images=[studio.put(picture(1, 100, 33))])["images"][0]["width"] == WIDTH
 
 
+@pytest.mark.parametrize("size", [(1, 1), (300, 2)])
+def test_a_reference_of_any_size_is_looked_at(klein: Studio, size: tuple[int, int]) -> None:
+    reference = klein.put(picture(3, *size))
+    assert klein.pixels(steps=1, images=[reference], mode="edit").shape == (HEIGHT, WIDTH, 3)
+
+
 @pytest.mark.parametrize("name", ["studio", "klein"])
 def test_a_mask_keeps_what_it_covers(name: str, source: Image.Image, request: pytest.FixtureRequest) -> None:
     place: Studio = request.getfixturevalue(name)

@@ -23,12 +23,15 @@ from mflux.models.flux2.model.flux2_transformer.transformer import Flux2Transfor
 from mflux.models.flux2.model.flux2_vae.decoder.decoder import Flux2Decoder
 from mflux.models.flux2.model.flux2_vae.encoder.encoder import Flux2Encoder
 from mflux.models.flux2.model.flux2_vae.vae import Flux2VAE
+from mflux.models.flux2.variants.edit.flux2_klein_edit_helpers import MAX_REFERENCE_AREA
 from mflux.models.flux2.variants.edit.flux2_klein_edit_helpers import _Flux2KleinEditHelpers as Helpers
 from mflux.models.flux2.weights.flux2_lora_mapping import Flux2LoRAMapping
 from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightDefinition
 from mflux.utils.apple_silicon import AppleSiliconUtil
+from PIL import Image
 
 from mlxq.catalog.foreign_json import read_object
+from mlxq.media.formats import GRID
 from worker.engines.image.diffusion import (
     Conditioning,
     DenoiseState,
@@ -97,7 +100,7 @@ class Flux2:
         shown, shown_ids = None, None
         if params.strength is None and params.sources:
             shown, shown_ids = Helpers.prepare_reference_image_conditioning(
-                vae=self._vae, tiling_config=None, image_paths=list(params.sources)
+                vae=self._vae, tiling_config=None, image_paths=[_reference(each) for each in params.sources]
             )
             mx.eval(shown, shown_ids)
         predict = self._predict()
@@ -179,6 +182,16 @@ class Flux2:
 
         # As the library does: compiled arithmetic rounds in its own way.
         return predict if AppleSiliconUtil.is_m1_or_m2() else mx.compile(predict)
+
+
+def _reference(image: Image.Image) -> Image.Image:
+    """The image in a size that the library takes: it reduces large ones, and needs 16 pixels of each side then."""
+    return image.resize((_side(image.width), _side(image.height)))
+
+
+def _side(length: int) -> int:
+    longest: int = MAX_REFERENCE_AREA // GRID
+    return max(GRID, min(length, longest))
 
 
 def _vae(path: Path) -> Any:
