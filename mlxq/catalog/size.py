@@ -38,18 +38,21 @@ class ModelSize:
 class Header:
     """What a safetensors file holds: bytes of its tensors, how many there are, and the longest side of any.
 
-    `halves` are the bytes of floats of 16 bits. `tensors` is 0 when nothing is known but the file's size.
+    `halves` are the bytes of floats of 16 bits. `tensors` is 0 when nothing is known but the file's size. `whole` is
+    false for a file that is cut off, or is no safetensors.
     """
 
     bytes: int
     tensors: int
     longest: int
     halves: int = 0
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Tensor:
     bytes: int
+    end: int
     longest: int
     is_half: bool
 
@@ -58,7 +61,7 @@ class _Tensor:
         """What a header says of a tensor. Raises LookupError, TypeError and ValueError for an unsound entry."""
         begin, end = entry["data_offsets"]
         longest = max(map(int, entry["shape"]), default=0)
-        return cls(int(end) - int(begin), longest, entry.get("dtype") in _HALVES)
+        return cls(int(end) - int(begin), int(end), longest, entry.get("dtype") in _HALVES)
 
 
 def model_size(folder: Path) -> ModelSize:
@@ -124,16 +127,17 @@ def _header(file: Path, changed: int, size: int) -> Header:
         with foreign_json.open_regular(file) as opened:
             (length,) = struct.unpack("<Q", opened.read(8))
             if length > min(size, _LONGEST_HEADER):
-                return Header(size, 0, 0)
+                return Header(size, 0, 0, whole=length <= size)
             header: Any = foreign_json.parse(opened.read(length))
         tensors = [_Tensor.of(tensor) for name, tensor in header.items() if name != "__metadata__"]
         total = sum(tensor.bytes for tensor in tensors)
         halves = sum(tensor.bytes for tensor in tensors if tensor.is_half)
         longest = max((tensor.longest for tensor in tensors), default=0)
     except (struct.error, UnsoundJson, ValueError, LookupError, AttributeError, TypeError):
-        return Header(size, 0, 0)
+        return Header(size, 0, 0, whole=False)
     # A header may claim more than the file holds.
-    return Header(min(max(total, 0), size), len(tensors), longest, min(max(halves, 0), size))
+    whole = max((tensor.end for tensor in tensors), default=0) <= size - length - 8
+    return Header(min(max(total, 0), size), len(tensors), longest, min(max(halves, 0), size), whole)
 
 
 def _is_file(file: Path) -> bool:

@@ -77,7 +77,10 @@ def folder(ref: ModelRef) -> Path:
 
 
 def describe(path: Path, model: Any, tokenizer: Any, config: JsonObject, weights: Any) -> LanguageModel:
-    """A loaded model with the facts from its folder."""
+    """A loaded model with the facts from its folder. Raises ValueError for one without a tokenizer."""
+    # Without its files, transformers makes one that knows no word: all prompts would be empty.
+    if not tokenizer.encode("a"):
+        raise ValueError("the tokenizer has no words: its files are missing")
     return LanguageModel(
         model=model,
         tokenizer=tokenizer,

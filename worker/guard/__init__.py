@@ -14,6 +14,7 @@ from typing import TypeVar
 from config.settings import Settings
 from jobs.errors import InvalidRequest, MlxqError, ModelNotFound
 from mlxq.catalog import ModelRef
+from mlxq.catalog.model_config import config_in
 from mlxq.catalog.model_json import UnfitFolder
 from mlxq.launch.code_wall import close_to_models, foreign
 from worker.guard.sizes import check_sizes
@@ -23,8 +24,8 @@ Engine = TypeVar("Engine")
 
 #: The original folders, by the folders of their views.
 _sources: dict[Path, Path] = {}
-#: Errors of libraries that find no class for a tokenizer, a processor or a network.
-_AT_A_LOSS = (AttributeError, ImportError, KeyError, OSError, TypeError, ValueError)
+#: Errors of libraries that find no class for a tokenizer, a processor or a network, or none that fits the files.
+_AT_A_LOSS = (AttributeError, ImportError, LookupError, OSError, TypeError, ValueError)
 
 
 def guarded(ref: ModelRef, settings: Settings, load: Callable[[ModelRef], Engine]) -> Engine:
@@ -36,8 +37,9 @@ def guarded(ref: ModelRef, settings: Settings, load: Callable[[ModelRef], Engine
     try:
         engine = load(ref)
     except Exception as error:
+        explained = _explained(ref, views, error)
         _close(views)
-        if (explained := _explained(ref, views, error)) is not None:
+        if explained is not None:
             raise explained from error
         raise
     # Some libraries read further files, such as voices, on first use.
@@ -110,7 +112,7 @@ def _close(views: list[View]) -> None:
 
 
 def _explained(ref: ModelRef, views: list[View], error: Exception) -> InvalidRequest | None:
-    """The error for the caller, if a load failed because the model needs code of its own."""
+    """The error for the caller, if a load failed because of what the model's files hold, as it will each time."""
     if foreign(error):
         return _unsupported(f"The model '{ref.id}' needs code of its own, which is not run here.")
     if isinstance(error, MlxqError) or not isinstance(error, _AT_A_LOSS):
@@ -120,7 +122,14 @@ def _explained(ref: ModelRef, views: list[View], error: Exception) -> InvalidReq
             f"The model '{ref.id}' could not be loaded without the code of its own that it names, which is not run "
             f"here ({type(error).__name__})."
         )
-    return None
+    if isinstance(error, OSError) and error.errno is not None:
+        return None
+    kind = str(config_in(views[0].path).get("model_type") or "")[:64]
+    unknown = f"models of the type '{kind}' are not supported, or " if kind else ""
+    return _unsupported(
+        f"The model '{ref.id}' could not be loaded ({type(error).__name__}): {unknown}its files do not fit each "
+        "other. The log of the worker says more."
+    )
 
 
 def _unsupported(message: str, param: str = "model") -> InvalidRequest:

@@ -1,4 +1,4 @@
-"""Checks that the sizes in a model's configuration fit its weights.
+"""Checks that a model's weights are whole, and that the sizes in its configuration fit them.
 
 Libraries build a network from config.json before they read its weights: a million layers would take all memory. The
 headers of safetensors tell the number of tensors and their shapes. This module knows names of sizes. It does not know
@@ -55,8 +55,11 @@ _MOST_POSITIONS = 1 << 27
 
 
 def check_sizes(ref: ModelRef) -> None:
-    """Raises InvalidRequest for a model whose configuration does not fit its weights."""
+    """Raises InvalidRequest for a model whose weights are not whole, or whose configuration does not fit them."""
     assert ref.path is not None
+    for file in weight_files(ref.path):
+        if not header_of(file).whole:
+            raise _unfit(ref, f"its file '{file.name}' is broken or not whole: download it again")
     for folder in (ref.path, *_parts(ref.path)):
         config = config_in(folder)
         headers = [header_of(file) for file in (weight_files(folder) or weight_files(ref.path))]
@@ -66,12 +69,17 @@ def check_sizes(ref: ModelRef) -> None:
         longest = max(header.longest for header in headers)
         for name, value in _whole_numbers(config):
             if value > _most(name.lower(), tensors, longest):
-                raise InvalidRequest(
-                    f"The model '{ref.base_id}' can't be used: its config.json says {name[:64]}={value:.6g}, and its "
-                    f"weights are {tensors} tensors with sides of up to {longest}.",
-                    param="model",
-                    code="unsupported_model",
+                raise _unfit(
+                    ref,
+                    f"its config.json says {name[:64]}={value:.6g}, and its weights are {tensors} tensors with sides "
+                    f"of up to {longest}",
                 )
+
+
+def _unfit(ref: ModelRef, why: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"The model '{ref.base_id}' can't be used: {why}.", param="model", code="unsupported_model"
+    )
 
 
 def _most(name: str, tensors: int, longest: int) -> float:
