@@ -21,7 +21,7 @@ from jobs.errors import Conflict, InvalidRequest, ModelNotFound
 from jobs.kinds import Kind, read_result
 from jobs.meta import DownloadMeta
 from jobs.results import DownloadResult
-from mlxq.catalog import Catalog, ModelRef, UnknownModel, is_hub_id
+from mlxq.catalog import Catalog, ModelRef, UnknownModel, is_hub_id, plain_name
 from mlxq.downloads.request import download_request
 
 
@@ -41,6 +41,8 @@ async def install(
     context, jobs = context_of(request), jobs_of(request)
     catalog = await context.models.look(jobs)
     here = await asyncio.to_thread(_installed, catalog, model)
+    # People paste addresses of the hub.
+    model = model if here else plain_name(model)
     if here is None and not is_hub_id(model):
         raise InvalidRequest(
             f"Invalid '{param}': a model on a hub has a name such as 'org/name'.",

@@ -10,13 +10,10 @@ from api.dispatch.submission import model_of
 from api.http.routes.dialect import Dialect, told
 from jobs.errors import MlxqError, ModelNotFound
 from jobs.kinds import Category
-from mlxq.catalog import ModelRef
+from mlxq.catalog import ModelRef, plain_name
 
 #: Of a stream: one JSON object in each line.
 LINES = {"content-type": "application/x-ndjson", "cache-control": "no-cache, no-transform"}
-
-#: The tag that a name has which names none.
-_TAG = ":latest"
 
 
 class OllamaError(TypedDict):
@@ -41,11 +38,6 @@ def line(value: object) -> bytes:
 def now() -> str:
     """The time as Ollama writes it."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
-
-
-def plain_name(name: str) -> str:
-    """A name without the tag that means nothing."""
-    return name.removesuffix(_TAG)
 
 
 def not_found(name: str) -> ModelNotFound:

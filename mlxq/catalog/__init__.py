@@ -5,7 +5,7 @@ names to refuse unknown ones before they are queued; the worker resolves the sam
 """
 
 from mlxq.catalog.installed import Installed, installed_models
-from mlxq.catalog.ref import ModelRef, UnknownAdapter, UnknownModel, is_hub_id
+from mlxq.catalog.ref import ModelRef, UnknownAdapter, UnknownModel, is_hub_id, plain_name
 from mlxq.catalog.resolve import Catalog
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "UnknownModel",
     "installed_models",
     "is_hub_id",
+    "plain_name",
 ]

@@ -13,6 +13,9 @@ from mlxq.catalog.installed import Installed
 
 #: `org/name` as the hubs allow it.
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+#: What clients of Ollama and of LM Studio write around an id of the hub.
+_HOST = re.compile(r"(?:https?://)?(?:hf|huggingface)\.co/", re.IGNORECASE)
+_TAG = ":latest"
 #: No name, path or id is longer.
 _LONGEST = 1024
 
@@ -79,6 +82,12 @@ def ref_of(model: Model) -> ModelRef:
 def is_hub_id(name: str) -> bool:
     """Whether a hub may have a model of that name."""
     return _HUB_ID.fullmatch(name) is not None and ".." not in name and "--" not in name
+
+
+def plain_name(name: str) -> str:
+    """A name without the hub's address, a slash at its end, and Ollama's tag that means nothing."""
+    host = _HOST.match(name)
+    return name[host.end() if host else 0 :].removesuffix(_TAG).rstrip("/")
 
 
 def is_valid(name: str) -> bool:

@@ -1,10 +1,12 @@
 """From a name to a model: installed name → the user's alias → mlxq's own names → path under the roots → unique
-basename → name of another service → hub id.
+basename, in letters of any case → name of another service → hub id.
 
-`<model>+<adapter>` is a model too, with a LoRA adapter put on it.
+`<model>+<adapter>` is a model too, with a LoRA adapter put on it. What means nothing as it is written is looked for
+without the decorations of other programs (`plain_name`).
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +22,16 @@ from mlxq.catalog.families.language import NAMES as LANGUAGE_NAMES
 from mlxq.catalog.families.whisper import WHISPER
 from mlxq.catalog.local import LocalModels
 from mlxq.catalog.own import is_path
-from mlxq.catalog.ref import Model, ModelRef, UnknownAdapter, UnknownModel, is_hub_id, is_valid, ref_of
+from mlxq.catalog.ref import (
+    Model,
+    ModelRef,
+    UnknownAdapter,
+    UnknownModel,
+    is_hub_id,
+    is_valid,
+    plain_name,
+    ref_of,
+)
 from mlxq.catalog.service_names import service_category
 from mlxq.catalog.source import ModelSource
 from mlxq.catalog.usual import AT_ONCE, RANDOM, SHIPPED_NAMES, SOUND, Advice
@@ -158,6 +169,15 @@ class Catalog:
 
     def _of_request(self, name: str, category: Category) -> ModelRef:
         """What a request's name means."""
+        try:
+            return self._as_written(name, category)
+        except UnknownModel:
+            plain = plain_name(name)
+            if plain in ("", name):
+                raise
+            return self._as_written(plain, category)
+
+    def _as_written(self, name: str, category: Category) -> ModelRef:
         alias = self._source.aliases.get(name)
         if alias is None or (alias.model != name and self.is_model(name)):
             return self._named(name, category)
@@ -195,7 +215,12 @@ class Catalog:
             return ref
         if is_path(name):
             return self._path(name)
-        same = {model.id: model for model in installed if model.id.rpartition("/")[2] == name}
+        last = {model.id: model.id.rpartition("/")[2] for model in installed}
+        same = {model.id: model for model in installed if last[model.id] == name} or {
+            model.id: model
+            for model in installed
+            if _folded(name) in map(_folded, (model.id, last[model.id]))
+        }
         # What cannot be used hides nothing that can.
         same = {each: model for each, model in same.items() if not model.fault} or same
         if len(same) == 1:
@@ -327,6 +352,11 @@ class Catalog:
                 f"The model '{name}' does not exist: a path means a model's folder in one of the MODEL_ROOTS."
             )
         return ref_of(model)
+
+
+def _folded(name: str) -> str:
+    """The same for a name in letters of any case, which the hub and other servers do not tell apart."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _in_place_of(name: str, ref: ModelRef) -> ModelRef:

@@ -234,3 +234,13 @@ def test_pages_of_other_origins_may_not(http: httpx.Client, held: ScriptedWorker
     answer = http.post(path, json={"priority": 1}, headers={"origin": "https://evil.com"})
     assert answer.status_code == 403
     assert held.runs == []
+
+
+def test_a_model_is_installed_by_its_address(
+    make_settings: MakeSettings, held: ScriptedWorker, tmp_path: Path
+) -> None:
+    settings = make_settings(data_dir=tmp_path, hub_cache=tmp_path / "hub")
+    with ApiServer(settings) as api:
+        wanted = {"model_id": "https://huggingface.co/org/absent", "background": True}
+        job = httpx.post(f"{api.url}/v1/models/install", json=wanted).json()
+    assert (job["kind"], job["model"]) == ("download", "org/absent")

@@ -81,3 +81,43 @@ def test_records_that_can_not_be_read_count_as_none(tmp_path: Path, content: str
     assert records.read().names == {}
     records.change(lambda each: each.named("mine", "org/model"))
     assert Records(tmp_path).read().names == {"mine": "org/model"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MODEL-4bit",
+        "org/model-4bit",
+        "Org/Model-4bit:latest",
+        "model-4BIT:latest",
+        "Org/Model-4bit/",
+        "hf.co/Org/Model-4bit",
+        "hf.co/org/model-4bit:latest",
+        "https://huggingface.co/Org/Model-4bit",
+        "HTTPS://HuggingFace.co/Org/Model-4bit/",
+    ],
+)
+def test_a_model_is_found_as_other_programs_write_its_name(tmp_path: Path, name: str) -> None:
+    path = put(tmp_path / "root" / "Org" / "Model-4bit")
+    assert catalog(tmp_path).resolve(name).path == path
+
+
+def test_letters_count_where_several_models_differ_by_them(tmp_path: Path) -> None:
+    for name in ("a/Model", "b/model", "c/other"):
+        put(tmp_path / "root" / name)
+    known = catalog(tmp_path)
+    assert (known.resolve("Model").id, known.resolve("model").id) == ("a/Model", "b/model")
+    with pytest.raises(UnknownModel, match="ambiguous: a/Model, b/model"):
+        known.resolve("MODEL")
+
+
+@pytest.mark.parametrize("name", ["/", "//", ":latest", "hf.co/", "https://hf.co/:latest"])
+def test_nothing_but_decoration_is_no_default(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "root" / "model")
+    with pytest.raises(UnknownModel):
+        catalog(tmp_path).resolve(name)
+
+
+def test_a_model_that_is_not_here_is_fetched_by_its_address(tmp_path: Path) -> None:
+    for name in ("hf.co/org/model", "https://huggingface.co/org/model/", "hf.co/org/model:latest"):
+        assert catalog(tmp_path).resolve(name).id == "org/model"

@@ -13,13 +13,14 @@ from api.http.bodies.fields import RequestModel
 from api.http.context import context_of, jobs_of
 from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives, gives_text, streams_lines, takes
-from api.ollama.dialect import LINES, line, not_found, plain_name
+from api.ollama.dialect import LINES, line, not_found
 from api.ollama.models.answer import Pulling
 from api.ollama.models.modelfile import REFUSED, read_modelfile
 from api.ollama.models.request import Name, NamedModel
 from api.ollama.options import Options
 from jobs.errors import Conflict, InvalidRequest, ModelNotFound
 from jobs.models.alias import ModelAlias
+from mlxq.catalog import plain_name
 from mlxq.catalog.alias_file import check_name
 
 router = APIRouter(tags=["ollama"])

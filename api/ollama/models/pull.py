@@ -19,14 +19,14 @@ from api.http.callers.caller import caller_of
 from api.http.context import context_of, jobs_of
 from api.http.job_options.prefer import SYNCHRONOUS
 from api.http.job_options.webhook import webhook_of
-from api.ollama.dialect import LINES, OLLAMA, line, not_found, plain_name
+from api.ollama.dialect import LINES, OLLAMA, line, not_found
 from api.ollama.models.answer import Pulling
 from jobs.client import Submission
 from jobs.errors import MlxqError, ModelNotFound
 from jobs.events import Entry, Progress
 from jobs.meta import DownloadMeta
 from jobs.results import DownloadResult
-from mlxq.catalog import is_hub_id
+from mlxq.catalog import is_hub_id, plain_name
 from mlxq.downloads.request import download_request
 
 _DONE: Pulling = {"status": "success"}

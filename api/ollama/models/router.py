@@ -13,7 +13,7 @@ from api.http.openapi import gives, gives_text, streams_lines, takes
 from api.models.entry import ModelEntry
 from api.models.inventory import find, inventory
 from api.models.removal import remove
-from api.ollama.dialect import OLLAMA, OllamaError, not_found, plain_name
+from api.ollama.dialect import OLLAMA, OllamaError, not_found
 from api.ollama.models import create
 from api.ollama.models.answer import LoadedList, Pulling, Shown, Tags, Version
 from api.ollama.models.pull import pull, pulled
@@ -22,6 +22,7 @@ from api.ollama.models.request import NamedModel, PullRequest
 from jobs.errors import ModelNotFound, NotSupported
 from jobs.kinds import Category, Kind
 from jobs.meta import DownloadMeta
+from mlxq.catalog import plain_name
 
 #: The version of Ollama's API that this is: clients ask whether it is new enough.
 API_VERSION = "0.14.0"
