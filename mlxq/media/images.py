@@ -15,6 +15,8 @@ from mlxq.media.unreadable import UnreadableImage
 
 #: Accepted formats, by Pillow's names. Pillow opens no other, so that no obscure decoder is reached.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
+#: The opacity of a mask below which a pixel is changed, and that of a pixel that is not transparent at all.
+TRANSPARENT, _OPAQUE = 128, 255
 #: Pixels that are converted at a time.
 _BAND = 1 << 20
 
@@ -104,11 +106,12 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _opacity(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
+    opacity = Image.new("L", image.size, _OPAQUE)
+    if image.has_transparency_data:
+        for band, top in _bands(image):
+            opacity.paste(band.getchannel("A"), (0, top))
+    if not any(opacity.histogram()[:TRANSPARENT]):
         raise UnreadableImage("nothing in it is transparent, and what is transparent is changed")
-    opacity = Image.new("L", image.size)
-    for band, top in _bands(image):
-        opacity.paste(band.getchannel("A"), (0, top))
     return opacity
 
 

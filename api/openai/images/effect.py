@@ -4,8 +4,8 @@ from api.openai.images.schema import ImageRequest
 from mlxq.catalog import ModelRef
 
 
-def without_effect(ref: ModelRef, wanted: ImageRequest) -> list[str]:
-    """Warnings."""
+def without_effect(ref: ModelRef, wanted: ImageRequest, images: int) -> list[str]:
+    """Warnings. `images` is the number of input images."""
     warnings = []
     guidance = wanted.guidance if wanted.guidance is not None else wanted.guidance_scale
     known = ref.card.guidance if ref.card is not None else None
@@ -19,6 +19,8 @@ def without_effect(ref: ModelRef, wanted: ImageRequest) -> list[str]:
                 else f"the model '{ref.id}' takes none"
             )
             warnings.append(f"'negative_prompt' has no effect: {why}")
+    if wanted.strength is not None and not images:
+        warnings.append("'strength' has no effect without an input image")
     if wanted.told_quality != "medium" and (wanted.steps or wanted.num_inference_steps):
         warnings.append("'quality' has no effect beside a number of steps")
     if wanted.output_compression is not None and wanted.form == "png":

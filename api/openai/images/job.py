@@ -45,7 +45,7 @@ async def image_job(
     wanted: ImageRequest = upload.body.value
     context = context_of(request)
     ref = await model_of(request, wanted.model or "default", Category.IMAGE)
-    bounds, warnings = _limits(ref), without_effect(ref, wanted)
+    bounds, warnings = _limits(ref), without_effect(ref, wanted, len(upload.images))
     _check_count(upload, mode, ref, bounds)
     if wanted.sides is not None:
         _check_size(wanted.sides, bounds)

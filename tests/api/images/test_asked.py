@@ -183,6 +183,7 @@ def test_loras_are_files_below_the_model_roots(
         ({"model": "base", "negative_prompt": "blue", "guidance": 1}, ["4 without one"]),
         ({"quality": "hd", "steps": 3}, ["'quality' has no effect beside a number of steps"]),
         ({"quality": "auto", "steps": 3}, []),
+        ({"strength": 0.5}, ["'strength' has no effect without an input image"]),
         ({"output_compression": 30}, ["'output_compression' has no effect on a PNG"]),
         ({"style": "vivid", "output_compression": 30}, ["ignored fields: style", "PNG"]),
     ],

@@ -10,7 +10,7 @@ import redis
 
 from jobs.blobs import BlobStore
 from tests.support.api_server import ApiServer
-from tests.support.images import data_url
+from tests.support.images import data_url, encoded, picture
 from tests.support.openai_shape import check_shape
 from tests.support.painter import PNG, bomb, mask, paint
 from tests.support.scripted_worker import ScriptedWorker
@@ -90,6 +90,7 @@ def test_bad_input_never_reaches_the_queue(
         ({"image": PNG, "mask": bomb()}, {}, "mask", "pixels"),
         ({"image": PNG, "mask": mask(48, 64)}, {}, "mask", "48x64 in size, and its image 64x48"),
         ({"image": PNG, "mask": PNG}, {}, "mask", "transparent"),
+        ({"image": PNG, "mask": encoded(picture(1, 64, 48).convert("RGBA"))}, {}, "mask", "transparent"),
         ({"image": PNG}, {"size": "100x100"}, "size", "multiples of 16"),
         ({"image": PNG}, {"n": "11"}, "n", "10"),
         ({"image": PNG}, {"n": "many"}, "n", "integer"),

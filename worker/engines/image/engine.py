@@ -23,6 +23,7 @@ from jobs.payloads import ImagePayload
 from jobs.results import ImageResult, ImageTokens, ImageUsage, MadeImage
 from mlxq.catalog import UnknownAdapter
 from mlxq.media.formats import GRID, IMAGE_TYPES
+from mlxq.media.images import TRANSPARENT
 from worker.engines.base import Done, Failed, Output, Preview, Progress
 from worker.engines.failures import failure_of
 from worker.engines.image.diffusion import (
@@ -311,7 +312,7 @@ class ImageEngine:
     def _mask(self, blob: str, width: int, height: int) -> npt.NDArray[np.bool_]:
         """True where the mask is transparent."""
         mask = self._open(blob).convert("RGBA").getchannel("A")
-        return np.asarray(mask.resize((width, height), Image.Resampling.NEAREST)) < 128
+        return np.asarray(mask.resize((width, height), Image.Resampling.NEAREST)) < TRANSPARENT
 
     def _end(self, task: _Task) -> None:
         """Drop its latents."""
