@@ -110,10 +110,11 @@ LanguagePayload: TypeAlias = ChatPayload | CompletionPayload
 
 
 class EmbeddingPayload(Payload, frozen=True, kw_only=True):
-    """Texts, or tokens, to make vectors of."""
+    """Texts, or tokens, to make vectors of. `truncate`: of texts that are too long for the model the end is cut."""
 
     inputs: list[str | list[int]]
     dimensions: int | None = None
+    truncate: bool = False
 
 
 class RerankPayload(Payload, frozen=True, kw_only=True):

@@ -232,6 +232,20 @@ def test_what_is_too_long_is_named(client: openai.OpenAI) -> None:
     assert longest.usage.prompt_tokens == CONTEXT
 
 
+@pytest.mark.parametrize(("path", "field"), [("embed", "input"), ("embeddings", "prompt")])
+def test_ollamas_clients_get_a_vector_of_what_fits(system: System, path: str, field: str) -> None:
+    def vector(text: str) -> Any:
+        body = {"model": "small", field: text}
+        answer = system.http.post(f"/api/{path}", json=body).raise_for_status().json()
+        return answer["embedding"] if path == "embeddings" else answer["embeddings"][0]
+
+    fitting = vector("x" * (CONTEXT - 2))
+    assert vector("x" * CONTEXT) == fitting
+    assert vector("x" * 1_000_000) == fitting
+    asked = {"model": "small", "input": "x" * CONTEXT, "truncate": False}
+    assert system.http.post("/api/embed", json=asked).status_code == 400
+
+
 def test_an_embedding_model_does_not_chat(client: openai.OpenAI) -> None:
     for model in (MINILM, "org/Tiny-Embedding"):
         with pytest.raises(openai.BadRequestError) as refused:

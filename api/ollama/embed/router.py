@@ -30,7 +30,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class EmbedRequest(Ranked):
-    harmless = frozenset({"options", "truncate"})
+    harmless = frozenset({"options"})
 
     model: str
     input: Annotated[
@@ -40,6 +40,7 @@ class EmbedRequest(Ranked):
         WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     ]
     dimensions: Count | None = None
+    truncate: bool | None = None
     keep_alive: KeepAlive | None = None
 
 
@@ -95,7 +96,11 @@ async def embed(request: Request) -> Response:
     body = await read_body(request, EmbedRequest)
     asked = body.value
     payload = EmbeddingPayload(
-        inputs=list(asked.input), dimensions=asked.dimensions, keep_alive=asked.keep_alive
+        inputs=list(asked.input),
+        dimensions=asked.dimensions,
+        # Ollama cuts what is too long unless it is told not to.
+        truncate=asked.truncate is not False,
+        keep_alive=asked.keep_alive,
     )
     return await _run(request, asked, payload, EmbedMeta(model=asked.model), body.headers)
 
@@ -109,7 +114,7 @@ async def embed(request: Request) -> Response:
 async def embeddings(request: Request) -> Response:
     body = await read_body(request, EmbeddingsRequest)
     asked = body.value
-    payload = EmbeddingPayload(inputs=[asked.prompt], keep_alive=asked.keep_alive)
+    payload = EmbeddingPayload(inputs=[asked.prompt], truncate=True, keep_alive=asked.keep_alive)
     return await _run(request, asked, payload, EmbedMeta(model=asked.model, one=True), body.headers)
 
 

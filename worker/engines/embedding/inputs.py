@@ -26,8 +26,15 @@ class Reader:
         self._vocabulary = int(config.get("vocab_size") or len(tokenizer.get_vocab()))
         self._before, self._after = self._frame()
 
-    def read(self, inputs: Sequence[str | list[int]], first: int) -> list[list[int]]:
-        """The token ids of inputs, of which the first is number `first` of its request. Raises InvalidRequest."""
+    def read(
+        self, inputs: Sequence[str | list[int]], first: int, *, truncate: bool = False
+    ) -> list[list[int]]:
+        """The token ids of inputs, of which the first is number `first` of its request. Raises InvalidRequest.
+
+        With `truncate` the end of a text that is too long is left out.
+        """
+        if truncate and self.longest is not None:
+            inputs = [each[: LONG * self.longest] if isinstance(each, str) else each for each in inputs]
         texts = [each for each in inputs if isinstance(each, str)]
         for number, each in enumerate(inputs, start=first):
             if isinstance(each, str):
@@ -43,7 +50,9 @@ class Reader:
             if not ids:
                 raise InvalidRequest(f"Invalid 'input[{number}]': it has no tokens.", param="input")
             if self.longest is not None and len(ids) > self.longest:
-                raise self._too_long(number, len(ids))
+                if not truncate:
+                    raise self._too_long(number, len(ids))
+                ids = ids[: self.longest - len(self._after)] + self._after
             read.append(ids)
         return read
 

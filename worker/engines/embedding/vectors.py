@@ -29,6 +29,7 @@ class _Vectors(Request):
 
     def __init__(self, payload: EmbeddingPayload, reader: Reader) -> None:
         self._inputs, self._dimensions, self._reader = payload.inputs, payload.dimensions, reader
+        self._truncate = payload.truncate
         self._vectors = [""] * len(payload.inputs)
 
     def __len__(self) -> int:
@@ -38,7 +39,8 @@ class _Vectors(Request):
         return len(self._inputs[index])
 
     def read(self, start: int, end: int) -> list[Text]:
-        return [Text(ids, len(ids)) for ids in self._reader.read(self._inputs[start:end], start)]
+        read = self._reader.read(self._inputs[start:end], start, truncate=self._truncate)
+        return [Text(ids, len(ids)) for ids in read]
 
     def keep(self, index: int, row: Row) -> None:
         self._vectors[index] = _encode(row, self._dimensions)
