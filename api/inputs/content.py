@@ -71,7 +71,9 @@ def _file(place: int, part: dict[str, Any]) -> dict[str, str]:
 def _address(place: int, image: Any) -> str:
     url = image.get("url") if isinstance(image, dict) else image
     if not isinstance(url, str) or not url:
-        raise invalid_message("content part {place} needs an address in 'image_url.url'", place=place)
+        raise invalid_message(
+            "content part {place} needs an address or a data: URL in 'image_url'", place=place
+        )
     return url
 
 

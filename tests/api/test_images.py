@@ -134,6 +134,21 @@ def test_a_file_that_is_stored_when_the_request_is_over_is_deleted(
     assert list((tmp_path / "blobs").iterdir()) == []
 
 
+def test_ollamas_clients_send_base64_or_what_a_browser_gave_them(
+    make_api: Callable[..., ApiServer], worker: ScriptedWorker, blobs: BlobStore
+) -> None:
+    url = data_url(PICTURE)
+    said = {"role": "user", "content": "Look.", "images": [url.partition(",")[2], url]}
+    server = make_api()
+    body = {"model": "eyes", "messages": [said], "stream": False}
+    assert httpx.post(f"{server.url}/api/chat", json=body, timeout=30).status_code == 200
+    _, *images = worker.runs[0].payload["messages"][0]["content"]
+    assert [blobs.read(each["blob"]) for each in images] == [PICTURE, PICTURE]
+    body["messages"] = [{**said, "images": ["§"]}]
+    refusal = httpx.post(f"{server.url}/api/chat", json=body, timeout=30)
+    assert "it is not in base64" in refusal.json()["error"]
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP"])
 def test_each_format_is_taken_whatever_it_calls_itself(
     form: str, make_api: Callable[..., ApiServer], worker: ScriptedWorker, blobs: BlobStore

@@ -8,6 +8,7 @@ import orjson
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from api.http.bodies.base64_text import is_data_url
 from api.http.bodies.fields import KeepAlive
 from api.http.bodies.nesting import not_deeper_than
 from api.http.job_options.service_class import Ranked
@@ -67,7 +68,9 @@ class OllamaInputMessage(ChatMessage):
 
 
 def _image(data: Any) -> dict[str, Any]:
-    url = f"data:image/png;base64,{data}" if isinstance(data, str) else data
+    url = data
+    if isinstance(data, str) and not is_data_url(data):
+        url = f"data:image/png;base64,{data}"
     return {"type": "image_url", "image_url": {"url": url}}
 
 
