@@ -15,7 +15,7 @@ from jobs.kinds import DOWNLOADS, Category
 from mlxq.catalog.service_names import service_category
 from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
-from tests.support.empty_models import weights
+from tests.support.empty_models import put_codec, weights
 from tests.support.hub_listing import HubListing
 from tests.support.jobs import waiting
 from tests.support.scripted_worker import ScriptedWorker
@@ -91,6 +91,7 @@ def put_models(root: Path, prefix: str) -> None:
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(json.dumps(config))
         (folder / "model.safetensors").write_bytes(weights())
+    put_codec(root / f"{prefix}speaks")
     for file, content in PAINTER.items():
         path = root / f"{prefix}paints" / file
         path.parent.mkdir(parents=True, exist_ok=True)

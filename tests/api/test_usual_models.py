@@ -17,7 +17,7 @@ from mlxq.catalog import local
 from mlxq.catalog.families import kokoro
 from tests.support.api_server import ApiServer
 from tests.support.audio_samples import hum
-from tests.support.empty_models import weights
+from tests.support.empty_models import put_codec, weights
 from tests.support.hub_listing import HubListing
 from tests.support.jobs import waiting
 from tests.support.openai_shape import check_shape
@@ -123,6 +123,7 @@ def test_an_installed_model_is_what_openais_names_mean(start: Start, tmp_path: P
             "embeds": {"model_type": "bert"},
         }
     )
+    put_codec(tmp_path / "models" / "speaks")
     listed = {row["id"]: row for row in http.get("/v1/models", params={"aliases": True}).json()["data"]}
     for names, model in (
         (PICTURES, "paints"),

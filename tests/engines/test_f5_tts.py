@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from config.settings import Settings
-from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
+from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog.families.f5_tts import DURATION, V0, V1, VOCODER, vocoder_of
 from mlxq.catalog.installed import read_model
 from tests.support.audio_samples import hum, samples_of
@@ -83,14 +83,14 @@ def test_what_is_missing_is_told(vocoder: Path, tmp_path: Path) -> None:
     weights: Any = mx.load(str(folder / V1[0]))
     del weights["ema_model.transformer.proj_out.bias"]
     mx.save_safetensors(str(folder / V1[0]), weights)
-    with pytest.raises(EngineFailure, match=r"proj_out\.bias"):
+    with pytest.raises(InvalidRequest, match=r"proj_out\.bias"):
         loaded(vocoder.parent.parent)
     weights = mx.load(str(vocoder / "model.safetensors"))
     kept = dict(weights)
     del weights["backbone.norm.weight"]
     mx.save_safetensors(str(vocoder / "model.safetensors"), weights)
     try:
-        with pytest.raises(EngineFailure, match=r"backbone\.norm\.weight"):
+        with pytest.raises(InvalidRequest, match=r"backbone\.norm\.weight"):
             loaded(vocoder.parent.parent)
     finally:
         mx.save_safetensors(str(vocoder / "model.safetensors"), kept)

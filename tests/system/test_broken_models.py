@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.system import System
+from tests.support.tts_checkpoints import random_qwen3_tts
 
 
 def cut(folder: Path) -> None:
@@ -77,3 +78,22 @@ def test_a_folder_that_cannot_be_loaded_is_said_to_be_so(
     assert (answer.status_code, error["code"], error["param"]) == (400, "unsupported_model", "model")
     assert reason in error["message"]
     assert str(folder.parent) not in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "reason"),
+    [
+        ("speech_tokenizer/model.safetensors", "It lacks: speech_tokenizer/*.safetensors"),
+        ("speech_tokenizer/config.json", "It lacks: speech_tokenizer/config.json"),
+        ("tokenizer.json", "its tokenizer could not be read"),
+    ],
+)
+def test_no_model_speaks_noise(system: System, models: Path, lost: str, reason: str) -> None:
+    folder = random_qwen3_tts(models / "speaks")
+    try:
+        (folder / lost).unlink()
+        answer = system.http.post("/v1/audio/speech", json={"model": "speaks", "input": "Hello."})
+    finally:
+        shutil.rmtree(folder)
+    assert answer.status_code == 400, answer.text[:300]
+    assert reason in answer.json()["error"]["message"]

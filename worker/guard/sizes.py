@@ -59,7 +59,9 @@ def check_sizes(ref: ModelRef) -> None:
     assert ref.path is not None
     for file in weight_files(ref.path):
         if not header_of(file).whole:
-            raise _unfit(ref, f"its file '{file.name}' is broken or not whole: download it again")
+            raise _unfit(
+                ref, f"its file '{file.relative_to(ref.path)}' is broken or not whole: download it again"
+            )
     for folder in (ref.path, *_parts(ref.path)):
         config = config_in(folder)
         headers = [header_of(file) for file in (weight_files(folder) or weight_files(ref.path))]

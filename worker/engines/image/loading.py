@@ -8,7 +8,7 @@ from jobs.errors import InvalidRequest
 from mlxq.catalog import Catalog, ModelRef
 from mlxq.catalog.families.image import ImageFamily
 from mlxq.catalog.families.table import family_in
-from worker.engines.family_module import family_module
+from worker.engines.family_module import check_files, family_module
 from worker.engines.image.engine import ImageEngine
 
 
@@ -24,13 +24,7 @@ def kind_of(ref: ModelRef, path: Path) -> ImageFamily:
             param="model",
             code="unsupported_model",
         )
-    missing = family.missing_files(path)
-    if missing:
-        raise InvalidRequest(
-            f"The model '{ref.id}' is not complete. It lacks: {', '.join(missing)}.",
-            param="model",
-            code="model_incomplete",
-        )
+    check_files(ref, path, family)
     family_module(family)
     return family
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from config.settings import Settings
 from jobs.blobs import job_blobs
-from jobs.errors import EngineFailure, InvalidRequest
+from jobs.errors import InvalidRequest
 from mlxq.catalog import ModelRef
 from mlxq.catalog.families.speech import SpeechFamily
 from mlxq.catalog.families.table import family_in
-from worker.engines.family_module import family_module
+from worker.engines.family_module import check_files, family_module
 from worker.engines.loading import folder as installed_folder
 from worker.engines.tts.mlx_audio import SpeechModel
 from worker.engines.tts.speech import SpeechEngine
@@ -23,7 +23,7 @@ def folder(ref: ModelRef) -> Path:
 def kind_of(ref: ModelRef, path: Path) -> SpeechFamily:
     """The family of the model in this folder; imports its library.
 
-    Raises InvalidRequest for an unknown family, and NotSupported for one whose libraries are missing.
+    Raises InvalidRequest for an unknown family and for missing files, and NotSupported for missing libraries.
     """
     family = family_in(path, ref.id, SpeechFamily)
     if family is None:
@@ -32,6 +32,7 @@ def kind_of(ref: ModelRef, path: Path) -> SpeechFamily:
             param="model",
             code="unsupported_model",
         )
+    check_files(ref, path, family)
     model_class(family).import_library(family.type)
     return family
 
@@ -44,7 +45,9 @@ def load(ref: ModelRef, path: Path, family: SpeechFamily, settings: Settings) ->
     try:
         speaker.check()
     except ValueError as error:
-        raise EngineFailure(f"The model '{ref.id}' could not be loaded: {error}.") from error
+        raise InvalidRequest(
+            f"The model '{ref.id}' can't be used: {error}.", param="model", code="unsupported_model"
+        ) from error
     return SpeechEngine(
         speaker,
         job_blobs(settings),

@@ -11,7 +11,7 @@ _CACHED_VOICES = 16
 class Qwen3TTS(SpeechModel):
     def check(self) -> None:
         # The library only prints when these fail.
-        if self.model.tokenizer is None:
+        if self.model.tokenizer is None or not self.model.tokenizer.encode("a"):
             raise ValueError("its tokenizer could not be read")
         if self.model.speech_tokenizer is None:
             raise ValueError("its speech_tokenizer could not be read")

@@ -6,7 +6,7 @@ from typing import Any
 import f5_tts_mlx
 
 from config.settings import Settings
-from jobs.errors import EngineFailure, InvalidRequest, ModelNotFound
+from jobs.errors import InvalidRequest, ModelNotFound
 from mlxq.catalog.families.f5_tts import F5_TTS, VOCODER, vocoder_of
 from worker.engines.tts.f5_tts.loading import load
 from worker.engines.tts.mlx_audio import SpeechModel, SpeechParams, unusable_recording
@@ -38,7 +38,9 @@ class F5TTS(SpeechModel):
             with opened_folder(vocoder, VOCODER, settings) as viewed:
                 return load(path, viewed, settings.data_dir)
         except ValueError as error:
-            raise EngineFailure(f"F5-TTS could not be loaded: {str(error)[:200]}.") from error
+            raise InvalidRequest(
+                f"F5-TTS could not be loaded: {str(error)[:200]}.", param="model", code="unsupported_model"
+            ) from error
 
     def check_text(self, text: str) -> None:
         if not self.model.knows(text):

@@ -9,7 +9,7 @@ import mlx.core as mx
 import numpy as np
 
 from config.settings import Settings
-from jobs.errors import EngineFailure, InvalidRequest, NotSupported
+from jobs.errors import InvalidRequest, NotSupported
 from mlxq.catalog.families.gpt_sovits import GPT_SOVITS, LACKING, can_speak, dictionary_of
 from mlxq.media.languages import choose
 from worker.audio import decode
@@ -46,7 +46,11 @@ class GptSoVITS(SpeechModel):
         try:
             return load(path, FrontEnd(settings.data_dir, dictionary_of(path)))
         except ValueError as error:
-            raise EngineFailure(f"GPT-SoVITS could not be loaded: {str(error)[:200]}.") from error
+            raise InvalidRequest(
+                f"GPT-SoVITS could not be loaded: {str(error)[:200]}.",
+                param="model",
+                code="unsupported_model",
+            ) from error
 
     def check_text(self, text: str) -> None:
         if not self.model.front_end.knows(text):
