@@ -125,6 +125,14 @@ def test_two_texts_with_two_voices_on_one_connection(
     assert [job["status"] for job in listed] == ["completed"] * 2
 
 
+def test_null_is_as_good_as_left_out(make_api: Callable[..., ApiServer], speaker: ScriptedWorker) -> None:
+    with opened(make_api()) as socket:
+        hear(socket)
+        nothing = {"model": None, "voice_setting": None, "language": None}
+        assert ask(socket, "task_start", **nothing) == {"event": "task_started"}
+        assert sound(socket, ask(socket, "task_continue", text="One.", **nothing)) == PCM
+
+
 def test_texts_that_are_sent_ahead_are_spoken_in_order(
     make_api: Callable[..., ApiServer], speaker: ScriptedWorker
 ) -> None:

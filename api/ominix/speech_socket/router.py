@@ -170,7 +170,8 @@ class _Session:
 def _settings(message: JsonObject) -> JsonObject:
     """How to speak, as a message says it. Raises InvalidRequest."""
     settings = {name: message[name] for name in _SETTINGS if message.get(name) is not None}
-    voice = message.get("voice_setting", {})
+    voice = message.get("voice_setting")
+    voice = {} if voice is None else voice
     if not isinstance(voice, dict):
         raise InvalidRequest("Invalid 'voice_setting': it must be an object.", param="voice_setting")
     for name, ours in (("voice_id", "voice"), ("speed", "speed")):
