@@ -51,9 +51,10 @@ class FormLimits:
 class Form:
     """A form that was read. Its fields have their plain names, and those without content are left out."""
 
-    def __init__(self, data: FormData, values: dict[str, list[Value]]) -> None:
+    def __init__(self, data: FormData, values: dict[str, list[Value]], holders: tuple[str, ...]) -> None:
         self._data = data
         self._values = values
+        self._holders = holders
 
     def files(self, *names: str) -> list[Value]:
         """The values of these fields, in order: files, or texts in the place of files."""
@@ -70,7 +71,8 @@ class Form:
                 else:
                     said[name] = _list(texts) if name in lists else texts[-1]
         raw = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-        ignored = said.keys() - known_fields(model) | withhold(said, withheld)
+        # A text in the place of a file was read as one.
+        ignored = said.keys() - known_fields(model) - set(self._holders) | withhold(said, withheld)
         return Body(raw, validate(model, said, strict=False), tuple(ignored))
 
     async def close(self) -> None:
@@ -85,7 +87,7 @@ async def read_form(request: Request, limits: FormLimits) -> Form:
     """The caller closes it. Raises InvalidRequest."""
     data = await _read(request, limits)
     try:
-        return Form(data, await _by_name(data, limits.holders))
+        return Form(data, await _by_name(data, limits.holders), limits.holders)
     except BaseException:
         await data.close()
         raise

@@ -90,6 +90,18 @@ def test_openais_client_wants_variations(sdk: openai.OpenAI, painter: ScriptedWo
     assert len(payload["images"]) == 1
 
 
+@pytest.mark.parametrize("files", [None, {"other": ("x.txt", b"x")}])
+def test_a_text_in_the_place_of_a_file_is_not_said_to_be_ignored(
+    http: httpx.Client, painter: ScriptedWorker, files: Any
+) -> None:
+    form = {"prompt": "x", "image": data_url(PNG), "mask": data_url(mask())}
+    answer = http.post("/v1/images/edits", data=form, files=files)
+    payload = told(painter, answer)
+    assert len(payload["images"]) == 1
+    assert "mask" in payload
+    assert "warning" not in answer.headers
+
+
 def test_json_edits_and_other_addresses(http: httpx.Client, painter: ScriptedWorker) -> None:
     reference = {"image_url": data_url(PNG)}
     body = {"prompt": "x", "images": [reference], "mask": {"image_url": data_url(mask())}}
