@@ -137,7 +137,7 @@ class Catalog:
         return self._source.installed()
 
     def _with_adapter(self, name: str, find: Callable[[str], ModelRef]) -> ModelRef:
-        """What `find` returns for a name, or for the part of it before an adapter's name."""
+        """What `find` returns for a name, for the part of it before an adapter's name, or without decorations."""
         try:
             return find(name)
         except UnknownModel:
@@ -145,7 +145,10 @@ class Catalog:
                 adapter = self._source.adapter(name[plus.end() :])
                 if adapter is not None:
                     return find(name[: plus.start()]).with_adapter(adapter)
-            raise
+            plain = plain_name(name)
+            if plain in ("", name):
+                raise
+            return self._with_adapter(plain, find)
 
     def _is_installed(self, name: str) -> bool:
         return any(model.id == name for model in self.installed())
@@ -169,15 +172,6 @@ class Catalog:
 
     def _of_request(self, name: str, category: Category) -> ModelRef:
         """What a request's name means."""
-        try:
-            return self._as_written(name, category)
-        except UnknownModel:
-            plain = plain_name(name)
-            if plain in ("", name):
-                raise
-            return self._as_written(plain, category)
-
-    def _as_written(self, name: str, category: Category) -> ModelRef:
         alias = self._source.aliases.get(name)
         if alias is None or (alias.model != name and self.is_model(name)):
             return self._named(name, category)
@@ -197,8 +191,9 @@ class Catalog:
         ref = self._find(name)
         if ref.category != category and self._defaults.names.get(category):
             # What a setting names is of the setting's category, whatever its config.json looks like.
-            default = self.default(category)
-            return replace(default, note=ref.note) if default.id == ref.id else ref
+            with suppress(UnknownModel):
+                default = self.default(category)
+                return replace(default, note=ref.note) if default.id == ref.id else ref
         return ref
 
     def _find(self, name: str, *, defaults: bool = True) -> ModelRef:
@@ -215,12 +210,12 @@ class Catalog:
             return ref
         if is_path(name):
             return self._path(name)
-        last = {model.id: model.id.rpartition("/")[2] for model in installed}
-        same = {model.id: model for model in installed if last[model.id] == name} or {
-            model.id: model
-            for model in installed
-            if _folded(name) in map(_folded, (model.id, last[model.id]))
-        }
+        folded = _folded(name)
+        same = (
+            {model.id: model for model in installed if _last(model.id) == name}
+            or {model.id: model for model in installed if _folded(model.id) == folded}
+            or {model.id: model for model in installed if _folded(_last(model.id)) == folded}
+        )
         # What cannot be used hides nothing that can.
         same = {each: model for each, model in same.items() if not model.fault} or same
         if len(same) == 1:
@@ -352,6 +347,10 @@ class Catalog:
                 f"The model '{name}' does not exist: a path means a model's folder in one of the MODEL_ROOTS."
             )
         return ref_of(model)
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _folded(name: str) -> str:

@@ -109,6 +109,14 @@ def test_letters_count_where_several_models_differ_by_them(tmp_path: Path) -> No
     assert (known.resolve("Model").id, known.resolve("model").id) == ("a/Model", "b/model")
     with pytest.raises(UnknownModel, match="ambiguous: a/Model, b/model"):
         known.resolve("MODEL")
+    put(tmp_path / "root" / "model")
+    assert (known.resolve("MODEL").id, known.resolve("A/MODEL").id) == ("model", "a/Model")
+
+
+@pytest.mark.parametrize("name", ["MODEL-4bit:latest", "hf.co/Org/Model-4bit", "Org/Model-4bit/"])
+def test_a_setting_may_be_written_so_too(tmp_path: Path, name: str) -> None:
+    path = put(tmp_path / "root" / "Org" / "Model-4bit")
+    assert catalog(tmp_path, llm_model=name).resolve("default").path == path
 
 
 @pytest.mark.parametrize("name", ["/", "//", ":latest", "hf.co/", "https://hf.co/:latest"])
@@ -121,3 +129,10 @@ def test_nothing_but_decoration_is_no_default(tmp_path: Path, name: str) -> None
 def test_a_model_that_is_not_here_is_fetched_by_its_address(tmp_path: Path) -> None:
     for name in ("hf.co/org/model", "https://huggingface.co/org/model/", "hf.co/org/model:latest"):
         assert catalog(tmp_path).resolve(name).id == "org/model"
+
+
+def test_a_wrong_setting_hides_no_model_of_another_category(tmp_path: Path) -> None:
+    path = put(tmp_path / "root" / "hears")
+    (path / "config.json").write_text('{"model_type": "whisper"}')
+    known = catalog(tmp_path, llm_model="not-there")
+    assert known.resolve("hears").path == path
