@@ -52,7 +52,7 @@ def facts(error: openai.APIError) -> tuple[str | None, str | None, str | None]:
     ("wrong", "param", "code"),
     [
         ({"temperature": 5}, "temperature", "invalid_value"),
-        ({"max_tokens": -1}, "max_tokens", "invalid_value"),
+        ({"max_tokens": -2}, "max_tokens", "invalid_value"),
         ({"messages": []}, "messages", "invalid_value"),
         ({"messages": [{"role": "king", "content": "hi"}]}, "messages[0].role", "invalid_value"),
         ({"n": 9}, "n", "invalid_value"),
