@@ -180,7 +180,7 @@ def test_refused_and_failed_requests_are_errors_where_they_are_the_servers(
     traced: httpx.Client, collector: Collector
 ) -> None:
     trace = "a" * 32
-    assert ask(traced, trace, max_tokens=-1).status_code == 400
+    assert ask(traced, trace, max_tokens=-2).status_code == 400
     (span,) = collector.trace(trace, 1).values()
     assert (values(span.attributes)["http.response.status_code"], span.status.code) == (
         400,
