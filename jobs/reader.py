@@ -5,10 +5,9 @@ from typing import Any
 
 import msgspec
 import redis.asyncio
-from redis.exceptions import RedisError
 
 from jobs import keys
-from jobs.errors import JobNotFound
+from jobs.errors import JobNotFound, ServiceUnavailable
 from jobs.eta import Estimator, Foreseen
 from jobs.info import FIELDS, JobInfo, QueueStats, decode
 from jobs.outcomes import with_outcome
@@ -50,8 +49,11 @@ class JobReader:
             return info
 
     async def foresee(self, info: JobInfo) -> JobInfo:
-        """The job with its estimate, as far as Redis is there."""
-        with contextlib.suppress(RedisError, OSError):
+        """A job that was accepted just now, with its time, its wait and its estimate, as far as Redis is there."""
+        with contextlib.suppress(ServiceUnavailable), told():
+            created: Any = await self.redis.hget(keys.job(info.id), "created_at")
+            info = msgspec.structs.replace(info, created_at=created or info.created_at)
+            info = info.waiting(wait_of(info, await self.paused(), await self.workers()))
             (foreseen,) = await self.estimator.of([info])
             return _with_eta(info, foreseen)
         return info

@@ -54,7 +54,8 @@ def test_a_job_is_accepted_at_once(http: httpx.Client, worker: ScriptedWorker) -
     assert answer.headers["location"] == job["urls"]["get"]
     assert (job["object"], job["status"], job["position"]) == ("job", "queued", 1)
     second = http.post(CHAT, json=chat("later still", background=True)).json()
-    assert http.get(second["urls"]["get"]).json()["position"] == 2
+    assert second == http.get(second["urls"]["get"]).json()
+    assert (second["position"], second["waits_for"]) == (2, "turn")
     listed = {row["id"]: row["position"] for row in http.get("/v1/jobs").json()["data"]}
     assert listed == {job["id"]: 1, second["id"]: 2}
     worker.resume()

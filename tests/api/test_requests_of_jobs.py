@@ -52,6 +52,8 @@ def test_the_same_is_asked_again(http: httpx.Client, worker: ScriptedWorker) -> 
     assert (again.status_code, again.json()["service_class"]) == (202, "interactive")
     second = again.json()["id"]
     assert second != first
+    assert again.headers["x-request-id"] == second
+    assert again.headers["location"] == again.json()["urls"]["get"]
     assert ended(http, second) == "completed"
     one, other = (http.get(f"/v1/jobs/{each}").json() for each in (first, second))
     assert one["result"]["choices"] == other["result"]["choices"]

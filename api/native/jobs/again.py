@@ -5,14 +5,15 @@ import time
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from api.dispatch.job_object import accepted_job, shown
 from api.dispatch.job_schema import JobObject
 from api.dispatch.ownership import cancellable_job, visible_job
 from api.dispatch.renderers import renderers_of
+from api.dispatch.run import accepted
 from api.dispatch.submission import model_of
 from api.http.answers.json_response import json_response
 from api.http.callers.caller import Rights, caller_of
 from api.http.context import context_of, jobs_of
+from api.http.job_options.prefer import SYNCHRONOUS
 from api.http.job_options.webhook import webhook_of
 from api.http.openapi import gives
 from api.native.jobs.asked import body_of, path_of
@@ -78,8 +79,7 @@ async def retry(request: Request, job_id: JobId) -> Response:
     ref = await model_of(request, kept.model, Category(info.queue))
     job = _again(request, info, kept, ref)
     submission = await jobs_of(request).enqueue(job)
-    accepted = await jobs_of(request).foresee(accepted_job(job, submission))
-    return json_response(shown(request, accepted), 202)
+    return await accepted(request, job, submission, SYNCHRONOUS)
 
 
 def _again(request: Request, info: JobInfo, kept: KeptRequest, ref: ModelRef) -> JobRequest:
