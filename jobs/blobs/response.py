@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-from starlette.responses import FileResponse
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from jobs.blobs.ids import digest_of
@@ -14,6 +16,10 @@ from jobs.blobs.protocol import BlobStat, BlobStore
 
 #: An extension by which servers send files by their paths.
 _BY_PATH = "http.response.pathsend"
+#: Knows conditional requests (RFC 9110, 13).
+_CONDITIONS = StaticFiles()
+#: Headers of a body.
+_OF_BODY = ("content-length", "content-type")
 
 
 class BlobResponse(FileResponse):
@@ -36,7 +42,12 @@ class BlobResponse(FileResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extensions = {name: each for name, each in scope.get("extensions", {}).items() if name != _BY_PATH}
         try:
-            await super().__call__({**scope, "extensions": extensions}, receive, send)
+            if _CONDITIONS.is_not_modified(self.headers, Headers(scope=scope)):
+                # What browsers may do with the file they know from these headers, too.
+                kept = {name: value for name, value in self.headers.items() if name not in _OF_BODY}
+                await Response(status_code=304, headers=kept)(scope, receive, send)
+            else:
+                await super().__call__({**scope, "extensions": extensions}, receive, send)
         finally:
             self._blob.close()
 

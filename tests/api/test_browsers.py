@@ -56,6 +56,20 @@ def sound(
         yield http, f"/v1/jobs/{job}/artifacts/0"
 
 
+def test_a_file_that_is_known_is_not_sent_again(sound: tuple[httpx.Client, str]) -> None:
+    http, path = sound
+    sent = http.get(path)
+    tag, time = sent.headers["etag"], sent.headers["last-modified"]
+    for known in ({"if-none-match": tag}, {"if-none-match": f'"x", W/{tag}'}, {"if-modified-since": time}):
+        for method in ("GET", "HEAD"):
+            answer = http.request(method, path, headers=known)
+            assert (answer.status_code, answer.content) == (304, b"")
+            assert "content-length" not in answer.headers
+            for name in ("etag", "cross-origin-resource-policy", "content-security-policy"):
+                assert answer.headers[name] == sent.headers[name]
+    assert http.get(path, headers={"if-none-match": '"x"', "if-modified-since": time}).content == sent.content
+
+
 def test_every_answer_is_what_it_says_it_is(
     http: httpx.Client, api: ApiServer, worker: ScriptedWorker
 ) -> None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 from api.dispatch.file_response import file_response
 from api.dispatch.job_file import job_file
 from api.dispatch.resource import Resource
-from api.http.openapi import gives_bytes
+from api.http.openapi import gives_bytes, gives_nothing
 from api.native.dialect import NATIVE
 from api.native.jobs.schema import JobId
 
@@ -22,7 +22,9 @@ router = APIRouter(tags=["jobs"])
     "/v1/jobs/{job_id}/artifacts/{number}",
     summary="A file that a job made",
     response_class=Response,
-    openapi_extra=gives_bytes("*/*") | gives_bytes("*/*", status=206),
+    openapi_extra=gives_bytes("*/*")
+    | gives_bytes("*/*", status=206)
+    | gives_nothing("The client has the file", status=304),
 )
 async def get_artifact(
     request: Request, job_id: JobId, number: Annotated[int, Path(ge=0, le=10_000)]
