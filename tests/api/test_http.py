@@ -64,6 +64,21 @@ def test_a_wrong_method_is_told_the_right_ones(
     assert found <= {"DELETE", "GET", "HEAD", "POST", "PUT"}
 
 
+def test_options_tells_the_methods(http: httpx.Client) -> None:
+    """Load balancers ask so whether a server is there."""
+    answer = http.options("/health")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["allow"] == "GET, HEAD"
+    assert http.options("/nix").status_code == 404
+
+
+def test_http_1_0_needs_no_host(api: ApiServer, worker: ScriptedWorker) -> None:
+    for version, status in (("1.0", 200), ("1.1", 403)):
+        with connect(api.port) as client:
+            client.sendall(f"GET /health HTTP/{version}\r\nConnection: close\r\n\r\n".encode())
+            assert parts(read_all(client))[0] == status
+
+
 def test_http_1_0_gets_no_chunks(api: ApiServer, worker: ScriptedWorker) -> None:
     body = chat("One two three", stream=True)
     with connect(api.port) as client:

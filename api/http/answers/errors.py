@@ -128,6 +128,8 @@ async def handle(request: Request, error: Exception) -> Response:
     if shown.status == HTTPStatus.METHOD_NOT_ALLOWED:
         # Starlette knows the first route of a path only.
         headers = {"Allow": addresses_of(request.scope).allow(request.scope["path"])}
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
     return error_response(shown, headers)
 
 
