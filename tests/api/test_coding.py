@@ -53,6 +53,12 @@ def test_a_compressed_body_is_read(
     assert worker.runs[-1].payload["messages"][0]["content"] == text
 
 
+def test_a_byte_order_mark_counts_for_nothing(http: httpx.Client, worker: ScriptedWorker) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(chat("One")).encode()
+    answer = http.post(CHAT, content=body)
+    assert answer.json()["choices"][0]["message"]["content"] == "One"
+
+
 def test_it_may_come_in_chunks(http: httpx.Client, worker: ScriptedWorker) -> None:
     body = gzip.compress(json.dumps(chat("word by word " * 1000)).encode())
 

@@ -42,9 +42,9 @@ def post(
     settings = make_settings(data_dir=tmp_path, asr_model="hears", image_model="paints")
     with ApiServer(settings) as api, httpx.Client(base_url=api.url, timeout=30, headers=LATER) as http:
 
-        def send(path: str, *parts: bytes) -> httpx.Response:
+        def send(path: str, *parts: bytes, end: str = f"--{EDGE}--\r\n") -> httpx.Response:
             headers = {"content-type": f"multipart/form-data; boundary={EDGE}"}
-            return http.post(path, content=b"".join(parts) + f"--{EDGE}--\r\n".encode(), headers=headers)
+            return http.post(path, content=b"".join(parts) + end.encode(), headers=headers)
 
         yield send
 
@@ -98,6 +98,11 @@ def test_a_text_may_stand_for_a_file(post: Post, hearer: ScriptedWorker, text: s
     answer = post(AUDIO, part('name="model"', "hears"), part('name="file"', text))
     assert answer.status_code == 202, answer.text
     assert payload(hearer)["audio"]
+
+
+def test_a_form_that_was_cut_off_is_told(post: Post) -> None:
+    parts = part('name="model"', "hears"), part('name="file"; filename="a.wav"', SOUND)
+    assert "cut off" in check(post(AUDIO, *parts, end=""))["message"]
 
 
 @pytest.mark.parametrize("parts", [(), (part('name="file"', ""),), (part('name="file"; filename=""', b""),)])

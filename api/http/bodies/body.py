@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ def parse_object(raw: bytes) -> dict[str, object]:
     """The JSON object in these bytes. Raises InvalidRequest."""
     if not raw.strip():
         raise InvalidRequest("The request has no body; a JSON object is expected.", code="invalid_json")
+    # Programs of Windows write it (RFC 8259, 8.1).
+    raw = raw.removeprefix(BOM_UTF8)
     check_size(raw)
     try:
         data = orjson.loads(raw)

@@ -139,9 +139,27 @@ async def _content(file: UploadFile) -> Value | None:
 
 
 class _Parser(MultiPartParser):
-    """Starlette's, which takes a part for a file only if it has a plain `filename`."""
+    """Starlette's, which takes a part for a file only if it has a plain `filename`, and skips one without an end."""
 
     holders: tuple[str, ...] = ()
+    #: whether a part has begun and not ended
+    within = False
+
+    async def parse(self) -> FormData:
+        data = await super().parse()
+        if self.within:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("It is cut off: its last part has no boundary behind it.")
+        return data
+
+    def on_part_begin(self) -> None:
+        self.within = True
+        super().on_part_begin()
+
+    def on_part_end(self) -> None:
+        self.within = False
+        super().on_part_end()
 
     def on_headers_finished(self) -> None:
         header = self._current_part.content_disposition or b""
