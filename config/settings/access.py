@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from config.settings.group import Group
 from config.values import LOOPBACK_NETWORKS, Names, Networks, Seconds, Secrets
@@ -52,7 +52,8 @@ class AccessSettings(Group):
     )
     allowed_hosts: Names = Field(
         default_factory=_allowed_hosts,
-        description="Comma-separated `Host` names that are answered (against DNS rebinding); `*` allows all.",
+        description="Comma-separated `Host` names that are answered, beside the usual ones (against DNS rebinding); "
+        "`*` allows all.",
     )
     public_url: str = Field(
         default="",
@@ -120,6 +121,15 @@ class AccessSettings(Group):
         description="What a stream of a chat has while there is no text: `comments`, or also a chunk without "
         "content every twelve seconds, for clients that do not count comments.",
     )
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        usual = _allowed_hosts(info.data)
+        more = tuple(name for name in value if name not in usual)
+        if any("/" in name or name.count(":") == 1 for name in more):
+            raise ValueError("names without port and path, such as mac.local, *.mac.local, or *")
+        return (*usual, *more)
 
     @field_validator("public_url")
     @classmethod

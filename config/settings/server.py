@@ -54,7 +54,7 @@ class ServerSettings(Group):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: str) -> str:
-        if value and (urlsplit(value).scheme not in REDIS_SCHEMES or "://" not in value):
+        if value and not _is_redis(value):
             raise ValueError("a redis://, rediss:// or unix:// address, or nothing for the embedded Redis")
         return value
 
@@ -93,3 +93,12 @@ class ServerSettings(Group):
     def view_folder(self) -> Path:
         """Where the worker keeps what libraries may see of models: links and small files."""
         return self.data_dir / "views"
+
+
+def _is_redis(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return "://" in address and parts.scheme in REDIS_SCHEMES and parts.port != 0
+    except ValueError:
+        # The port is no number, or the address of IPv6 is none.
+        return False

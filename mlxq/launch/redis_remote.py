@@ -37,7 +37,8 @@ def wait_until_reachable(settings: Settings) -> bool:
                 break
             except (redis.RedisError, ValueError, OSError) as error:
                 if not said:
-                    say(f"REDIS_URL: {settings.redis_label} cannot be reached: {error}; waiting for it")
+                    reason = str(error).removesuffix(".")
+                    say(f"REDIS_URL: {settings.redis_label} cannot be reached: {reason}; waiting for it")
                 said = True
                 if waiter.sleep(1):
                     return False

@@ -15,6 +15,7 @@ from config import VERSION, early
 from config.document import DOCUMENT, document
 from config.early import SOCKET_PATH_MAX
 from config.settings import REPO, Settings, load_settings, variables
+from config.settings.access import CONTAINER_NAMES, LOOPBACK_NAMES
 from config.values import bounds
 
 
@@ -61,7 +62,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "hf_hub_offline": ("1", True),
     "modelscope_endpoint": ("modelscope.example", "https://modelscope.example"),
     "modelscope_token": ("ms_secret", SecretStr("ms_secret")),
-    "allowed_hosts": ("mac.local, *", ("mac.local", "*")),
+    "allowed_hosts": ("mac.local, *", (*LOOPBACK_NAMES, *CONTAINER_NAMES, "mac.local", "*")),
     "public_url": ("https://ai.example/mlxq/v1/", "https://ai.example/mlxq"),
     "trusted_proxies": ("10.0.0.1, fd00::/8", (ip_network("10.0.0.1"), ip_network("fd00::/8"))),
     "cors_origins": ("https://a.example,https://b.example", ("https://a.example", "https://b.example")),
@@ -216,6 +217,11 @@ WRONG = [
     ("CHAT_TIMEOUT", "-1s", "seconds above 0 and up to 86400, or such as 90s, 30m, 24h"),
     ("RESULT_TTL", "inf", "seconds from 1 to 31536000, or such as 90s, 30m, 24h"),
     ("SUPERVISE", "maybe", "1 or 0"),
+    (
+        "ALLOWED_HOSTS",
+        "a, mac.local:8080",
+        "names without port and path, such as mac.local, *.mac.local, or *",
+    ),
     ("PUBLIC_URL", "ai.example", "an http:// or https:// address without a query"),
     ("TRUSTED_PROXIES", "nginx", "addresses and networks, such as 10.0.0.1, 192.168.0.0/16, or none"),
     ("LANES", "sideways", "turns or overlap"),
@@ -239,6 +245,17 @@ def test_a_wrong_setting_stops_with_one_line(
         load_settings()
     assert stop.value.code == 2
     assert capfd.readouterr() == ("", f"mlxq: {variable}={value!r} is wrong; allowed is {allowed}\n")
+
+
+@pytest.mark.parametrize("value", ["http://x", "localhost:6379", "redis://db:sesame", "redis://[db"])
+def test_a_redis_has_an_address(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], value: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", value)
+    with pytest.raises(SystemExit):
+        load_settings()
+    allowed = "a redis://, rediss:// or unix:// address, or nothing for the embedded Redis"
+    assert capfd.readouterr() == ("", f"mlxq: REDIS_URL is wrong; allowed is {allowed}\n")
 
 
 @pytest.mark.parametrize(
@@ -305,6 +322,8 @@ def test_the_chosen_host_is_an_allowed_host(monkeypatch: pytest.MonkeyPatch, hos
     assert {"localhost", "127.0.0.1", "[::1]", "*.localhost"} <= set(loopback)
     monkeypatch.setenv("HOST", host)
     assert load_settings().allowed_hosts == (*loopback, name)
+    monkeypatch.setenv("ALLOWED_HOSTS", "mac.lan, *.lan")
+    assert load_settings().allowed_hosts == (*loopback, name, "mac.lan", "*.lan")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1", "::1", "localhost"])
