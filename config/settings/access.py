@@ -131,6 +131,19 @@ class AccessSettings(Group):
             raise ValueError("names without port and path, such as mac.local, *.mac.local, or *")
         return (*usual, *more)
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """As browsers write them; what is copied from their bar of addresses ends with a slash."""
+        origins = tuple(origin.lower().removesuffix("/") for origin in value)
+        for origin in origins:
+            parts = urlsplit(origin)
+            if origin not in ("*", "null") and not (
+                parts.netloc and origin == f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError("origins such as https://app.example or http://localhost:3000, or *")
+        return origins
+
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str) -> str:
