@@ -18,7 +18,7 @@ from mlxq.catalog.local import LocalModels
 from mlxq.catalog.size import model_size
 from mlxq.catalog.stored_prompts import forget_all_prompts
 from mlxq.cli.server import DownloadEvent, Fetched, Problem, Server, Unreachable, model_path
-from mlxq.cli.table import show
+from mlxq.cli.table import show, tell
 
 #: What a job ends with.
 _ENDS = ("completed", "failed", "cancelled", "expired")
@@ -26,15 +26,14 @@ _ENDS = ("completed", "failed", "cancelled", "expired")
 
 def pull(server: Server, model: str, name: str | None) -> None:
     """Fetch a model and show how far it is. Ctrl-C leaves the download to the server."""
-    console = Console()
     body = {"model_id": model, "background": True, **({"name": name} if name else {})}
     answer = server.ask("POST", "/v1/models/install", body)
     if answer.get("status") == "already_installed":
-        console.print(answer["message"], markup=False, highlight=False)
+        tell(answer["message"])
         return
     result: Fetched | None = None
     try:
-        with _bar(console) as bar:
+        with _bar(Console()) as bar:
             # A download that ends at once, as of a model that does not exist, shows no bar.
             task = bar.add_task(escape(model), total=None, visible=False)
             for kind, data in server.events(answer["id"]):
@@ -44,20 +43,16 @@ def pull(server: Server, model: str, name: str | None) -> None:
                     _check(kind, data)
                     result = data["result"]
     except KeyboardInterrupt:
-        console.print(
-            f"The download goes on; {server.url}/v1/jobs/{answer['id']} shows it.",
-            markup=False,
-            highlight=False,
-        )
+        tell(f"The download goes on; {server.url}/v1/jobs/{answer['id']} shows it.")
         raise
     assert result is not None
     fetched, total = _size(result["fetched_bytes"]), _size(result["bytes"])
-    console.print(f"{result['message']} ({fetched} of {total} fetched)", markup=False, highlight=False)
+    tell(f"{result['message']} ({fetched} of {total} fetched)")
 
 
 def remove(server: Server, model: str, *, keep_files: bool) -> None:
     answer = server.ask("DELETE", model_path(model), remove_files=str(not keep_files).lower())
-    Console().print(answer["message"], markup=False, highlight=False)
+    tell(answer["message"])
 
 
 def list_models(server: Server, settings: Settings) -> None:
@@ -93,7 +88,7 @@ def processes(server: Server) -> None:
 def clear_cache(settings: Settings) -> None:
     """Delete the prompts that are stored on the disk. Those in memory stay until their model is unloaded."""
     deleted = forget_all_prompts(settings.data_dir)
-    Console().print(f"{_size(deleted)} of prompts are deleted.", markup=False, highlight=False)
+    tell(f"{_size(deleted)} of prompts are deleted.")
 
 
 def convert(
@@ -105,7 +100,7 @@ def convert(
     from mlxq.cli.convert import convert as make
 
     make(Sources(gpt, sovits, hubert, bert, dictionary), target)
-    Console().print(f"{target} is ready. Its model is called {target.name}.", markup=False, highlight=False)
+    tell(f"{target} is ready. Its model is called {target.name}.")
 
 
 def _check(kind: str, data: DownloadEvent) -> None:

@@ -4,10 +4,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
-
 from mlxq.cli.server import Server
-from mlxq.cli.table import show
+from mlxq.cli.table import show, tell
 
 #: Fields of a job that are shown as they are.
 _COLUMNS = ("id", "service_class", "app", "wait_reason")
@@ -55,13 +53,13 @@ def _tell_paused(stats: Any) -> None:
         f"{name} ({', '.join(queue['paused_classes'])})" for name, queue in queues if queue["paused_classes"]
     ]
     told = ", ".join([*whole, *classes])
-    Console().print(f"Paused: {told}." if told else "Nothing is paused.", markup=False, highlight=False)
+    tell(f"Paused: {told}." if told else "Nothing is paused.")
     for message in {rest["message"]: None for rest in stats["resting"]}:
-        Console().print(f"{message[:1].upper()}{message[1:]}.", markup=False, highlight=False)
+        tell(f"{message[:1].upper()}{message[1:]}.")
 
 
 def _change(server: Server, job_id: str, verb: str, **params: str) -> None:
     job = server.ask("POST", f"/v1/jobs/{job_id}/{verb}", **params)
     place = "no place" if job["position"] is None else f"place {job['position']}"
     told = f"{job['id']}: {job['service_class']}, {place}, {job['wait_reason'] or 'waits for nothing'}"
-    Console().print(told, markup=False, highlight=False)
+    tell(told)

@@ -68,7 +68,8 @@ class Server:
         keys = (*settings.admin_keys, *settings.api_keys)
         headers = {"authorization": f"Bearer {keys[0].get_secret_value()}"} if keys else {}
         # Clients of OpenAI's API are given the address with /v1.
-        self.url = (url or _address(settings)).rstrip("/").removesuffix("/v1")
+        url = (url or _address(settings)).rstrip("/").removesuffix("/v1")
+        self.url = url if "://" in url else f"http://{url}"
         # Where a proxy is set for the internet, it is not meant for this machine.
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=False)
 
@@ -102,7 +103,7 @@ class Server:
         except httpx.InvalidURL:
             raise Problem(f"{self.url} is no address") from None
         except httpx.HTTPError:
-            raise Unreachable(f"no server answers at {self.url}; `make run` starts one") from None
+            raise Unreachable(f"no server answers at {self.url}; `mlxq serve` starts one") from None
         except ValueError:
             raise Problem(f"what answers at {self.url} is not mlxq") from None
         if answer.is_error:

@@ -5,10 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
-
 from mlxq.cli.server import Server
-from mlxq.cli.table import show
+from mlxq.cli.table import show, tell
 
 #: Deliveries that are listed.
 _MOST = 100
@@ -33,7 +31,7 @@ def deliveries(server: Server, job: str | None) -> None:
 
 def redeliver(server: Server, delivery: str) -> None:
     found = server.ask("POST", f"/v1/webhooks/deliveries/{delivery}/redeliver")
-    Console().print(f"{found['id']}: {found['status']}", markup=False, highlight=False)
+    tell(f"{found['id']}: {found['status']}")
 
 
 def _last(delivery: Any) -> tuple[str, str]:

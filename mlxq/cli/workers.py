@@ -8,13 +8,12 @@ from datetime import datetime
 
 import redis
 from redis.exceptions import RedisError
-from rich.console import Console
 
 from config.settings import Settings
 from jobs.redis.connection import connection
 from mlxq.cli.serve import supervise
 from mlxq.cli.server import Problem, Server
-from mlxq.cli.table import show
+from mlxq.cli.table import show, tell
 from mlxq.gateway import join_keys
 from mlxq.gateway.certificate import certificate_of
 from mlxq.gateway.discovery import NoDiscovery, find
@@ -96,4 +95,4 @@ def workers(server: Server) -> None:
     ]
     show(("HOST", "CHIP", "MODELS", "JOBS", "STATUS", "KEY"), rows)
     if not rows:
-        Console().print("No worker runs.", markup=False, highlight=False)
+        tell("No worker runs.")
