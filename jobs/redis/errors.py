@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 
 from jobs.errors import RedisDenied, ServiceUnavailable, disk_full
-from jobs.redis.permissions import is_denied
+from jobs.redis.permissions import READ_ONLY, is_denied
 
 
 @contextmanager
@@ -17,6 +17,10 @@ def told() -> Iterator[None]:
     except (RedisError, OSError) as error:
         if "MISCONF" in str(error):
             raise disk_full() from error
+        if READ_ONLY in str(error):
+            raise RedisDenied(
+                "The server's Redis is a replica, which takes nothing.", retry_after=2
+            ) from error
         if is_denied(error):
             raise RedisDenied(
                 "The server's Redis user lacks a permission that mlxq needs; /health says which.",

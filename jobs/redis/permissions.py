@@ -19,6 +19,13 @@ from jobs import keys
 _KEY, _RQ_KEY = "mlxq:probe", "rq:probe"
 #: How Redis 6.2 and 7 refuse, in a script and elsewhere.
 _REFUSALS = ("NOPERM", "The user executing the script can't", "ACL failure in script")
+#: How a replica refuses what is written, in a script and elsewhere.
+READ_ONLY = "read only replica"
+#: How Redis refuses all that is written, and what that means.
+_SHUT = {
+    "MISCONF": "Redis can't write to its disk, which is full or broken, and takes nothing.",
+    READ_ONLY: "Redis is a replica, which takes nothing: REDIS_URL has to name its primary.",
+}
 #: How the gateway refuses a joined worker what none may do.
 NOT_JOINED = "a joined worker may not do this"
 #: Seconds that these keys live.
@@ -89,15 +96,15 @@ class Denied:
     commands: tuple[str, ...] = ()
     keys: bool = False
     channels: bool = False
-    #: no rights at all help: Redis can't write to its own disk
-    disk_full: bool = False
+    #: a sentence: no rights at all help, Redis takes nothing from anybody
+    shut: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.commands) or self.keys or self.channels or self.disk_full
+        return bool(self.commands or self.shut) or self.keys or self.channels
 
     def __str__(self) -> str:
-        if self.disk_full:
-            return "Redis can't write to its disk, which is full or broken, and takes nothing."
+        if self.shut:
+            return self.shut
         lacks = []
         if self.commands:
             lacks.append(f"may not run {', '.join(self.commands)}")
@@ -148,7 +155,8 @@ async def check_async(connection: redis.asyncio.Redis) -> Denied:
 def _denied(answers: Sequence[Any], subscribed: BaseException | None) -> Denied:
     commands: list[str] = []
     lacks_keys = lacks_channels = False
-    full = any(isinstance(answer, RedisError) and "MISCONF" in str(answer) for answer in answers)
+    refusals = [str(answer) for answer in answers if isinstance(answer, RedisError)]
+    shut = next((why for mark, why in _SHUT.items() if any(mark in refusal for refusal in refusals)), "")
     answered = [
         *zip((str(command[0]) for command in PROBES), answers, strict=True),
         ("SUBSCRIBE", subscribed),
@@ -162,4 +170,4 @@ def _denied(answers: Sequence[Any], subscribed: BaseException | None) -> Denied:
             lacks_keys = True
         elif name not in commands:
             commands.append(name)
-    return Denied(tuple(sorted(commands)), lacks_keys, lacks_channels, full)
+    return Denied(tuple(sorted(commands)), lacks_keys, lacks_channels, shut)

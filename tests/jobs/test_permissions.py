@@ -15,6 +15,7 @@ from jobs.gate import Ending, Gate
 from jobs.redis import permissions
 from jobs.redis.connection import connection
 from jobs.redis.permissions import PROBES, check, is_denied
+from tests.private_redis import PrivateRedis
 from tests.support.jobs import TTL, request, waiting
 from tests.support.payloads import made
 
@@ -93,6 +94,19 @@ def test_a_redis_whose_disk_is_full_is_told_as_that(clean_redis: redis.Redis) ->
     refused = redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device")
     answers: list[object] = [refused, *[True] * (len(PROBES) - 1)]
     assert "disk" in str(permissions._denied(answers, None))
+
+
+async def test_a_replica_is_told_as_that(redis_server: PrivateRedis) -> None:
+    with redis.Redis.from_url(redis_server.url) as direct:
+        direct.execute_command("REPLICAOF", "127.0.0.1", "1")
+    client = JobClient(redis_server.url, queue_limit=9, ttl=TTL)
+    await client.start()
+    try:
+        with pytest.raises(RedisDenied, match="replica"):
+            await client.enqueue(request())
+        assert "REDIS_URL has to name its primary" in str(await client.denied())
+    finally:
+        await client.stop()
 
 
 def test_every_command_of_a_script_is_tried() -> None:
