@@ -1,6 +1,7 @@
 """Forms as clients write them: names of lists, files with odd names or none, fields that say nothing."""
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.support.images import encoded, picture
 from tests.support.scripted_worker import ScriptedWorker
 
 EDGE = "----WebKitFormBoundaryAbC"
+KIND = f"multipart/form-data; boundary={EDGE}"
 LATER = {"prefer": "respond-async"}
 PNG = encoded(picture(1, 32, 32))
 SOUND = hum(seconds=0.2)
@@ -42,8 +44,8 @@ def post(
     settings = make_settings(data_dir=tmp_path, asr_model="hears", image_model="paints")
     with ApiServer(settings) as api, httpx.Client(base_url=api.url, timeout=30, headers=LATER) as http:
 
-        def send(path: str, *parts: bytes, end: str = f"--{EDGE}--\r\n") -> httpx.Response:
-            headers = {"content-type": f"multipart/form-data; boundary={EDGE}"}
+        def send(path: str, *parts: bytes, end: str = f"--{EDGE}--\r\n", kind: str = KIND) -> httpx.Response:
+            headers = {"content-type": kind}
             return http.post(path, content=b"".join(parts) + end.encode(), headers=headers)
 
         yield send
@@ -103,6 +105,18 @@ def test_a_text_may_stand_for_a_file(post: Post, hearer: ScriptedWorker, text: s
 def test_a_form_that_was_cut_off_is_told(post: Post) -> None:
     parts = part('name="model"', "hears"), part('name="file"; filename="a.wav"', SOUND)
     assert "cut off" in check(post(AUDIO, *parts, end=""))["message"]
+
+
+@pytest.mark.parametrize("path", [AUDIO, "/v1/images/generations"])
+def test_json_may_be_called_a_form(
+    post: Post, hearer: ScriptedWorker, painter: ScriptedWorker, path: str
+) -> None:
+    """As `curl -d` calls it."""
+    body = {"model": "hears", "file": base64.b64encode(SOUND).decode()}
+    if path != AUDIO:
+        body = {"model": "paints", "prompt": "A boat"}
+    answer = post(path, end=json.dumps(body), kind="application/x-www-form-urlencoded")
+    assert answer.status_code == 202, answer.text
 
 
 @pytest.mark.parametrize("parts", [(), (part('name="file"', ""),), (part('name="file"; filename=""', b""),)])

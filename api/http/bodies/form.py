@@ -79,8 +79,12 @@ class Form:
         await self._data.close()
 
 
-def is_form(request: Request) -> bool:
-    return _type(request)[0] in (_MULTIPART, _URLENCODED)
+async def is_form(request: Request) -> bool:
+    kind = _type(request)[0]
+    if kind == _URLENCODED:
+        # `curl -d` says so of JSON, too.
+        return not (await request.body()).lstrip().startswith(b"{")
+    return kind == _MULTIPART
 
 
 async def read_form(request: Request, limits: FormLimits) -> Form:

@@ -49,7 +49,7 @@ _FILE = {"type": "string", "format": "binary"}
 )
 async def create_file(request: Request) -> Response:
     may_store(request)
-    if not is_form(request):
+    if not await is_form(request):
         raise InvalidRequest("A file is sent as a form (multipart/form-data).", param="file")
     form = await read_form(request, _LIMITS)
     try:

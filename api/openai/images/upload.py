@@ -100,7 +100,7 @@ async def read_images(
     request: Request, fields: type[ImageRequest], body: type[ImageRequest], *, required: bool = True
 ) -> ImageUpload:
     """The request: a form with these `fields`, or JSON with this `body`. Raises InvalidRequest."""
-    if is_form(request):
+    if await is_form(request):
         form = await read_form(request, _LIMITS)
         try:
             asked = form.body(fields, caller_of(request).withheld, _LISTS)

@@ -80,7 +80,7 @@ class Upload:
 
 async def read_upload(request: Request) -> Upload:
     """The request, in either form. Raises InvalidRequest."""
-    if is_form(request):
+    if await is_form(request):
         form = await read_form(request, _LIMITS)
         try:
             files = form.files(_FILE)
