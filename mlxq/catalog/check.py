@@ -44,16 +44,19 @@ def missing(settings: Settings) -> list[Missing]:
     if settings.draft_model and (reason := _unresolved(settings, settings.draft_model, Category.LLM)):
         found.append(_missing(settings, "draft_model", *reason))
     for name in folder_settings():
-        folder = str(getattr(settings, name))
-        if folder and not Path(folder).expanduser().is_dir():
+        path = str(getattr(settings, name))
+        if path and not Path(path).expanduser().is_dir():
             found.append(_missing(settings, name, "there is no such folder", True))
     recording = settings.tts_ref_audio
     if is_path(recording) and not Path(recording).expanduser().is_file():
         found.append(_missing(settings, "tts_ref_audio", "there is no such file", True))
-    if "model_roots" in settings.model_fields_set:
-        for root in settings.model_roots:
-            if not root.is_dir():
-                found.append(Missing(_variable("model_roots"), str(root), "there is no such folder", False))
+    for name, folders in (("model_roots", settings.model_roots), ("voices_dir", (settings.voices_dir,))):
+        if name in settings.model_fields_set:
+            for folder in folders:
+                if not folder.is_dir():
+                    found.append(Missing(_variable(name), str(folder), "there is no such folder", False))
+    if "usage_prices" in settings.model_fields_set and not settings.usage_prices.is_file():
+        found.append(_missing(settings, "usage_prices", "there is no such file", False))
     return found
 
 

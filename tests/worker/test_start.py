@@ -50,6 +50,25 @@ def test_what_nobody_but_the_user_can_mend_is_named(
     assert str(found) == f"{variable}={value!r} is wrong; {reason}"
 
 
+@pytest.mark.parametrize(
+    ("variable", "reason"),
+    [
+        ("MODEL_ROOTS", "there is no such folder"),
+        ("VOICES_DIR", "there is no such folder"),
+        ("USAGE_PRICES", "there is no such file"),
+    ],
+)
+def test_what_may_still_come_is_named(
+    monkeypatch: pytest.MonkeyPatch, models: Path, variable: str, reason: str
+) -> None:
+    monkeypatch.setenv("LLM_MODEL", str(models / "first"))
+    monkeypatch.setenv("MODEL_ROOTS", str(models))
+    monkeypatch.setenv(variable, f"{models},/nope" if variable == "MODEL_ROOTS" else "/nope")
+    (found,) = missing(load_settings())
+    assert not found.final
+    assert str(found) == f"{variable}='/nope' is wrong; {reason}"
+
+
 def test_it_stops_the_start_with_one_line(make: "Callable[..., System]") -> None:
     system = make(ASR_MODEL_DIR="/nope")
     try:
