@@ -84,8 +84,9 @@ def test_a_broken_checkpoint_is_an_error_and_the_next_model_loads(system: System
     folder = random_qwen3(models / "broken", seed=4)
     (folder / "model.safetensors").write_bytes(b"not a checkpoint")
     client = system.openai()
-    with pytest.raises(openai.InternalServerError) as failed:
+    with pytest.raises(openai.BadRequestError, match="not whole") as failed:
         client.chat.completions.create(model="broken", messages=HELLO)
+    assert failed.value.code == "unsupported_model"
     assert "broken" in str(failed.value)
     assert str(models) not in str(failed.value)
     assert client.chat.completions.create(model="first", messages=HELLO, max_tokens=3)

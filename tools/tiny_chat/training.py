@@ -129,6 +129,6 @@ def save_config(network: Network, tokenizer: PreTrainedTokenizerFast, folder: Pa
     config = network.shape.config("bfloat16", eos, pad)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     # It has learnt nothing that is longer: what goes on, under a schema above all, has lost its way.
-    longest = {"max_new_tokens": 512, "temperature": 1.0}
+    longest = {"max_new_tokens": 512, "temperature": 0.5}
     generation = {"do_sample": True, "eos_token_id": [eos, pad], "pad_token_id": pad, **longest}
     (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
