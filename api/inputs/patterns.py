@@ -9,10 +9,12 @@ _ONLY = re.compile(r"\^?(?P<set>\[(?:\\.|[^\]\\])+\]|\\[sSdDwW])[*+]?\$")
 #: A character that stands for itself.
 _CHAR = r"(?:[\w@:/ #-]|\\[^\w\s])"
 #: … for a character anywhere, and for two.
-_ANYWHERE = re.compile(r"\.\*(?P<set>\[(?:\\.|[^\]\\^])+\]|\\(?:[sSdDwW]|[^\w\s])|[^\\\[(.*+?{|^$])")
-_PAIR = re.compile(rf"\.\*(?P<one>{_CHAR})(?P<other>{_CHAR})")
+_ANYWHERE = re.compile(
+    r"\.\*(?P<set>\[(?:\\.|[^\]\\^])+\]|\\(?:[sSdDwW]|[^\w\s])|[^\\\[(.*+?{|^$])", re.UNICODE
+)
+_PAIR = re.compile(rf"\.\*(?P<one>{_CHAR})(?P<other>{_CHAR})", re.UNICODE)
 _FIRST = re.compile(r"\^?(?P<set>\[(?:\\.|[^\]\\])+\]|\\[sSdDwW])")
-_LITERAL = re.compile(rf"\^?(?P<text>{_CHAR}{{1,16}})")
+_LITERAL = re.compile(rf"\^?(?P<text>{_CHAR}{{1,16}})", re.UNICODE)
 #: Pydantic's: of a number with so many digits before its point and behind it, not more of both. `\d` or `[0-9]`.
 _DIGITS = re.compile(
     r"\(\?=\[\\d\.\]\{1,(?P<both>\d+)\}0\*\$\)(?P<rest>\\d\{0,(?P<before>\d+)\}\\\.\\d\{0,(?P<behind>\d+)\}0\*\$)"
