@@ -137,6 +137,7 @@ class Lanes:
             return
         except MlxqError as error:
             log.error("%s is not loaded: %s", model, error.message)
+            self.lanes[0].slot.refuse(model, error)
             return
         with self._routing:
             self._lane_for(model, needed).order(Order(kind, model), needed)

@@ -47,7 +47,7 @@ class Slot:
         on_change: Callable[[], None],
         set_device_limits: Callable[[], None],
     ) -> None:
-        """`memory` decides whether a model has room. `on_change` is called on the engine thread after each change.
+        """`memory` decides whether a model has room. `on_change` is called after each change.
 
         `set_device_limits` sets the device's limits, which libraries change while they load and unload.
         """
@@ -92,6 +92,13 @@ class Slot:
     def needed(self, model_id: str) -> int:
         """Bytes of memory that this model needs. Raises MlxqError for one that can't be loaded. For any thread."""
         return self._find(model_id)[1]
+
+    def refuse(self, model_id: str, error: MlxqError) -> None:
+        """Show why this model is not loaded, if nothing else is in the slot. For any thread."""
+        with self._lock:
+            free = self.engine is None and self._state.state != "loading"
+        if free:
+            self._set(SlotState(model=model_id, state="error", error=error.message))
 
     def load(self, model_id: str, occupant: Occupant) -> Engine[Any]:
         """The engine of that model; unloads the one before it. `occupant` is this slot. Raises MlxqError."""
