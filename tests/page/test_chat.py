@@ -66,6 +66,24 @@ def test_a_phone_joins_an_answer_that_is_being_made(chat: Page, browser: Browser
     expect(chat.get_by_role("dialog")).to_have_count(0)
 
 
+#: Chooses a model as soon as there is a field for it.
+CHOOSES_AT_ONCE = """
+new MutationObserver((_, observer) => {
+  const field = document.querySelector("select");
+  if (![...(field?.options ?? [])].some(({ value }) => value === "talker")) return;
+  observer.disconnect();
+  field.value = "talker";
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+def test_a_model_that_is_chosen_at_once_stays_chosen(tab: Watched) -> None:
+    tab.page.add_init_script(CHOOSES_AT_ONCE)
+    tab.open("chat")
+    expect(ask(tab.page, "Hi")).to_have_attribute("aria-label", "talker")
+
+
 def test_markup_of_an_answer_stays_text(chat: Page) -> None:
     answer = ask(chat, "<b>Markup</b>")
     expect(answer.locator(".facts")).to_contain_text("tokens/s", timeout=60_000)

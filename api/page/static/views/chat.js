@@ -36,7 +36,8 @@ export function View({ query }) {
       .catch(failed);
   }, [job, wanted]);
   useEffect(() => {
-    if (!model || conversation.model === model.id) return;
+    // The user may have chosen a model since this was drawn.
+    if (!model || conversation.model === model.id || current.value.model !== conversation.model) return;
     if (path.length && conversation.model) toast(`${conversation.model} can't be used any more: ${model.id} answers from now on.`);
     setModel(model.id);
   }, [model?.id, conversation.id, conversation.model]);

@@ -77,7 +77,9 @@ export async function begin() {
   await refresh();
   store.prune().then(refresh, () => {});
   const last = recall("chat.current", null);
-  if (last && !Object.keys(current.value.messages).length) await open(last);
+  const conversation = last && (await store.read(last).catch(() => undefined));
+  // The user may have asked something meanwhile.
+  if (conversation && !Object.keys(current.value.messages).length) adopt(conversation);
 }
 
 function adopt(conversation) {
