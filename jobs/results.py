@@ -16,7 +16,13 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What all kinds have."""
+    """What all kinds have.
+
+    `load_seconds`: how long its model was loaded for it. `run_seconds`: the work after that.
+    """
+
+    load_seconds: float = 0.0
+    run_seconds: float = 0.0
 
     def files(self) -> Mapping[int, File]:
         """The files that it leaves, by their numbers."""

@@ -19,7 +19,8 @@ SlotPhase = Literal["empty", "loading", "loaded", "error"]
 class SlotState(msgspec.Struct, frozen=True):
     """A slot. In `error` the model could not be loaded. `memory_bytes` are those of its model.
 
-    `asked_at` is when it was last asked to be loaded, in Unix seconds, also when it was there.
+    `asked_at` is when it was last asked to be loaded, in Unix seconds, also when it was there. `keep`: the model
+    leaves when it was unused for so many seconds; None: it stays.
     """
 
     model: str | None = None
@@ -30,6 +31,7 @@ class SlotState(msgspec.Struct, frozen=True):
     #: ISO, UTC
     loaded_at: str | None = None
     asked_at: Seconds = 0.0
+    keep: float | None = None
 
     @property
     def present(self) -> str | None:

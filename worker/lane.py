@@ -288,16 +288,15 @@ class Lane:
                 task.execution.loading = time.monotonic()
                 self._jobs.put([task.message(events.Loading(claim.model))])
                 self._load(claim.model)
+            self.occupant.keep = claim.payload.keep_alive
             if claim.kind is Kind.LOAD:
-                if not switch:
-                    self.slot.asked()
+                self.slot.asked()
                 self._running.end(task, result=LoadResult(status="loaded", model=self.slot.model))
                 return True
             if switch:
                 self._jobs.put([task.message(events.Loaded(claim.model))])
             with self._record.inside([task.id]):
                 self._running.add(task)
-            self.occupant.keep = claim.payload.keep_alive
         except OutOfMemory as error:
             self._memory.relieve(self.occupant)
             self._try_again(task, error)

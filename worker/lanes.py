@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
+from msgspec.structs import replace
+
 from jobs.consumer.affinity import Affinity, Prospect
 from jobs.consumer.consumer import Consumer
 from jobs.consumer.execution import Execution
@@ -154,7 +156,7 @@ class Lanes:
     def snapshot(self) -> tuple[SlotState, ...]:
         """The slots that hold a model or failed to, the last used first; one of them at least."""
         lanes = sorted(self.lanes, key=lambda lane: lane.occupant.used_at, reverse=True)
-        states = [lane.slot.snapshot() for lane in lanes]
+        states = [replace(lane.slot.snapshot(), keep=self._memory.stay(lane.occupant)) for lane in lanes]
         return tuple(state for state in states if state.model is not None) or (states[0],)
 
     def hangs(self, step_timeout: float) -> bool:

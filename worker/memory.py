@@ -206,19 +206,19 @@ class Memory:
     def sweep(self) -> None:
         """Unload models that were unused for long enough; reduce the caches when memory is above the budget."""
         self._clear_caches(self._used() - self._budget)
-        now, usual = self._clock(), self._limits().idle
+        now = self._clock()
         for occupant in self._occupants:
-            since = occupant.idle_since
-            if occupant.model is None or since is None:
-                continue
-            keep = occupant.keep
-            if keep is None:
-                if occupant.pinned or usual <= 0:
-                    continue
-                keep = usual
-            if 0 <= keep <= now - since:
+            since, keep = occupant.idle_since, self.stay(occupant)
+            if occupant.model is not None and since is not None and keep is not None and keep <= now - since:
                 log.info("%s leaves the memory: nobody has used it for %.0f s", occupant.model, now - since)
                 occupant.evict(wait=False)
+
+    def stay(self, occupant: Occupant) -> float | None:
+        """Seconds without use after which its model is unloaded; None: it stays."""
+        keep, usual = occupant.keep, self._limits().idle
+        if keep is None:
+            return None if occupant.pinned or usual <= 0 else usual
+        return keep if keep >= 0 else None
 
     def _make_countable(self, occupant: Occupant) -> None:
         """Unload models until another one on demand is within the limit."""

@@ -57,12 +57,13 @@ class RunningTasks:
             engine.be_careful(task.claim.suspect)
         if task.is_background and isinstance(engine, YieldingEngine):
             engine.give_way(task.id)
+        began = time.monotonic()
         try:
             engine.add(task.id, task.claim.payload, task.seed)
         except BaseException:
             engine.remove(task.id)
             raise
-        task.start()
+        task.start(began)
         self._meter.begin(task)
         self._tasks[task.id] = task
         if task.left_at is not None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from jobs import events
 from jobs.consumer.execution import Execution
@@ -66,9 +67,9 @@ class Task:
         """Whether somebody waits for the first of its answer."""
         return not self._answering and self.claim.service_class is ServiceClass.INTERACTIVE
 
-    def start(self) -> None:
-        """The engine has it from now on."""
-        self.execution.began = self._began = self._advanced = time.monotonic()
+    def start(self, began: float) -> None:
+        """The engine has it, and began with it then."""
+        self.execution.began = self._began = self._advanced = began
 
     def limit_reached(self, now: float, others: float) -> JobTimeout | None:
         """Why it has to end now, if it has to. `others`: when the engine last made progress, for whatever task."""
@@ -111,7 +112,7 @@ class Task:
                 return [self.message(event(*place, artifact, blob, content_type))]
             case Done(result=result):
                 # A client that got some of the output gets all of it.
-                return [*(self._flush() if self._sent else ()), self.ending(result=result)]
+                return [*(self._flush() if self._sent else ()), self.ending(result=self._timed(result, now))]
             case Failed(error=error):
                 return [self.ending(error=error)]
 
@@ -121,6 +122,11 @@ class Task:
     def ending(self, result: Result | None = None, error: MlxqError | None = None) -> Ending:
         """Finished, failed or, with neither, cancelled."""
         return Ending(self.claim.job_id, self.id, result=result, error=error)
+
+    def _timed(self, result: Result, now: float) -> Result:
+        loading, began = self.execution.loading, self._began
+        load = 0.0 if loading is None else began - loading
+        return replace(result, load_seconds=round(load, 6), run_seconds=round(now - began, 6))
 
     def _tell(self, delta: Delta | AudioChunk, now: float) -> list[Message]:
         """Send new output at once when the job is streamed, else from time to time."""

@@ -18,6 +18,7 @@ class ModelEntry:
     defaults of parameters that users gave it. `sees`: it is a language model that reads
     images. `state` is `available`, or the state of the slot that holds it. `asked_at` is when it was last asked to be
     loaded, in Unix seconds.
+    A model that is in memory leaves it when it was unused for `keep` seconds; None: it stays.
     """
 
     id: str
@@ -32,6 +33,7 @@ class ModelEntry:
     loaded_at: str | None = None
     error: str | None = None
     asked_at: float = 0.0
+    keep: float | None = None
     aliases: Mapping[str, ModelAlias] = field(default_factory=dict)
 
     @property

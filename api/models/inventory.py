@@ -139,6 +139,7 @@ def _entry(
         loaded_at=slot.loaded_at,
         error=slot.error or (card.fault.reason if card and card.fault else None) or record.error,
         asked_at=slot.asked_at,
+        keep=slot.keep,
         aliases=aliases or {},
     )
 

@@ -61,10 +61,14 @@ async def load(
     headers: Mapping[str, str] | None = None,
     priority: int = 0,
     worker: str | None = None,
+    keep_alive: float | None = None,
 ) -> Response:
-    """The answer of a load. `worker`: its name, that of its machine, or `all`; None: the one that it fits best."""
+    """The answer of a load. `worker`: its name, that of its machine, or `all`; None: the one that it fits best.
+
+    `keep_alive`: see `Payload`.
+    """
     one = await loading_worker(jobs_of(request), category, ref, worker)
-    payload = LoadPayload(stand_in=worker is None)
+    payload = LoadPayload(stand_in=worker is None, keep_alive=keep_alive)
     job = _job(request, dialect, Kind.LOAD, category, ref, payload, meta, preference, priority, one)
     response = await run(request, job, preference, headers)
     if one and worker is None and one not in {each.name for each in await jobs_of(request).workers()}:

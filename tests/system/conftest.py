@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import ollama
 import openai
 import pytest
 
@@ -26,6 +27,14 @@ def system(models: Path) -> Iterator[System]:
     running = System(models, "first", LINGER_TIME=0).start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def ollamas(system: System) -> Iterator[ollama.Client]:
+    """Ollama's client."""
+    client = ollama.Client(host=system.url)
+    yield client
+    client._client.close()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ollama
 import openai
 import pytest
 import redis
@@ -244,6 +245,28 @@ def test_ollamas_clients_get_a_vector_of_what_fits(system: System, path: str, fi
     assert vector("x" * 1_000_000) == fitting
     asked = {"model": "small", "input": "x" * CONTEXT, "truncate": False}
     assert system.http.post("/api/embed", json=asked).status_code == 400
+
+
+def test_without_a_text_ollamas_clients_load_and_unload(ollamas: ollama.Client) -> None:
+    def held() -> list[str | None]:
+        return [each.model for each in ollamas.ps().models if each.model == "small"]
+
+    ollamas.generate("small", keep_alive=0)
+    assert held() == []
+    for nothing in ("", []):
+        assert ollamas.embed("small", nothing).embeddings == []
+        assert held() == ["small"]
+        ollamas.embed("small", nothing, keep_alive=0)
+        assert held() == []
+    assert ollamas.embeddings("small", "").embedding == []
+    assert held() == ["small"]
+    told = ollamas.embed("small", ["", "a text"])
+    assert len(told.embeddings) == 2
+    assert told.total_duration
+    with pytest.raises(ollama.ResponseError, match="not found"):
+        ollamas.embed("nope", [])
+    with pytest.raises(ollama.ResponseError, match="embed"):
+        ollamas.generate("small", "")
 
 
 def test_an_embedding_model_does_not_chat(client: openai.OpenAI) -> None:

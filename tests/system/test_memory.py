@@ -1,9 +1,11 @@
 """How long a model stays: as its caller asks, and switching back and forth leaves nothing behind."""
 
 import statistics
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import ollama
 import pytest
 
 from tests.support.system import System
@@ -20,6 +22,44 @@ def test_a_model_goes_as_soon_as_its_caller_says(system: System) -> None:
     system.wait_until(lambda: loaded(system) != "org/second", "the model is still loaded")
     assert ask(system, "org/second").status_code == 200
     assert loaded(system) == "org/second"
+
+
+def test_an_empty_request_of_ollama_says_how_long_a_model_stays(
+    system: System, ollamas: ollama.Client
+) -> None:
+    def load(keep_alive: object) -> float:
+        """Seconds that the model stays, as `ollama ps` shows them."""
+        asked = {"model": "org/second", "keep_alive": keep_alive, "stream": False}
+        assert system.http.post("/api/generate", json=asked).json()["done_reason"] == "load"
+        running = ollamas.ps().models
+        (until,) = (each.expires_at for each in running if each.model == "org/second")
+        assert until is not None
+        return (until - datetime.now(UTC)).total_seconds()
+
+    assert 0 < load(None) <= 1800
+    assert 1800 < load("1h") <= 3600
+    assert load(-1) > 1e9
+    load("100ms")
+    system.wait_until(lambda: loaded(system) != "org/second", "the model is still loaded")
+
+
+def test_ollamas_clients_see_how_long_a_load_and_the_work_took(
+    system: System, ollamas: ollama.Client
+) -> None:
+    def durations() -> tuple[int, int, int]:
+        """In nanoseconds: all of it, of that the load, and the work."""
+        told = ollamas.generate("org/second", "Hello", options={"num_predict": 8})
+        work = (told.prompt_eval_duration or 0) + (told.eval_duration or 0)
+        return told.total_duration or 0, told.load_duration or 0, work
+
+    system.http.post("/v1/models/unload", json={"model_type": "llm"}).raise_for_status()
+    total, load, work = durations()
+    assert load > 0
+    assert work > 0
+    assert total >= load + work
+    total, load, work = durations()
+    assert load == 0
+    assert total >= work > 0
 
 
 @pytest.mark.parametrize("keep_alive", ["5m", "24h", -1, 300, "300", "10.5s", "100ms"])

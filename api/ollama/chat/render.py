@@ -10,12 +10,10 @@ from api.dispatch.sent_answer import AnswerPiece
 from api.dispatch.text_stream import TextFrames
 from api.inputs.functions import arguments_object
 from api.ollama.chat.answer import OllamaCall, OllamaChat, OllamaGenerated
-from api.ollama.dialect import LINES, OLLAMA, line, now
+from api.ollama.dialect import LINES, OLLAMA, durations, line, nanoseconds, now
 from jobs.errors import MlxqError
-from jobs.meta import LoadMeta, Meta
-from jobs.results import Choice, LoadResult, TextResult, TranscriptionResult
-
-_NANO = 10**9
+from jobs.meta import Meta
+from jobs.results import Choice, TextResult, TranscriptionResult
 
 
 class AskedMeta(Meta, frozen=True, kw_only=True):
@@ -23,13 +21,6 @@ class AskedMeta(Meta, frozen=True, kw_only=True):
 
     chat: bool = True
     thoughts: bool = True
-
-
-class LoadedMeta(LoadMeta, frozen=True, kw_only=True):
-    """Of a request without a prompt."""
-
-    chat: bool = True
-    name: str
 
 
 def answer(job: Answered[AskedMeta, TextResult]) -> OllamaChat | OllamaGenerated:
@@ -41,10 +32,8 @@ def answer(job: Answered[AskedMeta, TextResult]) -> OllamaChat | OllamaGenerated
     )
 
 
-def loaded(job: Answered[LoadedMeta, LoadResult]) -> OllamaChat | OllamaGenerated:
+def ended(meta: AskedMeta, reason: Literal["load", "unload"]) -> OllamaChat | OllamaGenerated:
     """What a request without a prompt is answered with."""
-    reason: Literal["load", "unload"] = "load" if job.result.status == "loaded" else "unload"
-    meta = AskedMeta(model=job.meta.name, chat=job.meta.chat)
     return _line(meta, "", end={"done_reason": reason})
 
 
@@ -107,17 +96,13 @@ def _line(
 
 
 def _end(result: TextResult, choice: Choice) -> dict[str, Any]:
-    read, written = (
-        round(each * _NANO) for each in (result.timings.prompt_seconds, result.timings.generation_seconds)
-    )
     return {
         "done_reason": "length" if choice.finish_reason == "length" else "stop",
-        "total_duration": read + written,
-        "load_duration": 0,
+        **durations(result),
         "prompt_eval_count": result.usage.prompt_tokens,
-        "prompt_eval_duration": read,
+        "prompt_eval_duration": nanoseconds(result.timings.prompt_seconds),
         "eval_count": result.usage.completion_tokens,
-        "eval_duration": written,
+        "eval_duration": nanoseconds(result.timings.generation_seconds),
     }
 
 

@@ -12,23 +12,18 @@ from api.http.bodies.body import Body, read_body
 from api.http.job_options.prefer import preference
 from api.http.openapi import streams_lines, takes
 from api.inputs.settling import settle
-from api.models.loading import load, unload
 from api.ollama.chat.answer import OllamaChat, OllamaGenerated
-from api.ollama.chat.render import AskedMeta, LoadedMeta, OllamaFrames, answer, loaded
+from api.ollama.chat.render import AskedMeta, OllamaFrames, answer
 from api.ollama.chat.schema import OllamaChatRequest, OllamaGenerateRequest
 from api.ollama.dialect import LINES, OLLAMA, named
+from api.ollama.loading import LOADS, change
 from jobs.client import Submission
-from jobs.kinds import Category, Kind
+from jobs.kinds import Kind
 from jobs.payloads import ChatPayload, CompletionPayload
 from mlxq.catalog import ModelRef
 
 CHAT = Renderer(OLLAMA, Kind.CHAT, AskedMeta, answer)
 COMPLETION = Renderer(OLLAMA, Kind.COMPLETION, AskedMeta, answer)
-LOADS = (
-    Renderer(OLLAMA, Kind.LOAD, LoadedMeta, loaded),
-    Renderer(OLLAMA, Kind.UNLOAD, LoadedMeta, loaded),
-)
-
 router = APIRouter(tags=["ollama"])
 
 
@@ -40,9 +35,9 @@ router = APIRouter(tags=["ollama"])
 )
 async def chat(request: Request) -> Response:
     body = await read_body(request, OllamaChatRequest)
-    ref = await named(request, body.value.model)
     if not body.value.messages:
-        return await _loaded(request, body, ref, chat=True)
+        return await change(request, "chat", body.value, body.headers)
+    ref = await named(request, body.value.model)
     payload = await body.work(body.value.payload)
     return await _answered(request, body, ref, payload, chat=True)
 
@@ -55,9 +50,9 @@ async def chat(request: Request) -> Response:
 )
 async def generate(request: Request) -> Response:
     body = await read_body(request, OllamaGenerateRequest)
-    ref = await named(request, body.value.model)
     if not body.value.prompt:
-        return await _loaded(request, body, ref, chat=False)
+        return await change(request, "generate", body.value, body.headers)
+    ref = await named(request, body.value.model)
     payload = await body.work(body.value.payload)
     return await _answered(request, body, ref, payload, chat=False)
 
@@ -96,23 +91,6 @@ async def _answered(
 
         return stream(request, job, frames, headers, content=LINES)
     return await run(request, job, preferred, headers)
-
-
-async def _loaded(
-    request: Request,
-    body: Body[OllamaChatRequest] | Body[OllamaGenerateRequest],
-    ref: ModelRef,
-    *,
-    chat: bool,
-) -> Response:
-    """Ollama's clients load a model by an empty request, and unload it by one with `keep_alive` 0."""
-    meta = LoadedMeta(
-        model=ref.id, message="", model_type=Category.LLM.value, chat=chat, name=body.value.model
-    )
-    preferred = preference(request.headers)
-    if body.value.keep_alive == 0:
-        return await unload(request, OLLAMA, Category.LLM, ref.id, meta, preferred)
-    return await load(request, OLLAMA, Category.LLM, ref, meta, preferred, headers=body.headers)
 
 
 RESOURCE = Resource(OLLAMA, routers=(router,), renderers=(CHAT, COMPLETION, *LOADS))

@@ -9,13 +9,12 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.http.bodies.base64_text import is_data_url
-from api.http.bodies.fields import KeepAlive
 from api.http.bodies.nesting import not_deeper_than
-from api.http.job_options.service_class import Ranked
 from api.inputs.answer_schema import without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
 from api.inputs.grammar import Wanted
 from api.ollama.options import Options
+from api.ollama.request import ModelRequest
 from api.openai.chat.messages import Message as ChatMessage
 from api.openai.chat.messages import plain_messages
 from api.openai.chat.tools import Tool
@@ -74,17 +73,15 @@ def _image(data: Any) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-class Asked(Ranked):
+class Asked(ModelRequest):
     """What chat and generate have in common."""
 
     harmless = frozenset({"logprobs", "top_logprobs", "shift"})
 
-    model: str
     stream: bool = True
     format: Format = None
     options: Options | None = None
     think: bool | Literal["low", "medium", "high", "max"] | None = None
-    keep_alive: KeepAlive | None = None
 
     @property
     def enforced(self) -> Iterator[Wanted]:

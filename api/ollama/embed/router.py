@@ -4,7 +4,6 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BeforeValidator, Field, WithJsonSchema
-from typing_extensions import TypedDict
 
 from api.dispatch.job_schema import by_job
 from api.dispatch.renderers import Answered, Renderer
@@ -12,11 +11,13 @@ from api.dispatch.resource import Resource
 from api.dispatch.run import run
 from api.dispatch.submission import job_request
 from api.http.bodies.body import read_body
-from api.http.bodies.fields import Count, KeepAlive
+from api.http.bodies.fields import Count
 from api.http.job_options.prefer import preference
-from api.http.job_options.service_class import Ranked
 from api.http.openapi import takes
-from api.ollama.dialect import OLLAMA, named
+from api.ollama.dialect import OLLAMA, durations, named
+from api.ollama.embed.answer import Embedded, EmbeddedPrompt
+from api.ollama.loading import change
+from api.ollama.request import ModelRequest
 from api.openai.embeddings.render import floats
 from jobs.kinds import Category, Kind
 from jobs.meta import Meta
@@ -26,42 +27,34 @@ from jobs.results import EmbeddingResult
 #: Inputs of one request.
 _MOST = 2048
 
-Text = Annotated[str, Field(min_length=1)]
+
+def _texts(value: object) -> object:
+    if isinstance(value, str):
+        return [value] if value else []
+    return [] if value is None else value
 
 
-class EmbedRequest(Ranked):
+class EmbedRequest(ModelRequest):
+    """Without an input the model is loaded, or unloaded by a `keep_alive` of 0."""
+
     harmless = frozenset({"options"})
 
-    model: str
     input: Annotated[
-        list[Text],
-        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-        Field(min_length=1, max_length=_MOST),
+        list[str],
+        BeforeValidator(_texts),
+        Field(max_length=_MOST),
         WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-    ]
+    ] = Field(default_factory=list)
     dimensions: Count | None = None
     truncate: bool | None = None
-    keep_alive: KeepAlive | None = None
 
 
-class EmbeddingsRequest(Ranked):
+class EmbeddingsRequest(ModelRequest):
+    """The same with one text."""
+
     harmless = frozenset({"options"})
 
-    model: str
-    prompt: Text
-    keep_alive: KeepAlive | None = None
-
-
-class Embedded(TypedDict):
-    model: str
-    embeddings: list[list[float]]
-    total_duration: int
-    load_duration: int
-    prompt_eval_count: int
-
-
-class EmbeddedPrompt(TypedDict):
-    embedding: list[float]
+    prompt: str = ""
 
 
 class EmbedMeta(Meta, frozen=True, kw_only=True):
@@ -77,8 +70,7 @@ def embedded(job: Answered[EmbedMeta, EmbeddingResult]) -> Embedded | EmbeddedPr
     return {
         "model": cast(str, job.meta.model),
         "embeddings": vectors,
-        "total_duration": 0,
-        "load_duration": 0,
+        **durations(job.result),
         "prompt_eval_count": job.result.usage.prompt_tokens,
     }
 
@@ -95,6 +87,8 @@ router = APIRouter(tags=["ollama"])
 async def embed(request: Request) -> Response:
     body = await read_body(request, EmbedRequest)
     asked = body.value
+    if not asked.input:
+        return await change(request, "embed", asked, body.headers, Category.EMBEDDING)
     payload = EmbeddingPayload(
         inputs=list(asked.input),
         dimensions=asked.dimensions,
@@ -114,19 +108,25 @@ async def embed(request: Request) -> Response:
 async def embeddings(request: Request) -> Response:
     body = await read_body(request, EmbeddingsRequest)
     asked = body.value
+    if not asked.prompt:
+        return await change(request, "embeddings", asked, body.headers, Category.EMBEDDING)
     payload = EmbeddingPayload(inputs=[asked.prompt], truncate=True, keep_alive=asked.keep_alive)
     return await _run(request, asked, payload, EmbedMeta(model=asked.model, one=True), body.headers)
 
 
 async def _run(
-    request: Request, asked: Ranked, payload: EmbeddingPayload, meta: EmbedMeta, headers: dict[str, str]
+    request: Request,
+    asked: ModelRequest,
+    payload: EmbeddingPayload,
+    meta: EmbedMeta,
+    headers: dict[str, str],
 ) -> Response:
     preferred = preference(request.headers)
     job = job_request(
         request,
         dialect=OLLAMA,
         kind=Kind.EMBEDDING,
-        model=await named(request, cast(str, meta.model), Category.EMBEDDING),
+        model=await named(request, asked.model, Category.EMBEDDING),
         payload=payload,
         meta=meta,
         preference=preferred,

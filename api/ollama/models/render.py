@@ -1,6 +1,7 @@
 """What is told of models, from the inventory's entries."""
 
 import hashlib
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,10 +34,18 @@ def loaded(entry: ModelEntry) -> Loaded:
         "size": size,
         "digest": _digest(entry),
         "details": _details(entry),
-        "expires_at": _FOREVER.isoformat(),
+        "expires_at": _expiry(entry),
         "size_vram": size,
         "context_length": entry.context_length or 0,
     }
+
+
+def _expiry(entry: ModelEntry) -> str:
+    """When it leaves if nobody uses it again; a job that still runs may have begun longer ago than it stays."""
+    if entry.keep is None:
+        return _FOREVER.isoformat()
+    leaves_at = max(entry.wanted_at + entry.keep, time.time())
+    return datetime.fromtimestamp(min(leaves_at, _FOREVER.timestamp()), UTC).isoformat()
 
 
 def shown(entry: ModelEntry, capabilities: list[str]) -> Shown:

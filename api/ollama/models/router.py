@@ -11,9 +11,9 @@ from api.http.context import context_of, jobs_of
 from api.http.middleware.security import at_the_machine
 from api.http.openapi import gives, gives_text, streams_lines, takes
 from api.models.entry import ModelEntry
-from api.models.inventory import find, inventory
+from api.models.inventory import inventory
 from api.models.removal import remove
-from api.ollama.dialect import OLLAMA, OllamaError, not_found
+from api.ollama.dialect import OLLAMA, OllamaError, here, not_found
 from api.ollama.models import create
 from api.ollama.models.answer import LoadedList, Pulling, Shown, Tags, Version
 from api.ollama.models.pull import pull, pulled
@@ -64,7 +64,7 @@ async def running(request: Request) -> Response:
 )
 async def show(request: Request) -> Response:
     body = await read_body(request, NamedModel)
-    entry = await _find(request, body.value.said)
+    entry = await here(request, body.value.said)
     return json_response(shown(entry, _capabilities(entry)), headers=body.headers)
 
 
@@ -120,13 +120,6 @@ for path in ("/api/push", "/api/blobs/{digest}"):
 def _is_served(entry: ModelEntry) -> bool:
     """Whether this API has something to do with it."""
     return entry.category in (Category.LLM, Category.EMBEDDING) and not entry.ranks
-
-
-async def _find(request: Request, name: str) -> ModelEntry:
-    try:
-        return await find(context_of(request), jobs_of(request), plain_name(name))
-    except ModelNotFound:
-        raise not_found(name) from None
 
 
 def _capabilities(entry: ModelEntry) -> list[str]:

@@ -274,12 +274,9 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "suffix": ("generate", {"prompt": "x", "suffix": "y"}),
     "raw is text": ("generate", {"prompt": "x", "raw": "yes"}),
     "system is a number": ("generate", {"prompt": "x", "system": 3}),
-    "no input": ("embed", {}),
-    "empty input": ("embed", {"input": []}),
-    "empty text": ("embed", {"input": ""}),
     "input is a number": ("embed", {"input": 3}),
     "dimensions": ("embed", {"input": "x", "dimensions": 0}),
-    "no prompt": ("embeddings", {}),
+    "prompt is a list": ("embeddings", {"prompt": []}),
     "show nothing": ("show", {"model": None}),
     "pull a number": ("pull", {"model": 3}),
 }
