@@ -15,6 +15,8 @@ from tests.support.system import System
 EXTRAS = {
     "ToolCall": frozenset({"id"}),
     "Function": frozenset({"index"}),
+    "Logprob": frozenset({"bytes"}),
+    "TokenLogprob": frozenset({"bytes"}),
     "Model": frozenset({"name", "capabilities"}),
 }
 GREEDY = {"temperature": 0, "num_predict": 200}
@@ -30,6 +32,8 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "loading": ("chat", {"messages": []}),
     "a prompt": ("generate", {}),
     "a prompt with thoughts": ("generate", {"think": True}),
+    "logprobs": ("chat", {"logprobs": True, "top_logprobs": 3}),
+    "logprobs of a prompt": ("generate", {"raw": True, "logprobs": True}),
     "a raw prompt": ("generate", {"raw": True}),
     "loading for a prompt": ("generate", {"prompt": ""}),
 }
@@ -57,6 +61,12 @@ def test_an_answer_and_its_lines(system: System, name: str) -> None:
         assert "".join(each.get(field, "") for each in told) == said.get(field, ""), field
     calls = [call["function"] for each in told for call in each.get("tool_calls") or ()]
     assert calls == [call["function"] for call in said.get("tool_calls") or ()]
+    tokens = [token for line in lines for token in line.get("logprobs") or ()]
+    assert [each["token"] for each in tokens] == [each["token"] for each in whole.get("logprobs") or ()]
+    if "logprobs" in fields:
+        spoken = bytes(byte for each in tokens for byte in each["bytes"]).decode()
+        assert spoken == (said.get("content") or said["response"])
+    assert all(len(each["top_logprobs"]) == fields.get("top_logprobs", 0) for each in tokens)
     for field in ("model", "done_reason", "prompt_eval_count", "eval_count"):
         assert lines[-1].get(field) == whole.get(field), field
 

@@ -253,6 +253,7 @@ def test_without_a_text_ollamas_clients_load_and_unload(ollamas: ollama.Client) 
 
     ollamas.generate("small", keep_alive=0)
     assert held() == []
+    nothing: str | list[str]
     for nothing in ("", []):
         assert ollamas.embed("small", nothing).embeddings == []
         assert held() == ["small"]

@@ -4,6 +4,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from api.openai.chat.completion import ChatLogprob
 from config.values import JsonObject
 
 
@@ -32,6 +33,7 @@ class _Line(TypedDict):
 
     model: str
     created_at: str
+    logprobs: NotRequired[list[ChatLogprob]]
     done: bool
     done_reason: NotRequired[Literal["stop", "length", "load", "unload"]]
     total_duration: NotRequired[int]

@@ -11,7 +11,9 @@ from api.dispatch.text_stream import TextFrames
 from api.inputs.functions import arguments_object
 from api.ollama.chat.answer import OllamaCall, OllamaChat, OllamaGenerated
 from api.ollama.dialect import LINES, OLLAMA, durations, line, nanoseconds, now
+from api.openai.chat.render import with_likely
 from jobs.errors import MlxqError
+from jobs.events import TokenLogprob
 from jobs.meta import Meta
 from jobs.results import Choice, TextResult, TranscriptionResult
 
@@ -28,7 +30,12 @@ def answer(job: Answered[AskedMeta, TextResult]) -> OllamaChat | OllamaGenerated
     meta, choice = job.meta, job.result.choices[0]
     thoughts = choice.reasoning if meta.thoughts else None
     return _line(
-        meta, choice.text, thoughts=thoughts or "", calls=_calls(choice), end=_end(job.result, choice)
+        meta,
+        choice.text,
+        thoughts=thoughts or "",
+        calls=_calls(choice),
+        logprobs=choice.logprobs,
+        end=_end(job.result, choice),
     )
 
 
@@ -54,6 +61,8 @@ class OllamaFrames(TextFrames):
 
     def piece(self, piece: AnswerPiece) -> bytes:
         if piece.field == "content":
+            if piece.logprobs:
+                return line(_line(self._meta, piece.text, logprobs=piece.logprobs))
             return self._text(piece.text) if piece.text else b""
         if piece.field == "reasoning" and self._meta.thoughts:
             return line(_line(self._meta, "", thoughts=piece.text))
@@ -82,9 +91,11 @@ def _line(
     *,
     thoughts: str = "",
     calls: list[OllamaCall] | None = None,
+    logprobs: list[TokenLogprob] | None = None,
     end: dict[str, Any] | None = None,
 ) -> OllamaChat | OllamaGenerated:
     head = {"model": cast(str, meta.model), "created_at": now()}
+    likely = {"logprobs": [with_likely(each) for each in logprobs]} if logprobs else {}
     thinking = {"thinking": thoughts} if thoughts else {}
     said: dict[str, Any]
     if meta.chat:
@@ -92,7 +103,7 @@ def _line(
         said = {"message": {"role": "assistant", "content": text, **thinking, **called}}
     else:
         said = {"response": text, **thinking}
-    return cast(OllamaChat, {**head, **said, "done": end is not None, **(end or {})})
+    return cast(OllamaChat, {**head, **said, **likely, "done": end is not None, **(end or {})})
 
 
 def _end(result: TextResult, choice: Choice) -> dict[str, Any]:

@@ -76,12 +76,14 @@ def _image(data: Any) -> dict[str, Any]:
 class Asked(ModelRequest):
     """What chat and generate have in common."""
 
-    harmless = frozenset({"logprobs", "top_logprobs", "shift"})
+    harmless = frozenset({"shift"})
 
     stream: bool = True
     format: Format = None
     options: Options | None = None
     think: bool | Literal["low", "medium", "high", "max"] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
 
     @property
     def enforced(self) -> Iterator[Wanted]:
@@ -92,6 +94,7 @@ class Asked(ModelRequest):
         return {
             **(self.options or Options()).sampling(),
             "keep_alive": self.keep_alive,
+            "logprobs": (self.top_logprobs or 0) if self.logprobs else None,
         }
 
     def _thinking(self) -> dict[str, Any]:

@@ -86,10 +86,11 @@ def _message(choice: Choice, *, legacy: bool) -> ChatMessage:
 def _logprobs(entries: list[TokenLogprob] | None) -> ChatLogprobs | None:
     if entries is None:
         return None
-    return {"content": [_token(entry) for entry in entries], "refusal": None}
+    return {"content": [with_likely(entry) for entry in entries], "refusal": None}
 
 
-def _token(entry: TokenLogprob) -> ChatLogprob:
+def with_likely(entry: TokenLogprob) -> ChatLogprob:
+    """A token with the likeliest in its place."""
     top = [] if entry.top is UNSET else entry.top
     return {
         "token": entry.token,
