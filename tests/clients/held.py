@@ -2,6 +2,7 @@
 
 import signal
 
+from tests.support.standing import stand_still
 from tests.support.system import System
 
 
@@ -14,7 +15,7 @@ class Held:
 
     def __enter__(self) -> "Held":
         assert self._system.worker is not None
-        self._system.worker.send_signal(signal.SIGSTOP)
+        stand_still(self._system.worker)
         body = {"model": "first", "messages": [{"role": "user", "content": "wait"}], "max_tokens": 1}
         while True:
             # A taker that waits in Redis still gets one job; the next one stays in the queue.

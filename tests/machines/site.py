@@ -26,6 +26,7 @@ from tests.machines.namespace import Namespace
 from tests.machines.relay import Relay
 from tests.machines.stand_in import counted
 from tests.support.ports import free_port, free_ports
+from tests.support.standing import stand_still
 from tests.support.stories import check_whole, submit
 from tests.support.system import REPO, System
 
@@ -123,7 +124,8 @@ class Machine:
             self._namespace.plug_in()
 
     def fall_asleep(self) -> None:
-        self._signal(signal.SIGSTOP)
+        assert self.process is not None
+        stand_still(self.process)
 
     def wake(self) -> None:
         """It wakes an hour later by its own clock."""

@@ -34,7 +34,10 @@ async def test_a_job_is_loaded_run_and_told_step_by_step(bench: Bench) -> None:
     assert [event.type for event in events[:2]] == ["started", "loading"]
     assert texts(events) == "1 2 3 "
     assert [data_of(e)["done"] for e in events if e.type == EventType.PROGRESS][-1] == 3
-    assert data_of(events[-1])["result"] == {"model": "first", "counted": 3}
+    result = data_of(events[-1])["result"]
+    assert (result["model"], result["counted"]) == ("first", 3)
+    assert result["load_seconds"] > 0
+    assert result["run_seconds"] > 0
 
 
 async def test_an_engine_that_gains_by_company_waits_for_it(bench: Bench) -> None:
