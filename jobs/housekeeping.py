@@ -140,6 +140,7 @@ def sweep(connection: redis.Redis) -> int:
             pipe.zremrangebyscore(keys.finished(queue), "-inf", now)
             pipe.zremrangebyscore(keys.failed(queue), "-inf", now)
             pipe.zremrangebyscore(keys.cancelled(queue), "-inf", now)
+            pipe.zremrangebyscore(keys.expired(queue), "-inf", now)
         pipe.execute()
     for queue in QUEUES:
         for each in CLASSES:

@@ -105,6 +105,7 @@ class QueueStats:
     finished: int
     failed: int
     cancelled: int
+    expired: int
     median_wait: float | None
     classes: Mapping[ServiceClass, int] = field(default_factory=dict)
     paused: bool = False

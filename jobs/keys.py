@@ -155,6 +155,11 @@ def cancelled(name: str) -> str:
     return f"rq:canceled:{name}"
 
 
+def expired(name: str) -> str:
+    """Those of them that expired, with the same scores: RQ does not tell them apart."""
+    return f"mlxq:expired:{name}"
+
+
 def deferred(name: str) -> str:
     """Jobs that wait for another one, scored by their submission (RQ's DeferredJobRegistry)."""
     return f"rq:deferred:{name}"

@@ -22,6 +22,8 @@ if job[3] and tonumber(job[3]) < time then
   -- Made here: conclude
   redis.call('HSET', KEYS[1], 'mlxq_expired', '1')
   conclude(id, 'canceled', KEYS[4], ARGV[9], ARGV[5], tonumber(ARGV[7]), tonumber(ARGV[8]))
+  -- For RQ it is cancelled.
+  redis.call('ZADD', 'mlxq:expired:' .. ARGV[13], time + tonumber(ARGV[7]), id)
   return { 'expired' }
 end
 

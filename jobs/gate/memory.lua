@@ -44,6 +44,7 @@ local function evict(id, registry)
   end
   redis.call('DEL', key, 'rq:results:' .. id, events_key(id), files_key(id), 'rq:executions:' .. id)
   redis.call('ZREM', registry, id)
+  redis.call('ZREM', 'mlxq:expired:' .. string.match(registry, '[^:]+$'), id)
   redis.call('ZREM', 'mlxq:jobs', id)
 end
 

@@ -1,8 +1,8 @@
 -- What waits, runs and has ended in each queue, in numbers. It only reads.
 -- ARGV: the last waits of a queue that its median is of, then queues.
 -- Returns { { what is paused }, { a row for each queue } }. A row is { jobs that wait by class: interactive, normal,
--- background; queued by RQ's tools, deferred, running, lingering, finished, failed, cancelled; the median wait in
--- milliseconds or '' }.
+-- background; queued by RQ's tools, deferred, running, lingering, finished, failed, cancelled, those of them that
+-- expired; the median wait in milliseconds or '' }.
 local call = redis.call
 
 local function median(key, most)
@@ -21,7 +21,8 @@ for i = 2, #ARGV do
     row[#row + 1] = call('ZCARD', 'mlxq:waiting:' .. queue .. ':' .. class)
   end
   row[#row + 1] = call('LLEN', 'rq:queue:' .. queue)
-  for _, set in ipairs({ 'rq:deferred:', 'rq:wip:', 'mlxq:lingering:', 'rq:finished:', 'rq:failed:', 'rq:canceled:' }) do
+  for _, set in ipairs({ 'rq:deferred:', 'rq:wip:', 'mlxq:lingering:', 'rq:finished:', 'rq:failed:', 'rq:canceled:',
+    'mlxq:expired:' }) do
     row[#row + 1] = call('ZCARD', set .. queue)
   end
   row[#row + 1] = median('mlxq:waits:' .. queue, tonumber(ARGV[1]))

@@ -26,14 +26,15 @@ async def stats(connection: redis.asyncio.Redis) -> dict[str, QueueStats]:
 
 def _stats(queue: str, row: Sequence[Any], paused: Collection[str]) -> QueueStats:
     *counts, wait = row
-    *classes, requeued, deferred, running, lingering, finished, failed, cancelled = counts
+    *classes, requeued, deferred, running, lingering, finished, failed, ended, expired = counts
     return QueueStats(
         waiting=sum(classes) + requeued + deferred,
         running=running,
         lingering=lingering,
         finished=finished,
         failed=failed,
-        cancelled=cancelled,
+        cancelled=max(0, ended - expired),
+        expired=expired,
         median_wait=None if wait == "" else wait / 1000,
         classes=dict(zip(CLASSES, classes, strict=True)),
         paused=queue in paused or EVERY_QUEUE in paused,

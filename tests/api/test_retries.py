@@ -139,6 +139,8 @@ def test_a_job_whose_client_gave_up_never_starts(http: httpx.Client, worker: Scr
     assert answers[0].json()["error"]["code"] == "job_expired"
     assert answers[0].headers["x-should-retry"] == "false"
     assert worker.runs == []
+    stats = http.get("/v1/queue/stats").json()["queues"]["llm"]
+    assert (stats["cancelled"], stats["expired"]) == (0, 1)
 
 
 @pytest.mark.parametrize("how", [{"stream": True}, {"background": True}])

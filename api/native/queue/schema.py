@@ -33,6 +33,7 @@ class QueueRow(TypedDict):
     finished: int
     failed: int
     cancelled: int
+    expired: int
     median_wait_seconds: float | None
     paused: bool
     paused_classes: list[str]
@@ -86,6 +87,7 @@ def _row(queue: QueueStats) -> QueueRow:
         "finished": queue.finished,
         "failed": queue.failed,
         "cancelled": queue.cancelled,
+        "expired": queue.expired,
         "median_wait_seconds": queue.median_wait,
         "paused": queue.paused,
         "paused_classes": [each.value for each in queue.paused_classes],
