@@ -186,6 +186,8 @@ def test_the_steps_are_told_as_the_library_counts_them(studio: Studio, klein: St
     assert told(studio.outputs(images=[studio.put(picture(1, *SIZE))], strength=0.5)) == [
         (done, 5) for done in range(1, 6)
     ]
+    source = [studio.put(picture(1, *SIZE))]
+    assert [studio.result(images=source, strength=each)["steps"] for each in (0.5, 1)] == [5, 9]
 
 
 def test_previews_come_nearer_to_the_picture_and_partial_ones_are_as_large(studio: Studio) -> None:

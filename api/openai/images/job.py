@@ -96,7 +96,7 @@ async def image_job(
         # Kept jobs do not expire while queued. Who does not want them kept wants them to end at once.
         expires_in=None if kept else job.expires_in,
         linger=job.linger if kept else 0.0,
-        work=wanted.count * (steps or bounds.steps) * width * height / 1e6,
+        work=wanted.count * _steps(payload, bounds) * width * height / 1e6,
     )
     return job, warnings
 
@@ -108,6 +108,17 @@ def _strength(wanted: ImageRequest, mode: Mode, images: int) -> float | None:
     if wanted.strength is None and mode == "generate" and images == 1:
         return _USUAL_STRENGTH
     return wanted.strength
+
+
+def _steps(payload: ImagePayload, bounds: Limits) -> int:
+    """Steps that an image takes: the first ones are left out where some of its source stays."""
+    steps, strength = payload.steps or bounds.steps, payload.strength
+    if not payload.images:
+        return steps
+    if strength is None:
+        starts = payload.mode == "variation" or bounds.references == 1
+        strength = _USUAL_STRENGTH if starts and payload.mask is None else 1.0
+    return max(1, steps - int(steps * (1 - strength)))
 
 
 def _meta(wanted: ImageRequest, mode: Mode, size: str) -> ImageMeta:

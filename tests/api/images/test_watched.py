@@ -126,6 +126,17 @@ def test_when_a_picture_may_be_done(
     assert http.get(jobs[0]["urls"]["get"]).json()["eta"] == pytest.approx(10 * megapixels, abs=2)
 
 
+def test_a_picture_that_keeps_half_of_its_source_takes_half_of_the_steps(
+    http: httpx.Client, painter: ScriptedWorker, clean_redis: redis.Redis
+) -> None:
+    learn(clean_redis, "klein", step=10)
+    painter.pause()
+    source = base64.b64encode(PNG).decode()
+    asked = {"size": "512x512", "steps": 8, "image": source, "strength": 0.5}
+    job = paint(http, model="klein", background=True, **asked).json()
+    assert job["eta"] == pytest.approx(10 * 4 * 0.512 * 0.512, rel=0.05)
+
+
 def test_pictures_as_a_stream(sdk: openai.OpenAI, painter: ScriptedWorker, blobs: BlobStore) -> None:
     def again(run: Run) -> None:
         show(run, blobs, EventType.PARTIAL, 0, b"first", number=0)

@@ -57,6 +57,8 @@ class _Task:
     seed: int
     work: Generator[list[Output], None, None] | None = None
     done: int = 0
+    #: of each image: fewer than asked for where some of its source stays
+    steps: int = 0
     #: number of the next preview's file; the images themselves have the first numbers
     artifact: int = 0
     #: it may stand still between any two steps
@@ -195,7 +197,8 @@ class ImageEngine:
                 # Encoding a source is a step of its own.
                 yield []
                 steps = state.remaining
-                total = count * (steps + model.decoding_steps)
+                task.steps = steps + model.decoding_steps
+                total = count * task.steps
                 for step in range(1, steps + 1):
                     state.step()
                     task.done += 1
@@ -289,7 +292,7 @@ class ImageEngine:
         image_tokens, output_tokens = patches * len(params.sources), patches * len(images)
         return ImageResult(
             images=images,
-            steps=params.steps,
+            steps=task.steps,
             seconds=round(seconds, 3),
             usage=ImageUsage(
                 input_tokens=text_tokens + image_tokens,
