@@ -5,6 +5,7 @@ import re
 from starlette.requests import Request
 
 from api.dispatch.submission import model_of
+from api.http.answers.warning import warn
 from api.http.context import context_of, jobs_of
 from api.models.inventory import inventory
 from jobs.errors import InvalidRequest, ModelNotFound
@@ -26,7 +27,9 @@ async def ranking_model(request: Request, name: str) -> ModelRef:
     except ModelNotFound:
         if _OF_A_CLOUD.fullmatch(name) is None:
             raise
-        return await _usual(request)
+        ref = await _usual(request)
+        warn(request, f"the model '{ref.id}' answers in place of '{name}'")
+        return ref
     if ref.card is not None and ref.card.family_name != RERANKERS.name:
         raise InvalidRequest(
             f"The model '{ref.id}' does not rank documents.", param="model", code="unsupported_model"

@@ -62,6 +62,7 @@ async def _answered(request: Request, *, version_2: bool) -> Response:
             documents=len(payload.documents),
         ),
         preference=preferred,
+        asked=wanted,
     )
     response = await run(request, job, preferred, body.headers)
     if preferred.synchronous and job.idempotency_scope is None:

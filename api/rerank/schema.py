@@ -6,7 +6,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType, TypedDict
 
-from api.http.bodies.fields import Count, KeepAlive, RequestModel, wrong
+from api.http.bodies.fields import Count, KeepAlive, wrong
+from api.http.job_options.service_class import Ranked
 from jobs.payloads import RerankPayload
 from mlxq.catalog.aliases import DEFAULT
 
@@ -38,10 +39,13 @@ Document = Annotated[
 Text = Annotated[str, Field(min_length=1)]
 
 
-class RerankRequest(RequestModel):
-    """Jina's and Cohere's clients send `documents`, those of TEI `texts`. `instruction`: for models that read one."""
+class RerankRequest(Ranked):
+    """Jina's and Cohere's clients send `documents`, those of TEI `texts`. `instruction`: for models that read one.
 
-    harmless = frozenset({"max_chunks_per_doc", "priority", "rank_fields", "truncation", "user"})
+    `truncation` is Voyage's word for `truncate`, with another default.
+    """
+
+    harmless = frozenset({"user"})
 
     model: Text = DEFAULT
     query: Text
@@ -49,6 +53,7 @@ class RerankRequest(RequestModel):
     top_n: Count | None = None
     return_documents: bool | None = None
     max_tokens_per_doc: Count | None = None
+    truncation: bool = True
 
     texts: Annotated[list[str], Field(min_length=1, max_length=MOST)] | None = None
     raw_scores: bool = False
@@ -73,21 +78,15 @@ class RerankRequest(RequestModel):
 
     def payload(self, *, returned: bool) -> RerankPayload:
         """`returned`: documents are part of the answer where the request does not say."""
-        if self.texts is not None:
-            return RerankPayload(
-                query=self.query,
-                documents=self.texts,
-                texts=self.return_text,
-                raw=self.raw_scores,
-                truncate=self.truncate,
-                instruction=self.instruction,
-                keep_alive=self.keep_alive,
-            )
+        if self.return_documents is not None:
+            returned = self.return_documents
         return RerankPayload(
             query=self.query,
-            documents=self.documents or [],
+            documents=self.documents or self.texts or [],
             top=self.top_n,
-            texts=returned if self.return_documents is None else self.return_documents,
+            texts=self.return_text if self.is_tei else returned,
+            raw=self.raw_scores,
+            truncate=self.truncate if self.is_tei else self.truncation,
             document_tokens=self.max_tokens_per_doc,
             instruction=self.instruction,
             keep_alive=self.keep_alive,

@@ -11,6 +11,7 @@ import redis
 
 from jobs.errors import EngineFailure, QueueFull
 from jobs.kinds import Category, Kind
+from jobs.service_class import ServiceClass
 from tests.support.rerankers import FAMILIES
 from tests.support.scripted_worker import Run, ScriptedWorker
 
@@ -96,13 +97,28 @@ def test_teis_shape(http: httpx.Client, worker: ScriptedWorker) -> None:
     assert (asked["raw"], asked.get("truncate"), asked["texts"]) == (True, None, True)
 
 
+def test_what_is_said_beside_the_documents_counts_or_is_named(
+    http: httpx.Client, worker: ScriptedWorker
+) -> None:
+    more = {"priority": 500, "truncation": False, "raw_scores": True, "max_chunks_per_doc": 3, "user": "me"}
+    answer = http.post("/v1/rerank", json={**ASKED, **more, "rank_fields": ["title"]}).raise_for_status()
+    assert answer.headers["warning"] == '299 mlxq "ignored fields: max_chunks_per_doc, rank_fields"'
+    assert worker.runs[-1].claim.service_class is ServiceClass.BACKGROUND
+    assert (worker.runs[-1].payload["truncate"], worker.runs[-1].payload["raw"]) == (False, True)
+    answer = http.post("/rerank", json={**TEI, "top_n": 1}).raise_for_status()
+    assert [each["index"] for each in answer.json()] == [2]
+
+
 @pytest.mark.parametrize("name", [None, "default", "rerank-v3.5", "jina-reranker-v2-base-multilingual"])
 def test_who_names_no_model_gets_the_one_that_is_there(
     http: httpx.Client, worker: ScriptedWorker, name: str | None
 ) -> None:
     asked = {**TEI, "model": name}
-    assert http.post("/rerank", json=asked).status_code == 200
+    answer = http.post("/rerank", json=asked).raise_for_status()
     assert worker.runs[-1].claim.model == "org/ranker"
+    named = name not in (None, "default")
+    told = f"299 mlxq \"the model 'org/ranker' answers in place of '{name}'\"" if named else None
+    assert answer.headers.get("warning") == told
 
 
 def test_other_models_do_not_rank(http: httpx.Client, worker: ScriptedWorker, model_root: Path) -> None:
