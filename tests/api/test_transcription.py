@@ -98,6 +98,21 @@ def test_each_address_makes_its_own_kind_of_job(
     }
 
 
+def test_a_translation_is_english_whatever_was_spoken(http: httpx.Client, hearer: ScriptedWorker) -> None:
+    hearer.play(*[lambda run: run.end(result={**RESULT, "language": "es"})] * 2)
+    assert [send(http, path).json()["language"] for path in ("/v1/audio/transcriptions", PATHS[2])] == [
+        "es",
+        "en",
+    ]
+
+
+def test_what_means_nothing_here_is_named(sdk: openai.OpenAI, hearer: ScriptedWorker) -> None:
+    raw = sdk.audio.transcriptions.with_raw_response.create(
+        model="default", file=hum(), include=["logprobs"], chunking_strategy="auto"
+    )
+    assert raw.headers["warning"] == '299 mlxq "ignored fields: chunking_strategy, include"'
+
+
 @pytest.mark.parametrize(
     ("asked", "there", "words"),
     [

@@ -181,8 +181,6 @@ class GenerationRequest(ImageRequest):
 class EditRequest(ImageRequest):
     """The fields of a form; `image` and `mask` are files."""
 
-    harmless = frozenset({"user", "moderation", "input_fidelity"})
-
     prompt: Annotated[str, Field(max_length=_LONGEST_PROMPT), AfterValidator(_prompt)]
 
 

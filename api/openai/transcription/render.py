@@ -40,7 +40,8 @@ def transcribed(
         return {"text": result.text, "vtt": document(form, result)}
     plain: PlainTranscript = {
         "text": result.text,
-        "language": result.language or "",
+        # Translations are always English, whatever was spoken.
+        "language": "en" if meta.task == "translate" else result.language or "",
         "duration": result.duration,
     }
     if form == "text":

@@ -17,7 +17,7 @@ _LONGEST_PROMPT = 16_384
 class TranscriptionRequest(Ranked):
     """`word_timestamps` is MLX-GUI's word for the granularity `word`. The recording itself is not here."""
 
-    harmless: ClassVar[frozenset[str]] = frozenset({"file", "include", "chunking_strategy", "user"})
+    harmless: ClassVar[frozenset[str]] = frozenset({"file", "user"})
 
     model: str = "default"
     language: Language = None

@@ -144,7 +144,7 @@ def test_what_means_nothing_here_is_named(http: httpx.Client, painter: ScriptedW
     files = {"image": PNG}
     data = {"prompt": "x", "input_fidelity": "high", "style": "natural", "seed": ""}
     answer = http.post("/v1/images/edits", files=files, data=data)
-    assert answer.headers["warning"] == '299 mlxq "ignored fields: style"'
+    assert answer.headers["warning"] == '299 mlxq "ignored fields: input_fidelity, style"'
 
 
 def test_loras_are_files_below_the_model_roots(
