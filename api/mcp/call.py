@@ -15,6 +15,7 @@ from starlette.requests import Request
 from api.dispatch.call import call as waiting_call
 from api.dispatch.call import next_event, result_of
 from api.dispatch.renderers import renderers_of
+from api.http.answers.warning import noted
 from api.http.context import jobs_of
 from api.http.job_options.prefer import SYNCHRONOUS, Preference
 from api.http.middleware.forwarded import base_of
@@ -54,7 +55,7 @@ class ToolCall:
 
         Raises the error that the job ends with, and ClientGone.
         """
-        told = [Text(f"Warning: {warning}.") for warning in warnings]
+        told = [Text(f"Warning: {warning}.") for warning in (*warnings, *noted(self.request))]
         jobs = jobs_of(self.request)
         if self.in_background:
             return [_accepted((await jobs.enqueue(job)).job_id), *told]

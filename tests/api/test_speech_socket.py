@@ -95,6 +95,13 @@ def sound(socket: ClientConnection, first: dict[str, Any]) -> bytes:
     return b"".join(parts)
 
 
+def last_of(socket: ClientConnection, message: dict[str, Any]) -> dict[str, Any]:
+    """The last message of a text."""
+    while not message["is_final"]:
+        message = hear(socket)
+    return message
+
+
 def refused(server: ApiServer, **options: Any) -> httpx.Response:
     with pytest.raises(InvalidStatus) as caught:
         opened(server, **options)
@@ -108,7 +115,7 @@ def test_two_texts_with_two_voices_on_one_connection(
     server = make_api()
     with opened(server) as socket:
         assert hear(socket) == {"event": "connected_success"}
-        start = {"voice_setting": {"voice_id": "ann", "speed": 2}, "audio_setting": {"format": "mp3"}}
+        start = {"voice_setting": {"voice_id": "ann", "speed": 2}}
         assert ask(socket, "task_start", **start) == {"event": "task_started"}
         assert sound(socket, ask(socket, "task_continue", text="One.")) == PCM
         assert sound(socket, ask(socket, "task_continue", text="Two.", voice_id="BOB")) == PCM
@@ -131,6 +138,22 @@ def test_null_is_as_good_as_left_out(make_api: Callable[..., ApiServer], speaker
         nothing = {"model": None, "voice_setting": None, "language": None}
         assert ask(socket, "task_start", **nothing) == {"event": "task_started"}
         assert sound(socket, ask(socket, "task_continue", text="One.", **nothing)) == PCM
+
+
+def test_what_means_nothing_and_who_speaks_instead_is_told(
+    make_api: Callable[..., ApiServer], speaker: ScriptedWorker
+) -> None:
+    with opened(make_api()) as socket:
+        hear(socket)
+        voice = {"voice_id": "ann", "language": "English", "vol": 2}
+        started = ask(socket, "task_start", voice_setting=voice, audio_setting={"format": "mp3"})
+        named = "ignored fields: audio_setting, voice_setting.vol"
+        assert started == {"event": "task_started", "warnings": [named]}
+        last = last_of(socket, ask(socket, "task_continue", text="One.", model="tts-1", lexicon=[]))
+        instead = "the model 'speaks' answers in place of 'tts-1'"
+        assert last["warnings"] == ["ignored fields: lexicon", instead]
+        assert "warnings" not in last_of(socket, ask(socket, "task_continue", text="Two."))
+    assert [run.payload["language"] for run in speaker.runs] == ["en", "en"]
 
 
 def test_texts_that_are_sent_ahead_are_spoken_in_order(

@@ -19,10 +19,16 @@ def warned(headers: Mapping[str, str], texts: Iterable[str]) -> dict[str, str]:
 
 def warn(request: HTTPConnection, text: str) -> None:
     """Note what the response to this request is to say. Each text is said once, and no more than a few are."""
-    texts = dict.fromkeys((*getattr(request.state, "warnings", ()), text))
+    texts = dict.fromkeys((*noted(request), text))
     request.state.warnings = tuple(texts)[:_MOST]
+
+
+def noted(request: HTTPConnection) -> tuple[str, ...]:
+    """What was noted of the request."""
+    texts: tuple[str, ...] = getattr(request.state, "warnings", ())
+    return texts
 
 
 def with_noted(request: HTTPConnection, headers: Mapping[str, str]) -> dict[str, str]:
     """The same headers with what was noted of the request."""
-    return warned(headers, getattr(request.state, "warnings", ()))
+    return warned(headers, noted(request))

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -46,15 +46,20 @@ class Body(Generic[Model]):
     @property
     def headers(self) -> dict[str, str]:
         """The `warning` header (RFC 7234) that names ignored fields, if there are any."""
-        if not self.ignored:
-            return {}
-        named = [name if _PLAIN_NAME.fullmatch(name) else "?" for name in sorted(self.ignored)[:_NAMED]]
-        more = f" and {len(self.ignored) - _NAMED} more" if len(self.ignored) > _NAMED else ""
-        return warned({}, [f"ignored fields: {', '.join(named)}{more}"])
+        return warned({}, ignored_fields(self.ignored))
 
     async def work(self, task: Callable[[], Result]) -> Result:
         """Run work whose time grows with the body; for a large body in a thread."""
         return await apart(len(self.raw), task)
+
+
+def ignored_fields(names: Collection[str]) -> list[str]:
+    """The warning about these, if there are any."""
+    if not names:
+        return []
+    named = [name if _PLAIN_NAME.fullmatch(name) else "?" for name in sorted(names)[:_NAMED]]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return [f"ignored fields: {', '.join(named)}{more}"]
 
 
 async def read_body(request: Request, model: type[Model]) -> Body[Model]:

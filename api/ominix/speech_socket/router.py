@@ -22,7 +22,8 @@ from api.dispatch.call import call
 from api.dispatch.resource import Resource
 from api.http.answers.disconnect import ClientGone
 from api.http.answers.errors import to_error
-from api.http.bodies.body import parse_object, validate
+from api.http.answers.warning import noted
+from api.http.bodies.body import ignored_fields, parse_object, validate
 from api.http.context import context_of, jobs_of
 from api.http.job_options.prefer import SYNCHRONOUS
 from api.ominix.dialect import OMINIX
@@ -43,6 +44,9 @@ _PENDING, _MESSAGES = 1 << 18, 32
 _GOING_AWAY = 1001
 #: What `task_start` and `task_continue` may say, and the fields of a speech request that it is.
 _SETTINGS = ("model", "voice", "speed", "instructions", "instruct", "language", "seed")
+#: What `voice_setting` may say, and the fields that it is.
+_VOICE = {"voice_id": "voice", "speed": "speed", "language": "language"}
+_KNOWN = frozenset({*_SETTINGS, *_VOICE, "event", "text", "voice_setting"})
 
 
 @router.websocket("/ws/v1/tts")
@@ -128,7 +132,7 @@ class _Session:
                 match message.get("event"):
                     case "task_start":
                         self._settings = _settings(message)
-                        await self._say("task_started")
+                        await self._say("task_started", **_told(_without_effect(message)))
                     case "task_continue":
                         await self._speak(message)
                     case "task_finish":
@@ -153,6 +157,8 @@ class _Session:
         if not isinstance(said["input"], str):
             raise InvalidRequest("Missing required parameter: 'text'.", param="text")
         wanted = validate(SpeechRequest, said)
+        # What was noted of earlier texts was told with them.
+        self._socket.state.warnings = ()
         job, warnings = await speech_job(self._socket, wanted, SYNCHRONOUS, OMINIX, live=True)
         # The connection's headers are not the job's: each text is a request of its own.
         job = replace(job, idempotency_scope=None, fingerprint=None)
@@ -160,7 +166,7 @@ class _Session:
         async with call(jobs, job, self._inbox.receive) as (accepted, watch):
             async for data in pieces(context, watch):
                 await self._say("task_progress", data={"audio": data.hex()}, is_final=False)
-        told = {"warnings": warnings} if warnings else {}
+        told = _told([*_without_effect(message), *warnings, *noted(self._socket)])
         await self._say("task_progress", data={"audio": ""}, is_final=True, job_id=accepted.job_id, **told)
 
     async def _say(self, event: str, **data: object) -> None:
@@ -174,12 +180,25 @@ def _settings(message: JsonObject) -> JsonObject:
     voice = {} if voice is None else voice
     if not isinstance(voice, dict):
         raise InvalidRequest("Invalid 'voice_setting': it must be an object.", param="voice_setting")
-    for name, ours in (("voice_id", "voice"), ("speed", "speed")):
+    for name, ours in _VOICE.items():
         for place in (voice, message):
             if place.get(name) is not None:
                 settings[ours] = place[name]
     speed = settings.get("speed")
     return {**settings, "speed": float(speed)} if type(speed) is int else settings
+
+
+def _without_effect(message: JsonObject) -> list[str]:
+    """Warnings. MiniMax' protocol, of which OminiX' is a part, has fields for formats, volume, pitch and more."""
+    voice = message.get("voice_setting")
+    names = [name for name in message if name not in _KNOWN]
+    if isinstance(voice, dict):
+        names += [f"voice_setting.{name}" for name in voice if name not in _VOICE]
+    return ignored_fields(names)
+
+
+def _told(warnings: list[str]) -> dict[str, object]:
+    return {"warnings": warnings} if warnings else {}
 
 
 RESOURCE = Resource(OMINIX, routers=(router,), renderers=(replace(SPEECH, dialect=OMINIX),))

@@ -97,6 +97,12 @@ def test_a_message_is_json_whatever_it_is_called(api: ApiServer) -> None:
     assert (answer.status_code, '"result"' in answer.text) == (200, True), answer.text
 
 
+async def test_which_model_painted_instead_is_told(api: ApiServer, painter: ScriptedWorker) -> None:
+    async with tool_client(api.url) as client:
+        answer = await client.call_tool("generate_image", {**CALL, "model": "gpt-image-1"})
+    assert "Warning: the model 'paints' answers in place of 'gpt-image-1'." in texts(answer)
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_picture_is_made_by_a_job_whose_steps_are_told(
     api: ApiServer, painter: ScriptedWorker, blobs: BlobStore, era: str
