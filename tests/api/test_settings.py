@@ -13,7 +13,7 @@ import redis
 
 from config.settings import hub_home
 from jobs import keys
-from jobs.live_settings import CHANGED, LiveSettings, LiveSource, at_start, follow, write
+from jobs.live_settings import AT_START, CHANGED, LiveSettings, LiveSource, at_start, follow, write
 from jobs.redis.connection import async_connection, connection
 from tests.api.conftest import MakeSettings
 from tests.private_redis import PrivateRedis
@@ -33,6 +33,8 @@ KEYS: dict[str, tuple[type, Any]] = {
     "enable_gpu_acceleration": (bool, False),
     "bind_to_all_interfaces": (bool, True),
 }
+#: Those that have no effect, or none before a restart.
+NOT_YET = {"enable_system_tray", *AT_START}
 #: mlxq's own: another value than the usual one.
 OWN: dict[str, Any] = {
     "background_hours": "mon-fri 20-8, sat-sun 0-24",
@@ -74,6 +76,7 @@ def test_a_setting_is_changed_and_kept(
     assert before[key] != value
     answer = http.put(f"/v1/settings/{key}", json={"value": value})
     assert (answer.status_code, answer.json()) == (200, {"key": key, "value": value, "updated": True})
+    assert (key in NOT_YET) == ("effect" in answer.headers.get("warning", ""))
     assert http.get("/v1/settings").json() == {**before, key: value}
     with ApiServer(make_settings()) as another:
         assert httpx.get(f"{another.url}/v1/settings").json()[key] == value

@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ import redis
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from jobs.keys import WORKER_STATES, worker_state
+from jobs.worker_state import Device, MlxMemory, WorkerState
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.private_redis import PrivateRedis
@@ -163,6 +166,21 @@ def test_the_status_has_every_key_of_mlx_guis(http: httpx.Client, worker: Script
         "auto_unload_enabled": True,
         "inactivity_timeout_minutes": 30,
     }
+
+
+def test_the_memory_of_the_gpu_is_that_of_one_machine(
+    http: httpx.Client, worker: ScriptedWorker, clean_redis: redis.Redis
+) -> None:
+    def join(name: str, host: str, chip: str, total: int, active: int) -> None:
+        device = Device(mlx=True, gpu=True, name=chip, memory_bytes=total << 30)
+        state = WorkerState(name=name, host=host, memory=MlxMemory(active=active << 30), device=device)
+        clean_redis.sadd(WORKER_STATES, name)
+        clean_redis.set(worker_state(name), state.encode())
+
+    join("far", "studio", "Apple M2 Ultra", 96, 60)
+    join("near", socket.gethostname(), "Apple M4", 16, 4)
+    told = http.get("/v1/system/status").raise_for_status().json()["system"]["gpu_memory"]
+    assert told == {"total_gb": 16.0, "available_gb": 12.0, "device_name": "Apple M4"}
 
 
 def test_the_status_follows_settings_and_the_queue(http: httpx.Client, worker: ScriptedWorker) -> None:

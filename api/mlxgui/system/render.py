@@ -40,7 +40,10 @@ def system_status(
     device: Device | None,
     active_bytes: int,
 ) -> SystemStatus:
-    """`device` is what a worker says of the one it runs on, None when there is no worker."""
+    """`device` is what a worker says of the one it runs on, None when there is no worker.
+
+    `active_bytes`: what all workers of that machine hold.
+    """
     now = memory()
     compatible = device.mlx if device else is_apple_silicon()
     gpu = device.memory_bytes if device else 0

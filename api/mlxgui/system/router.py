@@ -1,7 +1,8 @@
 """`/v1/system`: the state of the machine, shutdown and restart of the server."""
 
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -16,6 +17,7 @@ from api.mlxgui.system.schema import SystemStatus, Told
 from api.models.inventory import inventory
 from jobs.commands import RESTART, SHUTDOWN
 from jobs.errors import NotSupported
+from jobs.worker_state import WorkerState
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +36,23 @@ Halt = Callable[[bool], None]
 async def status(request: Request) -> Response:
     context, jobs = context_of(request), jobs_of(request)
     entries = await inventory(context, jobs)
-    workers = await jobs.workers()
-    device = next((worker.device for worker in workers if worker.device), None)
-    active = sum(worker.memory.active for worker in workers)
+    workers = _of_one_machine(await jobs.workers())
     body = system_status(
         [entry for entry in entries if entry.loaded],
         len(await jobs.waiting()),
         await jobs.live_settings(context.settings),
-        device,
-        active,
+        next((worker.device for worker in workers if worker.device), None),
+        sum(worker.memory.active for worker in workers),
     )
     return json_response(body)
+
+
+def _of_one_machine(workers: Sequence[WorkerState]) -> list[WorkerState]:
+    """Those of this machine; where it has none, those of the first one that has."""
+    hosts = [worker.host for worker in workers]
+    here = socket.gethostname()
+    host = here if here in hosts else next(iter(hosts), "")
+    return [worker for worker in workers if worker.host == host]
 
 
 @router.post(
