@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from jobs.errors import MlxqError
+from jobs.errors import ErrorFields, MlxqError
 from jobs.events import Cancelled, Completed, Entry, Expired, Failed, ProgressState
 from jobs.request import DEFAULT_DIALECT
 from jobs.service_class import ServiceClass, service_class
@@ -36,6 +36,7 @@ FIELDS = (
     "mlxq_class",
     "mlxq_held",
     "mlxq_foreseen",
+    "mlxq_error",
     "worker_name",
 )
 
@@ -131,7 +132,7 @@ def ending(info: JobInfo) -> Entry:
 _PROGRESS = msgspec.json.Decoder(ProgressState)
 
 
-def decode(job_id: str, values: list[str | None]) -> JobInfo:
+def decode(job_id: str, values: Sequence[str | None]) -> JobInfo:
     row = dict(zip(FIELDS, values, strict=True))
     # While it waits, that of its line (jobs/gate/lines.lua).
     queue = (row["origin"] or "").partition(":")[0]
@@ -162,6 +163,11 @@ def decode(job_id: str, values: list[str | None]) -> JobInfo:
         deferred=row["status"] == "deferred",
         held=bool(row["mlxq_held"]),
         foreseen=row["mlxq_foreseen"] or "",
+        error=_error_of(row["mlxq_error"]) if status is JobStatus.FAILED else None,
         # RQ knows a worker for each queue of the process.
         worker=worker.removesuffix(f".{queue}"),
     )
+
+
+def _error_of(text: str | None) -> MlxqError | None:
+    return MlxqError.of(msgspec.json.decode(text, type=ErrorFields)) if text else None

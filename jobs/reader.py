@@ -32,7 +32,7 @@ class JobReader:
     estimator: Estimator
 
     async def info(self, job_id: str, *, with_result: bool = False) -> JobInfo:
-        """The job as it stands; its result or error when asked for. JobNotFound."""
+        """The job as it stands; its result when asked for. JobNotFound."""
         with told():
             values: Any = await self.redis.hmget(keys.job(job_id), FIELDS)
             if values[0] is None or values[FIELDS.index("mlxq_kind")] is None:

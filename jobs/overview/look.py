@@ -11,11 +11,9 @@ import redis.asyncio
 from jobs import keys
 from jobs.info import FIELDS, JobInfo, decode
 from jobs.kinds import QUEUES
-from jobs.outcomes import error_of
 from jobs.queue.order import ordered
 from jobs.redis.script import Script
 from jobs.service_class import CLASSES
-from jobs.status import JobStatus
 from jobs.worker_state import WorkerState, decode_state
 
 #: Waiting jobs of a queue, new ones in one look, and running ones of a queue that are looked at.
@@ -25,9 +23,7 @@ MOST_WAITING, MOST_NEW, MOST_RUNNING = 1000, 200, 256
 _PAGE = 100
 
 _SCRIPT = Script(Path(__file__).with_name("look.lua"))
-#: What is read of a job, and of a failed one why it has failed.
-_FIELDS = (*FIELDS, "mlxq_error")
-_FIELDS_JSON = msgspec.json.encode(_FIELDS)
+_FIELDS_JSON = msgspec.json.encode(FIELDS)
 
 #: The values of these fields.
 Row = Sequence[str | None]
@@ -120,19 +116,14 @@ async def read(connection: redis.asyncio.Redis, ids: Sequence[str]) -> dict[str,
         page = ids[start : start + _PAGE]
         async with connection.pipeline(transaction=False) as pipe:
             for job_id in page:
-                pipe.hmget(keys.job(job_id), _FIELDS)
+                pipe.hmget(keys.job(job_id), FIELDS)
             found |= zip(page, await pipe.execute(), strict=True)
     return found
 
 
 def info_of(job_id: str, row: Row) -> JobInfo | None:
-    """The job as it stands, a failed one with its error; None: it is gone."""
-    *values, error = row
-    if values[0] is None:
-        return None
-    info = decode(job_id, values)
-    failed = info.status is JobStatus.FAILED
-    return msgspec.structs.replace(info, error=error_of(error)) if failed else info
+    """The job as it stands; None: it is gone."""
+    return None if row[0] is None else decode(job_id, row)
 
 
 def _waiting(lists: list[Any]) -> Waiting:

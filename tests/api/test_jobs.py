@@ -255,6 +255,14 @@ def test_listing_pages_through_every_job_once(http: httpx.Client, worker: Script
     assert [job_id for page in pages for job_id in page] == ids[::-1]
 
 
+def test_a_list_says_why_jobs_have_failed(http: httpx.Client, worker: ScriptedWorker) -> None:
+    worker.play(lambda run: run.fail(EngineFailure("The model is broken.")))
+    failed = http.get(f"/v1/jobs/{submit(http)}?wait=20").json()
+    assert failed["error"]["message"] == "The model is broken."
+    (listed,) = http.get("/v1/jobs", params={"status": "failed"}).json()["data"]
+    assert listed == failed
+
+
 def test_listing_filters_and_never_shows_what_was_said(http: httpx.Client, worker: ScriptedWorker) -> None:
     done = submit(http, "secret one")
     assert http.get(f"/v1/jobs/{done}?wait=20").json()["status"] == "completed"
