@@ -177,6 +177,12 @@ def test_pictures_have_their_seeds_and_the_same_bytes_again(studio: Studio) -> N
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
 
 
+def test_references_are_read_in_their_own_size(klein: Studio) -> None:
+    references = [klein.put(picture(1, 96, 64)), klein.put(picture(2, 32, 48))]
+    usage = klein.result(steps=1, images=references, mode="edit")["usage"]
+    assert usage["input_tokens_details"]["image_tokens"] == 6 * 4 + 2 * 3
+
+
 def test_the_steps_are_told_as_the_library_counts_them(studio: Studio, klein: Studio) -> None:
     def told(outputs: list[Output]) -> list[tuple[int, int]]:
         return [(each.done, each.total) for each in outputs if isinstance(each, Progress)]

@@ -59,7 +59,7 @@ class DenoiseState:
 
     `velocity` runs the model on latents and an index; `advance` applies its result. Where `frozen` is 1 the source's
     latents are restored after each step, with the noise of that step. `predicted` is the model's current estimate of
-    the final latents.
+    the final latents. `shown`: tokens of the images that are only references, which have sizes of their own.
     """
 
     latents: mx.array
@@ -71,6 +71,7 @@ class DenoiseState:
     noise: mx.array | None = None
     frozen: mx.array | None = None
     predicted: mx.array | None = None
+    shown: int = 0
 
     @property
     def remaining(self) -> int:

@@ -59,6 +59,8 @@ class _Task:
     done: int = 0
     #: of each image: fewer than asked for where some of its source stays
     steps: int = 0
+    #: tokens of reference images
+    shown: int = 0
     #: number of the next preview's file; the images themselves have the first numbers
     artifact: int = 0
     #: it may stand still between any two steps
@@ -197,7 +199,7 @@ class ImageEngine:
                 # Encoding a source is a step of its own.
                 yield []
                 steps = state.remaining
-                task.steps = steps + model.decoding_steps
+                task.steps, task.shown = steps + model.decoding_steps, state.shown
                 total = count * task.steps
                 for step in range(1, steps + 1):
                     state.step()
@@ -289,7 +291,7 @@ class ImageEngine:
         """Image tokens are the patches of 16 x 16 pixels that the models read and write."""
         params = task.params
         patches = (params.width // 16) * (params.height // 16)
-        image_tokens, output_tokens = patches * len(params.sources), patches * len(images)
+        image_tokens, output_tokens = task.shown or patches * len(params.sources), patches * len(images)
         return ImageResult(
             images=images,
             steps=task.steps,

@@ -119,9 +119,11 @@ class Flux2:
             )
             return there
 
-        return start_state(
+        state = start_state(
             params, noise, lambda: self._encode_source(params), scheduler.sigmas, velocity, advance
         )
+        state.shown = 0 if shown is None else shown.shape[1]
+        return state
 
     def unpack(self, state: DenoiseState, latents: mx.array, params: ImageParams) -> mx.array:
         packed = latents.reshape(1, params.height // 16, params.width // 16, -1).transpose(0, 3, 1, 2)
