@@ -5,6 +5,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 import redis
 from redis.exceptions import RedisError
@@ -79,6 +80,12 @@ def _redis(settings: Settings) -> Iterator[redis.Redis]:
         ) from None
 
 
+def _told(model: Any) -> str:
+    """A model that is not loaded says so: it is being loaded, or could not be."""
+    state = model["state"]
+    return str(model["id"]) if state == "loaded" else f"{model['id']} ({state})"
+
+
 def workers(server: Server) -> None:
     """The machines, one a line."""
     found = server.ask("GET", "/v1/workers")["data"]
@@ -86,7 +93,7 @@ def workers(server: Server) -> None:
         (
             each["host"],
             each["chip"],
-            ", ".join(model["id"] for model in each["models"]),
+            ", ".join(map(_told, each["models"])),
             str(each["running"]),
             each["status"],
             each["joined_by"] or "",

@@ -17,6 +17,8 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from jobs.keys import WORKER_STATES, worker_state
 from jobs.worker_state import Device, MlxMemory, WorkerState
+from mlxq.cli.server import Server
+from mlxq.cli.workers import workers
 from tests.api.conftest import MakeSettings
 from tests.api.requests import chat
 from tests.private_redis import PrivateRedis
@@ -181,6 +183,19 @@ def test_the_memory_of_the_gpu_is_that_of_one_machine(
     join("near", socket.gethostname(), "Apple M4", 16, 4)
     told = http.get("/v1/system/status").raise_for_status().json()["system"]["gpu_memory"]
     assert told == {"total_gb": 16.0, "available_gb": 12.0, "device_name": "Apple M4"}
+
+
+def test_the_terminal_lists_workers_and_how_their_models_are(
+    http: httpx.Client,
+    worker: ScriptedWorker,
+    make_settings: MakeSettings,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Server(make_settings(), str(http.base_url)) as server:
+        for state, told in (("loaded", "tiny"), ("error", "tiny (error)")):
+            worker.announce(model="tiny", state=state)
+            workers(server)
+            assert f" {told}" in capsys.readouterr().out
 
 
 def test_the_status_follows_settings_and_the_queue(http: httpx.Client, worker: ScriptedWorker) -> None:
