@@ -476,6 +476,7 @@ def test_the_models_own_voices_are_listed(make_api: Callable[..., ApiServer], vo
         ("vivian", "model"),
         ("ryan", "model"),
     ]
+    assert listed["default_voice"] == "vivian"
 
 
 def test_a_job_in_the_background_leaves_a_file(

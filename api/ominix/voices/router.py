@@ -1,6 +1,7 @@
 """`GET /v1/voices`: the voices that speech requests may name."""
 
 import asyncio
+import contextlib
 
 from fastapi import APIRouter, Request, Response
 
@@ -14,6 +15,7 @@ from api.openai.speech.voices import voices_of
 from jobs.kinds import Category
 from mlxq.catalog import Catalog, UnknownModel
 from mlxq.catalog.aliases import DEFAULT
+from mlxq.catalog.families.system_voice import SYSTEM_VOICE
 
 router = APIRouter(tags=["audio"])
 
@@ -25,16 +27,20 @@ router = APIRouter(tags=["audio"])
     openapi_extra=gives(VoiceList),
 )
 async def voices(request: Request) -> Response:
-    catalog = await context_of(request).models.look(jobs_of(request))
-    return json_response(await asyncio.to_thread(_list, context_of(request), catalog))
+    context, jobs = context_of(request), jobs_of(request)
+    catalog, loaded = await context.models.look(jobs), await jobs.loaded_voice()
+    return json_response(await asyncio.to_thread(_list, context, catalog, loaded))
 
 
-def _list(context: Context, catalog: Catalog) -> VoiceList:
+def _list(context: Context, catalog: Catalog, loaded: str | None) -> VoiceList:
     registered = context.voices.read()
-    try:
-        own = voices_of(catalog.resolve(DEFAULT, Category.TTS))
-    except UnknownModel:
-        own = ()
+    default = registered.default if loaded is None else None
+    own: tuple[str, ...] = ()
+    with contextlib.suppress(UnknownModel):
+        ref = catalog.resolve(DEFAULT, Category.TTS)
+        if own := voices_of(ref):
+            by_language = ref.card is not None and ref.card.family_name == SYSTEM_VOICE.name
+            default = None if by_language else own[0]
     rows: list[VoiceRow] = [
         {
             "name": voice.name,
@@ -46,7 +52,7 @@ def _list(context: Context, catalog: Catalog) -> VoiceList:
         for voice in registered.voices
     ]
     rows += [{"name": name, "aliases": [], "source": "model"} for name in own]
-    return {"object": "list", "voices": rows, "default_voice": registered.default}
+    return {"object": "list", "voices": rows, "default_voice": default}
 
 
 RESOURCE = Resource(OMINIX, routers=(router,))

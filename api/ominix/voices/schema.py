@@ -16,6 +16,8 @@ class VoiceRow(TypedDict):
 
 
 class VoiceList(TypedDict):
+    """`default_voice` speaks for requests that name none. Null: it has no name, or the language of a text decides."""
+
     object: Literal["list"]
     voices: list[VoiceRow]
     default_voice: str | None
