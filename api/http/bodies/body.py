@@ -46,14 +46,14 @@ class Body(Generic[Model]):
     @property
     def headers(self) -> dict[str, str]:
         """The `warning` header (RFC 7234) that names ignored fields, if there are any."""
-        return warned({}, ignored_fields(self.ignored))
+        return warned({}, ignored_warning(self.ignored))
 
     async def work(self, task: Callable[[], Result]) -> Result:
         """Run work whose time grows with the body; for a large body in a thread."""
         return await apart(len(self.raw), task)
 
 
-def ignored_fields(names: Collection[str]) -> list[str]:
+def ignored_warning(names: Collection[str]) -> list[str]:
     """The warning about these, if there are any."""
     if not names:
         return []

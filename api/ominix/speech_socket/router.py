@@ -23,7 +23,7 @@ from api.dispatch.resource import Resource
 from api.http.answers.disconnect import ClientGone
 from api.http.answers.errors import to_error
 from api.http.answers.warning import noted
-from api.http.bodies.body import ignored_fields, parse_object, validate
+from api.http.bodies.body import ignored_warning, parse_object, validate
 from api.http.context import context_of, jobs_of
 from api.http.job_options.prefer import SYNCHRONOUS
 from api.ominix.dialect import OMINIX
@@ -194,7 +194,7 @@ def _without_effect(message: JsonObject) -> list[str]:
     names = [name for name in message if name not in _KNOWN]
     if isinstance(voice, dict):
         names += [f"voice_setting.{name}" for name in voice if name not in _VOICE]
-    return ignored_fields(names)
+    return ignored_warning(names)
 
 
 def _told(warnings: list[str]) -> dict[str, object]:
