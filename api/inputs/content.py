@@ -1,6 +1,6 @@
 """The content of a message as clients write it: text, or a list of parts; and the plain form that all readers share.
 
-It reads neither images nor files: `chat_images.py` and `documents.py` do, when the model is known.
+It reads neither images nor files: `stored_files.py`, `chat_images.py` and `documents.py` do, when the model is known.
 """
 
 from typing import Annotated, Any
@@ -37,7 +37,7 @@ def _read_part(place: int, part: Any) -> dict[str, str]:
     if not isinstance(kind, str):
         raise invalid_message("content part {place} must be an object with a 'type'", place=place)
     if kind in _IMAGE_PARTS:
-        return {"type": "image_url", "url": _address(place, part.get("image_url"))}
+        return {"type": "image_url", **_image(place, part)}
     if kind in _FILE_PARTS:
         return _file(place, part)
     if kind not in _TEXT_PARTS:
@@ -58,23 +58,38 @@ def _file(place: int, part: dict[str, Any]) -> dict[str, str]:
     inner = part.get("file")
     fields = inner if part["type"] == "file" and isinstance(inner, dict) else part
     data = fields.get("file_data") or fields.get("file_url")
-    if not isinstance(data, str) or not data:
+    found = {"type": "file"}
+    if isinstance(data, str) and data:
+        found["data"] = data
+    elif (file_id := _file_id(fields)) is not None:
+        found["file_id"] = file_id
+    else:
         raise invalid_message(
-            "content part {place} needs the file itself in 'file_data', or its address: no files are stored here",
+            "content part {place} needs the file itself in 'file_data', its address in 'file_url', "
+            "or the id of a stored file in 'file_id'",
             place=place,
         )
     name = fields.get("filename")
-    found = {"type": "file", "data": data}
     return {**found, "name": name[:200]} if isinstance(name, str) and name else found
 
 
-def _address(place: int, image: Any) -> str:
+def _image(place: int, part: dict[str, Any]) -> dict[str, str]:
+    image = part.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
-    if not isinstance(url, str) or not url:
-        raise invalid_message(
-            "content part {place} needs an address or a data: URL in 'image_url'", place=place
-        )
-    return url
+    if isinstance(url, str) and url:
+        return {"url": url}
+    if (file_id := _file_id(part)) is not None:
+        return {"file_id": file_id}
+    raise invalid_message(
+        "content part {place} needs an address or a data: URL in 'image_url', "
+        "or the id of a stored file in 'file_id'",
+        place=place,
+    )
+
+
+def _file_id(fields: dict[str, Any]) -> str | None:
+    value = fields.get("file_id")
+    return value if isinstance(value, str) and value else None
 
 
 _CONTENT_SCHEMA = {
@@ -89,6 +104,7 @@ _CONTENT_SCHEMA = {
                     "text": {"type": "string"},
                     "file_data": {"type": "string"},
                     "file_url": {"type": "string"},
+                    "file_id": {"type": "string"},
                     "filename": {"type": "string"},
                     "file": {"type": "object"},
                     "image_url": {

@@ -16,6 +16,7 @@ from api.inputs.chat_images import settle_images
 from api.inputs.documents import settle_documents
 from api.inputs.grammar import Wanted, settle_schemas
 from api.inputs.length import check_length
+from api.inputs.stored_files import read_stored
 from api.inputs.volatile import without_volatile
 from jobs.payloads import ChatPayload
 from mlxq.catalog import ModelRef
@@ -41,7 +42,7 @@ async def settle(
         payload = structs.replace(payload, messages=without_volatile(payload.messages))
     if ref.alias is not None:
         payload = ref.alias.fill(payload)
-    await settle_documents(context.settings, payload.messages)
+    await read_files(request, payload)
     await check_length(request, ref, payload)
     payload, loosened = await settle_schemas(list(enforced), payload)
     told = [*unheeded, *loosened]
@@ -49,3 +50,9 @@ async def settle(
         told.append(_NO_TOOLS)
     headers = warned(headers, told)
     return payload, await settle_images(context, uploads, ref, payload.messages, headers)
+
+
+async def read_files(request: Request, payload: ChatPayload) -> None:
+    """Put the texts of documents in their places. Raises InvalidRequest, NotFound and PayloadTooLarge."""
+    await read_stored(request, payload.messages)
+    await settle_documents(context_of(request).settings, payload.messages)

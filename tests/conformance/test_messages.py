@@ -1,5 +1,6 @@
 """Every body and every event of Messages is what the types of Anthropic's SDK say, with nothing beside it."""
 
+import base64
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ from anthropic.types import Message, MessageTokensCount, ModelInfo, RawMessageSt
 from anthropic.types.shared import ErrorResponse
 
 from tests.conformance.test_shapes import SAY, SIZE
+from tests.support.pdf import pdf
 from tests.support.sdk_types import check_type
 from tests.support.system import System
 
@@ -126,3 +128,17 @@ def test_counts_models_and_errors(system: System) -> None:
     assert missing.status_code == 404
     check_type(ErrorResponse, missing.json())
     check_type(ErrorResponse, system.http.post(PATH, json={"model": "tiny-chat"}).json())
+
+
+def test_a_count_has_the_tokens_of_documents(system: System) -> None:
+    data = base64.b64encode(pdf("word " * 50)).decode()
+    source = {"type": "base64", "media_type": "application/pdf", "data": data}
+    messages = [{"role": "user", "content": [{"type": "document", "source": source}]}]
+    asked = {"model": "tiny-chat", "messages": messages}
+    counted = system.http.post(f"{PATH}/count_tokens", json=asked).json()["input_tokens"]
+    used = _read(system.http.post(PATH, json={**asked, "max_tokens": 1}).json()["usage"])
+    assert counted == used > 50
+    part = {"type": "input_file", "file_data": data}
+    body = {"model": "tiny-chat", "input": [{"role": "user", "content": [part]}]}
+    counted = system.http.post("/v1/responses/input_tokens", json=body).json()["input_tokens"]
+    assert counted == system.http.post("/v1/responses", json=body).json()["usage"]["input_tokens"] > 50

@@ -254,6 +254,27 @@ def test_an_image_from_its_address_is_the_same_image(client: openai.OpenAI) -> N
     assert fetched == text_of(ask(client, "qwen2-vl", message((2,))))
 
 
+def test_a_stored_image_is_the_same_image(client: openai.OpenAI, system: System) -> None:
+    data = encoded(picture(1))
+    file = client.files.create(file=("a.png", data), purpose="vision")
+    expected = text_of(ask(client, "qwen2-vl", message((1,))))
+    text: Any = {"type": "input_text", "text": QUESTION}
+    image: Any = {"type": "input_image", "file_id": file.id, "detail": "auto"}
+    response = client.responses.create(
+        model="qwen2-vl",
+        input=[{"role": "user", "content": [text, image]}],
+        max_output_tokens=30,
+        temperature=0,
+    )
+    assert response.output_text == expected
+    source = {"type": "file", "file_id": file.id}
+    content = [{"type": "text", "text": QUESTION}, {"type": "image", "source": source}]
+    messages = [{"role": "user", "content": content}]
+    body = {"model": "qwen2-vl", "max_tokens": 30, "temperature": 0, "messages": messages}
+    answer = system.http.post("/v1/messages", json=body).raise_for_status().json()
+    assert answer["content"][0]["text"] == expected
+
+
 def test_a_text_that_writes_the_models_own_mark_harms_nobody(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         ask(client, "qwen2-vl", message((1,), text="<|image_pad|> ?"))

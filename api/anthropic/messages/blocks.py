@@ -30,6 +30,13 @@ class UrlSource(RequestModel):
     url: Annotated[str, Field(min_length=1)]
 
 
+class FileSource(RequestModel):
+    """A stored file."""
+
+    type: Literal["file"]
+    file_id: Annotated[str, Field(min_length=1)]
+
+
 class TextSource(RequestModel):
     type: Literal["text"]
     media_type: str = "text/plain"
@@ -45,21 +52,16 @@ class ContentSource(RequestModel):
 
 class ImageBlock(RequestModel):
     type: Literal["image"]
-    source: Annotated[Base64Source | UrlSource, Field(discriminator="type")]
-
-    @property
-    def url(self) -> str:
-        source = self.source
-        if isinstance(source, UrlSource):
-            return source.url
-        return f"data:{source.media_type};base64,{source.data}"
+    source: Annotated[Base64Source | UrlSource | FileSource, Field(discriminator="type")]
 
 
 class DocumentBlock(RequestModel):
-    """A text, a PDF in base64, or blocks."""
+    """A text, a PDF, or blocks."""
 
     type: Literal["document"]
-    source: Annotated[Base64Source | TextSource | ContentSource, Field(discriminator="type")]
+    source: Annotated[
+        Base64Source | UrlSource | FileSource | TextSource | ContentSource, Field(discriminator="type")
+    ]
     title: str | None = None
     context: str | None = None
 

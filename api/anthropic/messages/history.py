@@ -11,6 +11,7 @@ from api.anthropic.messages.blocks import (
     Block,
     ContentSource,
     DocumentBlock,
+    FileSource,
     ImageBlock,
     InputMessage,
     ResultBlock,
@@ -20,6 +21,7 @@ from api.anthropic.messages.blocks import (
     ThinkingBlock,
     ToolResultBlock,
     ToolUseBlock,
+    UrlSource,
 )
 from api.inputs.opaque import opened
 from jobs.payloads import Message as PlainMessage
@@ -118,8 +120,12 @@ def _parts(content: str | Sequence[Block] | Sequence[ResultBlock]) -> list[Part]
         match block:
             case TextBlock(text=text) if text:
                 parts.append(_said(text))
-            case ImageBlock():
-                parts.append({"type": "image_url", "url": block.url})
+            case ImageBlock(source=FileSource(file_id=file_id)):
+                parts.append({"type": "image_url", "file_id": file_id})
+            case ImageBlock(source=UrlSource(url=url)):
+                parts.append({"type": "image_url", "url": url})
+            case ImageBlock(source=Base64Source(media_type=media_type, data=data)):
+                parts.append({"type": "image_url", "url": f"data:{media_type};base64,{data}"})
             case SearchResultBlock():
                 texts = _GAP.join(each.text for each in block.content)
                 parts.append(_said(f"{block.title}\n{block.source}\n{texts}"))
@@ -137,8 +143,10 @@ def _document(block: DocumentBlock) -> list[Part]:
             parts.append(_said(text))
         case ContentSource(content=content):
             parts += _parts(content)
-        case Base64Source():
-            parts.append({"type": "file", "data": source.data})
+        case Base64Source(data=data) | UrlSource(url=data):
+            parts.append({"type": "file", "data": data})
+        case FileSource(file_id=file_id):
+            parts.append({"type": "file", "file_id": file_id})
     return parts
 
 

@@ -21,7 +21,7 @@ from api.http.bodies.body import read_body
 from api.http.context import context_of
 from api.http.job_options.prefer import preference
 from api.http.openapi import gives, streams, takes
-from api.inputs.settling import settle
+from api.inputs.settling import read_files, settle
 from api.inputs.volatile import without_volatile
 from jobs.client import Submission
 from jobs.kinds import Kind
@@ -91,6 +91,7 @@ async def count_tokens(request: Request) -> Response:
     body.value.check()
     ref = await model_of(request, body.value.model)
     payload = await body.work(body.value.payload)
+    await read_files(request, payload)
     if context_of(request).settings.normalise_prompts:
         payload = structs.replace(payload, messages=without_volatile(payload.messages))
     count: TokenCount = {"input_tokens": await tokens_of(request, ref, payload)}

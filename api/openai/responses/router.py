@@ -21,7 +21,7 @@ from api.http.bodies.body import read_body
 from api.http.context import jobs_of
 from api.http.job_options.prefer import Preference, preference
 from api.http.openapi import gives, streams, takes
-from api.inputs.settling import settle
+from api.inputs.settling import read_files, settle
 from api.openai.responses import answer, compact, stored
 from api.openai.responses.before import ask_of
 from api.openai.responses.dialect import PREFIX, RESPONSES
@@ -118,9 +118,11 @@ async def input_tokens(request: Request) -> Response:
     body = await read_body(request, Asked)
     ref = await model_of(request, body.value.model)
     ask = await ask_of(request, body)
+    payload = await body.work(ask.payload)
+    await read_files(request, payload)
     found: InputTokens = {
         "object": "response.input_tokens",
-        "input_tokens": await tokens_of(request, ref, await body.work(ask.payload)),
+        "input_tokens": await tokens_of(request, ref, payload),
     }
     return json_response(found)
 
