@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.requests import chat, completion
+from tests.api.requests import chat, chunks, completion
 from tests.support.scripted_worker import ScriptedWorker
 
 ASYNC = {"prefer": "respond-async"}
@@ -67,6 +67,28 @@ def test_every_api_takes_both_fields(http: httpx.Client, worker: ScriptedWorker)
         assert class_of(http, path, body) == "interactive"
         assert class_of(http, path, {**body, "service_tier": "flex"}) == "background"
         assert class_of(http, path, {**body, "priority": "normal"}) == "normal"
+
+
+def test_an_answer_tells_its_tier(http: httpx.Client, worker: ScriptedWorker) -> None:
+    def told(path: str, body: dict[str, Any]) -> list[Any]:
+        found = http.post(path, json=body).raise_for_status().json()
+        return [found.get("service_tier"), found["usage"].get("service_tier")]
+
+    for tier, openais, anthropics in (
+        ("auto", "default", "standard"),
+        ("flex", "flex", "batch"),
+        ("priority", "priority", "priority"),
+        ("fast", "priority", "priority"),
+    ):
+        asked = {"service_tier": tier, "model": "tiny", "max_tokens": 9}
+        assert told("/v1/responses", {"model": "tiny", "input": "Hi", "service_tier": tier})[0] == openais
+        assert told("/v1/chat/completions", {**chat(), **asked})[0] == openais
+        assert told("/v1/messages", {**chat(), **asked})[1] == anthropics
+        stream = http.post("/v1/chat/completions", json={**chat(), **asked, "stream": True})
+        assert {chunk["service_tier"] for chunk in chunks(stream.text.strip().split("\n\n"))} == {openais}
+    assert told("/v1/chat/completions", chat())[0] is None
+    assert told("/v1/responses", {"model": "tiny", "input": "Hi"})[0] == "default"
+    assert told("/v1/messages", {**chat(), "max_tokens": 9})[1] == "standard"
 
 
 @pytest.mark.parametrize(("path", "shape"), SHAPES)

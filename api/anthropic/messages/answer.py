@@ -6,6 +6,7 @@ from typing_extensions import TypeAliasType, TypedDict
 
 from api.anthropic.dialect import AnthropicError
 
+Tier = Literal["standard", "priority", "batch"]
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "model_context_window_exceeded"]
 
 
@@ -37,7 +38,7 @@ class ThinkingTokens(TypedDict):
     thinking_tokens: int
 
 
-class MessageUsage(TypedDict):
+class DeltaUsage(TypedDict):
     """The prompt has the tokens of all three `input` fields; those of `cache_read` were not read anew."""
 
     input_tokens: int
@@ -45,6 +46,12 @@ class MessageUsage(TypedDict):
     cache_read_input_tokens: int
     output_tokens: int
     output_tokens_details: NotRequired[ThinkingTokens]
+
+
+class MessageUsage(DeltaUsage):
+    """`service_tier` is `batch` for what may wait."""
+
+    service_tier: Tier
 
 
 class AnthropicMessage(TypedDict):
@@ -110,7 +117,7 @@ class StopDelta(TypedDict):
 class MessageDelta(TypedDict):
     type: Literal["message_delta"]
     delta: StopDelta
-    usage: MessageUsage
+    usage: DeltaUsage
 
 
 class MessageStop(TypedDict):

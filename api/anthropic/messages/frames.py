@@ -15,7 +15,7 @@ from api.anthropic.messages.answer import (
     MessageStart,
     SignatureDelta,
 )
-from api.anthropic.messages.render import MessageMeta, stop_reason, usage
+from api.anthropic.messages.render import MessageMeta, delta_usage, stop_reason, usage
 from api.dispatch.progress import JobProgress
 from api.dispatch.sent_answer import AnswerPiece
 from api.dispatch.text_stream import TextFrames
@@ -55,7 +55,7 @@ class MessageFrames(TextFrames):
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage(_NOTHING_USED),
+            "usage": usage(_NOTHING_USED, self._meta),
         }
         start: MessageStart = {"type": "message_start", "message": message}
         return named_frame("message_start", start) + _PING
@@ -88,7 +88,7 @@ class MessageFrames(TextFrames):
                 "stop_reason": stop_reason(choice, result.usage, self._meta),
                 "stop_sequence": choice.stop,
             },
-            "usage": usage(result.usage),
+            "usage": delta_usage(result.usage),
         }
         return named_frame("message_delta", end) + _STOP
 

@@ -2,12 +2,22 @@
 
 from typing import cast
 
-from api.anthropic.messages.answer import AnswerBlock, AnthropicMessage, MessageUsage, StopReason
+from api.anthropic.messages.answer import (
+    AnswerBlock,
+    AnthropicMessage,
+    DeltaUsage,
+    MessageUsage,
+    StopReason,
+    Tier,
+)
 from api.dispatch.renderers import Answered
+from api.http.job_options.service_class import ServedTier
 from api.inputs.functions import arguments_object
 from api.inputs.opaque import sealed
 from jobs.meta import Meta
 from jobs.results import Choice, TextResult, TextUsage
+
+_TIERS: dict[ServedTier, Tier] = {"default": "standard", "priority": "priority", "flex": "batch"}
 
 
 class MessageMeta(Meta, frozen=True, kw_only=True):
@@ -16,12 +26,12 @@ class MessageMeta(Meta, frozen=True, kw_only=True):
     thoughts: bool = False
     shown: bool = False
     max_tokens: int = 0
+    tier: ServedTier = "default"
 
 
 def message(job: Answered[MessageMeta, TextResult]) -> AnthropicMessage:
     """The message of a job."""
     meta, (choice, *_) = job.meta, job.result.choices
-    counts = usage(job.result.usage)
     return {
         "id": job.job_id,
         "type": "message",
@@ -30,7 +40,7 @@ def message(job: Answered[MessageMeta, TextResult]) -> AnthropicMessage:
         "content": _blocks(choice, meta) if meta.max_tokens else [],
         "stop_reason": stop_reason(choice, job.result.usage, meta),
         "stop_sequence": choice.stop,
-        "usage": counts,
+        "usage": usage(job.result.usage, meta),
     }
 
 
@@ -60,7 +70,11 @@ def stop_reason(choice: Choice, counts: TextUsage, meta: MessageMeta) -> StopRea
             return "end_turn" if choice.stop is None else "stop_sequence"
 
 
-def usage(counts: TextUsage) -> MessageUsage:
+def usage(counts: TextUsage, meta: MessageMeta) -> MessageUsage:
+    return {**delta_usage(counts), "service_tier": _TIERS[meta.tier]}
+
+
+def delta_usage(counts: TextUsage) -> DeltaUsage:
     """Anthropic's usage from a result's. What a cache is made of costs nothing more here."""
     return {
         "input_tokens": counts.prompt_tokens - counts.cached_tokens,

@@ -63,6 +63,7 @@ async def prepare(request: Request) -> Prepared[MessagesRequest]:
         thoughts=asked.thinks is not False,
         shown=asked.shows_thoughts,
         max_tokens=asked.max_tokens,
+        tier=asked.served_tier,
     )
     job = job_request(
         request,
@@ -102,5 +103,5 @@ RESOURCE = Resource(
     ANTHROPIC,
     routers=(router,),
     renderers=(MESSAGE,),
-    batched={"/v1/messages": Batched(prepare, MESSAGE)},
+    batched={"/v1/messages": Batched(prepare, MESSAGE, fixed={"service_tier": "batch"})},
 )

@@ -19,6 +19,8 @@ from jobs.service_class import CLASSES, ServiceClass
 ServiceTier = Literal[
     "auto", "default", "flex", "scale", "priority", "fast", "ultrafast", "batch", "standard_only"
 ]
+#: The tier that an answer tells: what was asked for, where that has an effect.
+ServedTier = Literal["default", "flex", "priority"]
 #: A class, fal's words for the first and the last one, or a number as LiteLLM and vLLM have it: lower goes first.
 Priority = (
     Literal["interactive", "normal", "background", "high", "low"]
@@ -31,6 +33,10 @@ _TIERS = {
     "priority": ServiceClass.INTERACTIVE,
     "fast": ServiceClass.INTERACTIVE,
     "ultrafast": ServiceClass.INTERACTIVE,
+}
+_SERVED: dict[ServiceClass | None, ServedTier] = {
+    ServiceClass.BACKGROUND: "flex",
+    ServiceClass.INTERACTIVE: "priority",
 }
 _WORDS = {
     **{each.value: each for each in CLASSES},
@@ -72,6 +78,10 @@ class Ranked(Notifying):
         if self.priority is not None:
             return _of_priority(self.priority)
         return _TIERS.get(self.service_tier or "")
+
+    @property
+    def served_tier(self) -> ServedTier:
+        return _SERVED.get(self.service_class, "default")
 
 
 def _of_priority(priority: str | int) -> ServiceClass | None:

@@ -4,6 +4,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from api.http.job_options.service_class import ServedTier
 from api.openai.usage import Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "function_call"]
@@ -61,6 +62,8 @@ class ChatChoice(TypedDict):
 
 
 class ChatCompletion(TypedDict):
+    """`service_tier` is told where the request has one."""
+
     id: str
     object: Literal["chat.completion"]
     created: int
@@ -68,6 +71,7 @@ class ChatCompletion(TypedDict):
     choices: list[ChatChoice]
     usage: Usage
     system_fingerprint: str
+    service_tier: NotRequired[ServedTier]
 
 
 class FunctionPart(TypedDict):
@@ -112,5 +116,6 @@ class ChatChunk(TypedDict):
     created: int
     model: str
     system_fingerprint: str
+    service_tier: NotRequired[ServedTier]
     choices: list[ChatChunkChoice]
     usage: NotRequired[Usage | None]

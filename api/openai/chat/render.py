@@ -9,6 +9,7 @@ from api.dispatch.frames import EVENT_EVERY
 from api.dispatch.progress import JobProgress
 from api.dispatch.renderers import Answered
 from api.dispatch.sent_answer import AnswerPiece
+from api.http.job_options.service_class import ServedTier
 from api.openai.chat.completion import (
     ChatChunkChoice,
     ChatCompletion,
@@ -28,16 +29,19 @@ from jobs.results import Choice, TextResult
 
 
 class ChatMeta(Meta, frozen=True, kw_only=True):
-    """`legacy`: the request had `functions`, whose answers have another form than those of `tools`."""
+    """`legacy`: the request had `functions`, whose answers have another form than those of `tools`. `tier`: what is
+    told of its `service_tier`.
+    """
 
     include_usage: bool = False
     legacy: bool = False
+    tier: ServedTier | None = None
 
 
 def chat_completion(job: Answered[ChatMeta, TextResult]) -> ChatCompletion:
     """The completion of a job."""
     meta, result = job.meta, job.result
-    return {
+    completion: ChatCompletion = {
         "id": job.job_id,
         "object": "chat.completion",
         "created": meta.created,
@@ -54,6 +58,9 @@ def chat_completion(job: Answered[ChatMeta, TextResult]) -> ChatCompletion:
         "usage": usage(result.usage),
         "system_fingerprint": FINGERPRINT,
     }
+    if meta.tier is not None:
+        completion["service_tier"] = meta.tier
+    return completion
 
 
 def _reason(reason: str, *, legacy: bool) -> FinishReason:
@@ -115,6 +122,7 @@ class ChatFrames(OpenAiChunks):
             "created": meta.created,
             "model": meta.model,
             "system_fingerprint": FINGERPRINT,
+            **({} if meta.tier is None else {"service_tier": meta.tier}),
         }
         super().__init__(head, include_usage=meta.include_usage)
         self._choices = choices

@@ -37,7 +37,12 @@ async def prepare(request: Request) -> Prepared[ChatRequest]:
 
 
 def _note(chat: ChatRequest, ref: ModelRef) -> ChatMeta:
-    return ChatMeta(model=chat.model, include_usage=chat.include_usage, legacy=chat.legacy)
+    return ChatMeta(
+        model=chat.model,
+        include_usage=chat.include_usage,
+        legacy=chat.legacy,
+        tier=None if chat.service_tier is None else chat.served_tier,
+    )
 
 
 RESOURCE = Resource(

@@ -4,6 +4,8 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from api.http.job_options.service_class import ServedTier
+
 Status = Literal["completed", "failed", "in_progress", "cancelled", "queued", "incomplete"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
@@ -143,7 +145,7 @@ class Echo(TypedDict):
     prompt_cache_key: str | None
     reasoning: dict[str, object]
     safety_identifier: str | None
-    service_tier: str
+    service_tier: ServedTier
     store: bool
     temperature: float
     text: dict[str, object]

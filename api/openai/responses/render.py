@@ -78,7 +78,7 @@ def _echo(asked: ResponseRequest, raw: bytes) -> Echo:
             "summary": None if summary == "none" else summary,
         },
         "safety_identifier": asked.safety_identifier,
-        "service_tier": "default",
+        "service_tier": asked.served_tier,
         "store": asked.stored,
         "temperature": 1.0 if asked.temperature is None else asked.temperature,
         "text": {"format": {"type": "text"}, **(sent.get("text") or {})},

@@ -62,6 +62,7 @@ def test_each_message_has_its_answer_once(
         assert result.type == "succeeded"
         assert result.message.content[0].text == f"Number {number}"
         assert result.message.id.startswith("msg_")
+        assert result.message.usage.service_tier == "batch"
     assert clean_redis.zcard(keys.JOBS) == 0
 
 
