@@ -1,6 +1,6 @@
 """The content blocks of a message: what clients send. `history.py` makes messages for chat templates of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
@@ -55,6 +55,10 @@ class ImageBlock(RequestModel):
     source: Annotated[Base64Source | UrlSource | FileSource, Field(discriminator="type")]
 
 
+class Citations(RequestModel):
+    enabled: bool | None = None
+
+
 class DocumentBlock(RequestModel):
     """A text, a PDF, or blocks."""
 
@@ -64,6 +68,7 @@ class DocumentBlock(RequestModel):
     ]
     title: str | None = None
     context: str | None = None
+    citations: Citations | None = None
 
 
 class SearchResultBlock(RequestModel):
@@ -71,6 +76,14 @@ class SearchResultBlock(RequestModel):
     source: str
     title: str
     content: list[TextBlock]
+    citations: Citations | None = None
+
+
+class ToolReferenceBlock(RequestModel):
+    """A deferred tool that a search has found."""
+
+    type: Literal["tool_reference"]
+    tool_name: str
 
 
 class ThinkingBlock(RequestModel):
@@ -105,7 +118,6 @@ _HOSTED = frozenset(
         "server_tool_use",
         "mcp_tool_use",
         "container_upload",
-        "tool_reference",
         "browser_state",
         "compaction",
         "fallback",
@@ -135,6 +147,7 @@ ResultBlock = Annotated[
     | Annotated[ImageBlock, Tag("image")]
     | Annotated[DocumentBlock, Tag("document")]
     | Annotated[SearchResultBlock, Tag("search_result")]
+    | Annotated[ToolReferenceBlock, Tag("tool_reference")]
     | Annotated[HostedBlock, Tag("hosted")],
     _BLOCK,
 ]
@@ -180,6 +193,32 @@ class InputMessage(RequestModel):
                     {"kind": block.type, "role": role},
                 )
         return value
+
+
+def cites(messages: Iterable[InputMessage]) -> bool:
+    """Whether the answer is to have citations."""
+    return any(
+        isinstance(block, DocumentBlock | SearchResultBlock) and block.citations and block.citations.enabled
+        for block in [*_blocks(messages), *_results(messages)]
+    )
+
+
+def found_tools(messages: Iterable[InputMessage]) -> set[str]:
+    """The deferred tools that searches of the client have found."""
+    return {part.tool_name for part in _results(messages) if isinstance(part, ToolReferenceBlock)}
+
+
+def _blocks(messages: Iterable[InputMessage]) -> Iterator[Block]:
+    for message in messages:
+        if isinstance(message.content, list):
+            yield from message.content
+
+
+def _results(messages: Iterable[InputMessage]) -> Iterator[ResultBlock]:
+    """The blocks of results."""
+    for block in _blocks(messages):
+        if isinstance(block, ToolResultBlock) and isinstance(block.content, list):
+            yield from block.content
 
 
 #: Blocks that only these roles may have.

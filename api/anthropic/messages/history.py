@@ -19,6 +19,7 @@ from api.anthropic.messages.blocks import (
     TextBlock,
     TextSource,
     ThinkingBlock,
+    ToolReferenceBlock,
     ToolResultBlock,
     ToolUseBlock,
     UrlSource,
@@ -131,6 +132,8 @@ def _parts(content: str | Sequence[Block] | Sequence[ResultBlock]) -> list[Part]
                 parts.append(_said(f"{block.title}\n{block.source}\n{texts}"))
             case DocumentBlock():
                 parts += _document(block)
+            case ToolReferenceBlock(tool_name=name):
+                parts.append(_said(f"The tool '{name}' can be called now."))
     return parts
 
 

@@ -9,9 +9,24 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from api.anthropic.dialect import UnsupportedFeature
-from api.anthropic.messages.blocks import TEXT_OR_BLOCKS, InputMessage, TextBlock, ToolUseBlock
+from api.anthropic.messages.blocks import (
+    TEXT_OR_BLOCKS,
+    InputMessage,
+    TextBlock,
+    ToolUseBlock,
+    cites,
+    found_tools,
+)
 from api.anthropic.messages.history import plain_messages
-from api.anthropic.messages.tools import AnthropicTool, NamedChoice, NoChoice, ToolChoice, held, one_call
+from api.anthropic.messages.tools import (
+    AnthropicTool,
+    NamedChoice,
+    NoChoice,
+    ToolChoice,
+    held,
+    offered,
+    one_call,
+)
 from api.http.bodies.fields import CountOrNone, KeepAlive, Probability, RequestModel, Seed
 from api.http.bodies.nesting import not_deeper_than
 from api.http.job_options.service_class import Ranked
@@ -27,9 +42,6 @@ HARMLESS = frozenset(
         "anthropic_beta",
         "betas",
         "cache_control",
-        "container",
-        "context_management",
-        "diagnostics",
         "inference_geo",
         "metadata",
         "safeguards",
@@ -96,10 +108,11 @@ class Conversation(Ranked):
     @field_validator("tool_choice")
     @classmethod
     def _among_the_tools(cls, value: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
-        offered = {tool.name for tool in info.data.get("tools") or () if tool.offered}
-        if held(value) is not None and not offered:
+        tools, messages = info.data.get("tools") or (), info.data.get("messages") or ()
+        names = {tool.name for tool in offered(tools, found_tools(messages))}
+        if held(value) is not None and not names:
             raise PydanticCustomError("alone", "needs tools to choose from")
-        if isinstance(value, NamedChoice) and value.name not in offered:
+        if isinstance(value, NamedChoice) and value.name not in names:
             raise PydanticCustomError(
                 "unknown", "names '{name}', which is not among the tools", {"name": value.name}
             )
@@ -131,19 +144,24 @@ class Conversation(Ranked):
     @property
     def unheeded(self) -> Iterator[str]:
         """What was asked for and does not count."""
-        dropped = [tool.type for tool in self.tools or () if not tool.offered and not tool.defer_loading]
-        if dropped:
+        if dropped := [tool.type for tool in self.tools or () if tool.is_hosted]:
             yield f"hosted tools are not offered here: {', '.join(dropped)}"
+        if cites(self.messages):
+            yield "answers have no citations"
+
+    @property
+    def _offered(self) -> list[AnthropicTool]:
+        return offered(self.tools or (), found_tools(self.messages))
 
     @property
     def enforced(self) -> Iterator[Wanted]:
         """Every schema that the answer will be held to."""
         if (schema := self._schema) is not None:
             yield Wanted("output_config.format.schema", schema)
-        choice = held(self.tool_choice)
+        choice, names = held(self.tool_choice), {tool.name for tool in self._offered}
         for place, tool in enumerate(self.tools or ()):
             named = isinstance(choice, ForcedFunction) and choice.name == tool.name
-            if tool.offered and (named or choice == "required" or (choice is None and tool.strict)):
+            if tool.name in names and (named or choice == "required" or (choice is None and tool.strict)):
                 yield Wanted(f"tools[{place}].input_schema", dict(tool.parameters), tool.name)
 
     @property
@@ -154,8 +172,7 @@ class Conversation(Ranked):
     def payload(self) -> ChatPayload:
         """The job's payload, but for what the names in it mean."""
         schema = self._schema
-        offered = [tool for tool in self.tools or () if tool.offered]
-        tools = [] if isinstance(self.tool_choice, NoChoice) else offered
+        tools = [] if isinstance(self.tool_choice, NoChoice) else self._offered
         effort = self.output_config.effort if self.output_config else None
         goes_on = self.messages[-1].role == "assistant"
         return ChatPayload(

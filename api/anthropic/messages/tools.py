@@ -1,8 +1,9 @@
 """Tools that a model may call, in Anthropic's shape, and the client's word on whether it must."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Literal
 
+import orjson
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -14,6 +15,8 @@ from jobs.payloads import ForcedFunction
 
 _TEXT = {"type": "string"}
 _LINES = {"type": "array", "items": {"type": "integer"}}
+#: How the types of hosted tools begin that search among deferred tools.
+_SEARCH = "tool_search_tool"
 _FILES = ("create", "str_replace", "insert")
 
 
@@ -61,6 +64,13 @@ class AnthropicTool(RequestModel):
     input_schema: dict[str, object] | None = None
     strict: bool | None = None
     defer_loading: bool | None = None
+    input_examples: list[dict[str, object]] | None = None
+
+    @field_validator("input_examples")
+    @classmethod
+    def _not_too_deep(cls, value: list[dict[str, object]] | None) -> list[dict[str, object]] | None:
+        not_deeper_than(DEEPEST_SCHEMA, value)
+        return value
 
     @field_validator("input_schema")
     @classmethod
@@ -82,9 +92,9 @@ class AnthropicTool(RequestModel):
         return self.type == "custom"
 
     @property
-    def offered(self) -> bool:
-        """Whether the model is told of it. What is loaded by a search of Anthropic's never is."""
-        return not self.defer_loading and (self.is_function or self._known is not None)
+    def is_hosted(self) -> bool:
+        """Whether only Anthropic's servers can run it."""
+        return not self.is_function and self._known is None
 
     @property
     def parameters(self) -> JsonObject:
@@ -94,7 +104,10 @@ class AnthropicTool(RequestModel):
     def plain(self) -> dict[str, object]:
         """The tool in OpenAI's shape, as chat templates take it: the same text as of a chat's tool."""
         known = self._known
-        description = self.description or (known[0] if known is not None else None)
+        description = self.description or (known[0] if known is not None else "")
+        if self.input_examples:
+            examples = "\n".join(orjson.dumps(each).decode() for each in self.input_examples)
+            description = f"{description}\n\nExamples of its input:\n{examples}".lstrip()
         function: dict[str, object] = {"name": self.name}
         if description:
             function["description"] = description
@@ -108,6 +121,18 @@ class AnthropicTool(RequestModel):
         if self.is_function or not self.name:
             return None
         return next((known for start, known in _CLIENTS.items() if self.type.startswith(start)), None)
+
+
+def offered(tools: Sequence[AnthropicTool], found: Collection[str]) -> list[AnthropicTool]:
+    """The tools that the model is told of. A deferred one is when it was found, or at once where a hosted tool is to
+    search for it.
+    """
+    searched = any(tool.type.startswith(_SEARCH) for tool in tools)
+    return [
+        tool
+        for tool in tools
+        if not tool.is_hosted and (not tool.defer_loading or searched or tool.name in found)
+    ]
 
 
 class AutoChoice(RequestModel):

@@ -258,6 +258,57 @@ def test_tools_and_the_choice_among_them(http: httpx.Client, worker: ScriptedWor
     assert choice(type="none") == (False, None, None)
 
 
+def test_a_deferred_tool_is_offered_when_it_was_found(http: httpx.Client, worker: ScriptedWorker) -> None:
+    search = {**WEATHER, "name": "search"}
+    later = {**WEATHER, "defer_loading": True, "strict": True}
+    call = {"type": "tool_use", "id": "a", "name": "search", "input": {"city": "x"}}
+    reference = {"type": "tool_reference", "tool_name": "get_weather"}
+    found: list[dict[str, Any]] = [
+        *HELLO,
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [reference]}]},
+    ]
+
+    def names(**fields: Any) -> list[str]:
+        tools = heard(http, worker, **fields)["tools"]
+        return [tool["function"]["name"] for tool in tools]
+
+    assert names(tools=[search, later]) == ["search"]
+    assert names(tools=[search, later], messages=found) == ["search", "get_weather"]
+    assert "get_weather" in worker.runs[-1].payload["messages"][-1]["content"]
+    choice = {"type": "tool", "name": "get_weather"}
+    assert names(tools=[search, later], messages=found, tool_choice=choice) == ["search", "get_weather"]
+    # Nobody searches here for Anthropic.
+    hosted = {"type": "tool_search_tool_bm25_20251119", "name": "tool_search_tool_bm25"}
+    assert names(tools=[hosted, later]) == ["get_weather"]
+
+
+def test_examples_of_a_tools_input_are_described(http: httpx.Client, worker: ScriptedWorker) -> None:
+    tool = {**WEATHER, "input_examples": [{"city": "Ulm"}, {"city": "Köln"}]}
+    described = heard(http, worker, tools=[tool])["tools"][0]["function"]["description"]
+    assert described == 'The weather of a city\n\nExamples of its input:\n{"city":"Ulm"}\n{"city":"Köln"}'
+
+
+def test_what_has_no_effect_is_told(http: httpx.Client, worker: ScriptedWorker) -> None:
+    def told(**fields: Any) -> str:
+        answer = http.post("/v1/messages", json=ask(**fields))
+        assert answer.status_code == 200, answer.text
+        return str(answer.headers.get("warning", ""))
+
+    document = {"type": "document", "source": {"type": "text", "data": "A note."}}
+    said = [{"role": "user", "content": [{**document, "citations": {"enabled": True}}]}]
+    assert "citations" in told(messages=said)
+    result = {"type": "tool_result", "tool_use_id": "a", "content": said[0]["content"]}
+    call = {"type": "tool_use", "id": "a", "name": "b", "input": {}}
+    turn = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    assert "citations" in told(messages=[*HELLO, *turn])
+    off = [{"role": "user", "content": [{**document, "citations": {"enabled": False}}]}]
+    assert told(messages=off) == ""
+    assert "context_management" in told(context_management={"edits": [{"type": "clear_tool_uses_20250919"}]})
+    assert "container" in told(container={"skills": []})
+    assert told(metadata={"user_id": "u"}, cache_control={"type": "ephemeral"}) == ""
+
+
 def test_parameters_reach_the_engine(http: httpx.Client, worker: ScriptedWorker) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
     payload = heard(
