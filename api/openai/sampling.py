@@ -1,6 +1,6 @@
 """How text is sampled: the fields that every request for text has, with OpenAI's ranges."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
@@ -43,6 +43,19 @@ StopTexts = Annotated[
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
     Field(max_length=16),
 ]
+
+
+#: How long an answer should be, which models of OpenAI's have learned.
+Verbosity = Literal["low", "medium", "high"]
+
+
+def verbose(wanted: Verbosity | None) -> list[str]:
+    """What is to be told of it."""
+    return (
+        ["verbosity has no effect: say in the prompt how long the answer should be"]
+        if wanted in ("low", "high")
+        else []
+    )
 
 
 class StreamOptions(RequestModel):

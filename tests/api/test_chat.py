@@ -92,7 +92,7 @@ def test_every_parameter_reaches_the_engine(http: httpx.Client, worker: Scripted
 
 def test_unknown_fields_are_named_and_ignored(http: httpx.Client, worker: ScriptedWorker) -> None:
     odd: dict[str, Any] = {"x\r\nset-cookie: a": 2}
-    body = chat(frobnicate=1, **odd, user="me", store=True, metadata={"a": "b"})
+    body = chat(frobnicate=1, **odd, user="me", store=False, metadata={"a": "b"})
     answer = http.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200
     assert answer.headers["warning"] == '299 mlxq "ignored fields: frobnicate, ?"'

@@ -157,6 +157,7 @@ def test_all_of_openais_parameters_at_once(
     assert answer.status_code == 200, answer.text
     for words in ("ignored fields: web_search_options", "no audio is made", "functions are ignored"):
         assert words in answer.headers["warning"]
+
     payload = worker.runs[-1].payload
     assert (payload["max_tokens"], payload["seed"], payload["logprobs"]) == (0, ALL["seed"], 0)
     assert not payload.get("logit_bias")
@@ -182,3 +183,18 @@ def test_the_arguments_are_json(sdk: openai.OpenAI, worker: ScriptedWorker) -> N
     found = sdk.chat.completions.create(**chat(functions=FUNCTIONS)).choices[0].message.function_call
     assert found is not None
     assert json.loads(found.arguments) == {"city": "Paris"}
+
+
+def test_what_openais_models_would_heed_is_told(http: httpx.Client, worker: ScriptedWorker) -> None:
+    def told(path: str, **fields: Any) -> str:
+        answer = http.post(path, json=fields)
+        assert answer.status_code == 200, answer.text
+        return str(answer.headers.get("warning", ""))
+
+    chats, responses, said = "/v1/chat/completions", "/v1/responses", {"model": "tiny", "input": "Hello"}
+    assert "not stored" in told(chats, **chat(store=True, metadata={"a": "b"}))
+    assert "verbosity" in told(chats, **chat(verbosity="low"))
+    assert "verbosity" in told(responses, **said, text={"verbosity": "high"})
+    assert "moderation" in told(responses, **said, moderation={"model": "omni-moderation-latest"})
+    assert told(chats, **chat(store=False, verbosity="medium", user="me")) == ""
+    assert told(responses, **said, text={"verbosity": "medium"}, store=True, safety_identifier="me") == ""

@@ -23,7 +23,7 @@ from api.openai.chat.tools import (
     demands,
     named_by,
 )
-from api.openai.sampling import Sampling
+from api.openai.sampling import Sampling, Verbosity, verbose
 from jobs.payloads import ChatPayload, ForcedFunction, Grammar
 
 #: Fields that clients send and that have no meaning for a model on the own machine.
@@ -31,11 +31,10 @@ HARMLESS = frozenset(
     {
         "metadata",
         "prediction",
+        "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
-        "store",
         "user",
-        "verbosity",
     }
 )
 
@@ -83,6 +82,8 @@ class ChatRequest(Sampling):
 
     modalities: list[Literal["text", "audio"]] | None = None
     audio: dict[str, object] | None = None
+    store: bool | None = None
+    verbosity: Verbosity | None = None
 
     @field_validator("continue_final_message")
     @classmethod
@@ -174,7 +175,9 @@ class ChatRequest(Sampling):
             said.append("no audio is made: the answer is text")
         if self.functions and self.tools:
             said.append("functions are ignored where there are tools")
-        return said
+        if self.store:
+            said.append("chats are not stored: their jobs are kept for a while, and responses can be stored")
+        return [*said, *verbose(self.verbosity)]
 
     @property
     def _offered(self) -> list[Tool]:

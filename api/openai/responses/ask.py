@@ -11,6 +11,7 @@ from api.openai.responses.items import InputItem
 from api.openai.responses.schema import Asked, ResponseRequest
 from api.openai.responses.tool_choice import Chosen, choose
 from api.openai.responses.tools import Offers
+from api.openai.sampling import verbose
 from jobs.errors import InvalidRequest
 from jobs.payloads import ChatPayload, ForcedFunction, Grammar, Message
 
@@ -69,7 +70,7 @@ class Ask(msgspec.Struct, frozen=True):
             )
         if self.unread:
             told.append(f"not read: {', '.join(self.unread)}")
-        return told
+        return [*told, *verbose(self.asked.text.verbosity if self.asked.text else None)]
 
     def payload(self) -> ChatPayload:
         """The job's payload, but for what the names in it mean."""

@@ -10,13 +10,12 @@ from api.inputs.answer_schema import JsonSchema, without_switches
 from api.openai.responses.items import Items
 from api.openai.responses.tool_choice import ToolChoice
 from api.openai.responses.tools import ToolParam
-from api.openai.sampling import Sampling
+from api.openai.sampling import Sampling, Verbosity
 
 #: Fields that clients send and that have no meaning for a model on the own machine.
 HARMLESS = frozenset(
     {
         "client_metadata",
-        "moderation",
         "prompt_cache_options",
         "prompt_cache_retention",
     }
@@ -54,7 +53,7 @@ class SchemaFormat(JsonSchema):
 
 class Text(RequestModel):
     format: Annotated[PlainText | AnyJson | SchemaFormat, Field(discriminator="type")] | None = None
-    verbosity: Literal["low", "medium", "high"] | None = None
+    verbosity: Verbosity | None = None
 
     @property
     def enforced(self) -> dict[str, object] | None:
