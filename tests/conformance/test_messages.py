@@ -114,6 +114,24 @@ def _read(usage: dict[str, Any]) -> int:
     return int(usage["input_tokens"] + usage["cache_read_input_tokens"])
 
 
+def test_an_answer_goes_on_where_it_was_left(system: System) -> None:
+    def said(messages: list[Any]) -> str:
+        body = {"model": "tiny-chat", "messages": messages, "max_tokens": 50, "temperature": 0}
+        return str(system.http.post(PATH, json=body).raise_for_status().json()["content"][0]["text"])
+
+    whole = said(SAY)
+    begun = whole[: whole.rindex(" ")]
+    assert begun + said([*SAY, {"role": "assistant", "content": begun}]) == whole
+    chat = {
+        "model": "tiny-chat",
+        "messages": [*SAY, {"role": "assistant", "content": begun}],
+        "continue_final_message": True,
+        "temperature": 0,
+    }
+    answer = system.http.post("/v1/chat/completions", json=chat).json()["choices"][0]["message"]
+    assert begun + answer["content"] == whole
+
+
 def test_counts_models_and_errors(system: System) -> None:
     version = {"anthropic-version": "2023-06-01"}
     counted = system.http.post(f"{PATH}/count_tokens", json={"model": "tiny-chat", "messages": SAY})

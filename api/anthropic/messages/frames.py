@@ -88,7 +88,7 @@ class MessageFrames(TextFrames):
                 "stop_reason": stop_reason(choice, result.usage, self._meta),
                 "stop_sequence": choice.stop,
             },
-            "usage": delta_usage(result.usage),
+            "usage": delta_usage(result.usage, self._meta),
         }
         return named_frame("message_delta", end) + _STOP
 

@@ -2,6 +2,8 @@
 
 from typing import cast
 
+from msgspec import structs
+
 from api.anthropic.messages.answer import (
     AnswerBlock,
     AnthropicMessage,
@@ -71,11 +73,16 @@ def stop_reason(choice: Choice, counts: TextUsage, meta: MessageMeta) -> StopRea
 
 
 def usage(counts: TextUsage, meta: MessageMeta) -> MessageUsage:
-    return {**delta_usage(counts), "service_tier": _TIERS[meta.tier]}
+    return {**delta_usage(counts, meta), "service_tier": _TIERS[meta.tier]}
 
 
-def delta_usage(counts: TextUsage) -> DeltaUsage:
-    """Anthropic's usage from a result's. What a cache is made of costs nothing more here."""
+def delta_usage(counts: TextUsage, meta: MessageMeta) -> DeltaUsage:
+    """Anthropic's usage from a result's. What a cache is made of costs nothing more here.
+
+    Where only the cache is wanted, the token that the engine makes is not told.
+    """
+    if not meta.max_tokens:
+        counts = structs.replace(counts, completion_tokens=0, reasoning_tokens=0)
     return {
         "input_tokens": counts.prompt_tokens - counts.cached_tokens,
         "cache_creation_input_tokens": 0,

@@ -341,8 +341,11 @@ def test_nothing_is_answered_where_only_the_cache_is_wanted(
     worker.play(lambda run: run.complete("x", finish_reason="length", completion_tokens=1))
     message = post(http, max_tokens=0)
     assert (message.content, message.stop_reason) == ([], "max_tokens")
+    assert message.usage.output_tokens == 0
     assert worker.runs[-1].payload["max_tokens"] == 1
-    assert "content_block_start" not in {event["type"] for event in events(http, max_tokens=0)}
+    told = events(http, max_tokens=0)
+    assert "content_block_start" not in {event["type"] for event in told}
+    assert told[-2]["usage"]["output_tokens"] == 0
 
 
 def test_a_job_can_be_polled_in_the_same_shape(http: httpx.Client, worker: ScriptedWorker) -> None:

@@ -98,6 +98,9 @@ class Answers:
         if not isinstance(payload, ChatPayload):
             _continue(sequence.detokenizer)
             return sequence
+        begun = bool(payload.continue_final_message and payload.messages[-1].get("content"))
+        if begun:
+            _continue(sequence.detokenizer)
         calls = _Calls.read(payload)
         # Before an enforced call, gpt-oss may write one in a message of its own, and nothing after it.
         alone = calls is not None and calls.enforced and self._family.channels
@@ -110,7 +113,7 @@ class Answers:
             Tools(calls.tools) if calls is not None else None,
             several=several,
             held=payload.grammar is not None or (calls is not None and calls.enforced),
-            begun=bool(payload.continue_final_message and payload.messages[-1].get("content")),
+            begun=begun,
         )
         return sequence
 
@@ -214,6 +217,6 @@ def _held(tool: Tool, payload: ChatPayload) -> Tool:
 
 
 def _continue(detokenizer: Any) -> None:
-    """A completion continues its prompt: a space at its beginning is not trimmed."""
+    """What continues a text of the prompt: a space at its beginning is not trimmed."""
     if "text" in vars(detokenizer):
         detokenizer.text, detokenizer.offset = " ", 1
