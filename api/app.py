@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from api.anthropic.batches import router as message_batches
+from api.anthropic.files import router as anthropic_files
 from api.anthropic.messages import router as messages
 from api.anthropic.models import router as anthropic_models
 from api.batches.batching import Batching
@@ -111,6 +112,7 @@ _EXPOSED = (
 #: Everything that is served. The order does not matter.
 RESOURCES: tuple[Resource, ...] = (
     addresses.RESOURCE,
+    anthropic_files.RESOURCE,
     anthropic_models.RESOURCE,
     artifacts.RESOURCE,
     batches.RESOURCE,

@@ -171,8 +171,10 @@ class Api(FastAPI):
                 error = addresses.dialect(path, method, marks).error_type
                 more = {**cast(dict[str, Any], extra["responses"]), "default": _error_response(error)}
                 for status, answer in more.items():
-                    shown = answers[status]["content"][_JSON]
-                    shown["schema"] = {"anyOf": [shown["schema"], answer["content"][_JSON]["schema"]]}
+                    for kind, other in answer["content"].items():
+                        shown = answers[status]["content"][kind]
+                        if shown["schema"] != other["schema"]:
+                            shown["schema"] = {"anyOf": [shown["schema"], other["schema"]]}
 
     def _operations(self) -> list[Operation]:
         extras = (getattr(context, "openapi_extra", None) for context in iter_route_contexts(self.routes))

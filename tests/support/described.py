@@ -174,7 +174,9 @@ def _errors(path: str) -> dict[str, Any]:
             schema: dict[str, Any] = operation["responses"]["default"]["content"][_JSON]["schema"]
             return schema
     addresses: Addresses = _app().state.addresses
-    return {"$ref": f"#/components/schemas/{addresses.dialect(path, 'GET').error_type.__name__}"}
+    # A dialect that is told by a header answers in its own shape, wherever.
+    dialects = {addresses.dialect(path, "GET"), *(each for each in addresses.dialects if each.mark)}
+    return {"anyOf": [{"$ref": f"#/components/schemas/{each.error_type.__name__}"} for each in dialects]}
 
 
 @cache

@@ -82,7 +82,9 @@ class Addresses:
             for route, dialect in self._spoken:
                 if route.matches(scope)[0] is wanted:
                     return dialect
-        return self._nearest(path)
+        names = {name for name, _ in headers}
+        marked = (dialect for dialect in self.dialects if dialect.mark and dialect.mark[0] in names)
+        return next(marked, None) or self._nearest(path)
 
     def _nearest(self, path: str) -> Dialect:
         """That of most addresses which begin in the same way: clients misspell addresses of their own API."""
