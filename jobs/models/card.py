@@ -72,6 +72,9 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: bytes of its weights in memory; None: not known
     weight_bytes: int | None = None
     context_length: int | None = None
+    #: how it samples where a request does not say it
+    temperature: float = 1.0
+    top_p: float = 1.0
     #: a language model that reads images
     sees: bool = False
     #: its chat templates have no place for tools

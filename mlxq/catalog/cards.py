@@ -15,6 +15,7 @@ from mlxq.catalog.families.image import ImageFamily
 from mlxq.catalog.families.table import family_by_files, speech_options, speech_voices
 from mlxq.catalog.families.transcription import TranscriptionFamily
 from mlxq.catalog.installed import Installed
+from mlxq.catalog.sampling import usual_sampling
 from mlxq.catalog.size import model_size
 from mlxq.catalog.templates import chat_templates, has_no_tools, speaks_of_thoughts
 from mlxq.catalog.vision import sees
@@ -41,6 +42,7 @@ def card_of(model: Installed, location: Location, kept: Kept) -> ModelCard:
     image = family_by_files(model.path)
     image = image if isinstance(image, ImageFamily) else None
     templates = chat_templates(model.path)
+    temperature, top_p = usual_sampling(model.path)
     return ModelCard(
         id=model.id,
         category=model.category,
@@ -58,6 +60,8 @@ def card_of(model: Installed, location: Location, kept: Kept) -> ModelCard:
         disk_bytes=size.disk_bytes,
         weight_bytes=size.weight_bytes,
         context_length=context_length(config),
+        temperature=temperature,
+        top_p=top_p,
         sees=sees(model.id, config),
         toolless=has_no_tools(templates),
         thinks=speaks_of_thoughts(templates),

@@ -21,6 +21,8 @@ from api.openai.responses.schema import ResponseRequest
 from api.openai.responses.tools import Called
 from jobs.errors import JobCancelled, MlxqError
 from jobs.meta import Meta
+from jobs.models.card import ModelCard
+from jobs.payloads import ChatPayload
 from jobs.results import TextResult, TextUsage
 
 #: Codes of OpenAI's that say what a client can do about it; any other is `server_error` or `invalid_prompt`.
@@ -44,11 +46,13 @@ class ResponseMeta(Meta, frozen=True, kw_only=True):
         return Maker(response_id, self.special, summary=self.summary, seals=self.seals)
 
 
-def noted(asked: ResponseRequest, ask: Ask, raw: bytes) -> ResponseMeta:
-    """What is noted with the job of a request, whose body was `raw`."""
+def noted(
+    asked: ResponseRequest, ask: Ask, raw: bytes, payload: ChatPayload, card: ModelCard | None
+) -> ResponseMeta:
+    """What is noted with the job of a request, whose body was `raw`, for the model of a card."""
     return ResponseMeta(
         model=asked.model,
-        echo=msgspec.Raw(orjson.dumps(_echo(asked, raw))),
+        echo=msgspec.Raw(orjson.dumps(_echo(asked, raw, payload, card))),
         special=ask.offers.special,
         summary=asked.summarised,
         seals=asked.sealed,
@@ -57,40 +61,45 @@ def noted(asked: ResponseRequest, ask: Ask, raw: bytes) -> ResponseMeta:
     )
 
 
-def _echo(asked: ResponseRequest, raw: bytes) -> Echo:
+def _echo(asked: ResponseRequest, raw: bytes, payload: ChatPayload, card: ModelCard | None) -> Echo:
     # What is repeated as it was sent: numbers of more than 64 bits are as they were read.
     sent = orjson.loads(raw)
     reasoning = asked.reasoning
     summary = (reasoning.summary or reasoning.generate_summary) if reasoning else None
     echo: Echo = {
         "background": bool(asked.background),
-        "frequency_penalty": asked.frequency_penalty or 0.0,
+        "frequency_penalty": payload.frequency_penalty or 0.0,
         "instructions": asked.instructions,
-        "max_output_tokens": asked.max_output_tokens,
+        "max_output_tokens": payload.max_tokens,
         "max_tool_calls": asked.max_tool_calls,
         "metadata": asked.metadata or {},
         "parallel_tool_calls": asked.parallel_tool_calls is not False,
-        "presence_penalty": asked.presence_penalty or 0.0,
+        "presence_penalty": payload.presence_penalty or 0.0,
         "previous_response_id": asked.previous_response_id,
         "prompt_cache_key": asked.prompt_cache_key,
         "reasoning": {
-            "effort": reasoning.effort if reasoning else None,
+            "effort": payload.reasoning_effort,
             "summary": None if summary == "none" else summary,
         },
         "safety_identifier": asked.safety_identifier,
         "service_tier": asked.served_tier,
         "store": asked.stored,
-        "temperature": 1.0 if asked.temperature is None else asked.temperature,
+        "temperature": _first(payload.temperature, card.temperature if card else None),
         "text": {"format": {"type": "text"}, **(sent.get("text") or {})},
         "tool_choice": sent.get("tool_choice") or "auto",
         "tools": [_tool(each) for each in sent.get("tools") or ()],
         "top_logprobs": asked.top_logprobs or 0,
-        "top_p": 1.0 if asked.top_p is None else asked.top_p,
+        "top_p": _first(asked.top_p, payload.top_p, card.top_p if card else None),
         "truncation": asked.truncation or "disabled",
     }
     if asked.user is not None:
         echo["user"] = asked.user
     return echo
+
+
+def _first(*values: float | None) -> float:
+    """The first that is given: by the request, by its alias, by the model."""
+    return next((value for value in values if value is not None), 1.0)
 
 
 def _tool(tool: dict[str, object]) -> dict[str, object]:

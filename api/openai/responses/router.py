@@ -75,7 +75,7 @@ async def prepare(request: Request) -> Prepared[ResponseRequest]:
     payload = await body.work(ask.payload)
     payload, headers = await settle(request, ref, payload, ask.enforced, body.headers, ask.unheeded)
     kept = await body.work(lambda: packed(body.raw, asked.previous_response_id)) if asked.stored else ""
-    meta = await body.work(lambda: noted(asked, ask, body.raw))
+    meta = await body.work(lambda: noted(asked, ask, body.raw, payload, ref.card))
     job = job_request(
         request,
         dialect=RESPONSES,

@@ -1,5 +1,7 @@
 """A response: what it answers and repeats, what its stream consists of, what the model is told and offered."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -46,6 +48,30 @@ def test_a_response_has_openais_shape_and_repeats_its_request(
     job = http.get(f"/v1/jobs/{found['id']}").json()
     assert (job["status"], job["kind"]) == ("completed", "response")
     assert job["result"]["output"] == found["output"]
+
+
+def test_what_is_repeated_is_what_counted(
+    make_settings: MakeSettings, model_root: Path, tmp_path: Path, worker: ScriptedWorker
+) -> None:
+    aliases = tmp_path / "aliases.json"
+    brief = {"model": "tiny", "temperature": 0.3, "max_tokens": 7, "reasoning_effort": "low"}
+    aliases.write_text(json.dumps({"brief": brief}))
+    usual = model_root / "tiny" / "generation_config.json"
+    usual.write_text(json.dumps({"do_sample": True, "temperature": 0.6, "top_p": 0.95}))
+    (model_root / "org/other" / "generation_config.json").write_text(json.dumps({"do_sample": False}))
+    settings = make_settings(alias_file=aliases)
+    with ApiServer(settings) as server, httpx.Client(base_url=server.url, timeout=30) as http:
+
+        def sampled(**fields: Any) -> tuple[float, float]:
+            found = post(http, **fields)
+            return found["temperature"], found["top_p"]
+
+        assert sampled() == (0.6, 0.95)
+        assert sampled(temperature=0, top_p=0) == (0, 0)
+        assert sampled(model="org/other") == (0, 1)
+        assert sampled(model="brief") == (0.3, 0.95)
+        found = post(http, model="brief")
+    assert (found["max_output_tokens"], found["reasoning"]["effort"]) == (7, "low")
 
 
 def test_a_stream_has_every_event_in_its_order(http: httpx.Client, worker: ScriptedWorker) -> None:
