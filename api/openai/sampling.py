@@ -45,6 +45,15 @@ StopTexts = Annotated[
 ]
 
 
+#: How much a model is to think. Templates do not know the last one.
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+def known_effort(wanted: Effort | None) -> str | None:
+    """The effort as templates know it."""
+    return "xhigh" if wanted == "max" else wanted
+
+
 #: How long an answer should be, which models of OpenAI's have learned.
 Verbosity = Literal["low", "medium", "high"]
 

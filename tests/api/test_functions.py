@@ -198,3 +198,14 @@ def test_what_openais_models_would_heed_is_told(http: httpx.Client, worker: Scri
     assert "moderation" in told(responses, **said, moderation={"model": "omni-moderation-latest"})
     assert told(chats, **chat(store=False, verbosity="medium", user="me")) == ""
     assert told(responses, **said, text={"verbosity": "medium"}, store=True, safety_identifier="me") == ""
+
+
+def test_the_highest_effort_is_the_highest_that_templates_know(
+    http: httpx.Client, worker: ScriptedWorker
+) -> None:
+    http.post(CHAT, json=chat(reasoning_effort="max")).raise_for_status()
+    assert worker.runs[-1].payload["reasoning_effort"] == "xhigh"
+    body = {"model": "tiny", "input": "Hello", "reasoning": {"effort": "max"}}
+    answer = http.post("/v1/responses", json=body).raise_for_status()
+    assert worker.runs[-1].payload["reasoning_effort"] == "xhigh"
+    assert answer.json()["reasoning"]["effort"] == "max"

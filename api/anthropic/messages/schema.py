@@ -33,7 +33,7 @@ from api.http.job_options.service_class import Ranked
 from api.inputs.answer_schema import without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
 from api.inputs.grammar import Wanted
-from api.openai.sampling import SMALLEST_TOP_P, StopText
+from api.openai.sampling import SMALLEST_TOP_P, Effort, StopText, known_effort
 from jobs.payloads import ChatPayload, ForcedFunction, Grammar
 
 #: Fields that have no meaning for a model on the own machine.
@@ -50,9 +50,6 @@ HARMLESS = frozenset(
     }
 )
 
-#: Anthropic's levels of effort that templates do not know.
-_EFFORTS = {"max": "xhigh"}
-
 
 class OutputFormat(RequestModel):
     type: Literal["json_schema"]
@@ -66,7 +63,7 @@ class OutputFormat(RequestModel):
 
 
 class OutputConfig(RequestModel):
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    effort: Effort | None = None
     format: OutputFormat | None = None
 
 
@@ -173,13 +170,12 @@ class Conversation(Ranked):
         """The job's payload, but for what the names in it mean."""
         schema = self._schema
         tools = [] if isinstance(self.tool_choice, NoChoice) else self._offered
-        effort = self.output_config.effort if self.output_config else None
         goes_on = self.messages[-1].role == "assistant"
         return ChatPayload(
             messages=plain_messages(self.system, self.messages),
             continue_final_message=goes_on,
             enable_thinking=self.thinks,
-            reasoning_effort=_EFFORTS.get(effort, effort) if effort else None,
+            reasoning_effort=known_effort(self.output_config.effort) if self.output_config else None,
             grammar=Grammar(schema) if schema is not None else None,
             tools=[tool.plain() for tool in tools] or None,
             tool_choice=held(self.tool_choice) if tools else None,

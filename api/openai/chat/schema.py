@@ -23,7 +23,7 @@ from api.openai.chat.tools import (
     demands,
     named_by,
 )
-from api.openai.sampling import Sampling, Verbosity, verbose
+from api.openai.sampling import Effort, Sampling, Verbosity, known_effort, verbose
 from jobs.payloads import ChatPayload, ForcedFunction, Grammar
 
 #: Fields that clients send and that have no meaning for a model on the own machine.
@@ -64,7 +64,7 @@ class ChatRequest(Sampling):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
 
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    reasoning_effort: Effort | None = None
     enable_thinking: bool | None = None
     chat_template_kwargs: dict[str, object] | None = None
 
@@ -225,7 +225,7 @@ class ChatRequest(Sampling):
             add_generation_prompt=goes_on or self.add_generation_prompt is not False,
             max_tokens=self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens,
             enable_thinking=self.enable_thinking,
-            reasoning_effort=self.reasoning_effort,
+            reasoning_effort=known_effort(self.reasoning_effort),
             chat_template_kwargs=self.chat_template_kwargs,
             n=self.n or 1,
             logprobs=(self.top_logprobs or 0) if self.logprobs else None,

@@ -11,7 +11,7 @@ from api.openai.responses.items import InputItem
 from api.openai.responses.schema import Asked, ResponseRequest
 from api.openai.responses.tool_choice import Chosen, choose
 from api.openai.responses.tools import Offers
-from api.openai.sampling import verbose
+from api.openai.sampling import known_effort, verbose
 from jobs.errors import InvalidRequest
 from jobs.payloads import ChatPayload, ForcedFunction, Grammar, Message
 
@@ -88,7 +88,7 @@ class Ask(msgspec.Struct, frozen=True):
         return ChatPayload(
             messages=self.messages,
             truncate=asked.truncation == "auto",
-            reasoning_effort=asked.reasoning.effort if asked.reasoning else None,
+            reasoning_effort=known_effort(asked.reasoning.effort) if asked.reasoning else None,
             grammar=Grammar(schema) if schema is not None else None,
             tools=tools or None,
             tool_choice=chosen.held if tools else None,

@@ -78,7 +78,7 @@ def _echo(asked: ResponseRequest, raw: bytes, payload: ChatPayload, card: ModelC
         "previous_response_id": asked.previous_response_id,
         "prompt_cache_key": asked.prompt_cache_key,
         "reasoning": {
-            "effort": payload.reasoning_effort,
+            "effort": (reasoning.effort if reasoning else None) or payload.reasoning_effort,
             "summary": None if summary == "none" else summary,
         },
         "safety_identifier": asked.safety_identifier,

@@ -10,7 +10,7 @@ from api.inputs.answer_schema import JsonSchema, without_switches
 from api.openai.responses.items import Items
 from api.openai.responses.tool_choice import ToolChoice
 from api.openai.responses.tools import ToolParam
-from api.openai.sampling import Sampling, Verbosity
+from api.openai.sampling import Effort, Sampling, Verbosity
 
 #: Fields that clients send and that have no meaning for a model on the own machine.
 HARMLESS = frozenset(
@@ -32,7 +32,7 @@ def _one_text_is_a_message(value: Any) -> Any:
 class Reasoning(RequestModel):
     """`summary`: the thoughts are wanted as a summary; they are given as they are."""
 
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    effort: Effort | None = None
     summary: Literal["auto", "concise", "detailed", "none"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
 
