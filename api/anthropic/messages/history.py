@@ -43,8 +43,8 @@ def plain_messages(
     plain: list[PlainMessage] = []
     if text := system_text(system):
         plain.append({"role": "system", "content": text})
-    for message in messages:
-        plain += _plain(message)
+    for number, message in enumerate(messages):
+        plain += _plain(message, f"messages[{number}].content")
     return plain
 
 
@@ -54,33 +54,36 @@ def system_text(system: str | Sequence[TextBlock] | None) -> str:
     return _GAP.join(block.text for block in system if block.text)
 
 
-def _plain(message: InputMessage) -> Iterator[PlainMessage]:
+def _plain(message: InputMessage, place: str) -> Iterator[PlainMessage]:
+    """`place`: where its content stands in the request."""
     content = message.content
     if isinstance(content, str):
         yield {"role": message.role, "content": content}
     elif message.role == "assistant":
-        yield _answer(content)
+        yield _answer(content, place)
     else:
         # The results come first: they belong to the calls before them.
-        results = [block for block in content if isinstance(block, ToolResultBlock)]
         shown: list[Part] = []
-        for result in results:
-            parts = _parts(result.content)
-            images = [part for part in parts if part["type"] != "text"]
+        answers = False
+        for number, result in enumerate(content):
+            if not isinstance(result, ToolResultBlock):
+                continue
+            answers = True
+            parts = _parts(result.content, f"{place}[{number}].content")
             text = _text(part for part in parts if part["type"] == "text")
-            shown += images
+            shown += [part for part in parts if part["type"] != "text"]
             yield {
                 "role": "tool",
                 "tool_call_id": result.tool_use_id,
                 "content": text or (_FAILED if result.is_error else ""),
             }
-        rest = [*shown, *_parts([block for block in content if not isinstance(block, ToolResultBlock)])]
-        if rest or not results:
+        rest = [*shown, *_parts(content, place)]
+        if rest or not answers:
             yield {"role": message.role, "content": _content(rest)}
 
 
-def _answer(content: Sequence[Block]) -> PlainMessage:
-    message: PlainMessage = {"role": "assistant", "content": _content(_parts(content))}
+def _answer(content: Sequence[Block], place: str) -> PlainMessage:
+    message: PlainMessage = {"role": "assistant", "content": _content(_parts(content, place))}
     thoughts = [_thought(block) for block in content if isinstance(block, ThinkingBlock)]
     if any(thoughts):
         message["reasoning_content"] = _GAP.join(filter(None, thoughts))
@@ -112,44 +115,50 @@ def _text(parts: Iterable[Part]) -> str:
     return _GAP.join(part["text"] for part in parts)
 
 
-def _parts(content: str | Sequence[Block] | Sequence[ResultBlock]) -> list[Part]:
-    """What a model can read of blocks."""
+def _parts(content: str | Sequence[Block] | Sequence[ResultBlock], place: str) -> list[Part]:
+    """What a model can read of blocks. What is no text says its place in the request."""
     if isinstance(content, str):
         return [_said(content)] if content else []
     parts: list[Part] = []
-    for block in content:
+    for number, block in enumerate(content):
+        at = f"{place}[{number}]"
         match block:
             case TextBlock(text=text) if text:
                 parts.append(_said(text))
-            case ImageBlock(source=FileSource(file_id=file_id)):
-                parts.append({"type": "image_url", "file_id": file_id})
-            case ImageBlock(source=UrlSource(url=url)):
-                parts.append({"type": "image_url", "url": url})
-            case ImageBlock(source=Base64Source(media_type=media_type, data=data)):
-                parts.append({"type": "image_url", "url": f"data:{media_type};base64,{data}"})
+            case ImageBlock():
+                parts.append({"type": "image_url", "place": at, **_image(block)})
             case SearchResultBlock():
                 texts = _GAP.join(each.text for each in block.content)
                 parts.append(_said(f"{block.title}\n{block.source}\n{texts}"))
             case DocumentBlock():
-                parts += _document(block)
+                parts += _document(block, at)
             case ToolReferenceBlock(tool_name=name):
                 parts.append(_said(f"The tool '{name}' can be called now."))
     return parts
 
 
-def _document(block: DocumentBlock) -> list[Part]:
+def _image(block: ImageBlock) -> Part:
+    match block.source:
+        case FileSource(file_id=file_id):
+            return {"file_id": file_id}
+        case UrlSource(url=url):
+            return {"url": url}
+        case Base64Source(media_type=media_type, data=data):
+            return {"url": f"data:{media_type};base64,{data}"}
+
+
+def _document(block: DocumentBlock, place: str) -> list[Part]:
     heading = "\n".join(filter(None, (block.title, block.context)))
-    source = block.source
     parts = [_said(heading)] if heading else []
-    match source:
+    match block.source:
         case TextSource(data=text):
             parts.append(_said(text))
         case ContentSource(content=content):
-            parts += _parts(content)
+            parts += _parts(content, f"{place}.source.content")
         case Base64Source(data=data) | UrlSource(url=data):
-            parts.append({"type": "file", "data": data})
+            parts.append({"type": "file", "place": place, "data": data})
         case FileSource(file_id=file_id):
-            parts.append({"type": "file", "file_id": file_id})
+            parts.append({"type": "file", "place": place, "file_id": file_id})
     return parts
 
 

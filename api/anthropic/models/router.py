@@ -15,6 +15,7 @@ from api.http.context import context_of, jobs_of
 from api.http.openapi import gives
 from api.models.entry import ModelEntry
 from api.models.inventory import find, inventory
+from jobs.errors import InvalidRequest
 from jobs.kinds import Category
 
 #: OpenAI's routes of these addresses are the ones that `/openapi.json` describes.
@@ -59,14 +60,17 @@ def model_info(entry: ModelEntry, alias: str = "") -> ModelInfo:
 
 
 def page(models: Sequence[ModelInfo], limit: int, before: str | None, after: str | None) -> ModelPage:
-    """At most `limit` of these: those just before an id, or those after one."""
+    """At most `limit` of these: those just before an id, or those after one. Raises InvalidRequest for another id."""
     places = {each["id"]: place for place, each in enumerate(models)}
+    for name, cursor in (("before_id", before), ("after_id", after)):
+        if cursor is not None and cursor not in places:
+            raise InvalidRequest(f"No model with id '{cursor[:100]}' to go on from.", param=name)
     if before is not None:
-        end = places.get(before, 0)
+        end = places[before]
         start = max(0, end - limit)
         more = start > 0
     else:
-        start = places[after] + 1 if after in places else 0
+        start = 0 if after is None else places[after] + 1
         end = start + limit
         more = end < len(models)
     shown = list(models[start:end])

@@ -417,6 +417,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "block is text": ({"messages": [{"role": "user", "content": ["x"]}]}, "messages[0].content[0]"),
     "text is a number": (block(type="text", text=3), "messages[0].content[0].text"),
     "image without source": (block(type="image"), "messages[0].content[0].source"),
+    "document that is none": (
+        {
+            "system": "Be brief.",
+            **block(type="document", source={"type": "base64", "media_type": "a/b", "data": "§"}),
+        },
+        "messages[0].content[0]",
+    ),
     "image of nothing": (block(type="image", source={"type": "file"}), "messages[0].content[0].source"),
     "image of an assistant": (
         block("assistant", type="image", source={"type": "url", "url": "http://x"}),

@@ -29,6 +29,10 @@ def test_pages_go_both_ways(http: httpx.Client) -> None:
     assert page() == (["org/other"], True)
     assert page(after_id="org/other") == (["tiny"], False)
     assert page(before_id="tiny") == (["org/other"], False)
+    # Not from the beginning again, as a client that walks pages would never end.
+    for cursor in ("after_id", "before_id"):
+        refused = http.get("/v1/models", params={cursor: "gone"}, headers=VERSION)
+        assert (refused.status_code, refused.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
 def test_a_missing_model_is_missed_in_the_callers_dialect(
