@@ -169,3 +169,14 @@ def test_counts_are_everybodys_and_hold_no_ids(keyed: Keyed, worker: ScriptedWor
     for path in ("/v1/queue/stats", "/v1/manager/status", "/v1/system/status", "/v1/manager/models"):
         assert job not in keyed.bob.get(path).raise_for_status().text
     worker.resume()
+
+
+def test_a_stored_file_is_read_for_its_key_only(keyed: Keyed, worker: ScriptedWorker) -> None:
+    sent = {"files": {"file": ("a.txt", b"Ann's secret.")}, "data": {"purpose": "user_data"}}
+    file_id = keyed.ann.post("/v1/files", **sent).raise_for_status().json()["id"]  # type: ignore[arg-type]
+    content = [{"type": "input_file", "file_id": file_id}, {"type": "input_text", "text": "?"}]
+    body = {"model": "tiny", "input": [{"role": "user", "content": content}]}
+    assert keyed.bob.post("/v1/responses", json=body).status_code == 404
+    assert not worker.runs
+    assert keyed.ann.post("/v1/responses", json=body).status_code == 200
+    assert "Ann's secret." in str(worker.runs[-1].payload["messages"])
