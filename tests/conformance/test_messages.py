@@ -142,6 +142,9 @@ def test_counts_models_and_errors(system: System) -> None:
     assert (refused.status_code, "prompt is too long" in refused.text) == (400, True), refused.text
     for model in system.http.get("/v1/models", headers=version).json()["data"]:
         check_type(ModelInfo, model)
+        found = model["capabilities"]
+        thinks, sees = found["thinking"]["types"]["enabled"], found["image_input"]
+        assert (thinks["supported"], sees["supported"]) == (model["id"] == "tiny-chat", False), model
     missing = system.http.post(PATH, json={"model": "nobody", "messages": SAY, "max_tokens": 1})
     assert missing.status_code == 404
     check_type(ErrorResponse, missing.json())

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.anthropic.dialect import ANTHROPIC
-from api.anthropic.models.schema import ModelInfo, ModelPage
+from api.anthropic.models.schema import ModelCapabilities, ModelInfo, ModelPage, Support
 from api.anthropic.route import AnthropicRoute
 from api.dispatch.resource import Resource
 from api.http.answers.json_response import json_response
@@ -52,10 +52,37 @@ def model_info(entry: ModelEntry, alias: str = "") -> ModelInfo:
         "lifecycle": "active",
         "max_input_tokens": entry.context_length,
         "max_tokens": entry.context_length,
-        "capabilities": None,
+        "capabilities": _capabilities(sees=entry.sees, thinks=entry.card is not None and entry.card.thinks),
         "line": None,
         "deprecated_at": None,
         "retires_at": None,
+    }
+
+
+def _capabilities(*, sees: bool, thinks: bool) -> ModelCapabilities:
+    yes, no = Support(supported=True), Support(supported=False)
+    thinking = Support(supported=thinks)
+    return {
+        "batch": yes,
+        "citations": no,
+        "code_execution": no,
+        "context_management": no,
+        "effort": {
+            **thinking,
+            "low": thinking,
+            "medium": thinking,
+            "high": thinking,
+            "xhigh": thinking,
+            "max": thinking,
+        },
+        "image_input": Support(supported=sees),
+        "pdf_input": yes,
+        "server_tools": {**no, "code_execution": no, "web_search": no},
+        "structured_outputs": yes,
+        "thinking": {
+            **thinking,
+            "types": {"adaptive": thinking, "between_tools": thinking, "disabled": yes, "enabled": thinking},
+        },
     }
 
 
