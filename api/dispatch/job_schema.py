@@ -69,7 +69,7 @@ class LiveJob(TypedDict):
     status: Status
     kind: str
     queue: str
-    model: str
+    model: str | None
     app: str
     service_class: Class
     created_at: int | None

@@ -63,8 +63,9 @@ def random_kokoro(folder: Path, *voices: str, seed: int = 0) -> Path:
     for name, value in weights.items():
         if turned[name].shape != value.shape:
             weights[name] = value.swapaxes(1, 2)
-    mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
     for name in voices:
         voice = 0.3 * mx.random.normal((510, 1, 256))
         mx.save_safetensors(str(folder / "voices" / f"{name}.safetensors"), {"voice": voice})
+    # The last of them: before that it is no model, and a worker that looks lists none without voices.
+    mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
     return folder
