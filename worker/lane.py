@@ -288,7 +288,8 @@ class Lane:
                 task.execution.loading = time.monotonic()
                 self._jobs.put([task.message(events.Loading(claim.model))])
                 self._load(claim.model)
-            self.occupant.keep = claim.payload.keep_alive
+            if claim.payload.keep_alive is not None:
+                self.occupant.keep = claim.payload.keep_alive
             if claim.kind is Kind.LOAD:
                 self.slot.asked()
                 self._running.end(task, result=LoadResult(status="loaded", model=self.slot.model))

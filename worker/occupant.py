@@ -24,7 +24,7 @@ class LaneOccupant:
 
         `give_way` ends its tasks if the clients of all of them have left.
         """
-        #: seconds that the last caller wants the model to stay
+        #: seconds that the model is to stay, as the last caller wants that named any; None: none has since its load
         self.keep: float | None = None
         #: when it was last asked for its model, on the monotonic clock
         self.used_at = float("-inf")

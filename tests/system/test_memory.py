@@ -39,6 +39,8 @@ def test_an_empty_request_of_ollama_says_how_long_a_model_stays(
     assert 0 < load(None) <= 1800
     assert 1800 < load("1h") <= 3600
     assert load(-1) > 1e9
+    assert ask(system, "org/second").status_code == 200
+    assert load(None) > 1e9
     load("100ms")
     system.wait_until(lambda: loaded(system) != "org/second", "the model is still loaded")
 

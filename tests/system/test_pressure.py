@@ -270,7 +270,7 @@ def test_every_kind_of_request_says_how_long_its_model_stays(
     http.post("/v1/models/load", json={"model": "first"}).raise_for_status()
     model = {Category.LLM: "first", Category.EMBEDDING: "vectors"}[category]
     (lane,) = [lane for lane in server.host.lanes[category].lanes if lane.model == model]
-    for said, seconds in (("5m", 300), (None, None), (-1, -1)):
+    for said, seconds in (("5m", 300), (None, 300), (-1, -1)):
         asked = body if said is None else {**body, "keep_alive": said}
         http.post(path, json=asked).raise_for_status()
         assert lane.occupant.keep == seconds
