@@ -292,7 +292,9 @@ class Lane:
                 self.occupant.keep = claim.payload.keep_alive
             if claim.kind is Kind.LOAD:
                 self.slot.asked()
-                self._running.end(task, result=LoadResult(status="loaded", model=self.slot.model))
+                took = round(self.load_seconds or 0.0, 6) if switch else 0.0
+                loaded = LoadResult(status="loaded", model=self.slot.model, load_seconds=took)
+                self._running.end(task, result=loaded)
                 return True
             if switch:
                 self._jobs.put([task.message(events.Loaded(claim.model))])

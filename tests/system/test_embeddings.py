@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,19 @@ def test_a_job_answers_as_a_call_does(system: System) -> None:
     result = outcome(system, accepted.json()["id"])["result"]
     check_shape("CreateEmbeddingResponse", result)
     assert result == system.http.post("/v1/embeddings", json=body).json()
+
+
+def test_lm_studios_clients_say_how_long_the_model_stays(system: System) -> None:
+    answer = system.http.post("/api/v0/embeddings", json={"model": "small", "input": "Hello", "ttl": 7200})
+    assert answer.status_code == 200, answer.text
+    assert "warning" not in answer.headers
+
+    def stays() -> float:
+        (row,) = (each for each in system.http.get("/api/ps").json()["models"] if each["name"] == "small")
+        return (datetime.fromisoformat(row["expires_at"]) - datetime.now(UTC)).total_seconds()
+
+    system.wait_until(lambda: 3600 < stays() <= 7200, "the model does not stay so long")
+    system.http.post("/api/v1/models/unload", json={"instance_id": "small"}).raise_for_status()
 
 
 def test_vectors_that_were_delivered_do_not_stay(system: System) -> None:

@@ -64,6 +64,16 @@ def test_ollamas_clients_see_how_long_a_load_and_the_work_took(
     assert total >= work > 0
 
 
+def test_lm_studios_clients_see_how_long_a_load_took(system: System) -> None:
+    def load() -> float:
+        answer = system.http.post("/api/v1/models/load", json={"model": "org/second"})
+        return float(answer.raise_for_status().json()["load_time_seconds"])
+
+    system.http.post("/v1/models/unload", json={"model_type": "llm"}).raise_for_status()
+    assert load() > 0
+    assert load() == 0
+
+
 @pytest.mark.parametrize("keep_alive", ["5m", "24h", -1, 300, "300", "10.5s", "100ms"])
 def test_durations_are_said_as_to_ollama(system: System, keep_alive: object) -> None:
     assert ask(system, "first", keep_alive=keep_alive).status_code == 200

@@ -208,7 +208,9 @@ async def test_while_the_head_waits_for_the_slot_the_rest_waits_in_the_queue(
 
 async def test_load_and_unload_are_jobs_too(bench: Bench) -> None:
     loaded = (await bench.story(await bench.send(Kind.LOAD, "second")))[-1]
-    assert data_of(loaded)["result"] == {"status": "loaded", "model": "second"}
+    result = data_of(loaded)["result"]
+    assert (result["status"], result["model"]) == ("loaded", "second")
+    assert result["load_seconds"] > 0
     unloaded = (await bench.story(await bench.send(Kind.UNLOAD, "")))[-1]
     assert data_of(unloaded)["result"] == {"status": "unloaded"}
     assert bench.engine.closed

@@ -1,6 +1,5 @@
 """What is told of models, from the inventory's entries, and what loads and unloads are answered with."""
 
-import time
 from typing import Literal
 
 from api.dispatch.renderers import Answered
@@ -89,7 +88,7 @@ def loaded(job: Answered[LmStudioLoadMeta, LoadResult]) -> LmStudioLoaded:
     answer: LmStudioLoaded = {
         "type": meta.type,
         "instance_id": meta.model or "",
-        "load_time_seconds": round(max(0.0, (job.ended_at or time.time()) - meta.created), 3),
+        "load_time_seconds": round(job.result.load_seconds, 3),
         "status": "loaded",
     }
     if meta.context_length is not None:

@@ -80,7 +80,7 @@ class LmStudioModelsV1(TypedDict):
 class LmStudioLoadRequest(RequestModel):
     """A model loads as it is, and may be used with its whole context."""
 
-    harmless = frozenset({"eval_batch_size", "flash_attention", "offload_kv_cache_to_gpu", "parallel"})
+    harmless = frozenset({"eval_batch_size", "flash_attention", "offload_kv_cache_to_gpu"})
 
     model: str
     echo_load_config: bool = False

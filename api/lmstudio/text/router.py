@@ -23,14 +23,18 @@ from api.lmstudio.text.render import (
     lmstudio_chat,
     lmstudio_completion,
 )
-from api.lmstudio.text.schema import LmStudioChatRequest, LmStudioCompletionRequest
+from api.lmstudio.text.schema import (
+    LmStudioChatRequest,
+    LmStudioCompletionRequest,
+    LmStudioEmbeddingRequest,
+)
 from api.openai.chat.answer import answer_chat, prepare_chat
 from api.openai.chat.schema import ChatRequest
 from api.openai.completions.answer import answer_completion, prepare_completion
 from api.openai.completions.schema import CompletionRequest
 from api.openai.embeddings.answer import answer_embeddings, prepare_embeddings
 from api.openai.embeddings.render import EmbeddingMeta, embedding_list
-from api.openai.embeddings.schema import EmbeddingList, EmbeddingRequest
+from api.openai.embeddings.schema import EmbeddingList
 from jobs.kinds import Kind
 from mlxq.catalog import ModelRef
 
@@ -71,10 +75,11 @@ async def completions(request: Request) -> Response:
     "/api/v0/embeddings",
     summary="Turn texts into vectors, as LM Studio's clients ask for them",
     response_class=Response,
-    openapi_extra=takes(EmbeddingRequest) | by_job(EmbeddingList),
+    openapi_extra=takes(LmStudioEmbeddingRequest) | by_job(EmbeddingList),
 )
 async def embeddings(request: Request) -> Response:
-    return await answer_embeddings(request, await prepare_embeddings(request, LMSTUDIO))
+    made = await prepare_embeddings(request, LMSTUDIO, LmStudioEmbeddingRequest)
+    return await answer_embeddings(request, made)
 
 
 def _chat_note(chat: ChatRequest, ref: ModelRef) -> LmStudioChatMeta:

@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from api.openai.chat.schema import HARMLESS, ChatRequest
 from api.openai.completions.schema import CompletionRequest
+from api.openai.embeddings.schema import EmbeddingRequest
 from jobs.payloads import CompletionPayload
 
 #: Names of LM Studio's, and what the engines call the same.
@@ -48,3 +49,14 @@ class LmStudioCompletionRequest(CompletionRequest):
     def payload(self, usual: int | None = None) -> CompletionPayload:
         payload = super().payload(usual)
         return structs.replace(payload, max_tokens=usual) if self.max_tokens is None else payload
+
+
+class LmStudioEmbeddingRequest(EmbeddingRequest):
+    """Texts to turn into vectors."""
+
+    harmless: ClassVar[frozenset[str]] = EmbeddingRequest.harmless.union({"ttl"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_our_words(cls, data: Any) -> Any:
+        return _renamed(data)

@@ -17,9 +17,11 @@ from api.openai.embeddings.schema import EmbeddingRequest
 _DELIVERED = 15
 
 
-async def prepare_embeddings(request: Request, dialect: Dialect) -> Prepared[EmbeddingRequest]:
+async def prepare_embeddings(
+    request: Request, dialect: Dialect, schema: type[EmbeddingRequest] = EmbeddingRequest
+) -> Prepared[EmbeddingRequest]:
     """The job."""
-    body = await read_body(request, EmbeddingRequest)
+    body = await read_body(request, schema)
     wanted = body.value
     preferred = preference(request.headers, background=bool(wanted.background))
     job = await embedding_job(request, wanted, preferred, dialect)

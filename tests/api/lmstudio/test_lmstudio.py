@@ -201,12 +201,15 @@ def test_models_are_listed_loaded_and_unloaded_by_version_1(
     assert other["loaded_instances"] == []
     assert (other["type"], other["display_name"], other["format"]) == ("llm", "other", "mlx")
     assert other["capabilities"] == {"vision": False, "trained_for_tool_use": True}
-    loaded = http.post("/api/v1/models/load", json={"model": "org/other", "echo_load_config": True}).json()
-    assert loaded.pop("load_time_seconds") >= 0
-    assert loaded == {
+    worker.play(lambda run: run.end(result={"status": "loaded", "load_seconds": 1.25}))
+    body = {"model": "org/other", "echo_load_config": True, "flash_attention": True, "parallel": 4}
+    answer = http.post("/api/v1/models/load", json=body)
+    assert answer.headers["warning"] == '299 mlxq "ignored fields: parallel"'
+    assert answer.json() == {
         "type": "llm",
         "instance_id": "org/other",
         "status": "loaded",
+        "load_time_seconds": 1.25,
         "load_config": {"context_length": 4096},
     }
     unloaded = http.post("/api/v1/models/unload", json={"instance_id": "org/other"}).json()
