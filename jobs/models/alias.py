@@ -34,7 +34,9 @@ class ModelAlias(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None = None
     repetition_context_size: Count | None = None
     presence_penalty: Penalty | None = None
+    presence_context_size: Count | None = None
     frequency_penalty: Penalty | None = None
+    frequency_context_size: Count | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     enable_thinking: bool | None = None
 

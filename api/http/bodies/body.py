@@ -80,7 +80,7 @@ async def apart(size: int, task: Callable[[], Result], *, ready: bool = True) ->
 
 def _read(raw: bytes, model: type[Model], withheld: frozenset[str]) -> Body[Model]:
     data = parse_object(raw)
-    ignored = data.keys() - known_fields(model) | withhold(data, withheld)
+    ignored = ignored_fields(model, data) | withhold(data, withheld)
     return Body(raw, validate(model, data), tuple(ignored))
 
 
@@ -90,6 +90,16 @@ def withhold(data: dict[str, object], withheld: frozenset[str]) -> set[str]:
     for name in taken:
         del data[name]
     return set(taken)
+
+
+def ignored_fields(model: type[RequestModel], data: Mapping[str, Any]) -> set[str]:
+    """The names of fields that ask for something and have no effect; those within objects with the object's."""
+    unknown = data.keys() - known_fields(model)
+    found = {name for name in unknown if data[name] not in (None, model.idle.get(name))}
+    for name, inner in model.inside.items():
+        if isinstance(value := data.get(name), dict):
+            found |= {f"{name}.{each}" for each in ignored_fields(inner, value)}
+    return found
 
 
 @cache

@@ -1,6 +1,7 @@
 """Types that several requests share. Strict: JSON's own types, without coercion, infinities or NaN."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -76,6 +77,10 @@ class RequestModel(BaseModel):
 
     #: Fields that are ignored without a warning.
     harmless: ClassVar[frozenset[str]] = frozenset()
+    #: The same of fields that ask for nothing with this value.
+    idle: ClassVar[Mapping[str, object]] = {}
+    #: Objects in it whose ignored fields are named too.
+    inside: ClassVar[Mapping[str, "type[RequestModel]"]] = {}
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -13,7 +13,7 @@ from api.http.job_options.prefer import preference
 from api.http.openapi import streams, takes
 from api.llamacpp.completion.render import LlamaCompletion, LlamaFrames, llama_completion
 from api.llamacpp.completion.schema import LlamaCompletionRequest
-from api.llamacpp.dialect import LLAMACPP
+from api.llamacpp.dialect import LLAMACPP, USUAL_MODEL
 from jobs.client import Submission
 from jobs.kinds import Kind
 from jobs.meta import Meta
@@ -43,7 +43,7 @@ async def completion(request: Request) -> Response:
         kind=Kind.COMPLETION,
         model=ref,
         payload=payload,
-        meta=Meta(model=wanted.model),
+        meta=Meta(model=ref.id if wanted.model == USUAL_MODEL else wanted.model),
         preference=preferred,
         stream=wanted.stream,
     )

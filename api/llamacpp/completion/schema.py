@@ -1,11 +1,13 @@
-"""`POST /completion`: the request. Options of llama.cpp's engine alone are accepted and have no effect."""
+"""`POST /completion`: the request. Options of llama.cpp's engine alone have no effect."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from api.http.bodies.fields import MAX_COUNT, Penalty, Probability, RequestModel
+from api.inputs.penalties import MISSING_SAMPLERS, penalties
 from api.llamacpp.dialect import USUAL_MODEL, ModelName
 from api.openai.sampling import SMALLEST_TOP_P, Bias, StopText, TokenId
 from jobs.payloads import CompletionPayload
@@ -49,18 +51,20 @@ class LlamaCompletionRequest(RequestModel):
 
     harmless = frozenset(
         {
-            *("cache_prompt", "id_slot", "n_keep", "n_indent", "n_cache_reuse", "min_keep", "samplers"),
-            *("mirostat", "mirostat_tau", "mirostat_eta", "typical_p", "dynatemp_range", "dynatemp_exponent"),
-            *(
-                "dry_multiplier",
-                "dry_base",
-                "dry_allowed_length",
-                "dry_penalty_last_n",
-                "dry_sequence_breakers",
-            ),
-            *("t_max_predict_ms", "timings_per_token", "return_progress", "return_tokens", "lora"),
+            *("cache_prompt", "id_slot", "n_keep", "n_cache_reuse", "sse_ping_interval"),
+            # Numbers of samplers whose own names count.
+            *("mirostat_tau", "mirostat_eta", "dynatemp_exponent", "dry_base", "dry_allowed_length"),
+            *("dry_penalty_last_n", "dry_sequence_breakers"),
         }
     )
+    idle: ClassVar[Mapping[str, object]] = {
+        **MISSING_SAMPLERS,
+        **dict.fromkeys(("min_keep", "n_indent", "n_probs", "t_max_predict_ms"), 0),
+        **dict.fromkeys(("return_progress", "return_tokens", "timings_per_token"), False),
+        "post_sampling_probs": False,
+        "lora": [],
+        "response_fields": [],
+    }
 
     model: ModelName = USUAL_MODEL
     prompt: Annotated[
@@ -71,6 +75,7 @@ class LlamaCompletionRequest(RequestModel):
         ),
     ]
     n_predict: Number | None = None
+    max_tokens: Number | None = None
     stream: bool = False
     stop: Annotated[list[StopText], Field(max_length=16)] | None = None
     temperature: Annotated[float, Field(ge=-1, le=2)] | None = None
@@ -114,10 +119,11 @@ class LlamaCompletionRequest(RequestModel):
 
     def payload(self) -> CompletionPayload:
         """What the client did not give is left to the model's own defaults."""
-        last, threshold = self.repeat_last_n, self.xtc_threshold
+        most = self.max_tokens if self.n_predict is None else self.n_predict
+        threshold = self.xtc_threshold
         return CompletionPayload(
             prompts=[self.prompt],
-            max_tokens=None if self.n_predict is None or self.n_predict < 0 else self.n_predict,
+            max_tokens=None if most is None or most < 0 else most,
             stop=self.stop or None,
             temperature=None if self.temperature is None else max(0.0, self.temperature),
             top_k=None if self.top_k is None else max(0, self.top_k),
@@ -126,10 +132,12 @@ class LlamaCompletionRequest(RequestModel):
             # Above a half there are no two tokens of that probability, and nothing is left out.
             xtc_probability=0.0 if threshold is not None and threshold > 0.5 else self.xtc_probability,
             xtc_threshold=None if threshold is None else min(threshold, 0.5),
-            repetition_penalty=None if last == 0 else self.repeat_penalty,
-            repetition_context_size=last if last is not None and last > 0 else None,
-            presence_penalty=self.presence_penalty,
-            frequency_penalty=self.frequency_penalty,
+            **penalties(
+                self.repeat_last_n,
+                repeat=self.repeat_penalty,
+                presence=self.presence_penalty,
+                frequency=self.frequency_penalty,
+            ),
             seed=None if self.seed in _DRAWN else self.seed,
             ignore_eos=self.ignore_eos,
             logit_bias=self.logit_bias or None,

@@ -1,14 +1,15 @@
 """`POST /api/chat` and `/api/generate`: the requests."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.http.bodies.base64_text import is_data_url
+from api.http.bodies.fields import RequestModel, wrong
 from api.http.bodies.nesting import not_deeper_than
 from api.inputs.answer_schema import without_switches
 from api.inputs.functions import DEEPEST_SCHEMA
@@ -77,6 +78,7 @@ class Asked(ModelRequest):
     """What chat and generate have in common."""
 
     harmless = frozenset({"shift"})
+    inside: ClassVar[Mapping[str, type[RequestModel]]] = {"options": Options}
 
     stream: bool = True
     format: Format = None
@@ -130,7 +132,8 @@ class OllamaChatRequest(Asked):
 class OllamaGenerateRequest(Asked):
     """Without a prompt the model is loaded, or unloaded by a `keep_alive` of 0. `raw` prompts get no template."""
 
-    harmless = frozenset({*Asked.harmless, "context", "template", "truncate"})
+    harmless = frozenset({*Asked.harmless, "truncate"})
+    idle: ClassVar[Mapping[str, object]] = {"context": [], "template": ""}
 
     prompt: str = ""
     system: str | None = None
@@ -142,6 +145,13 @@ class OllamaGenerateRequest(Asked):
     def _no_suffix(self) -> "OllamaGenerateRequest":
         if self.suffix:
             raise PydanticCustomError("not_supported", "suffix is not supported", {"param": "suffix"})
+        return self
+
+    @model_validator(mode="after")
+    def _raw_is_plain_text(self) -> "OllamaGenerateRequest":
+        for name in ("system", "format", "images"):
+            if self.raw and getattr(self, name):
+                raise wrong(name, "does not go together with raw")
         return self
 
     def payload(self) -> ChatPayload | CompletionPayload:

@@ -1,14 +1,16 @@
 """`POST /api/create` and `/api/copy`: aliases of models, with parameters and a system prompt."""
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from api.http.answers.json_response import json_response
-from api.http.bodies.body import read_body, validate
+from api.http.bodies.body import ignored_fields, read_body, validate
 from api.http.bodies.fields import RequestModel
 from api.http.context import context_of, jobs_of
 from api.http.middleware.security import at_the_machine
@@ -33,7 +35,8 @@ class CreateRequest(NamedModel):
     """`modelfile` says the same as `from`, `system` and `parameters`."""
 
     # `from` is the name of `from_`.
-    harmless = NamedModel.harmless | {"from", "license", "path"}
+    harmless = NamedModel.harmless | {"from", "path"}
+    inside: ClassVar[Mapping[str, type[RequestModel]]] = {"parameters": Options}
 
     from_: Name | None = Field(default=None, alias="from")
     system: Annotated[str, Field(max_length=1_000_000)] | None = None
@@ -71,6 +74,7 @@ async def create(request: Request) -> Response:
         modelfile = asked.modelfile
         read = await body.work(lambda: read_modelfile(modelfile))
         written = validate(CreateRequest, {"model": asked.said, **read})
+        body = replace(body, ignored=(*body.ignored, *ignored_fields(CreateRequest, read)))
         base, system, parameters = (
             base or written.from_,
             system or written.system,

@@ -26,6 +26,8 @@ _WORDS = {
     "repetition_penalty": "repeat_penalty",
     "repetition_context_size": "repeat_last_n",
 }
+#: Of the windows of the three penalties, which Ollama has as one, the other two.
+_SAME_WINDOW = {"presence_context_size", "frequency_context_size"}
 #: Why an instruction is refused, by the field of a request that says the same.
 REFUSED = {
     "template": "TEMPLATE is not supported: the model's own chat template is used.",
@@ -66,6 +68,8 @@ def parameter_lines(alias: ModelAlias) -> str:
     """The parameters of an alias, one in each line."""
     lines = []
     for name, value in alias.parameters.items():
+        if name in _SAME_WINDOW:
+            continue
         for each in value if isinstance(value, list) else [value]:
             lines.append(f"{_WORDS.get(name, name):<30} {orjson.dumps(each).decode()}")
     return "\n".join(lines)

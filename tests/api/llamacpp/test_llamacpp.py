@@ -38,7 +38,7 @@ def test_a_prompt_is_continued_by_the_default_model(http: httpx.Client, worker: 
         "tokens": [],
         "stop": True,
         "id_slot": 0,
-        "model": "default",
+        "model": "tiny",
         "tokens_predicted": 3,
         "tokens_evaluated": 7,
         "tokens_cached": 2,
@@ -82,8 +82,13 @@ def test_options_reach_the_engine(http: httpx.Client, worker: ScriptedWorker) ->
         logit_bias=[[3, 1.5], [4, False]],
         cache_prompt=True,
         id_slot=-1,
-        samplers=["top_k"],
         mirostat=0,
+        mirostat_tau=5.0,
+        typical_p=1,
+        dry_multiplier=0,
+        n_probs=0,
+        return_tokens=False,
+        lora=[],
         grammar="",
         json_schema=None,
     )
@@ -97,7 +102,9 @@ def test_options_reach_the_engine(http: httpx.Client, worker: ScriptedWorker) ->
         "repetition_penalty": 1.1,
         "repetition_context_size": 64,
         "presence_penalty": 0.5,
+        "presence_context_size": 64,
         "frequency_penalty": 0.25,
+        "frequency_context_size": 64,
         "seed": 7,
         "stop": ["END"],
         "ignore_eos": True,
@@ -106,11 +113,33 @@ def test_options_reach_the_engine(http: httpx.Client, worker: ScriptedWorker) ->
 
 
 def test_numbers_that_mean_none(http: httpx.Client, worker: ScriptedWorker) -> None:
-    payload = heard(http, worker, n_predict=-1, seed=-1, repeat_last_n=-1, temperature=-1.0, stop=[])
+    payload = heard(http, worker, n_predict=-1, seed=-1, temperature=-1.0, stop=[])
     assert payload == {"prompts": ["Hello"], "temperature": 0.0}
     assert "seed" not in heard(http, worker, seed=2**32 - 1)
-    assert "repetition_penalty" not in heard(http, worker, repeat_penalty=1.1, repeat_last_n=0)
-    assert "repetition_context_size" not in heard(http, worker, repeat_penalty=1.1, repeat_last_n=-1)
+    assert heard(http, worker, n_predict=-2, max_tokens=5).get("max_tokens") is None
+
+
+def test_one_number_says_how_far_back_penalties_look(http: httpx.Client, worker: ScriptedWorker) -> None:
+    given = {"repeat_penalty": 1.1, "presence_penalty": 0.5, "frequency_penalty": 0.25}
+    off = heard(http, worker, repeat_last_n=0, **given)
+    assert off == {
+        "prompts": ["Hello"],
+        "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+    }
+    everything = heard(http, worker, repeat_last_n=-1, **given)
+    windows = [everything[f"{each}_context_size"] for each in ("repetition", "presence", "frequency")]
+    assert windows == [2**31 - 1] * 3
+
+
+def test_what_is_asked_for_in_vain_is_named(http: httpx.Client, worker: ScriptedWorker) -> None:
+    vain = {"mirostat": 2, "typical_p": 0.5, "n_probs": 3, "return_tokens": True, "samplers": ["top_k"]}
+    answer = http.post("/completion", json={"prompt": "Hello", "max_tokens": 5, "min_keep": None, **vain})
+    assert answer.status_code == 200, answer.text
+    named = "mirostat, n_probs, return_tokens, samplers, typical_p"
+    assert answer.headers["warning"] == f'299 mlxq "ignored fields: {named}"'
+    assert worker.runs[-1].payload == {"prompts": ["Hello"], "max_tokens": 5}
 
 
 def test_prompts_may_be_tokens(http: httpx.Client, worker: ScriptedWorker) -> None:

@@ -103,6 +103,22 @@ def test_a_modelfile_says_the_same(client: ollama.Client, http: httpx.Client, wo
     assert (twin.modelfile, twin.parameters) == (again, client.show("mario").parameters)
 
 
+def test_parameters_without_effect_are_named(
+    client: ollama.Client, http: httpx.Client, worker: ScriptedWorker
+) -> None:
+    said = {"seed": -1, "repeat_last_n": -1, "presence_penalty": 0.5, "num_ctx": 4096, "mirostat": 2}
+    file = "".join(["FROM tiny\n", *(f"PARAMETER {name} {value}\n" for name, value in said.items())])
+    for body in ({"from": "tiny", "parameters": said}, {"modelfile": file}):
+        answer = http.post("/api/create", json={"model": "mario", "stream": False, **body})
+        assert answer.headers["warning"] == '299 mlxq "ignored fields: parameters.mirostat"'
+        client.chat("mario", HELLO)
+        payload = worker.runs[-1].payload
+        assert "seed" not in payload
+        assert (payload["presence_penalty"], payload["presence_context_size"]) == (0.5, 2**31 - 1)
+        shown = str(client.show("mario").parameters).split()
+        assert shown == ["repeat_last_n", "2147483647", "presence_penalty", "0.5"]
+
+
 def test_one_is_made_of_another_one(client: ollama.Client, worker: ScriptedWorker) -> None:
     make(client)
     make(client, "hot", from_="mario", system=None, parameters={"temperature": 1.5})

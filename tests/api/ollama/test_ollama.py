@@ -119,12 +119,41 @@ def test_options_reach_the_engine(http: httpx.Client, worker: ScriptedWorker) ->
         "max_tokens": 12,
         "stop": ["END"],
         "repetition_penalty": 1.1,
-        "repetition_context_size": 64,
+        **dict.fromkeys(("repetition_context_size", "presence_context_size", "frequency_context_size"), 64),
         "keep_alive": 300.0,
         "enable_thinking": True,
         "reasoning_effort": "high",
     }
     assert "max_tokens" not in heard(http, worker, options={"num_predict": -1}, format="", tools=[])
+
+
+def test_options_that_mean_none(http: httpx.Client, worker: ScriptedWorker) -> None:
+    assert "seed" not in heard(http, worker, options={"seed": -1})
+    assert heard(http, worker, options={"repeat_last_n": -1})["repetition_context_size"] == 2**31 - 1
+    off = heard(http, worker, options={"repeat_last_n": 0, "repeat_penalty": 1.2, "presence_penalty": 1.5})
+    assert (off["repetition_penalty"], off["presence_penalty"], off["frequency_penalty"]) == (1.0, 0.0, 0.0)
+
+
+def test_what_has_no_effect_is_named(http: httpx.Client, worker: ScriptedWorker) -> None:
+    engine = {
+        "num_ctx": 4096,
+        "num_gpu": 1,
+        "typical_p": 1.0,
+        "mirostat": 0,
+        "mirostat_tau": 5.0,
+        "tfs_z": None,
+    }
+    answer = http.post("/api/chat", json=chat(stream=False, options=engine))
+    assert "warning" not in answer.headers
+    vain = {**engine, "mirostat": 1, "typical_p": 0.5, "max_tokens": 3}
+    answer = http.post("/api/chat", json=chat(stream=False, options=vain))
+    named = "options.max_tokens, options.mirostat, options.typical_p"
+    assert answer.headers["warning"] == f'299 mlxq "ignored fields: {named}"'
+    prompt = {"model": "tiny", "prompt": "Hello", "stream": False}
+    answer = http.post("/api/generate", json={**prompt, "context": [], "template": ""})
+    assert "warning" not in answer.headers
+    answer = http.post("/api/generate", json={**prompt, "context": [1, 2], "template": "{{ .Prompt }}"})
+    assert answer.headers["warning"] == '299 mlxq "ignored fields: context, template"'
 
 
 @pytest.mark.parametrize(
@@ -272,6 +301,9 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "prompt is a number": ("generate", {"prompt": 3}),
     "suffix": ("generate", {"prompt": "x", "suffix": "y"}),
+    "raw with a system prompt": ("generate", {"prompt": "x", "raw": True, "system": "y"}),
+    "raw with a format": ("generate", {"prompt": "x", "raw": True, "format": "json"}),
+    "raw with an image": ("generate", {"prompt": "x", "raw": True, "images": [PNG]}),
     "raw is text": ("generate", {"prompt": "x", "raw": "yes"}),
     "system is a number": ("generate", {"prompt": "x", "system": 3}),
     "input is a number": ("embed", {"input": 3}),
