@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Mapping
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from api.dispatch.resource import Resource
 from api.http.answers.json_response import json_response
 from api.http.callers.caller import Rights, caller_of
+from api.http.context import context_of
 from api.http.middleware.security import KEY_NEEDED, wants_page
 from api.http.openapi import gives, gives_nothing, gives_text
 from api.openai.dialect import OPENAI
@@ -38,6 +39,8 @@ _SAFE = {
 #: A year.
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
+#: Clients of Ollama compare this with what they get, to see whether it runs.
+_OLLAMA = "Ollama is running"
 
 
 @router.get(
@@ -45,17 +48,20 @@ _ASK_AGAIN = "no-cache"
     summary="What this is; a page for browsers",
     response_class=Response,
     openapi_extra=gives(Server)
-    | gives_text("text/html")
+    | gives_text("text/html", "text/plain")
     | gives_nothing("The browser has the page", status=304),
 )
 async def root(request: Request) -> Response:
-    """A browser, which accepts `text/html`, gets the page."""
+    """A browser, which accepts `text/html`, gets the page; on Ollama's port other clients get Ollama's words."""
     vary = {"vary": "accept, accept-encoding"}
     if wants_page(request.headers):
         files = await asyncio.to_thread(page_files)
         return _sent(request, files.index, {**vary, "cache-control": _ASK_AGAIN})
     if caller_of(request).rights is Rights.NOTHING:
         raise Unauthorized(KEY_NEEDED)
+    _, port = request.scope.get("server") or ("", None)
+    if port == context_of(request).settings.ollama_port:
+        return PlainTextResponse(_OLLAMA, headers=vary)
     body: Server = {"name": "mlxq", "version": VERSION, "status": "running"}
     return json_response(body, headers=vary)
 

@@ -33,6 +33,9 @@ def test_one_server_listens_on_both(redis_url: str, clean_redis: redis.Redis, tm
             answer = httpx.get(f"{url}/api/version", timeout=60)
             assert answer.status_code == 200
             assert answer.json()["version"]
+        assert httpx.get(first).json()["name"] == "mlxq"
+        assert httpx.get(second).text == "Ollama is running"
+        assert httpx.get(second, headers={"accept": "text/html"}).text.startswith("<!doctype html>")
         assert program.stop() == 0
     finally:
         program.kill_tree()
