@@ -34,6 +34,7 @@ class LoadPayload(Payload, frozen=True, kw_only=True):
 class TextPayload(Payload, frozen=True, kw_only=True):
     """What chats and completions have in common."""
 
+    #: -1: as many as the context has room for; None: as many as is usual for the model
     max_tokens: int | None = None
     #: choices for each prompt
     n: int = 1

@@ -49,9 +49,7 @@ class Options(RequestModel):
             "top_p": None if self.top_p is None else max(self.top_p, SMALLEST_TOP_P),
             "min_p": self.min_p,
             "seed": None if drawn else self.seed,
-            "max_tokens": self.num_predict
-            if self.num_predict is not None and self.num_predict >= 0
-            else None,
+            "max_tokens": None if self.num_predict is None else max(-1, self.num_predict),
             "stop": self.stop or None,
             **penalties(
                 self.repeat_last_n,

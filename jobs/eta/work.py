@@ -48,7 +48,7 @@ def most_tokens(payload: Payload) -> int:
     if not isinstance(payload, TextPayload):
         return 0
     prompts = len(payload.prompts) if isinstance(payload, CompletionPayload) else 1
-    return (payload.max_tokens or 0) * payload.n * prompts
+    return max(payload.max_tokens or 0, 0) * payload.n * prompts
 
 
 def _megapixels(payload: ImagePayload) -> float:

@@ -158,5 +158,4 @@ def test_bounds_are_read_as_other_local_servers_read_them(http: httpx.Client, wo
     ):
         assert http.post(f"/v1/{path}", json=body).status_code == 200
         payload = worker.runs[-1].payload
-        assert "max_tokens" not in payload
-        assert (payload["top_k"], payload["stop"]) == (0, stops)
+        assert (payload["max_tokens"], payload["top_k"], payload["stop"]) == (-1, 0, stops)

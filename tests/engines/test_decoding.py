@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -53,6 +54,17 @@ MIXED = {
     "watched": payload("How likely?", logprobs=3),
     "biased": payload("Say A.", logit_bias={"65": 4.0}, temperature=1, seed=5),
 }
+
+
+def test_without_a_bound_the_context_ends_an_answer(tmp_path: Path) -> None:
+    folder = random_qwen3(tmp_path / "short", context=64)
+    (folder / "generation_config.json").write_text('{"max_new_tokens": 5}')
+    engine = chat.load(ModelRef("short", folder), Settings())
+    tasks = {"usual": payload("Hi", max_tokens=None), "no bound": payload("Hi", max_tokens=-1)}
+    usages = {task: result["usage"] for task, result in results(engine, tasks).items()}
+    engine.close()
+    assert usages["usual"]["completion_tokens"] == 5
+    assert usages["no bound"]["prompt_tokens"] + usages["no bound"]["completion_tokens"] == 64
 
 
 @pytest.mark.parametrize("tasks", [GREEDY, MIXED, GREEDY | MIXED], ids=["greedy", "mixed", "both"])

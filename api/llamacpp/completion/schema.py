@@ -123,7 +123,7 @@ class LlamaCompletionRequest(RequestModel):
         threshold = self.xtc_threshold
         return CompletionPayload(
             prompts=[self.prompt],
-            max_tokens=None if most is None or most < 0 else most,
+            max_tokens=None if most is None else max(-1, most),
             stop=self.stop or None,
             temperature=None if self.temperature is None else max(0.0, self.temperature),
             top_k=None if self.top_k is None else max(0, self.top_k),

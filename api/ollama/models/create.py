@@ -114,6 +114,8 @@ async def _alias_of(request: Request, name: str) -> ModelAlias:
 def _with(alias: ModelAlias, system: str | None, parameters: Options | None) -> ModelAlias:
     """The same with other defaults. Raises InvalidRequest."""
     more: dict[str, Any] = {**(parameters or Options()).sampling(), "system": system}
+    if more["max_tokens"] == -1:
+        more["max_tokens"] = None
     given = {name: value for name, value in more.items() if value is not None}
     try:
         return msgspec.convert({**msgspec.to_builtins(alias), **given}, ModelAlias)

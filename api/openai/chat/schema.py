@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
@@ -43,9 +43,7 @@ _DEEPEST = 32
 
 
 #: -1 means without a bound, as it does for LM Studio.
-Bound = Annotated[
-    int, Field(ge=-1, le=MAX_COUNT), AfterValidator(lambda value: None if value == -1 else value)
-]
+Bound = Annotated[int, Field(ge=-1, le=MAX_COUNT)]
 
 
 class ChatRequest(Sampling):

@@ -116,7 +116,7 @@ class CompletionRequest(Sampling):
             most = usual or _MAX_TOKENS
         return CompletionPayload(
             prompts=self.prompt,
-            max_tokens=usual if most == -1 else most,
+            max_tokens=most,
             n=n,
             best_of=self.best_of if self.best_of is not None and self.best_of > n else None,
             echo=bool(self.echo),

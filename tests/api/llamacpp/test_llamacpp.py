@@ -114,9 +114,9 @@ def test_options_reach_the_engine(http: httpx.Client, worker: ScriptedWorker) ->
 
 def test_numbers_that_mean_none(http: httpx.Client, worker: ScriptedWorker) -> None:
     payload = heard(http, worker, n_predict=-1, seed=-1, temperature=-1.0, stop=[])
-    assert payload == {"prompts": ["Hello"], "temperature": 0.0}
+    assert payload == {"prompts": ["Hello"], "max_tokens": -1, "temperature": 0.0}
     assert "seed" not in heard(http, worker, seed=2**32 - 1)
-    assert heard(http, worker, n_predict=-2, max_tokens=5).get("max_tokens") is None
+    assert heard(http, worker, n_predict=-2, max_tokens=5)["max_tokens"] == -1
 
 
 def test_one_number_says_how_far_back_penalties_look(http: httpx.Client, worker: ScriptedWorker) -> None:

@@ -171,7 +171,7 @@ def test_lm_studios_words_reach_the_engine(http: httpx.Client, worker: ScriptedW
         answer = http.post(f"/api/v0/{path}", json=body)
         assert "warning" not in answer.headers
         payload = worker.runs[-1].payload
-        assert "max_tokens" not in payload
+        assert payload["max_tokens"] == -1
         assert (payload["repetition_penalty"], payload["keep_alive"]) == (1.1, 300)
 
 

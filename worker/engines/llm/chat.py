@@ -354,8 +354,8 @@ class ChatEngine:
 
     def _row(self, sequence: Sequence, payload: LanguagePayload, prompt: Prompt, sampling: Sampling) -> Row:
         endless = payload.ignore_eos and not self._answers.constrained(payload)
-        wanted = payload.max_tokens or self._usual_length
-        most = min(wanted, self._reader.limit - len(prompt.tokens))
+        room, wanted = self._reader.limit - len(prompt.tokens), payload.max_tokens or self._usual_length
+        most = room if wanted < 0 else min(wanted, room)
         sampler = make_sampler(sampling, self._language.vocabulary)
         return Row(
             owner=sequence,

@@ -119,7 +119,7 @@ class Prompts:
             places = cuts(payload.messages)
             if not places:
                 raise error
-        room = min(payload.max_tokens or self.limit, self.limit // _ROOM)
+        room = min(max(payload.max_tokens or 0, 0) or self.limit, self.limit // _ROOM)
         low, high = 0, len(places) - 1
         fitting: Prompt | None = None
         while low < high:
