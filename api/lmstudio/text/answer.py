@@ -7,7 +7,9 @@ from typing_extensions import TypedDict
 from api.openai.chat.completion import ChatChunk, ChatCompletion
 from api.openai.completions.completion import Completion, CompletionChunk
 
-StopReason = Literal["eosFound", "maxPredictedTokensReached", "stopStringFound", "toolCalls"]
+StopReason = Literal[
+    "contextLengthReached", "eosFound", "maxPredictedTokensReached", "stopStringFound", "toolCalls"
+]
 
 
 class LmStudioStats(TypedDict):

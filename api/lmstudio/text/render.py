@@ -18,7 +18,7 @@ from api.openai.chat.render import ChatFrames, ChatMeta, chat_completion
 from api.openai.completions.render import CompletionFrames, CompletionMeta, text_completion
 from api.openai.usage import usage
 from config import VERSION
-from jobs.results import Choice, TextResult, TranscriptionResult
+from jobs.results import TextResult, TranscriptionResult
 from mlxq.catalog import ModelRef
 
 
@@ -113,7 +113,7 @@ def _more(made_by: MadeBy, result: TextResult) -> _More:
             "tokens_per_second": tokens / seconds if seconds > 0 else 0.0,
             "time_to_first_token": result.timings.prompt_seconds,
             "generation_time": seconds,
-            "stop_reason": _stop_reason(result.choices[0]),
+            "stop_reason": _stop_reason(result, made_by.context_length),
         },
         "model_info": {
             "arch": made_by.arch,
@@ -125,8 +125,12 @@ def _more(made_by: MadeBy, result: TextResult) -> _More:
     }
 
 
-def _stop_reason(choice: Choice) -> StopReason:
+def _stop_reason(result: TextResult, context_length: int) -> StopReason:
+    """Of the first choice. Tokens are counted for all of them: which one filled the context is told of one only."""
+    choice, used = result.choices[0], result.usage.prompt_tokens + result.usage.completion_tokens
     match choice.finish_reason:
+        case "length" if len(result.choices) == 1 and 0 < context_length <= used:
+            return "contextLengthReached"
         case "length":
             return "maxPredictedTokensReached"
         case "tool_calls":

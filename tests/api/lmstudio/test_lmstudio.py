@@ -157,6 +157,15 @@ def test_a_text_tells_why_it_ends(
     assert (last["stats"]["stop_reason"], last["usage"]["total_tokens"]) == (reason, 10)
 
 
+def test_the_end_of_the_context_is_told_from_that_of_the_answer(
+    http: httpx.Client, worker: ScriptedWorker
+) -> None:
+    worker.play(lambda run: run.complete("Hi", finish_reason="length", completion_tokens=4089))
+    answer = http.post("/api/v0/chat/completions", json=chat(max_tokens=-1)).json()
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["stats"]["stop_reason"] == "contextLengthReached"
+
+
 def test_what_openais_clients_ask_for_comes_too(http: httpx.Client, worker: ScriptedWorker) -> None:
     """With `include_usage` each choice ends for itself, and the tokens come last, as OpenAI has it."""
     worker.play(lambda run: run.answer({"text": "One"}, {"text": "Two"}))
