@@ -1,4 +1,4 @@
-"""`POST /v1/rerank`, which is `/rerank` too, and `/v2/rerank`."""
+"""`POST /v1/rerank`, which is `/rerank` and llama.cpp's `/v1/reranking` too, and `/v2/rerank`."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -24,6 +24,12 @@ router = APIRouter(tags=["rerank"])
 _DELIVERED = 15
 
 
+@router.post(
+    "/v1/reranking",
+    summary="Rank documents by a query, by llama.cpp's name",
+    response_class=Response,
+    openapi_extra=takes(RerankRequest) | by_job(RerankAnswer),
+)
 @router.post(
     "/v1/rerank",
     summary="Rank documents by a query, in the shape of Jina, Cohere or TEI",

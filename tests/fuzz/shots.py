@@ -34,6 +34,7 @@ POSTS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "/detokenize": servers.llama_tokens,
     "/apply-template": bodies.chat,
     "/v1/rerank": servers.ranks,
+    "/v1/reranking": servers.ranks,
     "/v2/rerank": servers.ranks,
     "/v1/embeddings": bodies.embedding,
     "/v1/images/generations": bodies.image,

@@ -52,7 +52,7 @@ def worker(redis_url: str, clean_redis: redis.Redis) -> Iterator[ScriptedWorker]
 
 
 def test_jinas_shape(http: httpx.Client, worker: ScriptedWorker) -> None:
-    for path in ("/v1/rerank", "/rerank"):
+    for path in ("/v1/rerank", "/rerank", "/v1/reranking", "/reranking"):
         answer = http.post(path, json={**ASKED, "top_n": 2}).raise_for_status().json()
         assert answer.pop("id").startswith("rank-")
         assert answer == {
