@@ -57,6 +57,7 @@ OLLAMA_USES: list[tuple[str, dict[str, Any]]] = [
     ("/api/embeddings", {"prompt": "Hello"}),
     ("/completion", {"prompt": "Hello"}),
     ("/v1/rerank", {"query": "Hello", "documents": ["x"]}),
+    ("/v1/reranking", {"query": "Hello", "documents": ["x"]}),
     ("/v2/rerank", {"query": "Hello", "documents": ["x"]}),
 ]
 #: Every route that changes what there is.
