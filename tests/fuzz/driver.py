@@ -165,7 +165,7 @@ class Fuzzer:
 
 def _is_error(path: str, body: bytes) -> bool:
     """Whether it has the shape of an error in the dialect of its address."""
-    shape = next((shape for start, shape in _SHAPES if path.startswith(start)), _is_openais)
+    shape = next((shape for start, shape in _SHAPES if path.startswith(start)), _is_shared)
     try:
         return shape(json.loads(body))
     except (ValueError, KeyError, TypeError):
@@ -190,8 +190,8 @@ def _is_anthropics(found: Any) -> bool:
     return said and found["type"] == "error" and "request_id" in found
 
 
-def _is_of_models(found: Any) -> bool:
-    """Anthropic's clients have the same addresses, and a header that tells."""
+def _is_shared(found: Any) -> bool:
+    """Anthropic's clients have some of OpenAI's addresses, or miss all, and have a header that tells."""
     return _is_anthropics(found) if found.get("type") == "error" else _is_openais(found)
 
 
@@ -213,10 +213,9 @@ def _is_rerankers(found: Any) -> bool:
     return bool(found["error"]) and found["error"] == found["message"] == found["detail"]
 
 
-#: The first beginning of an address that fits counts; OpenAI's is that of all others.
+#: The first beginning of an address that fits counts; all others are OpenAI's, some of them shared.
 _SHAPES = (
     *((path, _is_anthropics) for path in ("/v1/messages", "/messages")),
-    *((path, _is_of_models) for path in ("/v1/models", "/models")),
     *((path, _is_openais) for path in ("/api/v0/", "/api/v1/")),
     ("/api/", _is_ollamas),
     *((path, _is_rerankers) for path in ("/v1/rerank", "/rerank", "/v2/rerank")),
