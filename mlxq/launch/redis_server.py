@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from config import early
 from mlxq.launch.child import CannotStart, ending
+from mlxq.launch.disk_sync import DiskSync
 from mlxq.launch.process import say
 from mlxq.launch.redis_binary import RedisUnusableError, check_files, find_binary
 from mlxq.launch.supervisor import Backoff, Service, SignalWaiter, Supervisor
@@ -57,7 +58,8 @@ class Plan(NamedTuple):
             "loglevel": "warning",
             "save": "",
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            # DiskSync does that.
+            "appendfsync": "no",
             "aof-use-rdb-preamble": "yes",
             "aof-load-truncated": "yes",
             "auto-aof-rewrite-percentage": "100",
@@ -121,6 +123,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._answered = False
         self._pid = self._spawn() if lock.take() else self._take_over()
+        self._sync = DiskSync(plan.directory)
 
     def _spawn(self) -> int:
         binary = find_binary()
@@ -178,9 +181,9 @@ class RedisServer:
 
         Raises RedisUnusableError if it gave up by itself before it ever answered.
         """
-        if self._process is None:
-            return 0 if self._lock.take() else None
-        code = self._process.poll()
+        code = self._code()
+        if code is not None:
+            self._sync.close()
         if code == -signal.SIGTERM:
             return 0
         if code is None:
@@ -190,6 +193,11 @@ class RedisServer:
                 f"redis-server {ending(code)}: {self._last_words()} (see {self._plan.log})"
             )
         return code
+
+    def _code(self) -> int | None:
+        if self._process is None:
+            return 0 if self._lock.take() else None
+        return self._process.poll()
 
     def _last_words(self) -> str:
         with self._plan.log.open("rb") as log:
