@@ -166,7 +166,8 @@ def test_a_job_is_watched_and_its_end_foreseen(system: System) -> None:
     system.wait_until(lambda: system.job(jobs[1])["eta"], "its end is not foreseen")
     for job_id in jobs:
         system.http.post(f"/v1/jobs/{job_id}/cancel")
-        assert outcome(system, job_id)["status"] == "cancelled"
+        # On a busy machine it may have ended before.
+        assert outcome(system, job_id)["status"] in ("cancelled", "completed")
     assert system.job(jobs[1])["eta"] is None
 
 
