@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api.anthropic.batches.input import ENDPOINT, BatchInput
 from api.anthropic.batches.render import AnthropicBatches, message_batch
@@ -15,6 +15,7 @@ from api.anthropic.batches.schema import (
     MessageBatchResult,
 )
 from api.anthropic.dialect import ANTHROPIC
+from api.anthropic.route import named
 from api.batches.creation import accept, cancelled_batch, may_store, visible_batch
 from api.dispatch.resource import Resource
 from api.dispatch.stored_content import content_response
@@ -37,12 +38,7 @@ _PREFIX = "msgbatch_"
 _WINDOW = 86_400
 
 
-def _named(request: Request) -> None:
-    """Anthropic's clients look for the id of a request in another header."""
-    request.state.id_header = "request-id"
-
-
-router = APIRouter(tags=["messages"])
+router = APIRouter(tags=["messages"], dependencies=[Depends(named)])
 
 
 @router.post(
@@ -53,7 +49,6 @@ router = APIRouter(tags=["messages"])
 )
 async def create_batch(request: Request) -> Response:
     """Their requests are background jobs, a few of them at a time."""
-    _named(request)
     may_store(request)
     context = context_of(request)
     raw = await request.body()
@@ -90,7 +85,6 @@ async def list_batches(
     after_id: Cursor = None,
 ) -> Response:
     """Newest first. `after_id`: older ones than that; `before_id`: newer ones."""
-    _named(request)
     owner = await listed_owner(request)
     newer = before_id is not None
     try:
@@ -167,7 +161,6 @@ async def delete_batch(request: Request, batch_id: BatchId) -> Response:
 
 
 async def _visible(request: Request, batch_id: str) -> Batch:
-    _named(request)
     return await visible_batch(request, ANTHROPIC.name, batch_id)
 
 

@@ -12,7 +12,7 @@ from api.anthropic.files.schema import (
     FileMetadataPage,
     metadata,
 )
-from api.anthropic.route import AnthropicRoute
+from api.anthropic.route import AnthropicRoute, named
 from api.dispatch.resource import Resource
 from api.http.answers.json_response import json_response
 from api.http.openapi import gives, gives_bytes
@@ -22,14 +22,9 @@ FileId = Annotated[str, Path(max_length=100)]
 Cursor = Annotated[str | None, Query(max_length=100)]
 
 
-def _named(request: Request) -> None:
-    """Anthropic's clients look for the id of a request in another header."""
-    request.state.id_header = "request-id"
-
-
 #: OpenAI's routes of these addresses are the ones that `/openapi.json` describes.
 router = APIRouter(
-    tags=["files"], route_class=AnthropicRoute, include_in_schema=False, dependencies=[Depends(_named)]
+    tags=["files"], route_class=AnthropicRoute, include_in_schema=False, dependencies=[Depends(named)]
 )
 
 

@@ -1,6 +1,6 @@
 """`POST /v1/messages`."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from msgspec import structs
 
 from api.anthropic.dialect import ANTHROPIC
@@ -8,6 +8,7 @@ from api.anthropic.messages.answer import AnthropicMessage, MessageEvent, TokenC
 from api.anthropic.messages.frames import MessageFrames
 from api.anthropic.messages.render import MessageMeta, message
 from api.anthropic.messages.schema import Conversation, MessagesRequest
+from api.anthropic.route import named
 from api.dispatch.counting import tokens_of
 from api.dispatch.job_schema import by_job
 from api.dispatch.job_stream import stream
@@ -28,7 +29,7 @@ from jobs.kinds import Kind
 
 MESSAGE = Renderer(ANTHROPIC, Kind.CHAT, MessageMeta, message, name="message", prefix="msg_")
 
-router = APIRouter(tags=["messages"])
+router = APIRouter(tags=["messages"], dependencies=[Depends(named)])
 
 
 @router.post(
@@ -38,7 +39,6 @@ router = APIRouter(tags=["messages"])
     openapi_extra=takes(MessagesRequest) | by_job(AnthropicMessage) | streams(MessageEvent),
 )
 async def create_message(request: Request) -> Response:
-    request.state.id_header = "request-id"
     made = await prepare(request)
     if made.asked.stream and made.preference.wait != 0:
 
@@ -87,7 +87,6 @@ async def prepare(request: Request) -> Prepared[MessagesRequest]:
 )
 async def count_tokens(request: Request) -> Response:
     """By the model's own template and tokenizer, without waiting for the queue. Images are not counted."""
-    request.state.id_header = "request-id"
     body = await read_body(request, Conversation)
     body.value.check()
     ref = await model_of(request, body.value.model)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.anthropic.dialect import ANTHROPIC
 from api.anthropic.models.schema import ModelCapabilities, ModelInfo, ModelPage, Support
-from api.anthropic.route import AnthropicRoute
+from api.anthropic.route import AnthropicRoute, named
 from api.dispatch.resource import Resource
 from api.http.answers.json_response import json_response
 from api.http.context import context_of, jobs_of
@@ -19,7 +19,9 @@ from jobs.errors import InvalidRequest
 from jobs.kinds import Category
 
 #: OpenAI's routes of these addresses are the ones that `/openapi.json` describes.
-router = APIRouter(tags=["models"], route_class=AnthropicRoute, include_in_schema=False)
+router = APIRouter(
+    tags=["models"], route_class=AnthropicRoute, include_in_schema=False, dependencies=[Depends(named)]
+)
 
 
 @router.get("/v1/models", response_class=Response, openapi_extra=gives(ModelPage))
@@ -29,7 +31,6 @@ async def list_models(
     before_id: str | None = None,
     after_id: str | None = None,
 ) -> Response:
-    request.state.id_header = "request-id"
     entries = await inventory(context_of(request), jobs_of(request))
     chats = [each for each in entries if each.category == Category.LLM]
     models = [model_info(each) for each in chats]
@@ -39,7 +40,6 @@ async def list_models(
 
 @router.get("/v1/models/{name:path}", response_class=Response, openapi_extra=gives(ModelInfo))
 async def model(request: Request, name: str) -> Response:
-    request.state.id_header = "request-id"
     return json_response(model_info(await find(context_of(request), jobs_of(request), name)))
 
 
