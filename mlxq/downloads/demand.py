@@ -25,15 +25,17 @@ def ask() -> None:
 
 
 def look(connection: redis.Redis) -> None:
-    """Ask if a download waits, or was left unfinished. Raises RedisError."""
-    if early.downloads_fd() is None:
-        return
-    queue = DOWNLOADS
+    """Ask if there is something to fetch. Raises RedisError."""
+    if early.downloads_fd() is not None and exists(connection):
+        ask()
+
+
+def exists(connection: redis.Redis) -> bool:
+    """Whether a download waits, runs, or was left unfinished. Raises RedisError."""
     with connection.pipeline(transaction=False) as pipe:
-        pipe.llen(keys.queue(queue))
+        pipe.llen(keys.queue(DOWNLOADS))
         for each in CLASSES:
-            pipe.zcard(keys.waiting(queue, each))
-        pipe.llen(keys.intermediate(queue))
-        pipe.zcard(keys.started(queue))
-        if any(pipe.execute()):
-            ask()
+            pipe.zcard(keys.waiting(DOWNLOADS, each))
+        pipe.llen(keys.intermediate(DOWNLOADS))
+        pipe.zcard(keys.started(DOWNLOADS))
+        return any(pipe.execute())

@@ -25,6 +25,7 @@ from jobs.gate import Ending
 from jobs.kinds import DOWNLOADS
 from jobs.payloads import DownloadPayload
 from jobs.results import DownloadResult
+from mlxq.downloads import demand
 from mlxq.downloads.defaults import fetch_defaults
 from mlxq.downloads.store import clear_trash
 
@@ -143,10 +144,21 @@ class DownloadHost:
         """A job that comes meanwhile stays in its queue: this process is started for it again."""
         if self._quiet is None:
             return
-        while (since := self.idle_since) is None or time.monotonic() - since < self._quiet:
+        while not self._is_quiet(self._quiet) or await asyncio.to_thread(self._is_wanted):
             await asyncio.sleep(min(1.0, self._quiet / 4))
         log.info("nothing was fetched for %g s", self._quiet)
         self._stop.set()
+
+    def _is_quiet(self, seconds: float) -> bool:
+        since = self.idle_since
+        return since is not None and time.monotonic() - since >= seconds
+
+    def _is_wanted(self) -> bool:
+        """On a busy machine a job may have come before it could be taken. Redis may be away."""
+        try:
+            return demand.exists(self._consumer.redis)
+        except (RedisError, OSError):
+            return True
 
     async def _put_back(self) -> None:
         """Stop every running download, and put its job back at the front of the queue, the oldest first."""

@@ -19,6 +19,8 @@ from tests.support.ports import free_port
 from tests.support.system import REPO
 
 BYTES = 400_000
+#: Seconds without a download after which its process ends.
+QUIET = 0.4
 
 
 class Launched:
@@ -34,7 +36,7 @@ class Launched:
             "LLM_MODEL": str(models / "first"),
             "HF_ENDPOINT": hub.url,
             "HF_HUB_CACHE": str(self.data / "hub"),
-            "DOWNLOADS_QUIET": "0.4",
+            "DOWNLOADS_QUIET": str(QUIET),
             **settings,
         }
         self.program = Program([sys.executable, "-m", "mlxq.launch.serve"], variables, cwd=str(REPO))
@@ -89,12 +91,28 @@ def test_it_comes_with_a_download_and_goes_after_a_quiet_while(
         (process,) = mlxq.downloads()
         hub.go.set()
         assert mlxq.ended(job_id)["status"] == "completed"
-        mlxq.program.line("nothing was fetched for 0.4 s")
+        mlxq.program.line(f"nothing was fetched for {QUIET} s")
         wait_until_gone(process.pid)
         hub.forget()
     tree = mlxq.program.tree()
     assert mlxq.program.stop(signal.SIGINT) == 0
     assert all(is_gone(process.pid) for process in tree)
+
+
+def test_it_stays_while_a_download_waits(launch: Callable[..., Launched], hub: Hub) -> None:
+    mlxq = launch()
+    mlxq.program.line("listening on")
+    mlxq.http.post("/v1/queue/pause?queue=download").raise_for_status()
+    any_model(hub, "org/demand-waits")
+    job_id = mlxq.begin("org/demand-waits")
+    mlxq.program.line("ready: download")
+    (process,) = mlxq.downloads()
+    with pytest.raises(psutil.TimeoutExpired):
+        process.wait(4 * QUIET)
+    mlxq.http.post("/v1/queue/resume?queue=download").raise_for_status()
+    job = mlxq.ended(job_id)
+    assert (job["status"], job["attempts"]) == ("completed", 1)
+    wait_until_gone(process.pid)
 
 
 @pytest.mark.chaos
