@@ -70,9 +70,7 @@ def bench(gateway: Gateway, client: JobClient, key: JoinKey, models: Path, tmp_p
     bench = Bench(settings, client)
     assert bench.host.start()
     yield bench
-    for engine in bench.engines:
-        engine.hold.set()
-    bench.host.drain()
+    bench.close()
 
 
 async def until(condition: Callable[[], Any]) -> None:

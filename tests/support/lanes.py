@@ -129,6 +129,13 @@ class Bench:
         self.engines.append(ScriptedEngine(ref.id, self.fail_steps))
         return self.engines[-1]
 
+    def close(self) -> None:
+        """Let go of all that was held, and end."""
+        self.hold_load.set()
+        for engine in self.engines:
+            engine.hold.set()
+        self.host.drain()
+
     async def hold_at_most(self, models: int) -> None:
         """As the setting of that name: models on demand at the same time."""
         await write(self.client.redis, LiveSettings.of(self.settings), "max_concurrent_models", models)

@@ -1,6 +1,6 @@
 """A worker host with scripted engines, and a client, for each test."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,9 @@ from jobs.gate import Ttl
 from tests.support.audio import Keep
 from tests.support.checkpoints import random_qwen3
 from tests.support.lanes import Bench
+from worker.machine import Machine
+
+StartBench = Callable[..., Bench]
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +50,23 @@ async def client(redis_url: str, clean_redis: redis.Redis) -> AsyncIterator[JobC
 
 
 @pytest.fixture
-def bench(settings: Settings, client: JobClient) -> Iterator[Bench]:
-    bench = Bench(settings, client)
-    bench.host.start()
-    yield bench
-    bench.hold_load.set()
-    for engine in bench.engines:
-        engine.hold.set()
-    bench.host.drain()
+def start_bench(settings: Settings, client: JobClient) -> Iterator[StartBench]:
+    """Starts workers with these settings instead of the usual ones. They end with the test, however it ends."""
+    started: list[Bench] = []
+
+    def start(machine: Machine | None = None, **instead: object) -> Bench:
+        started.append(Bench(settings.model_copy(update=instead), client, machine))
+        started[-1].host.start()
+        return started[-1]
+
+    yield start
+    for bench in started:
+        bench.close()
+
+
+@pytest.fixture
+def bench(start_bench: StartBench) -> Bench:
+    return start_bench()
 
 
 @pytest.fixture

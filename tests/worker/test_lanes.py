@@ -10,7 +10,6 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
 from jobs.errors import EngineFailure
@@ -20,6 +19,7 @@ from jobs.status import JobStatus
 from tests.support.events import EventType, data_of
 from tests.support.lanes import Bench
 from tests.support.payloads import made
+from tests.worker.conftest import StartBench
 from worker.engines.base import Done, Failed, Output
 
 pytestmark = pytest.mark.anyio
@@ -140,10 +140,9 @@ async def test_an_unknown_model_is_404(bench: Bench) -> None:
 
 
 async def test_a_switch_waits_for_the_running_batch_and_without_patience_keeps_the_order(
-    settings: Settings, client: JobClient
+    start_bench: StartBench,
 ) -> None:
-    bench = Bench(settings.model_copy(update={"switch_patience": 0}), client)
-    bench.host.start()
+    bench = start_bench(switch_patience=0)
     await bench.hold_at_most(1)
     long = await bench.submit("first", count=300)
     await bench.story(long, until=lambda event: event.type == EventType.DELTA)
@@ -155,7 +154,6 @@ async def test_a_switch_waits_for_the_running_batch_and_without_patience_keeps_t
     assert [engine.model for engine in bench.engines] == ["first", "second", "first"]
     assert [engine.closed for engine in bench.engines] == [True, True, False]
     assert [engine.unfinished for engine in bench.engines] == [0, 0, 0]
-    bench.host.drain()
 
 
 @pytest.mark.parametrize("category", [Category.LLM, Category.IMAGE])
@@ -171,11 +169,8 @@ async def test_forty_interleaved_jobs_for_two_models_take_few_switches(
     assert len(bench.engines) <= 3
 
 
-async def test_who_waits_for_another_model_does_not_wait_for_ever(
-    settings: Settings, client: JobClient
-) -> None:
-    bench = Bench(settings.model_copy(update={"switch_patience": 0.3}), client)
-    bench.host.start()
+async def test_who_waits_for_another_model_does_not_wait_for_ever(start_bench: StartBench) -> None:
+    bench = start_bench(switch_patience=0.3)
     await bench.hold_at_most(1)
     running = await bench.submit("first", count=2)
     await bench.story(running)
@@ -189,7 +184,6 @@ async def test_who_waits_for_another_model_does_not_wait_for_ever(
         passed += 1
     assert passed >= 1
     assert (await bench.story(other))[-1].type == EventType.COMPLETED
-    bench.host.drain()
 
 
 async def test_while_the_head_waits_for_the_slot_the_rest_waits_in_the_queue(

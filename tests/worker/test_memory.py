@@ -10,12 +10,12 @@ import psutil
 import pytest
 
 from config.settings import Settings
-from jobs.client import JobClient
 from jobs.kinds import Category, Kind
 from jobs.worker_state import Device, MlxMemory
 from tests.support.events import EventType, data_of
 from tests.support.lanes import Bench
 from tests.support.seat import Seat
+from tests.worker.conftest import StartBench
 from worker import device, host, slots
 from worker.memory import Limits, Memory, is_out_of_memory
 
@@ -39,24 +39,20 @@ async def test_within_the_limit_nobody_goes(bench: Bench) -> None:
     assert not chat.closed
 
 
-async def test_who_generates_never_goes(settings: Settings, client: JobClient) -> None:
-    bench = Bench(settings.model_copy(update={"lanes": "overlap"}), client)
-    bench.host.start()
+async def test_who_generates_never_goes(start_bench: StartBench) -> None:
+    bench = start_bench(lanes="overlap")
     await bench.hold_at_most(1)
     await bench.story(await bench.submit("first", Category.LLM))
     chat = bench.engine
     chat.hold.clear()
-    try:
-        running = await bench.submit("first", Category.LLM, count=3)
-        await bench.story(running, until=lambda event: event.type == EventType.STARTED)
-        # Neither limit nor budget is worth an answer: there is one model more for a while.
-        picture = (await bench.story(await bench.submit("second", Category.IMAGE)))[-1]
-        assert picture.type == EventType.COMPLETED
-        assert not chat.closed
-    finally:
-        chat.hold.set()
+    running = await bench.submit("first", Category.LLM, count=3)
+    await bench.story(running, until=lambda event: event.type == EventType.STARTED)
+    # Neither limit nor budget is worth an answer: there is one model more for a while.
+    picture = (await bench.story(await bench.submit("second", Category.IMAGE)))[-1]
+    assert picture.type == EventType.COMPLETED
+    assert not chat.closed
+    chat.hold.set()
     assert (await bench.story(running))[-1].type == EventType.COMPLETED
-    bench.host.drain()
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -84,13 +80,12 @@ async def test_when_memory_runs_out_an_idle_model_goes(bench: Bench) -> None:
 
 
 async def test_a_model_that_can_not_fit_is_refused_and_nobody_goes_for_it(
-    settings: Settings, client: JobClient, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, start_bench: StartBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What other stories of this process have left in MLX is none of this one's.
     monkeypatch.setattr(host, "memory_use", MlxMemory)
     size = (settings.model_roots[0] / "first" / "model.safetensors").stat().st_size
-    bench = Bench(settings.model_copy(update={"memory_budget_gb": 1.5 * size / 2**30}), client)
-    bench.host.start()
+    bench = start_bench(memory_budget_gb=1.5 * size / 2**30)
     await bench.story(await bench.submit("first"))
     large = settings.model_roots[0] / "large"
     large.mkdir()
@@ -102,7 +97,6 @@ async def test_a_model_that_can_not_fit_is_refused_and_nobody_goes_for_it(
     shutil.rmtree(large)
     assert (error.status, error.code) == (400, "insufficient_memory")
     assert error.message.startswith("❌ Insufficient memory - This model requires 0.0GB but you have")
-    bench.host.drain()
 
 
 async def test_without_mlx_a_load_says_what_is_needed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

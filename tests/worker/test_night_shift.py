@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import product
 
 import anyio
@@ -21,6 +21,7 @@ from jobs.service_class import ServiceClass
 from jobs.status import JobStatus
 from tests.support.lanes import Bench
 from tests.support.machine import FakeMachine
+from tests.worker.conftest import StartBench
 from worker.background_policy import Policy
 from worker.machine import Heat
 
@@ -115,16 +116,10 @@ def machine() -> FakeMachine:
 
 
 @pytest.fixture
-async def night(settings: Settings, client: JobClient, machine: FakeMachine) -> AsyncIterator[Bench]:
+def night(start_bench: StartBench, machine: FakeMachine) -> Bench:
     """A worker whose background works on AC power only, and that has none."""
     machine.powered = False
-    wanted = settings.model_copy(update={"background_on_ac_power": True, "batch_size": 4})
-    bench = Bench(wanted, client, machine)
-    bench.host.start()
-    yield bench
-    for engine in bench.engines:
-        engine.hold.set()
-    bench.host.drain()
+    return start_bench(machine, background_on_ac_power=True, batch_size=4)
 
 
 async def submit(bench: Bench, service_class: ServiceClass = BACKGROUND, **payload: object) -> str:
@@ -267,14 +262,12 @@ async def test_the_policy_is_there_after_a_restart_before_any_job_is_taken(
 
 
 async def test_a_worker_that_dies_leaves_no_pause_behind(
-    night: Bench, client: JobClient, clean_redis: redis.Redis, settings: Settings
+    night: Bench, client: JobClient, clean_redis: redis.Redis, start_bench: StartBench
 ) -> None:
     """What it found is in keys that expire; another worker, which may work, takes the job meanwhile."""
     job_id = await submit(night)
     await waiting(client, job_id)
     for key in (keys.RESTING, keys.worker_state(night.host.name)):
         assert 0 < int(str(clean_redis.ttl(key))) <= 6
-    other = Bench(settings, client, FakeMachine())
-    other.host.start()
+    other = start_bench(FakeMachine())
     assert (await other.story(job_id))[-1].terminal
-    other.host.drain()

@@ -1,7 +1,6 @@
 """Two workers on one Redis: a load or an unload concerns both, and the answer says what became of it in each."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 import redis
@@ -9,22 +8,19 @@ from rq import Worker
 
 from api.dispatch.slots import held
 from api.models.workers import obeyed
-from config.settings import Settings
 from jobs import keys
 from jobs.client import JobClient
 from jobs.kinds import Category, Kind
 from tests.support.events import EventType
 from tests.support.lanes import Bench
+from tests.worker.conftest import StartBench
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def other(settings: Settings, client: JobClient) -> Iterator[Bench]:
-    other = Bench(settings, client)
-    other.host.start()
-    yield other
-    other.host.drain()
+def other(start_bench: StartBench) -> Bench:
+    return start_bench()
 
 
 @pytest.fixture

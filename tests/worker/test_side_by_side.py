@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from config.settings import Settings
-from jobs.client import JobClient
 from jobs.kinds import Category, Kind
 from jobs.status import JobStatus
 from tests.support.events import EventType, data_of
 from tests.support.lanes import Bench, ScriptedEngine
+from tests.worker.conftest import StartBench
 
 pytestmark = pytest.mark.anyio
 
@@ -41,9 +41,8 @@ async def cancelled(bench: Bench, job_id: str) -> None:
 
 
 @pytest.mark.parametrize("lanes", ["turns", "overlap"])
-async def test_two_models_answer_at_the_same_time(settings: Settings, client: JobClient, lanes: str) -> None:
-    bench = Bench(settings.model_copy(update={"lanes": lanes}), client)
-    bench.host.start()
+async def test_two_models_answer_at_the_same_time(start_bench: StartBench, lanes: str) -> None:
+    bench = start_bench(lanes=lanes)
     running = await bench.submit("first", count=10**9)
     await bench.story(running, until=lambda event: event.type == EventType.PROGRESS)
     for _ in range(3):
@@ -55,7 +54,6 @@ async def test_two_models_answer_at_the_same_time(settings: Settings, client: Jo
     assert [engine.model for engine in bench.engines] == ["first", "second"]
     (state,) = await bench.client.workers()
     assert {slot.model for slot in state.slots["llm"]} == {"first", "second"}
-    bench.host.drain()
 
 
 async def test_the_one_used_least_recently_makes_room_and_never_one_that_generates(bench: Bench) -> None:
@@ -94,51 +92,36 @@ async def test_while_all_generate_a_further_model_waits_in_the_queue(bench: Benc
     await cancelled(bench, jobs[0])
 
 
-async def test_a_model_that_the_settings_name_is_not_counted_and_stays(
-    settings: Settings, client: JobClient
-) -> None:
-    bench = Bench(settings.model_copy(update={"llm_model": "first"}), client)
-    bench.host.start()
+async def test_a_model_that_the_settings_name_is_not_counted_and_stays(start_bench: StartBench) -> None:
+    bench = start_bench(llm_model="first")
     await bench.hold_at_most(1)
-    try:
-        for model in ("second", "first", "third", "first", "second"):
-            assert (await bench.story(await bench.submit(model)))[-1].type == EventType.COMPLETED
-        assert [engine.model for engine in bench.engines] == ["first", "second", "third", "second"]
-        assert [engine.closed for engine in bench.engines] == [False, True, True, False]
-    finally:
-        bench.host.drain()
+    for model in ("second", "first", "third", "first", "second"):
+        assert (await bench.story(await bench.submit(model)))[-1].type == EventType.COMPLETED
+    assert [engine.model for engine in bench.engines] == ["first", "second", "third", "second"]
+    assert [engine.closed for engine in bench.engines] == [False, True, True, False]
 
 
-async def test_a_model_that_is_kept_stays_and_is_loaded_again_at_the_start(
-    settings: Settings, client: JobClient
-) -> None:
-    bench = Bench(settings, client)
-    bench.host.start()
-    try:
-        await bench.hold_at_most(1)
-        await bench.story(await bench.submit("second"))
-        await bench.change(kept_models=["second", "not/here"])
-        for model in ("first", "third"):
-            await bench.story(await bench.submit(model))
-        assert [(each.model, each.closed) for each in bench.engines] == [
-            ("second", False),
-            ("first", True),
-            ("third", False),
-        ]
-    finally:
-        bench.host.drain()
+async def test_a_model_that_is_kept_stays_and_is_loaded_again_at_the_start(start_bench: StartBench) -> None:
+    bench = start_bench()
+    await bench.hold_at_most(1)
+    await bench.story(await bench.submit("second"))
+    await bench.change(kept_models=["second", "not/here"])
+    for model in ("first", "third"):
+        await bench.story(await bench.submit(model))
+    assert [(each.model, each.closed) for each in bench.engines] == [
+        ("second", False),
+        ("first", True),
+        ("third", False),
+    ]
+    bench.close()
 
-    again = Bench(settings, client)
-    again.host.start()
-    try:
-        async with asyncio.timeout(60):
-            while not again.engines:
-                await asyncio.sleep(0.01)
-        await again.change(kept_models=[])
-        await again.story(await again.submit("first"))
-        assert [(each.model, each.closed) for each in again.engines] == [("second", True), ("first", False)]
-    finally:
-        again.host.drain()
+    again = start_bench()
+    async with asyncio.timeout(60):
+        while not again.engines:
+            await asyncio.sleep(0.01)
+    await again.change(kept_models=[])
+    await again.story(await again.submit("first"))
+    assert [(each.model, each.closed) for each in again.engines] == [("second", True), ("first", False)]
 
 
 async def test_a_model_is_unloaded_by_its_name_while_the_other_generates(bench: Bench) -> None:
@@ -182,9 +165,7 @@ async def test_an_engine_that_fails_takes_nothing_from_the_other(bench: Bench) -
     assert not engine_of(bench, "first").closed
 
 
-async def test_an_engine_that_hangs_fails_only_its_own_jobs(settings: Settings, client: JobClient) -> None:
-    bench = Bench(settings, client)
-    bench.host.start()
+async def test_an_engine_that_hangs_fails_only_its_own_jobs(bench: Bench) -> None:
     await bench.story(await bench.submit("second"))
     running = await bench.submit("first", count=10**9)
     await bench.story(running, until=lambda event: event.type == EventType.PROGRESS)
@@ -199,5 +180,3 @@ async def test_an_engine_that_hangs_fails_only_its_own_jobs(settings: Settings, 
     bench.host.abandon()
     assert "hung" in (await bench.error(hung)).message
     assert (await bench.client.info(running)).status is JobStatus.QUEUED
-    engine.hold.set()
-    bench.host.drain()
