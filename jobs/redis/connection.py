@@ -69,6 +69,9 @@ class _Pool(redis.asyncio.ConnectionPool):
 
     async def aclose(self) -> None:
         self._is_closed = True
+        # At once: the task may be cancelled again while it waits for their ends.
+        for connection in (*self._available_connections, *self._in_use_connections):
+            await connection.disconnect(nowait=True)
         await super().aclose()
 
     async def _wait(self) -> None:

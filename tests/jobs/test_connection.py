@@ -60,6 +60,19 @@ async def test_a_connection_that_comes_up_after_the_end_is_closed(redis_url: str
     assert not [each for each in client.connection_pool._available_connections if each.is_connected]
 
 
+async def test_a_close_that_is_cancelled_leaves_nothing_open(redis_url: str) -> None:
+    """On a busy machine a task is cancelled again while it closes."""
+    for steps in range(1, 10):
+        client = async_connection(redis_url)
+        await asyncio.gather(client.ping(), client.ping())
+        closing = asyncio.ensure_future(client.aclose())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        assert not [each for each in client.connection_pool._available_connections if each.is_connected]
+
+
 async def test_callers_that_leave_take_no_connection_along(redis_url: str) -> None:
     """One leaves while it waits for the only connection, one when it has just been given it."""
     async with async_connection(redis_url, blocking_reads=True) as client:
