@@ -87,6 +87,13 @@ class _Pool(redis.asyncio.ConnectionPool):
         await self._free.acquire()
 
 
+class _Client(redis.asyncio.Redis):
+    """As a context manager it is closed also when its task is cancelled again meanwhile. It can't be nested."""
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
 def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asyncio.Redis:
     """A client for an event loop, speaking str. `blocking_reads`: for pub/sub, where silence is no error."""
     # A socket of this machine connects at once. Where it takes longer, the event loop is busy.
@@ -103,7 +110,7 @@ def async_connection(address: str, *, blocking_reads: bool = False) -> redis.asy
         # One more try, for a pooled connection that a restart of Redis has closed.
         retry=AsyncRetry(NoBackoff(), 0 if blocking_reads else 1),
     )
-    return redis.asyncio.Redis.from_pool(pool)
+    return _Client.from_pool(pool)
 
 
 class WrongCertificate(ConnectionError):

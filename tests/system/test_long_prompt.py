@@ -48,8 +48,9 @@ def test_a_prompt_that_is_too_long_for_its_model_is_refused_although_the_queue_i
     system = System(tmp_path, "first", BATCH_SIZE=1, QUEUE_LIMIT=1)
     try:
         system.start()
-        running, waiting = (submit(system, "run", max_tokens=16_000) for _ in range(2))
+        running = submit(system, "run", max_tokens=16_000)
         system.wait_until(lambda: system.job(running)["status"] == "in_progress", "it does not start")
+        waiting = submit(system, "run", max_tokens=16_000)
         # Counting has a moment only: on a busy machine one request may be told that the queue is full.
         answers = list[httpx.Response]()
 
